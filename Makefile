@@ -1,0 +1,28 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: quote test install lint types check clean bench
+
+quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
+	$(BIN)/mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900
+
+test: install ## the whole test suite
+	$(BIN)/python -m pytest
+
+install: .venv/installed ## create .venv with mmbot in it
+
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+lint: install
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+check: lint types test ## what .ci/run runs
+
+clean:
+	rm -rf .venv *.egg-info .pytest_cache .mypy_cache .ruff_cache
