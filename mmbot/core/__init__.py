@@ -1,0 +1,1 @@
+"""The bot's mind: pure decisions, no await, clock, random, log, file or socket. Start at turn.py."""

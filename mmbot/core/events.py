@@ -1,0 +1,255 @@
+"""Everything that can happen: a closed union.
+
+Venues, the clock, the store and people speak to the bot only through these. All are plain data;
+moments ending in `_ns` are desk time, those ending in `_ms` are the venue's own stamps.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+
+from mmbot.core.types import (
+    Equity,
+    Fill,
+    HeldPosition,
+    Instrument,
+    InstrumentId,
+    Label,
+    Level,
+    Nanos,
+    OpenOrder,
+    Side,
+)
+from mmbot.core.why import Why
+
+# --- the market -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentsListed:
+    """The venue lists these; known ones are replaced (their grid may have changed)."""
+
+    instruments: tuple[Instrument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BookChanged:
+    """The newest whole view of a book: the best levels of each side, best first."""
+
+    instrument: InstrumentId
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    venue_ms: int
+    received_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class BookLost:
+    """The book can no longer be trusted (gap, unsubscribed, reconnect) until it changes again."""
+
+    instrument: InstrumentId
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class TickerChanged:
+    """Reference values. `forward` is the price options are priced on; None where not given."""
+
+    instrument: InstrumentId
+    mark: float
+    index: float
+    forward: float | None
+    mark_iv: float | None
+    """Fraction per year: 0.62 is 62 %."""
+    delta: float | None
+    min_price: float | None
+    max_price: float | None
+    received_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class TradePrinted:
+    """A public trade; `side` is the taker's."""
+
+    instrument: InstrumentId
+    price: float
+    amount: float
+    side: Side
+    venue_ms: int
+
+
+# --- the link to a venue ----------------------------------------------------------------------
+
+
+class Link(Enum):
+    """The two connections a venue has."""
+
+    MARKET = "market data"
+    TRADING = "trading"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    """A connection came up (subscribed, logged in) or went down."""
+
+    venue: str
+    link: Link
+    up: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAlive:
+    """Proof of life: a round trip on this connection just completed."""
+
+    venue: str
+    link: Link
+    received_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsRead:
+    """The account's own request budget: matching-engine requests per second and burst."""
+
+    venue: str
+    rate_per_s: float
+    burst: float
+
+
+# --- our orders -------------------------------------------------------------------------------
+
+
+class Request(Enum):
+    """What we can ask of the venue about one order."""
+
+    PLACE = "place"
+    AMEND = "amend"
+    CANCEL = "cancel"
+
+
+class OrderState(Enum):
+    """What the venue says of an order."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    """The venue's statement about one order; `answers` names the request it replies to."""
+
+    venue: str
+    label: Label | None
+    order_id: str
+    instrument: InstrumentId
+    side: Side
+    price: Decimal
+    amount: Decimal
+    filled: Decimal
+    state: OrderState
+    venue_ms: int
+    answers: Request | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """The venue said no. `stands`: True = the order is untouched, False = there is no order,
+    None = the refusal does not tell (it may have been filled or cancelled meanwhile)."""
+
+    label: Label
+    request: Request
+    why: Why
+    detail: str
+    stands: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown:
+    """No answer will come for this request: time-out, lost reply, closed socket. Never "gone"."""
+
+    label: Label
+    request: Request
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """An execution of ours or of somebody else on the account."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """The venue's word on everything, stamped with the moment it was asked for.
+
+    `lookups` answers the labels that were asked about by name: the venue's last statement, or
+    None where it knows no such order.
+    """
+
+    venue: str
+    asked_ns: Nanos
+    orders: tuple[OpenOrder, ...]
+    positions: tuple[HeldPosition, ...]
+    fills: tuple[Fill, ...]
+    lookups: tuple[tuple[Label, OrderSeen | None], ...] = ()
+    equity: tuple[Equity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFailed:
+    """The venue could not be asked; another attempt is due."""
+
+    venue: str
+    detail: str
+
+
+# --- time and people --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passes: every 100 ms. Deadlines fire only from these."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsReserved:
+    """Label sequences below `upto` are durably ours to use."""
+
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Stop quoting, keep running; live orders are cancelled."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Unpause:
+    """Quote again after a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Leave: no new order, everything of ours cancelled and verified."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """The kill switch."""
+
+    why: Why
+    detail: str = field(default="")
+
+
+MarketEvent = InstrumentsListed | BookChanged | BookLost | TickerChanged | TradePrinted
+LinkEvent = LinkChanged | LinkAlive | LimitsRead
+OrderEvent = OrderSeen | RequestRefused | OutcomeUnknown | Filled | SnapshotTaken | SnapshotFailed
+Command = Tick | LabelsReserved | Pause | Unpause | Stop | Trip
+Event = MarketEvent | LinkEvent | OrderEvent | Command

@@ -1,0 +1,72 @@
+"""Everything we can want done: a closed union. A venue carries these out; none is a question.
+
+Every place and amend carries `valid_until_ns` (desk time): a request delayed beyond it must die
+at the venue instead of resting.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mmbot.core.types import InstrumentId, Label, Nanos, Side
+from mmbot.core.why import Why
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Send a new limit order."""
+
+    instrument: InstrumentId
+    label: Label
+    side: Side
+    price: Decimal
+    amount: Decimal
+    post_only: bool
+    reduce_only: bool
+    valid_until_ns: Nanos
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """Change a resting order. `amount` is the total, including what is already filled."""
+
+    instrument: InstrumentId
+    label: Label
+    order_id: str
+    price: Decimal
+    amount: Decimal
+    post_only: bool
+    valid_until_ns: Nanos
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Take one order away."""
+
+    instrument: InstrumentId
+    label: Label
+    order_id: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAll:
+    """Take every order away: on the venue, or on one instrument."""
+
+    venue: str
+    instrument: InstrumentId | None
+    labels: tuple[Label, ...]
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Ask the venue for its word on everything, and on these labels by name."""
+
+    venue: str
+    labels: tuple[tuple[InstrumentId, Label], ...]
+    why: Why
+
+
+Intent = Place | Amend | Cancel | CancelAll | Resync

@@ -1,0 +1,25 @@
+"""The shapes of plug-ins. A plug-in is a frozen dataclass: its fields are its settings, its
+docstring is its manual, its behavior is one or two methods."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from mmbot.core.types import Quote
+from mmbot.core.views import Proposal, Verdict, View
+from mmbot.core.why import Why
+
+
+class Strategy(Protocol):
+    """Looks at one instrument and says what it would like to quote there. It remembers nothing."""
+
+    def quotes(self, view: View) -> Iterable[Quote] | Why:
+        """The quotes wanted now (any number of levels a side), or why none."""
+        ...
+
+
+class RiskRule(Protocol):
+    """Judges one target at a time; the first Block ends the judgement, Shrinks add up."""
+
+    def check(self, view: View, proposal: Proposal) -> Verdict:
+        """Allow, shrink or block this target."""
+        ...

@@ -1,0 +1,100 @@
+"""The frozen window a strategy looks through, and what a risk rule sees beside it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mmbot.core.types import Instrument, Level, Nanos, Target
+from mmbot.core.why import Why
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One instrument as a strategy may see it. Prices and amounts as in core.types.
+
+    `bids` and `asks` are the best levels with our own orders taken out (held at the last known
+    good reference while one of ours is in flight). The book has passed every check of
+    core.books before a strategy is asked. `worst_long` and `worst_short` are the position if
+    everything of ours resting, in flight or unknown on that side were filled.
+    """
+
+    instrument: Instrument
+    now_ns: Nanos
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    mark: float
+    """The venue's mark price."""
+    index: float
+    """USD per coin of the underlying."""
+    forward: float
+    """The price options are priced on; the index where the venue gives none."""
+    fair: float
+    """What we believe it is worth; the mark until a pricing model says otherwise."""
+    mark_iv: float | None
+    delta: float | None
+    min_price: float | None
+    max_price: float | None
+    position: Decimal
+    worst_long: Decimal
+    worst_short: Decimal
+    book_age_ns: Nanos
+    """Since the book or its link last gave a sign of life."""
+    desk: "DeskView"
+
+    @property
+    def bid(self) -> float | None:
+        """Best bid of the others."""
+        return self.bids[0][0] if self.bids else None
+
+    @property
+    def ask(self) -> float | None:
+        """Best ask of the others."""
+        return self.asks[0][0] if self.asks else None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskView:
+    """What one market must know of the others.
+
+    `others_coin`: worst-case exposure of all other instruments on the same underlying, in coin
+    (sum over instruments of the larger absolute position if one side filled).
+    """
+
+    others_coin: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A target on its way to approval, with what a rule needs to judge it.
+
+    `room_position` is the position this target adds to in the worst case: the position plus
+    everything of ours on the same side that is not in this target's own slot.
+    `opposite` is the best price we want or have on the other side of this instrument.
+    """
+
+    target: Target
+    room_position: Decimal
+    opposite: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """No objection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """Not more than `size`."""
+
+    size: Decimal
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Not at all: the slot is emptied, and an order resting in it is cancelled."""
+
+    why: Why
+
+
+Verdict = Allow | Shrink | Block
+ALLOW = Allow()
