@@ -1,0 +1,59 @@
+"""What can go wrong for the person at the keyboard, and the exit code each case ends with.
+
+    MmbotError
+    ├── ConfigError        2   a flag, a file or a value in it is wrong: change it and start again
+    ├── OrdersMayRemain    3   we stopped, but could not prove that no order of ours is left
+    ├── Refused            4   starting is not safe now (latch, lease, no cancel-on-disconnect)
+    └── VenueUnreachable   5   the venue does not answer, or does not let us in
+
+A message is one line that says what happened and what to do about it. Mistakes of the program
+itself are assertions and other exceptions; they end with BUG.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the `mmbot` process returns to the shell."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    BAD_INPUT = 2
+    ORDERS_MAY_REMAIN = 3
+    REFUSED = 4
+    VENUE_UNREACHABLE = 5
+    BUG = 70
+
+
+class MmbotError(Exception):
+    """Base of every error a person can cause or cure; `str()` of it is one line."""
+
+    exit_code: ClassVar[ExitCode]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class ConfigError(MmbotError):
+    """A flag, a configuration file or a value in it cannot be used."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class OrdersMayRemain(MmbotError):
+    """The stop ended without proof that every order of ours is gone; the message lists them."""
+
+    exit_code = ExitCode.ORDERS_MAY_REMAIN
+
+
+class Refused(MmbotError):
+    """The bot will not start, because something that makes it safe is missing."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class VenueUnreachable(MmbotError):
+    """The venue does not answer, or refuses our credentials."""
+
+    exit_code = ExitCode.VENUE_UNREACHABLE
