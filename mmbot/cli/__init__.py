@@ -1,0 +1,1 @@
+"""The command line: `app` and one file a command group."""

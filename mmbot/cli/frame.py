@@ -1,0 +1,91 @@
+"""What `mmbot quote` shows: one status frame at a time, and the summary at the end. Plain data.
+
+The composition root fills them from the engine; the screen and the summary draw them. Prices are
+in the instrument's quote unit, amounts in its amount unit (core.types), money in USD.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mmbot.core.why import Why
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentRow:
+    """One line of the table. None: there is none, or it is not known."""
+
+    instrument: str
+    """The venue's own name, without the venue."""
+    market_bid: Decimal | None
+    market_ask: Decimal | None
+    """Best prices of the others, our own orders left out."""
+    our_bid: Decimal | None
+    our_bid_size: Decimal | None
+    our_ask: Decimal | None
+    our_ask_size: Decimal | None
+    fair: float | None
+    position: Decimal
+    delta_coin: float | None
+    """Delta of the position, in coin of the underlying."""
+    pnl_usd: float
+    age_s: float | None
+    """Since the market data last gave a sign of life."""
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
+class Pnl:
+    """Trading profit and its parts: total = spread + inventory - fees."""
+
+    total_usd: float
+    spread_usd: float
+    inventory_usd: float
+    fees_usd: float
+    """Fees paid; negative for rebates earned."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFrame:
+    """The desk at one moment."""
+
+    mode: str
+    """"sim", "live" ...; always the first thing shown."""
+    venue: str
+    run_id: str
+    uptime_s: float
+    link: str
+    """State of the venue link in a word or two, for instance "up"."""
+    link_ok: bool
+    budget: float
+    budget_full: float
+    """Requests that can be sent at once now, and when the bucket is full."""
+    fills: int
+    pnl: Pnl
+    rows: tuple[InstrumentRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCounts:
+    """What was sent to the venue in this run, and how it answered."""
+
+    placed: int
+    amended: int
+    cancelled: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The run in one object. `open_orders_after_stop`: how many of ours the venue still lists."""
+
+    mode: str
+    venue: str
+    run_id: str
+    instruments: tuple[str, ...]
+    orders: OrderCounts
+    fills: int
+    positions: dict[str, Decimal]
+    """Symbol -> signed amount; flat instruments are left out."""
+    pnl: Pnl
+    open_orders_after_stop: int
+    duration_s: float
