@@ -50,6 +50,12 @@ class View:
         """Best ask of the others."""
         return self.asks[0][0] if self.asks else None
 
+    @property
+    def mid(self) -> float:
+        """Middle between the others' best prices; fair where a side is missing."""
+        bid, ask = self.bid, self.ask
+        return self.fair if bid is None or ask is None else (bid + ask) / 2
+
 
 @dataclass(frozen=True, slots=True)
 class DeskView:

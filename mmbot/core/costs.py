@@ -1,0 +1,30 @@
+"""What a trade costs, as a distance from fair value: the floor under every quote.
+
+Break-even spread = 2 x fee + slippage + wanted profit. One side of a quote carries half of it:
+fee + margin, with margin = (slippage + wanted profit) / 2. Costs are absolute: on a cheap option
+the fee alone is hundreds of basis points of the premium.
+"""
+
+from mmbot.core.types import ONE, Instrument, Kind, to_decimal
+
+
+def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
+    """The maker fee of one unit of amount at `fair`, as a move of the price (price units).
+
+    Options: min(rate [x index if linear], cap x fair), the schedule of `Instrument.fee`. All other
+    kinds: rate x fair. That holds for inverse ones too: their fee is rate x A / p coin, and a move
+    of the price by dp is worth A dp / p^2 coin. A rebate is negative. `fair` and `index` are
+    finite.
+    """
+    if instrument.kind is Kind.OPTION:
+        fee = instrument.fee(ONE, to_decimal(fair), instrument.maker_fee, to_decimal(index))
+        return float(fee)
+    return float(instrument.maker_fee) * fair
+
+
+def cost_floor(instrument: Instrument, fair: float, index: float, margin: float) -> float:
+    """The least distance (price units, >= 0) to keep from `fair` on one side: fee + `margin`.
+
+    A rebate may pay for the margin but never for quoting through fair value.
+    """
+    return max(0.0, maker_fee_price(instrument, fair, index) + margin)

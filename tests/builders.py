@@ -1,0 +1,166 @@
+"""Builders of the things a decision is made from: say only what matters to the test.
+
+Every argument not given has a plain default, so `a_view(bid=99.0)` is a whole, sound view.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from mmbot.core.types import (
+    ZERO,
+    Instrument,
+    InstrumentId,
+    Kind,
+    Level,
+    Right,
+    Side,
+    Target,
+    TickStep,
+)
+from mmbot.core.views import DeskView, Proposal, View
+from mmbot.core.why import Why
+
+EXPIRY_NS = 1_749_196_800 * 10**9
+"""2025-06-06 08:00 UTC."""
+
+NOW_NS = 1_748_865_600 * 10**9
+"""2025-06-02 12:00 UTC."""
+
+
+def an_option(**changes: Any) -> Instrument:
+    """An inverse ETH call on Deribit: priced in coin, ticks 0.0001 and 0.0005 from 0.005 up."""
+    option = Instrument(
+        id=InstrumentId("deribit:ETH-6JUN25-2800-C"),
+        venue="deribit",
+        name="ETH-6JUN25-2800-C",
+        symbol="ETH/USD:ETH-250606-2800-C",
+        kind=Kind.OPTION,
+        underlying="ETH",
+        settlement="ETH",
+        inverse=True,
+        contract_size=Decimal(1),
+        min_amount=Decimal(1),
+        amount_step=Decimal(1),
+        tick=Decimal("0.0001"),
+        tick_steps=(TickStep(Decimal("0.005"), Decimal("0.0005")),),
+        maker_fee=Decimal("0.0003"),
+        taker_fee=Decimal("0.0003"),
+        strike=Decimal(2800),
+        right=Right.CALL,
+        expiry_ns=EXPIRY_NS,
+    )
+    return replace(option, **changes)
+
+
+def a_perpetual(**changes: Any) -> Instrument:
+    """ETH-PERPETUAL on Deribit: inverse, priced in US dollars, amounts in US dollars."""
+    perpetual = Instrument(
+        id=InstrumentId("deribit:ETH-PERPETUAL"),
+        venue="deribit",
+        name="ETH-PERPETUAL",
+        symbol="ETH/USD:ETH",
+        kind=Kind.PERPETUAL,
+        underlying="ETH",
+        settlement="ETH",
+        inverse=True,
+        contract_size=Decimal(1),
+        min_amount=Decimal(1),
+        amount_step=Decimal(1),
+        tick=Decimal("0.05"),
+        maker_fee=ZERO,
+        taker_fee=Decimal("0.0005"),
+    )
+    return replace(perpetual, **changes)
+
+
+def a_linear_perpetual(**changes: Any) -> Instrument:
+    """A USDC perpetual with a grid so fine that it changes nothing, and no maker fee."""
+    linear = a_perpetual(
+        id=InstrumentId("deribit:ETH_USDC-PERPETUAL"),
+        name="ETH_USDC-PERPETUAL",
+        symbol="ETH/USDC:USDC",
+        settlement="USDC",
+        inverse=False,
+        contract_size=Decimal("0.01"),
+        min_amount=Decimal("0.01"),
+        amount_step=Decimal("0.01"),
+        tick=Decimal("0.00001"),
+    )
+    return replace(linear, **changes)
+
+
+def a_view(
+    instrument: Instrument | None = None,
+    *,
+    bid: float | None = 0.0200,
+    ask: float | None = 0.0230,
+    bids: Sequence[Level] | None = None,
+    asks: Sequence[Level] | None = None,
+    fair: float | None = None,
+    others_coin: Decimal = ZERO,
+    **changes: Any,
+) -> View:
+    """A sound view of an option (or of `instrument`).
+
+    `bid` and `ask` are best prices with an amount of 10 (None: that side is missing); `bids` and
+    `asks` replace them by whole sides. `fair` and the mark are the mid, or the side there is,
+    unless given. The worst cases are the position alone unless given.
+    """
+    shown_bids = tuple(bids) if bids is not None else () if bid is None else ((bid, 10.0),)
+    shown_asks = tuple(asks) if asks is not None else () if ask is None else ((ask, 10.0),)
+    best = [side[0][0] for side in (shown_bids, shown_asks) if side]
+    if fair is None:
+        fair = changes.get("mark") or (sum(best) / len(best) if best else 1.0)
+    position = changes.get("position", ZERO)
+    view = View(
+        instrument=instrument or an_option(),
+        now_ns=NOW_NS,
+        bids=shown_bids,
+        asks=shown_asks,
+        mark=fair,
+        index=2850.0,
+        forward=2850.0,
+        fair=fair,
+        mark_iv=0.62,
+        delta=0.5,
+        min_price=None,
+        max_price=None,
+        position=position,
+        worst_long=position,
+        worst_short=position,
+        book_age_ns=0,
+        desk=DeskView(others_coin=others_coin),
+    )
+    return replace(view, **changes)
+
+
+def a_proposal(
+    instrument: Instrument | None = None,
+    *,
+    side: Side = Side.BUY,
+    price: Decimal | str = "0.0200",
+    size: Decimal | str | int = 1,
+    room_position: Decimal | str | int = 0,
+    opposite: Decimal | str | None = None,
+    **changes: Any,
+) -> Proposal:
+    """A target on an option (or on `instrument`) with nothing else of ours around it.
+
+    `changes` go to the target.
+    """
+    target = Target(
+        instrument=(instrument or an_option()).id,
+        side=side,
+        level=0,
+        price=Decimal(price),
+        size=Decimal(size),
+        fair=float(price),
+        why=Why.QUOTED,
+    )
+    return Proposal(
+        target=replace(target, **changes),
+        room_position=Decimal(room_position),
+        opposite=None if opposite is None else Decimal(opposite),
+    )
