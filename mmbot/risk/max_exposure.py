@@ -1,0 +1,36 @@
+"""The exposure limit of one underlying, over all its instruments."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
+from typing import Annotated
+
+from annotated_types import Gt, doc
+
+from mmbot.core.types import ONE, ZERO, to_decimal
+from mmbot.core.views import Block, Proposal, Verdict, View
+from mmbot.core.why import Why
+from mmbot.registry import Family, register
+from mmbot.risk.room import fit
+
+
+@register(Family.RULE, "max_exposure")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxExposure:
+    """Keep the worst-case exposure of all instruments on one underlying within a limit.
+
+    Every instrument counts as delta-one, in coin: an option contract by its size, an inverse
+    perpetual by its US dollars over the index. Longs and shorts are added, not netted, and orders
+    count as if filled. What the other instruments leave of the limit is this one's room; reducing
+    is always allowed up to flat.
+    """
+
+    limit: Annotated[Decimal, Gt(0), doc("largest exposure per underlying, in coin")] = Decimal(100)
+
+    def check(self, view: View, proposal: Proposal) -> Verdict:
+        """Allow, shrink to the room left, or block (also without a usable index)."""
+        if not (isfinite(view.index) and view.index > 0):
+            return Block(Why.NO_MARK)
+        room_coin = max(ZERO, self.limit - view.desk.others_coin)
+        unit_coin = view.instrument.coin(ONE, to_decimal(view.index))
+        return fit(view.instrument, proposal, room_coin / unit_coin, Why.MAX_EXPOSURE)

@@ -1,0 +1,39 @@
+"""The prices an order may have at all."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
+from typing import Annotated
+
+from annotated_types import Ge, doc
+
+from mmbot.core.types import Side, to_decimal
+from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
+from mmbot.core.why import Why
+from mmbot.registry import Family, register
+
+
+@register(Family.RULE, "price_band")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceBand:
+    """Refuse prices the venue would refuse, and prices far from the mark.
+
+    The venue rejects buying above its band and selling below it. Besides, a price may be at most
+    `max_pct` of the mark, or `max_ticks` ticks, whichever is more, away from the mark: cheap
+    options need the ticks, perpetuals the percentage.
+    """
+
+    max_pct: Annotated[Decimal, Ge(0), doc("largest distance from the mark, % of it")] = Decimal(5)
+    max_ticks: Annotated[int, Ge(0), doc("or in ticks at the mark, whichever is more")] = 20
+
+    def check(self, view: View, proposal: Proposal) -> Verdict:
+        """Allow, or block what is outside (or when there is no mark)."""
+        if not (isfinite(view.mark) and view.mark > 0):
+            return Block(Why.NO_MARK)
+        price, side = proposal.target.price, proposal.target.side
+        venue_bound = view.max_price if side is Side.BUY else view.min_price
+        if venue_bound is not None and not float(price) * side.sign <= venue_bound * side.sign:
+            return Block(Why.PRICE_BAND)  # also when the bound is not a number
+        mark = to_decimal(view.mark)
+        allowed = max(mark * self.max_pct / 100, self.max_ticks * view.instrument.tick_at(mark))
+        return ALLOW if abs(price - mark) <= allowed else Block(Why.PRICE_BAND)

@@ -1,0 +1,22 @@
+"""The room a limit leaves on one side, as a verdict."""
+
+from decimal import Decimal
+
+from mmbot.core.types import Instrument
+from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict
+from mmbot.core.why import Why
+
+
+def fit(instrument: Instrument, proposal: Proposal, limit: Decimal, why: Why) -> Verdict:
+    """Keep the worst-case position on the target's own side within `limit` (amount unit, >= 0).
+
+    Room = limit - (room_position in the target's direction). Against a position the room is the
+    whole way back to flat plus the limit beyond, so reducing is possible even above the limit.
+    What is left of a target is rounded down to the lot; less than the venue's minimum is nothing.
+    """
+    target = proposal.target
+    room = limit - target.side.sign * proposal.room_position
+    if target.size <= room:
+        return ALLOW
+    left = instrument.snap_size(room) if room > 0 else room
+    return Shrink(left, why) if left > 0 else Block(why)

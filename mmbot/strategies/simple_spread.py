@@ -1,0 +1,96 @@
+"""A fixed width around the middle, in several levels, leaning against the position."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated
+
+from annotated_types import Ge, Gt, doc
+
+from mmbot.core.types import ONE, ZERO, Quote, Side
+from mmbot.core.views import View
+from mmbot.core.why import Why
+from mmbot.registry import Family, register
+from mmbot.strategies.draft import Draft
+from mmbot.strategies.ground import Ground, find_ground
+
+
+class Center(Enum):
+    """What the quotes are centered on."""
+
+    MID = "mid"
+    FAIR = "fair"
+
+
+@register(Family.STRATEGY, "simple_spread")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimpleSpread:
+    """Quote a fixed width around the middle of the market, or around fair value.
+
+    Use it as a baseline, and where you want to earn a width rather than be first. A position
+    shifts both sides the same way, against it: a long position lowers bid and ask. The half-width
+    is never below the maker fee plus `edge`, which decides on options, where bps of a small
+    premium mean little; a level's spacing and the full skew are at least one tick.
+    """
+
+    center: Annotated[Center, doc("quote around the market's mid or around fair value")] = (
+        Center.MID
+    )
+    spread_bps: Annotated[float, Gt(0), doc("width between the first bid and ask, in bps")] = 20.0
+    levels: Annotated[int, Ge(1), doc("levels a side")] = 1
+    level_spacing_bps: Annotated[
+        float, Ge(0), doc("from one level to the next, in bps; at least one tick")
+    ] = 10.0
+    size: Annotated[
+        Decimal, Gt(0), doc("amount of the first level, venue's unit; raised to its minimum")
+    ] = ONE
+    level_size_factor: Annotated[
+        Decimal, Gt(0), doc("size of a level as a multiple of the one before it")
+    ] = ONE
+    skew_bps_at_limit: Annotated[
+        float, Ge(0), doc("shift of both sides at max_position, in bps; at least one tick, 0: none")
+    ] = 10.0
+    max_position: Annotated[
+        Decimal, Gt(0), doc("position of the full skew, in the venue's unit (perpetuals: USD)")
+    ] = Decimal(10)
+    edge: Annotated[
+        Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
+    ] = ZERO
+    requote_pct: Annotated[
+        float, Ge(0), doc("lag of a resting order worth a request, % of price; at least one tick")
+    ] = 0.5
+
+    def quotes(self, view: View) -> Iterable[Quote] | Why:
+        """The levels of both sides, or why none."""
+        ground = find_ground(view, margin=self.edge, max_position=self.max_position)
+        if isinstance(ground, Why):
+            return ground
+        return [quote for side in Side for quote in self._side(ground, side)]
+
+    def _side(self, ground: Ground, side: Side) -> Iterator[Quote]:
+        center = ground.mid if self.center is Center.MID else ground.fair
+        tick = ground.tick(center)
+        draft = Draft.start(side, self.center.value, center, Why.QUOTED)
+        # Half a tick keeps bid and ask apart however small the width.
+        draft.shift("half width", -side.sign * max(center * self.spread_bps / 20_000, tick / 2))
+        draft.hold("cost floor", center - side.sign * ground.edge, Why.COST_FLOOR_CLAMP)
+        full_skew = max(center * self.skew_bps_at_limit / 10_000, tick)
+        skew = ground.lean * full_skew if self.skew_bps_at_limit else 0.0
+        draft.shift("skew", skew)
+        if abs(skew) >= tick:
+            draft.why = Why.LEANING
+        ground.hold(draft)
+        size = self.size
+        spacing = center * self.level_spacing_bps / 10_000
+        for level in range(self.levels):
+            if level:
+                # The tick at the level before: so no two levels meet on a ladder of ticks.
+                draft.shift("spacing", -side.sign * max(spacing, ground.tick(draft.price)))
+                size *= self.level_size_factor
+            yield draft.quote(
+                size=ground.size(size),
+                fair=ground.fair,
+                patience=ground.patience(draft.price, self.requote_pct),
+                level=level,
+            )
