@@ -100,10 +100,14 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class LinkAlive:
-    """Proof of life: a round trip on this connection just completed."""
+    """Proof of life: a round trip on this connection, begun at `asked_ns`, just completed.
+
+    Whatever the venue sent on it before the question has been received by now.
+    """
 
     venue: str
     link: Link
+    asked_ns: Nanos
     received_ns: Nanos
 
 

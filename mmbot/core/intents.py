@@ -62,9 +62,11 @@ class CancelAll:
 
 @dataclass(frozen=True, slots=True)
 class Resync:
-    """Ask the venue for its word on everything, and on these labels by name."""
+    """Ask the venue for its word on everything, on trades since `fills_since_ms` (its own time),
+    and on these labels by name."""
 
     venue: str
+    fills_since_ms: int
     labels: tuple[tuple[InstrumentId, Label], ...]
     why: Why
 

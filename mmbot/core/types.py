@@ -302,6 +302,7 @@ class HeldPosition:
 
     instrument: InstrumentId
     amount: Decimal
+    mark: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

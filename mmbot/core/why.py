@@ -35,6 +35,7 @@ class Why(Enum):
     NO_FAIR = "no fair value"
     BELOW_TICK = "price below one tick"
     BELOW_MIN_SIZE = "size below the venue's minimum"
+    OWN_ORDERS_UNCLEAR = "own orders blur the book"
     NO_QUOTE = "strategy stands aside"
     # Risk
     MAX_POSITION = "position limit"

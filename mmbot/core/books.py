@@ -1,0 +1,145 @@
+"""Book upkeep: what one market looks like, whether to believe it, and what it is without us.
+
+Two questions are answered here and nowhere else. *Distrust*: may a quote be built on this book?
+*Reference*: what are the best prices of the others? The second is a race, because our own orders
+are in the book and both move: our size is subtracted only from a book that is newer than the
+venue's last word about our orders on that side and that really shows them; until then the last
+good reference holds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from mmbot.core.events import BookChanged, TickerChanged
+from mmbot.core.orders import IN_FLIGHT, Order, Status
+from mmbot.core.types import SECOND, ZERO, Instrument, Kind, Level, Nanos, Quote, Side
+from mmbot.core.why import Why
+
+SILENCE_MAX_NS: Nanos = 10 * SECOND
+"""No rule may allow quoting on a market silent for longer than this."""
+
+IMPLAUSIBLE_SHARE = {Kind.OPTION: 0.30, Kind.PERPETUAL: 0.02, Kind.FUTURE: 0.05}
+"""How far the middle of a book may be from the mark, as a share of the mark ..."""
+
+IMPLAUSIBLE_TICKS = 5
+"""... or in ticks, whichever is more; an option's wide market may also differ by its own width."""
+
+REFERENCE_MAX_NS: Nanos = 3 * SECOND
+"""How long the last good reference may stand in while our own orders blur the book."""
+
+_AMOUNT_NOISE = 1e-9
+
+
+@dataclass(slots=True)
+class Market:
+    """Everything known about one instrument's market, our own quotes included."""
+
+    instrument: Instrument
+    bids: tuple[Level, ...] = ()
+    asks: tuple[Level, ...] = ()
+    lost: Why | None = Why.NO_BOOK
+    book_venue_ms: int = 0
+    received_ns: Nanos = 0
+    mark: float = 0.0
+    index: float = 0.0
+    forward: float = 0.0
+    mark_iv: float | None = None
+    delta: float | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    own_ms: dict[Side, int] = field(default_factory=lambda: {Side.BUY: 0, Side.SELL: 0})
+    """The venue's last stamp on an order of ours, per side."""
+    held: dict[Side, tuple[tuple[Level, ...], Nanos]] = field(default_factory=dict)
+    """The last good reference and its moment, per side."""
+    worst_coin: Decimal = ZERO
+    """Worst-case exposure, in coin of the underlying."""
+    quotes: tuple[Quote, ...] = ()
+    """What the strategy last said, for `explain` and the table."""
+    why: dict[Side, Why] = field(default_factory=dict)
+    """Why each side is as it is."""
+    halted: str = ""
+    """Both numbers, when the venue's position and our fills disagree."""
+
+    def take_book(self, event: BookChanged) -> None:
+        """A newer book."""
+        self.bids, self.asks = event.bids, event.asks
+        self.book_venue_ms, self.received_ns = event.venue_ms, event.received_ns
+        self.lost = None
+
+    def lose_book(self, why: Why) -> None:
+        """The book is not to be trusted until it changes again."""
+        self.bids, self.asks, self.lost = (), (), why
+        self.held.clear()
+
+    def take_ticker(self, event: TickerChanged) -> None:
+        """Newer reference values."""
+        self.mark, self.index = event.mark, event.index
+        self.forward = event.forward if event.forward is not None else event.index
+        self.mark_iv, self.delta = event.mark_iv, event.delta
+        self.min_price, self.max_price = event.min_price, event.max_price
+
+
+def distrust(market: Market, age_ns: Nanos) -> Why | None:
+    """Why no quote may be built on this market now; None when it is sound."""
+    if market.lost is not None:
+        return market.lost
+    if not market.bids and not market.asks:
+        return Why.BOOK_EMPTY
+    if market.mark <= 0 or market.index <= 0:
+        return Why.NO_MARK
+    if age_ns > SILENCE_MAX_NS:
+        return Why.BOOK_STALE
+    if not market.bids or not market.asks:
+        return None  # one side missing is a market, if a thin one
+    bid, ask = market.bids[0][0], market.asks[0][0]
+    if not bid < ask:  # also true for NaN
+        return Why.BOOK_CROSSED
+    instrument = market.instrument
+    allowed = max(
+        IMPLAUSIBLE_SHARE[instrument.kind] * market.mark,
+        IMPLAUSIBLE_TICKS * float(instrument.tick),
+    )
+    if instrument.kind is Kind.OPTION:
+        allowed = max(allowed, ask - bid)
+    if not abs((bid + ask) / 2 - market.mark) <= allowed:
+        return Why.BOOK_IMPLAUSIBLE
+    return None
+
+
+def reference(
+    market: Market, side: Side, orders: Iterable[Order], now_ns: Nanos
+) -> tuple[Level, ...] | None:
+    """The levels of one side without our own orders; the last good ones while that is unclear,
+    None when there are none, or they are too old."""
+    levels = market.bids if side is Side.BUY else market.asks
+    ours: dict[float, float] = {}
+    unclear = market.book_venue_ms < market.own_ms[side]
+    for order in orders:
+        if order.side is not side:
+            continue
+        if order.status in IN_FLIGHT or order.status is Status.UNKNOWN:
+            unclear = True
+            break
+        if order.status is Status.LIVE:
+            price = float(order.price)
+            ours[price] = ours.get(price, 0.0) + float(order.remaining)
+    if not unclear and ours:
+        others = []
+        for price, amount in levels:
+            own = ours.pop(price, 0.0)
+            rest = amount - own
+            if rest < -_AMOUNT_NOISE:
+                unclear = True
+                break
+            if rest > _AMOUNT_NOISE:
+                others.append((price, rest))
+        worst = levels[-1][0] if levels else 0.0
+        # An order of ours that should be visible, but is not yet.
+        unclear = unclear or any((p - worst) * side.sign >= 0 for p in ours)
+        levels = tuple(others)
+    if not unclear:
+        market.held[side] = (levels, now_ns)
+        return levels
+    kept, since_ns = market.held.get(side, ((), 0))
+    return kept if since_ns and now_ns - since_ns <= REFERENCE_MAX_NS else None

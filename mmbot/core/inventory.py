@@ -1,0 +1,145 @@
+"""Positions, cost and PnL, exactly, in settlement currency.
+
+Worth is linear in the amount (`Instrument.value`), so one set of formulas serves every kind. For
+each instrument
+
+    equity change = -sum value(dq, fill price) - fees + value(q, mark)
+                  = spread + inventory - fees
+
+where *spread* is what fills earned against the mark of their moment, value(dq, mark) -
+value(dq, price), and *inventory* what the held position earned as the mark moved. Both telescope,
+so marks need to be looked at only when a fill arrives and when somebody asks.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from mmbot.core.types import ZERO, Fill, Instrument, InstrumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Pnl:
+    """Profit in one settlement currency; total = spread + inventory - fees."""
+
+    total: Decimal = ZERO
+    spread: Decimal = ZERO
+    inventory: Decimal = ZERO
+    fees: Decimal = ZERO
+    realized: Decimal = ZERO
+    unrealized: Decimal = ZERO
+
+    def __add__(self, other: "Pnl") -> "Pnl":
+        return Pnl(
+            self.total + other.total,
+            self.spread + other.spread,
+            self.inventory + other.inventory,
+            self.fees + other.fees,
+            self.realized + other.realized,
+            self.unrealized + other.unrealized,
+        )
+
+
+@dataclass(slots=True)
+class Position:
+    """What we hold of one instrument and what became of it.
+
+    `amount` is signed, in the instrument's amount unit; `open_value` is what the open part cost
+    (value at its entry prices); all money in settlement currency.
+    """
+
+    instrument: Instrument
+    amount: Decimal = ZERO
+    opened: bool = False
+    """Whether what was there before us has been taken over."""
+    opening: Decimal = ZERO
+    open_value: Decimal = ZERO
+    cash: Decimal = ZERO
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    spread: Decimal = ZERO
+    inventory: Decimal = ZERO
+    mark: Decimal | None = None
+    fills: int = 0
+    volume: Decimal = ZERO
+    last_fill_ms: int = 0
+
+    def open_with(self, amount: Decimal, mark: Decimal | None) -> None:
+        """The position that was there before us, taken over at the mark: no profit of ours."""
+        self.opened = True
+        self.opening += amount
+        self.amount += amount
+        if amount and mark is not None and mark > 0:
+            worth = self.instrument.value(amount, mark)
+            self.open_value += worth
+            self.cash -= worth
+            self.mark = mark
+
+    def book(self, fill: Fill, mark: Decimal) -> None:
+        """One execution, valued against `mark`, the mark price of its moment."""
+        self.revalue(mark)
+        change = fill.amount * fill.side.sign
+        paid = self.instrument.value(change, fill.price)
+        self.cash -= paid + fill.fee
+        self.fees += fill.fee
+        self.spread += self.instrument.value(change, mark) - paid
+        held = self.amount
+        if held * change >= 0:
+            self.open_value += paid
+        else:
+            closed = min(abs(change), abs(held))
+            share = closed / abs(held)
+            released = self.open_value * share
+            closing = paid * (closed / abs(change))
+            self.realized -= released + closing
+            self.open_value += -released + (paid - closing)
+        self.amount = held + change
+        self.fills += 1
+        self.volume += fill.amount
+        self.last_fill_ms = fill.venue_ms
+
+    def revalue(self, mark: Decimal) -> None:
+        """The mark moved: what we hold earned or lost by it."""
+        if self.amount and self.mark is not None:
+            value = self.instrument.value
+            self.inventory += value(self.amount, mark) - value(self.amount, self.mark)
+        self.mark = mark
+
+    def pnl(self, mark: Decimal | None) -> Pnl:
+        """Profit since we started, at this mark."""
+        mark = mark or self.mark
+        if mark is None:
+            return Pnl(fees=self.fees)
+        self.revalue(mark)
+        worth = self.instrument.value(self.amount, mark) if self.amount else ZERO
+        return Pnl(
+            total=self.cash + worth,
+            spread=self.spread,
+            inventory=self.inventory,
+            fees=self.fees,
+            realized=self.realized - self.fees,
+            unrealized=worth - self.open_value,
+        )
+
+
+@dataclass(slots=True)
+class Inventory:
+    """Every position of one account, and which trades are already in it."""
+
+    positions: dict[InstrumentId, Position] = field(default_factory=dict)
+    booked: dict[str, None] = field(default_factory=dict)
+    """Trade ids, as an ordered set."""
+
+    def of(self, instrument: Instrument) -> Position:
+        """The position in `instrument`, flat if there was none."""
+        position = self.positions.get(instrument.id)
+        if position is None:
+            position = self.positions[instrument.id] = Position(instrument)
+        return position
+
+    def book(self, fill: Fill, instrument: Instrument, mark: Decimal) -> bool:
+        """Book a fill once, whatever its source; False when it is already in."""
+        if fill.trade_id in self.booked:
+            return False
+        self.booked[fill.trade_id] = None
+        self.of(instrument).book(fill, mark)
+        return True

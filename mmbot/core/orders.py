@@ -1,0 +1,354 @@
+"""The order table: what we believe of our own orders, and how the venue's word changes it.
+
+Theory of operation
+-------------------
+1. An order is in one of six statuses. `_TABLE` says which trigger leads where; a missing key is a
+   bug and raises. Nothing outside this file changes a status.
+2. Only a venue statement ends an order: its own message, a refusal that says there is no such
+   order, or proof of absence (rule 4). A time-out, a lost reply, a closed socket turn it UNKNOWN.
+3. At most one request per order is in flight (PENDING, AMENDING, CANCELING), each with a deadline;
+   past it the order is UNKNOWN. So an amend or a cancel never overtakes its place.
+4. Absence is proof only when the venue was asked after `settle_ns`: the moment from which on no
+   request of ours about this order can still take effect (its `valid_until` plus clock skew).
+5. Money first: fills are booked by inventory, and here counted as `booked`. What the venue says is
+   filled but no fill was booked for is *owed*: such an order stays in the table, even when done,
+   and counts for limits until its fills arrive.
+6. Every status but DONE counts as working, for limits and for the diff.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum, auto
+
+from mmbot.core.events import OrderSeen, OrderState, Request
+from mmbot.core.types import SECOND, ZERO, Fill, InstrumentId, Label, Nanos, OpenOrder, Side
+from mmbot.core.why import Why
+
+REQUEST_DEADLINE_NS: Nanos = 2 * SECOND
+"""How long a request may stay unanswered before its order is UNKNOWN."""
+
+CLOCK_SKEW_NS: Nanos = 1 * SECOND
+"""How far the venue's clock may be from desk time when absence is judged."""
+
+STRAY_LEVEL = -1
+"""The level of an order that fills no slot: found at the venue, to be cancelled."""
+
+_FORGOTTEN_MAX = 4096
+
+
+class Status(Enum):
+    """Where an order stands. PENDING, AMENDING and CANCELING have a request in flight."""
+
+    PENDING = auto()
+    LIVE = auto()
+    AMENDING = auto()
+    CANCELING = auto()
+    UNKNOWN = auto()
+    DONE = auto()
+
+
+class Trigger(Enum):
+    """What can befall an order."""
+
+    AMEND_SENT = auto()
+    CANCEL_SENT = auto()
+    SEEN_OPEN = auto()
+    SEEN_AMENDED = auto()
+    SEEN_DONE = auto()
+    REFUSED_NO_ORDER = auto()
+    REFUSED_STANDS = auto()
+    REFUSED_UNCLEAR = auto()
+    LOST = auto()
+    PROVEN_ABSENT = auto()
+
+
+_TABLE: dict[tuple[Status, Trigger], Status] = {
+    (Status.PENDING, Trigger.SEEN_OPEN): Status.LIVE,
+    (Status.PENDING, Trigger.SEEN_DONE): Status.DONE,
+    (Status.PENDING, Trigger.REFUSED_NO_ORDER): Status.DONE,
+    (Status.PENDING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
+    (Status.PENDING, Trigger.LOST): Status.UNKNOWN,
+    (Status.LIVE, Trigger.AMEND_SENT): Status.AMENDING,
+    (Status.LIVE, Trigger.CANCEL_SENT): Status.CANCELING,
+    (Status.LIVE, Trigger.SEEN_OPEN): Status.LIVE,
+    (Status.LIVE, Trigger.SEEN_DONE): Status.DONE,
+    (Status.LIVE, Trigger.REFUSED_STANDS): Status.LIVE,  # a refusal after a late push
+    (Status.LIVE, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
+    (Status.LIVE, Trigger.LOST): Status.UNKNOWN,
+    (Status.AMENDING, Trigger.SEEN_OPEN): Status.AMENDING,  # a push with the old terms
+    (Status.AMENDING, Trigger.SEEN_AMENDED): Status.LIVE,
+    (Status.AMENDING, Trigger.SEEN_DONE): Status.DONE,
+    (Status.AMENDING, Trigger.REFUSED_STANDS): Status.LIVE,
+    (Status.AMENDING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
+    (Status.AMENDING, Trigger.LOST): Status.UNKNOWN,
+    (Status.CANCELING, Trigger.SEEN_OPEN): Status.CANCELING,  # a fill on the way out
+    (Status.CANCELING, Trigger.SEEN_DONE): Status.DONE,
+    (Status.CANCELING, Trigger.REFUSED_STANDS): Status.LIVE,
+    (Status.CANCELING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
+    (Status.CANCELING, Trigger.LOST): Status.UNKNOWN,
+    (Status.UNKNOWN, Trigger.CANCEL_SENT): Status.CANCELING,
+    (Status.UNKNOWN, Trigger.SEEN_OPEN): Status.LIVE,
+    (Status.UNKNOWN, Trigger.SEEN_AMENDED): Status.LIVE,
+    (Status.UNKNOWN, Trigger.SEEN_DONE): Status.DONE,
+    (Status.UNKNOWN, Trigger.REFUSED_NO_ORDER): Status.DONE,  # the late answer to a place
+    (Status.UNKNOWN, Trigger.REFUSED_STANDS): Status.LIVE,
+    (Status.UNKNOWN, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
+    (Status.UNKNOWN, Trigger.LOST): Status.UNKNOWN,
+    (Status.UNKNOWN, Trigger.PROVEN_ABSENT): Status.DONE,
+    (Status.DONE, Trigger.SEEN_OPEN): Status.LIVE,  # the venue's newer word: it lives after all
+    (Status.DONE, Trigger.SEEN_DONE): Status.DONE,
+    (Status.DONE, Trigger.LOST): Status.DONE,
+    (Status.DONE, Trigger.REFUSED_NO_ORDER): Status.DONE,
+    (Status.DONE, Trigger.REFUSED_STANDS): Status.DONE,
+    (Status.DONE, Trigger.REFUSED_UNCLEAR): Status.DONE,
+}
+
+IN_FLIGHT = (Status.PENDING, Status.AMENDING, Status.CANCELING)
+
+
+@dataclass(slots=True, kw_only=True)
+class Order:
+    """One order of ours. `amount` and `filled` as last stated by the venue (or as sent, before
+    its first word); `want_*` are the terms of an amend in flight."""
+
+    label: Label
+    instrument: InstrumentId
+    side: Side
+    level: int
+    price: Decimal
+    amount: Decimal
+    why: Why
+    status: Status = Status.PENDING
+    order_id: str = ""
+    filled: Decimal = ZERO
+    booked: Decimal = ZERO
+    want_price: Decimal = ZERO
+    want_amount: Decimal = ZERO
+    request: Request | None = None
+    sent_ns: Nanos = 0
+    deadline_ns: Nanos = 0
+    settle_ns: Nanos = 0
+    unknown_ns: Nanos = 0
+    venue_ms: int = 0
+    fair: float = 0.0
+
+    @property
+    def working(self) -> bool:
+        """Whether it may rest at the venue, now or soon."""
+        return self.status is not Status.DONE
+
+    @property
+    def remaining(self) -> Decimal:
+        """What the venue says is still open."""
+        return max(ZERO, self.amount - self.filled)
+
+    @property
+    def owed(self) -> Decimal:
+        """Filled by the venue's word, but no fill of it booked yet."""
+        return max(ZERO, self.filled - self.booked)
+
+    @property
+    def exposed(self) -> Decimal:
+        """The most that may still reach our position through this order."""
+        if self.status is Status.DONE:
+            return self.owed
+        return max(ZERO, max(self.amount, self.want_amount) - self.booked)
+
+    def step(self, trigger: Trigger) -> None:
+        """Move along the table; an impossible move is a bug."""
+        following = _TABLE.get((self.status, trigger))
+        assert following is not None, f"order {self.label}: {trigger.name} in {self.status.name}"
+        self.status = following
+
+
+@dataclass(slots=True)
+class OrderCounts:
+    """What became of our requests, for people."""
+
+    placed: int = 0
+    amended: int = 0
+    cancelled: int = 0
+    rejected: int = 0
+
+
+@dataclass(slots=True)
+class Orders:
+    """Every order of ours that is working or owes us a fill, of one account."""
+
+    by_instrument: dict[InstrumentId, dict[Label, Order]] = field(default_factory=dict)
+    by_label: dict[Label, Order] = field(default_factory=dict)
+    forgotten: dict[Label, int] = field(default_factory=dict)
+    """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
+    counts: OrderCounts = field(default_factory=OrderCounts)
+
+    # --- reading ---
+
+    def on(self, instrument: InstrumentId) -> Iterator[Order]:
+        """Our orders on one instrument, oldest first."""
+        return iter(self.by_instrument.get(instrument, {}).values())
+
+    def all(self) -> Iterator[Order]:
+        """Every order, oldest first."""
+        return iter(self.by_label.values())
+
+    def working(self, venue: str) -> bool:
+        """Whether any order of ours may still rest at the venue."""
+        prefix = venue + ":"
+        return any(o.working and o.instrument.startswith(prefix) for o in self.all())
+
+    def exposed(self, instrument: InstrumentId, side: Side) -> Decimal:
+        """The most our orders on that side may still add to the position."""
+        return sum((o.exposed for o in self.on(instrument) if o.side is side), ZERO)
+
+    # --- sending ---
+
+    def add(self, order: Order) -> None:
+        """A place is on its way (or a live order of ours was found at the venue)."""
+        assert order.label not in self.by_label, f"label {order.label} used twice"
+        self.by_label[order.label] = order
+        self.by_instrument.setdefault(order.instrument, {})[order.label] = order
+
+    def amend_sent(
+        self, order: Order, price: Decimal, amount: Decimal, now_ns: Nanos, valid_until_ns: Nanos
+    ) -> None:
+        """An amend to these terms leaves now."""
+        order.step(Trigger.AMEND_SENT)
+        order.request, order.want_price, order.want_amount = Request.AMEND, price, amount
+        order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
+        order.settle_ns = valid_until_ns + CLOCK_SKEW_NS
+
+    def cancel_sent(self, order: Order, now_ns: Nanos) -> None:
+        """A cancel leaves now."""
+        order.step(Trigger.CANCEL_SENT)
+        order.request = Request.CANCEL
+        order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
+        order.settle_ns = max(order.settle_ns, now_ns)
+
+    # --- the venue's word ---
+
+    def seen(self, seen: OrderSeen, order: Order, now_ns: Nanos) -> None:
+        """The venue states where `order` stands."""
+        if seen.venue_ms < order.venue_ms and seen.answers is None:
+            return  # overtaken by a newer statement
+        order.venue_ms = max(order.venue_ms, seen.venue_ms)
+        order.order_id = seen.order_id or order.order_id
+        order.filled = max(order.filled, seen.filled)
+        if seen.state is not OrderState.OPEN:
+            if order.working:
+                if seen.state is OrderState.CANCELLED:
+                    self.counts.cancelled += 1
+                elif seen.state is OrderState.REJECTED:
+                    self.counts.rejected += 1
+            if order.status is Status.PENDING and seen.state is not OrderState.REJECTED:
+                self.counts.placed += 1
+            order.step(Trigger.SEEN_DONE)
+            order.amount = order.filled
+            self._settled(order)
+            return
+        amending = order.request is Request.AMEND
+        amended = seen.price == order.want_price and seen.amount == order.want_amount
+        if order.status is Status.UNKNOWN and amending and not amended and now_ns < order.settle_ns:
+            return  # the amend may still take effect: not known yet
+        if amending and (amended or seen.answers is Request.AMEND):
+            if order.status is Status.AMENDING:
+                self.counts.amended += 1
+                order.step(Trigger.SEEN_AMENDED)
+            else:
+                order.step(Trigger.SEEN_OPEN)
+        else:
+            if order.status is Status.PENDING:
+                self.counts.placed += 1
+            order.step(Trigger.SEEN_OPEN)
+        order.price, order.amount = seen.price, seen.amount
+        if order.status is Status.LIVE:
+            self._answered(order)
+
+    def refused(self, order: Order, request: Request, stands: bool | None, now_ns: Nanos) -> None:
+        """The venue said no to a request about `order`."""
+        if order.working:
+            self.counts.rejected += request is not Request.CANCEL
+        if stands is True:
+            order.step(Trigger.REFUSED_STANDS)
+        elif stands is False and request is Request.PLACE:
+            order.step(Trigger.REFUSED_NO_ORDER)
+        else:
+            # Answered, so nothing is outstanding: the next look at the venue decides.
+            order.step(Trigger.REFUSED_UNCLEAR)
+            order.settle_ns = order.unknown_ns = now_ns
+        if order.status is Status.LIVE:
+            self._answered(order)
+        elif order.status is Status.UNKNOWN:
+            order.request, order.want_price, order.want_amount = None, ZERO, ZERO
+        else:
+            self._settled(order)
+
+    def lost(self, order: Order, now_ns: Nanos) -> None:
+        """No answer will come, or the line it lived on is gone."""
+        if order.status not in IN_FLIGHT:
+            order.settle_ns = max(order.settle_ns, now_ns)
+        order.step(Trigger.LOST)
+        if order.status is Status.UNKNOWN and not order.unknown_ns:
+            order.unknown_ns = now_ns
+
+    def overdue(self, now_ns: Nanos) -> list[Order]:
+        """Orders whose request passed its deadline just now; they become UNKNOWN."""
+        late = [o for o in self.all() if o.status in IN_FLIGHT and now_ns >= o.deadline_ns]
+        for order in late:
+            self.lost(order, now_ns)
+        return late
+
+    def in_snapshot(self, order: Order, stated: OpenOrder, asked_ns: Nanos) -> None:
+        """A snapshot lists `order` as open."""
+        if order.status in IN_FLIGHT or order.status is Status.DONE:
+            return  # its own answer is under way, or newer than the snapshot
+        self.seen(
+            OrderSeen(
+                venue="",
+                label=order.label,
+                order_id=stated.order_id,
+                instrument=order.instrument,
+                side=order.side,
+                price=stated.price,
+                amount=stated.amount,
+                filled=stated.filled,
+                state=OrderState.OPEN,
+                venue_ms=stated.venue_ms,
+            ),
+            order,
+            asked_ns,
+        )
+
+    def not_in_snapshot(self, order: Order, asked_ns: Nanos) -> None:
+        """A snapshot asked at `asked_ns` does not list `order` as open: look it up by name."""
+        if order.status is Status.LIVE and order.sent_ns < asked_ns:
+            self.lost(order, asked_ns)
+
+    def not_found(self, order: Order, asked_ns: Nanos) -> None:
+        """Asked about by name at `asked_ns` (and not open then), the venue knows no such order."""
+        if order.status is Status.UNKNOWN and asked_ns > order.settle_ns:
+            order.step(Trigger.PROVEN_ABSENT)
+            order.amount = order.filled = order.booked
+            self._settled(order)
+
+    def book(self, order: Order, fill: Fill) -> None:
+        """A fill of this order has been booked."""
+        order.booked += fill.amount
+        order.filled = max(order.filled, order.booked)
+        self._settled(order)
+
+    # --- housekeeping ---
+
+    def _answered(self, order: Order) -> None:
+        order.request, order.want_price, order.want_amount = None, ZERO, ZERO
+        order.unknown_ns = 0
+
+    def _settled(self, order: Order) -> None:
+        """Forget an order that is done and owes nothing."""
+        if order.status is not Status.DONE or order.owed > 0:
+            return
+        self.by_label.pop(order.label, None)
+        self.by_instrument.get(order.instrument, {}).pop(order.label, None)
+        self.forgotten[order.label] = order.venue_ms
+        if len(self.forgotten) > _FORGOTTEN_MAX:
+            del self.forgotten[next(iter(self.forgotten))]

@@ -1,0 +1,545 @@
+"""State, and the only two ways it changes: an event is applied, an intent is promised.
+
+State is plain data. Every venue fact enters through `apply`; every request that is about to leave
+enters through `promise`, so that what we believe of our orders is never behind what we sent.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import assert_never
+
+from mmbot.core import events as ev
+from mmbot.core.books import Market
+from mmbot.core.budget import Budget
+from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.inventory import Inventory
+from mmbot.core.latch import Latch
+from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    ZERO,
+    Equity,
+    Fill,
+    InstrumentId,
+    Label,
+    Nanos,
+    OpenOrder,
+    Side,
+    to_decimal,
+)
+from mmbot.core.why import Why
+
+VALID_FOR_NS: Nanos = 2 * REQUEST_DEADLINE_NS
+"""How long the venue may still execute a place or an amend of ours."""
+
+RESYNC_DELAY_NS: Nanos = 250 * MS
+"""Something is unclear: wait this long for the venue's own message before asking."""
+
+RESYNC_RETRY_NS: Nanos = 1 * SECOND
+"""Between two attempts to get a snapshot."""
+
+RESYNC_EVERY_NS: Nanos = 30 * SECOND
+"""A look at the venue even when nothing is unclear (fills and strays nobody told us about)."""
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base36(number: int) -> str:
+    """Base 36, lower case."""
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+        if not number:
+            return digits
+
+
+def is_ours(label: Label | None) -> bool:
+    """Whether a label has our form: mm<run>-<sequence>, whichever store or run it came from."""
+    if not label or not label.startswith("mm"):
+        return False
+    run, dash, sequence = label[2:].partition("-")
+    return bool(run and dash and sequence) and all(c in _DIGITS for c in run + sequence)
+
+
+@dataclass(slots=True)
+class Account:
+    """One venue's links, request budget and what it last told us about the account."""
+
+    venue: str
+    market_up: bool = False
+    trading_up: bool = False
+    alive_ns: Nanos = 0
+    """When the market link last completed a round trip ..."""
+    proven_ns: Nanos = 0
+    """... and when that round trip began."""
+    budget: Budget = field(default_factory=Budget)
+    reconciled: bool = False
+    """A snapshot asked after `doubted_ns` has been absorbed."""
+    doubted_ns: Nanos = 0
+    """Since when nothing we believed may be relied upon: link up again, or the bot was away."""
+    asked_ns: Nanos = 0
+    """When the snapshot in flight was asked for; 0 when none is."""
+    resync_ns: Nanos = 0
+    """When the next snapshot is due."""
+    foreign: dict[str, OpenOrder] = field(default_factory=dict)
+    """Open orders that are not ours, by order id."""
+    ours_open: int = 0
+    """Orders of ours in the last snapshot."""
+    last_snapshot_ns: Nanos = 0
+    equity: dict[str, Equity] = field(default_factory=dict)
+    doubtful: dict[InstrumentId, Decimal] = field(default_factory=dict)
+    """Positions that disagreed with our fills in the last snapshot, and by how much."""
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class SlotMemory:
+    """Refusals in a row in one slot, and when it may be tried again."""
+
+    refusals: int = 0
+    not_before_ns: Nanos = 0
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the bot knows."""
+
+    run: str
+    """The run's number in base 36."""
+    markets: dict[InstrumentId, Market] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    orders: Orders = field(default_factory=Orders)
+    inventory: Inventory = field(default_factory=Inventory)
+    latch: Latch = field(default_factory=Latch)
+    slots: dict[tuple[InstrumentId, Side, int], SlotMemory] = field(default_factory=dict)
+    dirty: dict[InstrumentId, None] = field(default_factory=dict)
+    """Markets to decide about, as an ordered set."""
+    next_sequence: int = 0
+    reserved_upto: int = 0
+    paused: Why | None = None
+    stopping: Why | None = None
+    withdraw_ns: Nanos = 0
+    """Since when everything of ours must go (stopping or tripped); 0 while quoting is allowed."""
+    flat_verified: bool = False
+    """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
+    worst_coin: dict[str, Decimal] = field(default_factory=dict)
+    """Per underlying, the sum of all markets' worst-case exposure, in coin."""
+    last_turn_ns: Nanos = 0
+    started_ns: Nanos = 0
+    turns: int = 0
+    foreign_fills: int = 0
+
+    def account(self, venue: str) -> Account:
+        """One venue's account."""
+        account = self.accounts.get(venue)
+        if account is None:
+            account = self.accounts[venue] = Account(venue)
+        return account
+
+    def account_of(self, instrument: InstrumentId) -> Account:
+        """The account an instrument is traded on."""
+        return self.account(self.markets[instrument].instrument.venue)
+
+    def take_label(self) -> Label | None:
+        """The next label of a durably reserved block; None when there is none left."""
+        if self.next_sequence >= self.reserved_upto:
+            return None
+        self.next_sequence += 1
+        return Label(f"mm{self.run}-{base36(self.next_sequence - 1)}")
+
+    def slot(self, instrument: InstrumentId, side: Side, level: int) -> SlotMemory:
+        """What happened lately in one slot."""
+        key = (instrument, side, level)
+        memory = self.slots.get(key)
+        if memory is None:
+            memory = self.slots[key] = SlotMemory()
+        return memory
+
+    def touch(self, instrument: InstrumentId) -> None:
+        """This market needs a decision."""
+        self.dirty[instrument] = None
+
+
+def due(account: Account, at_ns: Nanos) -> None:
+    """A snapshot is wanted at `at_ns` at the latest."""
+    account.resync_ns = min(account.resync_ns, at_ns) if account.resync_ns else at_ns
+
+
+def doubt(state: State, account: Account, now_ns: Nanos) -> None:
+    """The line broke or the bot was away: every order is UNKNOWN until the venue is asked anew."""
+    account.reconciled, account.doubted_ns = False, now_ns
+    account.asked_ns, account.resync_ns = 0, now_ns
+    for order in list(state.orders.all()):
+        if state.account_of(order.instrument) is account:
+            state.orders.lost(order, now_ns)
+
+
+# --- events applied ---------------------------------------------------------------------------
+
+
+def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
+    """Let one event change the state. Nothing is decided here."""
+    match event:
+        case ev.BookChanged():
+            market = state.markets.get(event.instrument)
+            if market is not None:
+                market.take_book(event)
+                state.touch(event.instrument)
+        case ev.TickerChanged():
+            market = state.markets.get(event.instrument)
+            if market is not None:
+                market.take_ticker(event)
+                state.touch(event.instrument)
+        case ev.OrderSeen():
+            _order_seen(state, event, now_ns)
+        case ev.Filled():
+            _filled(state, event.fill)
+        case ev.Tick():
+            _tick(state, now_ns)
+        case ev.LinkAlive():
+            if event.link is ev.Link.MARKET:
+                account = state.account(event.venue)
+                account.alive_ns, account.proven_ns = event.received_ns, event.asked_ns
+        case ev.TradePrinted():
+            state.touch(event.instrument)
+        case ev.BookLost():
+            market = state.markets.get(event.instrument)
+            if market is not None:
+                market.lose_book(event.why)
+                state.touch(event.instrument)
+        case ev.RequestRefused():
+            _request_refused(state, event, now_ns)
+        case ev.OutcomeUnknown():
+            _outcome_unknown(state, event, now_ns)
+        case ev.SnapshotTaken():
+            _snapshot_taken(state, event, now_ns)
+        case ev.SnapshotFailed():
+            account = state.account(event.venue)
+            account.asked_ns, account.detail = 0, event.detail
+            account.resync_ns = now_ns + RESYNC_RETRY_NS
+        case ev.LinkChanged():
+            _link_changed(state, event, now_ns)
+        case ev.LimitsRead():
+            state.account(event.venue).budget.resize(event.rate_per_s, event.burst)
+        case ev.InstrumentsListed():
+            _listed(state, event)
+        case ev.LabelsReserved():
+            state.reserved_upto = max(state.reserved_upto, event.upto)
+        case ev.Pause():
+            state.paused = event.why
+            _touch_all(state)
+        case ev.Unpause():
+            state.paused = None
+            _touch_all(state)
+        case ev.Stop():
+            state.stopping = state.stopping or event.why
+            _withdraw(state, now_ns)
+        case ev.Trip():
+            state.latch.trip(event.why, event.detail, now_ns)
+            _withdraw(state, now_ns)
+        case _:
+            assert_never(event)
+
+
+def _listed(state: State, event: ev.InstrumentsListed) -> None:
+    for instrument in event.instruments:
+        market = state.markets.get(instrument.id)
+        if market is None:
+            state.markets[instrument.id] = Market(instrument)
+        else:
+            market.instrument = instrument
+        state.touch(instrument.id)
+
+
+def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
+    account = state.account(event.venue)
+    account.detail = event.detail
+    if event.link is ev.Link.MARKET:
+        account.market_up = event.up
+        if not event.up:
+            for market in state.markets.values():
+                if market.instrument.venue == event.venue:
+                    market.lose_book(Why.LINK_DOWN)
+    else:
+        account.trading_up = event.up
+        doubt(state, account, now_ns)
+    for market in state.markets.values():
+        if market.instrument.venue == event.venue:
+            state.touch(market.instrument.id)
+
+
+def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
+    if not is_ours(event.label):
+        _foreign_seen(state, event)
+        return
+    market = state.markets.get(event.instrument)
+    if market is None:
+        return
+    assert event.label is not None
+    market.own_ms[event.side] = max(market.own_ms[event.side], event.venue_ms)
+    order = state.orders.by_label.get(event.label)
+    if order is None:
+        if event.state is not ev.OrderState.OPEN:
+            return
+        if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
+            return  # old news about a finished order
+        order = _adopt(state, _stated(event), now_ns)
+    state.orders.seen(event, order, now_ns)
+    memory = state.slot(order.instrument, order.side, order.level)
+    if event.state is ev.OrderState.OPEN:
+        memory.refusals = 0
+    elif event.state is ev.OrderState.REJECTED:
+        _back_off(memory, now_ns)
+    if order.owed > 0:
+        due(state.account(market.instrument.venue), now_ns + RESYNC_DELAY_NS)
+    state.touch(event.instrument)
+
+
+def _stated(seen: ev.OrderSeen) -> OpenOrder:
+    return OpenOrder(
+        seen.order_id,
+        seen.label,
+        seen.instrument,
+        seen.side,
+        seen.price,
+        seen.amount,
+        seen.filled,
+        seen.venue_ms,
+    )
+
+
+def _foreign_seen(state: State, seen: ev.OrderSeen) -> None:
+    """Somebody else's order on the account: remembered, so that no sweep takes it along."""
+    foreign = state.account(seen.venue).foreign
+    if seen.state is ev.OrderState.OPEN:
+        foreign[seen.order_id] = _stated(seen)
+    else:
+        foreign.pop(seen.order_id, None)
+
+
+def _request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> None:
+    order = state.orders.by_label.get(event.label)
+    if order is None:
+        return
+    state.orders.refused(order, event.request, event.stands, now_ns)
+    _back_off(state.slot(order.instrument, order.side, order.level), now_ns)
+    state.markets[order.instrument].why[order.side] = event.why
+    if order.status is Status.UNKNOWN:
+        due(state.account_of(order.instrument), now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)
+
+
+def _back_off(memory: SlotMemory, now_ns: Nanos) -> None:
+    memory.refusals += 1
+    memory.not_before_ns = now_ns + min(5 * SECOND, (100 * MS) << min(memory.refusals, 6))
+
+
+def _outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> None:
+    order = state.orders.by_label.get(event.label)
+    if order is None or order.request is not event.request:
+        return  # answered otherwise meanwhile
+    state.orders.lost(order, now_ns)
+    due(state.account_of(order.instrument), now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)
+
+
+def _filled(state: State, fill: Fill) -> None:
+    market = state.markets.get(fill.instrument)
+    if market is None:
+        return
+    position = state.inventory.of(market.instrument)
+    if not position.opened and fill.venue_ms < state.started_ns // MS:
+        state.inventory.booked[fill.trade_id] = None  # part of the opening position
+        return
+    mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)
+    if not state.inventory.book(fill, market.instrument, mark):
+        return
+    if is_ours(fill.label):
+        assert fill.label is not None
+        market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
+        order = state.orders.by_label.get(fill.label)
+        if order is not None:
+            state.orders.book(order, fill)
+    else:
+        state.foreign_fills += 1
+    state.touch(fill.instrument)
+
+
+def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
+    account = state.account(event.venue)
+    if not account.asked_ns or event.asked_ns < account.asked_ns:
+        return  # superseded: the link changed since it was asked
+    account.asked_ns, account.last_snapshot_ns = 0, event.asked_ns
+    account.resync_ns = now_ns + RESYNC_EVERY_NS
+    for fill in event.fills:
+        _filled(state, fill)
+    _absorb_orders(state, account, event, now_ns)
+    _absorb_positions(state, account, event, now_ns)
+    account.equity = {e.currency: e for e in event.equity}
+    if event.asked_ns >= account.doubted_ns and account.trading_up:
+        account.reconciled = True
+    if state.withdraw_ns and event.asked_ns > state.withdraw_ns:
+        state.flat_verified = account.ours_open == 0 and not state.orders.working(event.venue)
+    for market in state.markets.values():
+        if market.instrument.venue == event.venue:
+            state.touch(market.instrument.id)
+
+
+def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
+    listed: dict[Label, None] = {}
+    foreign: dict[str, OpenOrder] = {}
+    for stated in event.orders:
+        if not is_ours(stated.label):
+            foreign[stated.order_id] = stated
+            continue
+        assert stated.label is not None
+        listed[stated.label] = None
+        order = state.orders.by_label.get(stated.label)
+        if order is None:
+            if stated.instrument not in state.markets:
+                continue
+            if stated.venue_ms <= state.orders.forgotten.get(stated.label, -1):
+                continue
+            order = _adopt(state, stated, now_ns)
+        state.orders.in_snapshot(order, stated, event.asked_ns)
+    account.foreign, account.ours_open = foreign, len(listed)
+    looked_up = dict(event.lookups)
+    for order in list(state.orders.all()):
+        if order.label in listed or state.account_of(order.instrument) is not account:
+            continue
+        if order.label in looked_up:
+            statement = looked_up[order.label]
+            if statement is not None:
+                state.orders.seen(statement, order, event.asked_ns)
+            else:
+                state.orders.not_found(order, event.asked_ns)
+        else:
+            state.orders.not_in_snapshot(order, event.asked_ns)
+        if order.status is Status.UNKNOWN or order.owed > 0:
+            due(account, max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
+
+
+def _absorb_positions(
+    state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos
+) -> None:
+    held = {position.instrument: position for position in event.positions}
+    doubtful: dict[InstrumentId, Decimal] = {}
+    for market in state.markets.values():
+        instrument = market.instrument
+        if instrument.venue != account.venue:
+            continue
+        stated = held.get(instrument.id)
+        amount = stated.amount if stated is not None else ZERO
+        position = state.inventory.of(instrument)
+        gap = amount - position.amount
+        if not position.opened:
+            position.open_with(gap, stated.mark if stated is not None else None)
+            continue
+        if not gap:
+            market.halted = ""
+        elif account.doubtful.get(instrument.id) == gap:
+            market.halted = f"venue says {amount}, fills say {position.amount}"
+        else:
+            doubtful[instrument.id] = gap  # perhaps a fill still on its way: look again
+            due(account, now_ns + RESYNC_RETRY_NS)
+        if gap and market.halted:
+            doubtful[instrument.id] = gap
+    account.doubtful = doubtful
+
+
+def _adopt(state: State, stated: OpenOrder, now_ns: Nanos) -> Order:
+    """An order of ours that this table does not know: it fills its slot if that is free."""
+    assert stated.label is not None
+    taken = any(
+        o.side is stated.side and o.level == 0 and o.working
+        for o in state.orders.on(stated.instrument)
+    )
+    order = Order(
+        label=stated.label,
+        instrument=stated.instrument,
+        side=stated.side,
+        level=STRAY_LEVEL if taken else 0,
+        price=stated.price,
+        amount=stated.amount,
+        filled=stated.filled,
+        booked=stated.filled,
+        why=Why.ADOPTED,
+        status=Status.UNKNOWN,
+        order_id=stated.order_id,
+        sent_ns=now_ns,
+        settle_ns=now_ns,
+        unknown_ns=now_ns,
+    )
+    state.orders.add(order)
+    return order
+
+
+def _tick(state: State, now_ns: Nanos) -> None:
+    for order in state.orders.overdue(now_ns):
+        due(state.account_of(order.instrument), now_ns)
+        state.touch(order.instrument)
+    for instrument in state.markets:
+        state.dirty[instrument] = None
+
+
+def _withdraw(state: State, now_ns: Nanos) -> None:
+    if not state.withdraw_ns:
+        state.withdraw_ns = now_ns
+    _touch_all(state)
+
+
+def _touch_all(state: State) -> None:
+    for instrument in state.markets:
+        state.touch(instrument)
+
+
+# --- intents promised -------------------------------------------------------------------------
+
+
+def promise(state: State, intent: Intent, level: int, fair: float, now_ns: Nanos) -> None:
+    """Believe that `intent` is on its way, before it leaves."""
+    match intent:
+        case Place():
+            state.orders.add(
+                Order(
+                    label=intent.label,
+                    instrument=intent.instrument,
+                    side=intent.side,
+                    level=level,
+                    price=intent.price,
+                    amount=intent.amount,
+                    why=intent.why,
+                    fair=fair,
+                    request=ev.Request.PLACE,
+                    sent_ns=now_ns,
+                    deadline_ns=now_ns + REQUEST_DEADLINE_NS,
+                    settle_ns=intent.valid_until_ns + CLOCK_SKEW_NS,
+                )
+            )
+        case Amend():
+            order = state.orders.by_label[intent.label]
+            state.orders.amend_sent(
+                order, intent.price, intent.amount, now_ns, intent.valid_until_ns
+            )
+            order.why, order.fair = intent.why, fair
+        case Cancel():
+            state.orders.cancel_sent(state.orders.by_label[intent.label], now_ns)
+        case CancelAll():
+            for label in intent.labels:
+                order = state.orders.by_label[label]
+                if order.status in (Status.LIVE, Status.UNKNOWN):
+                    state.orders.cancel_sent(order, now_ns)
+        case Resync():
+            state.account(intent.venue).asked_ns = now_ns
+
+
+def unresolved(state: State, account: Account) -> Iterator[Order]:
+    """Orders of one account whose fate must be asked about by name."""
+    for order in state.orders.all():
+        if state.account_of(order.instrument) is account and (
+            order.status is Status.UNKNOWN or order.owed > 0
+        ):
+            yield order

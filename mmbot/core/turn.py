@@ -1,0 +1,436 @@
+"""One turn: the conductor. Read this first.
+
+    turn(state, events, now, desks) -> intents
+
+Theory of operation
+-------------------
+1. Every event of the batch is applied to the state (state.apply). Nothing is decided yet.
+2. If the bot was away (no turn for 2 s, while Ticks come every 0.1 s), what it believes is old: it
+   reconciles with the venue before it quotes again; away for 10 s, the kill switch trips.
+3. For each market that changed: is there a reason not to quote at all (`_standing_reason`,
+   `books.distrust`)? If not: view -> strategy -> the venue's grid -> risk rules in order ->
+   Approved -> diff against our working orders -> actions.
+4. Actions of all markets compete for the venue's request budget: cancels, then orders whose
+   resting price loses most, then the rest. What is not sent leaves its market dirty.
+5. What is sent is promised first (state.promise), so the state never lags behind the wire.
+
+The function is pure: same state, events, time and desks give the same intents.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mmbot.core import events as ev
+from mmbot.core.books import Market, distrust, reference
+from mmbot.core.diff import Action, Sweep, amended_amount, diff
+from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.orders import STRAY_LEVEL, Order
+from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.state import (
+    VALID_FOR_NS,
+    Account,
+    State,
+    apply,
+    doubt,
+    due,
+    promise,
+    unresolved,
+)
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    ZERO,
+    Approved,
+    InstrumentId,
+    Nanos,
+    Quote,
+    Side,
+    Target,
+    to_decimal,
+)
+from mmbot.core.views import Block, DeskView, Proposal, Shrink, View
+from mmbot.core.why import Why
+
+AWAY_PAUSE_NS: Nanos = 2 * SECOND
+AWAY_TRIP_NS: Nanos = 10 * SECOND
+
+FILLS_OVERLAP_MS = 60_000
+"""How far a back-fill reaches back beyond the last snapshot."""
+
+VERIFY_AGAIN_NS: Nanos = 200 * MS
+"""Between two looks at the venue until it shows nothing of ours."""
+
+SWEEP_FROM = 3
+"""From this many cancels on, a sweeping cancel is used when leaving."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One strategy with its rules on some instruments of one venue."""
+
+    name: str
+    venue: str
+    instruments: tuple[InstrumentId, ...]
+    strategy: Strategy
+    rules: tuple[RiskRule, ...]
+
+
+def turn(
+    state: State,
+    events: Sequence[ev.Event],
+    now_ns: Nanos,
+    desks: Mapping[InstrumentId, Desk],
+) -> list[Intent]:
+    """Apply `events`, decide for every market that changed, and return what must be done."""
+    state.turns += 1
+    for event in events:
+        apply(state, event, now_ns)
+    _notice_absence(state, now_ns)
+
+    dirty, state.dirty = state.dirty, {}
+    changed = [state.markets[instrument] for instrument in dirty if instrument in desks]
+    for market in changed:
+        _reckon(state, market, ZERO, ZERO)
+    actions: list[Action] = []
+    for market in changed:
+        actions += _decide(state, desks[market.instrument.id], market, now_ns)
+
+    intents = list(_spend(state, _swept(state, actions), now_ns))
+    for account in state.accounts.values():
+        intents += _look(state, account, now_ns)
+    state.last_turn_ns = now_ns
+    return intents
+
+
+def _notice_absence(state: State, now_ns: Nanos) -> None:
+    """A machine that slept, a process that was stopped: do not act on what was true before."""
+    if not state.last_turn_ns:
+        return
+    away_ns = now_ns - state.last_turn_ns
+    if away_ns < AWAY_PAUSE_NS:
+        return
+    for account in state.accounts.values():
+        doubt(state, account, now_ns)
+    if away_ns >= AWAY_TRIP_NS:
+        detail = f"no turn for {away_ns / SECOND:.1f} s"
+        apply(state, ev.Trip(Why.GAP_IN_TURNS, detail), now_ns)
+
+
+# --- deciding for one market ------------------------------------------------------------------
+
+
+def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Action]:
+    """What one market's orders should become, and the requests that get them there."""
+    instrument = market.instrument
+    account = state.account(instrument.venue)
+    age_ns = now_ns - max(market.received_ns, account.alive_ns)
+    standing = _standing_reason(state, account, market) or distrust(market, age_ns)
+    orders = list(state.orders.on(instrument.id))
+    approved: list[Approved] = []
+    market.quotes = ()
+    if standing is not None:
+        market.why = {Side.BUY: standing, Side.SELL: standing}
+    else:
+        view = _view(state, market, orders, age_ns, now_ns)
+        quotes = desk.strategy.quotes(view) if view is not None else Why.OWN_ORDERS_UNCLEAR
+        if view is None or isinstance(quotes, Why):
+            assert isinstance(quotes, Why)
+            market.why = {Side.BUY: quotes, Side.SELL: quotes}
+        else:
+            market.quotes = tuple(quotes)
+            approved = _approve(state, desk, market, view, orders, now_ns)
+    return diff(approved, orders, market.why)
+
+
+def _standing_reason(state: State, account: Account, market: Market) -> Why | None:
+    """Why nothing may be quoted whatever the market does."""
+    if state.latch.tripped is not None:
+        return Why.TRIPPED
+    if state.stopping is not None:
+        return Why.STOPPING
+    if state.paused is not None:
+        return state.paused
+    if not account.trading_up or not account.market_up:
+        return Why.LINK_DOWN
+    if not account.reconciled or account.proven_ns < account.doubted_ns:
+        return Why.RECONCILING
+    if market.halted:
+        return Why.HALTED
+    return None
+
+
+def _view(
+    state: State, market: Market, orders: list[Order], age_ns: Nanos, now_ns: Nanos
+) -> View | None:
+    """What the strategy may see; None while our own orders blur the book."""
+    bids = reference(market, Side.BUY, orders, now_ns)
+    asks = reference(market, Side.SELL, orders, now_ns)
+    if bids is None or asks is None:
+        return None
+    position = state.inventory.of(market.instrument).amount
+    longs = sum((o.exposed for o in orders if o.side is Side.BUY), ZERO)
+    shorts = sum((o.exposed for o in orders if o.side is Side.SELL), ZERO)
+    return View(
+        instrument=market.instrument,
+        now_ns=now_ns,
+        bids=bids,
+        asks=asks,
+        mark=market.mark,
+        index=market.index,
+        forward=market.forward,
+        fair=market.mark,
+        mark_iv=market.mark_iv,
+        delta=market.delta,
+        min_price=market.min_price,
+        max_price=market.max_price,
+        position=position,
+        worst_long=position + longs,
+        worst_short=position - shorts,
+        book_age_ns=age_ns,
+        desk=DeskView(
+            others_coin=state.worst_coin.get(market.instrument.underlying, ZERO) - market.worst_coin
+        ),
+    )
+
+
+def _approve(
+    state: State,
+    desk: Desk,
+    market: Market,
+    view: View,
+    orders: list[Order],
+    now_ns: Nanos,
+) -> list[Approved]:
+    """Quotes onto the grid, then through every rule."""
+    why: dict[Side, Why] = {}
+    targets: list[Target] = []
+    for quote in market.quotes:
+        target = _snap(market, quote)
+        if isinstance(target, Why):
+            why.setdefault(quote.side, target)
+        else:
+            targets.append(target)
+    approved: list[Approved] = []
+    adding = {Side.BUY: ZERO, Side.SELL: ZERO}
+    for target in targets:
+        verdict = _judge(state, desk, market, view, orders, targets, target, adding, now_ns)
+        if isinstance(verdict, Why):
+            why.setdefault(target.side, verdict)
+            continue
+        approved.append(Approved(verdict))
+        adding[target.side] += verdict.size
+        why[target.side] = verdict.why
+    for side in Side:
+        why.setdefault(side, Why.SIDE_OFF)
+    market.why = why
+    _reckon(state, market, adding[Side.BUY], adding[Side.SELL])
+    return approved
+
+
+def _snap(market: Market, quote: Quote) -> Target | Why:
+    """A model's quote on the venue's grid: the one way from float to order."""
+    instrument = market.instrument
+    price = instrument.snap_price(quote.price, quote.side)
+    if price is None:
+        return Why.BELOW_TICK
+    size = instrument.snap_size(quote.size)
+    if size <= 0:
+        return Why.BELOW_MIN_SIZE
+    return Target(
+        instrument=instrument.id,
+        side=quote.side,
+        level=quote.level,
+        price=price,
+        size=size,
+        fair=quote.fair,
+        why=quote.why,
+        patience=to_decimal(quote.patience),
+    )
+
+
+def _judge(
+    state: State,
+    desk: Desk,
+    market: Market,
+    view: View,
+    orders: list[Order],
+    targets: list[Target],
+    target: Target,
+    adding: dict[Side, Decimal],
+    now_ns: Nanos,
+) -> Target | Why:
+    """One target before the core's own checks and the desk's rules: what is left of it."""
+    if now_ns < state.slot(target.instrument, target.side, target.level).not_before_ns:
+        return Why.REFUSED
+    against = [o.price for o in orders if o.side is not target.side and o.working]
+    against += [o.want_price for o in orders if o.side is not target.side and o.want_price]
+    if any((target.price - price) * target.side.sign >= 0 for price in against):
+        return Why.SELF_CROSS
+    wanted = [t.price for t in targets if t.side is not target.side]
+    best = (min if target.side is Side.BUY else max)(wanted, default=None)
+    in_slot = (o for o in orders if o.side is target.side and o.level != target.level)
+    elsewhere = sum((o.exposed for o in in_slot), ZERO)
+    owed = sum((o.owed for o in orders if o.side is target.side and o.level == target.level), ZERO)
+    beside = max(elsewhere, adding[target.side]) + owed
+    proposal = Proposal(target, view.position + beside * target.side.sign, best)
+    size = target.size
+    for rule in desk.rules:
+        verdict = rule.check(view, proposal)
+        if isinstance(verdict, Block):
+            return verdict.why
+        if isinstance(verdict, Shrink) and verdict.size < size:
+            size = market.instrument.snap_size(verdict.size)
+            if size <= 0:
+                return verdict.why
+    return target if size == target.size else replace(target, size=size)
+
+
+def _reckon(state: State, market: Market, buying: Decimal, selling: Decimal) -> None:
+    """Renew one market's worst-case exposure: the larger absolute position, in coin, if all of
+    ours on one side, resting, in flight, unknown or (`buying`, `selling`) just approved, filled."""
+    if market.index <= 0:
+        return
+    instrument, orders = market.instrument, state.orders
+    held = state.inventory.of(instrument).amount
+    long = held + max(orders.exposed(instrument.id, Side.BUY), buying)
+    short = held - max(orders.exposed(instrument.id, Side.SELL), selling)
+    worst = instrument.coin(max(abs(long), abs(short)), to_decimal(market.index))
+    total = state.worst_coin.get(instrument.underlying, ZERO)
+    state.worst_coin[instrument.underlying] = total + worst - market.worst_coin
+    market.worst_coin = worst
+
+
+# --- spending the budget ----------------------------------------------------------------------
+
+
+def _swept(state: State, actions: list[Action]) -> list[Action]:
+    """Leaving or tripped, many single cancels become few sweeping ones, foreign orders spared.
+
+    The sweep stands in the place of its first cancel; the others' orders are named in it.
+    """
+    if state.withdraw_ns == 0 or len(actions) < SWEEP_FROM:
+        return actions
+    swept: list[Action] = []
+    whole: dict[str, Sweep] = {}
+    for action in actions:
+        order = action.order
+        assert order is not None, "only cancels while withdrawing"
+        account = state.account_of(order.instrument)
+        if not account.foreign:
+            key, instrument = account.venue, None
+        elif all(o.instrument != order.instrument for o in account.foreign.values()):
+            key, instrument = order.instrument, order.instrument
+        else:
+            swept.append(action)
+            continue
+        sweep = whole.get(key)
+        if sweep is None:
+            sweep = whole[key] = Sweep(account.venue, instrument, [])
+            swept.append(replace(action, sweep=sweep))
+        sweep.labels.append(order.label)
+    return swept
+
+
+def _spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[Intent]:
+    """Turn actions into promised intents, most urgent first, as far as the budget reaches."""
+    for account in state.accounts.values():
+        account.budget.refill(now_ns)
+    if len(actions) > 1:
+        actions.sort(key=lambda action: _urgency(state, action))
+    for action in actions:
+        intent = _intent(state, action, now_ns)
+        if intent is not None:
+            target = action.target
+            level = target.level if target is not None else STRAY_LEVEL
+            promise(state, intent, level, target.fair if target is not None else 0.0, now_ns)
+            yield intent
+
+
+def _intent(state: State, action: Action, now_ns: Nanos) -> Intent | None:
+    """The request an action stands for, if it can be afforded; else its market stays dirty."""
+    order, target = action.order, action.target
+    subject = order.instrument if order is not None else action.instrument
+    account = state.account_of(subject)
+    if not account.trading_up:
+        return None
+    if not account.budget.spend(cancel=action.request is ev.Request.CANCEL):
+        state.touch(subject)
+        if target is not None:
+            state.markets[subject].why[target.side] = Why.RATE_LIMITED
+        return None
+    valid_until_ns = now_ns + VALID_FOR_NS
+    if order is None:
+        assert target is not None
+        label = state.take_label()
+        if label is None:
+            state.markets[subject].why[target.side] = Why.NO_LABEL
+            return None
+        return Place(
+            instrument=subject,
+            label=label,
+            side=target.side,
+            price=target.price,
+            amount=target.size,
+            post_only=target.post_only,
+            reduce_only=target.reduce_only,
+            valid_until_ns=valid_until_ns,
+            why=action.why,
+        )
+    if action.sweep is not None:
+        sweep = action.sweep
+        return CancelAll(sweep.venue, sweep.instrument, tuple(sweep.labels), action.why)
+    if target is None:
+        return Cancel(subject, order.label, order.order_id, action.why)
+    return Amend(
+        instrument=subject,
+        label=order.label,
+        order_id=order.order_id,
+        price=target.price,
+        amount=amended_amount(order, target),
+        post_only=target.post_only,
+        valid_until_ns=valid_until_ns,
+        why=action.why,
+    )
+
+
+def _urgency(state: State, action: Action) -> tuple[int, float]:
+    """Sort key: cancels first, then what loses most where it rests, then the rest."""
+    order, target = action.order, action.target
+    if action.request is ev.Request.CANCEL:
+        return (0, 0.0)
+    if order is None or target is None:
+        return (2, 0.0)
+    beyond = (order.price - target.price) * order.side.sign
+    if beyond <= 0:
+        return (1, 0.0)
+    market = state.markets[order.instrument]
+    instrument = market.instrument
+    loss = abs(
+        instrument.value(order.remaining, order.price)
+        - instrument.value(order.remaining, target.price)
+    )
+    in_usd = market.index if instrument.inverse else 1.0
+    return (1, -float(loss) * in_usd)
+
+
+# --- looking at the venue, and leaving --------------------------------------------------------
+
+
+def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
+    """Ask for a snapshot when one is due; when leaving or tripped, until it shows us flat."""
+    if not account.trading_up:
+        return
+    if state.withdraw_ns and not state.flat_verified and not state.orders.working(account.venue):
+        due(account, account.last_snapshot_ns + VERIFY_AGAIN_NS)
+    if account.asked_ns or not account.resync_ns or now_ns < account.resync_ns:
+        return
+    since_ns = account.last_snapshot_ns or state.started_ns
+    intent = Resync(
+        venue=account.venue,
+        fills_since_ms=since_ns // MS - FILLS_OVERLAP_MS,
+        labels=tuple((o.instrument, o.label) for o in unresolved(state, account)),
+        why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
+    )
+    promise(state, intent, STRAY_LEVEL, 0.0, now_ns)
+    yield intent
