@@ -1,0 +1,1 @@
+"""Mathematics: what things are worth. Floats and numpy, no decisions."""
