@@ -140,6 +140,7 @@ Flags = Mapping[str, str | bool]
 
 def load_config(flags: Flags, path: Path | None = None) -> Config:
     """Build the configuration from the flags given and a file. Raises ConfigError."""
+    assert flags.keys() <= KNOWN_FLAGS, flags
     written = _read(path) if path else _Written({}, {})
     plugins = _plugins(written)
     load_plugins(plugins, written.origins.get("plugins", ""))
@@ -304,7 +305,7 @@ _FLAGS: Mapping[str, tuple[Callable[[str], object], str, str]] = {
     "--all-strikes": (str, "desk.all_strikes", ""),
     "--symbols": (_list, "desk.symbols", ""),
     "--duration": (_number, "desk.duration_s", ""),
-    "--refresh": (_number, "desk.refresh_s", "refresh_s"),
+    "--refresh": (_number, "desk.refresh_s", ""),
     "--sim-url": (str, "sim.url", ""),
     "--seed": (_number, "sim.seed", ""),
     "--at": (str, "sim.at", ""),
@@ -320,6 +321,7 @@ _FLAGS: Mapping[str, tuple[Callable[[str], object], str, str]] = {
     "--min-spread": (_number, "risk.min_spread.bps", "min_spread_bps"),
 }
 _MODE_FLAGS = {f"--{mode.value}": mode for mode in Mode}
+KNOWN_FLAGS = frozenset((*_FLAGS, *_MODE_FLAGS, "--strategy"))
 
 
 def _choose_strategy(written: _Written, flags: Flags) -> None:
@@ -511,5 +513,6 @@ def _check_plugins(strategy: PluginTable, rules: tuple[PluginTable, ...]) -> Non
             f"{strategy.where('bid_only')} and {strategy.where('ask_only')} contradict each other: "
             "give one"
         )
-    for plugin in (strategy, *rules):
+    # Rules first: a strategy may have inherited a bad limit that was written for its rule.
+    for plugin in (*rules, strategy):
         plugin.build()

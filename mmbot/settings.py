@@ -69,7 +69,9 @@ def check(cls: type[T], table: Mapping[str, object], title: str, where: Where) -
     try:
         built = TypeAdapter(cls).validate_python(dict(table))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A misspelled key often shows up twice: as unknown and as missing. The first tells more.
+        errors = error.errors(include_url=False)
+        first = next((e for e in errors if e["type"] == "unexpected_keyword_argument"), errors[0])
         key = str(first["loc"][0]) if first["loc"] else ""
         if first["type"] == "value_error":
             raise ConfigError(f"{where(key)}: {title} {first['ctx']['error']}") from None

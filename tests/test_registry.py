@@ -12,7 +12,7 @@ import pytest
 from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.errors import ConfigError
-from mmbot.registry import Family, build, load, load_plugins, names, register
+from mmbot.registry import BUILT_IN, Family, build, load, load_plugins, names, register
 from mmbot.settings import manual
 
 
@@ -128,7 +128,7 @@ def test_a_module_outside_mmbot_adds_a_plug_in(
 ) -> None:
     (tmp_path / "outside_desk.py").write_text(
         "from dataclasses import dataclass\n"
-        "from mmbot.registry import Family, register\n"
+        "from mmbot.registry import BUILT_IN, Family, register\n"
         "@register(Family.STRATEGY, 'outside')\n"
         "@dataclass(frozen=True, slots=True)\n"
         "class Outside:\n"
@@ -147,8 +147,30 @@ def test_a_plug_in_module_that_is_not_there_is_one_line() -> None:
 
 def test_naming_plug_ins_imports_none_of_them() -> None:
     code = (
-        "import sys; from mmbot.registry import Family, names; names(Family.STRATEGY);"
+        "import sys; from mmbot.registry import BUILT_IN, Family, names; names(Family.STRATEGY);"
         "heavy = {'numpy', 'scipy', 'ccxt', 'pydantic', 'mmbot.strategies'} & set(sys.modules);"
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [(family, name) for family in (Family.STRATEGY, Family.RULE) for name in BUILT_IN[family]],
+)
+def test_every_setting_of_a_built_in_plug_in_is_documented(family: Family, name: str) -> None:
+    plug_in = load(family, name, "test")
+    assert plug_in.__doc__
+    assert [setting.name for setting in manual(plug_in) if not setting.doc] == []
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [(family, name) for family in (Family.STRATEGY, Family.RULE) for name in BUILT_IN[family]],
+)
+def test_a_misspelled_setting_of_a_built_in_plug_in_is_recognized(
+    family: Family, name: str
+) -> None:
+    for setting in manual(load(family, name, "test")):
+        with pytest.raises(ConfigError, match=f"did you mean '{setting.name}'"):
+            build(family, name, {setting.name + "x": 1}, where)
