@@ -1,0 +1,195 @@
+"""Position, exposure and order limits: side-aware, worst case, never in the way of reducing."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmbot.core.ports import RiskRule
+from mmbot.core.types import Side
+from mmbot.core.views import ALLOW, Allow, Block, Shrink, Verdict
+from mmbot.core.why import Why
+from mmbot.risk.max_exposure import MaxExposure
+from mmbot.risk.max_order import MaxOrder
+from mmbot.risk.max_position import MaxPosition
+from tests.builders import a_perpetual, a_proposal, a_view, an_option
+
+BUY, SELL = Side.BUY, Side.SELL
+
+
+def shrunk(size: str, why: Why) -> Shrink:
+    return Shrink(Decimal(size), why)
+
+
+# The position limit -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("side", "room_position", "size", "verdict"),
+    [
+        (BUY, 0, 10, ALLOW),
+        (BUY, 0, 11, shrunk("10", Why.MAX_POSITION)),
+        (BUY, 7, 5, shrunk("3", Why.MAX_POSITION)),
+        (BUY, 10, 1, Block(Why.MAX_POSITION)),
+        (BUY, 12, 1, Block(Why.MAX_POSITION)),
+        (SELL, -7, 5, shrunk("3", Why.MAX_POSITION)),
+        (SELL, -10, 1, Block(Why.MAX_POSITION)),
+    ],
+)
+def test_a_target_gets_the_room_that_is_left(
+    side: Side, room_position: int, size: int, verdict: Verdict
+) -> None:
+    proposal = a_proposal(side=side, size=size, room_position=room_position)
+    assert MaxPosition(limit=Decimal(10)).check(a_view(), proposal) == verdict
+
+
+@pytest.mark.parametrize(
+    ("side", "room_position", "size", "verdict"),
+    [
+        (SELL, 15, 15, ALLOW),
+        (SELL, 15, 25, ALLOW),  # flat, then short as far as the limit
+        (SELL, 15, 26, shrunk("25", Why.MAX_POSITION)),
+        (BUY, -15, 15, ALLOW),
+    ],
+)
+def test_a_position_above_the_limit_can_be_reduced_but_not_turned_into_another(
+    side: Side, room_position: int, size: int, verdict: Verdict
+) -> None:
+    proposal = a_proposal(side=side, size=size, room_position=room_position)
+    assert MaxPosition(limit=Decimal(10)).check(a_view(), proposal) == verdict
+
+
+def test_room_smaller_than_a_lot_is_no_room() -> None:
+    rule = MaxPosition(limit=Decimal("10.5"))
+    assert rule.check(a_view(), a_proposal(size=2, room_position=10)) == Block(Why.MAX_POSITION)
+
+
+def test_a_perpetual_is_limited_in_dollars() -> None:
+    view = a_view(a_perpetual(), bid=2849.0, ask=2850.0)
+    proposal = a_proposal(view.instrument, price="2849", size=600, room_position=500)
+    assert MaxPosition(limit=Decimal(1000)).check(view, proposal) == shrunk("500", Why.MAX_POSITION)
+
+
+# The exposure limit -----------------------------------------------------------------------------
+
+
+def test_the_others_on_the_underlying_use_up_the_room() -> None:
+    view = a_view(others_coin=Decimal(96))
+    rule = MaxExposure(limit=Decimal(100))
+    assert rule.check(view, a_proposal(size=4)) == ALLOW
+    assert rule.check(view, a_proposal(size=4, room_position=1)) == shrunk("3", Why.MAX_EXPOSURE)
+    assert rule.check(view, a_proposal(size=1, room_position=4)) == Block(Why.MAX_EXPOSURE)
+
+
+def test_reducing_is_possible_with_the_limit_exceeded_elsewhere() -> None:
+    view = a_view(others_coin=Decimal(130))
+    rule = MaxExposure(limit=Decimal(100))
+    selling = a_proposal(side=SELL, size=8, room_position=5)
+    assert rule.check(view, selling) == shrunk("5", Why.MAX_EXPOSURE)
+    assert rule.check(view, a_proposal(size=1, room_position=5)) == Block(Why.MAX_EXPOSURE)
+
+
+def test_dollars_of_an_inverse_perpetual_count_as_coin_at_the_index() -> None:
+    # 2 ETH of room at 2,850 are 5,700 USD.
+    view = a_view(a_perpetual(), bid=2849.0, ask=2850.0, others_coin=Decimal(98))
+    proposal = a_proposal(view.instrument, price="2849", size=6000)
+    assert MaxExposure(limit=Decimal(100)).check(view, proposal) == shrunk("5700", Why.MAX_EXPOSURE)
+
+
+@pytest.mark.parametrize("index", [0.0, float("nan"), float("inf")])
+def test_exposure_without_an_index_is_not_taken(index: float) -> None:
+    view = a_view(a_perpetual(), bid=2849.0, ask=2850.0, index=index)
+    proposal = a_proposal(view.instrument, price="2849")
+    assert MaxExposure().check(view, proposal) == Block(Why.NO_MARK)
+
+
+# The order limit --------------------------------------------------------------------------------
+
+
+def test_a_large_order_is_shrunk_to_whole_lots() -> None:
+    rule = MaxOrder(limit=Decimal("5.5"))
+    assert rule.check(a_view(), a_proposal(size=5)) == ALLOW
+    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("5", Why.MAX_ORDER)
+
+
+def test_an_order_limit_below_the_minimum_of_the_venue_blocks() -> None:
+    assert MaxOrder(limit=Decimal("0.5")).check(a_view(), a_proposal(size=1)) == Block(
+        Why.MAX_ORDER
+    )
+
+
+# Laws -------------------------------------------------------------------------------------------
+
+sizes = st.decimals(Decimal("0.1"), Decimal(30), places=1)
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("propose"), st.sampled_from(Side), sizes),
+        st.tuples(st.just("fill"), st.sampled_from(Side), sizes),
+    ),
+    max_size=40,
+)
+
+
+@given(st.decimals(Decimal(1), Decimal(20), places=1), moves)
+def test_no_sequence_of_approved_orders_and_fills_passes_the_position_limit(
+    limit: Decimal, sequence: list[tuple[str, Side, Decimal]]
+) -> None:
+    rule = MaxPosition(limit=limit)
+    view = a_view(an_option(min_amount=Decimal("0.1"), amount_step=Decimal("0.1")))
+    position = Decimal(0)
+    resting = {BUY: Decimal(0), SELL: Decimal(0)}
+    for what, side, size in sequence:
+        if what == "fill":
+            filled = min(size, resting[side])
+            resting[side] -= filled
+            position += side.sign * filled
+        else:
+            room_position = position + side.sign * resting[side]
+            proposal = a_proposal(side=side, size=size, room_position=room_position)
+            match rule.check(view, proposal):
+                case Allow():
+                    resting[side] += size
+                case Shrink(size=less):
+                    resting[side] += less
+                case Block():
+                    pass
+        assert abs(position) <= limit
+
+
+RULES: tuple[RiskRule, ...] = (
+    MaxPosition(limit=Decimal(10)),
+    MaxExposure(limit=Decimal(10)),
+    MaxOrder(limit=Decimal(10)),
+)
+
+
+@given(
+    st.sampled_from(RULES),
+    st.sampled_from(Side),
+    st.decimals(Decimal("0.1"), Decimal(50), places=1),
+    st.decimals(Decimal(-30), Decimal(30), places=1),
+    st.decimals(Decimal(0), Decimal(30), places=1),
+)
+def test_shrinking_never_enlarges_and_leaves_what_can_be_traded(
+    rule: RiskRule, side: Side, size: Decimal, room_position: Decimal, others_coin: Decimal
+) -> None:
+    view = a_view(others_coin=others_coin)
+    verdict = rule.check(view, a_proposal(side=side, size=size, room_position=room_position))
+    if isinstance(verdict, Shrink):
+        assert 0 < verdict.size < size
+        assert view.instrument.snap_size(verdict.size) == verdict.size
+
+
+@given(
+    st.sampled_from(RULES[:2]),
+    st.sampled_from(Side),
+    st.integers(1, 50),
+    st.decimals(Decimal(0), Decimal(30), places=1),
+)
+def test_going_flat_is_always_allowed(
+    rule: RiskRule, side: Side, size: int, others_coin: Decimal
+) -> None:
+    view = a_view(others_coin=others_coin)
+    proposal = a_proposal(side=side, size=size, room_position=-side.sign * size)
+    assert rule.check(view, proposal) == ALLOW

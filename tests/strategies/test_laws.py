@@ -1,0 +1,212 @@
+"""Laws that hold for every strategy, setting and market, before and after prices meet the grid."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from math import inf, nan
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mmbot.core.costs import cost_floor
+from mmbot.core.ports import Strategy
+from mmbot.core.types import Instrument, Quote, Side, to_decimal
+from mmbot.core.views import Allow, View
+from mmbot.core.why import Why
+from mmbot.risk.cost_floor import CostFloor
+from mmbot.risk.min_spread import MinSpread
+from mmbot.strategies.improve_top import ImprovementUnit, ImproveTop
+from mmbot.strategies.simple_spread import Center, SimpleSpread
+from tests.builders import a_linear_perpetual, a_perpetual, a_proposal, a_view, an_option
+
+INSTRUMENTS = (
+    an_option(),
+    an_option(maker_fee=Decimal(0)),
+    a_perpetual(),
+    a_perpetual(maker_fee=Decimal("-0.0001")),
+    a_linear_perpetual(tick=Decimal("0.5"), maker_fee=Decimal("0.0002")),
+)
+
+
+def decimals(low: str, high: str, places: int = 2) -> st.SearchStrategy[Decimal]:
+    return st.decimals(Decimal(low), Decimal(high), places=places)
+
+
+@st.composite
+def views(draw: st.DrawFn) -> View:
+    """A sound market on the instrument's grid, one to forty ticks wide, perhaps one-sided."""
+    instrument = draw(st.sampled_from(INSTRUMENTS))
+    base = Decimal("0.0002") if instrument.tick_steps else Decimal(2000)
+    low = instrument.step_price(base, draw(st.integers(1, 120)))
+    high = instrument.step_price(low, draw(st.integers(1, 40)))
+    amounts = st.lists(st.floats(0.01, 50.0), min_size=1, max_size=4)
+
+    def levels(best: Decimal, outward: int) -> list[tuple[float, float]]:
+        prices = [instrument.step_price(best, outward * n) for n in range(4)]
+        return [(float(p), a) for p, a in zip(prices, draw(amounts), strict=False) if p > 0]
+
+    bids, asks = levels(low, -1), levels(high, 1)
+    missing = draw(st.sampled_from(["none", "none", "bids", "asks"]))
+    middle = float(low + high) / 2
+    return a_view(
+        instrument,
+        bids=() if missing == "bids" else bids,
+        asks=() if missing == "asks" else asks,
+        fair=middle * draw(st.floats(0.9, 1.1)),
+        position=draw(decimals("-15", "15")),
+    )
+
+
+improving = st.builds(
+    ImproveTop,
+    improvement=decimals("0", "20"),
+    improvement_unit=st.sampled_from(ImprovementUnit),
+    improvement_reference_size=decimals("0", "30"),
+    reference_cumulative=st.booleans(),
+    aggression=st.floats(0, 2),
+    spread_bps=st.floats(0.1, 100),
+    min_spread_bps=st.floats(0, 100),
+    edge=decimals("0", "0.002", places=4),
+    lean_ticks=st.floats(0, 10),
+)
+spreading = st.builds(
+    SimpleSpread,
+    center=st.sampled_from(Center),
+    spread_bps=st.floats(0.01, 200),
+    levels=st.integers(1, 5),
+    level_spacing_bps=st.floats(0, 30),
+    skew_bps_at_limit=st.floats(0, 100),
+    edge=decimals("0", "0.002", places=4),
+)
+strategies: st.SearchStrategy[ImproveTop | SimpleSpread] = st.one_of(improving, spreading)
+
+
+def quotes_of(strategy: Strategy, view: View) -> list[Quote]:
+    quotes = strategy.quotes(view)
+    assert not isinstance(quotes, Why), quotes
+    return list(quotes)
+
+
+def on_grid(instrument: Instrument, quotes: list[Quote], side: Side) -> list[Decimal]:
+    """The snapped prices of a side, level by level; those below one tick left out."""
+    snapped = [instrument.snap_price(q.price, side) for q in quotes if q.side is side]
+    return [price for price in snapped if price is not None]
+
+
+@given(views(), strategies)
+def test_every_bid_is_below_every_ask(view: View, strategy: ImproveTop | SimpleSpread) -> None:
+    quotes = quotes_of(strategy, view)
+    bids = on_grid(view.instrument, quotes, Side.BUY)
+    asks = on_grid(view.instrument, quotes, Side.SELL)
+    assert all(bid < ask for bid in bids for ask in asks)
+
+
+@given(views(), strategies)
+def test_no_quote_meets_the_others(view: View, strategy: ImproveTop | SimpleSpread) -> None:
+    quotes = quotes_of(strategy, view)
+    for bid in on_grid(view.instrument, quotes, Side.BUY):
+        assert view.ask is None or bid < to_decimal(view.ask)
+    for ask in on_grid(view.instrument, quotes, Side.SELL):
+        assert view.bid is None or ask > to_decimal(view.bid)
+
+
+@given(views(), strategies)
+def test_no_quote_passes_fair_value_less_fee_and_edge(
+    view: View, strategy: ImproveTop | SimpleSpread
+) -> None:
+    quotes = quotes_of(strategy, view)
+    floor = cost_floor(view.instrument, view.fair, view.index, float(strategy.edge))
+    for bid in on_grid(view.instrument, quotes, Side.BUY):
+        assert bid <= to_decimal(view.fair - floor)
+    for ask in on_grid(view.instrument, quotes, Side.SELL):
+        assert ask >= to_decimal(view.fair + floor)
+
+
+@given(views(), strategies)
+def test_the_terms_of_a_quote_add_up_to_its_price(
+    view: View, strategy: ImproveTop | SimpleSpread
+) -> None:
+    for quote in quotes_of(strategy, view):
+        assert sum(term.value for term in quote.terms) == pytest.approx(quote.price, abs=1e-9)
+
+
+@given(views(), strategies, decimals("0", "15"))
+def test_a_larger_position_never_raises_a_quote(
+    view: View, strategy: ImproveTop | SimpleSpread, more: Decimal
+) -> None:
+    less = quotes_of(strategy, view)
+    longer = quotes_of(strategy, replace(view, position=view.position + more))
+    for before, after in zip(less, longer, strict=True):
+        assert after.price <= before.price * (1 + 1e-12)
+
+
+@given(views(), spreading)
+def test_levels_are_apart_and_step_outward(view: View, strategy: SimpleSpread) -> None:
+    quotes = quotes_of(strategy, view)
+    bids = on_grid(view.instrument, quotes, Side.BUY)
+    asks = on_grid(view.instrument, quotes, Side.SELL)
+    assert bids == sorted(set(bids), reverse=True)
+    assert asks == sorted(set(asks))
+
+
+@given(views(), strategies)
+def test_sizes_can_be_traded_and_patience_is_at_least_a_tick(
+    view: View, strategy: ImproveTop | SimpleSpread
+) -> None:
+    for quote in quotes_of(strategy, view):
+        assert quote.size >= view.instrument.min_amount
+        assert quote.patience >= view.instrument.tick
+
+
+@given(views(), improving)
+def test_the_rules_never_refuse_a_width_that_the_strategy_was_told_to_keep(
+    view: View, strategy: ImproveTop
+) -> None:
+    quotes = quotes_of(strategy, view)
+    bids = on_grid(view.instrument, quotes, Side.BUY)
+    asks = on_grid(view.instrument, quotes, Side.SELL)
+    assume(bids and asks)
+    bid = a_proposal(view.instrument, side=Side.BUY, price=bids[0], opposite=asks[0])
+    ask = a_proposal(view.instrument, side=Side.SELL, price=asks[0], opposite=bids[0])
+    for rule in (MinSpread(bps=to_decimal(strategy.min_spread_bps)), CostFloor()):
+        assert isinstance(rule.check(view, bid), Allow)
+        assert isinstance(rule.check(view, ask), Allow)
+
+
+SPOILED: list[Callable[[View, float], View]] = [
+    lambda view, bad: replace(view, fair=bad),
+    lambda view, bad: replace(view, index=bad),
+    lambda view, bad: replace(view, bids=((bad, 1.0), *view.bids)),
+    lambda view, bad: replace(view, asks=((bad, 1.0), *view.asks)),
+    lambda view, bad: replace(view, bids=((0.0200, bad), *view.bids)),
+    lambda view, bad: replace(view, asks=(*view.asks, (bad, 1.0))),
+    lambda view, bad: replace(view, asks=(*view.asks, (0.0300, bad))),
+    lambda view, bad: replace(view, position=Decimal(bad)),
+]
+
+
+@pytest.mark.parametrize("strategy", [ImproveTop(), SimpleSpread()], ids=["improve", "spread"])
+@pytest.mark.parametrize("bad", [nan, inf, -inf])
+@pytest.mark.parametrize("spoil", SPOILED, ids=map(str, range(len(SPOILED))))
+def test_what_is_not_a_number_is_never_quoted_on(
+    strategy: Strategy, spoil: Callable[[View, float], View], bad: float
+) -> None:
+    assert isinstance(strategy.quotes(spoil(a_view(), bad)), Why)
+
+
+@pytest.mark.parametrize("strategy", [ImproveTop(), SimpleSpread()], ids=["improve", "spread"])
+@pytest.mark.parametrize(
+    ("view", "why"),
+    [
+        (a_view(bid=None, ask=None, fair=0.02), Why.BOOK_EMPTY),
+        (a_view(bid=0.0210, ask=0.0200), Why.BOOK_CROSSED),
+        (a_view(bid=0.0200, ask=0.0200), Why.BOOK_CROSSED),
+        (a_view(bid=0.0, ask=0.0200), Why.BOOK_IMPLAUSIBLE),
+        (a_view(bid=-0.0100, ask=0.0200), Why.BOOK_IMPLAUSIBLE),
+        (replace(a_view(), fair=0.0), Why.NO_FAIR),
+        (replace(a_view(), index=0.0), Why.NO_MARK),
+    ],
+)
+def test_a_bad_book_is_never_quoted_on(strategy: Strategy, view: View, why: Why) -> None:
+    assert strategy.quotes(view) is why
