@@ -72,3 +72,12 @@ class Resync:
 
 
 Intent = Place | Amend | Cancel | CancelAll | Resync
+
+
+def venue_of(intent: Intent) -> str:
+    """The venue that carries an intent out."""
+    match intent:
+        case CancelAll() | Resync():
+            return intent.venue
+        case Place() | Amend() | Cancel():
+            return intent.instrument.partition(":")[0]

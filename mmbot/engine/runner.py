@@ -1,0 +1,152 @@
+"""The runner: events in, turns, intents out. It decides nothing.
+
+A burst of frames is drained by the socket's callback, each frame putting events into the inbox;
+the first one schedules one turn behind the burst (`call_soon`). The turn's intents are handed to
+the venues, which write their frames at once. Whatever may wait (log lines, observers) runs 0.5 ms
+later, so that nothing stands between a tick and its orders.
+
+An exception in a turn is a bug. The first one trips the kill switch, so that the next turn cancels
+everything; if turns keep failing, the runner stops running them and `run` falls back to the venues'
+second path.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
+from mmbot.core import events as ev
+from mmbot.core.intents import Intent, venue_of
+from mmbot.core.state import State
+from mmbot.core.turn import Desk, turn
+from mmbot.core.types import InstrumentId, Nanos, OpenOrder
+from mmbot.core.why import Why
+from mmbot.engine.clock import Clock
+from mmbot.engine.inbox import Inbox
+from mmbot.errors import VenueUnreachable
+from mmbot.venues.base import Venue
+
+TICK_S = 0.1
+AFTER_SEND_S = 0.0005
+STOP_DEADLINE_S = 10.0
+"""How long leaving may take over the first path before the second one is used."""
+
+FAILURES_MAX = 3
+
+_log = logging.getLogger(__name__)
+
+Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
+"""Sees every turn after its intents have left: (events, intents, desk time)."""
+
+
+class Runner:
+    """Runs turns for one State until it is told to stop."""
+
+    def __init__(
+        self,
+        state: State,
+        desks: Mapping[InstrumentId, Desk],
+        venues: Mapping[str, Venue],
+        clock: Clock,
+    ) -> None:
+        self.state = state
+        self.observers: list[Observer] = []
+        self._desks = desks
+        self._venues = venues
+        self._clock = clock
+        self._inbox = Inbox()
+        self._scheduled = False
+        self._failures = 0
+        self._after: list[tuple[Sequence[ev.Event], Sequence[Intent], Nanos]] = []
+        self._after_handle: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    # --- the hot path ---
+
+    def sink(self, event: ev.Event) -> None:
+        """Something happened. The turn follows behind the burst this is part of."""
+        self._inbox.put(event)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self._failures >= FAILURES_MAX:
+            return
+        events = self._inbox.drain()
+        now_ns = self._clock.now_ns()
+        try:
+            intents = turn(self.state, events, now_ns, self._desks)
+            if intents:
+                self._submit(intents)
+        except Exception as error:
+            self._failed(error)
+            return
+        if self.observers:
+            self._after.append((events, intents, now_ns))
+            if self._after_handle is None:
+                self._after_handle = self._loop.call_later(AFTER_SEND_S, self._observe)
+
+    def _submit(self, intents: Sequence[Intent]) -> None:
+        for venue in self._venues.values():
+            venue.submit([i for i in intents if venue_of(i) == venue.name])
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        _log.error("bug: %s: %s", type(error).__name__, error, exc_info=error)
+        self.sink(ev.Trip(Why.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+
+    def _observe(self) -> None:
+        self._after_handle = None
+        seen, self._after = self._after, []
+        for events, intents, now_ns in seen:
+            for observer in self.observers:
+                observer(events, intents, now_ns)
+
+    # --- life ---
+
+    @property
+    def broken(self) -> bool:
+        """Whether turns failed so often that they are not run any more."""
+        return self._failures >= FAILURES_MAX
+
+    async def run(self, until: asyncio.Event, duration_s: float | None) -> None:
+        """Tick until `until` is set, the duration is over, or the core is broken."""
+        end_ns = self._clock.now_ns() + int(duration_s * 1e9) if duration_s else None
+        while not until.is_set() and not self.broken:
+            self.sink(ev.Tick())
+            if end_ns is not None and self._clock.now_ns() >= end_ns:
+                return
+            await self._clock.sleep(TICK_S)
+
+    async def stop(self, why: Why) -> list[OpenOrder] | None:
+        """Leave: no new order, everything of ours cancelled, proved by a query.
+
+        Returns what is still open at the venues (normally nothing), or None when one of them could
+        not be asked.
+        """
+        self.sink(ev.Stop(why))
+        deadline_ns = self._clock.now_ns() + int(STOP_DEADLINE_S * 1e9)
+        while not self.state.flat_verified and not self.broken:
+            if self._clock.now_ns() >= deadline_ns:
+                break
+            self.sink(ev.Tick())
+            await self._clock.sleep(TICK_S / 4)
+        if self.state.flat_verified:
+            return []
+        _log.warning("orders not cancelled in time: trying the second path (REST)")
+        left: list[OpenOrder] = []
+        try:
+            for venue in self._venues.values():
+                left += await venue.cancel_ours()
+        except VenueUnreachable as error:
+            _log.error("%s", error)
+            return None
+        return left
+
+    def flush(self) -> None:
+        """Let observers see what they have not seen yet."""
+        if self._after_handle is not None:
+            self._after_handle.cancel()
+        self._observe()
+
