@@ -298,6 +298,7 @@ class Exchange:
         self._change_id = CHANGE_ID_FIRST
         self._order_count = 0
         self._trade_count = 0
+        self._latest_ms = 0
 
     # -- what exists ---------------------------------------------------------------------------
 
@@ -360,6 +361,7 @@ class Exchange:
     def place(self, account: str, wish: NewOrder, now_ms: int) -> Placed | Refusal:
         """Match, then rest what is left (GTC) or cancel it (IOC, FOK, market)."""
         owner = self.accounts[account]
+        now_ms = self._not_before(now_ms)
         if wish.valid_until_ms is not None and wish.valid_until_ms < now_ms:
             return Refusal(Code.TIMED_OUT, "valid_until has passed", "valid_until")
         if wish.name not in self.listings:
@@ -416,6 +418,7 @@ class Exchange:
     def edit(self, account: str, edit: Edit, now_ms: int) -> Placed | Refusal:
         """Change an open order's price, total amount or flags; the order id stays."""
         owner = self.accounts[account]
+        now_ms = self._not_before(now_ms)
         if edit.valid_until_ms is not None and edit.valid_until_ms < now_ms:
             return Refusal(Code.TIMED_OUT, "valid_until has passed", "valid_until")
         order = owner.open_orders.get(edit.order_id)
@@ -476,7 +479,7 @@ class Exchange:
         order = owner.open_orders.get(order_id)
         if order is None:
             return self._not_open(owner, order_id)
-        self._cancel(self.book(order.name), order, reason, now_ms)
+        self._cancel(self.book(order.name), order, reason, self._not_before(now_ms))
         return order
 
     def cancel_all(
@@ -524,6 +527,11 @@ class Exchange:
         """The account's position in a listed instrument, flat if it never had one."""
         return self.accounts[account].positions.get(name) or Position(self.listings[name])
 
+    def open_interest(self, name: str) -> Decimal:
+        """The sum of all long positions, in the listing's amount unit."""
+        held = (account.positions.get(name) for account in self.accounts.values())
+        return sum((one.size for one in held if one is not None and one.size > 0), ZERO)
+
     def options_value(self, account: str, currency: str) -> Decimal:
         """What the account's options settled in `currency` are worth at their marks."""
         return sum(
@@ -561,6 +569,11 @@ class Exchange:
         )
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _not_before(self, now_ms: int) -> int:
+        # The market acts on a grid of times, accounts in between: the tape still reads in order.
+        self._latest_ms = max(self._latest_ms, now_ms)
+        return self._latest_ms
 
     def _new_id(self, listing: Listing, count: int) -> str:
         # Bitcoin-settled ids are bare digits at the venue, the others carry their currency.
@@ -746,6 +759,7 @@ class Exchange:
 
     def _cancel_each(self, account: str, now_ms: int, orders: Iterable[Order]) -> int:
         count = 0
+        now_ms = self._not_before(now_ms)
         for order in orders:
             self._cancel(self.book(order.name), order, CancelReason.USER_REQUEST, now_ms)
             count += 1

@@ -1,0 +1,426 @@
+"""The venue's objects as JSON: prices and amounts as numbers, times in milliseconds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from mmbot.sim.listing import NEVER_MS
+from mmbot.sim.matching import (
+    Account,
+    Book,
+    BookDelta,
+    Exchange,
+    Kind,
+    Listing,
+    Order,
+    Position,
+    Print,
+    Side,
+    UserTrade,
+)
+from mmbot.sim.wire.face import MarketTicker
+
+USER_ID: Final = 1001
+Json = dict[str, Any]
+
+
+def venue_kind(listing: Listing) -> str:
+    """The venue calls a perpetual a future that does not end."""
+    return "option" if listing.kind is Kind.OPTION else "future"
+
+
+def index_name(listing: Listing) -> str:
+    """Of the price index behind a listing: eth_usd, eth_usdc."""
+    return f"{listing.underlying}_{'usd' if listing.inverse else listing.settlement}".lower()
+
+
+def settlement_period(listing: Listing) -> str:
+    """day, week, month or perpetual, told from the date as the venue's calendar has it."""
+    if listing.expiry_ms >= NEVER_MS:
+        return "perpetual"
+    date = datetime.fromtimestamp(listing.expiry_ms / 1000, UTC)
+    if date.weekday() != 4:
+        return "day"
+    next_friday = datetime.fromtimestamp(listing.expiry_ms / 1000 + 7 * 86_400, UTC)
+    return "month" if next_friday.month != date.month else "week"
+
+
+def instrument(listing: Listing, number: int) -> Json:
+    """A row of get_instruments."""
+    inverse_option = listing.kind is Kind.OPTION and listing.inverse
+    counter = "USD" if listing.inverse else listing.settlement
+    shaped: Json = {
+        "price_index": index_name(listing),
+        "kind": venue_kind(listing),
+        "instrument_name": listing.name,
+        "instrument_id": number,
+        "instrument_type": "reversed" if listing.inverse else "linear",
+        "maker_commission": float(listing.maker_fee),
+        "taker_commission": float(listing.taker_fee),
+        "expiration_timestamp": listing.expiry_ms,
+        "creation_timestamp": listing.created_ms,
+        "is_active": True,
+        "state": "open",
+        "tick_size": float(listing.tick),
+        "tick_size_steps": [
+            {"above_price": float(above), "tick_size": float(step)}
+            for above, step in listing.tick_steps
+        ],
+        "contract_size": float(listing.contract_size),
+        "min_trade_amount": float(listing.min_amount),
+        "settlement_currency": listing.settlement,
+        "settlement_period": settlement_period(listing),
+        "base_currency": listing.underlying,
+        "counter_currency": counter,
+        "quote_currency": listing.underlying if inverse_option else counter,
+        "block_trade_commission": float(listing.taker_fee),
+        "block_trade_min_trade_amount": float(listing.min_amount * 25),
+        "block_trade_tick_size": float(listing.tick),
+    }
+    if listing.kind is Kind.OPTION:
+        assert listing.strike is not None, "an option has a strike"
+        assert listing.right is not None, "an option is a call or a put"
+        shaped["strike"] = float(listing.strike)
+        shaped["option_type"] = listing.right.value
+    else:
+        shaped["future_type"] = shaped["instrument_type"]
+        shaped["max_leverage"] = 50
+        shaped["max_liquidation_commission"] = 0.0075
+    return shaped
+
+
+def order(found: Order, listing: Listing) -> Json:
+    """An order object."""
+    shaped: Json = {
+        "order_id": found.order_id,
+        "order_state": found.state.value,
+        "order_type": found.type.value,
+        "time_in_force": found.time_in_force.value,
+        "instrument_name": found.name,
+        "direction": found.side.value,
+        "price": float(found.price),
+        "amount": float(found.amount),
+        "contracts": float(found.amount / listing.contract_size),
+        "filled_amount": float(found.filled),
+        "average_price": float(found.average_price),
+        "label": found.label,
+        "post_only": found.post_only,
+        "reject_post_only": found.reject_post_only,
+        "reduce_only": found.reduce_only,
+        "mmp": False,
+        "replaced": found.replaced,
+        "api": True,
+        "web": False,
+        "is_liquidation": False,
+        "risk_reducing": False,
+        "user_id": USER_ID,
+        "creation_timestamp": found.created_ms,
+        "last_update_timestamp": found.updated_ms,
+    }
+    if found.cancel_reason is not None:
+        shaped["cancel_reason"] = found.cancel_reason.value
+    return shaped
+
+
+def public_trade(made: Print, listing: Listing, ticker: MarketTicker) -> Json:
+    """A trade as everybody sees it; an option's carries the volatility its price stands for."""
+    shaped: Json = {
+        "trade_id": made.trade_id,
+        "trade_seq": made.trade_seq,
+        "instrument_name": made.name,
+        "timestamp": made.time_ms,
+        "direction": made.side.value,
+        "price": float(made.price),
+        "amount": float(made.amount),
+        "contracts": float(made.amount / listing.contract_size),
+        "mark_price": float(made.mark),
+        "index_price": float(made.index),
+        "tick_direction": made.tick_direction,
+    }
+    if listing.kind is Kind.OPTION:
+        shaped["iv"] = _trade_iv(made, listing, ticker)
+        shaped["underlying_price"] = ticker.underlying_price
+    return shaped
+
+
+def _trade_iv(made: Print, listing: Listing, ticker: MarketTicker) -> float:
+    """In percent: the mark's volatility plus the distance from the mark over vega (first order)."""
+    if ticker.mark_iv is None or ticker.greeks is None or ticker.greeks.vega <= 0:
+        return ticker.mark_iv or 0.0
+    away = float(made.price - made.mark)
+    away_usd = away * (ticker.underlying_price or 0.0) if listing.inverse else away
+    return round(max(ticker.mark_iv + away_usd / ticker.greeks.vega, 0.0), 2)
+
+
+def user_trade(made: UserTrade, public: Json) -> Json:
+    """A trade as the account sees it; `public` is the same trade shaped for everybody."""
+    return {
+        **public,
+        "direction": made.side.value,
+        "order_id": made.order_id,
+        "label": made.label,
+        "liquidity": "M" if made.is_maker else "T",
+        "fee": float(made.fee),
+        "fee_currency": made.fee_currency,
+        "profit_loss": float(made.realized),
+        "state": made.order_state.value,
+        "order_type": made.order_type.value,
+        "post_only": made.post_only,
+        "reduce_only": made.reduce_only,
+        "mmp": False,
+        "api": True,
+        "self_trade": False,
+        "risk_reducing": False,
+        "matching_id": None,
+        "user_id": USER_ID,
+    }
+
+
+def delta(change: BookDelta) -> Json:
+    """A book change as `book.*` sends it."""
+    return {
+        "type": "change",
+        "timestamp": change.time_ms,
+        "instrument_name": change.name,
+        "prev_change_id": change.prev_change_id,
+        "change_id": change.change_id,
+        "bids": [(action, float(price), float(amount)) for action, price, amount in change.bids],
+        "asks": [(action, float(price), float(amount)) for action, price, amount in change.asks],
+    }
+
+
+def snapshot(book: Book, now_ms: int) -> Json:
+    """A whole book as `book.*` sends it first."""
+    return {
+        "type": "snapshot",
+        "timestamp": now_ms,
+        "instrument_name": book.listing.name,
+        "prev_change_id": None,
+        "change_id": book.change_id,
+        "bids": [("new", float(price), float(amount)) for price, amount in book.depth(Side.BUY)],
+        "asks": [("new", float(price), float(amount)) for price, amount in book.depth(Side.SELL)],
+    }
+
+
+def quote(book: Book, now_ms: int) -> Json:
+    """Best bid and ask; zero where a side is empty."""
+    bid, ask = book.best_bid, book.best_ask
+    return {
+        "timestamp": now_ms,
+        "instrument_name": book.listing.name,
+        "best_bid_price": float(bid.price) if bid else 0.0,
+        "best_bid_amount": float(bid.total) if bid else 0.0,
+        "best_ask_price": float(ask.price) if ask else 0.0,
+        "best_ask_amount": float(ask.total) if ask else 0.0,
+    }
+
+
+def ticker(book: Book, market: MarketTicker, open_interest: Decimal, now_ms: int) -> Json:
+    """A ticker object of any kind of instrument."""
+    stats = market.stats
+    shaped: Json = {
+        **quote(book, now_ms),
+        "state": "open",
+        "stats": {
+            "high": stats.high,
+            "low": stats.low,
+            "price_change": stats.price_change,
+            "volume": stats.volume,
+            "volume_usd": stats.volume_usd,
+            "volume_notional": stats.volume_usd,
+        },
+        "index_price": market.index_price,
+        "estimated_delivery_price": market.index_price,
+        "mark_price": market.mark_price,
+        "min_price": market.min_price,
+        "max_price": market.max_price,
+        "last_price": None if book.last_price is None else float(book.last_price),
+        "settlement_price": None,
+        "open_interest": float(open_interest),
+    }
+    if book.listing.kind is Kind.OPTION:
+        assert market.greeks is not None, "an option has greeks"
+        shaped |= {
+            "underlying_price": market.underlying_price,
+            "underlying_index": market.underlying_index,
+            "mark_iv": market.mark_iv,
+            "bid_iv": market.bid_iv or 0.0,
+            "ask_iv": market.ask_iv or 0.0,
+            "interest_rate": 0.0,
+            "greeks": {
+                "delta": market.greeks.delta,
+                "gamma": market.greeks.gamma,
+                "vega": market.greeks.vega,
+                "theta": market.greeks.theta,
+                "rho": market.greeks.rho,
+            },
+        }
+    elif book.listing.kind is Kind.PERPETUAL:
+        shaped |= {
+            "current_funding": market.current_funding or 0.0,
+            "funding_8h": market.funding_8h or 0.0,
+            "interest_value": 0.0,
+        }
+    return shaped
+
+
+def book_summary(book: Book, market: MarketTicker, open_interest: Decimal, now_ms: int) -> Json:
+    """A row of get_book_summary_by_currency; prices None where there are none."""
+    full = ticker(book, market, open_interest, now_ms)
+    bid, ask = book.best_bid, book.best_ask
+    listing = book.listing
+    shaped: Json = {
+        "instrument_name": listing.name,
+        "base_currency": listing.underlying,
+        "quote_currency": instrument(listing, 0)["quote_currency"],
+        "bid_price": float(bid.price) if bid else None,
+        "ask_price": float(ask.price) if ask else None,
+        "mid_price": float((bid.price + ask.price) / 2) if bid and ask else None,
+        "mark_price": full["mark_price"],
+        "last": full["last_price"],
+        "open_interest": full["open_interest"],
+        "estimated_delivery_price": full["estimated_delivery_price"],
+        "creation_timestamp": now_ms,
+        **full["stats"],
+    }
+    for name in ("underlying_price", "underlying_index", "mark_iv", "interest_rate"):
+        if name in full:
+            shaped[name] = full[name]
+    for name in ("current_funding", "funding_8h"):
+        if name in full:
+            shaped[name] = full[name]
+    return shaped
+
+
+def position(found: Position, book: Book, market: MarketTicker) -> Json:
+    """A row of get_positions; sizes signed, USD for inverse futures, coin otherwise."""
+    listing = found.listing
+    size = float(found.size)
+    direction = "zero" if not found.size else "buy" if found.size > 0 else "sell"
+    floating = float(found.unrealized(book.mark))
+    realized = float(found.realized)
+    to_usd = market.index_price if listing.inverse else 1.0
+    shaped: Json = {
+        "instrument_name": listing.name,
+        "kind": venue_kind(listing),
+        "direction": direction,
+        "size": size,
+        "average_price": float(found.average_price),
+        "mark_price": market.mark_price,
+        "index_price": market.index_price,
+        "settlement_price": None,
+        "floating_profit_loss": floating,
+        "floating_profit_loss_usd": floating * to_usd,
+        "realized_profit_loss": realized,
+        "total_profit_loss": floating + realized,
+        "initial_margin": 0.0,
+        "maintenance_margin": 0.0,
+        "delta": position_delta(found, market),
+    }
+    if listing.kind is Kind.OPTION:
+        assert market.greeks is not None, "an option has greeks"
+        shaped |= {
+            "gamma": size * market.greeks.gamma,
+            "vega": size * market.greeks.vega,
+            "theta": size * market.greeks.theta,
+        }
+    else:
+        shaped |= {
+            "size_currency": position_delta(found, market),
+            "leverage": 50,
+            "realized_funding": 0.0,
+            "interest_value": 0.0,
+            "estimated_liquidation_price": None,
+        }
+    return shaped
+
+
+def position_delta(found: Position, market: MarketTicker) -> float:
+    """In coin: size x delta of an option, the coin size of a perpetual or future."""
+    size = float(found.size)
+    if found.listing.kind is Kind.OPTION:
+        return size * market.greeks.delta if market.greeks is not None else 0.0
+    return size / market.mark_price if found.listing.inverse else size
+
+
+def account_summary(
+    exchange: Exchange,
+    account: Account,
+    currency: str,
+    tickers: dict[str, MarketTicker],
+    limits: Json,
+) -> Json:
+    """The account in one currency; `tickers` holds every instrument the account has a size in."""
+    balance = account.cash.get(currency, Decimal(0))
+    session_realized = account.session.get(currency, Decimal(0))
+    session_open = exchange.session_unrealized(account.name, currency)
+    options_value = exchange.options_value(account.name, currency)
+    equity = balance + session_realized + session_open + options_value
+    options_delta = gamma = vega = theta = net_delta = futures_delta = 0.0
+    options_open = options_realized = Decimal(0)
+    for name, held in account.positions.items():
+        if held.listing.settlement != currency:
+            continue
+        if held.listing.kind is Kind.OPTION:
+            options_realized += held.realized
+        if not held.size:
+            continue
+        market = tickers[name]
+        if held.listing.kind is not Kind.OPTION:
+            futures_delta += position_delta(held, market)
+            continue
+        assert market.greeks is not None, "an option has greeks"
+        size = float(held.size)
+        options_delta += size * market.greeks.delta
+        net_delta += size * (market.greeks.delta - market.mark_price * held.listing.inverse)
+        gamma += size * market.greeks.gamma
+        vega += size * market.greeks.vega
+        theta += size * market.greeks.theta
+        options_open += held.unrealized(exchange.book(name).mark)
+    margin_balance = balance + session_realized + session_open
+    total = options_open + session_open + session_realized
+    index = f"{currency.lower()}_usd"
+    return {
+        "currency": currency,
+        "balance": float(balance),
+        "equity": float(equity),
+        "margin_balance": float(margin_balance),
+        "available_funds": float(margin_balance),
+        "available_withdrawal_funds": float(balance),
+        "initial_margin": 0.0,
+        "maintenance_margin": 0.0,
+        "projected_initial_margin": 0.0,
+        "projected_maintenance_margin": 0.0,
+        "delta_total": net_delta + futures_delta,
+        "projected_delta_total": net_delta + futures_delta,
+        "delta_total_map": {index: net_delta + futures_delta},
+        "options_delta": options_delta,
+        "options_gamma": gamma,
+        "options_gamma_map": {index: gamma},
+        "options_vega": vega,
+        "options_vega_map": {index: vega},
+        "options_theta": theta,
+        "options_theta_map": {index: theta},
+        "options_value": float(options_value),
+        "options_pl": float(options_open),
+        "options_session_upl": float(options_open),
+        "options_session_rpl": float(options_realized),
+        "futures_pl": float(session_open + session_realized),
+        "futures_session_upl": float(session_open),
+        "futures_session_rpl": float(session_realized),
+        "session_upl": float(session_open + options_open),
+        "session_rpl": float(session_realized),
+        "total_pl": float(total),
+        "fee_balance": 0.0,
+        "spot_reserve": 0.0,
+        "additional_reserve": 0.0,
+        "locked_balance": 0.0,
+        "margin_model": "segregated_sm",
+        "portfolio_margining_enabled": False,
+        "cross_collateral_enabled": False,
+        "estimated_liquidation_ratio": 0.0,
+        "estimated_liquidation_ratio_map": {},
+        "limits": limits,
+    }

@@ -1,0 +1,192 @@
+"""A simulated venue in the test's own process, and a scripted market to put inside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from mmbot.sim.matching import (
+    Exchange,
+    Kind,
+    Listing,
+    NewOrder,
+    Placed,
+    Prints,
+    Right,
+    Side,
+)
+from mmbot.sim.wire.credits import Rate
+from mmbot.sim.wire.deribit import Rules
+from mmbot.sim.wire.server import SimVenue, VenueOptions
+
+OPTION = "ETH-6JUN25-2800-C"
+PUT = "ETH-6JUN25-2800-P"
+PERPETUAL = "ETH-PERPETUAL"
+BTC_PERPETUAL = "BTC-PERPETUAL"
+EXPIRY_MS = 1_749_196_800_000  # 2025-06-06T08:00:00Z
+CREATED_MS = 1_748_000_000_000
+MAKER = "maker"
+
+# No request is ever refused for its number: for tests about anything else.
+UNLIMITED = Rules(matching=Rate(1e6, 1_000_000), other=Rate(1e6, 1_000_000))
+
+
+def option(name: str = OPTION, **changes: Any) -> Listing:
+    """An inverse option with the venue's own terms."""
+    underlying, _, strike, right = name.split("-")
+    terms: dict[str, Any] = {
+        "name": name,
+        "kind": Kind.OPTION,
+        "underlying": underlying,
+        "settlement": underlying,
+        "inverse": True,
+        "contract_size": Decimal(1),
+        "min_amount": Decimal(1),
+        "amount_step": Decimal(1),
+        "tick": Decimal("0.0001"),
+        "tick_steps": ((Decimal("0.005"), Decimal("0.0005")),),
+        "maker_fee": Decimal("0.0003"),
+        "taker_fee": Decimal("0.0003"),
+        "strike": Decimal(strike),
+        "right": Right.CALL if right == "C" else Right.PUT,
+        "expiry_ms": EXPIRY_MS,
+        "created_ms": CREATED_MS,
+    }
+    return Listing(**(terms | changes))
+
+
+def perpetual(name: str = PERPETUAL, **changes: Any) -> Listing:
+    """An inverse perpetual with the venue's own terms: 1 USD contracts on ETH, 10 on BTC."""
+    underlying = name.partition("-")[0]
+    size = Decimal(10) if underlying == "BTC" else Decimal(1)
+    terms: dict[str, Any] = {
+        "name": name,
+        "kind": Kind.PERPETUAL,
+        "underlying": underlying,
+        "settlement": underlying,
+        "inverse": True,
+        "contract_size": size,
+        "min_amount": size,
+        "amount_step": size,
+        "tick": Decimal("0.5") if underlying == "BTC" else Decimal("0.05"),
+        "maker_fee": Decimal(0),
+        "taker_fee": Decimal("0.0005"),
+        "created_ms": CREATED_MS,
+    }
+    return Listing(**(terms | changes))
+
+
+@dataclass(frozen=True)
+class FixedGreeks:
+    delta: float = 0.62
+    gamma: float = 0.0021
+    vega: float = 1.1
+    theta: float = -9.5
+    rho: float = 0.2
+
+
+@dataclass(frozen=True)
+class FixedStats:
+    high: float | None = None
+    low: float | None = None
+    price_change: float | None = None
+    volume: float = 0.0
+    volume_usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class FixedTicker:
+    index_price: float
+    mark_price: float
+    min_price: float
+    max_price: float
+    stats: FixedStats = FixedStats()
+    underlying_price: float | None = None
+    underlying_index: str | None = None
+    mark_iv: float | None = None
+    bid_iv: float | None = None
+    ask_iv: float | None = None
+    greeks: FixedGreeks | None = None
+    current_funding: float | None = None
+    funding_8h: float | None = None
+
+
+@dataclass
+class ScriptedMarket:
+    """Marks that stay, a `maker` account with deep pockets, and no will of its own."""
+
+    exchange: Exchange
+    watched: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.exchange.open_account(
+            MAKER, {"ETH": Decimal(10**6), "BTC": Decimal(10**6)}, followed=False
+        )
+        for listing in (option(OPTION), option(PUT), perpetual(), perpetual(BTC_PERPETUAL)):
+            self.exchange.list(listing)
+
+    def watch(self, name: str) -> None:
+        self.watched.append(name)
+        ticker = self.ticker(name)
+        self.exchange.set_mark(
+            name,
+            Decimal(repr(ticker.mark_price)),
+            index=Decimal(repr(ticker.index_price)),
+            min_price=Decimal(repr(ticker.min_price)),
+            max_price=Decimal(repr(ticker.max_price)),
+        )
+
+    def unwatch(self, name: str) -> None:
+        self.watched.remove(name)
+
+    def advance(self, now_ms: int) -> None:
+        """Nothing moves."""
+
+    def note(self, prints: Prints) -> None:
+        """No statistics are kept."""
+
+    def index(self, name: str) -> float:
+        return {"eth_usd": 2850.0, "btc_usd": 105_000.0}[name]
+
+    def ticker(self, name: str) -> FixedTicker:
+        listing = self.exchange.listings[name]
+        index = self.index(f"{listing.underlying.lower()}_usd")
+        if listing.kind is Kind.OPTION:
+            return FixedTicker(
+                index,
+                0.0312,
+                0.0005,
+                0.1,
+                underlying_price=index + 1,
+                underlying_index="SYN.ETH-6JUN25",
+                mark_iv=65.2,
+                bid_iv=64.0,
+                ask_iv=66.5,
+                greeks=FixedGreeks(),
+            )
+        return FixedTicker(
+            index, index, index * 0.9, index * 1.1, current_funding=0.0, funding_8h=1.7e-05
+        )
+
+
+def scripted_options(**changes: Any) -> VenueOptions:
+    """Options of a venue with the scripted market and no limits on requests."""
+    return VenueOptions(**({"make_market": ScriptedMarket, "rules": UNLIMITED} | changes))
+
+
+def scripted_venue(**changes: Any) -> SimVenue:
+    """A venue where nothing happens unless the test does it."""
+    return SimVenue(scripted_options(**changes))
+
+
+def rest(venue: SimVenue, side: Side, amount: str, price: str, name: str = OPTION) -> Placed:
+    """Place an order of the maker's and publish what it causes."""
+    placed = venue.exchange.place(
+        MAKER,
+        NewOrder(name=name, side=side, amount=Decimal(amount), price=Decimal(price)),
+        venue.now_ms(),
+    )
+    assert isinstance(placed, Placed), placed
+    venue.publish()
+    return placed
