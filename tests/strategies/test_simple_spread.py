@@ -104,6 +104,13 @@ def test_levels_of_an_option_stay_apart_on_the_tick_ladder() -> None:
     assert asks == [Decimal(p) for p in ("0.0049", "0.0050", "0.0055", "0.0060")]
 
 
+def test_the_smallest_width_still_leaves_a_tick_between_bid_and_ask() -> None:
+    option = an_option(maker_fee=Decimal(0))
+    bid, ask = first(a_view(option, bid=0.0190, ask=0.0210), spread_bps=1e-6)
+    assert option.snap_price(bid, Side.BUY) == Decimal("0.0195")
+    assert option.snap_price(ask, Side.SELL) == Decimal("0.0205")
+
+
 def test_it_stays_behind_the_best_of_the_other_side() -> None:
     # Fair value far above the market: the bid around it would take every ask.
     view = a_view(a_perpetual(), bid=2849.0, ask=2850.0, fair=2860.0)
