@@ -40,6 +40,9 @@ from mmbot.errors import ConfigError
 from mmbot.registry import Family, build, load, load_plugins, names
 from mmbot.settings import check, manual, settings_class, unknown
 
+SIM_SEED = 1
+SIM_START = datetime(2025, 6, 2, 12, tzinfo=UTC)
+
 
 class Mode(Enum):
     """Where the quoting goes. Real money needs an explicit choice; SIM needs nothing."""
@@ -72,10 +75,8 @@ class Sim:
     """The simulated world: one that runs already (`url`), or a seed and a moment for a new one."""
 
     url: Annotated[str | None, doc("address of a running `mmbot sim serve`")] = None
-    seed: Annotated[int, Ge(0), Le(2**63 - 1), doc("one seed, one world")] = 1
-    at: Annotated[datetime, doc("moment at which the world starts")] = datetime(
-        2025, 6, 2, 12, tzinfo=UTC
-    )
+    seed: Annotated[int, Ge(0), Le(2**63 - 1), doc("one seed, one world")] = SIM_SEED
+    at: Annotated[datetime, doc("moment at which the world starts")] = SIM_START
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,14 +253,14 @@ def _lines(text: str) -> dict[str, int]:
     found: dict[str, int] = {}
     lines = text.splitlines(keepends=True)
     start = 1
-    for number in range(1, len(lines) + 1):
+    for row in range(1, len(lines) + 1):
         try:
-            document = tomllib.loads("".join(lines[:number]))
+            document = tomllib.loads("".join(lines[:row]))
         except tomllib.TOMLDecodeError:
             continue
         for key in _dotted(document):
             found.setdefault(key, start)
-        start = number + 1
+        start = row + 1
     return found
 
 
@@ -284,7 +285,7 @@ def _plugins(written: _Written) -> tuple[str, ...]:
 # Flags ------------------------------------------------------------------------------------------
 
 
-def _number(text: str) -> object:
+def number(text: str) -> object:
     """A number where it is one; other text is left for the check to refuse."""
     try:
         return Decimal(text)
@@ -304,21 +305,21 @@ _FLAGS: Mapping[str, tuple[Callable[[str], object], str, str]] = {
     "--strikes": (_list, "desk.strikes", ""),
     "--all-strikes": (str, "desk.all_strikes", ""),
     "--symbols": (_list, "desk.symbols", ""),
-    "--duration": (_number, "desk.duration_s", ""),
-    "--refresh": (_number, "desk.refresh_s", ""),
+    "--duration": (number, "desk.duration_s", ""),
+    "--refresh": (number, "desk.refresh_s", ""),
     "--sim-url": (str, "sim.url", ""),
-    "--seed": (_number, "sim.seed", ""),
+    "--seed": (number, "sim.seed", ""),
     "--at": (str, "sim.at", ""),
-    "--size": (_number, "strategy.size", ""),
-    "--spread": (_number, "strategy.spread_bps", ""),
-    "--improvement": (_number, "strategy.improvement", ""),
-    "--improvement-reference-size": (_number, "strategy.improvement_reference_size", ""),
-    "--aggression": (_number, "strategy.aggression", ""),
+    "--size": (number, "strategy.size", ""),
+    "--spread": (number, "strategy.spread_bps", ""),
+    "--improvement": (number, "strategy.improvement", ""),
+    "--improvement-reference-size": (number, "strategy.improvement_reference_size", ""),
+    "--aggression": (number, "strategy.aggression", ""),
     "--bid-only": (str, "strategy.bid_only", ""),
     "--ask-only": (str, "strategy.ask_only", ""),
-    "--max-position": (_number, "risk.max_position.limit", "max_position"),
-    "--max-exposure": (_number, "risk.max_exposure.limit", ""),
-    "--min-spread": (_number, "risk.min_spread.bps", "min_spread_bps"),
+    "--max-position": (number, "risk.max_position.limit", "max_position"),
+    "--max-exposure": (number, "risk.max_exposure.limit", ""),
+    "--min-spread": (number, "risk.min_spread.bps", "min_spread_bps"),
 }
 _MODE_FLAGS = {f"--{mode.value}": mode for mode in Mode}
 KNOWN_FLAGS = frozenset((*_FLAGS, *_MODE_FLAGS, "--strategy"))
@@ -396,6 +397,8 @@ def _desk(written: _Written) -> Desk:
         table["expiry"] = _expiry(table["expiry"], where("expiry"))
     if "strikes" in table:
         table["strikes"] = _strikes(table["strikes"], where("strikes"))
+    if isinstance(table.get("underlying"), str):
+        table["underlying"] = str(table["underlying"]).upper()
     desk = check(Desk, table, "[desk]", where)
     if desk.venue not in names(Family.VENUE):
         raise ConfigError(
@@ -442,15 +445,15 @@ def _strikes(value: object, where: str) -> tuple[Decimal, ...]:
     parts = value if isinstance(value, list) else [value]
     strikes = []
     for part in parts:
-        number = _number(part) if isinstance(part, str) else part
-        if isinstance(number, int) and not isinstance(number, bool):
-            number = Decimal(number)
-        if not isinstance(number, Decimal) or not number.is_finite() or number <= 0:
+        strike = number(part) if isinstance(part, str) else part
+        if isinstance(strike, int) and not isinstance(strike, bool):
+            strike = Decimal(strike)
+        if not isinstance(strike, Decimal) or not strike.is_finite() or strike <= 0:
             raise ConfigError(
                 f"{where}: strike {str(part)!r} is not a number greater than 0: "
                 "write them like 2800,2900"
             )
-        strikes.append(number)
+        strikes.append(strike)
     if not strikes:
         raise ConfigError(f"{where}: no strike given: write them like 2800,2900")
     return tuple(dict.fromkeys(strikes))

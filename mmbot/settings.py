@@ -91,8 +91,8 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """The sentence for a name nobody knows: nearest spelling first, then what there is."""
     known = list(known)
     near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}There is: {', '.join(known) or 'none'}"
+    hint = f"did you mean {near[0]!r}? There is" if near else "there is"
+    return f"unknown {what} {name!r}; {hint}: {', '.join(known) or 'none'}"
 
 
 def _complaint(cls: type, table: Mapping[str, object], title: str, key: str, where: Where) -> str:

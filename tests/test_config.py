@@ -55,6 +55,10 @@ def test_the_founding_command_line_needs_nothing_else() -> None:
     ]
 
 
+def test_the_coin_may_be_written_small() -> None:
+    assert from_flags(underlying="btc").desk.underlying == "BTC"
+
+
 def test_a_file_and_flags_that_say_the_same_build_the_same(desk_file: Any) -> None:
     path = desk_file(
         DESK + "refresh_s = 2.5\n[strategy.improve_top]\nsize = 0.5\nimprovement = 0.2\n"

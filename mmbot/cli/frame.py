@@ -10,7 +10,7 @@ from decimal import Decimal
 from mmbot.core.why import Why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRow:
     """One line of the table. None: there is none, or it is not known."""
 
@@ -27,13 +27,13 @@ class InstrumentRow:
     position: Decimal
     delta_coin: float | None
     """Delta of the position, in coin of the underlying."""
-    pnl_usd: float
+    pnl_usd: float | None
     age_s: float | None
     """Since the market data last gave a sign of life."""
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pnl:
     """Trading profit and its parts: total = spread + inventory - fees."""
 
@@ -44,7 +44,7 @@ class Pnl:
     """Fees paid; negative for rebates earned."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFrame:
     """The desk at one moment."""
 
@@ -64,7 +64,7 @@ class StatusFrame:
     rows: tuple[InstrumentRow, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCounts:
     """What was sent to the venue in this run, and how it answered."""
 
@@ -74,9 +74,13 @@ class OrderCounts:
     rejected: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The run in one object. `open_orders_after_stop`: how many of ours the venue still lists."""
+    """The run in one object.
+
+    `open_orders_after_stop`: how many of our orders the venue still lists; None if it could not
+    be asked.
+    """
 
     mode: str
     venue: str
@@ -87,5 +91,5 @@ class Summary:
     positions: dict[str, Decimal]
     """Symbol -> signed amount; flat instruments are left out."""
     pnl: Pnl
-    open_orders_after_stop: int
+    open_orders_after_stop: int | None
     duration_s: float

@@ -1,0 +1,72 @@
+"""The `mmbot` command: its groups, and how every error ends.
+
+Imports nothing a command does not use: what is heavy is imported inside the command that needs it.
+"""
+
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from mmbot import __version__
+from mmbot.cli import quote, sim
+from mmbot.errors import ExitCode, MmbotError
+
+app = typer.Typer(
+    name="mmbot",
+    help="A market maker for crypto derivatives. Simulates unless told otherwise.",
+    epilog="--debug, anywhere on the line, shows the traceback of an error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("quote")(quote.quote)
+app.add_typer(sim.app, name="sim")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mmbot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def mmbot(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """A market maker for crypto derivatives. Simulates unless told otherwise."""
+
+
+def run() -> None:
+    """Run the command line: one line on stderr and an exit code for whatever goes wrong."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        code = app(arguments, prog_name="mmbot", standalone_mode=False) or ExitCode.OK
+    except MmbotError as error:
+        code = _end(str(error), error.exit_code, debug)
+    except TyperException as error:
+        # A group without a command has shown its help, and says no more.
+        said = _one_line(error.format_message())
+        code = _end(said, ExitCode.BAD_INPUT, debug) if said else ExitCode.BAD_INPUT
+    except Exception as error:
+        said = _one_line(f"{type(error).__name__}: {error}")
+        hint = "" if debug else "; run it again with --debug for the traceback, and report it"
+        code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
+    sys.exit(code)
+
+
+def _end(message: str, code: ExitCode, debug: bool) -> ExitCode:
+    if debug:
+        traceback.print_exc()
+    print(f"mmbot: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

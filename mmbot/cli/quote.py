@@ -1,0 +1,208 @@
+"""`mmbot quote`: make a market until Ctrl+C, showing what happens.
+
+stdout carries the table and the summary, or with --json one object; all else goes to stderr.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmbot.config import KNOWN_FLAGS, Config, load_config
+from mmbot.errors import OrdersMayRemain
+
+if TYPE_CHECKING:
+    from mmbot.cli.frame import Summary
+
+_LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+_LOG_TIME = "%H:%M:%S"
+
+_WHAT = "What is quoted"
+_WHERE = "Where (nothing named: the simulated venue, no keys, no network)"
+_HOW = "How"
+_LIMITS = "Limits"
+_OUTPUT = "Run and output"
+
+
+def _text(flag: str, metavar: str, panel: str, text: str) -> Any:
+    return typer.Option(flag, metavar=metavar, rich_help_panel=panel, help=text)
+
+
+def _switch(flag: str, panel: str, text: str) -> Any:
+    return typer.Option(flag, rich_help_panel=panel, help=text)
+
+
+Text = str | None
+"""Flags stay text here: they are read and checked together with the file's values (config)."""
+
+
+def quote(
+    context: typer.Context,
+    exchange: Annotated[
+        Text, _text("--exchange", "NAME", _WHAT, "Venue. (default deribit)")
+    ] = None,
+    underlying: Annotated[Text, _text("--underlying", "COIN", _WHAT, "Coin. (default ETH)")] = None,
+    expiry: Annotated[Text, _text("--expiry", "YYYYMMDD", _WHAT, "Expiry of the options.")] = None,
+    strikes: Annotated[
+        Text, _text("--strikes", "K1,K2", _WHAT, "Strikes; the call and the put of each.")
+    ] = None,
+    all_strikes: Annotated[
+        bool, _switch("--all-strikes", _WHAT, "Every strike listed for the expiry.")
+    ] = False,
+    symbols: Annotated[
+        Text, _text("--symbols", "A,B", _WHAT, "Instruments by the venue's own names.")
+    ] = None,
+    sim: Annotated[bool, _switch("--sim", _WHERE, "The simulated venue (the default).")] = False,
+    paper: Annotated[bool, _switch("--paper", _WHERE, "Not available in this version.")] = False,
+    testnet: Annotated[
+        bool, _switch("--testnet", _WHERE, "Not available in this version.")
+    ] = False,
+    live: Annotated[bool, _switch("--live", _WHERE, "Not available in this version.")] = False,
+    sim_url: Annotated[
+        Text, _text("--sim-url", "URL", _WHERE, "A running `mmbot sim serve`, by its REST URL.")
+    ] = None,
+    seed: Annotated[
+        Text, _text("--seed", "N", _WHERE, "Seed of the simulated world. (default 1)")
+    ] = None,
+    at: Annotated[
+        Text, _text("--at", "MOMENT", _WHERE, "Where it starts. (default 2025-06-02T12:00:00Z)")
+    ] = None,
+    strategy: Annotated[
+        Text, _text("--strategy", "NAME", _HOW, "Strategy plug-in. (default improve_top)")
+    ] = None,
+    size: Annotated[
+        Text, _text("--size", "AMOUNT", _HOW, "Size of a quote, in the venue's unit. (default 1.0)")
+    ] = None,
+    spread: Annotated[
+        Text, _text("--spread", "BPS", _HOW, "Width where the market gives none. (default 10)")
+    ] = None,
+    improvement: Annotated[
+        Text,
+        _text("--improvement", "USD", _HOW, "Better than the best price by this. (default 0.1)"),
+    ] = None,
+    improvement_reference_size: Annotated[
+        Text,
+        _text(
+            "--improvement-reference-size",
+            "AMOUNT",
+            _HOW,
+            "Improve the first level of at least this size. (default 0: the best)",
+        ),
+    ] = None,
+    aggression: Annotated[
+        Text,
+        _text("--aggression", "A", _HOW, "0 joins, 0.9 is near mid, 1 improves. (default 1.0)"),
+    ] = None,
+    bid_only: Annotated[bool, _switch("--bid-only", _HOW, "Quote bids only.")] = False,
+    ask_only: Annotated[bool, _switch("--ask-only", _HOW, "Quote asks only.")] = False,
+    refresh: Annotated[
+        Text,
+        _text("--refresh", "SECONDS", _HOW, "Look at every market at least so often. (default 1)"),
+    ] = None,
+    max_position: Annotated[
+        Text,
+        _text(
+            "--max-position", "AMOUNT", _LIMITS, "Largest position, each instrument. (default 10)"
+        ),
+    ] = None,
+    max_exposure: Annotated[
+        Text,
+        _text("--max-exposure", "COIN", _LIMITS, "Largest exposure, all together. (default 100)"),
+    ] = None,
+    min_spread: Annotated[
+        Text, _text("--min-spread", "BPS", _LIMITS, "Our bid to our ask, perpetuals. (default 5)")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="TOML desk file.")
+    ] = None,
+    duration: Annotated[
+        Text, _text("--duration", "SECONDS", _OUTPUT, "Stop by itself after this time.")
+    ] = None,
+    json: Annotated[
+        bool, _switch("--json", _OUTPUT, "Print the summary as one JSON object.")
+    ] = False,
+    no_screen: Annotated[
+        bool, _switch("--no-screen", _OUTPUT, "Log lines instead of the live table.")
+    ] = False,
+) -> None:
+    """Make a market until Ctrl+C; then cancel everything, prove it, and print a summary."""
+    # One table in config knows what each flag sets, so they travel under their own names.
+    given = {f"--{name.replace('_', '-')}": value for name, value in context.params.items()}
+    flags = {
+        flag: value
+        for flag, value in given.items()
+        if flag in KNOWN_FLAGS and value not in (None, False)
+    }
+    settings = load_config(flags, config)
+    print(f"{settings.desk.mode.value.upper()}: simulated venue, no real money", file=sys.stderr)
+    summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen))
+    _print_summary(summary, json)
+    left = summary.open_orders_after_stop
+    if left != 0:
+        raise OrdersMayRemain(
+            f"{'orders' if left is None else left} of ours may still be open at {summary.venue}: "
+            "look there and cancel them"
+        )
+
+
+def _run(config: Config, *, screen: bool) -> "Summary":
+    """Quote until the end, with the live table or with log lines."""
+    import uvloop
+
+    from mmbot.assemble import run_quote
+    from mmbot.cli.feed import ScreenFeed, ScreenLog
+
+    if not screen:
+        _log_to(logging.StreamHandler(sys.stderr))
+        return uvloop.run(run_quote(config, on_status=None))
+    feed = ScreenFeed()
+    _log_to(ScreenLog(feed))
+    try:
+        return uvloop.run(run_quote(config, on_status=feed.show))
+    finally:
+        feed.close()
+        _log_to(logging.StreamHandler(sys.stderr))
+
+
+def _log_to(handler: logging.Handler) -> None:
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT, _LOG_TIME))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+
+
+def _print_summary(summary: "Summary", json: bool) -> None:
+    if json:
+        import orjson
+
+        print(orjson.dumps(summary, default=float).decode())
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    orders, pnl = summary.orders, summary.pnl
+    positions = [f"{symbol} {amount:+f}" for symbol, amount in summary.positions.items()]
+    left = summary.open_orders_after_stop
+    table = Table.grid(padding=(0, 2))
+    table.title = f"{summary.mode.upper()} {summary.venue}, run {summary.run_id}"
+    table.title_justify = "left"
+    for name, value in (
+        ("ran", f"{summary.duration_s:.1f} s on {', '.join(summary.instruments)}"),
+        (
+            "orders",
+            f"{orders.placed} placed, {orders.amended} amended, {orders.cancelled} cancelled, "
+            f"{orders.rejected} rejected",
+        ),
+        ("fills", f"{summary.fills}"),
+        (
+            "PnL",
+            f"{pnl.total_usd:+.2f} USD = spread {pnl.spread_usd:+.2f} + inventory "
+            f"{pnl.inventory_usd:+.2f} - fees {pnl.fees_usd:.2f}",
+        ),
+        ("positions", ", ".join(positions) or "flat"),
+        ("orders left", "unknown: the venue could not be asked" if left is None else f"{left}"),
+    ):
+        table.add_row(name, value)
+    Console(highlight=False).print(table)

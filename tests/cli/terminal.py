@@ -1,0 +1,92 @@
+"""A real terminal for a command: pexpect drives it, pyte shows what a person would see."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+import pexpect
+import pyte
+
+MMBOT = str(Path(sys.executable).parent / "mmbot")
+
+
+class Terminal:
+    """A command in a pseudo-terminal of 100 columns and 30 lines.
+
+    with Terminal(MMBOT, "sim", "serve") as terminal:
+        terminal.wait_for("Ctrl+C")
+        terminal.interrupt()
+        assert terminal.exit_code() == 0
+    """
+
+    def __init__(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        self._screen = pyte.HistoryScreen(100, 30, history=10_000)
+        self._stream = pyte.ByteStream(self._screen)
+        # What the tests run under may have opinions on the width and color of a terminal.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+        self._child = pexpect.spawn(
+            command,
+            list(arguments),
+            dimensions=(30, 100),
+            env={**inherited, "TERM": "xterm-256color", **(env or {})},
+            timeout=1,
+        )
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._child.close(force=True)
+
+    def text(self) -> str:
+        """Everything written so far, scrolled-off lines first, as it stands on the screen."""
+        scrolled = [
+            "".join(line[column].data for column in range(self._screen.columns))
+            for line in self._screen.history.top
+        ]
+        return "\n".join(line.rstrip() for line in (*scrolled, *self._screen.display)).rstrip()
+
+    def wait_for(self, wanted: str, deadline_s: float = 30) -> str:
+        """Wait until a text stands in the terminal, and return all of it."""
+        end = time.monotonic() + deadline_s
+        while wanted not in self.text():
+            if time.monotonic() > end or not self._read():
+                raise AssertionError(f"no {wanted!r} in the terminal:\n{self.text()}")
+        return self.text()
+
+    def type(self, text: str) -> None:
+        """Send keys."""
+        self._child.send(text)
+
+    def interrupt(self) -> None:
+        """Press Ctrl+C."""
+        self._child.sendintr()
+
+    def exit_code(self, deadline_s: float = 30) -> int:
+        """Wait for the end of the command."""
+        end = time.monotonic() + deadline_s
+        while self._read():
+            if time.monotonic() > end:
+                raise AssertionError(f"still running:\n{self.text()}")
+        self._child.close()
+        code = self._child.exitstatus
+        assert code is not None, f"ended by signal {self._child.signalstatus}"
+        return code
+
+    def _read(self) -> bool:
+        """Take in what the command has written. False once it has ended."""
+        try:
+            self._stream.feed(self._child.read_nonblocking(65_536, timeout=0.1))
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        return True

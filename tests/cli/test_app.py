@@ -1,0 +1,134 @@
+"""The command line itself: help, versions, and how errors end."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mmbot import __version__
+from mmbot.cli import app, quote
+from mmbot.config import KNOWN_FLAGS
+from mmbot.errors import ConfigError, OrdersMayRemain, Refused, VenueUnreachable
+from tests.cli.terminal import MMBOT, Terminal
+
+OPTIONS = ("--exchange", "deribit", "--expiry", "20250606", "--strikes", "2800,2900")
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([MMBOT, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def test_help_names_the_commands_on_a_terminal() -> None:
+    with Terminal(MMBOT, "--help") as terminal:
+        assert terminal.exit_code() == 0
+        text = terminal.text()
+    assert re.search(r"quote +Make a market until Ctrl\+C", text)
+    assert re.search(r"sim +The simulated venue", text)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["quote", "--help"], ["sim", "serve", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from mmbot.cli.app import app; app(sys.argv[1:], standalone_mode=False);"
+        "heavy = {'ccxt', 'numpy', 'scipy', 'sqlalchemy', 'aiohttp', 'uvloop', 'asyncio'};"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_flag_of_quote_is_explained_with_its_default() -> None:
+    with Terminal(MMBOT, "quote", "--help") as terminal:
+        assert terminal.exit_code() == 0
+        text = terminal.text()
+    assert [flag for flag in KNOWN_FLAGS if flag not in text] == []
+    assert "(default 0.1)" in text
+
+
+def test_the_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"mmbot {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["qoute"], "No such command 'qoute'. Did you mean 'quote'?"),
+        (["quote", "--strike", "2800"], "No such option: --strike"),
+        (["quote", "--expiry"], "Option '--expiry' requires an argument."),
+        (["quote"], "nothing to quote: give --expiry YYYYMMDD with --strikes"),
+        (["quote", *OPTIONS, "--expiry", "6JUN25"], "--expiry: '6JUN25' is not a date"),
+        (["quote", *OPTIONS, "--expiry", ""], "--expiry: '' is not a date"),
+        (["quote", *OPTIONS, "--strikes", "2800,x"], "--strikes: strike 'x' is not a number"),
+        (["quote", *OPTIONS, "--size", "1e"], "--size: [strategy.improve_top] size = '1e'"),
+        (["quote", *OPTIONS, "--exchange", "mtgox"], "unknown exchange 'mtgox'; there is: deribit"),
+        (["quote", *OPTIONS, "--bid-only", "--ask-only"], "contradict each other: give one"),
+        (["quote", *OPTIONS, "--live"], "--live: mode live is not available in this version"),
+        (["quote", "--config", "missing.toml"], "missing.toml: cannot be read: No such file"),
+        (["sim", "serve"], "Missing option '--exchange'."),
+        (["sim", "serve", "--exchange", "x"], "--exchange: unknown exchange 'x'; there is: deri"),
+        (["sim", "serve", "--exchange", "deribit", "--port", "70000"], "--port: port = 70000: ex"),
+        (["sim", "serve", "--exchange", "deribit", "--seed", "-1"], "--seed: seed = -1: expected"),
+        (["sim", "serve", "--exchange", "deribit", "--at", "noon"], "--at: 'noon' is not a moment"),
+        (["sim", "serve", "--exchange", "deribit", "--linger", "0"], "--linger: linger_s = 0: ex"),
+    ],
+)
+def test_bad_input_is_one_line_on_stderr_and_exit_2(arguments: list[str], said: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("mmbot: ")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_debug_adds_the_traceback() -> None:
+    done = run("quote", "--debug")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("mmbot: nothing to quote")
+
+
+def ended(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[object, str]:
+    """Exit code and stderr of a quote that raises."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(quote, "load_config", fail)
+    monkeypatch.setattr(sys, "argv", ["mmbot", "quote", *OPTIONS])
+    with pytest.raises(SystemExit) as end:
+        app.run()
+    return end.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("a\nb"), 2),
+        (OrdersMayRemain("a b"), 3),
+        (Refused("a b"), 4),
+        (VenueUnreachable("a b"), 5),
+    ],
+)
+def test_each_error_has_its_exit_code(
+    error: Exception,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ended(error, monkeypatch, capsys) == (code, "mmbot: a b\n")
+
+
+def test_a_bug_is_one_line_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = ended(ZeroDivisionError("division\nby zero"), monkeypatch, capsys)
+    assert code == 70
+    assert said.startswith("mmbot: a bug in mmbot: ZeroDivisionError: division by zero; run it")
+    assert said.count("\n") == 1
