@@ -8,12 +8,19 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from mmbot.core.orders import Order, Status
 from mmbot.core.types import (
+    MS,
     ZERO,
+    Approved,
+    Fill,
     Instrument,
     InstrumentId,
     Kind,
+    Label,
     Level,
+    Liquidity,
+    Quote,
     Right,
     Side,
     Target,
@@ -163,4 +170,96 @@ def a_proposal(
         target=replace(target, **changes),
         room_position=Decimal(room_position),
         opposite=None if opposite is None else Decimal(opposite),
+    )
+
+
+def a_quote(
+    side: Side = Side.BUY,
+    price: float = 0.0200,
+    size: float = 1,
+    *,
+    level: int = 0,
+    patience: float = 0.0,
+    fair: float = 0.0215,
+) -> Quote:
+    """What a strategy would say about one side."""
+    return Quote(side, price, size, fair, Why.QUOTED, level=level, patience=patience)
+
+
+def a_target(
+    side: Side = Side.BUY,
+    price: Decimal | str = "0.0200",
+    size: Decimal | str | int = 1,
+    *,
+    level: int = 0,
+    patience: Decimal | str | int = 0,
+) -> Approved:
+    """An approved target on the option."""
+    return Approved(
+        Target(
+            instrument=an_option().id,
+            side=side,
+            level=level,
+            price=Decimal(price),
+            size=Decimal(size),
+            fair=0.0215,
+            why=Why.QUOTED,
+            patience=Decimal(patience),
+        )
+    )
+
+
+def an_order(
+    side: Side = Side.BUY,
+    price: Decimal | str = "0.0200",
+    amount: Decimal | str | int = 1,
+    *,
+    status: Status = Status.LIVE,
+    label: str = "mmtest-0",
+    **changes: Any,
+) -> Order:
+    """An order of ours on the option, LIVE and untouched."""
+    order = Order(
+        label=Label(label),
+        instrument=an_option().id,
+        side=side,
+        level=0,
+        price=Decimal(price),
+        amount=Decimal(amount),
+        why=Why.QUOTED,
+        status=status,
+        order_id=f"id-{label}",
+    )
+    for name, value in changes.items():
+        setattr(order, name, value)
+    return order
+
+
+def a_fill(
+    side: Side = Side.BUY,
+    price: Decimal | str | int = "0.0200",
+    amount: Decimal | str | int = 1,
+    *,
+    instrument: Instrument | None = None,
+    trade_id: str = "t1",
+    fee: Decimal | str | int = 0,
+    label: str | None = None,
+    venue_ms: int = NOW_NS // MS,
+    mark: Decimal | str | int | None = None,
+) -> Fill:
+    """One execution on the option (or on `instrument`)."""
+    traded = instrument or an_option()
+    return Fill(
+        trade_id=trade_id,
+        instrument=traded.id,
+        side=side,
+        price=Decimal(price),
+        amount=Decimal(amount),
+        fee=Decimal(fee),
+        fee_currency=traded.settlement,
+        liquidity=Liquidity.MAKER,
+        order_id=f"id-{label}",
+        label=None if label is None else Label(label),
+        venue_ms=venue_ms,
+        mark=None if mark is None else Decimal(mark),
     )

@@ -145,7 +145,7 @@ class Instrument:
             price, ticks = price + self.tick_at(price), ticks - 1
         while ticks < 0 and price > 0:
             # On a boundary of the ladder the step down is the tick of the range below.
-            price, ticks = price - self.tick_at(price - finest), ticks + 1
+            price, ticks = max(ZERO, price - self.tick_at(price - finest)), ticks + 1
         return price
 
     def on_grid(self, price: Decimal) -> bool:
@@ -153,9 +153,11 @@ class Instrument:
         return price > 0 and price % self.tick_at(price) == 0
 
     def snap_size(self, size: float | Decimal) -> Decimal:
-        """The size rounded down to the lot; zero when below the venue's minimum."""
+        """The size rounded down to the lot; zero when below the venue's minimum or not finite."""
         if isinstance(size, float):
             size = to_decimal(size)
+        if not size.is_finite():
+            return ZERO
         snapped = (size // self.amount_step) * self.amount_step
         return snapped if snapped >= self.min_amount else ZERO
 
