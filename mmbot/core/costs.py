@@ -5,21 +5,23 @@ fee + margin, with margin = (slippage + wanted profit) / 2. Costs are absolute: 
 the fee alone is hundreds of basis points of the premium.
 """
 
-from mmbot.core.types import ONE, Instrument, Kind, to_decimal
+from mmbot.core.types import Instrument, Kind
 
 
 def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
     """The maker fee of one unit of amount at `fair`, as a move of the price (price units).
 
-    Options: min(rate [x index if linear], cap x fair), the schedule of `Instrument.fee`. All other
-    kinds: rate x fair. That holds for inverse ones too: their fee is rate x A / p coin, and a move
-    of the price by dp is worth A dp / p^2 coin. A rebate is negative. `fair` and `index` are
-    finite.
+    The schedule of `Instrument.fee`, as a model's float: it is asked for with every quote.
+    Options: min(rate [x index if linear], cap x fair). All other kinds: rate x fair. That holds
+    for inverse ones too: their fee is rate x A / p coin, and a move of the price by dp is worth
+    A dp / p^2 coin. A rebate is negative. `fair` and `index` are finite.
     """
-    if instrument.kind is Kind.OPTION:
-        fee = instrument.fee(ONE, to_decimal(fair), instrument.maker_fee, to_decimal(index))
-        return float(fee)
-    return float(instrument.maker_fee) * fair
+    rate = float(instrument.maker_fee)
+    if instrument.kind is not Kind.OPTION:
+        return rate * fair
+    full = rate if instrument.inverse else rate * index
+    most = float(instrument.fee_cap) * fair
+    return max(-most, min(most, full))
 
 
 def cost_floor(instrument: Instrument, fair: float, index: float, margin: float) -> float:

@@ -7,7 +7,7 @@ the best price of the other side. Both bounds only push outward, so a spread is 
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 
 from mmbot.core.costs import cost_floor
 from mmbot.core.types import Instrument, Side, to_decimal
@@ -21,10 +21,16 @@ class Ground:
     """Facts of one view after every doubt about them is settled. Prices in price units."""
 
     instrument: Instrument
-    bid: float | None
-    ask: float | None
     mid: float
     """Middle of the others' best prices; fair where a side is missing."""
+    tick: float
+    """The tick that holds at mid."""
+    tight: bool
+    """The market is at most two ticks wide: no room to improve."""
+    bid_max: float
+    """A tick below the others' best ask; infinite without one."""
+    ask_min: float
+    """A tick above the others' best bid; zero without one."""
     fair: float
     edge: float
     """Least distance from fair: maker fee plus margin."""
@@ -32,28 +38,30 @@ class Ground:
     """Where to shift both quotes, in units of a full lean: -1 at the long limit, +1 at the short
     limit, linear between."""
 
-    def tick(self, price: float) -> float:
-        """The tick that holds at `price`."""
-        return float(self.instrument.tick_at(to_decimal(price)))
-
-    def is_tight(self) -> bool:
-        """Whether the market is at most two ticks wide: no room to improve."""
-        if self.bid is None or self.ask is None:
-            return False
-        return self.instrument.step_price(to_decimal(self.bid), 2) >= to_decimal(self.ask)
-
     def hold(self, draft: Draft) -> None:
         """Take the draft back to the edge and out of the other side's way."""
-        sign = draft.side.sign
-        draft.hold("edge", self.fair - sign * self.edge, Why.EDGE_CLAMP)
-        opposite = self.ask if draft.side is Side.BUY else self.bid
-        if opposite is not None:
-            last_free = self.instrument.step_price(to_decimal(opposite), -sign)
-            draft.hold("crossing", float(last_free), Why.CROSS_CLAMP)
+        if draft.side is Side.BUY:
+            draft.hold("edge", self.fair - self.edge, Why.EDGE_CLAMP)
+            draft.hold("crossing", self.bid_max, Why.CROSS_CLAMP)
+        else:
+            draft.hold("edge", self.fair + self.edge, Why.EDGE_CLAMP)
+            draft.hold("crossing", self.ask_min, Why.CROSS_CLAMP)
+
+    def tick_at(self, price: float) -> float:
+        """The tick that holds at `price`."""
+        instrument = self.instrument
+        if not instrument.tick_steps:
+            return float(instrument.tick)
+        return float(instrument.tick_at(to_decimal(price)))
+
+    def tick_inward(self, side: Side, price: float) -> float:
+        """One tick of the grid from a price of that side towards the other side."""
+        at = to_decimal(price)
+        return abs(float(self.instrument.step_price(at, side.sign) - at))
 
     def patience(self, price: float, requote_pct: float) -> float:
         """How far a resting order may lag behind `price`: that percentage, at least one tick."""
-        return max(price * requote_pct / 100, self.tick(price))
+        return max(price * requote_pct / 100, self.tick_at(price))
 
     def size(self, size: Decimal) -> float:
         """The size to quote: never below the venue's minimum."""
@@ -77,17 +85,23 @@ def find_ground(view: View, *, margin: Decimal, max_position: Decimal) -> Ground
     if bid is None and ask is None:
         return Why.BOOK_EMPTY
     # One sum finds every NaN and infinity: both survive addition.
-    total = sum(price + amount for side in (view.bids, view.asks) for price, amount in side)
+    total = sum(map(sum, view.bids)) + sum(map(sum, view.asks))
     if not isfinite(total) or (bid is not None and bid <= 0) or (ask is not None and ask <= 0):
         return Why.BOOK_IMPLAUSIBLE
     if bid is not None and ask is not None and bid >= ask:
         return Why.BOOK_CROSSED
+    instrument = view.instrument
+    mid = view.mid
+    bid_max = inf if ask is None else float(instrument.step_price(to_decimal(ask), -1))
+    ask_min = 0.0 if bid is None else float(instrument.step_price(to_decimal(bid), 1))
     return Ground(
-        instrument=view.instrument,
-        bid=bid,
-        ask=ask,
-        mid=view.mid,
+        instrument=instrument,
+        mid=mid,
+        tick=float(instrument.tick_at(to_decimal(mid))),
+        tight=ask_min >= bid_max,
+        bid_max=bid_max,
+        ask_min=ask_min,
         fair=fair,
-        edge=cost_floor(view.instrument, fair, index, float(margin)),
+        edge=cost_floor(instrument, fair, index, float(margin)),
         lean=-max(-1.0, min(1.0, float(view.position / max_position))),
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, doc
 
-from mmbot.core.types import ZERO, Kind, Quote, Side, to_decimal
+from mmbot.core.types import ZERO, Kind, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.registry import Family, register
@@ -96,12 +96,11 @@ class ImproveTop:
         bid = self._wish(view, ground, Side.BUY)
         ask = self._wish(view, ground, Side.SELL)
         self._keep_apart(ground, bid, ask)
-        tick = ground.tick(ground.mid)
-        shift = ground.lean * self.lean_ticks * tick
+        shift = ground.lean * self.lean_ticks * ground.tick
         drafts = [*([] if self.ask_only else [bid]), *([] if self.bid_only else [ask])]
         for draft in drafts:
             draft.shift("lean", shift)
-            if abs(shift) >= tick and draft.why is not Why.FALLBACK_WIDTH:
+            if abs(shift) >= ground.tick and draft.why is not Why.FALLBACK_WIDTH:
                 draft.why = Why.LEANING
             ground.hold(draft)
         return [
@@ -120,7 +119,7 @@ class ImproveTop:
             draft = Draft.start(side, "fallback", self._fallback(ground, side), Why.FALLBACK_WIDTH)
         else:
             draft = Draft.start(side, "reference", reference, Why.JOINING)
-        if ground.is_tight():
+        if ground.tight:
             draft.clamp = Why.TIGHT_MARKET
             return draft
         if self.aggression < 1:
@@ -128,7 +127,7 @@ class ImproveTop:
             step = part * (ground.mid - draft.price)
             draft.shift("towards mid", step)
         else:
-            step = self._improvement(view, side, draft.price)
+            step = self._improvement(view, ground, side, draft.price)
             draft.shift("improvement", side.sign * step)
         if step and reference is not None:
             draft.why = Why.IMPROVING
@@ -148,14 +147,13 @@ class ImproveTop:
             return ground.fair - side.sign * ground.edge
         return ground.mid - side.sign * ground.mid * self.spread_bps / 20_000
 
-    def _improvement(self, view: View, side: Side, reference: float) -> float:
+    def _improvement(self, view: View, ground: Ground, side: Side, reference: float) -> float:
         """The improvement in price units, at least one tick of the grid towards the other side."""
         amount = float(self.improvement)
         if amount == 0:
             return 0.0
         instrument = view.instrument
-        at = to_decimal(reference)
-        tick = abs(float(instrument.step_price(at, side.sign) - at))
+        tick = ground.tick_inward(side, reference)
         match self.improvement_unit:
             case ImprovementUnit.USD:
                 in_coin = instrument.inverse and instrument.kind is Kind.OPTION
@@ -170,7 +168,7 @@ class ImproveTop:
 
     def _keep_apart(self, ground: Ground, bid: Draft, ask: Draft) -> None:
         """Our own width is at least the minimum spread, and a tick in any case."""
-        least = ground.tick(ground.mid)
+        least = ground.tick
         if ground.instrument.kind is not Kind.OPTION:
             least = max(least, ground.mid * self.min_spread_bps / 10_000)
         if ask.price - bid.price < least * (1 - _NOISE):

@@ -70,7 +70,7 @@ class SimpleSpread:
 
     def _side(self, ground: Ground, side: Side) -> Iterator[Quote]:
         center = ground.mid if self.center is Center.MID else ground.fair
-        tick = ground.tick(center)
+        tick = ground.tick
         draft = Draft.start(side, self.center.value, center, Why.QUOTED)
         # Half a tick keeps bid and ask apart however small the width.
         draft.shift("half width", -side.sign * max(center * self.spread_bps / 20_000, tick / 2))
@@ -82,11 +82,12 @@ class SimpleSpread:
             draft.why = Why.LEANING
         ground.hold(draft)
         size = self.size
-        spacing = center * self.level_spacing_bps / 10_000
         for level in range(self.levels):
             if level:
-                # The tick at the level before: so no two levels meet on a ladder of ticks.
-                draft.shift("spacing", -side.sign * max(spacing, ground.tick(draft.price)))
+                step = self._step_to_next_level(ground, draft, center)
+                if step is None:
+                    return
+                draft.shift("spacing", -side.sign * step)
                 size *= self.level_size_factor
             yield draft.quote(
                 size=ground.size(size),
@@ -94,3 +95,15 @@ class SimpleSpread:
                 patience=ground.patience(draft.price, self.requote_pct),
                 level=level,
             )
+
+    def _step_to_next_level(self, ground: Ground, draft: Draft, center: float) -> float | None:
+        """How far outward the next level lies, so that it rounds to a price of its own.
+
+        None where the grid ends: no bid fits below one tick.
+        """
+        here = ground.instrument.snap_price(draft.price, draft.side)
+        if here is None:
+            return None
+        sign = draft.side.sign
+        next_free = float(ground.instrument.step_price(here, -sign))
+        return max(center * self.level_spacing_bps / 10_000, (draft.price - next_free) * sign)

@@ -3,6 +3,8 @@
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmbot.core.costs import cost_floor, maker_fee_price
 from mmbot.core.types import Kind
@@ -16,6 +18,19 @@ def test_an_inverse_option_costs_three_ten_thousandths_of_a_coin() -> None:
 def test_the_fee_of_a_cheap_option_is_capped_at_an_eighth_of_the_premium() -> None:
     # 0.125 x 0.0016 = 0.0002, below the rate of 0.0003.
     assert maker_fee_price(an_option(), fair=0.0016, index=2850.0) == 0.0002
+
+
+@given(
+    st.decimals(Decimal("0.0001"), Decimal("0.2"), places=4),
+    st.sampled_from([Decimal("0.0003"), Decimal("0.0001"), Decimal(0), Decimal("-0.0002")]),
+    st.booleans(),
+)
+def test_the_fee_of_an_option_is_the_one_that_is_booked(
+    fair: Decimal, rate: Decimal, inverse: bool
+) -> None:
+    option = an_option(maker_fee=rate, inverse=inverse)
+    booked = option.fee(Decimal(1), fair, rate, index=Decimal(2850))
+    assert maker_fee_price(option, float(fair), 2850.0) == pytest.approx(float(booked))
 
 
 def test_a_linear_option_pays_its_rate_on_the_index() -> None:
