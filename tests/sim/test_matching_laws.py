@@ -37,6 +37,7 @@ class Resting:
     side: Side
     price: Decimal
     left: Decimal
+    post_only: bool = False
 
 
 @dataclass
@@ -55,10 +56,14 @@ class SimpleMatcher:
         crossed = [one for one in against if one.price >= price]
         return max(crossed, key=lambda one: one.price, default=None)
 
-    def arrive(self, order: Resting, time_in_force: TimeInForce, *, post_only: bool) -> None:
-        touch = self.best_against(order.side, order.price)
-        if post_only and touch is not None:
-            order.price = touch.price - order.side.sign * self.tick
+    def off_the_touch(self, order: Resting, price: Decimal) -> Decimal:
+        touch = self.best_against(order.side, price)
+        if not order.post_only or touch is None:
+            return price
+        return touch.price - order.side.sign * self.tick
+
+    def arrive(self, order: Resting, time_in_force: TimeInForce) -> None:
+        order.price = self.off_the_touch(order, order.price)
         if time_in_force is TimeInForce.FOK:
             there = sum(
                 one.left
@@ -87,12 +92,13 @@ class SimpleMatcher:
 
     def edit(self, number: int, price: Decimal, left: Decimal) -> None:
         order = next(one for one in self.resting if one.number == number)
+        price = self.off_the_touch(order, price)
         if price == order.price and left <= order.left:
             order.left = left
             return
         self.resting.remove(order)
         order.price, order.left = price, left
-        self.arrive(order, TimeInForce.GTC, post_only=False)
+        self.arrive(order, TimeInForce.GTC)
 
     def depth(self, side: Side) -> list[tuple[Decimal, Decimal]]:
         totals: dict[Decimal, Decimal] = {}
@@ -184,7 +190,6 @@ class Runner:
 def test_it_matches_like_the_simple_matcher(stream: list[Step]) -> None:
     runner = Runner(OPTION, D("0.0005"), D(1))
     simple = SimpleMatcher(runner.tick)
-    made: list[tuple[str, int]] = []
     for now_ms, step in enumerate(stream):
         if step.what == "place":
             limit = step.ticks * runner.tick
@@ -192,18 +197,18 @@ def test_it_matches_like_the_simple_matcher(stream: list[Step]) -> None:
             if step.market:
                 limit = D(1) if step.side is Side.BUY else runner.tick
                 in_force = TimeInForce.FOK if in_force is TimeInForce.FOK else TimeInForce.IOC
-            order = Resting(len(made), step.account, step.side, limit, step.lots * runner.lot)
             # The exchange prices a market order at the far end of the book; the outcome is one.
             answer = runner.run(step, now_ms)
             assert answer is not None
-            made.append((answer.order.order_id, order.number))
-            simple.arrive(
-                order,
-                in_force,
-                post_only=step.post_only
-                and not step.market
-                and step.time_in_force is TimeInForce.GTC,
+            order = Resting(
+                runner.numbers[answer.order.order_id],
+                step.account,
+                step.side,
+                limit,
+                step.lots * runner.lot,
+                answer.order.post_only,
             )
+            simple.arrive(order, in_force)
         elif step.what == "edit":
             order_id = runner.open_order(step)
             answer = runner.run(step, now_ms)
