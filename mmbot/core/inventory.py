@@ -64,44 +64,54 @@ class Position:
     last_fill_ms: int = 0
 
     def open_with(self, amount: Decimal, mark: Decimal | None) -> None:
-        """The position that was there before us, taken over at the mark: no profit of ours."""
+        """The position that was there before us, taken over at the mark: no profit of ours.
+
+        Where no mark is known, at the first one seen.
+        """
         self.opened = True
         self.opening += amount
-        self.amount += amount
-        if amount and mark is not None and mark > 0:
-            worth = self.instrument.value(amount, mark)
-            self.open_value += worth
-            self.cash -= worth
-            self.mark = mark
+        mark = mark or self.mark
+        if mark is not None:
+            self.revalue(mark)
+        paid = self.instrument.value(amount, mark) if amount and mark is not None else ZERO
+        self._take(amount, paid)
 
     def book(self, fill: Fill, mark: Decimal) -> None:
         """One execution, valued against `mark`, the mark price of its moment."""
         self.revalue(mark)
         change = fill.amount * fill.side.sign
         paid = self.instrument.value(change, fill.price)
-        self.cash -= paid + fill.fee
+        self._take(change, paid)
+        self.cash -= fill.fee
         self.fees += fill.fee
         self.spread += self.instrument.value(change, mark) - paid
+        self.fills += 1
+        self.volume += fill.amount
+        self.last_fill_ms = fill.venue_ms
+
+    def _take(self, change: Decimal, paid: Decimal) -> None:
+        """Hold `change` more for `paid`; what it closes is realized at its share of the cost."""
+        self.cash -= paid
         held = self.amount
         if held * change >= 0:
             self.open_value += paid
         else:
             closed = min(abs(change), abs(held))
-            share = closed / abs(held)
-            released = self.open_value * share
+            released = self.open_value * (closed / abs(held))
             closing = paid * (closed / abs(change))
             self.realized -= released + closing
             self.open_value += -released + (paid - closing)
         self.amount = held + change
-        self.fills += 1
-        self.volume += fill.amount
-        self.last_fill_ms = fill.venue_ms
 
     def revalue(self, mark: Decimal) -> None:
         """The mark moved: what we hold earned or lost by it."""
-        if self.amount and self.mark is not None:
-            value = self.instrument.value
-            self.inventory += value(self.amount, mark) - value(self.amount, self.mark)
+        if self.amount:
+            value = self.instrument.value(self.amount, mark)
+            if self.mark is None:  # taken over before any mark was known
+                self.cash -= value
+                self.open_value += value
+            else:
+                self.inventory += value - self.instrument.value(self.amount, self.mark)
         self.mark = mark
 
     def pnl(self, mark: Decimal | None) -> Pnl:

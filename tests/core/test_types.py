@@ -114,7 +114,7 @@ def test_a_lot_is_not_lost_to_binary_noise() -> None:
 def test_a_size_below_the_minimum_is_nothing() -> None:
     assert an_option().snap_size(0.99) == 0
     assert an_option().snap_size(-3.0) == 0
-    assert a_perpetual(min_amount=Decimal(10)).snap_size(9) == 0
+    assert a_perpetual(min_amount=Decimal(10)).snap_size(Decimal(9)) == 0
 
 
 @pytest.mark.parametrize("size", [float("nan"), float("inf"), Decimal("NaN"), Decimal("Infinity")])
