@@ -10,6 +10,7 @@ good reference holds.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 
 from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.orders import IN_FLIGHT, Order, Status
@@ -86,7 +87,7 @@ def distrust(market: Market, age_ns: Nanos) -> Why | None:
         return market.lost
     if not market.bids and not market.asks:
         return Why.BOOK_EMPTY
-    if market.mark <= 0 or market.index <= 0:
+    if not (0 < market.mark < inf and 0 < market.index < inf):  # also when not a number
         return Why.NO_MARK
     if age_ns > SILENCE_MAX_NS:
         return Why.BOOK_STALE
@@ -134,7 +135,7 @@ def reference(
                 break
             if rest > _AMOUNT_NOISE:
                 others.append((price, rest))
-        worst = levels[-1][0] if levels else 0.0
+        worst = levels[-1][0] if levels else (0.0 if side is Side.BUY else inf)
         # An order of ours that should be visible, but is not yet.
         unclear = unclear or any((p - worst) * side.sign >= 0 for p in ours)
         levels = tuple(others)

@@ -13,7 +13,7 @@ _SAFETY = 0.9
 class Budget:
     """`rate_per_s` requests a second, at most `burst` at once; `level` is what is left.
 
-    The last quarter of the burst is for cancels only.
+    The last quarter of the burst is for cancels only, unless it is a single request.
     """
 
     rate_per_s: float = 5.0
@@ -29,7 +29,7 @@ class Budget:
     @property
     def reserve(self) -> float:
         """Requests kept back for cancels."""
-        return self.burst * _RESERVE_SHARE
+        return min(self.burst * _RESERVE_SHARE, self.burst - 1.0)
 
     def refill(self, now_ns: Nanos) -> None:
         """Time passed."""
