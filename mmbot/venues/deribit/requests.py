@@ -1,0 +1,118 @@
+"""Requests in flight: every one ends exactly once, as OK, REFUSED or UNKNOWN.
+
+UNKNOWN is what an honest client says when the socket closed, the deadline passed or the venue
+answered with an error that does not tell what happened: the request may have been carried out. A
+reply that arrives after that is not lost but handed over as a late one.
+"""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Outcome(Enum):
+    """How a request ended."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """The venue says that it did not do it."""
+    UNKNOWN = "unknown"
+    """Nobody has told us. It may have happened, or may yet happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The venue's error: `code` is Deribit's (11054), `message` its name (post_only_reject)."""
+
+    code: int
+    message: str
+    data: Any = None
+
+    def __str__(self) -> str:
+        detail = f" {self.data}" if self.data else ""
+        return f"{self.code} {self.message}{detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The end of one request.
+
+    `result` is the venue's for OK; `error` is there for REFUSED, and for UNKNOWN when the venue
+    answered with an error that leaves it open. `why` explains an UNKNOWN; `sent` is false when the
+    frame certainly never left this process.
+    """
+
+    id: int
+    outcome: Outcome
+    result: Any = None
+    error: Refusal | None = None
+    why: str = ""
+    sent: bool = True
+
+
+Done = Callable[[Reply], None]
+
+OPEN_ENDED_CODES = frozenset({11094, 13888})
+"""internal_server_error and timed_out: the venue itself does not say whether it happened."""
+
+
+def reply_of(frame: dict[str, Any]) -> Reply:
+    """A JSON-RPC reply frame as a Reply. Raises KeyError for a frame of the wrong shape."""
+    error = frame.get("error")
+    if error is None:
+        return Reply(frame["id"], Outcome.OK, frame["result"])
+    refusal = Refusal(error["code"], error.get("message", ""), error.get("data"))
+    if refusal.code in OPEN_ENDED_CODES:
+        return Reply(frame["id"], Outcome.UNKNOWN, error=refusal, why=str(refusal))
+    return Reply(frame["id"], Outcome.REFUSED, error=refusal)
+
+
+@dataclass(slots=True)
+class _Pending:
+    socket: object
+    done: Done | None
+    deadline_s: float
+
+
+class Requests:
+    """The table of requests in flight. Times are seconds of the caller's monotonic clock."""
+
+    def __init__(self) -> None:
+        self.last_id = 0
+        self._pending: dict[int, _Pending] = {}
+        self._deadlines: list[tuple[float, int]] = []
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def next_id(self) -> int:
+        """A number never used before on any socket of this client."""
+        self.last_id += 1
+        return self.last_id
+
+    def add(self, id_: int, socket: object, done: Done | None, deadline_s: float) -> None:
+        """Expect a reply to `id_` on `socket` until `deadline_s`."""
+        self._pending[id_] = _Pending(socket, done, deadline_s)
+        heapq.heappush(self._deadlines, (deadline_s, id_))
+
+    def take(self, id_: object) -> tuple[bool, Done | None]:
+        """End a request: (was it in flight, whom to tell)."""
+        pending = self._pending.pop(id_, None) if isinstance(id_, int) else None
+        return (False, None) if pending is None else (True, pending.done)
+
+    def take_expired(self, now_s: float) -> list[tuple[int, Done | None]]:
+        """End and return what is past its deadline, oldest deadline first."""
+        expired = []
+        while self._deadlines and self._deadlines[0][0] <= now_s:
+            _, id_ = heapq.heappop(self._deadlines)
+            pending = self._pending.pop(id_, None)
+            if pending is not None:
+                expired.append((id_, pending.done))
+        return expired
+
+    def take_all(self, socket: object) -> list[tuple[int, Done | None]]:
+        """End and return everything in flight on `socket`, oldest first."""
+        ids = [id_ for id_, pending in self._pending.items() if pending.socket is socket]
+        return [(id_, self._pending.pop(id_).done) for id_ in ids]

@@ -1,0 +1,59 @@
+"""The simulated venue as a child process: what `mmbot quote` trades on when nothing else is named.
+
+It runs in a session of its own, so that Ctrl+C in the terminal reaches the bot alone, and it
+outlives us for a while: killing the bot means the same here as at a real venue.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from tempfile import TemporaryFile
+
+from mmbot.errors import VenueUnreachable
+
+START_DEADLINE_S = 30.0
+LINGER_S = 60
+"""How long the venue waits for another client after the last one left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A running simulated venue."""
+
+    rest_url: str
+    ws_url: str
+    world: str
+    pid: int
+
+
+async def start_embedded(exchange: str, seed: int, at: datetime) -> Embedded:
+    """Start `mmbot sim serve` and wait until it listens. Raises VenueUnreachable."""
+    command = [sys.executable, "-m", "mmbot", "sim", "serve", "--exchange", exchange]
+    command += ["--seed", str(seed), "--at", at.isoformat(), "--linger", str(LINGER_S), "--json"]
+    with TemporaryFile() as errors:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert process.stdout is not None
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
+            said = json.loads(line)
+        except (TimeoutError, ValueError):
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            errors.seek(0)
+            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+            raise VenueUnreachable(
+                f"the simulated venue did not start: {last or 'no word from it'}"
+            ) from None
+    return Embedded(said["rest"], said["ws"], said["world_id"], said["pid"])
