@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+import aiohttp
+import orjson
 
 from mmbot.sim.matching import (
     Exchange,
@@ -27,6 +33,7 @@ BTC_PERPETUAL = "BTC-PERPETUAL"
 EXPIRY_MS = 1_749_196_800_000  # 2025-06-06T08:00:00Z
 CREATED_MS = 1_748_000_000_000
 MAKER = "maker"
+DEADLINE_S = 10.0
 
 # No request is ever refused for its number: for tests about anything else.
 UNLIMITED = Rules(matching=Rate(1e6, 1_000_000), other=Rate(1e6, 1_000_000))
@@ -190,3 +197,115 @@ def rest(venue: SimVenue, side: Side, amount: str, price: str, name: str = OPTIO
     assert isinstance(placed, Placed), placed
     venue.publish()
     return placed
+
+
+class PlainClient:
+    """The protocol by hand: one WebSocket, replies by id, pushes kept in order of arrival."""
+
+    def __init__(self, venue: SimVenue, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.venue = venue
+        self.socket = socket
+        self.frames: list[dict[str, Any]] = []
+        self.arrived = asyncio.Event()
+        self.answers_heartbeats = True
+        self._next_id = 0
+        self._reading = asyncio.create_task(self._read())
+
+    async def send(self, method: str, **params: Any) -> int:
+        """Send a request without waiting for its reply; returns its id."""
+        self._next_id += 1
+        frame = {"jsonrpc": "2.0", "id": self._next_id, "method": method, "params": params}
+        await self.socket.send_str(orjson.dumps(frame).decode())
+        return self._next_id
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        """The result of a request; an error reply raises `Refused`."""
+        request_id = await self.send(method, **params)
+        reply = await self.wait_for(lambda frame: frame.get("id") == request_id)
+        if "error" in reply:
+            raise Refused(reply["error"])
+        return reply["result"]
+
+    async def login(self) -> Any:
+        return await self.ask(
+            "public/auth", grant_type="client_credentials", client_id="sim", client_secret="sim"
+        )
+
+    async def subscribe(self, *channels: str) -> list[str]:
+        accepted: list[str] = await self.ask("public/subscribe", channels=list(channels))
+        return accepted
+
+    def pushed(self, channel: str) -> list[Any]:
+        """The data of every push of that channel so far."""
+        return [
+            frame["params"]["data"]
+            for frame in self.frames
+            if frame.get("method") == "subscription" and frame["params"]["channel"] == channel
+        ]
+
+    async def push(self, channel: str, count: int = 1) -> Any:
+        """The data of the `count`-th push of that channel."""
+        await self.until(lambda: len(self.pushed(channel)) >= count)
+        return self.pushed(channel)[count - 1]
+
+    async def wait_for(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The first frame, past or to come, that is wanted."""
+        await self.until(lambda: any(wanted(frame) for frame in self.frames))
+        return next(frame for frame in self.frames if wanted(frame))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition on what has arrived."""
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                self.arrived.clear()
+                await self.arrived.wait()
+
+    async def until_closed(self) -> None:
+        """Wait until the venue has closed the socket."""
+        await asyncio.wait_for(asyncio.shield(self._reading), DEADLINE_S)
+
+    async def close(self) -> None:
+        await self.socket.close()
+        await self._reading
+
+    async def _read(self) -> None:
+        async for message in self.socket:
+            frame = orjson.loads(message.data)
+            self.frames.append(frame)
+            self.arrived.set()
+            is_test = frame.get("method") == "heartbeat" and (
+                frame["params"]["type"] == "test_request"
+            )
+            if is_test and self.answers_heartbeats:
+                await self.send("public/test")
+        self.arrived.set()
+
+
+class Refused(Exception):
+    """An error reply."""
+
+    def __init__(self, error: dict[str, Any]) -> None:
+        super().__init__(str(error))
+        self.code: int = error["code"]
+        self.message: str = error["message"]
+        self.data: Any = error["data"]
+
+
+@asynccontextmanager
+async def connected(venue: SimVenue, *, login: bool = True) -> AsyncIterator[PlainClient]:
+    """A `PlainClient` on a venue, logged in unless told otherwise."""
+    async with aiohttp.ClientSession() as session:
+        client = PlainClient(venue, await session.ws_connect(venue.ws_url))
+        try:
+            if login:
+                await client.login()
+            yield client
+        finally:
+            await client.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition that nothing announces, with a deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - there is no event for what a server has done
+            await asyncio.sleep(0.005)

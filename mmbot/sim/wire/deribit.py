@@ -76,6 +76,7 @@ OTHER_RATE: Final = Rate(per_s=20, burst=100)  # 500 credits each, of 50 000, 10
 PRINTS_MAX: Final = 5_000  # how many public trades of an instrument can still be asked for
 FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
+REST_AUTHORIZED_MS: Final = 60_000  # the header was checked just now: longer than any request
 IDLE_RELEASE_MS: Final = 60_000  # an instrument nobody asks about any more is let go after this
 
 
@@ -254,7 +255,7 @@ class DeribitVenue:
         try:
             if authorization is not None:
                 session.account = self.gatekeeper.by_header(*authorization, came_us // 1000)
-                session.authorized_until_ms = came_us // 1000 + 1
+                session.authorized_until_ms = came_us // 1000 + REST_AUTHORIZED_MS
             result, then = self.call(session, name, Params(params))
         except WireError as error:
             status = {13009: 401, 10000: 401, 13004: 401, 10028: 429}.get(error.code, 400)
