@@ -72,7 +72,9 @@ class ImproveTop:
         Decimal, Gt(0), doc("amount a side, in the venue's unit; raised to the venue's minimum")
     ] = Decimal(1)
     lean_ticks: Annotated[
-        float, Ge(0), doc("shift of both quotes against the position, at max_position")
+        float,
+        Ge(0),
+        doc("shift of both quotes against the position, at max_position; in whole ticks"),
     ] = 2.0
     max_position: Annotated[
         Decimal, Gt(0), doc("position of the full lean, in the venue's unit (perpetuals: USD)")
@@ -96,11 +98,13 @@ class ImproveTop:
         bid = self._wish(view, ground, Side.BUY)
         ask = self._wish(view, ground, Side.SELL)
         self._keep_apart(ground, bid, ask)
-        shift = ground.lean * self.lean_ticks * ground.tick
+        # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
+        # tick and the other not at all.
+        lean = round(ground.lean * self.lean_ticks)
         drafts = [*([] if self.ask_only else [bid]), *([] if self.bid_only else [ask])]
         for draft in drafts:
-            draft.shift("lean", shift)
-            if abs(shift) >= ground.tick and draft.why is not Why.FALLBACK_WIDTH:
+            draft.shift("lean", lean * ground.tick)
+            if lean and draft.why is not Why.FALLBACK_WIDTH:
                 draft.why = Why.LEANING
             ground.hold(draft)
         return [

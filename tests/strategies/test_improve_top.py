@@ -239,6 +239,16 @@ def test_the_lean_is_linear_and_ends_at_the_limit() -> None:
     )
 
 
+def test_quotes_lean_together_on_the_grid() -> None:
+    def both(position: str) -> tuple[Decimal | None, Decimal | None]:
+        return snapped(a_view(bid=0.0200, ask=0.0300, position=Decimal(position)))
+
+    # Two ticks at 10: 0.4 of a tick at 2 is none, 0.6 at 3 is one, for both sides alike.
+    assert both("2") == both("0") == (Decimal("0.0205"), Decimal("0.0295"))
+    assert both("3") == (Decimal("0.0200"), Decimal("0.0290"))
+    assert both("-3") == (Decimal("0.0210"), Decimal("0.0300"))
+
+
 def test_leaning_by_a_tick_is_told() -> None:
     view = a_view(bid=0.0200, ask=0.0300, position=Decimal(5))
     assert {quote.why for quote in quoted(view).values()} == {Why.LEANING}
