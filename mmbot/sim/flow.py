@@ -48,7 +48,7 @@ NOISE_HALF_LIFE_S: Final = 30.0  # of a maker's misjudgment
 INVENTORY_HALF_LIFE_S: Final = 600.0  # over which makers lay off what they hold
 INVENTORY_LOTS_MAX: Final = 40.0  # where the lean reaches one half-width
 UNDERCUT_CHANCE: Final = 0.5
-UNDERCUT_EDGE_SHARE: Final = 0.5  # how far down an undercutter goes, in its own half-width
+UNDERCUT_EDGE_SHARE: Final = 0.6  # how far down an undercutter goes, in its own half-width
 RETREAT_CHANCE: Final = 0.1
 
 RESERVATION_K: Final = 1.5  # takers accept a distance d with chance exp(-k d / half-spread)
@@ -58,8 +58,9 @@ SAME_SIDE_CHANCE: Final = 0.65  # that a taker follows the side of the one befor
 TAKER_LOTS_MEDIAN: Final = 2.0
 TAKER_LOTS_LOG_SD: Final = 0.9
 
-INFORMED_CHANCE: Final = 0.5  # that a slice of the news is traded in a given instrument
-INFORMED_VALUE_MIN: Final = 0.5  # in half-spreads: less is not worth trading on
+INFORMED_CHANCE: Final = 0.8  # that a slice of the news is traded in a given option
+PERPETUAL_INFORMED_CHANCE: Final = 0.25
+INFORMED_VALUE_MIN: Final = 0.3  # in half-spreads: less is not worth trading on
 INFORMED_LOTS_MEDIAN: Final = 3.0
 
 LOTS_MAX: Final = 50
@@ -101,15 +102,15 @@ class MakerProfile:
 
 
 MAKERS: Final = (
-    MakerProfile(account="maker-1", half_width=0.6, noise=0.3, lots=2),
+    MakerProfile(account="maker-1", half_width=0.8, noise=0.3, lots=2),
     MakerProfile(
-        account="maker-2", half_width=0.8, noise=0.4, lots=2, pause_ms_max=1_000, undercuts=True
+        account="maker-2", half_width=1.0, noise=0.4, lots=2, pause_ms_max=1_000, undercuts=True
     ),
-    MakerProfile(account="maker-3", half_width=1.0, noise=0.5, lots=4),
+    MakerProfile(account="maker-3", half_width=1.2, noise=0.5, lots=4),
     MakerProfile(
-        account="maker-4", half_width=1.2, noise=0.6, lots=3, pause_ms_max=1_000, undercuts=True
+        account="maker-4", half_width=1.4, noise=0.6, lots=3, pause_ms_max=1_000, undercuts=True
     ),
-    MakerProfile(account="maker-5", half_width=1.5, noise=0.7, lots=6),
+    MakerProfile(account="maker-5", half_width=1.7, noise=0.7, lots=6),
     MakerProfile(account="maker-6", half_width=2.0, noise=0.8, lots=10),
 )
 
@@ -118,8 +119,8 @@ MAKERS: Final = (
 class FlowParams:
     """How busy the crowd is; rates before `flow_scale`, per instrument near the money."""
 
-    noise_per_s: float = 0.12
-    perpetual_noise_per_s: float = 0.5
+    noise_per_s: float = 0.17
+    perpetual_noise_per_s: float = 1.5
     width_scale: float = 1.0  # on every maker's half-width
     snipers: bool = True
 
@@ -416,7 +417,9 @@ class InformedTaker:
     def act(self, exchange: Exchange, scene: Scene, gain: float) -> None:
         """Trade one slice of news that will yet move the price by `gain` (price unit, signed)."""
         draw = self._draw
-        joins = draw.random() < INFORMED_CHANCE
+        is_option = scene.listing.kind is Kind.OPTION
+        chance = INFORMED_CHANCE if is_option else PERPETUAL_INFORMED_CHANCE
+        joins = draw.random() < chance
         lots = _lots(draw, INFORMED_LOTS_MEDIAN, TAKER_LOTS_LOG_SD)
         if not joins or abs(gain) < INFORMED_VALUE_MIN * scene.half_spread:
             return

@@ -79,7 +79,9 @@ MARK_STEPS: Final = 10  # marks are set twice a second
 OPTION_BAND_MIN: Final = 0.02  # coin
 OPTION_BAND_SHARE: Final = 0.4  # of the mark
 PERPETUAL_BAND_SHARE: Final = 0.015  # of the index
-PERPETUAL_UNIT_SHARE: Final = 0.00005
+PERPETUAL_UNIT_SHARE: Final = 0.00005  # at mean volatility; it widens and narrows with it
+PERPETUAL_UNIT_RATIO_MIN: Final = 0.5
+PERPETUAL_UNIT_RATIO_MAX: Final = 4.0
 HALF_SPREAD_UNITS: Final = 1.1
 ACTIVITY_MIN: Final = 0.02
 
@@ -106,32 +108,30 @@ PRESETS: Final = MappingProxyType(
                 vol_mean=0.30,
                 jumps_a_day=1.0,
                 large_jumps_a_day=0.05,
-                news_per_hour=6.0,
+                news_per_hour=12.0,
                 news_share=0.3,
-                news_vol_points=0.6,
+                news_points=2.5,
             ),
             FlowParams(width_scale=0.9),
         ),
         "toxic": Preset(
             PathParams(
-                vol_mean=0.65,
+                vol_mean=0.60,
                 jumps_a_day=12.0,
-                news_per_hour=30.0,
-                news_share=0.7,
-                news_vol_points=1.5,
+                news_per_hour=40.0,
+                news_share=0.75,
+                news_points=12.0,
             ),
-            FlowParams(noise_per_s=0.08),
+            FlowParams(noise_per_s=0.12),
         ),
         "crash": Preset(
             PathParams(
-                vol_mean=1.5,
-                jumps_a_day=100.0,
-                jump_sd=0.005,
-                large_jumps_a_day=5.0,
+                vol_mean=1.2,
+                jumps_a_day=60.0,
+                large_jumps_a_day=3.0,
                 large_jump_sd=0.025,
                 jump_mean_sds=-1.0,
-                news_per_hour=20.0,
-                news_vol_points=3.0,
+                news_points=15.0,
             ),
             FlowParams(width_scale=2.0),
         ),
@@ -414,7 +414,9 @@ class Market:
         volatility_1s = latent.volatility / math.sqrt(SECONDS_A_YEAR)
         if listing.kind is not Kind.OPTION:
             fair = latent.perpetual
-            unit = PERPETUAL_UNIT_SHARE * fair
+            ratio = latent.volatility / self.preset.path.vol_mean
+            ratio = max(PERPETUAL_UNIT_RATIO_MIN, min(PERPETUAL_UNIT_RATIO_MAX, ratio))
+            unit = PERPETUAL_UNIT_SHARE * ratio * fair
             half_spread = max(HALF_SPREAD_UNITS * unit, tick)
             scene = Scene(
                 listing,

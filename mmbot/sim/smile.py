@@ -41,6 +41,7 @@ _SLOW: Final = _LN2 * SECONDS_A_YEAR / SLOW_HALF_LIFE_S
 _FAST: Final = _LN2 * SECONDS_A_YEAR / FAST_HALF_LIFE_S
 _SHIFT: Final = _LN2 * 365 / SHIFT_HALF_LIFE_DAYS
 _WEEK: Final = 7 / 365
+_DAY: Final = 1 / 365
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class Value:
     """An option's price (USD per coin) and greeks as the venue scales them.
 
     `delta` is coin per coin, `gamma` delta per USD, `vega` USD per volatility point, `theta` USD a
-    day, `rho` USD per percentage point of interest on the strike.
+    day (in the last day the whole time value), `rho` USD per percentage point of interest on the
+    strike.
     """
 
     price: float
@@ -81,14 +83,11 @@ def black76(forward: float, strike: float, years: float, volatility: float, righ
         price = in_strike + forward * delta
         rho = -years * in_strike / 100
     vega = forward * density * math.sqrt(years)
-    return Value(
-        price,
-        delta,
-        density / (forward * spread),
-        vega / 100,
-        -vega * volatility / (2 * years) / 365,
-        rho,
-    )
+    theta = -vega * volatility / (2 * years) / 365
+    if years < _DAY:
+        paid = forward - strike if is_call else strike - forward
+        theta = max(paid, 0.0) - price
+    return Value(price, delta, density / (forward * spread), vega / 100, theta, rho)
 
 
 def implied_volatility(

@@ -4,13 +4,14 @@ Theory of operation
 -------------------
 1. One latent price a currency. The index, the perpetual, the futures and every option follow from
    it; nobody's orders move it, so it is the same history whoever watches or trades.
-2. Its variance has three parts whose sum has the mean `vol_mean` squared:
-   * diffusion, whose log-volatility is the sum of two mean-reverting factors (hours and days),
-     driven by one normal a step that the currencies share in part;
+2. It moves in three ways:
+   * diffusion, whose volatility has mean `vol_mean` and a logarithm that is the sum of two
+     mean-reverting factors (hours and days); its shocks are in part shared by the currencies;
    * jumps, small ones a few times a day and large ones every few days, common to all currencies;
-   * news: what informed traders know before the price does. A `News` has a direction and a size;
-     its holders trade it in slices, and every slice releases its share into the price (or, for
-     news about volatility, into the implied level) over the following seconds.
+   * news: what informed traders know before the price does; it takes over a part of the
+     diffusion's variance. A `News` has a direction and a size. Its holders trade it in slices,
+     and every slice releases its share into the price (or, for news about volatility, into the
+     implied level) over the following seconds.
 3. Implied volatility follows the price: falls lift it by three times as much as rises do, jumps
    twice as much again. That response is a function of how far the price has come from its own
    average of the last hours, so that it is exact for a move of a minute and forgets in a day.
@@ -36,8 +37,8 @@ SECONDS_A_YEAR: Final = 365 * SECONDS_A_DAY  # ACT/365, as the venue counts
 
 FAST_HALF_LIFE_S: Final = 2 * 3_600.0
 SLOW_HALF_LIFE_S: Final = 5 * SECONDS_A_DAY
-FAST_SD: Final = 0.35
-SLOW_SD: Final = 0.30
+FAST_SD: Final = 0.45
+SLOW_SD: Final = 0.25
 
 COMMON_CORRELATION: Final = 0.8
 INDEX_LAG_S: Final = 1.0
@@ -51,11 +52,12 @@ AVERAGE_HALF_LIFE_S: Final = 2 * 3_600.0
 
 NEWS_SLICES_MIN: Final = 3
 NEWS_SLICES_MAX: Final = 10
-NEWS_SLICE_GAP_MEAN_S: Final = 0.8
+NEWS_SLICE_GAP_MEAN_S: Final = 0.6
 NEWS_RELEASE_S: Final = 5.0
 NEWS_MOVE_MAX: Final = 0.005
+NEWS_POINTS_MAX: Final = 3.0
 NEWS_SIZE_LOG_SD: Final = 0.5
-PREMIUM_HALF_LIFE_S: Final = 1_800.0
+PREMIUM_HALF_LIFE_S: Final = 900.0
 PREMIUM_MAX: Final = 0.4
 
 BASIS_SD: Final = 0.0002
@@ -72,8 +74,10 @@ _LN2: Final = math.log(2)
 class PathParams:
     """What the weather of the latent prices is like.
 
-    `news_per_hour` counts news of each kind for each currency; `news_share` is the part of the
-    diffusion's variance that reaches the price through informed traders when there is news.
+    `news_per_hour` counts news of each kind for each currency. How much they bring together does
+    not depend on how many they are: `news_share` is the part of the diffusion's variance that
+    reaches the price as news, `news_points` the standard deviation of an hour's news about
+    volatility, in volatility points.
     """
 
     vol_mean: float = 0.50
@@ -82,9 +86,9 @@ class PathParams:
     large_jumps_a_day: float = 0.3
     large_jump_sd: float = 0.02
     jump_mean_sds: float = 0.0  # in units of the jump's own sd; negative: they mostly fall
-    news_per_hour: float = 12.0
+    news_per_hour: float = 24.0
     news_share: float = 0.5
-    news_vol_points: float = 1.2
+    news_points: float = 8.0
 
     @property
     def jump_variance(self) -> float:
@@ -94,10 +98,8 @@ class PathParams:
 
     @property
     def diffusion_variance(self) -> float:
-        """Mean variance a year of everything that is no jump."""
-        left = self.vol_mean**2 - self.jump_variance
-        assert left > 0, "the jumps alone exceed the wanted volatility"
-        return left
+        """Mean variance a year of everything that is no jump: the mean square of a lognormal."""
+        return self.vol_mean**2 * math.exp(FAST_SD**2 + SLOW_SD**2)
 
 
 class About(Enum):
@@ -240,8 +242,8 @@ class Latent:
         self._refresh_volatility()
 
     def _refresh_volatility(self) -> None:
-        log_ratio = self._fast + self._slow - FAST_SD**2 - SLOW_SD**2
-        self._volatility = math.sqrt(self.params.diffusion_variance) * math.exp(log_ratio)
+        log_ratio = self._fast + self._slow - 0.5 * (FAST_SD**2 + SLOW_SD**2)
+        self._volatility = self.params.vol_mean * math.exp(log_ratio)
         self._diffusion_sd = self._volatility * math.sqrt((1 - self._news_share) * _STEP_YEARS)
 
     def _hear_news(self, now_ms: int) -> None:
@@ -250,13 +252,15 @@ class Latent:
         for about in About:
             if draw.random() >= self.params.news_per_hour / 3_600:
                 continue
+            # Lognormal with a mean square of one.
             size = math.exp(NEWS_SIZE_LOG_SD * draw.gauss(0, 1) - NEWS_SIZE_LOG_SD**2)
+            gap_hours = 1 / self.params.news_per_hour
             if about is About.PRICE:
-                mean_gap_years = 3_600 / self.params.news_per_hour / SECONDS_A_YEAR
-                rms = self._volatility * math.sqrt(self._news_share * mean_gap_years)
-                size = min(size * rms, NEWS_MOVE_MAX)
+                gap_years = 3_600 * gap_hours / SECONDS_A_YEAR
+                size *= self._volatility * math.sqrt(self._news_share * gap_years)
+                size = min(size, NEWS_MOVE_MAX)
             else:
-                size *= self.params.news_vol_points
+                size = min(size * self.params.news_points * math.sqrt(gap_hours), NEWS_POINTS_MAX)
             move = size if draw.random() < 0.5 else -size
             moment = float(now_ms)
             slices = []

@@ -1,0 +1,107 @@
+"""What is listed: the venue's calendar, ladders, names and terms."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+
+from mmbot.sim.chain import CURRENCIES, Expiry, Period, expiries, listings, option, strikes
+from mmbot.sim.listing import Kind, Right
+
+MONDAY_NOON = datetime(2025, 6, 2, 12, tzinfo=UTC)
+
+
+def ms(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000)
+
+
+def codes(moment: datetime, period: Period) -> list[str]:
+    return [expiry.code for expiry in expiries(ms(moment)) if expiry.period is period]
+
+
+def test_the_calendar_of_a_monday_noon() -> None:
+    # By hand from a calendar of 2025: Fridays 6, 13, 20 and 27 June; 27 June ends a quarter.
+    assert codes(MONDAY_NOON, Period.DAY) == ["3JUN25", "4JUN25", "5JUN25", "7JUN25"]
+    assert codes(MONDAY_NOON, Period.WEEK) == ["6JUN25", "13JUN25", "20JUN25", "4JUL25"]
+    assert codes(MONDAY_NOON, Period.MONTH) == ["25JUL25", "29AUG25", "31OCT25"]
+    assert codes(MONDAY_NOON, Period.QUARTER) == ["27JUN25", "26SEP25", "26DEC25", "27MAR26"]
+
+
+def test_todays_expiry_is_listed_until_eight_in_the_morning() -> None:
+    assert codes(MONDAY_NOON.replace(hour=7, minute=59), Period.DAY)[0] == "2JUN25"
+    assert codes(MONDAY_NOON.replace(hour=8, minute=0), Period.DAY)[0] == "3JUN25"
+
+
+@pytest.mark.parametrize("day", range(1, 31))
+def test_no_date_is_listed_twice_and_all_expire_at_eight(day: int) -> None:
+    found = expiries(ms(MONDAY_NOON.replace(day=day)))
+    times = [expiry.time_ms for expiry in found]
+    assert times == sorted(set(times))
+    assert len(times) == 15
+    assert all(datetime.fromtimestamp(time / 1_000, UTC).hour == 8 for time in times)
+
+
+def test_the_strikes_of_the_demonstration_exist() -> None:
+    names = [listing.name for listing in listings(CURRENCIES["ETH"], 2_850.0, ms(MONDAY_NOON))]
+    for name in ("ETH-6JUN25-2800-C", "ETH-6JUN25-2800-P", "ETH-6JUN25-2900-C", "ETH-PERPETUAL"):
+        assert name in names
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("currency", "price"), [("ETH", 2_850.0), ("BTC", 105_000.0)])
+@pytest.mark.parametrize("days", [0.8, 4.0, 25.0, 300.0])
+def test_ladders_are_denser_near_the_money(currency: str, price: float, days: float) -> None:
+    ladder = strikes(CURRENCIES[currency], price, days / 365)
+    gaps = [after - before for before, after in pairwise(ladder)]
+    assert ladder == sorted(set(ladder))
+    assert ladder[0] < 0.9 * price
+    assert ladder[-1] > 1.1 * price
+    near = [
+        gap for strike, gap in zip(ladder, gaps, strict=False) if abs(strike / price - 1) < 0.01
+    ]
+    assert max(near, default=min(gaps)) == min(gaps)
+    assert gaps[0] > min(gaps)
+    assert gaps[-1] > min(gaps)
+
+
+def test_ladders_are_denser_near_expiry() -> None:
+    eth = CURRENCIES["ETH"]
+
+    def finest(days: float) -> int:
+        ladder = strikes(eth, 2_850.0, days / 365)
+        return min(after - before for before, after in pairwise(ladder))
+
+    assert [finest(days) for days in (2, 20, 60, 200)] == [25, 50, 100, 200]
+
+
+def test_terms_are_the_venues() -> None:
+    listed = {
+        listing.name: listing
+        for currency, price in (("BTC", 105_000.0), ("ETH", 2_850.0))
+        for listing in listings(CURRENCIES[currency], price, ms(MONDAY_NOON))
+    }
+    put = listed["ETH-6JUN25-2800-P"]
+    assert put.kind is Kind.OPTION
+    assert put.right is Right.PUT
+    assert put.strike == 2800
+    assert put.inverse
+    assert put.expiry_ms == ms(datetime(2025, 6, 6, 8, tzinfo=UTC))
+    assert put.min_amount == 1
+    assert put.maker_fee == put.taker_fee == Decimal("0.0003")
+    assert put.tick_at(Decimal("0.0049")) == Decimal("0.0001")
+    assert put.tick_at(Decimal("0.005")) == Decimal("0.0005")
+    assert listed["BTC-6JUN25-105000-C"].min_amount == Decimal("0.1")
+    btc, eth = listed["BTC-PERPETUAL"], listed["ETH-PERPETUAL"]
+    assert btc.tick == Decimal("0.5")
+    assert btc.contract_size == btc.min_amount == 10
+    assert eth.tick == Decimal("0.05")
+    assert eth.contract_size == eth.min_amount == 1
+    assert eth.maker_fee == 0
+    assert eth.taker_fee == Decimal("0.0005")
+
+
+def test_days_have_no_leading_zero_in_names() -> None:
+    expiry = Expiry(ms(datetime(2025, 6, 6, 8, tzinfo=UTC)), Period.WEEK)
+    name = option(CURRENCIES["BTC"], expiry, 105_000, Right.CALL, ms(MONDAY_NOON)).name
+    assert name == "BTC-6JUN25-105000-C"
