@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.costs import cost_floor, maker_fee_price
@@ -20,6 +20,7 @@ def test_the_fee_of_a_cheap_option_is_capped_at_an_eighth_of_the_premium() -> No
     assert maker_fee_price(an_option(), fair=0.0016, index=2850.0) == 0.0002
 
 
+@settings(deadline=None)
 @given(
     st.decimals(Decimal("0.0001"), Decimal("0.2"), places=4),
     st.sampled_from([Decimal("0.0003"), Decimal("0.0001"), Decimal(0), Decimal("-0.0002")]),

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.ports import RiskRule
@@ -131,6 +131,7 @@ moves = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.decimals(Decimal(1), Decimal(20), places=1), moves)
 def test_no_sequence_of_approved_orders_and_fills_passes_the_position_limit(
     limit: Decimal, sequence: list[tuple[str, Side, Decimal]]
@@ -164,6 +165,7 @@ RULES: tuple[RiskRule, ...] = (
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(RULES),
     st.sampled_from(Side),
@@ -181,6 +183,7 @@ def test_shrinking_never_enlarges_and_leaves_what_can_be_traded(
         assert view.instrument.snap_size(verdict.size) == verdict.size
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(RULES[:2]),
     st.sampled_from(Side),

@@ -6,7 +6,7 @@ from decimal import Decimal
 from math import inf, nan
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.costs import cost_floor
@@ -94,6 +94,7 @@ def on_grid(instrument: Instrument, quotes: list[Quote], side: Side) -> list[Dec
     return [price for price in snapped if price is not None]
 
 
+@settings(deadline=None)
 @given(views(), strategies)
 def test_every_bid_is_below_every_ask(view: View, strategy: ImproveTop | SimpleSpread) -> None:
     quotes = quotes_of(strategy, view)
@@ -102,6 +103,7 @@ def test_every_bid_is_below_every_ask(view: View, strategy: ImproveTop | SimpleS
     assert all(bid < ask for bid in bids for ask in asks)
 
 
+@settings(deadline=None)
 @given(views(), strategies)
 def test_no_quote_meets_the_others(view: View, strategy: ImproveTop | SimpleSpread) -> None:
     quotes = quotes_of(strategy, view)
@@ -111,6 +113,7 @@ def test_no_quote_meets_the_others(view: View, strategy: ImproveTop | SimpleSpre
         assert view.bid is None or ask > to_decimal(view.bid)
 
 
+@settings(deadline=None)
 @given(views(), strategies)
 def test_no_quote_passes_fair_value_less_fee_and_edge(
     view: View, strategy: ImproveTop | SimpleSpread
@@ -123,6 +126,7 @@ def test_no_quote_passes_fair_value_less_fee_and_edge(
         assert ask >= to_decimal(view.fair + floor)
 
 
+@settings(deadline=None)
 @given(views(), strategies)
 def test_the_terms_of_a_quote_add_up_to_its_price(
     view: View, strategy: ImproveTop | SimpleSpread
@@ -131,6 +135,7 @@ def test_the_terms_of_a_quote_add_up_to_its_price(
         assert sum(term.value for term in quote.terms) == pytest.approx(quote.price, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(views(), strategies, decimals("0", "15"))
 def test_a_larger_position_never_raises_a_quote(
     view: View, strategy: ImproveTop | SimpleSpread, more: Decimal
@@ -141,6 +146,7 @@ def test_a_larger_position_never_raises_a_quote(
         assert after.price <= before.price + 1e-9
 
 
+@settings(deadline=None)
 @given(views(), spreading)
 def test_levels_are_apart_and_step_outward(view: View, strategy: SimpleSpread) -> None:
     quotes = quotes_of(strategy, view)
@@ -150,6 +156,7 @@ def test_levels_are_apart_and_step_outward(view: View, strategy: SimpleSpread) -
     assert asks == sorted(set(asks))
 
 
+@settings(deadline=None)
 @given(views(), strategies)
 def test_sizes_can_be_traded_and_patience_is_at_least_a_tick(
     view: View, strategy: ImproveTop | SimpleSpread
@@ -159,6 +166,7 @@ def test_sizes_can_be_traded_and_patience_is_at_least_a_tick(
         assert quote.patience >= view.instrument.tick
 
 
+@settings(deadline=None)
 @given(views(), improving)
 def test_the_rules_never_refuse_a_width_that_the_strategy_was_told_to_keep(
     view: View, strategy: ImproveTop
