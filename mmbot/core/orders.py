@@ -84,6 +84,7 @@ _TABLE: dict[tuple[Status, Trigger], Status] = {
     (Status.AMENDING, Trigger.LOST): Status.UNKNOWN,
     (Status.CANCELING, Trigger.SEEN_OPEN): Status.CANCELING,  # a fill on the way out
     (Status.CANCELING, Trigger.SEEN_DONE): Status.DONE,
+    (Status.CANCELING, Trigger.REFUSED_NO_ORDER): Status.DONE,  # the late answer to a place
     (Status.CANCELING, Trigger.REFUSED_STANDS): Status.LIVE,
     (Status.CANCELING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
     (Status.CANCELING, Trigger.LOST): Status.UNKNOWN,
@@ -131,6 +132,8 @@ class Order:
     settle_ns: Nanos = 0
     unknown_ns: Nanos = 0
     venue_ms: int = 0
+    adopted_ms: int = -1
+    """Fills up to this venue moment were counted when the order was found at the venue."""
     fair: float = 0.0
 
     @property
@@ -229,9 +232,11 @@ class Orders:
 
     def seen(self, seen: OrderSeen, order: Order, now_ns: Nanos) -> None:
         """The venue states where `order` stands."""
-        if seen.venue_ms < order.venue_ms and seen.answers is None:
-            return  # overtaken by a newer statement
-        order.venue_ms = max(order.venue_ms, seen.venue_ms)
+        if seen.venue_ms < order.venue_ms:
+            return  # overtaken by a newer statement, even if it is an answer
+        if seen.venue_ms == order.venue_ms and not order.working:
+            return  # the last word was about its end
+        known_ms, order.venue_ms = order.venue_ms, seen.venue_ms
         order.order_id = seen.order_id or order.order_id
         order.filled = max(order.filled, seen.filled)
         if seen.state is not OrderState.OPEN:
@@ -247,10 +252,14 @@ class Orders:
             self._settled(order)
             return
         amending = order.request is Request.AMEND
-        amended = seen.price == order.want_price and seen.amount == order.want_amount
+        # An answer that tells nothing new is the late one to an earlier amend.
+        amended = amending and (
+            (seen.price == order.want_price and seen.amount == order.want_amount)
+            or (seen.answers is Request.AMEND and seen.venue_ms > known_ms)
+        )
         if order.status is Status.UNKNOWN and amending and not amended and now_ns < order.settle_ns:
             return  # the amend may still take effect: not known yet
-        if amending and (amended or seen.answers is Request.AMEND):
+        if amended:
             if order.status is Status.AMENDING:
                 self.counts.amended += 1
                 order.step(Trigger.SEEN_AMENDED)
@@ -266,6 +275,8 @@ class Orders:
 
     def refused(self, order: Order, request: Request, stands: bool | None, now_ns: Nanos) -> None:
         """The venue said no to a request about `order`."""
+        if order.request is not None and request is not order.request:
+            return  # to an earlier one, no longer waited for: the one in flight decides
         if order.working:
             self.counts.rejected += request is not Request.CANCEL
         if stands is True:
@@ -302,6 +313,8 @@ class Orders:
         """A snapshot lists `order` as open."""
         if order.status in IN_FLIGHT or order.status is Status.DONE:
             return  # its own answer is under way, or newer than the snapshot
+        if order.status is Status.LIVE and order.sent_ns > asked_ns:
+            return  # asked before our last request was answered
         self.seen(
             OrderSeen(
                 venue="",
@@ -328,11 +341,13 @@ class Orders:
         """Asked about by name at `asked_ns` (and not open then), the venue knows no such order."""
         if order.status is Status.UNKNOWN and asked_ns > order.settle_ns:
             order.step(Trigger.PROVEN_ABSENT)
-            order.amount = order.filled = order.booked
+            order.amount = order.filled
             self._settled(order)
 
     def book(self, order: Order, fill: Fill) -> None:
         """A fill of this order has been booked."""
+        if fill.venue_ms <= order.adopted_ms:
+            return  # counted when the order was adopted
         order.booked += fill.amount
         order.filled = max(order.filled, order.booked)
         self._settled(order)

@@ -469,6 +469,7 @@ def _adopt(state: State, stated: OpenOrder, now_ns: Nanos) -> Order:
         why=Why.ADOPTED,
         status=Status.UNKNOWN,
         order_id=stated.order_id,
+        adopted_ms=stated.venue_ms,
         sent_ns=now_ns,
         settle_ns=now_ns,
         unknown_ns=now_ns,
