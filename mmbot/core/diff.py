@@ -12,8 +12,9 @@ first. For each slot, in this order:
 4. an empty slot with a target gets a *place*.
 
 An order fits when it rests at the target's price, or lags behind it by less than the target's
-patience; one that is more aggressive than its target never fits. Its open size must be the
-target's, except that a partly filled order may stay smaller until it is moved anyway.
+patience, or when it lags but was sent a moment ago; one that is more aggressive than its target
+never fits. Its open size must be the target's, except that a partly filled order may stay smaller
+until it is moved anyway.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ from decimal import Decimal
 
 from mmbot.core.events import Request
 from mmbot.core.orders import STRAY_LEVEL, Order, Status
-from mmbot.core.types import Approved, InstrumentId, Label, Side
+from mmbot.core.types import Approved, InstrumentId, Label, Nanos, Side
 from mmbot.core.why import Why
 
 
@@ -47,10 +48,10 @@ class Action:
     sweep: Sweep | None = None
 
 
-def fits(order: Order, target: Approved) -> bool:
-    """Whether a live order may stay as it is."""
+def fits(order: Order, target: Approved, settled_ns: Nanos) -> bool:
+    """Whether a live order may stay as it is; one sent after `settled_ns` may lag."""
     lag = (target.price - order.price) * target.side.sign
-    if lag and not 0 < lag < target.patience:
+    if lag < 0 or (lag > 0 and lag >= target.patience and order.sent_ns <= settled_ns):
         return False
     return order.remaining == target.size or (
         order.filled > 0 and 0 < order.remaining < target.size
@@ -58,11 +59,15 @@ def fits(order: Order, target: Approved) -> bool:
 
 
 def diff(
-    targets: Sequence[Approved], working: Iterable[Order], reasons: dict[Side, Why]
+    targets: Sequence[Approved],
+    working: Iterable[Order],
+    reasons: dict[Side, Why],
+    settled_ns: Nanos,
 ) -> list[Action]:
     """What to do on one instrument so that its working orders become the targets.
 
-    `reasons` says why a side has no target, for the cancels. Applying the actions and diffing
+    `reasons` says why a side has no target, for the cancels; an order sent after `settled_ns` is
+    not moved just because it lags. Applying the actions and diffing
     again gives nothing.
     """
     wanted: dict[tuple[Side, int], Approved] = {(t.side, t.level): t for t in targets}
@@ -78,7 +83,7 @@ def diff(
                 actions.append(
                     Action(Request.CANCEL, order.instrument, order, None, why or Why.NOT_WANTED)
                 )
-        elif order.status is Status.LIVE and not fits(order, target):
+        elif order.status is Status.LIVE and not fits(order, target, settled_ns):
             actions.append(Action(Request.AMEND, order.instrument, order, target, target.why))
     actions.extend(Action(Request.PLACE, t.instrument, None, t, t.why) for t in wanted.values())
     return actions

@@ -67,13 +67,17 @@ SWEEP_FROM = 3
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One strategy with its rules on some instruments of one venue."""
+    """One strategy with its rules on some instruments of one venue.
+
+    `refresh_ns`: an order that merely lags behind the market is moved at most this often; one that
+    has become too aggressive is moved at once.
+    """
 
     name: str
     venue: str
-    instruments: tuple[InstrumentId, ...]
     strategy: Strategy
     rules: tuple[RiskRule, ...]
+    refresh_ns: Nanos = 0
 
 
 def turn(
@@ -140,7 +144,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
         else:
             market.quotes = tuple(quotes)
             approved = _approve(state, desk, market, view, orders, now_ns)
-    return diff(approved, orders, market.why)
+    return diff(approved, orders, market.why, now_ns - desk.refresh_ns)
 
 
 def _standing_reason(state: State, account: Account, market: Market) -> Why | None:

@@ -147,7 +147,8 @@ class DeribitVenue:
         self._start(self._probe())
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection. What happens from here on is nobody's news."""
+        self._sink = _nowhere
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -179,7 +180,7 @@ class DeribitVenue:
 
     def _on_link(self, socket: Socket, up: bool, why: str) -> None:
         if up and socket is Socket.TRADING:
-            limit = self._client.limits.matching
+            limit = self._client.rate_limits.matching
             self._sink(LimitsRead(NAME, limit.rate, limit.burst))
         self._sink(LinkChanged(NAME, _LINKS[socket], up, why))
         if up:

@@ -1,0 +1,172 @@
+"""From the engine's state to what people read: status frames, the summary, the statistics line."""
+
+from decimal import Decimal
+
+from mmbot.cli.frame import InstrumentRow, OrderCounts, Pnl, StatusFrame, Summary
+from mmbot.core.books import Market
+from mmbot.core.inventory import Pnl as Money
+from mmbot.core.orders import Order, Status
+from mmbot.core.state import State
+from mmbot.core.types import SECOND, Instrument, Kind, Level, Nanos, Side, to_decimal
+from mmbot.core.why import Why
+
+
+def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFrame:
+    """The desk at this moment."""
+    account = state.account(venue)
+    budget = account.budget
+    link, link_ok = _link(state, venue)
+    return StatusFrame(
+        mode=mode,
+        venue=venue,
+        run_id=state.run,
+        uptime_s=(now_ns - state.started_ns) / SECOND,
+        link=link,
+        link_ok=link_ok,
+        budget=budget.level,
+        budget_full=budget.burst,
+        fills=sum(p.fills for p in state.inventory.positions.values()),
+        pnl=_pnl(state),
+        rows=tuple(_row(state, market, now_ns) for market in state.markets.values()),
+    )
+
+
+def summary(state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int | None) -> Summary:
+    """The run in one object."""
+    counts = state.orders.counts
+    positions = state.inventory.positions.values()
+    return Summary(
+        mode=mode,
+        venue=venue,
+        run_id=state.run,
+        instruments=tuple(m.instrument.name for m in state.markets.values()),
+        orders=OrderCounts(
+            placed=counts.placed,
+            amended=counts.amended,
+            cancelled=counts.cancelled,
+            rejected=counts.rejected,
+        ),
+        fills=sum(p.fills for p in positions),
+        positions={p.instrument.symbol: p.amount for p in positions if p.amount},
+        pnl=_pnl(state),
+        open_orders_after_stop=open_orders,
+        duration_s=round((now_ns - state.started_ns) / SECOND, 3),
+    )
+
+
+def statistics_line(state: State, now_ns: Nanos) -> str:
+    """What the log says every 30 seconds."""
+    counts, pnl = state.orders.counts, _pnl(state)
+    fills = sum(p.fills for p in state.inventory.positions.values())
+    quoted = sum(
+        1
+        for market in state.markets
+        if any(order.status is Status.LIVE for order in state.orders.on(market))
+    )
+    return (
+        f"Stats: orders {counts.placed} placed, {counts.amended} amended, "
+        f"{counts.cancelled} cancelled, {counts.rejected} rejected; {fills} fills; "
+        f"{quoted}/{len(state.markets)} instruments quoted; PnL {pnl.total_usd:+.2f} USD; "
+        f"up {(now_ns - state.started_ns) // SECOND} s"
+    )
+
+
+def _link(state: State, venue: str) -> tuple[str, bool]:
+    account = state.account(venue)
+    if state.latch.tripped is not None:
+        return f"KILL SWITCH: {state.latch.tripped.value}", False
+    if state.stopping is not None:
+        return "stopping", False
+    if not account.trading_up or not account.market_up:
+        return "down", False
+    if not account.reconciled:
+        return "reconciling", False
+    return "up", True
+
+
+def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
+    instrument = market.instrument
+    orders = list(state.orders.on(instrument.id))
+    bid = _best(orders, Side.BUY)
+    ask = _best(orders, Side.SELL)
+    position = state.inventory.of(instrument)
+    account = state.account(instrument.venue)
+    heard_ns = max(market.received_ns, account.alive_ns)
+    return InstrumentRow(
+        instrument=instrument.name,
+        market_bid=_others(market, Side.BUY),
+        market_ask=_others(market, Side.SELL),
+        our_bid=bid.price if bid else None,
+        our_bid_size=bid.remaining if bid else None,
+        our_ask=ask.price if ask else None,
+        our_ask_size=ask.remaining if ask else None,
+        fair=market.quotes[0].fair if market.quotes else market.mark or None,
+        position=position.amount,
+        delta_coin=_delta(market, position.amount),
+        pnl_usd=_usd(market, position.pnl(_mark(market)).total),
+        age_s=(now_ns - heard_ns) / SECOND if heard_ns else None,
+        why=_why(market),
+    )
+
+
+def _best(orders: list[Order], side: Side) -> Order | None:
+    mine = [o for o in orders if o.side is side and o.working]
+    return max(mine, key=lambda o: o.price * side.sign, default=None)
+
+
+def _others(market: Market, side: Side) -> Decimal | None:
+    levels: tuple[Level, ...] = market.bids if side is Side.BUY else market.asks
+    kept = market.held.get(side)
+    if kept is not None and kept[0]:
+        levels = kept[0]
+    return to_decimal(levels[0][0]) if levels else None
+
+
+def _why(market: Market) -> Why:
+    """The reason worth a trader's eye: why a side is not quoted, else why it is where it is."""
+    reasons = [market.why.get(side) for side in Side]
+    quoting = (Why.IMPROVING, Why.JOINING, Why.LEANING, Why.QUOTED, Why.FALLBACK_WIDTH)
+    for reason in reasons:
+        if reason is not None and reason not in quoting:
+            return reason
+    for clamp in (quote.clamp for quote in market.quotes):
+        if clamp is not None:
+            return clamp
+    return next((reason for reason in reasons if reason is not None), Why.STARTING)
+
+
+def _mark(market: Market) -> Decimal | None:
+    return to_decimal(market.mark) if market.mark > 0 else None
+
+
+def _delta(market: Market, amount: Decimal) -> float | None:
+    instrument = market.instrument
+    if instrument.kind is Kind.OPTION:
+        return market.delta * float(amount) if market.delta is not None else None
+    if market.index <= 0:
+        return None
+    return float(instrument.coin(amount, to_decimal(market.index)))
+
+
+def _in_usd(instrument: Instrument) -> bool:
+    """Whether the settlement currency is a dollar already."""
+    return instrument.settlement in ("USD", "USDC", "USDT")
+
+
+def _usd(market: Market, amount: Decimal) -> float | None:
+    if _in_usd(market.instrument):
+        return float(amount)
+    return float(amount) * market.index if market.index > 0 else None
+
+
+def _pnl(state: State) -> Pnl:
+    total = spread = inventory = fees = 0.0
+    for market in state.markets.values():
+        position = state.inventory.of(market.instrument)
+        money: Money = position.pnl(_mark(market))
+        rate = _usd(market, Decimal(1)) or 0.0
+        total += float(money.total) * rate
+        spread += float(money.spread) * rate
+        inventory += float(money.inventory) * rate
+        fees += float(money.fees) * rate
+    return Pnl(total_usd=total, spread_usd=spread, inventory_usd=inventory, fees_usd=fees)

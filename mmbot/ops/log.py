@@ -1,0 +1,89 @@
+"""Log lines of what the bot did and what happened to it, written after the orders have left."""
+
+import logging
+from collections.abc import Sequence
+
+from mmbot.core import events as ev
+from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.types import Fill, InstrumentId, Nanos
+
+_log = logging.getLogger("mmbot")
+
+
+def log_turn(events: Sequence[ev.Event], intents: Sequence[Intent], now_ns: Nanos) -> None:
+    """An observer for the runner: one line per fill, refusal, link change and request."""
+    for event in events:
+        _log_event(event)
+    for intent in intents:
+        _log_intent(intent)
+
+
+def _log_event(event: ev.Event) -> None:
+    match event:
+        case ev.Filled():
+            _log.info("fill %s", _fill_text(event.fill))
+        case ev.RequestRefused():
+            _log.info(
+                "%s of %s refused: %s (%s)",
+                event.request.value,
+                event.label,
+                event.why.value,
+                event.detail,
+            )
+        case ev.OutcomeUnknown():
+            _log.warning(
+                "no answer to %s of %s: %s", event.request.value, event.label, event.why.value
+            )
+        case ev.LinkChanged():
+            level = logging.INFO if event.up else logging.WARNING
+            state = "up" if event.up else "down"
+            _log.log(level, "%s %s link %s: %s", event.venue, event.link.value, state, event.detail)
+        case ev.SnapshotFailed():
+            _log.warning("%s could not be asked: %s", event.venue, event.detail)
+        case ev.BookLost():
+            _log.info("book of %s lost: %s", _name(event.instrument), event.why.value)
+        case ev.Trip():
+            _log.error("KILL SWITCH: %s %s", event.why.value, event.detail)
+        case ev.Stop():
+            _log.info("stopping: %s", event.why.value)
+        case ev.Pause():
+            _log.info("paused: %s", event.why.value)
+        case _:
+            pass
+
+
+def _log_intent(intent: Intent) -> None:
+    match intent:
+        case Place():
+            _log.info(
+                "place %s %s %s @ %s: %s",
+                _name(intent.instrument),
+                intent.side.value,
+                intent.amount,
+                intent.price,
+                intent.why.value,
+            )
+        case Amend():
+            _log.info(
+                "amend %s to %s @ %s: %s",
+                _name(intent.instrument),
+                intent.amount,
+                intent.price,
+                intent.why.value,
+            )
+        case Cancel():
+            _log.info("cancel %s %s: %s", _name(intent.instrument), intent.label, intent.why.value)
+        case CancelAll():
+            where = intent.venue if intent.instrument is None else _name(intent.instrument)
+            _log.info("cancel all on %s: %s", where, intent.why.value)
+        case Resync():
+            _log.debug("asking %s for its word: %s", intent.venue, intent.why.value)
+
+
+def _fill_text(fill: Fill) -> str:
+    text = f"{_name(fill.instrument)} {fill.side.value} {fill.amount} @ {fill.price}"
+    return f"{text}, fee {fill.fee} {fill.fee_currency}"
+
+
+def _name(instrument: InstrumentId) -> str:
+    return instrument.partition(":")[2]
