@@ -143,4 +143,10 @@ def reference(
         market.held[side] = (levels, now_ns)
         return levels
     kept, since_ns = market.held.get(side, ((), 0))
-    return kept if since_ns and now_ns - since_ns <= REFERENCE_MAX_NS else None
+    if not since_ns or now_ns - since_ns > REFERENCE_MAX_NS:
+        return None
+    facing = market.asks if side is Side.BUY else market.bids
+    if facing:
+        # The market has moved through some of them: those are gone, whoever they belong to.
+        kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
+    return kept

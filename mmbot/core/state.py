@@ -43,6 +43,9 @@ RESYNC_RETRY_NS: Nanos = 1 * SECOND
 RESYNC_EVERY_NS: Nanos = 30 * SECOND
 """A look at the venue even when nothing is unclear (fills and strays nobody told us about)."""
 
+SEQUENCES_MAX = 1 << 24
+"""Labels of one run: 24 bits beside the run's 28, so that the pair fits a 53-bit integer."""
+
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -227,7 +230,7 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
         case ev.InstrumentsListed():
             _listed(state, event)
         case ev.LabelsReserved():
-            state.reserved_upto = max(state.reserved_upto, event.upto)
+            state.reserved_upto = max(state.reserved_upto, min(event.upto, SEQUENCES_MAX))
         case ev.Pause():
             state.paused = event.why
             _touch_all(state)

@@ -216,19 +216,22 @@ def _approve(
         else:
             targets.append(target)
     approved: list[Approved] = []
-    adding = {Side.BUY: ZERO, Side.SELL: ZERO}
+    adding: dict[tuple[Side, int], Decimal] = {}
     for target in targets:
         verdict = _judge(state, desk, market, view, orders, targets, target, adding, now_ns)
         if isinstance(verdict, Why):
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
-        adding[target.side] += verdict.size
+        adding[target.side, target.level] = verdict.size
         why[target.side] = verdict.why
     for side in Side:
         why.setdefault(side, Why.SIDE_OFF)
     market.why = why
-    _reckon(state, market, adding[Side.BUY], adding[Side.SELL])
+    buying, selling = (
+        sum((size for (of, _), size in adding.items() if of is side), ZERO) for side in Side
+    )
+    _reckon(state, market, buying, selling)
     return approved
 
 
@@ -261,7 +264,7 @@ def _judge(
     orders: list[Order],
     targets: list[Target],
     target: Target,
-    adding: dict[Side, Decimal],
+    adding: dict[tuple[Side, int], Decimal],
     now_ns: Nanos,
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it."""
@@ -273,10 +276,7 @@ def _judge(
         return Why.SELF_CROSS
     wanted = [t.price for t in targets if t.side is not target.side]
     best = (min if target.side is Side.BUY else max)(wanted, default=None)
-    in_slot = (o for o in orders if o.side is target.side and o.level != target.level)
-    elsewhere = sum((o.exposed for o in in_slot), ZERO)
-    owed = sum((o.owed for o in orders if o.side is target.side and o.level == target.level), ZERO)
-    beside = max(elsewhere, adding[target.side]) + owed
+    beside = _beside(orders, adding, target)
     proposal = Proposal(target, view.position + beside * target.side.sign, best)
     size = target.size
     for rule in desk.rules:
@@ -288,6 +288,26 @@ def _judge(
             if size <= 0:
                 return verdict.why
     return target if size == target.size else replace(target, size=size)
+
+
+def _beside(
+    orders: list[Order], adding: dict[tuple[Side, int], Decimal], target: Target
+) -> Decimal:
+    """The most that may still reach the position on the target's side through other levels, plus
+    what its own slot's orders owe already."""
+    levels = {level: size for (side, level), size in adding.items() if side is target.side}
+    owed = ZERO
+    resting: dict[int, Decimal] = {}
+    for order in orders:
+        if order.side is not target.side:
+            continue
+        if order.level == target.level:
+            owed += order.owed
+        else:
+            resting[order.level] = resting.get(order.level, ZERO) + order.exposed
+    for level, exposed in resting.items():
+        levels[level] = max(levels.get(level, ZERO), exposed)
+    return owed + sum(levels.values(), ZERO)
 
 
 def _reckon(state: State, market: Market, buying: Decimal, selling: Decimal) -> None:

@@ -154,7 +154,7 @@ class Instrument:
 
     def snap_size(self, size: float | Decimal) -> Decimal:
         """The size rounded down to the lot; zero when below the venue's minimum or not finite."""
-        if isinstance(size, float):
+        if not isinstance(size, Decimal):
             size = to_decimal(size)
         if not size.is_finite():
             return ZERO
