@@ -13,6 +13,7 @@ from mmbot.sim.listing import MONEY_STEP, ZERO, Kind, Listing, Side, average_pri
 if TYPE_CHECKING:
     from mmbot.sim.matching import Level
 
+TRADES_KEPT: Final = 100_000
 CLOSED_ORDERS_MAX: Final = 20_000  # how many ended orders an account can still ask about
 
 
@@ -211,7 +212,7 @@ class Account:
     open_orders: dict[str, Order] = field(default_factory=dict)
     closed_orders: dict[str, Order] = field(default_factory=dict)
     closed_ids: deque[str] = field(default_factory=deque)
-    trades: list[UserTrade] = field(default_factory=list)
+    trades: list[UserTrade] = field(default_factory=list)  # the last ones, if followed
 
     def settle_trade(
         self, listing: Listing, amount: Decimal, price: Decimal, rate: Decimal, index: Decimal
@@ -231,6 +232,12 @@ class Account:
             self.session[currency] = self.session.get(currency, ZERO) + realized
         self.cash[currency] = cash
         return owed, realized
+
+    def remember(self, trade: UserTrade) -> None:
+        """Keep a trade for who asks later, within bounds."""
+        self.trades.append(trade)
+        if len(self.trades) > 2 * TRADES_KEPT:
+            del self.trades[:TRADES_KEPT]
 
     def close_order(self, order: Order) -> None:
         """Move an ended order out of the open ones; followed accounts may still ask about it."""

@@ -741,7 +741,7 @@ class Exchange:
         )
         request.trades.setdefault(owner.name, []).append(trade)
         if owner.followed:
-            owner.trades.append(trade)
+            owner.remember(trade)
 
     def _end(self, order: Order, state: OrderState, reason: CancelReason | None) -> None:
         order.state = state

@@ -224,6 +224,18 @@ class TestCancelOnDisconnect:
             assert state["order_state"] == "cancelled"
             assert state["cancel_reason"] == "cancel_on_disconnect"
 
+    async def test_it_still_knows_its_orders_after_thousands(self) -> None:
+        async with scripted_venue() as venue, connected(venue) as keeps:
+            async with connected(venue) as leaves:
+                await leaves.ask("private/enable_cancel_on_disconnect")
+                first = await buy(leaves)
+                for _ in range(1_100):
+                    brief = await buy(leaves)
+                    await leaves.ask("private/cancel", order_id=brief["order_id"])
+                assert list(venue.exchange.orders) == [first["order_id"]]
+            await until(lambda: not venue.exchange.orders)
+            assert await keeps.ask("private/get_open_orders") == []
+
     async def test_without_it_orders_survive(self) -> None:
         async with scripted_venue() as venue:
             async with connected(venue) as client:
@@ -391,6 +403,21 @@ class TestTrouble:
             assert not venue.exchange.orders
             venue.speak()
             assert await client.ask("public/test")
+
+    async def test_who_is_given_up_while_silent_is_told_afterwards(self) -> None:
+        async with (
+            scripted_venue(rules=rules(heartbeat_min_s=0)) as venue,
+            connected(venue) as client,
+        ):
+            await client.ask("private/enable_cancel_on_disconnect")
+            await buy(client)
+            await client.ask("public/set_heartbeat", interval=0.1)
+            venue.silence()
+            await until(lambda: not venue.exchange.orders)
+            assert venue.connections == 1
+            venue.speak()
+            await client.send("public/test")
+            await client.until_closed()
 
 
 class TestServing:

@@ -74,6 +74,8 @@ COUNT_MAX: Final = 1_000
 MATCHING_RATE: Final = Rate(per_s=5, burst=20)
 OTHER_RATE: Final = Rate(per_s=20, burst=100)  # 500 credits each, of 50 000, 10 000 more a second
 PRINTS_MAX: Final = 5_000  # how many public trades of an instrument can still be asked for
+USER_TRADES_MAX: Final = 100_000  # the same of an account's own
+SESSION_ORDERS_MAX: Final = 1_000  # ended orders are forgotten when a session has placed more
 FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
 REST_AUTHORIZED_MS: Final = 60_000  # the header was checked just now: longer than any request
@@ -176,7 +178,7 @@ class DeribitVenue:
         self._credits: dict[str, _AccountCredits] = {}
         self._strangers = Bucket(rules.other, self.now_ms())  # REST without credentials, together
         self._prints: dict[str, deque[Json]] = {}
-        self._user_trades: dict[str, list[Json]] = {}
+        self._user_trades: dict[str, deque[Json]] = {}
         self._watched_ms: dict[str, int] = {}
         self._tickers: dict[str, MarketTicker] = {}
         self._fast_due_ms = 0
@@ -354,8 +356,9 @@ class DeribitVenue:
         """The last public trades of an instrument as they went out, oldest first."""
         return self._prints.setdefault(name, deque(maxlen=PRINTS_MAX))
 
-    def user_trades(self, account: str) -> list[Json]:
-        return self._user_trades.setdefault(account, [])
+    def user_trades(self, account: str) -> deque[Json]:
+        """The account's last trades as they went out, oldest first."""
+        return self._user_trades.setdefault(account, deque(maxlen=USER_TRADES_MAX))
 
     def listing(self, params: Params, name: str = "instrument_name") -> Listing:
         found = self.exchange.listings.get(params.text(name))
@@ -816,6 +819,9 @@ def _carry_out(venue: DeribitVenue, session: Session, wish: NewOrder) -> Json:
     shaped = _placed(venue, placed)
     if shaped["order"]["order_state"] == "open" and session.is_websocket:
         session.orders[shaped["order"]["order_id"]] = None
+        if len(session.orders) > SESSION_ORDERS_MAX:
+            still_open = venue.exchange.orders
+            session.orders = {one: None for one in session.orders if one in still_open}
     return shaped
 
 

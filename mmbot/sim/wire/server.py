@@ -290,7 +290,10 @@ class SimVenue:
                     continue
                 if message.type is WSMsgType.PING:
                     await socket.pong(message.data)
-                elif message.type is WSMsgType.TEXT and not session.closed:
+                elif session.closed:
+                    # The venue gave it up while the line was silent, and says so now.
+                    link.close()
+                elif message.type is WSMsgType.TEXT:
                     self.protocol.on_frame(session, message.data)
         finally:
             self.protocol.on_closed(session)
