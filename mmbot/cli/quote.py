@@ -4,7 +4,9 @@ stdout carries the table and the summary, or with --json one object; all else go
 """
 
 import logging
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 _LOG_TIME = "%H:%M:%S"
+_NAMED_MAX = 4
 
 _WHAT = "What is quoted"
 _WHERE = "Where (nothing named: the simulated venue, no keys, no network)"
@@ -154,16 +157,16 @@ def _run(config: Config, *, screen: bool) -> "Summary":
     from mmbot.assemble import run_quote
     from mmbot.cli.feed import ScreenFeed, ScreenLog
 
-    if not screen:
-        _log_to(logging.StreamHandler(sys.stderr))
-        return uvloop.run(run_quote(config, on_status=None))
-    feed = ScreenFeed()
-    _log_to(ScreenLog(feed))
+    feed = ScreenFeed() if screen else None
+    _log_to(ScreenLog(feed) if feed else logging.StreamHandler(sys.stderr))
     try:
-        return uvloop.run(run_quote(config, on_status=feed.show))
+        return uvloop.run(run_quote(config, on_status=feed.show if feed else None))
     finally:
-        feed.close()
-        _log_to(logging.StreamHandler(sys.stderr))
+        # Every order is dealt with; one more Ctrl+C must not cost the summary and the exit code.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if feed:
+            feed.close()
+            _log_to(logging.StreamHandler(sys.stderr))
 
 
 def _log_to(handler: logging.Handler) -> None:
@@ -179,30 +182,28 @@ def _print_summary(summary: "Summary", json: bool) -> None:
 
         print(orjson.dumps(summary, default=float).decode())
         return
-    from rich.console import Console
-    from rich.table import Table
-
     orders, pnl = summary.orders, summary.pnl
     positions = [f"{symbol} {amount:+f}" for symbol, amount in summary.positions.items()]
     left = summary.open_orders_after_stop
-    table = Table.grid(padding=(0, 2))
-    table.title = f"{summary.mode.upper()} {summary.venue}, run {summary.run_id}"
-    table.title_justify = "left"
+    print(f"{summary.mode.upper()} {summary.venue}, run {summary.run_id}")
     for name, value in (
-        ("ran", f"{summary.duration_s:.1f} s on {', '.join(summary.instruments)}"),
+        ("ran", f"{summary.duration_s:.1f} s on {_instruments(summary.instruments)}"),
         (
             "orders",
             f"{orders.placed} placed, {orders.amended} amended, {orders.cancelled} cancelled, "
             f"{orders.rejected} rejected",
         ),
-        ("fills", f"{summary.fills}"),
+        ("fills", summary.fills),
         (
             "PnL",
             f"{pnl.total_usd:+.2f} USD = spread {pnl.spread_usd:+.2f} + inventory "
             f"{pnl.inventory_usd:+.2f} - fees {pnl.fees_usd:.2f}",
         ),
         ("positions", ", ".join(positions) or "flat"),
-        ("orders left", "unknown: the venue could not be asked" if left is None else f"{left}"),
+        ("orders left", "unknown: the venue could not be asked" if left is None else left),
     ):
-        table.add_row(name, value)
-    Console(highlight=False).print(table)
+        print(f"  {name:<12} {value}")
+
+
+def _instruments(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _NAMED_MAX else f"{len(names)} instruments"

@@ -115,7 +115,7 @@ def _table(rows: tuple[InstrumentRow, ...]) -> Table:
             _sizes(row),
             _fair(row),
             _position(row.position),
-            "-" if row.delta_coin is None else f"{row.delta_coin:+.2f}",
+            "-" if row.delta_coin is None else _delta(row.delta_coin),
             "-" if row.pnl_usd is None else _money(row.pnl_usd),
             _age(row.age_s),
             Text(row.why.value, style="dim" if row.why in _QUIET else "yellow"),
@@ -128,9 +128,10 @@ def _price(price: Decimal | None, row: InstrumentRow) -> str:
 
 
 def _decimals(row: InstrumentRow) -> int:
-    """Enough for every price of the row."""
+    """Enough for every price of the row; four at least for small numbers of coins."""
     shown = [p for p in (row.market_bid, row.market_ask, row.our_bid, row.our_ask) if p is not None]
-    return max((len(f"{price:f}".partition(".")[2]) for price in shown), default=4)
+    least = 4 if all(price < 1 for price in shown) else 0
+    return max((least, *(len(f"{price:f}".partition(".")[2]) for price in shown)))
 
 
 def _fair(row: InstrumentRow) -> str:
@@ -159,6 +160,11 @@ def _position(amount: Decimal) -> Text:
     if not amount:
         return Text("0", style="dim")
     return Text(f"{amount.normalize():+f}", style="bold green" if amount > 0 else "bold red")
+
+
+def _delta(coin: float) -> Text:
+    shown = round(coin, 2)
+    return Text(f"{shown:+.2f}") if shown else Text("0", style="dim")
 
 
 def _money(usd: float, style: str = "") -> Text:
