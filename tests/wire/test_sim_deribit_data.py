@@ -106,6 +106,7 @@ class TestBooks:
         ):
             await early.subscribe(channel)
             stir(venue)
+            await early.until(lambda: rebuilt(early.pushed(channel)) == true_book(venue))
             # A change that undoes itself is never sent, and must not break the late chain.
             undone = rest(venue, Side.BUY, "1", "0.02").order
             venue.exchange.cancel(MAKER, undone.order_id, venue.now_ms())
