@@ -18,6 +18,20 @@ WEEKLIES: Final = 4
 MONTHLIES: Final = 3
 QUARTERLIES: Final = 4
 
+_MONTHS: Final = (
+    "JAN",
+    "FEB",
+    "MAR",
+    "APR",
+    "MAY",
+    "JUN",
+    "JUL",
+    "AUG",
+    "SEP",
+    "OCT",
+    "NOV",
+    "DEC",
+)
 _FRIDAY: Final = 4
 _QUARTER_MONTHS: Final = (3, 6, 9, 12)
 
@@ -52,8 +66,7 @@ class Expiry:
     @property
     def code(self) -> str:
         """As the venue writes it in names: `6JUN25`."""
-        day = datetime.fromtimestamp(self.time_ms / 1_000, UTC)
-        return f"{day.day}{_MONTHS[day.month - 1]}{day.year % 100:02d}"
+        return expiry_code(self.time_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +88,6 @@ class Currency:
         return f"{self.name}-PERPETUAL"
 
 
-_MONTHS: Final = (
-    "JAN",
-    "FEB",
-    "MAR",
-    "APR",
-    "MAY",
-    "JUN",
-    "JUL",
-    "AUG",
-    "SEP",
-    "OCT",
-    "NOV",
-    "DEC",
-)
 CURRENCIES: Final = {
     "BTC": Currency(
         "BTC",
@@ -105,6 +104,12 @@ CURRENCIES: Final = {
         ((8, 25), (35, 50), (100, 100), (math.inf, 200)),
     ),
 }
+
+
+def expiry_code(time_ms: int) -> str:
+    """An expiry as the venue writes it in names: `6JUN25`."""
+    day = datetime.fromtimestamp(time_ms / 1_000, UTC)
+    return f"{day.day}{_MONTHS[day.month - 1]}{day.year % 100:02d}"
 
 
 def expiries(now_ms: int) -> list[Expiry]:

@@ -39,6 +39,7 @@ LATENCY_LOG_SD: Final = 0.6
 # (min, median, max): makers of the perpetual are nearer to the price than those of options.
 LATENCY_MS: Final = (30.0, 110.0, 400.0)
 PERPETUAL_LATENCY_MS: Final = (20.0, 55.0, 150.0)
+PERPETUAL_PACE: Final = 0.4  # of the pauses between two looks
 
 PULL_SIGMAS: Final = 3.0
 PULL_S_MIN: Final = 2.0
@@ -64,6 +65,7 @@ INFORMED_VALUE_MIN: Final = 0.3  # in half-spreads: less is not worth trading on
 INFORMED_LOTS_MEDIAN: Final = 3.0
 
 LOTS_MAX: Final = 50
+PRICE_DIGITS: Final = 8  # finer than any tick, coarser than what floats get wrong
 PERPETUAL_LOT_USD: Final = Decimal(1000)
 
 
@@ -119,7 +121,7 @@ MAKERS: Final = (
 class FlowParams:
     """How busy the crowd is; rates before `flow_scale`, per instrument near the money."""
 
-    noise_per_s: float = 0.17
+    noise_per_s: float = 0.20
     perpetual_noise_per_s: float = 1.5
     width_scale: float = 1.0  # on every maker's half-width
     snipers: bool = True
@@ -162,7 +164,7 @@ def take(
 
 def _inward(listing: Listing, side: Side, limit: float) -> Decimal:
     """The ladder price nearest to `limit` that is no worse for the one who pays it."""
-    exact = Decimal(repr(limit))
+    exact = Decimal(repr(round(limit, PRICE_DIGITS)))
     return listing.snap_down(exact) if side is Side.BUY else listing.snap_up(exact)
 
 
@@ -171,12 +173,14 @@ class Quoter:
 
     __slots__ = (
         "_beats",
+        "_believed",
         "_draw",
         "_flat",
         "_latency",
         "_latency_ms",
         "_misjudgment",
         "_orders",
+        "_pace",
         "_profile",
         "_pulled_ms",
         "_seen",
@@ -196,8 +200,10 @@ class Quoter:
         self._profile = profile
         self._draw = draw
         self._latency = LATENCY_MS if kind is Kind.OPTION else PERPETUAL_LATENCY_MS
+        self._pace = 1.0 if kind is Kind.OPTION else PERPETUAL_PACE
         self._width = profile.half_width * width_scale
         self._misjudgment = draw.gauss(0, profile.noise)
+        self._believed = 0.0
         self._flat = 0.0  # the position this maker no longer minds, in lots
         self._wake_ms = float(now_ms)
         self._woken_ms = now_ms
@@ -214,7 +220,8 @@ class Quoter:
             return
         draw = self._draw
         profile = self._profile
-        self._wake_ms = now_ms + draw.uniform(profile.pause_ms_min, profile.pause_ms_max)
+        pause_ms = draw.uniform(profile.pause_ms_min, profile.pause_ms_max)
+        self._wake_ms = now_ms + pause_ms * self._pace
         self._change_mind(now_ms)
         if now_ms < self._pulled_ms:
             return
@@ -226,8 +233,11 @@ class Quoter:
         held = self._held_lots(exchange, scene.listing, now_ms)
         lean = max(-1.0, min(1.0, held / INVENTORY_LOTS_MAX)) * self._width
         believed = scene.fair - scene.per_log * late + (self._misjudgment - lean) * scene.unit
-        for side in Side:
+        # The side that makes room goes first, or the maker's own quote would stand in its way.
+        rising = believed > self._believed
+        for side in (Side.SELL, Side.BUY) if rising else (Side.BUY, Side.SELL):
             self._quote(exchange, scene, side, believed)
+        self._believed = believed
         self._woken_ms = now_ms
 
     def leave(self, exchange: Exchange, now_ms: int) -> None:

@@ -511,7 +511,6 @@ class Market:
             bid = book.best_bid.price if book.best_bid is not None else None
             ask = book.best_ask.price if book.best_ask is not None else None
         low, high = _band(listing, value.price / forward, latent.index)
-        code = chain.Expiry(listing.expiry_ms, chain.Period.DAY).code
         return MarketTicker(
             listing.name,
             self.now_ms,
@@ -521,7 +520,7 @@ class Market:
             float(high),
             stats,
             underlying_price=round(forward, 4),
-            underlying_index=f"SYN.{listing.underlying}-{code}",
+            underlying_index=f"SYN.{listing.underlying}-{chain.expiry_code(listing.expiry_ms)}",
             mark_iv=round(100 * volatility, 2),
             bid_iv=quoted(bid),
             ask_iv=quoted(ask),

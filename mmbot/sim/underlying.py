@@ -116,7 +116,6 @@ class News:
     `slices_ms` are the moments its holders trade; `released` of them are in the past.
     """
 
-    number: int
     about: About
     move: float
     slices_ms: tuple[int, ...]
@@ -158,7 +157,6 @@ class Latent:
         self.basis = 0.0
         self.news: list[News] = []
         self.slices: list[News] = []  # the news traded in this very step
-        self.jumped_ms = 0  # when the last jump was; 0: never
         self._log_price = math.log(price)
         self._average = self._log_price
         self._jumped = 0.0  # displacement that jumps put in, forgotten like the average
@@ -169,7 +167,6 @@ class Latent:
         self._slow = self._factors.gauss(0, SLOW_SD)
         self._memory = deque([price] * (_MEMORY_STEPS + 1), maxlen=_MEMORY_STEPS + 1)
         self._steps = 0
-        self._news_count = 0
         self._news_share = params.news_share if params.news_per_hour else 0.0
         self._diffusion_sd = 0.0
         self._refresh_volatility()
@@ -225,7 +222,6 @@ class Latent:
         if jump:
             move += jump
             self._jumped += jump
-            self.jumped_ms = now_ms
         self._log_price += move
         self._average += (self._log_price - self._average) * _AVERAGE
         self.price = math.exp(self._log_price)
@@ -267,8 +263,7 @@ class Latent:
             for _ in range(draw.randint(NEWS_SLICES_MIN, NEWS_SLICES_MAX)):
                 moment += 1_000 * draw.expovariate(1 / NEWS_SLICE_GAP_MEAN_S)
                 slices.append(int(moment))
-            self._news_count += 1
-            self.news.append(News(self._news_count, about, move, tuple(slices)))
+            self.news.append(News(about, move, tuple(slices)))
 
     def _trade_news(self, now_ms: int) -> None:
         self.slices.clear()
