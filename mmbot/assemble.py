@@ -62,17 +62,24 @@ async def run_quote(
     """
     leave = asyncio.Event()
     _leave_on_signals(leave)
-    clock = Clock()
+    engine = await assemble(config, Clock())
+    try:
+        return await _quote(engine, leave, on_status)
+    finally:
+        await engine.venue.close()
+
+
+async def assemble(config: Config, clock: Clock) -> Engine:
+    """An engine with its instruments chosen, not yet connected. The caller closes its venue."""
     venue = await _venue(config, clock)
     try:
         listed = await venue.open()
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await venue.venue_ms())
-        instruments = choose(listed, config.desk)
-        engine = _engine(config, clock, venue, instruments)
-        return await _quote(engine, leave, on_status)
-    finally:
+        return _engine(config, clock, venue, choose(listed, config.desk))
+    except BaseException:
         await venue.close()
+        raise
 
 
 async def _quote(

@@ -1,0 +1,89 @@
+"""The real engine on the real client, trading on a simulated venue in the test's own process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+
+from mmbot.assemble import Engine, assemble
+from mmbot.config import load_config
+from mmbot.core import events as ev
+from mmbot.core.intents import Intent
+from mmbot.core.state import State, is_ours
+from mmbot.core.types import Label
+from mmbot.engine.clock import Clock
+from mmbot.sim.wire.server import SimVenue, VenueOptions
+
+DEADLINE_S = 10.0
+CALL = "ETH-6JUN25-2800-C"
+FLAGS = {"--exchange": "deribit", "--expiry": "20250606", "--strikes": "2800,2900"}
+
+
+@dataclass(slots=True)
+class Live:
+    """A running engine, the venue it trades on, and everything it said and heard."""
+
+    engine: Engine
+    venue: SimVenue
+    events: list[ev.Event]
+    intents: list[Intent]
+
+    @property
+    def state(self) -> State:
+        return self.engine.runner.state
+
+    def at_venue(self) -> dict[str, tuple[str, Decimal, Decimal]]:
+        """Our open orders as the exchange has them: label -> (side, price, amount)."""
+        return {
+            order.label: (order.side.value, order.price, order.amount)
+            for order in self.venue.exchange.accounts[self.venue.account].open_orders.values()
+            if is_ours(Label(order.label))
+        }
+
+    def trades_at_venue(self) -> list[str]:
+        """Ids of every trade of the account, as the exchange has them."""
+        return [t.public.trade_id for t in self.venue.exchange.accounts[self.venue.account].trades]
+
+    def in_table(self) -> dict[str, tuple[str, Decimal, Decimal]]:
+        """Our working orders as the engine believes."""
+        return {
+            order.label: (order.side.value, order.price, order.amount)
+            for order in self.state.orders.all()
+            if order.working
+        }
+
+
+async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Wait for a condition, not for a time."""
+    end = asyncio.get_running_loop().time() + deadline_s
+    while not condition():
+        assert asyncio.get_running_loop().time() < end, f"not within {deadline_s} s: {what}"
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def live(options: VenueOptions | None = None, **flags: str) -> AsyncIterator[Live]:
+    """A connected engine whose loop runs; on leaving it is stopped hard and closed."""
+    async with SimVenue(options) as venue:
+        given = FLAGS | {"--sim-url": venue.rest_url}
+        given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
+        engine = await assemble(load_config(given), Clock())
+        events: list[ev.Event] = []
+        intents: list[Intent] = []
+
+        def watch(happened: object, wanted: object, now_ns: int) -> None:
+            events.extend(happened)  # type: ignore[call-overload]  # an observer's own sequences
+            intents.extend(wanted)  # type: ignore[call-overload]  # as above
+
+        engine.runner.observers.append(watch)
+        leave = asyncio.Event()
+        try:
+            await engine.venue.connect(engine.runner.sink, engine.instruments)
+            running = asyncio.ensure_future(engine.runner.run(leave, None))
+            yield Live(engine, venue, events, intents)
+        finally:
+            leave.set()
+            with suppress(UnboundLocalError):
+                await running
+            await engine.venue.close()
