@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -17,6 +18,17 @@ OPTIONS = ("--exchange", "deribit", "--expiry", "20250606", "--strikes", "2800,2
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([MMBOT, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def in_process(
+    arguments: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[object, str, str]:
+    """Exit code, stdout and stderr, without the time a new process takes."""
+    monkeypatch.setattr(sys, "argv", ["mmbot", *arguments])
+    with pytest.raises(SystemExit) as end:
+        app.run()
+    written = capsys.readouterr()
+    return end.value.code, written.out, written.err
 
 
 def test_help_names_the_commands_on_a_terminal() -> None:
@@ -76,13 +88,23 @@ def test_the_version() -> None:
         (["sim", "serve", "--exchange", "deribit", "--linger", "0"], "--linger: linger_s = 0: ex"),
     ],
 )
-def test_bad_input_is_one_line_on_stderr_and_exit_2(arguments: list[str], said: str) -> None:
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.startswith("mmbot: ")
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_bad_input_is_one_line_on_stderr_and_exit_2(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = in_process(arguments, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("mmbot: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_the_exit_code_reaches_the_shell() -> None:
+    done = run("quote")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mmbot: nothing to quote")
 
 
 def test_debug_adds_the_traceback() -> None:
@@ -101,10 +123,8 @@ def ended(
         raise error
 
     monkeypatch.setattr(quote, "load_config", fail)
-    monkeypatch.setattr(sys, "argv", ["mmbot", "quote", *OPTIONS])
-    with pytest.raises(SystemExit) as end:
-        app.run()
-    return end.value.code, capsys.readouterr().err
+    code, _, err = in_process(["quote", *OPTIONS], monkeypatch, capsys)
+    return code, err
 
 
 @pytest.mark.parametrize(
