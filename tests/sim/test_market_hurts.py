@@ -25,7 +25,7 @@ from mmbot.sim.matching import (
 )
 
 NAMES = tuple(f"ETH-6JUN25-{strike}-{letter}" for strike in (2800, 2900) for letter in "CP")
-MINUTES = 12
+MINUTES = 10
 SEEDS = range(4)
 HORIZON_S = 60
 ONE = Decimal(1)
