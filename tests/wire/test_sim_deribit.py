@@ -9,16 +9,20 @@ from decimal import Decimal
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
+from mmbot.sim.matching import Exchange
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.credits import Bucket, Rate
-from mmbot.sim.wire.deribit import Rules
+from mmbot.sim.wire.deribit import DeribitVenue, Rules
 from mmbot.sim.wire.params import Params
-from mmbot.sim.wire.server import Endpoints, SimVenue, VenueOptions, serve
+from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
 from tests.wire.venue import (
     DEADLINE_S,
     OPTION,
+    PERPETUAL,
+    PUT,
     UNLIMITED,
     PlainClient,
     Refused,
@@ -470,6 +474,110 @@ class TestServing:
             assert market.watched == []
             await client.subscribe(f"quote.{OPTION}")
             assert market.watched == [OPTION]
+
+
+class Stepped:
+    """The protocol without a server: the test holds the clock and reads what is written."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+        self.moved_to: list[int] = []
+        exchange = Exchange()
+        exchange.open_account("account", {"ETH": Decimal(100)})
+        self.market = ScriptedMarket(exchange)
+        self.market.advance = self.moved_to.append  # type: ignore[method-assign]  # only listens
+        self.venue = DeribitVenue(
+            exchange,
+            self.market,
+            Gatekeeper("sim", "sim", "account", 900),
+            UNLIMITED,
+            lambda: self.now_ms * 1000,
+        )
+        self.frames: list[Any] = []
+        self.hung_up = 0
+        self.session = self.venue.on_open(self._write, self._hang_up)
+
+    def _write(self, payload: bytes, method: str | None) -> None:
+        self.frames.append(orjson.loads(payload))
+
+    def _hang_up(self) -> None:
+        self.hung_up += 1
+        self.venue.on_closed(self.session)
+
+    def ask(self, method: str, **params: Any) -> Any:
+        frame = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        self.venue.on_frame(self.session, orjson.dumps(frame))
+        replies = [frame for frame in self.frames if frame.get("id") == 1]
+        return replies[-1].get("result", replies[-1].get("error"))
+
+    def login(self) -> None:
+        self.ask(
+            "public/auth", grant_type="client_credentials", client_id="sim", client_secret="sim"
+        )
+
+    def pass_s(self, seconds: float) -> None:
+        self.now_ms += round(seconds * 1000)
+        self.venue.tick()
+
+
+class TestTime:
+    def test_ten_silent_minutes_end_a_session(self) -> None:
+        stepped = Stepped()
+        stepped.pass_s(599)
+        assert stepped.hung_up == 0
+        stepped.ask("public/test")
+        stepped.pass_s(599)
+        assert stepped.hung_up == 0
+        stepped.pass_s(2)
+        assert stepped.hung_up == 1
+
+    def test_a_heartbeat_has_one_interval_to_be_answered(self) -> None:
+        stepped = Stepped()
+        stepped.ask("public/set_heartbeat", interval=10)
+        stepped.pass_s(9.9)
+        assert len(stepped.frames) == 1
+        stepped.pass_s(0.1)
+        kinds = [frame["params"]["type"] for frame in stepped.frames[1:]]
+        assert kinds == ["heartbeat", "test_request"]
+        stepped.pass_s(9.9)
+        stepped.ask("public/test")
+        stepped.pass_s(0.1)
+        assert stepped.hung_up == 0
+        stepped.pass_s(10)
+        assert stepped.hung_up == 1
+
+    def test_a_token_runs_out(self) -> None:
+        stepped = Stepped()
+        stepped.login()
+        stepped.pass_s(599)
+        stepped.ask("public/test")
+        stepped.pass_s(300)
+        assert stepped.ask("private/get_positions") == []
+        stepped.pass_s(1)
+        assert stepped.ask("private/get_positions")["code"] == 13009
+
+    def test_books_nobody_needs_any_more_are_let_go(self) -> None:
+        stepped = Stepped()
+        stepped.login()
+        stepped.ask("public/ticker", instrument_name=PUT)
+        stepped.ask("public/subscribe", channels=[f"quote.{PERPETUAL}"])
+        stepped.ask("private/buy", instrument_name=OPTION, amount=1, price=0.02)
+        assert stepped.market.watched == [PUT, PERPETUAL, OPTION]
+        for _ in range(62):
+            stepped.pass_s(1)
+        assert stepped.market.watched == [PERPETUAL, OPTION]
+        stepped.ask("private/cancel_all")
+        stepped.ask("public/unsubscribe_all")
+        for _ in range(62):
+            stepped.pass_s(1)
+        assert stepped.market.watched == []
+
+    def test_the_market_catches_up_in_portions(self) -> None:
+        stepped = Stepped()
+        stepped.pass_s(2.5)
+        for _ in range(3):
+            stepped.pass_s(0)
+        assert [at - START_MS for at in stepped.moved_to] == [1_000, 2_000, 2_500, 2_500]
 
 
 async def test_balances_are_the_options() -> None:

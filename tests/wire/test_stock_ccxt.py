@@ -93,6 +93,10 @@ async def test_it_creates_edits_and_cancels_a_limit_order() -> None:
         assert canceled["status"] == "canceled"
         assert await within(client.fetch_open_orders(OPTION)) == []
         assert (await within(client.fetch_order(created["id"], OPTION)))["status"] == "canceled"
+        for price in (0.005, 0.0055):
+            await within(client.create_order(OPTION, "limit", "buy", 1, price))
+        await within(client.cancel_all_orders(OPTION))
+        assert await within(client.fetch_open_orders(OPTION)) == []
         with pytest.raises(ccxt.OrderNotFound):
             await within(client.cancel_order("ETH-999999", OPTION))
 
@@ -138,13 +142,18 @@ async def test_it_watches_tickers_books_trades_and_its_own_orders() -> None:
 
         watching_trades = asyncio.create_task(client.watch_trades(OPTION))
         watching_orders = asyncio.create_task(client.watch_orders())
-        await until_subscribed(venue, 4)
+        watching_fills = asyncio.create_task(client.watch_my_trades())
+        watching_balance = asyncio.create_task(client.watch_balance())
+        await until_subscribed(venue, 6)
+        assert (await within(watching_balance))["info"]["currency"] in ("BTC", "ETH")
         order = await within(client.create_order(OPTION, "market", "sell", 1))
         trades = await within(watching_trades)
         assert trades[-1]["symbol"] == OPTION
         orders = await within(watching_orders)
         assert orders[-1]["id"] == order["id"]
         assert orders[-1]["status"] == "closed"
+        fills = await within(watching_fills)
+        assert fills[-1]["order"] == order["id"]
 
 
 async def until_subscribed(venue: SimVenue, channels: int) -> None:

@@ -78,6 +78,7 @@ USER_TRADES_MAX: Final = 100_000  # the same of an account's own
 SESSION_ORDERS_MAX: Final = 1_000  # ended orders are forgotten when a session has placed more
 FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
+CATCH_UP_MS: Final = 1_000  # how far the market moves at once
 REST_AUTHORIZED_MS: Final = 60_000  # the header was checked just now: longer than any request
 IDLE_RELEASE_MS: Final = 60_000  # an instrument nobody asks about any more is let go after this
 
@@ -181,6 +182,7 @@ class DeribitVenue:
         self._user_trades: dict[str, deque[Json]] = {}
         self._watched_ms: dict[str, int] = {}
         self._tickers: dict[str, MarketTicker] = {}
+        self._market_ms = self.now_ms()
         self._fast_due_ms = 0
         self._slow_due_ms = 0
 
@@ -271,7 +273,9 @@ class DeribitVenue:
         """A few milliseconds have passed: the market moves, channels and heartbeats fall due."""
         now_ms = self.now_ms()
         if self.market_moves:
-            self.market.advance(now_ms)
+            # After a pause the market catches up in portions, so that requests are still served.
+            self._market_ms = min(now_ms, self._market_ms + CATCH_UP_MS)
+            self.market.advance(self._market_ms)
             self._tickers.clear()
             self.publish()
             for channel in self.hub.everything():
