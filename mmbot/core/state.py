@@ -144,7 +144,7 @@ class State:
 
     def account_of(self, instrument: InstrumentId) -> Account:
         """The account an instrument is traded on."""
-        return self.account(self.markets[instrument].instrument.venue)
+        return self.account(instrument.partition(":")[0])
 
     def take_label(self) -> Label | None:
         """The next label of a durably reserved block; None when there is none left."""
@@ -194,6 +194,8 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
         case ev.TickerChanged():
             market = state.markets.get(event.instrument)
             if market is not None:
+                if not market.index:
+                    _touch_all(state)  # exposure in coin can be reckoned from now on
                 market.take_ticker(event)
                 state.touch(event.instrument)
         case ev.OrderSeen():
@@ -278,11 +280,10 @@ def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     if not is_ours(event.label):
         _foreign_seen(state, event)
         return
-    market = state.markets.get(event.instrument)
-    if market is None:
-        return
     assert event.label is not None
-    market.own_ms[event.side] = max(market.own_ms[event.side], event.venue_ms)
+    market = state.markets.get(event.instrument)
+    if market is not None:
+        market.own_ms[event.side] = max(market.own_ms[event.side], event.venue_ms)
     order = state.orders.by_label.get(event.label)
     if order is None:
         if event.state is not ev.OrderState.OPEN:
@@ -297,7 +298,7 @@ def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     elif event.state is ev.OrderState.REJECTED:
         _back_off(memory, now_ns)
     if order.owed > 0:
-        due(state.account(market.instrument.venue), now_ns + RESYNC_DELAY_NS)
+        due(state.account_of(event.instrument), now_ns + RESYNC_DELAY_NS)
     state.touch(event.instrument)
 
 
@@ -329,7 +330,9 @@ def _request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> N
         return
     state.orders.refused(order, event.request, event.stands, now_ns)
     _back_off(state.slot(order.instrument, order.side, order.level), now_ns)
-    state.markets[order.instrument].why[order.side] = event.why
+    market = state.markets.get(order.instrument)
+    if market is not None:
+        market.why[order.side] = event.why
     if order.status is Status.UNKNOWN:
         due(state.account_of(order.instrument), now_ns + RESYNC_DELAY_NS)
     state.touch(order.instrument)
@@ -352,6 +355,7 @@ def _outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> N
 def _filled(state: State, fill: Fill) -> None:
     market = state.markets.get(fill.instrument)
     if market is None:
+        _filled_elsewhere(state, fill)
         return
     position = state.inventory.of(market.instrument)
     if not position.opened and fill.venue_ms < state.started_ns // MS:
@@ -369,6 +373,14 @@ def _filled(state: State, fill: Fill) -> None:
     else:
         state.foreign_fills += 1
     state.touch(fill.instrument)
+
+
+def _filled_elsewhere(state: State, fill: Fill) -> None:
+    """A fill on an instrument we do not trade: not ours to value, but no longer owed."""
+    order = state.orders.by_label.get(fill.label) if fill.label else None
+    if order is not None and fill.trade_id not in state.inventory.booked:
+        state.inventory.booked[fill.trade_id] = None
+        state.orders.book(order, fill)
 
 
 def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
@@ -402,8 +414,6 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
         listed[stated.label] = None
         order = state.orders.by_label.get(stated.label)
         if order is None:
-            if stated.instrument not in state.markets:
-                continue
             if stated.venue_ms <= state.orders.forgotten.get(stated.label, -1):
                 continue
             order = _adopt(state, stated, now_ns)
@@ -419,8 +429,10 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
                 state.orders.seen(statement, order, event.asked_ns)
             else:
                 state.orders.not_found(order, event.asked_ns)
-        else:
+        elif order.instrument in state.markets:
             state.orders.not_in_snapshot(order, event.asked_ns)
+        else:  # its trades are not ours to count, so that it is not open is all there is to know
+            state.orders.not_found(order, event.asked_ns)
         if order.status is Status.UNKNOWN or order.owed > 0:
             due(account, max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
 
@@ -478,6 +490,7 @@ def _adopt(state: State, stated: OpenOrder, now_ns: Nanos) -> Order:
         unknown_ns=now_ns,
     )
     state.orders.add(order)
+    state.touch(order.instrument)
     return order
 
 
@@ -543,7 +556,9 @@ def promise(state: State, intent: Intent, level: int, fair: float, now_ns: Nanos
 def unresolved(state: State, account: Account) -> Iterator[Order]:
     """Orders of one account whose fate must be asked about by name."""
     for order in state.orders.all():
-        if state.account_of(order.instrument) is account and (
-            order.status is Status.UNKNOWN or order.owed > 0
+        if (
+            (order.status is Status.UNKNOWN or order.owed > 0)
+            and order.instrument in state.markets
+            and state.account_of(order.instrument) is account
         ):
             yield order

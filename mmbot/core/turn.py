@@ -17,9 +17,10 @@ Theory of operation
 The function is pure: same state, events, time and desks give the same intents.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import inf
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, reference
@@ -61,6 +62,11 @@ FILLS_OVERLAP_MS = 60_000
 VERIFY_AGAIN_NS: Nanos = 200 * MS
 """Between two looks at the venue until it shows nothing of ours."""
 
+RESYNC_DEADLINE_NS: Nanos = 30 * SECOND
+"""A snapshot not back by then never comes."""
+
+_STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
+
 SWEEP_FROM = 3
 """From this many cancels on, a sweeping cancel is used when leaving."""
 
@@ -93,12 +99,16 @@ def turn(
     _notice_absence(state, now_ns)
 
     dirty, state.dirty = state.dirty, {}
-    changed = [state.markets[instrument] for instrument in dirty if instrument in desks]
-    for market in changed:
-        _reckon(state, market, ZERO, ZERO)
+    for instrument in dirty:
+        if instrument in desks:
+            _reckon(state, state.markets[instrument], ())
     actions: list[Action] = []
-    for market in changed:
-        actions += _decide(state, desks[market.instrument.id], market, now_ns)
+    for instrument in dirty:
+        desk = desks.get(instrument)
+        if desk is not None:
+            actions += _decide(state, desk, state.markets[instrument], now_ns)
+        else:  # orders of ours where nobody quotes: left over from another run
+            actions += diff((), state.orders.on(instrument), _STRAY, now_ns)
 
     intents = list(_spend(state, _swept(state, actions), now_ns))
     for account in state.accounts.values():
@@ -216,22 +226,17 @@ def _approve(
         else:
             targets.append(target)
     approved: list[Approved] = []
-    adding: dict[tuple[Side, int], Decimal] = {}
     for target in targets:
-        verdict = _judge(state, desk, market, view, orders, targets, target, adding, now_ns)
+        verdict = _judge(state, desk, market, view, orders, targets, target, approved, now_ns)
         if isinstance(verdict, Why):
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
-        adding[target.side, target.level] = verdict.size
         why[target.side] = verdict.why
     for side in Side:
         why.setdefault(side, Why.SIDE_OFF)
     market.why = why
-    buying, selling = (
-        sum((size for (of, _), size in adding.items() if of is side), ZERO) for side in Side
-    )
-    _reckon(state, market, buying, selling)
+    _reckon(state, market, approved)
     return approved
 
 
@@ -264,19 +269,21 @@ def _judge(
     orders: list[Order],
     targets: list[Target],
     target: Target,
-    adding: dict[tuple[Side, int], Decimal],
+    approved: list[Approved],
     now_ns: Nanos,
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it."""
     if now_ns < state.slot(target.instrument, target.side, target.level).not_before_ns:
         return Why.REFUSED
-    against = [o.price for o in orders if o.side is not target.side and o.working]
-    against += [o.want_price for o in orders if o.side is not target.side and o.want_price]
+    against = [t.price for t in approved if t.side is not target.side]
+    for order in orders:
+        if order.side is not target.side and order.working:
+            against += [order.price, order.want_price or order.price]
     if any((target.price - price) * target.side.sign >= 0 for price in against):
         return Why.SELF_CROSS
     wanted = [t.price for t in targets if t.side is not target.side]
     best = (min if target.side is Side.BUY else max)(wanted, default=None)
-    beside = _beside(orders, adding, target)
+    beside = _worst(orders, target.side, approved, besides=target.level)
     proposal = Proposal(target, view.position + beside * target.side.sign, best)
     size = target.size
     for rule in desk.rules:
@@ -290,39 +297,54 @@ def _judge(
     return target if size == target.size else replace(target, size=size)
 
 
-def _beside(
-    orders: list[Order], adding: dict[tuple[Side, int], Decimal], target: Target
+def _worst(
+    orders: Iterable[Order],
+    side: Side,
+    approved: Sequence[Approved],
+    besides: int | None = None,
 ) -> Decimal:
-    """The most that may still reach the position on the target's side through other levels, plus
-    what its own slot's orders owe already."""
-    levels = {level: size for (side, level), size in adding.items() if side is target.side}
+    """The most that may still reach the position on one side: what is owed, and for each level
+    (but `besides`) what rests, is in flight or unknown, or was just approved, if that is more."""
     owed = ZERO
     resting: dict[int, Decimal] = {}
     for order in orders:
-        if order.side is not target.side:
-            continue
-        if order.level == target.level:
+        if order.side is side:
             owed += order.owed
-        else:
-            resting[order.level] = resting.get(order.level, ZERO) + order.exposed
-    for level, exposed in resting.items():
-        levels[level] = max(levels.get(level, ZERO), exposed)
-    return owed + sum(levels.values(), ZERO)
+            if order.level != besides:
+                at_level = resting.get(order.level, ZERO)
+                resting[order.level] = at_level + order.exposed - order.owed
+    for target in approved:
+        if target.side is side and target.level != besides:
+            resting[target.level] = max(resting.get(target.level, ZERO), target.size)
+    return owed + sum(resting.values(), ZERO)
 
 
-def _reckon(state: State, market: Market, buying: Decimal, selling: Decimal) -> None:
+def _reckon(state: State, market: Market, approved: Sequence[Approved]) -> None:
     """Renew one market's worst-case exposure: the larger absolute position, in coin, if all of
-    ours on one side, resting, in flight, unknown or (`buying`, `selling`) just approved, filled."""
-    if market.index <= 0:
-        return
-    instrument, orders = market.instrument, state.orders
+    ours on one side, `approved` included, were filled. It stands while it cannot be reckoned."""
+    instrument = market.instrument
+    orders = list(state.orders.on(instrument.id))
     held = state.inventory.of(instrument).amount
-    long = held + max(orders.exposed(instrument.id, Side.BUY), buying)
-    short = held - max(orders.exposed(instrument.id, Side.SELL), selling)
-    worst = instrument.coin(max(abs(long), abs(short)), to_decimal(market.index))
+    long = held + _worst(orders, Side.BUY, approved)
+    short = held - _worst(orders, Side.SELL, approved)
+    amount = max(abs(long), abs(short))
+    index = _index(state, market)
+    if index is None:
+        return
+    worst = instrument.coin(amount, index)
     total = state.worst_coin.get(instrument.underlying, ZERO)
     state.worst_coin[instrument.underlying] = total + worst - market.worst_coin
     market.worst_coin = worst
+
+
+def _index(state: State, market: Market) -> Decimal | None:
+    """USD per coin of a market's underlying, by its own ticker or that of a sibling."""
+    if 0 < market.index < inf:
+        return to_decimal(market.index)
+    for other in state.markets.values():
+        if other.instrument.underlying == market.instrument.underlying and 0 < other.index < inf:
+            return to_decimal(other.index)
+    return None
 
 
 # --- spending the budget ----------------------------------------------------------------------
@@ -378,6 +400,10 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> Intent | None:
     account = state.account_of(subject)
     if not account.trading_up:
         return None
+    if order is None and state.next_sequence >= state.reserved_upto:
+        assert target is not None
+        state.markets[subject].why[target.side] = Why.NO_LABEL
+        return None
     if not account.budget.spend(cancel=action.request is ev.Request.CANCEL):
         state.touch(subject)
         if target is not None:
@@ -387,9 +413,7 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> Intent | None:
     if order is None:
         assert target is not None
         label = state.take_label()
-        if label is None:
-            state.markets[subject].why[target.side] = Why.NO_LABEL
-            return None
+        assert label is not None
         return Place(
             instrument=subject,
             label=label,
@@ -447,7 +471,9 @@ def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
         return
     if state.withdraw_ns and not state.flat_verified and not state.orders.working(account.venue):
         due(account, account.last_snapshot_ns + VERIFY_AGAIN_NS)
-    if account.asked_ns or not account.resync_ns or now_ns < account.resync_ns:
+    if account.asked_ns and now_ns < account.asked_ns + RESYNC_DEADLINE_NS:
+        return
+    if not account.resync_ns or now_ns < account.resync_ns:
         return
     since_ns = account.last_snapshot_ns or state.started_ns
     intent = Resync(

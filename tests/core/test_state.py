@@ -1,0 +1,381 @@
+"""What events do to the state: labels, orders found at the venue, fills, positions, links."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from mmbot.core import events as ev
+from mmbot.core.orders import STRAY_LEVEL, Status
+from mmbot.core.state import SEQUENCES_MAX, State, apply, base36, is_ours
+from mmbot.core.types import MS, SECOND, Label, OpenOrder, Side
+from mmbot.core.why import Why
+from tests.builders import NOW_NS, a_fill, a_quote, an_option, an_order
+from tests.core.bot import Bot, a_foreign_order, amends, cancels, places, resyncs
+
+BUY, SELL = Side.BUY, Side.SELL
+NOW_MS = NOW_NS // MS
+
+
+# --- labels -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "digits"),
+    [(0, "0"), (35, "z"), (36, "10"), (36**3 + 1, "1001"), ((1 << 28) - 1, "4fti4f")],
+)
+def test_base_36(number: int, digits: str) -> None:
+    assert base36(number) == digits
+    assert int(digits, 36) == number
+
+
+def test_labels_count_up_in_base_36_behind_the_run() -> None:
+    state = State(run="k3", reserved_upto=512)
+    labels = [state.take_label() for _ in range(37)]
+    assert labels[:2] == ["mmk3-0", "mmk3-1"]
+    assert labels[36] == "mmk3-10"
+
+
+def test_no_label_outside_the_reserved_block() -> None:
+    state = State(run="k3")
+    assert state.take_label() is None
+    apply(state, ev.LabelsReserved(2), NOW_NS)
+    assert [state.take_label() for _ in range(3)] == ["mmk3-0", "mmk3-1", None]
+    apply(state, ev.LabelsReserved(3), NOW_NS)
+    assert state.take_label() == "mmk3-2"
+
+
+def test_a_reservation_that_comes_late_takes_nothing_back() -> None:
+    state = State(run="k3")
+    apply(state, ev.LabelsReserved(1024), NOW_NS)
+    apply(state, ev.LabelsReserved(512), NOW_NS)
+    assert state.reserved_upto == 1024
+
+
+def test_run_and_sequence_fit_one_53_bit_integer() -> None:
+    assert SEQUENCES_MAX == 1 << 24
+    state = State(run=base36((1 << 28) - 1))
+    apply(state, ev.LabelsReserved(1 << 40), NOW_NS)
+    state.next_sequence = SEQUENCES_MAX - 1
+    last = state.take_label()
+    assert last == "mm4fti4f-9zldr"
+    assert is_ours(last)
+    run, sequence = last[2:].split("-")
+    assert int(run, 36) * SEQUENCES_MAX + int(sequence, 36) < 1 << 53
+    assert state.take_label() is None
+
+
+@pytest.mark.parametrize("label", ["mm0-0", "mm4fti4f-9zldr", "mmk3-10"])
+def test_our_labels_are_known_by_their_form(label: str) -> None:
+    assert is_ours(Label(label))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [None, "", "mm", "mm-", "mm-1", "mmk3", "mmk3-", "mmk3-1-2", "mmK3-1", "xmk3-1", "hers"],
+)
+def test_other_labels_are_not_ours(label: str | None) -> None:
+    assert not is_ours(None if label is None else Label(label))
+
+
+# --- orders found at the venue ----------------------------------------------------------------
+
+
+def found(label: str = "mmold-7", **changes: object) -> OpenOrder:
+    order = OpenOrder(
+        order_id="555",
+        label=Label(label),
+        instrument=an_option().id,
+        side=BUY,
+        price=Decimal("0.0180"),
+        amount=Decimal(4),
+        filled=Decimal(1),
+        venue_ms=NOW_MS - 5000,
+    )
+    return replace(order, **changes)  # type: ignore[arg-type]  # any field of the order
+
+
+def listening() -> Bot:
+    """Connected, the market is sound; the first snapshot is still under way."""
+    bot = Bot()
+    bot.connect()
+    bot.turn(bot.alive(), bot.ticker(), bot.book())
+    return bot
+
+
+def test_order_of_an_earlier_run_is_adopted_into_its_free_slot() -> None:
+    bot = listening()
+    bot.wants = [a_quote(BUY, 0.0180, 3)]
+    bot.turn(bot.snapshot(orders=[found()]))
+    order = bot.order
+    assert (order.status, order.level, order.side) == (Status.LIVE, 0, BUY)
+    assert (order.remaining, order.exposed, order.owed) == (3, 3, 0)
+
+
+def test_adopted_order_is_amended_to_what_is_wanted_now() -> None:
+    bot = listening()
+    bot.wants = [a_quote(BUY, 0.0200, 2)]
+    (amend,) = amends(bot.turn(bot.snapshot(orders=[found()])))
+    assert (amend.label, amend.order_id, amend.price) == ("mmold-7", "555", Decimal("0.0200"))
+    assert amend.amount == 3  # 1 is filled, 2 are to be open
+
+
+def test_adopted_order_that_nobody_wants_is_cancelled() -> None:
+    bot = listening()
+    (cancel,) = cancels(bot.turn(bot.snapshot(orders=[found()])))
+    assert (cancel.label, cancel.order_id) == ("mmold-7", "555")
+
+
+def test_stray_is_adopted_into_a_free_slot_or_cancelled() -> None:
+    bot = listening()
+    bot.wants = [a_quote(BUY, 0.0180, 3)]
+    sent = bot.turn(bot.snapshot(orders=[found("mmold-7"), found("mmold-8", order_id="556")]))
+    assert [o.level for o in bot.orders] == [0, STRAY_LEVEL]
+    (cancel,) = cancels(sent)
+    assert (cancel.label, cancel.why) == ("mmold-8", Why.STRAY)
+    assert not places(sent)
+
+
+def test_order_of_ours_seen_in_a_push_is_adopted_too() -> None:
+    bot = Bot.quoting()
+    seen = bot.says(an_order(label="mmold-7", order_id="555"), filled=1)
+    bot.turn(seen)
+    assert bot.order.status is Status.CANCELING  # the strategy wants nothing there
+    assert bot.order.label == "mmold-7"
+
+
+def test_fills_of_an_adopted_order_are_counted_from_its_adoption_on() -> None:
+    bot = Bot()
+    bot.connect()
+    old = a_fill(BUY, "0.0180", 1, trade_id="old", label="mmold-7", venue_ms=NOW_MS - 5000)
+    bot.turn(bot.snapshot(orders=[found()], positions={an_option().id: 1}, fills=[old]))
+    bot.turn(ev.Filled(old))
+    assert (bot.position, bot.order.remaining) == (1, 3)
+    bot.turn(ev.Filled(bot.fill(bot.order, 2)))
+    assert (bot.position, bot.order.remaining) == (3, 1)
+
+
+def test_late_news_of_a_finished_order_adopts_nothing() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    bot.wants = ()
+    still_open, listed = bot.says(order), bot.stated(order)
+    bot.turn(bot.says(order, ev.OrderState.CANCELLED))
+    bot.turn(still_open)
+    assert bot.orders == []
+    bot.ask_again()
+    bot.turn(bot.snapshot(orders=[listed]))
+    assert bot.orders == []
+
+
+def test_snapshot_cannot_bury_an_order_sent_after_it_was_asked() -> None:
+    bot = Bot.quoting()
+    bot.ask_again()
+    snapshot = bot.snapshot()  # nothing of ours is open at this moment
+    (order,) = bot.rest(a_quote())
+    bot.turn(snapshot)
+    assert order.status is Status.LIVE
+
+
+def test_answer_to_an_older_question_is_not_taken() -> None:
+    bot = Bot()
+    bot.connect()
+    stale = bot.snapshot(orders=[found()])
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
+    bot.turn(stale)
+    assert bot.orders == []
+    assert not bot.account.reconciled
+
+
+def test_only_one_snapshot_is_in_flight() -> None:
+    bot = Bot()
+    assert len(resyncs(bot.connect())) == 1
+    assert resyncs(bot.wait(5)) == []
+
+
+def test_snapshot_that_failed_is_asked_again_a_second_later() -> None:
+    bot = Bot()
+    bot.connect()
+    bot.turn(ev.SnapshotFailed("deribit", "timed out"))
+    assert resyncs(bot.wait(0.9)) == []
+    assert len(resyncs(bot.wait(0.2))) == 1
+
+
+def test_snapshot_that_never_comes_is_asked_again() -> None:
+    bot = Bot()
+    bot.connect()
+    assert len(resyncs(bot.wait(61))) == 2  # after 30 s each
+
+
+def test_the_venue_is_looked_at_even_when_nothing_is_unclear() -> None:
+    bot = Bot.quoting()
+    assert resyncs(bot.wait(29)) == []
+    (resync,) = resyncs(bot.wait(2))
+    assert resync.labels == ()
+
+
+def test_fills_are_asked_for_with_an_overlap() -> None:
+    bot = Bot()
+    (resync,) = resyncs(bot.connect())
+    assert resync.fills_since_ms == NOW_MS - 60_000
+    asked_ns = bot.account.asked_ns
+    bot.turn(bot.snapshot())
+    assert bot.ask_again().fills_since_ms == asked_ns // MS - 60_000
+
+
+# --- foreign orders ---------------------------------------------------------------------------
+
+
+def test_foreign_order_is_listed_and_left_alone() -> None:
+    bot = Bot()
+    bot.connect()
+    hers = a_foreign_order()
+    bot.turn(bot.snapshot(orders=[hers, replace(hers, order_id="901", label=None)]))
+    assert sorted(bot.account.foreign) == ["900", "901"]
+    bot.turn(bot.alive(), bot.ticker(), bot.book())
+    bot.turn(ev.Stop(Why.USER))
+    assert bot.orders == []
+    assert cancels(bot.wait(1)) == []
+
+
+def test_foreign_orders_come_and_go_with_their_own_messages() -> None:
+    bot = Bot.quoting()
+    hers = bot.says(an_order(label="hers", order_id="900"))
+    bot.turn(hers)
+    assert list(bot.account.foreign) == ["900"]
+    bot.turn(replace(hers, state=ev.OrderState.FILLED))
+    assert bot.account.foreign == {}
+
+
+# --- money ------------------------------------------------------------------------------------
+
+
+def test_a_trade_of_somebody_else_moves_our_position_but_is_not_ours() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.Filled(a_fill(SELL, "0.0230", 3, trade_id="hers", label="hers")))
+    assert bot.position == -3
+    assert bot.state.foreign_fills == 1
+
+
+def test_opening_position_is_taken_over_without_profit() -> None:
+    bot = Bot()
+    bot.connect()
+    bot.turn(bot.snapshot(positions={an_option().id: 7}))
+    position = bot.state.inventory.of(an_option())
+    assert (position.amount, position.opening) == (7, 7)
+    assert position.pnl(Decimal("0.0300")).total == 0
+    assert bot.market.halted == ""
+
+
+def test_fills_since_the_start_are_not_part_of_the_opening_position() -> None:
+    bot = Bot()
+    bot.connect()
+    since = a_fill(BUY, "0.0200", 2, trade_id="since", venue_ms=NOW_MS + 1)
+    before = a_fill(BUY, "0.0200", 5, trade_id="before", venue_ms=NOW_MS - 1)
+    bot.turn(bot.snapshot(positions={an_option().id: 7}, fills=[before, since]))
+    position = bot.state.inventory.of(an_option())
+    assert (position.amount, position.opening, position.fills) == (7, 5, 1)
+    bot.turn(ev.Filled(before), ev.Filled(since))
+    assert position.amount == 7
+
+
+def test_position_mismatch_twice_halts_and_shows_both_numbers() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    bot.ask_again()
+    bot.turn(bot.snapshot(orders=[bot.stated(order)], positions={an_option().id: 3}))
+    assert bot.market.halted == ""  # perhaps a fill is still on its way
+    bot.ask_again()
+    sent = bot.turn(bot.snapshot(orders=[bot.stated(order)], positions={an_option().id: 3}))
+    assert bot.market.halted == "venue says 3, fills say 0"
+    (cancel,) = cancels(sent)
+    assert cancel.why is Why.HALTED
+
+
+def test_the_second_look_at_a_position_comes_soon() -> None:
+    bot = Bot.quoting()
+    bot.ask_again()
+    bot.turn(bot.snapshot(positions={an_option().id: 3}))
+    assert len(resyncs(bot.wait(1.2))) == 1
+
+
+def test_a_fill_that_was_on_its_way_halts_nothing() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    bot.ask_again()
+    bot.turn(bot.snapshot(orders=[bot.stated(order)], positions={an_option().id: 1}))
+    fill = bot.fill(order)
+    bot.turn(ev.Filled(fill), bot.says(order, ev.OrderState.FILLED, filled=1))
+    bot.ask_again()
+    bot.turn(bot.snapshot(positions={an_option().id: 1}))
+    assert bot.market.halted == ""
+
+
+def test_a_halt_ends_when_both_numbers_agree_again() -> None:
+    bot = Bot.quoting()
+    for _ in range(2):
+        bot.ask_again()
+        bot.turn(bot.snapshot(positions={an_option().id: 3}))
+    assert bot.market.halted
+    bot.turn(ev.Filled(a_fill(BUY, "0.0200", 3, trade_id="late", venue_ms=bot.ms)))
+    bot.ask_again()
+    bot.turn(bot.snapshot())
+    assert bot.market.halted == ""
+
+
+def test_a_fill_the_venue_owes_us_is_asked_for() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    bot.wants = ()
+    bot.turn(bot.says(order, ev.OrderState.FILLED, filled=1))
+    assert order.owed == 1
+    (resync,) = resyncs(bot.wait(0.5))
+    assert resync.labels == ((an_option().id, order.label),)
+    bot.turn(bot.snapshot(fills=[bot.fill(order)]))
+    assert (bot.position, bot.orders) == (1, [])
+
+
+# --- events about what is not known -----------------------------------------------------------
+
+
+def test_news_of_unknown_instruments_and_labels_is_not_an_error() -> None:
+    bot = Bot.quoting()
+    other = an_option(id="deribit:ETH-6JUN25-3000-C", name="ETH-6JUN25-3000-C")
+    stranger = an_order(label="mmother-1", instrument=other.id)
+    bot.turn(
+        bot.book(instrument=other),
+        bot.ticker(other),
+        ev.BookLost(other.id, Why.BOOK_GAPPED),
+        ev.TradePrinted(other.id, 0.02, 1.0, BUY, bot.ms),
+        ev.Filled(a_fill(instrument=other, trade_id="other")),
+        ev.OutcomeUnknown(Label("mmother-2"), ev.Request.PLACE, Why.REPLY_LOST),
+        bot.refuses(stranger),
+        bot.says(an_order(label="hers", instrument=other.id)),
+    )
+    assert bot.orders == []
+    assert bot.position == 0
+
+
+def test_the_grid_of_a_known_instrument_may_change() -> None:
+    bot = Bot.quoting()
+    finer = an_option(tick=Decimal("0.00005"), tick_steps=())
+    bot.turn(ev.InstrumentsListed((finer,)))
+    bot.wants = [a_quote(BUY, 0.02003)]
+    (place,) = places(bot.turn(bot.book()))
+    assert place.price == Decimal("0.02000")
+    assert bot.market.bids  # the book is not lost with it
+
+
+def test_limits_read_from_the_account_size_the_budget() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.LimitsRead("deribit", rate_per_s=100.0, burst=200.0))
+    assert bot.account.budget.burst == 200.0
+
+
+def test_desk_time_of_the_deadline_is_two_seconds() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    (place,) = places(bot.turn(bot.book()))
+    assert bot.order.deadline_ns - bot.now_ns == 2 * SECOND
+    assert place.valid_until_ns - bot.now_ns == 4 * SECOND
+    assert bot.order.settle_ns - bot.now_ns == 5 * SECOND

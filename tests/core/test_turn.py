@@ -1,0 +1,818 @@
+"""Whole turns: from a market that moved to what leaves the bot, and everything that prevents it."""
+
+import math
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from mmbot.core import events as ev
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.orders import Order, Status
+from mmbot.core.ports import RiskRule
+from mmbot.core.turn import Desk, turn
+from mmbot.core.types import SECOND, Side
+from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
+from mmbot.core.why import Why
+from mmbot.risk.max_exposure import MaxExposure
+from mmbot.risk.max_position import MaxPosition
+from tests.builders import NOW_NS, a_fill, a_perpetual, a_quote, an_option, an_order
+from tests.core.bot import (
+    Bot,
+    a_foreign_order,
+    amends,
+    both_sides,
+    cancels,
+    places,
+    resyncs,
+    sweeps,
+)
+
+BUY, SELL = Side.BUY, Side.SELL
+PUT = an_option(id="deribit:ETH-6JUN25-2800-P", name="ETH-6JUN25-2800-P")
+
+
+def terms(places_: list[Place]) -> list[tuple[Side, Decimal, Decimal]]:
+    return [(p.side, p.price, p.amount) for p in places_]
+
+
+class Says:
+    """A rule that says the same to every bid."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.proposals: list[Proposal] = []
+
+    def check(self, view: View, proposal: Proposal) -> Verdict:
+        self.proposals.append(proposal)
+        return self.verdict if proposal.target.side is BUY else ALLOW
+
+
+# --- quoting ----------------------------------------------------------------------------------
+
+
+def test_wanted_quotes_are_placed_on_the_grid() -> None:
+    bot = Bot.quoting(wants=[a_quote(BUY, 0.02013, 2.9), a_quote(SELL, 0.02301, 1)])
+    sent = places(bot.turn(bot.book()))
+    assert terms(sent) == [(BUY, Decimal("0.0200"), 2), (SELL, Decimal("0.0235"), 1)]
+    assert [p.label for p in sent] == ["mmtest-0", "mmtest-1"]
+    assert all(p.post_only for p in sent)
+
+
+def test_what_rests_as_wanted_is_left_alone() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    assert bot.turn(bot.book()) == []
+
+
+def test_a_moved_quote_is_amended_under_its_label() -> None:
+    bot = Bot.quoting()
+    bid, _ask = bot.rest(*both_sides())
+    bot.wants = both_sides(bid=0.0195)
+    (amend,) = bot.turn(bot.book())
+    assert isinstance(amend, Amend)
+    assert (amend.label, amend.order_id, amend.price) == (
+        bid.label,
+        bid.order_id,
+        Decimal("0.0195"),
+    )
+
+
+def test_partial_fill_then_amend_asks_for_total() -> None:
+    bot = Bot.quoting()
+    (bid,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.turn(ev.Filled(bot.fill(bid, 3)), bot.says(bid, filled=3))
+    bot.wants = [a_quote(BUY, 0.0195, 5)]
+    (amend,) = amends(bot.turn(bot.book()))
+    assert amend.amount == 8
+    bot.acknowledge()
+    assert bid.remaining == 5
+
+
+def test_a_side_no_longer_wanted_is_cancelled() -> None:
+    bot = Bot.quoting()
+    _bid, ask = bot.rest(*both_sides())
+    bot.wants = [a_quote(BUY, 0.0200)]
+    (cancel,) = bot.turn(bot.book())
+    assert isinstance(cancel, Cancel)
+    assert cancel.label == ask.label
+
+
+def test_a_strategy_that_stands_aside_says_why() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    bot.wants = Why.NO_FAIR
+    sent = cancels(bot.turn(bot.book()))
+    assert [c.why for c in sent] == [Why.NO_FAIR, Why.NO_FAIR]
+    assert bot.market.why == {BUY: Why.NO_FAIR, SELL: Why.NO_FAIR}
+
+
+def test_a_quote_the_grid_has_no_room_for_is_not_placed() -> None:
+    bot = Bot.quoting(wants=[a_quote(BUY, 0.00004), a_quote(SELL, 0.0230, 0.5)])
+    assert places(bot.turn(bot.book())) == []
+    assert bot.market.why == {BUY: Why.BELOW_TICK, SELL: Why.BELOW_MIN_SIZE}
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])
+def test_a_model_gone_wrong_places_nothing(broken: float) -> None:
+    bot = Bot.quoting(wants=[a_quote(BUY, broken), a_quote(SELL, 0.0230, broken)])
+    assert places(bot.turn(bot.book())) == []
+
+
+def test_the_strategy_sees_the_others_and_our_worst_case() -> None:
+    bot = Bot.quoting()
+    bid, _ask = bot.rest(a_quote(BUY, 0.0200, 3), a_quote(SELL, 0.0230, 2))
+    bot.turn(ev.Filled(bot.fill(bid, 1)), bot.says(bid, filled=1))
+    bot.turn(bot.book(bid=0.0190, ask=0.0240))
+    view = bot.puppet.views[-1]
+    assert (view.bids, view.asks) == (((0.0190, 10.0),), ((0.0240, 10.0),))
+    assert (view.position, view.worst_long, view.worst_short) == (1, 3, -1)
+
+
+def test_own_orders_are_not_our_reference() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides(bid=0.0200, ask=0.0230))
+    for _ in range(3):
+        bot.turn(bot.book(bid=0.0190, ask=0.0240))
+        assert (bot.puppet.views[-1].bid, bot.puppet.views[-1].ask) == (0.0190, 0.0240)
+
+
+# --- reasons not to quote ---------------------------------------------------------------------
+
+
+def test_book_lost_cancels_quotes() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    sent = cancels(bot.turn(ev.BookLost(bot.instrument.id, Why.BOOK_GAPPED)))
+    assert [c.why for c in sent] == [Why.BOOK_GAPPED, Why.BOOK_GAPPED]
+    assert bot.turn() == []
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "mark", "why"),
+    [
+        (None, None, 0.0215, Why.BOOK_EMPTY),
+        (0.0240, 0.0230, 0.0215, Why.BOOK_CROSSED),
+        (0.0230, 0.0230, 0.0215, Why.BOOK_CROSSED),
+        (math.nan, 0.0230, 0.0215, Why.BOOK_CROSSED),
+        (0.0200, 0.0230, 0.0500, Why.BOOK_IMPLAUSIBLE),
+        (0.0200, 0.0230, 0.0, Why.NO_MARK),
+        (0.0200, 0.0230, math.nan, Why.NO_MARK),
+    ],
+)
+def test_crossed_empty_implausible_books_never_quote(
+    bid: float | None, ask: float | None, mark: float, why: Why
+) -> None:
+    bot = Bot.quoting(wants=both_sides())
+    views = len(bot.puppet.views)
+    assert bot.turn(bot.ticker(mark=mark), bot.book(bid, ask)) == []
+    assert bot.market.why == {BUY: why, SELL: why}
+    assert len(bot.puppet.views) == views  # the strategy is not even asked
+
+
+def test_quotes_on_a_book_gone_bad_are_cancelled() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    assert len(cancels(bot.turn(bot.book(0.0240, 0.0230)))) == 2
+
+
+def test_stale_books_never_quote_whatever_the_rules() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    sent = [intent for _ in range(99) for intent in bot.turn(after_s=0.1)]
+    assert cancels(sent) == []
+    sent = [intent for _ in range(3) for intent in bot.turn(after_s=0.1)]
+    assert [c.why for c in cancels(sent)] == [Why.BOOK_STALE, Why.BOOK_STALE]
+
+
+def test_a_quiet_book_on_a_living_link_is_not_stale() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    assert cancels(bot.wait(25)) == []
+
+
+@pytest.mark.parametrize("link", list(ev.Link))
+def test_no_quote_without_both_links(link: ev.Link) -> None:
+    bot = Bot.quoting(wants=both_sides())
+    assert places(bot.turn(ev.LinkChanged("deribit", link, up=False), bot.book())) == []
+    assert bot.market.why[BUY] is Why.LINK_DOWN
+
+
+def test_market_link_down_cancels_what_rests() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    assert len(cancels(bot.turn(ev.LinkChanged("deribit", ev.Link.MARKET, up=False)))) == 2
+
+
+def test_trading_link_down_ends_no_order() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    assert bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False)) == []
+    assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
+    assert bot.wait(600) == []
+    assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
+    assert [o.exposed for o in orders] == [1, 1]
+
+
+def test_nothing_is_quoted_before_the_first_snapshot() -> None:
+    bot = Bot()
+    bot.wants = both_sides()
+    assert [r.why for r in resyncs(bot.connect())] == [Why.STARTING]
+    assert places(bot.turn(bot.alive(), bot.ticker(), bot.book())) == []
+    assert len(places(bot.turn(bot.snapshot()))) == 2
+
+
+def test_nothing_is_quoted_on_a_market_not_proven_alive_since_the_link_came_back() -> None:
+    bot = Bot()
+    bot.wants = both_sides()
+    old = bot.alive()
+    bot.connect()
+    assert places(bot.turn(bot.snapshot(), old, bot.ticker(), bot.book())) == []
+    assert len(places(bot.turn(bot.alive(), ev.Tick()))) == 2
+
+
+def test_a_reconnect_reconciles_before_it_quotes() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
+    sent = bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
+    (resync,) = resyncs(sent)
+    assert sent == [resync]
+    assert [label for _, label in resync.labels] == [o.label for o in orders]
+    assert bot.turn(bot.alive(), bot.book()) == []
+    bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders]))
+    assert [o.status for o in orders] == [Status.LIVE, Status.LIVE]
+
+
+def test_fills_while_the_socket_was_down_are_booked_before_quoting_resumes() -> None:
+    bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(5))])
+    bid, ask = bot.rest(*both_sides(size=5))
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
+    filled = bot.says(bid, ev.OrderState.FILLED, filled=5)
+    sent = bot.turn(
+        bot.alive(),
+        bot.book(),
+        bot.snapshot(
+            orders=[bot.stated(ask)], fills=[bot.fill(bid, 5)], lookups=[(bid.label, filled)]
+        ),
+    )
+    assert bot.position == 5
+    assert [p for p in places(sent) if p.side is BUY] == []
+
+
+def test_pause_cancels_and_unpause_quotes_again() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    sent = cancels(bot.turn(ev.Pause(Why.PAUSED)))
+    assert [c.why for c in sent] == [Why.PAUSED, Why.PAUSED]
+    bot.turn(*(bot.says_cancelled(o) for o in orders))
+    assert bot.turn(bot.book()) == []
+    assert len(places(bot.turn(ev.Unpause()))) == 2
+
+
+def test_a_halted_instrument_does_not_stop_the_others() -> None:
+    call = an_option()
+    bot = Bot.quoting(call, PUT)
+    bot.turn(bot.book(instrument=PUT))
+    for _ in range(2):
+        bot.ask_again()
+        bot.turn(bot.snapshot(positions={call.id: 3}))
+    for instrument in (call, PUT):
+        bot.puppet.wants[instrument.id] = both_sides()
+    sent = places(bot.turn(bot.book(), bot.book(instrument=PUT)))
+    assert {p.instrument for p in sent} == {PUT.id}
+
+
+# --- requests that fail -----------------------------------------------------------------------
+
+
+def test_unknown_place_is_never_sent_again() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    (place,) = places(bot.turn(bot.book()))
+    sent = bot.wait(2.5)
+    assert bot.order.status is Status.UNKNOWN
+    (resync,) = resyncs(sent)
+    assert resync.labels == ((bot.instrument.id, place.label),)
+    absent = [(place.label, None)]
+    bot.turn(bot.snapshot(lookups=absent), bot.book())
+    # Not there at 2.5 s: a delayed request may still arrive. Only after 5 s absence is proof.
+    assert places(bot.wait(1)) == []
+    bot.ask_again()
+    assert bot.account.asked_ns > bot.order.settle_ns
+    bot.turn(bot.book())
+    (again,) = places(bot.turn(bot.snapshot(lookups=absent)))
+    assert again.label != place.label
+
+
+def test_an_unknown_place_found_at_the_venue_is_the_order() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    bot.turn(bot.book())
+    order = bot.order
+    bot.turn(ev.OutcomeUnknown(order.label, ev.Request.PLACE, Why.REPLY_LOST))
+    bot.ask_again()
+    stated = replace(bot.stated(order), order_id="77")
+    assert places(bot.turn(bot.snapshot(orders=[stated]))) == []
+    assert (order.status, order.order_id) == (Status.LIVE, "77")
+
+
+def test_absent_order_is_done_only_after_its_validity_passed() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    bot.turn(bot.book())
+    order = bot.order
+    bot.wait(2.2)
+    bot.turn(bot.snapshot(lookups=[(order.label, None)]))
+    assert order.status is Status.UNKNOWN
+    assert order.exposed == 1
+    bot.ask_again()
+    assert bot.account.asked_ns > order.settle_ns
+    bot.turn(bot.snapshot(lookups=[(order.label, None)]))
+    assert order not in bot.orders
+
+
+def test_a_doubtful_order_is_left_where_it_is_until_it_is_known() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    bot.wants = [a_quote(BUY, 0.0195)]
+    bot.turn(bot.book())
+    bot.turn(ev.OutcomeUnknown(order.label, ev.Request.AMEND, Why.REPLY_LOST))
+    bot.wants = [a_quote(BUY, 0.0190)]
+    sent = bot.turn(bot.book())
+    assert places(sent) == amends(sent) == cancels(sent) == []
+
+
+def test_post_only_reject_backs_off() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    waits = []
+    for _ in range(8):
+        waited = 0.0
+        while not places(bot.turn(bot.alive(), bot.book(), after_s=0.05)):
+            waited += 0.05
+        waits.append(waited)
+        bot.turn(bot.refuses(bot.order, why=Why.CROSSED_BOOK), after_s=0.0)
+    assert waits[0] == 0
+    assert waits[1:] == sorted(waits[1:])
+    assert 0.1 <= waits[1] <= 0.3
+    assert 4.5 <= waits[-1] <= 5.5
+
+
+def test_an_accepted_order_ends_the_back_off() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    for _ in range(3):
+        while not places(bot.turn(bot.alive(), bot.book(), after_s=0.1)):
+            pass
+        bot.turn(bot.refuses(bot.order))
+    while not places(bot.turn(bot.alive(), bot.book(), after_s=0.1)):
+        pass
+    bot.acknowledge()
+    assert bot.state.slot(bot.instrument.id, BUY, 0).refusals == 0
+
+
+def test_a_refusal_in_one_slot_does_not_hold_up_another() -> None:
+    bot = Bot.quoting(wants=both_sides())
+    bot.turn(bot.book())
+    bot.turn(bot.refuses(bot.on(BUY)), bot.refuses(bot.on(SELL)))
+    bot.state.slot(bot.instrument.id, SELL, 0).not_before_ns = 0
+    assert [p.side for p in places(bot.turn(bot.book()))] == [SELL]
+
+
+def test_self_cross_waits_for_the_other_side() -> None:
+    bot = Bot.quoting()
+    _bid, ask = bot.rest(*both_sides(bid=0.0200, ask=0.0230))
+    # The market jumped up: the new bid is where our ask still rests.
+    bot.wants = [a_quote(BUY, 0.0235), a_quote(SELL, 0.0260)]
+    sent = bot.turn(bot.book(0.0225, 0.0270))
+    assert [a.label for a in amends(sent)] == [ask.label]
+    assert bot.market.why[BUY] is Why.SELF_CROSS
+    bid_prices = [i.price for i in sent if isinstance(i, Place)]
+    assert bid_prices == []
+    # Even while the ask's amend is under way, it may still rest at its old price.
+    assert places(bot.turn(bot.book(0.0225, 0.0270))) == []
+    bot.turn(*(bot.says_open(o) for o in bot.orders if o.status is Status.AMENDING))
+    bot.turn(*(bot.says_cancelled(o) for o in bot.orders if o.status is Status.CANCELING))
+    bot.turn(bot.book(0.0225, 0.0270))
+    assert bot.on(BUY).price in (Decimal("0.0235"), Decimal("0.0200"))
+    assert bot.on(BUY).price == Decimal("0.0235") or bot.on(BUY).want_price == Decimal("0.0235")
+
+
+def test_bid_and_ask_of_one_strategy_never_meet() -> None:
+    bot = Bot.quoting(wants=[a_quote(BUY, 0.0220), a_quote(SELL, 0.0220)])
+    sent = places(bot.turn(bot.book()))
+    assert [p.side for p in sent] == [BUY]
+    assert bot.market.why[SELL] is Why.SELF_CROSS
+
+
+# --- rules and limits -------------------------------------------------------------------------
+
+
+def test_a_blocked_side_is_cancelled_with_the_rules_reason() -> None:
+    rule = Says(ALLOW)
+    bot = Bot.quoting(rules=[rule])
+    bid, _ask = bot.rest(*both_sides())
+    rule.verdict = Block(Why.MAX_POSITION)
+    (cancel,) = bot.turn(bot.book())
+    assert isinstance(cancel, Cancel)
+    assert (cancel.label, cancel.why) == (bid.label, Why.MAX_POSITION)
+
+
+def test_the_smallest_size_any_rule_allows_is_sent() -> None:
+    rules = [
+        Says(Shrink(Decimal(3), Why.MAX_ORDER)),
+        Says(Shrink(Decimal("2.5"), Why.MAX_POSITION)),
+    ]
+    bot = Bot.quoting(wants=both_sides(size=5), rules=rules)
+    assert [p.amount for p in places(bot.turn(bot.book()))] == [2, 5]
+
+
+def test_a_size_shrunk_below_the_minimum_is_not_sent() -> None:
+    bot = Bot.quoting(
+        wants=both_sides(size=5), rules=[Says(Shrink(Decimal("0.5"), Why.MAX_POSITION))]
+    )
+    assert [p.side for p in places(bot.turn(bot.book()))] == [SELL]
+    assert bot.market.why[BUY] is Why.MAX_POSITION
+
+
+def test_a_rule_sees_everything_else_on_its_side() -> None:
+    rule = Says(ALLOW)
+    bot = Bot.quoting(rules=[rule])
+    quotes = [a_quote(BUY, 0.0200, 3), a_quote(BUY, 0.0195, 4, level=1), a_quote(SELL, 0.0230, 2)]
+    bot.wants = quotes
+    bot.turn(ev.Filled(a_fill(SELL, "0.0230", 5, trade_id="before", venue_ms=bot.ms)), bot.book())
+    room = {(p.target.side, p.target.level): p.room_position for p in rule.proposals}
+    # Short 5. The first bid stands alone, the second beside the 3 just approved.
+    assert room == {(BUY, 0): -5, (BUY, 1): -2, (SELL, 0): -5}
+    assert [p.opposite for p in rule.proposals] == [
+        Decimal("0.0230"),
+        Decimal("0.0230"),
+        Decimal("0.0200"),
+    ]
+
+
+def test_owed_fill_keeps_counting_for_limits() -> None:
+    bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(5))])
+    (bid,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    # The venue says filled; the fill itself has not come yet.
+    sent = bot.turn(bot.says(bid, ev.OrderState.FILLED, filled=5))
+    assert (bot.position, places(sent)) == (0, [])
+    assert places(bot.turn(bot.book())) == []
+    assert bot.market.why[BUY] is Why.MAX_POSITION
+    bot.turn(ev.Filled(bot.fill(bid, 5)))
+    assert bot.position == 5
+    assert places(bot.turn(bot.book())) == []
+
+
+def test_an_order_on_its_way_out_counts_until_the_venue_says_it_is_gone() -> None:
+    bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(5))])
+    (level_1,) = bot.rest(a_quote(BUY, 0.0195, 5, level=1))
+    bot.wants = [a_quote(BUY, 0.0200, 3), a_quote(BUY, 0.0190, 5, level=2)]
+    sent = bot.turn(bot.book())
+    assert [c.label for c in cancels(sent)] == [level_1.label]
+    assert places(sent) == []
+    bot.turn(bot.says_cancelled(level_1))
+    assert [(o.level, o.amount) for o in bot.orders] == [(0, 3), (2, 2)]
+
+
+def test_limits_of_an_underlying_count_what_all_its_markets_may_become() -> None:
+    call, perpetual = an_option(), a_perpetual()
+    bot = Bot.quoting(call, perpetual, rules=[MaxExposure(limit=Decimal(10))])
+    bot.turn(bot.ticker(index=2500.0), bot.ticker(perpetual, mark=2500.0, index=2500.0))
+    bot.wants = [a_quote(BUY, 0.0200, 8)]
+    # 8 coins on the call leave 2 coins, at 2,500 USD each, for the perpetual.
+    bot.puppet.wants[perpetual.id] = [a_quote(BUY, 2499.0, 20_000)]
+    sent = places(bot.turn(bot.book(), bot.book(2498.0, 2502.0, instrument=perpetual)))
+    assert [(p.instrument, p.amount) for p in sent] == [(call.id, 8), (perpetual.id, 5000)]
+
+
+def test_an_option_position_counts_before_its_market_is_known() -> None:
+    call, put = an_option(), PUT
+    bot = Bot(call, put, rules=[MaxExposure(limit=Decimal(10))])
+    bot.wants = [a_quote(BUY, 0.0200, 8)]
+    bot.connect()
+    bot.turn(bot.snapshot(positions={put.id: -7}))
+    (place,) = places(bot.turn(bot.alive(), bot.ticker(call), bot.book()))
+    assert place.amount == 3
+
+
+def test_an_index_gone_wrong_does_not_poison_the_exposure() -> None:
+    bot = Bot.quoting(a_perpetual(), rules=[MaxExposure(limit=Decimal(10))])
+    perpetual = bot.instrument
+    bot.wants = [a_quote(BUY, 2499.0, 100)]
+
+    def market(index: float) -> list[ev.Event]:
+        return [bot.ticker(mark=2500.0, index=index), bot.book(2498.0, 2502.0)]
+
+    for broken in (math.nan, math.inf, 0.0):
+        assert places(bot.turn(*market(broken))) == []
+    (place,) = places(bot.turn(*market(2500.0)))
+    assert place.instrument == perpetual.id
+    assert bot.state.worst_coin["ETH"] == Decimal("0.04")
+
+
+# --- spending the budget ----------------------------------------------------------------------
+
+
+def drain(bot: Bot) -> None:
+    budget = bot.account.budget
+    budget.refill(bot.now_ns)
+    while budget.spend(cancel=False):
+        pass
+
+
+def test_cancels_have_budget_when_places_have_none() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    drain(bot)
+    bot.wants = [a_quote(BUY, 0.0195)]
+    sent = bot.turn(bot.book(), after_s=0.001)
+    assert len(cancels(sent)) == 1
+    assert amends(sent) == []
+    assert bot.market.why[BUY] is Why.RATE_LIMITED
+
+
+def test_what_could_not_be_afforded_is_sent_when_it_can_be() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    drain(bot)
+    assert bot.turn(bot.book(), after_s=0.001) == []
+    assert len(places(bot.wait(0.3))) == 1
+
+
+def test_waiting_for_labels_costs_no_budget() -> None:
+    bot = Bot.quoting(wants=both_sides())
+    bot.state.reserved_upto = 0
+    before = bot.account.budget.level
+    for _ in range(100):
+        assert bot.turn(bot.book()) == []
+    assert bot.account.budget.level >= before
+    assert bot.market.why == {BUY: Why.NO_LABEL, SELL: Why.NO_LABEL}
+    assert len(places(bot.turn(ev.LabelsReserved(512), ev.Tick()))) == 2
+
+
+def test_a_short_budget_goes_to_cancels_then_to_what_loses_most() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    for instrument, size in ((call, 1), (put, 10)):
+        bot.puppet.wants[instrument.id] = [a_quote(BUY, 0.0200, size), a_quote(SELL, 0.0260, 1)]
+    bot.turn(bot.book(), bot.book(instrument=put))
+    bot.acknowledge()
+    bot.turn(bot.book(instrument=put))
+    # Both bids are a tick too high: the put's is ten times as large. The call's ask goes.
+    for instrument, size in ((call, 1), (put, 10)):
+        bot.puppet.wants[instrument.id] = [a_quote(BUY, 0.0195, size)]
+    bot.puppet.wants[put.id] = [*bot.puppet.wants[put.id], a_quote(SELL, 0.0260, 1)]  # type: ignore[misc]  # quotes, no Why
+    sent = bot.turn(bot.book(), bot.book(instrument=put))
+    assert [(type(i).__name__, i.instrument) for i in sent] == [  # type: ignore[union-attr]  # no resync among them
+        ("Cancel", call.id),
+        ("Amend", put.id),
+        ("Amend", call.id),
+    ]
+
+
+# --- leaving ----------------------------------------------------------------------------------
+
+
+def test_stop_cancels_everything_and_verifies() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    sent = bot.turn(ev.Stop(Why.USER))
+    assert [c.why for c in cancels(sent)] == [Why.STOPPING, Why.STOPPING]
+    bot.turn(*(bot.says_cancelled(o) for o in orders))
+    assert not bot.state.flat_verified  # nobody has asked the venue yet
+    assert len(resyncs(bot.wait(0.3))) == 1
+    bot.turn(bot.snapshot())
+    assert bot.state.flat_verified
+    assert bot.wait(1) == []
+
+
+def test_stop_is_not_verified_by_a_look_taken_before_it() -> None:
+    bot = Bot.quoting()
+    bot.ask_again()
+    snapshot = bot.snapshot()
+    bot.turn(ev.Stop(Why.USER))
+    bot.turn(snapshot)
+    assert not bot.state.flat_verified
+    assert len(resyncs(bot.wait(0.3))) == 1
+
+
+def test_stop_waits_for_an_order_whose_fate_is_unknown() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    bot.turn(bot.book())
+    order = bot.order
+    bot.turn(ev.Stop(Why.USER))
+    bot.wait(2.2)
+    assert order.status is Status.UNKNOWN
+    bot.turn(bot.snapshot(lookups=[(order.label, None)]))
+    assert not bot.state.flat_verified
+    bot.ask_again()
+    # It did reach the venue: then it is cancelled as soon as that is known.
+    (cancel,) = cancels(bot.turn(bot.snapshot(orders=[bot.stated(order)])))
+    assert cancel.label == order.label
+    assert not bot.state.flat_verified
+
+
+def test_stop_finds_what_the_table_does_not_know() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.Stop(Why.USER))
+    bot.wait(0.3)
+    stray = bot.stated(an_order(label="mmold-1", order_id="555"))
+    (cancel,) = cancels(bot.turn(bot.snapshot(orders=[stray])))
+    assert cancel.label == "mmold-1"
+    assert not bot.state.flat_verified
+
+
+def test_after_stop_nothing_is_placed() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.Stop(Why.USER))
+    bot.wants = both_sides()
+    assert places(bot.turn(bot.book(), ev.Unpause())) == []
+
+
+def resting_three(bot: Bot) -> list[Order]:
+    return bot.rest(
+        a_quote(BUY, 0.0200), a_quote(BUY, 0.0195, level=1), a_quote(BUY, 0.0190, level=2)
+    )
+
+
+def test_many_cancels_become_one_sweep() -> None:
+    bot = Bot.quoting()
+    orders = resting_three(bot)
+    (sweep,) = bot.turn(ev.Stop(Why.USER))
+    assert isinstance(sweep, CancelAll)
+    assert (sweep.venue, sweep.instrument) == ("deribit", None)
+    assert sweep.labels == tuple(o.label for o in orders)
+    assert [o.status for o in orders] == [Status.CANCELING] * 3
+    assert bot.turn() == []
+
+
+def test_a_sweep_without_an_answer_leaves_orders_unknown() -> None:
+    bot = Bot.quoting()
+    orders = resting_three(bot)
+    bot.turn(ev.Stop(Why.USER))
+    sent = bot.wait(2.2)
+    assert [o.status for o in orders] == [Status.UNKNOWN] * 3
+    assert len(resyncs(sent)) == 1
+
+
+def test_sweeping_cancel_spares_foreign_orders() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    hers = a_foreign_order(instrument=put)
+    bot.turn(bot.says(an_order(label="hers", order_id=hers.order_id, instrument=put.id)))
+    bot.turn(bot.book(instrument=put))
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = both_sides()
+    bot.turn(bot.book(), bot.book(instrument=put))
+    bot.acknowledge()
+    sent = bot.turn(ev.Stop(Why.USER))
+    # None of hers on the call: swept there. On the put each of ours goes by its own number.
+    assert [s.instrument for s in sweeps(sent)] == [call.id]
+    assert [c.instrument for c in cancels(sent)] == [put.id, put.id]
+
+
+def test_two_cancels_are_not_worth_a_sweep() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    assert sweeps(bot.turn(ev.Stop(Why.USER))) == []
+
+
+def test_trip_cancels_everything_and_stays() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    sent = cancels(bot.turn(ev.Trip(Why.USER, "enough")))
+    assert [c.why for c in sent] == [Why.TRIPPED, Why.TRIPPED]
+    bot.turn(*(bot.says_cancelled(o) for o in bot.orders))
+    assert places(bot.turn(bot.book(), ev.Unpause())) == []
+    bot.turn(ev.Trip(Why.INTERNAL_ERROR, "later"))
+    latch = bot.state.latch
+    assert (latch.tripped, latch.detail) == (Why.USER, "enough")
+
+
+# --- having been away -------------------------------------------------------------------------
+
+
+def test_gap_of_two_seconds_reconciles_first() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    bot.wants = both_sides(bid=0.0195)
+    sent = bot.turn(bot.book(), after_s=2.0)
+    assert sent == resyncs(sent)
+    assert len(sent) == 1
+    assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
+    assert bot.turn(bot.alive(), bot.book()) == []
+    (amend,) = amends(bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders])))
+    assert amend.price == Decimal("0.0195")
+    assert bot.state.latch.tripped is None
+
+
+def test_a_pause_of_less_than_two_seconds_is_nothing() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    bot.wants = both_sides(bid=0.0195)
+    assert len(amends(bot.turn(bot.book(), after_s=1.9))) == 1
+
+
+def test_gap_of_ten_seconds_trips() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    sent = bot.turn(bot.book(), after_s=10.0)
+    assert sent == resyncs(sent)
+    latch = bot.state.latch
+    assert (latch.tripped, latch.detail) == (Why.GAP_IN_TURNS, "no turn for 10.0 s")
+    # What is still there is cancelled as soon as the venue has said so.
+    sent = bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders]), bot.alive())
+    assert len(cancels(sent)) == 2
+
+
+def test_events_from_before_the_gap_reconcile_nothing() -> None:
+    bot = Bot.quoting(wants=both_sides())
+    bot.turn()
+    bot.ask_again()
+    late = bot.snapshot()
+    sent = bot.turn(late, bot.alive(), bot.book(), after_s=3.0)
+    assert places(sent) == []
+    assert not bot.account.reconciled
+
+
+# --- orders that no desk wants ----------------------------------------------------------------
+
+
+def test_order_of_ours_on_an_instrument_of_no_desk_is_cancelled() -> None:
+    bot = Bot.quoting(an_option(), PUT)
+    del bot.desks[PUT.id]
+    bot.ask_again()
+    stray = bot.stated(an_order(label="mmold-1", order_id="555", instrument=PUT.id))
+    (cancel,) = cancels(bot.turn(bot.snapshot(orders=[stray])))
+    assert (cancel.label, cancel.why) == ("mmold-1", Why.STRAY)
+
+
+def test_order_of_ours_on_an_instrument_never_listed_is_cancelled() -> None:
+    bot = Bot.quoting()
+    bot.ask_again()
+    stray = bot.stated(an_order(label="mmold-1", order_id="555", instrument=PUT.id))
+    (cancel,) = cancels(bot.turn(bot.snapshot(orders=[stray])))
+    assert (cancel.label, cancel.order_id, cancel.instrument) == ("mmold-1", "555", PUT.id)
+    bot.turn(ev.Stop(Why.USER))
+    bot.turn(bot.says(bot.order, ev.OrderState.CANCELLED, answers=ev.Request.CANCEL))
+    bot.wait(0.3)
+    bot.turn(bot.snapshot())
+    assert bot.state.flat_verified
+
+
+def test_fill_of_an_order_on_an_instrument_never_listed_keeps_nothing_waiting() -> None:
+    bot = Bot.quoting()
+    bot.ask_again()
+    stray = an_order(label="mmold-1", order_id="555", instrument=PUT.id)
+    bot.turn(bot.snapshot(orders=[bot.stated(stray)]))
+    fill = a_fill(BUY, "0.0200", 1, instrument=PUT, label="mmold-1", venue_ms=bot.ms + 1)
+    bot.turn(ev.Filled(fill), bot.says(bot.order, ev.OrderState.FILLED, filled=1))
+    assert bot.orders == []
+
+
+# --- purity -----------------------------------------------------------------------------------
+
+
+def test_same_events_give_the_same_intents() -> None:
+    def run() -> list[object]:
+        bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(3))])
+        bot.turn(ev.LimitsRead("deribit", rate_per_s=1000.0, burst=1000.0))
+        sent: list[object] = []
+        for step in range(30):
+            bot.wants = both_sides(bid=0.0180 + 0.0005 * (step % 5), size=1 + step % 3)
+            sent += bot.turn(bot.book())
+            flying = (Status.PENDING, Status.AMENDING)
+            sent += bot.turn(*(bot.says_open(o) for o in bot.orders if o.status in flying))
+            gone = [o for o in bot.orders if o.status is Status.CANCELING]
+            sent += bot.turn(*(bot.says_cancelled(o) for o in gone))
+        return sent
+
+    first = run()
+    assert first == run()
+    assert len(first) > 30
+
+
+def test_an_idle_turn_of_an_idle_bot_sends_nothing() -> None:
+    bot = Bot.quoting()
+    assert turn(bot.state, [], bot.now_ns + SECOND, bot.desks) == []
+
+
+def test_desks_of_one_venue_may_differ() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    rule: RiskRule = Says(Block(Why.MAX_ORDER))
+    bot.desks[put.id] = Desk(name="other", venue="deribit", strategy=bot.puppet, rules=(rule,))
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = both_sides()
+    sent = places(bot.turn(bot.book(), bot.book(instrument=put)))
+    assert [(p.instrument, p.side) for p in sent] == [
+        (call.id, BUY),
+        (call.id, SELL),
+        (put.id, SELL),
+    ]
+
+
+def test_the_first_turn_is_not_a_gap() -> None:
+    bot = Bot()
+    bot.now_ns = NOW_NS + 100 * SECOND
+    bot.connect()
+    assert bot.state.latch.tripped is None
