@@ -60,11 +60,10 @@ class Connection:
 
     ws: web.WebSocketResponse
     path: str
-    transport: asyncio.Transport
+    transport: Any
     received: list[dict[str, Any]] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     closed: bool = False
-    test_requests: int = 0
 
     def methods(self) -> list[str]:
         return [frame["method"] for frame in self.received]
@@ -153,7 +152,6 @@ class Scripted:
             return web.Response(status=503)
         ws = web.WebSocketResponse()
         await ws.prepare(request)
-        assert isinstance(request.transport, asyncio.Transport)
         connection = Connection(ws, request.raw_path, request.transport)
         self.connections.append(connection)
         tasks: set[asyncio.Task[None]] = set()
@@ -282,3 +280,82 @@ def with_markets(venue: Scripted, *rows: dict[str, Any]) -> Scripted:
     venue.answer("public/get_currencies", [{"currency": code} for code in codes])
     venue.answer("public/get_instruments", list(rows or (instrument(), option(), linear())))
     return venue
+
+
+TICKER = "ticker.BTC-PERPETUAL.100ms"
+BOOK = "book.BTC-PERPETUAL.100ms"
+SYMBOL = "BTC/USD:BTC"
+
+
+def ticker(bid: float, name: str = "BTC-PERPETUAL") -> dict[str, Any]:
+    """The data of a ticker message."""
+    return {
+        "instrument_name": name,
+        "timestamp": 1_700_000_000_000,
+        "state": "open",
+        "stats": {},
+        "best_bid_price": bid,
+        "best_bid_amount": 10.0,
+        "best_ask_price": bid + 1.0,
+        "best_ask_amount": 10.0,
+        "mark_price": bid,
+        "index_price": bid,
+    }
+
+
+def snapshot(
+    change_id: int, bids: list[list[Any]], asks: list[list[Any]], name: str = "BTC-PERPETUAL"
+) -> dict[str, Any]:
+    """The data of a book snapshot; rows are [price, amount]."""
+    return {
+        "type": "snapshot",
+        "timestamp": 1_700_000_000_000 + change_id,
+        "instrument_name": name,
+        "change_id": change_id,
+        "bids": [["new", *row] for row in bids],
+        "asks": [["new", *row] for row in asks],
+    }
+
+
+def change(
+    previous: int,
+    change_id: int,
+    bids: list[list[Any]],
+    asks: list[list[Any]],
+    name: str = "BTC-PERPETUAL",
+) -> dict[str, Any]:
+    """The data of a book change; rows are [action, price, amount]."""
+    return {
+        "type": "change",
+        "timestamp": 1_700_000_000_000 + change_id,
+        "instrument_name": name,
+        "prev_change_id": previous,
+        "change_id": change_id,
+        "bids": bids,
+        "asks": asks,
+    }
+
+
+def order(**over: Any) -> dict[str, Any]:
+    """An order as Deribit states it: a resting bid of 10 USD on BTC-PERPETUAL."""
+    row: dict[str, Any] = {
+        "order_id": "1001",
+        "order_state": "open",
+        "order_type": "limit",
+        "time_in_force": "good_til_cancelled",
+        "instrument_name": "BTC-PERPETUAL",
+        "direction": "buy",
+        "price": 100.0,
+        "amount": 10.0,
+        "filled_amount": 0.0,
+        "average_price": 0.0,
+        "label": "mm1-1",
+        "post_only": True,
+        "reject_post_only": True,
+        "reduce_only": False,
+        "replaced": False,
+        "api": True,
+        "creation_timestamp": 1_700_000_000_000,
+        "last_update_timestamp": 1_700_000_000_000,
+    }
+    return {**row, **over}

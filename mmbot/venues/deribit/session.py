@@ -85,6 +85,8 @@ class Link:
     """Wanted, in the order asked for."""
     asked: set[str] = field(default_factory=set)
     """Requested on the present connection."""
+    refused: dict[str, ExchangeError] = field(default_factory=dict)
+    """Left out by the venue, and therefore no longer wanted."""
     books: dict[str, Book] = field(default_factory=dict)
     awaiting_s: dict[str, float] = field(default_factory=dict)
     """Books whose snapshot has been asked for, and when."""
@@ -216,10 +218,15 @@ class Session(Unified):
         link = self._links[socket]
         wanted = list(dict.fromkeys(channels))
         link.channels.update(dict.fromkeys(wanted))
+        for channel in wanted:
+            link.refused.pop(channel, None)
         await self._started(link)
         if not link.up and wanted:
             raise NetworkError(f"{self.id} is reconnecting: the channels follow when it is back")
-        await self._ask(link, wanted)
+        await self._ask(link, [channel for channel in wanted if channel in link.channels])
+        refusals = [link.refused[channel] for channel in wanted if channel in link.refused]
+        if refusals:
+            raise refusals[0]
 
     async def unsubscribe(self, socket: Socket, channels: Iterable[str]) -> None:
         """Drop channels; their books become invalid at once."""
@@ -298,7 +305,7 @@ class Session(Unified):
         try:
             await wire.dial(self.session)
             link.heard_s = self._monotonic()
-            await self._enter(link, strict=not first.done())
+            await self._enter(link)
             link.up, up_s = True, self._monotonic()
             if not first.done():
                 first.set_result(None)
@@ -307,6 +314,7 @@ class Session(Unified):
             failure: Exception = NetworkError(f"{self.id} {link.socket.name}: {wire.why}")
         except Exception as error:
             failure = error
+            wire.fail_watchers(error)
         finally:
             wire.lose("given up")  # ignored if it is lost already
             await wire.shut()
@@ -322,7 +330,7 @@ class Session(Unified):
         link.cool_down_s = 0.0
         return wait_s
 
-    async def _enter(self, link: Link, strict: bool) -> None:
+    async def _enter(self, link: Link) -> None:
         """Sign in and subscribe on a fresh connection."""
         await self._call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, LOGIN_DEADLINE_S)
         if self.has_credentials:
@@ -331,18 +339,13 @@ class Session(Unified):
             await self._arm(link)
             await self._read_limits(link)
         while todo := [channel for channel in link.channels if channel not in link.asked]:
-            try:
-                await self._ask(link, todo)
-            except NetworkError:
-                raise
-            except ExchangeError as error:
-                if strict:
-                    raise
+            await self._ask(link, todo)
+            for error in {id(e): e for c in todo if (e := link.refused.get(c))}.values():
                 self._fault(error, None)
 
     async def _look_after(self, link: Link, wire: Wire) -> None:
         """Until the connection is lost: notice silence, renew the token, chase snapshots."""
-        probed = False
+        probed_s = float("-inf")
         while not wire.lost.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(wire.lost.wait(), CARE_S * self._time_scale)
@@ -350,9 +353,9 @@ class Session(Unified):
             silent_s = now_s - link.heard_s
             if silent_s > 2 * HEARTBEAT_S:
                 wire.lose(f"nothing heard for {silent_s:.0f} s")
-            elif silent_s > HEARTBEAT_S and not probed:
+            elif silent_s > HEARTBEAT_S and probed_s <= link.heard_s:
+                probed_s = now_s
                 self._send(link, "public/test", {}, None, self.deadline_s)
-            probed = silent_s > HEARTBEAT_S
             if now_s >= link.refresh_s and not wire.lost.is_set():
                 await self._renew(link)
             for channel, since_s in link.awaiting_s.items():
@@ -620,9 +623,8 @@ class Session(Unified):
     def _replied(self, link: Link, frame: dict[str, Any]) -> None:
         if frame.get("id") is None:
             error = frame.get("error") or {}
-            self._fault(ExchangeError(f"{self.id} error without a request: {error}"), frame)
             self._heed(link, error.get("code"))
-            return
+            raise ExchangeError(f"{self.id} answers no request in particular: {error}")
         reply = reply_of(frame)
         expected, done = self._requests.take(reply.id)
         if not expected:
@@ -711,8 +713,11 @@ class Session(Unified):
     # -- Subscriptions ---------------------------------------------------------------------------
 
     async def _ask(self, link: Link, channels: Iterable[str]) -> None:
-        """Subscribe what is not yet on this connection. What the venue refuses or leaves out is
-        forgotten and raised, after everything else has been asked for."""
+        """Subscribe what is not yet on this connection.
+
+        What the venue refuses or leaves out is noted in `link.refused` and wanted no more. Raises
+        NetworkError if the venue does not answer.
+        """
         todo = [channel for channel in channels if channel not in link.asked]
         link.asked.update(todo)
         now_s = self._monotonic()
@@ -720,28 +725,28 @@ class Session(Unified):
             if channel.startswith("book."):
                 link.books.setdefault(channel, Book(channel, channel.split(".")[1]))
                 link.awaiting_s[channel] = now_s
-        refused: list[str] = []
-        error: ExchangeError | None = None
         for private, part in _requests_for(todo):
             method = "private/subscribe" if private else "public/subscribe"
             try:
                 accepted = await self._call(link, method, {"channels": part}, LOGIN_DEADLINE_S)
-            except ExchangeError as refusal:
-                accepted, error = [], refusal
+            except ExchangeError as error:
+                self._forget(link, part, type(error), f" ({error})")
             except NetworkError:
                 link.asked.difference_update(todo)  # unanswered, so ask again next time
                 raise
-            refused += [channel for channel in part if channel not in accepted]
-        for channel in refused:
+            else:
+                self._forget(link, [c for c in part if c not in accepted], ExchangeError, "")
+
+    def _forget(
+        self, link: Link, channels: Sequence[str], kind: type[ExchangeError], detail: str
+    ) -> None:
+        error = kind(f"{self.id} did not subscribe {', '.join(channels)}{detail}: check the names")
+        for channel in channels:
+            link.refused[channel] = error
             link.channels.pop(channel, None)
             link.asked.discard(channel)
             link.books.pop(channel, None)
             link.awaiting_s.pop(channel, None)
-        if refused:
-            names = ", ".join(refused)
-            kind = ExchangeError if error is None else type(error)
-            detail = "" if error is None else f" ({error})"
-            raise kind(f"{self.id} did not subscribe {names}{detail}: check the names") from error
 
     # -- Small tools -----------------------------------------------------------------------------
 
