@@ -24,7 +24,8 @@ from aiohttp import WSMsgType, web
 
 from mmbot.sim.matching import Exchange, SelfTrade
 from mmbot.sim.wire.auth import Gatekeeper
-from mmbot.sim.wire.deribit import DeribitVenue, Rules, Session
+from mmbot.sim.wire.calls import Session
+from mmbot.sim.wire.deribit import DeribitVenue, Rules
 from mmbot.sim.wire.face import Market
 
 HOST: Final = "127.0.0.1"

@@ -1,0 +1,80 @@
+"""Parameters that many methods share: currency, kind, and the page of a list of trades."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from mmbot.sim.matching import Kind, Listing
+from mmbot.sim.wire.errors import invalid_params
+from mmbot.sim.wire.params import Params
+from mmbot.sim.wire.shapes import Json
+
+if TYPE_CHECKING:
+    from mmbot.sim.wire.deribit import DeribitVenue
+
+COUNT_DEFAULT: Final = 10
+COUNT_MAX: Final = 1_000
+
+
+def trades_page(trades: Sequence[Json], params: Params) -> Json:
+    """The answer to a query for trades: a page of `trades`, which come oldest first."""
+    count = params.integer_or("count", COUNT_DEFAULT)
+    if not 1 <= count <= COUNT_MAX:
+        raise invalid_params(f"must be from 1 to {COUNT_MAX}", "count")
+    start_ms = params.integer_or_none("start_timestamp")
+    end_ms = params.integer_or_none("end_timestamp")
+    start_seq = params.integer_or_none("start_seq")
+    end_seq = params.integer_or_none("end_seq")
+    chosen = [
+        trade
+        for trade in trades
+        if (start_ms is None or trade["timestamp"] >= start_ms)
+        and (end_ms is None or trade["timestamp"] <= end_ms)
+        and (start_seq is None or trade["trade_seq"] >= start_seq)
+        and (end_seq is None or trade["trade_seq"] <= end_seq)
+    ]
+    # Ascending gives the oldest that qualify; anything else the newest, newest first.
+    if params.text_or("sorting", "default") != "asc":
+        chosen.reverse()
+    return {"trades": chosen[:count], "has_more": len(chosen) > count}
+
+
+def listings_of(venue: DeribitVenue, params: Params) -> list[Listing]:
+    """The listings of the currency and kind asked for."""
+    currency = currency_if_given(venue, params)
+    kinds = kinds_of(params)
+    return [
+        one
+        for one in venue.exchange.listings.values()
+        if (currency is None or one.settlement == currency) and (kinds is None or one.kind in kinds)
+    ]
+
+
+def currency_of(venue: DeribitVenue, params: Params) -> str:
+    """A required settlement currency."""
+    currency = params.text("currency").upper()
+    if currency not in venue.currencies():
+        raise invalid_params("invalid currency", "currency")
+    return currency
+
+
+def currency_if_given(venue: DeribitVenue, params: Params) -> str | None:
+    """A settlement currency; None for `any` and for none given."""
+    if params.text_or("currency", "any") == "any":
+        return None
+    return currency_of(venue, params)
+
+
+def kinds_of(params: Params) -> frozenset[Kind] | None:
+    """The kinds of listing the venue's word stands for; None for `any` and for none given."""
+    kind = params.text_or("kind", "any")
+    if kind == "any":
+        return None
+    if kind == "option":
+        return frozenset({Kind.OPTION})
+    if kind == "future":
+        return frozenset({Kind.PERPETUAL, Kind.FUTURE})
+    if kind in ("spot", "future_combo", "option_combo"):
+        return frozenset()
+    raise invalid_params("must be one of any, future, option", "kind")
