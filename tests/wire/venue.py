@@ -125,6 +125,7 @@ class ScriptedMarket:
 
     exchange: Exchange
     watched: list[str] = field(default_factory=list)
+    moved_to: list[int] = field(default_factory=list)  # the last few times it was told
 
     def __post_init__(self) -> None:
         self.exchange.open_account(
@@ -148,7 +149,7 @@ class ScriptedMarket:
         self.watched.remove(name)
 
     def advance(self, now_ms: int) -> None:
-        """Nothing moves."""
+        self.moved_to = [*self.moved_to[-9:], now_ms]
 
     def note(self, prints: Prints) -> None:
         """No statistics are kept."""
@@ -179,7 +180,8 @@ class ScriptedMarket:
 
 def scripted_options(**changes: Any) -> VenueOptions:
     """Options of a venue with the scripted market and no limits on requests."""
-    return VenueOptions(**({"make_market": ScriptedMarket, "rules": UNLIMITED} | changes))
+    terms: dict[str, Any] = {"make_market": ScriptedMarket, "rules": UNLIMITED}
+    return VenueOptions(**(terms | changes))
 
 
 def scripted_venue(**changes: Any) -> SimVenue:
@@ -253,7 +255,7 @@ class PlainClient:
         await self.until(lambda: any(wanted(frame) for frame in self.frames))
         return next(frame for frame in self.frames if wanted(frame))
 
-    async def until(self, condition: Callable[[], bool]) -> None:
+    async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition on what has arrived."""
         async with asyncio.timeout(DEADLINE_S):
             while not condition():
