@@ -266,6 +266,7 @@ class TestCcxtStyle:
             ),
             ((SYMBOL, "limit", "buy", 10, 1.0, {"timeInForce": "DAY"}), ccxt.InvalidOrder),
             ((SYMBOL, "limit", "buy", 10, 1.0, {"clientOrderId": "x" * 65}), ccxt.InvalidOrder),
+            ((SYMBOL, "limit", "buy", 10, 1.0, {"stopLossPrice": 0.5}), ccxt.NotSupported),
             (("NO/SUCH", "limit", "buy", 10, 1.0), ccxt.BadSymbol),
         ],
     )
@@ -322,9 +323,9 @@ class TestDeadlines:
 
 class TestBudget:
     async def test_a_cancel_always_has_some(self) -> None:
-        """Five at once, one a second, a fifth kept for cancels: four orders leave, the fifth
-        waits, and a cancel goes past it."""
-        trading_limit = {"trading": {"total": {"rate": 1, "burst": 5}}}
+        """Six at once, one a second; one is never spent and one is kept for cancels: four orders
+        leave, the fifth waits, and a cancel goes past it."""
+        trading_limit = {"trading": {"total": {"rate": 1, "burst": 6}}}
         limits = {**LIMITS, "matching_engine": trading_limit}
         clock = HandClock()
         async with Scripted() as venue:
@@ -344,6 +345,6 @@ class TestBudget:
                 assert (await client.cancel_order_ws("1001"))["status"] == "canceled"
                 await until(lambda: len(client.waits_s) > 5, "the others wait")
                 assert len(trading(venue).calls("private/buy")) == 4
-                clock.now_s += 3.0
+                clock.now_s += 4.0
                 await until(lambda: all(task.done() for task in creates), "refilled")
                 assert len(trading(venue).calls("private/buy")) == 6

@@ -150,6 +150,13 @@ class TestComingUp:
             assert not client.cod_enabled
             assert "cancel-on-disconnect" in str(notes.faults[0])
 
+    async def test_a_key_that_may_not_trade_comes_up_unarmed_and_says_so(self) -> None:
+        async with Scripted() as venue, ours(venue) as (client, notes):
+            venue.answer("private/enable_cancel_on_disconnect", Refused(13403, "scope_exceeded"))
+            await client.start([Socket.TRADING])
+            assert not client.cod_enabled
+            assert "13403" in str(notes.faults[0])
+
     async def test_the_rate_limits_are_the_accounts(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             assert client.rate_limits.matching == Rate(5.0, 20.0)

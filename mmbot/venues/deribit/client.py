@@ -14,7 +14,7 @@ REST order entry is inherited but gets no cancel-on-disconnect from the venue: u
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -38,6 +38,11 @@ _TIME_IN_FORCE = {
     "PO": "good_til_cancelled",
 }
 
+_ORDER_PARAMS = frozenset(
+    "clientOrderId label postOnly post_only reduceOnly reduce_only timeInForce timeout_s".split()
+)
+"""What is understood; anything else would be lost on the way, and is refused instead."""
+
 Number = float | str | Decimal
 """What ccxt's users pass as a price or an amount; read by its decimal text."""
 
@@ -45,8 +50,15 @@ Number = float | str | Decimal
 class Deribit(Session):
     """A ccxt.pro exchange for people and for `venue.py`. See `Session` for the arguments."""
 
-    def __init__(self, config: Mapping[str, Any] | None = None, **clocks: Any) -> None:
-        super().__init__(config, **clocks)
+    def __init__(
+        self,
+        config: Mapping[str, Any] | None = None,
+        *,
+        now_ms: Callable[[], int] | None = None,
+        monotonic: Callable[[], float] | None = None,
+        time_scale: float = 1.0,
+    ) -> None:
+        super().__init__(config, now_ms=now_ms, monotonic=monotonic, time_scale=time_scale)
         self._watched: set[str] = set()
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -294,6 +306,9 @@ class _Given:
     @classmethod
     def of(cls, params: Mapping[str, Any] | None, order_type: str) -> "_Given":
         params = params or {}
+        unknown = sorted(set(params) - _ORDER_PARAMS)
+        if unknown:
+            raise NotSupported(f"deribit order parameter {unknown[0]}: leave it out")
         if order_type not in ("limit", "market"):
             raise NotSupported(f"deribit order type {order_type}: use limit or market")
         time_in_force = str(params.get("timeInForce") or "GTC").upper()

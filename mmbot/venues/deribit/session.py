@@ -42,7 +42,7 @@ from ccxt.base.errors import (
 )
 
 from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.limits import Bucket, Limits
+from mmbot.venues.deribit.limits import Bucket, Limits, Rate
 from mmbot.venues.deribit.requests import Done, Outcome, Refusal, Reply, Requests, reply_of
 from mmbot.venues.deribit.unified import Unified
 from mmbot.venues.deribit.wire import Wire
@@ -51,6 +51,8 @@ HEARTBEAT_S = 10
 """Deribit's shortest heartbeat. Silence of two of them is a dead connection."""
 DEADLINE_S = 2.0
 LOGIN_DEADLINE_S = 10.0
+DIAL_MS = 10_000
+DIAL_MIN_MS = 1000  # ccxt counts in whole seconds
 CARE_S = 1.0
 SWEEP_S = 0.1
 BACKOFF_FIRST_S = 0.25
@@ -64,6 +66,8 @@ REFRESH_AT = 0.8
 """The part of a token's life after which it is renewed."""
 CHANNELS_PER_REQUEST = 200
 """Keeps a subscription well under the venue's 32 kB a frame and 500 channels a request."""
+RATE_MARGIN = 0.95
+"""Requests bunch up on the way: evenly spent here is not evenly spent there."""
 TOO_MANY_REQUESTS = 10028
 
 _log = logging.getLogger(__name__)
@@ -393,6 +397,7 @@ class Session(Unified):
                 "asyncio_loop": self.asyncio_loop,
                 "keepAlive": 0,  # silence is watched here, with Deribit's own heartbeat
                 "compress": 0,  # so that a frame can be written in one step
+                "connectionTimeout": max(DIAL_MIN_MS, DIAL_MS * self._time_scale),
                 "proxy": http_proxy or https_proxy,
             }
             link.wire = self.clients[url] = Wire(
@@ -445,8 +450,16 @@ class Session(Unified):
     async def _arm(self, link: Link) -> None:
         """Switch cancel-on-disconnect on, and believe only what is read back."""
         scope = {"scope": "connection"}
-        await self._call(link, "private/enable_cancel_on_disconnect", scope, LOGIN_DEADLINE_S)
-        state = await self._call(link, "private/get_cancel_on_disconnect", scope, LOGIN_DEADLINE_S)
+        enable, read_back = (
+            "private/enable_cancel_on_disconnect",
+            "private/get_cancel_on_disconnect",
+        )
+        state: dict[str, Any] = {}
+        try:
+            await self._call(link, enable, scope, LOGIN_DEADLINE_S)
+            state = await self._call(link, read_back, scope, LOGIN_DEADLINE_S)
+        except ExchangeError as error:
+            self._fault(error, None)
         self._cod_enabled = state.get("enabled") is True
         if not self._cod_enabled:
             self._fault(ExchangeError(f"{self.id} does not confirm cancel-on-disconnect"), state)
@@ -464,9 +477,11 @@ class Session(Unified):
             if summary.get("limits"):
                 self._limits = Limits.from_venue(summary["limits"])
                 break
+        stated = self.rate_limits.matching
+        spendable = Rate(RATE_MARGIN * stated.rate, max(1.0, stated.burst - 1.0))
         if self._bucket is None:
-            self._bucket = Bucket(self.rate_limits.matching, self._monotonic())
-        self._bucket.limit = self.rate_limits.matching
+            self._bucket = Bucket(spendable, self._monotonic())
+        self._bucket.limit = spendable
 
     # -- Requests --------------------------------------------------------------------------------
 
