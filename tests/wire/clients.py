@@ -8,7 +8,7 @@ from typing import Any
 import ccxt.pro
 
 from mmbot.venues.deribit import Book, Deribit, Reply, Socket
-from tests.wire.scripted import Scripted, until
+from tests.wire.scripted import Scripted
 
 Stock = ccxt.pro.deribit
 
@@ -102,8 +102,3 @@ class Escapes:
 
     def _note(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.seen.append(context.get("exception") or RuntimeError(context["message"]))
-
-
-async def up_again(client: Deribit, notes: Notes, socket: Socket) -> None:
-    """Until `socket` is up."""
-    await until(lambda: client.up(socket), f"{socket} up")

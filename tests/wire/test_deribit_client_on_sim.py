@@ -15,6 +15,7 @@ from mmbot.sim.wire.credits import Rate
 from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import Deribit, Outcome, Reply, Socket, amend, cancel, place
+from mmbot.venues.deribit.orders import Call
 from tests.wire.clients import Notes
 from tests.wire.scripted import until
 from tests.wire.venue import OPTION, UNLIMITED, rest, scripted_venue
@@ -39,7 +40,7 @@ async def client_of(venue: SimVenue, **clocks: Any) -> AsyncIterator[tuple[Derib
         await client.aclose()
 
 
-def a_bid(venue: SimVenue, label: str, price: str = "0.0300", amount: str = "2") -> Any:
+def a_bid(venue: SimVenue, label: str, price: str = "0.0300", amount: str = "2") -> Call:
     return place(
         Side.BUY,
         OPTION,
@@ -115,7 +116,8 @@ async def test_every_price_of_the_ladder_is_taken_by_the_venue() -> None:
         prices = [f"{Decimal(n) / 10_000}" for n in range(5, 50)]
         prices += [f"{Decimal(n) / 2_000}" for n in range(10, 60)]
         for price in prices:
-            client.send(Socket.TRADING, *a_bid(venue, "l", price, "1"), replies.append)
+            method, params = a_bid(venue, "l", price, "1")
+            client.send(Socket.TRADING, method, params, replies.append)
         await until(lambda: len(replies) == len(prices), "all answered")
         assert {reply.outcome for reply in replies} == {Outcome.OK}
 
@@ -151,7 +153,8 @@ async def test_an_order_that_comes_too_late_is_not_carried_out() -> None:
 async def test_a_cut_takes_the_orders_with_it_and_the_link_comes_back() -> None:
     async with scripted_venue() as venue, client_of(venue, time_scale=0.1) as (client, notes):
         await client.start(Socket, {Socket.TRADING: [USER]})
-        await client.rpc(Socket.TRADING, *a_bid(venue, "mm1-1"), timeout_s=50.0)
+        method, params = a_bid(venue, "mm1-1")
+        await client.rpc(Socket.TRADING, method, params, timeout_s=50.0)
         wire = client._links[Socket.TRADING].wire
         assert wire is not None
         wire._writer.transport.abort()
@@ -172,8 +175,8 @@ async def test_too_many_requests_end_the_session_and_the_link_comes_back() -> No
         await client.start([Socket.TRADING])
         replies: list[Reply] = []
         for number in range(8):
-            call = a_bid(venue, f"l{number}")
-            client.send(Socket.TRADING, *call, replies.append, 100.0)
+            method, params = a_bid(venue, f"l{number}")
+            client.send(Socket.TRADING, method, params, replies.append, 100.0)
         await until(lambda: len(replies) == 8, "all ended")
         codes = {reply.error.code for reply in replies if reply.error}
         assert 10028 in codes

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import ccxt.pro
@@ -305,7 +307,7 @@ class TestDeadlines:
         async with Scripted() as venue, ours(with_markets(venue), monotonic=clock) as (client, _):
             await client.load_markets()
             await client.start([Socket.TRADING])
-            calls = {
+            calls: dict[str, Callable[[], Any]] = {
                 "private/buy": lambda: client.create_order_ws(SYMBOL, "limit", "buy", 10, 1.0),
                 "private/edit": lambda: client.edit_order_ws("1", SYMBOL, "limit", "buy", 10, 1.0),
                 "private/cancel": lambda: client.cancel_order_ws("1"),
@@ -314,7 +316,7 @@ class TestDeadlines:
             for method, call in calls.items():
                 venue.answer(method, SILENCE)
                 waiting = asyncio.ensure_future(call())
-                await until(lambda method=method: trading(venue).calls(method), "sent")
+                await until(partial(trading(venue).calls, method), "sent")
                 clock.now_s += client.deadline_s + 0.1
                 with pytest.raises(ccxt.RequestTimeout):
                     await waiting

@@ -5,6 +5,7 @@ import gc
 import gzip
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +221,7 @@ class TestRequests:
                 venue.answer("private/buy", Refused(code, "name"))
                 replies: list[Reply] = []
                 client.send(Socket.TRADING, "private/buy", {}, replies.append)
-                await until(lambda replies=replies: replies, "reply")
+                await until(partial(list, replies), "reply")
                 assert replies[0].outcome is outcome
                 assert replies[0].error is not None
                 assert replies[0].error.code == code
@@ -565,7 +566,7 @@ class TestBreaking:
             await client.start([Socket.MARKET])
             for probes in range(1, 4):
                 clock.now_s += 10.5
-                await until(lambda n=probes: len(venue.last.calls("public/test")) == n, "probe")
+                await until(partial(probed, venue.last, probes), "probe")
                 await until(lambda: client.silent_for(Socket.MARKET) == 0.0, "answer")
             assert notes.links == [(Socket.MARKET, True)]
 
@@ -627,6 +628,14 @@ class TestBreaking:
             assert not client.up(Socket.TRADING)
 
 
+def probed(connection: Connection, times: int) -> bool:
+    return len(connection.calls("public/test")) == times
+
+
+def has_more(rows: list[Any], than: int) -> bool:
+    return len(rows) > than
+
+
 def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
@@ -644,7 +653,7 @@ async def twenty_cuts(venue: Scripted, client: Deribit, notes: Notes) -> None:
         ups = len(notes.links)
         for channel in (BOOK, USER):
             (await subscribed(venue, channel)).sever()
-        await until(lambda n=ups: len(notes.links) == n + 4, "down and up, both")
+        await until(partial(has_more, notes.links, ups + 3), "down and up, both")
     await until(lambda: living() == before, f"as before: {before}, now {living()}")
     assert len(client._requests) == 0
     assert len(client.clients) == 2

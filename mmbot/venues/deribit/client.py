@@ -39,7 +39,16 @@ _TIME_IN_FORCE = {
 }
 
 _ORDER_PARAMS = frozenset(
-    "clientOrderId label postOnly post_only reduceOnly reduce_only timeInForce timeout_s".split()
+    {
+        "clientOrderId",
+        "label",
+        "postOnly",
+        "post_only",
+        "reduceOnly",
+        "reduce_only",
+        "timeInForce",
+        "timeout_s",
+    }
 )
 """What is understood; anything else would be lost on the way, and is refused instead."""
 
