@@ -1,0 +1,119 @@
+"""Tick to both orders: mmbot, a bare loop and a naive one, in turns on one scripted venue.
+
+Every contestant is a process of its own, and mmbot is the command itself, as anybody starts it.
+Blocks of ticks alternate between them, so that whatever else the machine does hits all alike.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import Enum
+from statistics import quantiles
+from tempfile import TemporaryFile
+
+STOP_DEADLINE_S = 20.0
+PACE_S = 0.005
+"""From one tick's last order to the next tick: about 200 ticks a second."""
+
+
+class Case(Enum):
+    """What both orders need after a tick."""
+
+    AMEND = "amend"
+    PLACE = "place"
+
+
+class Loop(Enum):
+    """The contestants. The value is the account's key at the venue."""
+
+    LIVE = "live"
+    BARE = "bare"
+    NAIVE = "naive"
+
+
+Samples = dict[tuple[Case, Loop], list[int]]
+"""Latencies in nanoseconds."""
+
+
+def race(ticks: int, block: int, warm_up: int) -> Samples:
+    """`ticks` latencies of every loop in both cases, `block` at a time, after a warm-up each.
+
+    Raises RuntimeError if a loop does not answer, or mmbot does not leave cleanly.
+    """
+    with ExitStack() as stack:
+        url = stack.enter_context(_venue())
+        for loop in Loop:
+            stack.enter_context(_contestant(loop, url))
+        for case in Case:
+            for loop in Loop:
+                _block(url, loop, case, warm_up)
+        samples: Samples = {(case, loop): [] for case in Case for loop in Loop}
+        while any(len(taken) < ticks for taken in samples.values()):
+            for (case, loop), taken in samples.items():
+                taken += _block(url, loop, case, min(block, ticks - len(taken)))
+    return samples
+
+
+def percentile_us(samples_ns: list[int], percent: int) -> float:
+    """A percentile of some durations, in microseconds."""
+    if len(samples_ns) < 2:
+        return samples_ns[0] / 1e3
+    return quantiles(samples_ns, n=100, method="inclusive")[percent - 1] / 1e3
+
+
+def _block(url: str, loop: Loop, case: Case, ticks: int) -> list[int]:
+    asked = {"account": loop.value, "case": case.value, "ticks": ticks, "pace_s": PACE_S}
+    request = urllib.request.Request(f"{url}/run", json.dumps(asked).encode(), method="POST")
+    with urllib.request.urlopen(request) as response:
+        answer = json.load(response)
+    if "error" in answer:
+        raise RuntimeError(f"{case.value}: {answer['error']}")
+    latencies: list[int] = answer["latencies_ns"]
+    return latencies
+
+
+@contextmanager
+def _venue() -> Iterator[str]:
+    """The scripted venue in its own process; its URL."""
+    command = [sys.executable, "-m", "tests.benchmarks.venue"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@contextmanager
+def _contestant(loop: Loop, url: str) -> Iterator[None]:
+    """One loop in its own process. mmbot is asked to leave and must, orders and all."""
+    if loop is Loop.LIVE:
+        command = [
+            *(sys.executable, "-m", "mmbot", "quote", "--exchange", "deribit", "--no-screen"),
+            *("--expiry", "20250606", "--strikes", "2800,2900", "--refresh", "0.1"),
+            *("--sim-url", url),
+        ]
+    else:
+        command = [sys.executable, "-m", "tests.benchmarks.rivals", loop.value, url]
+    keys = {"MMBOT_SIM_KEY": loop.value, "MMBOT_SIM_SECRET": loop.value}
+    with TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command, env={**os.environ, **keys}, stdout=subprocess.DEVNULL, stderr=said
+        )
+        try:
+            yield
+            if loop is Loop.LIVE:
+                process.terminate()
+                if process.wait(STOP_DEADLINE_S):
+                    raise RuntimeError(f"{loop.value} left with exit code {process.returncode}")
+        except RuntimeError as error:
+            said.seek(0)
+            last = "".join(said.readlines()[-3:]).strip()
+            raise RuntimeError(f"{error}; the last words of {loop.value}: {last}") from error
+        finally:
+            process.kill()
+            process.wait()
