@@ -2,6 +2,7 @@
 
     MmbotError
     ├── ConfigError        2   a flag, a file or a value in it is wrong: change it and start again
+    ├── StoreError         2   the database cannot be used as it is: corrupt, locked, not ours, full
     ├── OrdersMayRemain    3   we stopped, but could not prove that no order of ours is left
     ├── Refused            4   starting is not safe now (latch, lease, no cancel-on-disconnect)
     └── VenueUnreachable   5   the venue does not answer, or does not let us in
@@ -37,6 +38,12 @@ class MmbotError(Exception):
 
 class ConfigError(MmbotError):
     """A flag, a configuration file or a value in it cannot be used."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class StoreError(MmbotError):
+    """The database cannot be used as it is; it has not been changed."""
 
     exit_code = ExitCode.BAD_INPUT
 

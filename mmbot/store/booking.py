@@ -1,0 +1,339 @@
+"""Records into rows, inside a transaction somebody else has begun.
+
+A fill is looked up by (venue, account, trade id) first: an execution that is in already changes
+nothing, whatever brought it. A new one gets its row, and the position it belongs to is read,
+moved by the very same accounting the engine uses, and written back, all in that transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+
+from mmbot.core.inventory import Position
+from mmbot.core.orders import Status
+from mmbot.core.types import Instrument, InstrumentId
+from mmbot.store import schema
+from mmbot.store.records import (
+    Audited,
+    EquitySampled,
+    FillBooked,
+    OrderNoted,
+    PnlSampled,
+    PositionOpened,
+    Seat,
+    StatusPublished,
+)
+
+OPENING = "opening"
+"""The kind of entry that takes over what was there before us."""
+
+_LOOKUP_ROWS = 500
+"""Rows asked for in one statement; SQLite bounds the number of parameters."""
+
+
+def book(
+    connection: Connection,
+    seat: Seat,
+    run: int,
+    records: Iterable[FillBooked | PositionOpened],
+    now_ns: int,
+) -> None:
+    """Book executions and openings in the order given, each once for ever."""
+    books: dict[InstrumentId, _Book] = {}
+    for record in records:
+        if isinstance(record, FillBooked):
+            if _insert_fill(connection, seat, run, record, now_ns):
+                _book_of(connection, seat, books, record.instrument).position.book(
+                    record.fill, record.mark
+                )
+        elif _insert_opening(connection, seat, run, record, now_ns):
+            opened = _book_of(connection, seat, books, record.instrument)
+            opened.position.open_with(record.amount, record.mark)
+            opened.opened_ms = record.at_ms
+    for touched in books.values():
+        _save(connection, seat, touched, now_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionRow:
+    """One position on file, with its accounting (core.inventory; settlement currency).
+
+    Trades up to `opened_ms` (venue time) are part of `opening`; None: not opened yet.
+    """
+
+    venue: str
+    account: str
+    instrument: InstrumentId
+    amount: Decimal
+    opened_ms: int | None
+    opening: Decimal
+    open_value: Decimal
+    cash: Decimal
+    realized: Decimal
+    fees: Decimal
+    spread: Decimal
+    inventory: Decimal
+    mark: Decimal | None
+    fills: int
+    volume: Decimal
+    last_fill_ms: int
+
+    @classmethod
+    def of(cls, row: RowMapping) -> "PositionRow":
+        """A row of the table."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
+
+    def restore(self, instrument: Instrument) -> Position:
+        """The position, ready to continue."""
+        assert instrument.id == self.instrument, f"{instrument.id} is not {self.instrument}"
+        return Position(
+            instrument=instrument,
+            amount=self.amount,
+            opened=self.opened_ms is not None,
+            opening=self.opening,
+            open_value=self.open_value,
+            cash=self.cash,
+            realized=self.realized,
+            fees=self.fees,
+            spread=self.spread,
+            inventory=self.inventory,
+            mark=self.mark,
+            fills=self.fills,
+            volume=self.volume,
+            last_fill_ms=self.last_fill_ms,
+        )
+
+
+@dataclass(slots=True)
+class _Book:
+    """A position on its way through one transaction."""
+
+    position: Position
+    opened_ms: int | None
+    stored: bool
+
+
+def _book_of(
+    connection: Connection,
+    seat: Seat,
+    books: dict[InstrumentId, _Book],
+    instrument: Instrument,
+) -> _Book:
+    book = books.get(instrument.id)
+    if book is None:
+        table = schema.positions
+        row = (
+            connection.execute(
+                select(table).where(
+                    table.c.venue == seat.venue,
+                    table.c.account == seat.account,
+                    table.c.instrument == instrument.id,
+                )
+            )
+            .mappings()
+            .one_or_none()
+        )
+        if row is None:
+            book = _Book(Position(instrument), None, stored=False)
+        else:
+            stored = PositionRow.of(row)
+            book = _Book(stored.restore(instrument), stored.opened_ms, stored=True)
+        books[instrument.id] = book
+    return book
+
+
+def _save(connection: Connection, seat: Seat, book: _Book, now_ns: int) -> None:
+    position, table = book.position, schema.positions
+    key = {
+        "venue": seat.venue,
+        "account": seat.account,
+        "instrument": position.instrument.id,
+    }
+    values: dict[str, Any] = {
+        "amount": position.amount,
+        "opened_ms": book.opened_ms,
+        "opening": position.opening,
+        "open_value": position.open_value,
+        "cash": position.cash,
+        "realized": position.realized,
+        "fees": position.fees,
+        "spread": position.spread,
+        "inventory": position.inventory,
+        "mark": position.mark,
+        "fills": position.fills,
+        "volume": position.volume,
+        "last_fill_ms": position.last_fill_ms,
+        "booked_ns": now_ns,
+    }
+    if book.stored:
+        connection.execute(
+            update(table)
+            .where(*(table.c[name] == value for name, value in key.items()))
+            .values(values)
+        )
+    else:
+        connection.execute(insert(table).values({**key, **values}))
+
+
+def _insert_fill(
+    connection: Connection, seat: Seat, run: int, record: FillBooked, now_ns: int
+) -> bool:
+    """Whether the execution was new."""
+    fill, table = record.fill, schema.fills
+    known = connection.execute(
+        select(table.c.run).where(
+            table.c.venue == seat.venue,
+            table.c.account == seat.account,
+            table.c.trade_id == fill.trade_id,
+        )
+    ).first()
+    if known is not None:
+        return False
+    connection.execute(
+        insert(table).values(
+            venue=seat.venue,
+            account=seat.account,
+            trade_id=fill.trade_id,
+            run=run,
+            ours=record.ours,
+            instrument=fill.instrument,
+            side=fill.side.value,
+            price=fill.price,
+            amount=fill.amount,
+            fee=fill.fee,
+            fee_currency=fill.fee_currency,
+            liquidity=fill.liquidity.value,
+            order_id=fill.order_id,
+            label=fill.label,
+            venue_ms=fill.venue_ms,
+            mark=record.mark,
+            index=fill.index,
+            booked_ns=now_ns,
+        )
+    )
+    return True
+
+
+def _insert_opening(
+    connection: Connection, seat: Seat, run: int, record: PositionOpened, now_ns: int
+) -> bool:
+    """Whether the instrument had not been opened before."""
+    table, key = schema.entries, record.instrument.id
+    known = connection.execute(
+        select(table.c.id).where(
+            table.c.venue == seat.venue,
+            table.c.account == seat.account,
+            table.c.kind == OPENING,
+            table.c.ref == key,
+        )
+    ).first()
+    if known is not None:
+        return False
+    connection.execute(
+        insert(table).values(
+            venue=seat.venue,
+            account=seat.account,
+            kind=OPENING,
+            ref=key,
+            run=run,
+            instrument=key,
+            amount=record.amount,
+            mark=record.mark,
+            at_ms=record.at_ms,
+            booked_ns=now_ns,
+        )
+    )
+    return True
+
+
+def note_orders(
+    connection: Connection, seat: Seat, run: int, notes: Sequence[OrderNoted], now_ns: int
+) -> None:
+    """Each order's row says what its note says. At most one note per label."""
+    table = schema.orders
+    for start in range(0, len(notes), _LOOKUP_ROWS):
+        chunk = notes[start : start + _LOOKUP_ROWS]
+        # Nothing refers to these rows: writing one anew is simpler than updating it, and as safe
+        # within one transaction.
+        connection.execute(delete(table).where(table.c.label.in_([n.label for n in chunk])))
+        connection.execute(insert(table), [_order_row(seat, run, n, now_ns) for n in chunk])
+
+
+def _order_row(seat: Seat, run: int, note: OrderNoted, now_ns: int) -> dict[str, Any]:
+    return {
+        "label": note.label,
+        "run": run,
+        "venue": seat.venue,
+        "account": seat.account,
+        "instrument": note.instrument,
+        "side": note.side.value,
+        "level": note.level,
+        "price": note.price,
+        "amount": note.amount,
+        "filled": note.filled,
+        "status": note.status.name,
+        "final": note.status is Status.DONE,
+        "order_id": note.order_id,
+        "venue_ms": note.venue_ms,
+        "why": note.why.name,
+        "noted_ns": now_ns,
+    }
+
+
+def publish(connection: Connection, run: int, status: StatusPublished) -> None:
+    """The engine's newest word about itself."""
+    table = schema.engine_status
+    connection.execute(delete(table).where(table.c.run == run))
+    connection.execute(insert(table).values(run=run, at_ns=status.at_ns, body=as_json(status.body)))
+
+
+def sample(
+    connection: Connection,
+    seat: Seat,
+    run: int,
+    samples: Iterable[EquitySampled | PnlSampled],
+) -> None:
+    """Append account values and profits."""
+    equities: list[dict[str, Any]] = []
+    profits: list[dict[str, Any]] = []
+    for one in samples:
+        row = {"run": run, "venue": seat.venue, "account": seat.account, "at_ns": one.at_ns}
+        if isinstance(one, EquitySampled):
+            stated = one.equity
+            row |= {"currency": stated.currency, "equity": stated.equity, "balance": stated.balance}
+            equities.append(row)
+        else:
+            pnl = one.pnl
+            row |= {
+                "currency": one.currency,
+                "total": pnl.total,
+                "spread": pnl.spread,
+                "inventory": pnl.inventory,
+                "fees": pnl.fees,
+                "realized": pnl.realized,
+                "unrealized": pnl.unrealized,
+            }
+            profits.append(row)
+    if equities:
+        connection.execute(insert(schema.equity_samples), equities)
+    if profits:
+        connection.execute(insert(schema.pnl_samples), profits)
+
+
+def audit(connection: Connection, run: int | None, events: Iterable[Audited]) -> None:
+    """Append to the trail."""
+    rows = [
+        {"run": run, "at_ns": event.at_ns, "kind": event.kind, "body": as_json(event.body)}
+        for event in events
+    ]
+    if rows:
+        connection.execute(insert(schema.audit), rows)
+
+
+def as_json(body: object) -> str:
+    """JSON; what it has no word for (decimals, above all) as text."""
+    return orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

@@ -1,0 +1,129 @@
+"""One engine per seat: a lease that is renewed every second and runs out after five.
+
+A second engine is refused while the first one's lease holds. It is taken over at once when it
+can be proved that the holder is dead: same boot of the same machine, same process namespace, and
+no process of that number and birth left. Otherwise it must run out.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from mmbot.core.types import SECOND, Nanos
+from mmbot.errors import Refused
+from mmbot.store import schema
+from mmbot.store.records import Seat
+
+RENEW_EVERY_NS: Nanos = 1 * SECOND
+EXPIRES_AFTER_NS: Nanos = 5 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told apart from a later one with the same number by its birth: boot id, process
+    namespace and start time; empty where the system does not say."""
+
+    host: str
+    pid: int
+    birth: str
+
+    @property
+    def provably_dead(self) -> bool:
+        """Whether it surely runs no more, as far as this machine can tell."""
+        boot, _, started = self.birth.rpartition("/")
+        return bool(boot) and boot == _boot() and _started(self.pid) != started
+
+
+def this_process() -> Process:
+    """The process that asks."""
+    pid = os.getpid()
+    boot, started = _boot(), _started(pid)
+    return Process(socket.gethostname(), pid, f"{boot}/{started}" if boot and started else "")
+
+
+def claim(connection: Connection, seat: Seat, run: int, process: Process, now_ns: Nanos) -> Nanos:
+    """Take the seat for `run`; until when. Raises Refused while another engine has it."""
+    table = schema.lease
+    held = connection.execute(select(table).where(*_is(seat))).one_or_none()
+    if held is not None and held.expires_ns > now_ns:
+        holder = Process(held.host, held.pid, held.birth)
+        if not holder.provably_dead:
+            left_s = (held.expires_ns - now_ns) / SECOND
+            raise Refused(
+                f"run {held.run} (process {held.pid} on {held.host}) is trading {seat}: stop it "
+                f"first; should it be dead, its lease runs out in {left_s:.0f} s"
+            )
+    release(connection, seat, None)
+    until_ns = now_ns + EXPIRES_AFTER_NS
+    connection.execute(
+        insert(table).values(
+            mode=seat.mode.value,
+            venue=seat.venue,
+            account=seat.account,
+            run=run,
+            host=process.host,
+            pid=process.pid,
+            birth=process.birth,
+            renewed_ns=now_ns,
+            expires_ns=until_ns,
+        )
+    )
+    return until_ns
+
+
+def holder(connection: Connection, seat: Seat) -> int | None:
+    """The run that has the seat, if any."""
+    return connection.scalar(select(schema.lease.c.run).where(*_is(seat)))
+
+
+def renew(connection: Connection, seat: Seat, run: int, now_ns: Nanos) -> Nanos | None:
+    """Keep the seat; until when. None: it is not ours any more.
+
+    A lease that ran out but that nobody took is ours again: transactions exclude each other.
+    """
+    table = schema.lease
+    until_ns = now_ns + EXPIRES_AFTER_NS
+    done = connection.execute(
+        update(table)
+        .where(*_is(seat), table.c.run == run)
+        .values(renewed_ns=now_ns, expires_ns=until_ns)
+    )
+    return until_ns if done.rowcount else None
+
+
+def release(connection: Connection, seat: Seat, run: int | None) -> None:
+    """Give the seat up, if `run` has it (None: whoever has it)."""
+    ours = (schema.lease.c.run == run,) if run is not None else ()
+    connection.execute(delete(schema.lease).where(*_is(seat), *ours))
+
+
+def _is(seat: Seat) -> tuple[ColumnElement[bool], ...]:
+    table = schema.lease
+    return (
+        table.c.mode == seat.mode.value,
+        table.c.venue == seat.venue,
+        table.c.account == seat.account,
+    )
+
+
+def _boot() -> str:
+    """This boot of this machine, and the process namespace we see."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process started, in ticks since boot; "" when there is none or it is a corpse."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    # The name in parentheses may contain anything; after it come the state and, 19 on, the start.
+    state, *fields = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]

@@ -1,0 +1,80 @@
+"""Where the stores are: one database per mode under `$MMBOT_HOME`, or one named by a URL.
+
+    sim.db  paper.db  testnet.db  live.db      in $MMBOT_HOME, by default ~/.mmbot
+    MMBOT_DATABASE_URL, else [store] url       instead of them, for every mode
+
+Imports nothing heavy, so that a command may look for stores before it opens one.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmbot.config import Mode
+from mmbot.errors import StoreError
+
+HOME_VARIABLE = "MMBOT_HOME"
+URL_VARIABLE = "MMBOT_DATABASE_URL"
+
+_SQLITE = "sqlite:///"
+_PASSWORD = re.compile(r"(?<=:)[^:@/]*(?=@)")
+
+LIVE_FIRST = (Mode.LIVE, Mode.TESTNET, Mode.PAPER, Mode.SIM)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One database. `path` is its file, None where it lives on a server."""
+
+    url: str
+    path: Path | None
+    latch_file: Path
+    """Stands for a tripped kill switch that could not be written into the database."""
+
+    @property
+    def name(self) -> str:
+        """What people are shown: the file, or the URL without its password."""
+        return str(self.path) if self.path else _PASSWORD.sub("***", self.url)
+
+
+def locate(mode: Mode, environment: Mapping[str, str], url: str | None = None) -> Location:
+    """Where a mode's store is, whether or not it exists. `url` is the configured one.
+
+    Raises StoreError for a URL of a kind that is not supported.
+    """
+    home = _home(environment)
+    url = environment.get(URL_VARIABLE) or url
+    if url is None:
+        return _file(home / f"{mode.value}.db")
+    if url.startswith(_SQLITE):
+        return _file(Path(url.removeprefix(_SQLITE)).expanduser())
+    if url.startswith(("postgresql:", "postgresql+")):
+        # The latch must hold where this process runs, whichever machine the database is on.
+        return Location(url, None, home / "database.latch")
+    raise StoreError(
+        f"{_PASSWORD.sub('***', url)} is no database we can use: give sqlite:///FILE or "
+        "postgresql://USER@HOST/NAME"
+    )
+
+
+def existing(environment: Mapping[str, str], url: str | None = None) -> list[Location]:
+    """Every store that may hold something, live first; the one named by a URL before the files.
+
+    A database on a server counts as existing. Raises StoreError.
+    """
+    found: dict[Location, None] = {}
+    if environment.get(URL_VARIABLE) or url:
+        found[locate(Mode.LIVE, environment, url)] = None
+    for mode in LIVE_FIRST:
+        found[_file(_home(environment) / f"{mode.value}.db")] = None
+    return [place for place in found if place.path is None or place.path.exists()]
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get(HOME_VARIABLE) or "~/.mmbot").expanduser().absolute()
+
+
+def _file(path: Path) -> Location:
+    path = path.absolute()
+    return Location(_SQLITE + str(path), path, path.with_name(path.name + ".latch"))

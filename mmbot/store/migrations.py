@@ -1,0 +1,45 @@
+"""How a store comes to have the present schema: one function a version, in order.
+
+A new store is created as schema.py describes it. An older one is taken forward by the functions
+it has not seen, all in one transaction, so that it is never between two versions.
+"""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, insert, select, update
+
+from mmbot.store import schema
+
+
+def create_everything(connection: Connection) -> None:
+    """Version 1, and the way into the newest version for a database that has nothing yet."""
+    schema.metadata.create_all(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_everything,)
+"""The function at index n leads from version n to n + 1."""
+
+
+def newest() -> int:
+    """The version this program writes."""
+    return len(MIGRATIONS)
+
+
+def read_version(connection: Connection) -> int:
+    """The version of a store that has one."""
+    return int(connection.scalars(select(schema.version.c.version)).one())
+
+
+def create(connection: Connection) -> None:
+    """Fill an empty database."""
+    create_everything(connection)
+    connection.execute(insert(schema.version).values(version=newest()))
+
+
+def upgrade(connection: Connection) -> None:
+    """Take a store to the newest version, if it is older."""
+    version = read_version(connection)
+    if version < newest():
+        for step in MIGRATIONS[version:]:
+            step(connection)
+        connection.execute(update(schema.version).values(version=newest()))

@@ -1,0 +1,408 @@
+"""What people and restarting engines ask a store. Reading creates, upgrades and locks nothing.
+
+`Reader` is opened on a store that exists; each question is answered from one moment of it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import RowMapping, Select, Table, func, select
+
+from mmbot.config import Mode
+from mmbot.core.inventory import Pnl
+from mmbot.core.types import (
+    Equity,
+    Fill,
+    InstrumentId,
+    Label,
+    Liquidity,
+    Nanos,
+    Side,
+)
+from mmbot.store import commands, latch, schema
+from mmbot.store.booking import PositionRow
+from mmbot.store.database import Database, open_existing
+from mmbot.store.locations import Location
+from mmbot.store.records import Command, LatchState, Seat
+
+_FETCH_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One run. `stopped_ns` and `exit_code` are None while it runs, and after a crash."""
+
+    run: int
+    seat: Seat
+    endpoint: str
+    config_path: str | None
+    env_path: str | None
+    host: str
+    pid: int
+    started_ns: Nanos
+    stopped_ns: Nanos | None
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseRow:
+    """Who has the seat, and until when (wall time)."""
+
+    run: int
+    host: str
+    pid: int
+    renewed_ns: Nanos
+    expires_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRow:
+    """The newest run of a seat and what is known of it.
+
+    `status` is what the engine last published, at `status_ns`: its own heartbeat.
+    """
+
+    run: RunRow
+    lease: LeaseRow | None
+    latch: LatchState | None
+    status: Mapping[str, Any] | None
+    status_ns: Nanos | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillFilter:
+    """Which fills: from `since_ms` on and before `until_ms` (venue time); None: no matter."""
+
+    since_ms: int | None = None
+    until_ms: int | None = None
+    instrument: str | None = None
+    """`venue:name`, or the name alone."""
+    run: int | None = None
+    venue: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillRow:
+    """One execution on file. `fill.mark` is the mark it was valued against."""
+
+    fill: Fill
+    venue: str
+    account: str
+    run: int
+    ours: bool
+    booked_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRow:
+    """One order of ours as last written. `why` is the name of a reason (core.why)."""
+
+    label: Label
+    run: int
+    venue: str
+    account: str
+    instrument: InstrumentId
+    side: Side
+    level: int
+    price: Decimal
+    amount: Decimal
+    filled: Decimal
+    status: str
+    final: bool
+    order_id: str
+    venue_ms: int
+    why: str
+    noted_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityRow:
+    """An account value at a moment (wall time)."""
+
+    run: int
+    venue: str
+    account: str
+    at_ns: Nanos
+    equity: Equity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PnlRow:
+    """A profit in one settlement currency at a moment (wall time)."""
+
+    run: int
+    venue: str
+    account: str
+    at_ns: Nanos
+    currency: str
+    pnl: Pnl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One entry of the trail (wall time)."""
+
+    run: int | None
+    at_ns: Nanos
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingCommand:
+    """A command its engine has not taken yet."""
+
+    run: int
+    command: Command
+
+
+class Reader:
+    """Questions to one store. Every method raises StoreError when it cannot be read."""
+
+    def __init__(self, location: Location) -> None:
+        """Raises StoreError when there is no store of ours at `location`."""
+        self.location = location
+        self._database: Database = open_existing(location, read_only=True)
+
+    # --- engines ---
+
+    def runs(self) -> list[RunRow]:
+        """Every run, oldest first."""
+        table = schema.runs
+        return [
+            _run(row) for row in self._rows(select(table).order_by(table.c.started_ns, table.c.run))
+        ]
+
+    def used_run_numbers(self) -> frozenset[int]:
+        """Run numbers, and so label prefixes, that were ever used on this store."""
+        return frozenset(row["run"] for row in self._rows(select(schema.runs.c.run)))
+
+    def engines(self) -> list[EngineRow]:
+        """The newest run of every seat, in the order the seats were first used."""
+        newest: dict[Seat, RunRow] = {}
+        for run in self.runs():
+            newest[run.seat] = run
+        leases = {row["run"]: row for row in self._rows(select(schema.lease))}
+        statuses = {row["run"]: row for row in self._rows(select(schema.engine_status))}
+        return [
+            EngineRow(
+                run=run,
+                lease=_lease(leases[run.run]) if run.run in leases else None,
+                latch=self.latch(seat),
+                status=orjson.loads(statuses[run.run]["body"]) if run.run in statuses else None,
+                status_ns=statuses[run.run]["at_ns"] if run.run in statuses else None,
+            )
+            for seat, run in newest.items()
+        ]
+
+    def labels_upto(self, run: int) -> int:
+        """Label sequences below this were reserved by `run`."""
+        blocks = schema.label_blocks
+        [row] = self._rows(select(func.max(blocks.c.upto).label("upto")).where(blocks.c.run == run))
+        return row["upto"] or 0
+
+    def latch(self, seat: Seat) -> LatchState | None:
+        """The kill switch of an account; None when it was never tripped."""
+        with self._database.transaction() as connection:
+            return latch.read(connection, self.location, seat)
+
+    def latch_history(self, seat: Seat) -> list[LatchState]:
+        """Every trip and every re-arming of an account, oldest first."""
+        with self._database.transaction() as connection:
+            return latch.history(connection, seat)
+
+    def waiting_commands(self) -> list[WaitingCommand]:
+        """Commands not taken yet, oldest first."""
+        table = schema.commands
+        waiting = select(table).where(table.c.taken_ns.is_(None)).order_by(table.c.id)
+        return [
+            WaitingCommand(run=row["run"], command=commands.from_row(row))
+            for row in self._rows(waiting)
+        ]
+
+    def audit(self, since_ns: Nanos = 0) -> list[AuditRow]:
+        """The trail, oldest first."""
+        table = schema.audit
+        return [
+            AuditRow(
+                run=row["run"], at_ns=row["at_ns"], kind=row["kind"], body=orjson.loads(row["body"])
+            )
+            for row in self._rows(
+                select(table).where(table.c.at_ns >= since_ns).order_by(table.c.id)
+            )
+        ]
+
+    # --- trading ---
+
+    def fills(self, wanted: FillFilter | None = None) -> Iterator[FillRow]:
+        """Executions, oldest first (venue time; venue, account and trade id decide ties)."""
+        wanted, table = wanted or FillFilter(), schema.fills
+        query = select(table).order_by(
+            table.c.venue_ms, table.c.venue, table.c.account, table.c.trade_id
+        )
+        if wanted.since_ms is not None:
+            query = query.where(table.c.venue_ms >= wanted.since_ms)
+        if wanted.until_ms is not None:
+            query = query.where(table.c.venue_ms < wanted.until_ms)
+        if wanted.instrument is not None:
+            name = wanted.instrument
+            same = table.c.instrument == name
+            if ":" not in name:
+                same = table.c.instrument == table.c.venue + ":" + name
+            query = query.where(same)
+        if wanted.run is not None:
+            query = query.where(table.c.run == wanted.run)
+        if wanted.venue is not None:
+            query = query.where(table.c.venue == wanted.venue)
+        if wanted.account is not None:
+            query = query.where(table.c.account == wanted.account)
+        return (_fill(row) for row in self._rows(query))
+
+    def trade_ids(self, venue: str, account: str, since_ms: int = 0) -> frozenset[str]:
+        """Trades of an account that are booked, from a venue moment on."""
+        table = schema.fills
+        query = select(table.c.trade_id).where(
+            table.c.venue == venue, table.c.account == account, table.c.venue_ms >= since_ms
+        )
+        return frozenset(row["trade_id"] for row in self._rows(query))
+
+    def positions(self, venue: str | None = None, account: str | None = None) -> list[PositionRow]:
+        """Positions of an account, or of all, ordered by name."""
+        table = schema.positions
+        query = select(table).order_by(table.c.venue, table.c.account, table.c.instrument)
+        if venue is not None:
+            query = query.where(table.c.venue == venue)
+        if account is not None:
+            query = query.where(table.c.account == account)
+        return [PositionRow.of(row) for row in self._rows(query)]
+
+    def open_orders(self, venue: str | None = None, account: str | None = None) -> list[OrderRow]:
+        """Orders of all runs that were not final when last written, ordered by label."""
+        table = schema.orders
+        query = select(table).where(table.c.final.is_(False)).order_by(table.c.label)
+        if venue is not None:
+            query = query.where(table.c.venue == venue)
+        if account is not None:
+            query = query.where(table.c.account == account)
+        return [_order(row) for row in self._rows(query)]
+
+    def order(self, label: Label) -> OrderRow | None:
+        """One order, finished or not."""
+        rows = self._rows(select(schema.orders).where(schema.orders.c.label == label))
+        return next(map(_order, rows), None)
+
+    def equity(self, since_ns: Nanos = 0, until_ns: Nanos | None = None) -> Iterator[EquityRow]:
+        """Account values, oldest first."""
+        for row in self._rows(_between(schema.equity_samples, since_ns, until_ns)):
+            yield EquityRow(
+                run=row["run"],
+                venue=row["venue"],
+                account=row["account"],
+                at_ns=row["at_ns"],
+                equity=Equity(row["currency"], row["equity"], row["balance"]),
+            )
+
+    def pnl(self, since_ns: Nanos = 0, until_ns: Nanos | None = None) -> Iterator[PnlRow]:
+        """Profits, oldest first."""
+        for row in self._rows(_between(schema.pnl_samples, since_ns, until_ns)):
+            yield PnlRow(
+                run=row["run"],
+                venue=row["venue"],
+                account=row["account"],
+                at_ns=row["at_ns"],
+                currency=row["currency"],
+                pnl=Pnl(
+                    row["total"],
+                    row["spread"],
+                    row["inventory"],
+                    row["fees"],
+                    row["realized"],
+                    row["unrealized"],
+                ),
+            )
+
+    def _rows(self, query: Select[Any]) -> Iterator[RowMapping]:
+        with self._database.transaction() as connection:
+            result = connection.execution_options(yield_per=_FETCH_ROWS).execute(query)
+            yield from result.mappings()
+
+
+def _between(table: Table, since_ns: Nanos, until_ns: Nanos | None) -> Select[Any]:
+    query = select(table).where(table.c.at_ns >= since_ns).order_by(table.c.at_ns, table.c.id)
+    return query if until_ns is None else query.where(table.c.at_ns < until_ns)
+
+
+def _run(row: RowMapping) -> RunRow:
+    return RunRow(
+        run=row["run"],
+        seat=Seat(Mode(row["mode"]), row["venue"], row["account"]),
+        endpoint=row["endpoint"],
+        config_path=row["config_path"],
+        env_path=row["env_path"],
+        host=row["host"],
+        pid=row["pid"],
+        started_ns=row["started_ns"],
+        stopped_ns=row["stopped_ns"],
+        exit_code=row["exit_code"],
+    )
+
+
+def _lease(row: RowMapping) -> LeaseRow:
+    return LeaseRow(
+        run=row["run"],
+        host=row["host"],
+        pid=row["pid"],
+        renewed_ns=row["renewed_ns"],
+        expires_ns=row["expires_ns"],
+    )
+
+
+def _fill(row: RowMapping) -> FillRow:
+    fill = Fill(
+        trade_id=row["trade_id"],
+        instrument=InstrumentId(row["instrument"]),
+        side=Side(row["side"]),
+        price=row["price"],
+        amount=row["amount"],
+        fee=row["fee"],
+        fee_currency=row["fee_currency"],
+        liquidity=Liquidity(row["liquidity"]),
+        order_id=row["order_id"],
+        label=None if row["label"] is None else Label(row["label"]),
+        venue_ms=row["venue_ms"],
+        mark=row["mark"],
+        index=row["index"],
+    )
+    return FillRow(
+        fill=fill,
+        venue=row["venue"],
+        account=row["account"],
+        run=row["run"],
+        ours=row["ours"],
+        booked_ns=row["booked_ns"],
+    )
+
+
+def _order(row: RowMapping) -> OrderRow:
+    return OrderRow(
+        label=Label(row["label"]),
+        run=row["run"],
+        venue=row["venue"],
+        account=row["account"],
+        instrument=InstrumentId(row["instrument"]),
+        side=Side(row["side"]),
+        level=row["level"],
+        price=row["price"],
+        amount=row["amount"],
+        filled=row["filled"],
+        status=row["status"],
+        final=row["final"],
+        order_id=row["order_id"],
+        venue_ms=row["venue_ms"],
+        why=row["why"],
+        noted_ns=row["noted_ns"],
+    )

@@ -1,0 +1,258 @@
+"""What crosses the border between the engine and the store. Plain data, no SQLAlchemy.
+
+The engine hands records to `Writer.put`; the store answers with news, put into the event loop.
+A record that is accepted is written, or kept until it can be.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+
+from mmbot.config import Mode
+from mmbot.core.inventory import Pnl
+from mmbot.core.orders import Order, Status
+from mmbot.core.types import Equity, Fill, Instrument, InstrumentId, Label, Side
+from mmbot.core.why import Why
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What one engine at a time may trade: an account on a venue in a mode.
+
+    Positions and fills are kept per (venue, account); an account that exists only for us (paper,
+    sim) therefore needs a name of its own.
+    """
+
+    mode: Mode
+    venue: str
+    account: str
+
+    def __str__(self) -> str:
+        return f"{self.account} on {self.venue} ({self.mode.value})"
+
+
+@dataclass(frozen=True, slots=True)
+class RunDraft:
+    """A run about to start. Paths only: what is secret stays where it is."""
+
+    seat: Seat
+    endpoint: str
+    config_path: str | None = None
+    env_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run of our own: its number, and label sequences below `labels_upto` to begin with."""
+
+    run: int
+    labels_upto: int
+    lease_until_ns: int
+
+
+# --- records: engine -> store -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FillBooked:
+    """One execution, valued against `mark`. Its row and its effect on the position are one."""
+
+    fill: Fill
+    instrument: Instrument
+    mark: Decimal
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PositionOpened:
+    """What the account held of an instrument before us, taken over at `mark` (None: at the first
+    mark seen). Booked once per instrument. Trades up to `at_ms` (venue time) are part of it."""
+
+    instrument: Instrument
+    amount: Decimal
+    mark: Decimal | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNoted:
+    """Where an order of ours stands. Only the newest per label is kept."""
+
+    label: Label
+    instrument: InstrumentId
+    side: Side
+    level: int
+    price: Decimal
+    amount: Decimal
+    filled: Decimal
+    status: Status
+    order_id: str
+    venue_ms: int
+    why: Why
+
+    @classmethod
+    def of(cls, order: Order) -> "OrderNoted":
+        """The order as it stands now."""
+        return cls(
+            order.label,
+            order.instrument,
+            order.side,
+            order.level,
+            order.price,
+            order.amount,
+            order.filled,
+            order.status,
+            order.order_id,
+            order.venue_ms,
+            order.why,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EquitySampled:
+    """The account value of one currency, as the venue states it."""
+
+    equity: Equity
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PnlSampled:
+    """Profit in one settlement currency."""
+
+    currency: str
+    pnl: Pnl
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPublished:
+    """The engine's state for people, stamped by the engine's own loop: its heartbeat.
+
+    `body` is encoded as JSON later, in another thread: hand over something nobody changes.
+    """
+
+    body: object
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Something a person may ask about later: a command taken, a setting changed, a trip."""
+
+    kind: str
+    body: Mapping[str, object]
+    at_ns: int
+
+
+Record = (
+    FillBooked
+    | PositionOpened
+    | OrderNoted
+    | EquitySampled
+    | PnlSampled
+    | StatusPublished
+    | Audited
+)
+
+
+# --- news: store -> engine --------------------------------------------------------------------
+
+
+class CommandKind(Enum):
+    """What a person can ask of a running engine."""
+
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    STOP = "stop"
+    KILL = "kill"
+    SET = "set"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A person's wish, told to its engine exactly once."""
+
+    id: int
+    at_ns: int
+    who: str
+    kind: CommandKind
+    arguments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsGranted:
+    """Label sequences below `upto` are durably ours."""
+
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatchState:
+    """The kill switch of one account, with the newest reason it has."""
+
+    tripped: bool
+    why: Why
+    detail: str
+    who: str
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatchTripped:
+    """The kill switch is tripped, by us or by somebody else."""
+
+    latch: LatchState
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLate:
+    """The lease was renewed after it had run out; nobody had taken it meanwhile."""
+
+    late_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """Another engine holds the lease now (or a person took it away): nothing may be sent."""
+
+    holder: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The answer to `Writer.recheck`: read after it was asked."""
+
+    lease_ours: bool
+    latch: LatchState | None
+    """None: armed, and never tripped."""
+
+    @property
+    def may_trade(self) -> bool:
+        """Whether anything may be sent."""
+        return self.lease_ours and not (self.latch is not None and self.latch.tripped)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailing:
+    """Nothing can be written; records are kept and tried again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreWorking:
+    """Everything that had waited is written."""
+
+
+News = (
+    Command
+    | LabelsGranted
+    | LatchTripped
+    | LeaseLate
+    | LeaseLost
+    | Standing
+    | StoreFailing
+    | StoreWorking
+)

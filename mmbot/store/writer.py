@@ -1,0 +1,346 @@
+"""The thread that writes: everything the engine wants kept, off the path of its orders.
+
+Theory of operation
+-------------------
+1. `put` appends to a queue and wakes nobody: the thread looks every 100 ms and writes all it finds
+   in one transaction. A record therefore costs the event loop an append, and the disk one sync
+   for a whole batch. What must not wait (labels, `flush`, `close`) wakes the thread.
+2. A cycle is one transaction: records, labels asked for, the lease's renewal, commands and latch
+   if somebody wrote to the database. The news it makes goes to the event loop after the commit,
+   so that nothing is told that is not true after a crash.
+3. When the transaction fails, nothing of the cycle has happened. All of it is kept, the reason
+   stands in `problem`, the connection is made anew and the cycle tried again. The queue is
+   bounded: `full` says when quoting must stop, and the rest of it is left for the fills of
+   orders that are still out there.
+4. A new or finished order is written in the next cycle, changes in between once a second: of an
+   order amended ten times, the last state matters.
+5. The lease is renewed here, so that a hung engine keeps its seat: it may wake up and send. The
+   engine's own heartbeat is the stamp on the status it publishes.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from mmbot.core.orders import Status
+from mmbot.core.types import SECOND, Label, Nanos
+from mmbot.core.why import Why
+from mmbot.errors import StoreError
+from mmbot.store import booking, commands, latch, lease, runs
+from mmbot.store.database import Database
+from mmbot.store.records import (
+    Audited,
+    EquitySampled,
+    FillBooked,
+    LabelsGranted,
+    LatchTripped,
+    LeaseLate,
+    LeaseLost,
+    News,
+    OrderNoted,
+    PnlSampled,
+    PositionOpened,
+    Record,
+    RunStarted,
+    Seat,
+    Standing,
+    StatusPublished,
+    StoreFailing,
+    StoreWorking,
+)
+
+CYCLE_S = 0.1
+RETRY_S = 0.5
+ORDER_EVERY_NS: Nanos = 1 * SECOND
+
+CAPACITY_RECORDS = 20_000
+RESERVE_FRACTION = 0.2
+"""The part of the queue that is left for fills when quoting stops."""
+
+
+class Writer:
+    """The store of one running engine. Made and used in the event loop's thread.
+
+    `tell` receives the store's news in the event loop. `wall_ns` gives wall time and is called
+    from the thread.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        seat: Seat,
+        started: RunStarted,
+        *,
+        wall_ns: Callable[[], Nanos],
+        tell: Callable[[News], None],
+        capacity: int = CAPACITY_RECORDS,
+    ) -> None:
+        self.problem: str | None = None
+        """Why nothing can be written at the moment, in one line; None while all is well."""
+        self.lease_until_ns = started.lease_until_ns
+        """Wall time until which the seat is surely ours; 0 once it is lost."""
+        self._database = database
+        self._seat = seat
+        self._run = started.run
+        self._wall_ns = wall_ns
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._capacity = capacity
+        self._stop_quoting_at = int(capacity * (1 - RESERVE_FRACTION))
+        self._queue: deque[Record] = deque()
+        self._asks: deque[_Ask] = deque()
+        self._kept = _Kept()
+        self._wake = threading.Event()
+        self._closing: int | None = None
+        self._given_up = False
+        self._renewed_ns: Nanos = 0
+        self._seen: object = None
+        self._trip_told = False
+        self._thread = threading.Thread(target=self._live, name="mmbot-store", daemon=True)
+        self._thread.start()
+
+    # --- the engine's side: none of these waits for the disk, except trip, flush and close ---
+
+    def put(self, record: Record) -> bool:
+        """Take a record to be written; False, and not taken, when the queue has no room."""
+        if self.unwritten >= self._capacity:
+            self._wake.set()
+            return False
+        self._queue.append(record)
+        return True
+
+    @property
+    def unwritten(self) -> int:
+        """Records that are not on the disk yet."""
+        return len(self._queue) + len(self._kept)
+
+    @property
+    def full(self) -> bool:
+        """Whether quoting must stop: what room is left belongs to fills."""
+        return self.unwritten >= self._stop_quoting_at
+
+    def reserve(self, count: int = runs.LABEL_BLOCK) -> None:
+        """Ask for further labels; LabelsGranted follows when they are durably ours."""
+        self._ask(_Ask(labels=count))
+
+    def recheck(self) -> None:
+        """Ask whether we may still trade; Standing follows, read after this moment."""
+        self._ask(_Ask(standing=True))
+
+    def trip(self, why: Why, detail: str, who: str) -> latch.Kept:
+        """Persist the kill switch. Blocks for 200 ms at most; call it before cancels are sent."""
+        self._trip_told = True
+        return latch.trip(self._database.location, self._seat, why, detail, who, self._wall_ns())
+
+    def flush(self, deadline_s: float) -> bool:
+        """Wait until all that was put before is on the disk; False when time ran out first."""
+        done = threading.Event()
+        self._ask(_Ask(written=done))
+        return done.wait(deadline_s)
+
+    def close(self, exit_code: int, deadline_s: float) -> bool:
+        """Write what is left, end the run, give up the seat; False when time ran out first, with
+        `unwritten` and `problem` telling what is lost."""
+        self._closing = exit_code
+        self._wake.set()
+        self._thread.join(deadline_s)
+        self._given_up = True
+        self._wake.set()
+        return not self._thread.is_alive()
+
+    def _ask(self, ask: "_Ask") -> None:
+        self._asks.append(ask)
+        self._wake.set()
+
+    # --- the thread's side ---
+
+    def _live(self) -> None:
+        connection: Connection | None = None
+        while not self._given_up:
+            closing = self._closing is not None
+            try:
+                if connection is None:
+                    connection, self._seen = self._database.connect(), None
+                self._cycle(connection, closing)
+                self._well()
+                if closing:
+                    break
+                self._pause(CYCLE_S)
+            except Exception as error:  # whatever it is, records must not be lost with the thread
+                self._failed(error)
+                if connection is not None:
+                    connection.invalidate()
+                    connection.close()
+                    connection = None
+                self._pause(RETRY_S)
+        if connection is not None:
+            connection.close()
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(seconds)
+        self._wake.clear()
+
+    def _cycle(self, connection: Connection, closing: bool) -> None:
+        """Do everything that is due, in one transaction."""
+        kept = self._kept
+        # What was asked is taken before what was put: a flush covers all that came before it.
+        while self._asks:
+            kept.asks.append(self._asks.popleft())
+        while self._queue:
+            kept.add(self._queue.popleft())
+        now_ns = self._wall_ns()
+        look = (seen := self._database.changes(connection)) != self._seen
+        # The wall clock may be set back; that must not stop the renewals.
+        renew = self.lease_until_ns > 0 and (abs(now_ns - self._renewed_ns) >= lease.RENEW_EVERY_NS)
+        everything = closing or any(ask.written for ask in kept.asks)
+        orders = kept.due_orders(now_ns, everything)
+        if not (look or renew or closing or orders or kept.asks or kept.others):
+            return
+        news: list[News] = []
+        until_ns = self.lease_until_ns
+        with self._database.transaction(connection):
+            self._write(connection, orders, now_ns)
+            if renew:
+                until_ns = self._renew(connection, now_ns, news)
+            news += self._answer(connection)
+            if look or renew:
+                self._look(connection, now_ns, news)
+            if closing:
+                assert self._closing is not None
+                runs.stop_run(connection, self._run, self._closing, now_ns)
+                lease.release(connection, self._seat, self._run)
+        self._seen, self.lease_until_ns = seen, until_ns
+        if renew:
+            self._renewed_ns = now_ns
+        for ask in kept.asks:
+            if ask.written is not None:
+                ask.written.set()
+        kept.written(orders, now_ns)
+        for item in news:
+            self._report(item)
+
+    def _write(self, connection: Connection, orders: list[OrderNoted], now_ns: Nanos) -> None:
+        kept = self._kept
+        if kept.money:
+            booking.book(connection, self._seat, self._run, kept.money, now_ns)
+        if orders:
+            booking.note_orders(connection, self._seat, self._run, orders, now_ns)
+        if kept.samples:
+            booking.sample(connection, self._seat, self._run, kept.samples)
+        if kept.audits:
+            booking.audit(connection, self._run, kept.audits)
+        if kept.status is not None:
+            booking.publish(connection, self._run, kept.status)
+
+    def _renew(self, connection: Connection, now_ns: Nanos, news: list[News]) -> Nanos:
+        until_ns = lease.renew(connection, self._seat, self._run, now_ns)
+        if until_ns is None:
+            news.append(LeaseLost(lease.holder(connection, self._seat)))
+            return 0
+        if now_ns > self.lease_until_ns:
+            news.append(LeaseLate(now_ns - self.lease_until_ns))
+        return until_ns
+
+    def _answer(self, connection: Connection) -> list[News]:
+        news: list[News] = []
+        for ask in self._kept.asks:
+            if ask.labels:
+                news.append(LabelsGranted(runs.grant_labels(connection, self._run, ask.labels)))
+            if ask.standing:
+                ours = lease.holder(connection, self._seat) == self._run
+                state = latch.read(connection, self._database.location, self._seat)
+                news.append(Standing(ours, state))
+        return news
+
+    def _look(self, connection: Connection, now_ns: Nanos, news: list[News]) -> None:
+        news += commands.take(connection, self._run, now_ns)
+        state = latch.read(connection, self._database.location, self._seat)
+        tripped = state is not None and state.tripped
+        if state is not None and tripped and not self._trip_told:
+            news.append(LatchTripped(state))
+        self._trip_told = tripped
+
+    def _well(self) -> None:
+        if self.problem is not None:
+            self.problem = None
+            self._report(StoreWorking())
+
+    def _failed(self, error: Exception) -> None:
+        reason = str(error) if isinstance(error, StoreError) else f"bug: {error!r}"
+        if reason != self.problem:
+            self.problem = reason
+            self._report(StoreFailing(reason))
+
+    def _report(self, news: News) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+            self._loop.call_soon_threadsafe(self._tell, news)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """Something that must not wait for the next cycle."""
+
+    labels: int = 0
+    standing: bool = False
+    written: threading.Event | None = None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What the thread has taken from the queue and not yet committed."""
+
+    money: list[FillBooked | PositionOpened] = field(default_factory=list)
+    samples: list[EquitySampled | PnlSampled] = field(default_factory=list)
+    audits: list[Audited] = field(default_factory=list)
+    status: StatusPublished | None = None
+    orders: dict[Label, OrderNoted] = field(default_factory=dict)
+    asks: list[_Ask] = field(default_factory=list)
+    noted_ns: dict[Label, Nanos] = field(default_factory=dict)
+    """When each unfinished order was last written."""
+
+    def __len__(self) -> int:
+        return len(self.money) + len(self.samples) + len(self.audits) + len(self.orders)
+
+    @property
+    def others(self) -> bool:
+        """Whether anything but orders waits."""
+        return bool(self.money or self.samples or self.audits or self.status)
+
+    def add(self, record: Record) -> None:
+        """Sort a record in; of orders and the status the newest replaces what was there."""
+        match record:
+            case FillBooked() | PositionOpened():
+                self.money.append(record)
+            case OrderNoted():
+                self.orders[record.label] = record
+            case EquitySampled() | PnlSampled():
+                self.samples.append(record)
+            case Audited():
+                self.audits.append(record)
+            case StatusPublished():
+                self.status = record
+
+    def due_orders(self, now_ns: Nanos, everything: bool) -> list[OrderNoted]:
+        """Orders to write now."""
+        return [
+            note
+            for note in self.orders.values()
+            if everything
+            or note.status is Status.DONE
+            or abs(now_ns - self.noted_ns.get(note.label, 0)) >= ORDER_EVERY_NS
+        ]
+
+    def written(self, orders: list[OrderNoted], now_ns: Nanos) -> None:
+        """Everything but the orders that were not due is on the disk."""
+        self.money, self.samples, self.audits, self.status, self.asks = [], [], [], None, []
+        for note in orders:
+            del self.orders[note.label]
+            if note.status is Status.DONE:
+                self.noted_ns.pop(note.label, None)
+            else:
+                self.noted_ns[note.label] = now_ns
