@@ -25,6 +25,7 @@ from mmbot.core.turn import Desk as TradingDesk
 from mmbot.core.types import SECOND, Instrument, Kind
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
+from mmbot.engine.keeper import Forgetful
 from mmbot.engine.runner import Runner
 from mmbot.errors import ConfigError
 from mmbot.ops.log import log_turn
@@ -33,8 +34,7 @@ from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.embedded import start_embedded
 
 RUN_BITS = 28
-SEQUENCES = 1 << 24
-"""A run's number and its sequence numbers fit one 53-bit integer together."""
+"""With the 24 bits of a sequence number, a label fits one 53-bit integer."""
 
 FRAME_EVERY_S = 0.5
 STATISTICS_EVERY_S = 30.0
@@ -138,7 +138,6 @@ def _engine(
     now_ns = clock.now_ns()
     state = State(run=base36(secrets.randbits(RUN_BITS)), started_ns=now_ns)
     apply(state, ev.InstrumentsListed(tuple(instruments)), now_ns)
-    apply(state, ev.LabelsReserved(SEQUENCES), now_ns)
     desk = TradingDesk(
         name=config.strategy.name,
         venue=venue.name,
@@ -148,6 +147,7 @@ def _engine(
     )
     desks = {instrument.id: desk for instrument in instruments}
     runner = Runner(state, desks, {venue.name: venue}, clock)
+    runner.keeper = Forgetful(runner.sink)
     runner.observers.append(log_turn)
     return Engine(config, clock, venue, runner, instruments)
 

@@ -210,12 +210,7 @@ class SnapshotFailed:
     detail: str
 
 
-# --- time and people --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time passes: every 100 ms. Deadlines fire only from these."""
+# --- the store ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +218,40 @@ class LabelsReserved:
     """Label sequences below `upto` are durably ours to use."""
 
     upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChanged:
+    """The store can (or cannot) take what happens; `trouble` is empty when it can."""
+
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class LatchSaved:
+    """The tripped latch is on disk (or has been tried: cancels need not wait any longer)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityRead:
+    """Read from the store at `asked_ns`: the lease is ours, and the latch is not tripped there."""
+
+    asked_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """Another engine runs this account now; nothing may be sent any more."""
+
+    holder: str
+
+
+# --- time and people --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passes: every 100 ms. Deadlines fire only from these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,5 +284,6 @@ class Trip:
 MarketEvent = InstrumentsListed | BookChanged | BookLost | TickerChanged | TradePrinted
 LinkEvent = LinkChanged | LinkAlive | LimitsRead
 OrderEvent = OrderSeen | RequestRefused | OutcomeUnknown | Filled | SnapshotTaken | SnapshotFailed
-Command = Tick | LabelsReserved | Pause | Unpause | Stop | Trip
-Event = MarketEvent | LinkEvent | OrderEvent | Command
+StoreEvent = LabelsReserved | StoreChanged | LatchSaved | AuthorityRead | LeaseLost
+Command = Tick | Pause | Unpause | Stop | Trip
+Event = MarketEvent | LinkEvent | OrderEvent | StoreEvent | Command

@@ -1,4 +1,4 @@
-"""Everything we can want done: a closed union. A venue carries these out; none is a question.
+"""Everything we can want done: a closed union, carried out by a venue or by the store.
 
 Every place and amend carries `valid_until_ns` (desk time): a request delayed beyond it must die
 at the venue instead of resting.
@@ -71,10 +71,27 @@ class Resync:
     why: Why
 
 
-Intent = Place | Amend | Cancel | CancelAll | Resync
+@dataclass(frozen=True, slots=True)
+class ReserveLabels:
+    """Have the store set aside the next block of label sequences, durably."""
+
+    upto: int
 
 
-def venue_of(intent: Intent) -> str:
+@dataclass(frozen=True, slots=True)
+class SaveLatch:
+    """Have the store keep the tripped latch, before any cancel is sent."""
+
+    why: Why
+    detail: str
+
+
+VenueIntent = Place | Amend | Cancel | CancelAll | Resync
+StoreIntent = ReserveLabels | SaveLatch
+Intent = VenueIntent | StoreIntent
+
+
+def venue_of(intent: VenueIntent) -> str:
     """The venue that carries an intent out."""
     match intent:
         case CancelAll() | Resync():

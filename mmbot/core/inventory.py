@@ -62,6 +62,8 @@ class Position:
     fills: int = 0
     volume: Decimal = ZERO
     last_fill_ms: int = 0
+    synced_ms: int = 0
+    """When the venue last stated this very amount (its own time)."""
 
     def open_with(self, amount: Decimal, mark: Decimal | None) -> None:
         """The position that was there before us, taken over at the mark: no profit of ours.

@@ -183,6 +183,8 @@ class Orders:
     by_label: dict[Label, Order] = field(default_factory=dict)
     forgotten: dict[Label, int] = field(default_factory=dict)
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
+    changed: dict[Label, Order] = field(default_factory=dict)
+    """What the store has not been told yet; the newest state of an order counts."""
     counts: OrderCounts = field(default_factory=OrderCounts)
 
     # --- reading ---
@@ -208,6 +210,7 @@ class Orders:
 
     def add(self, order: Order) -> None:
         """A place is on its way (or a live order of ours was found at the venue)."""
+        self.changed[order.label] = order
         assert order.label not in self.by_label, f"label {order.label} used twice"
         self.by_label[order.label] = order
         self.by_instrument.setdefault(order.instrument, {})[order.label] = order
@@ -216,6 +219,7 @@ class Orders:
         self, order: Order, price: Decimal, amount: Decimal, now_ns: Nanos, valid_until_ns: Nanos
     ) -> None:
         """An amend to these terms leaves now."""
+        self.changed[order.label] = order
         order.step(Trigger.AMEND_SENT)
         order.request, order.want_price, order.want_amount = Request.AMEND, price, amount
         order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
@@ -223,6 +227,7 @@ class Orders:
 
     def cancel_sent(self, order: Order, now_ns: Nanos) -> None:
         """A cancel leaves now."""
+        self.changed[order.label] = order
         order.step(Trigger.CANCEL_SENT)
         order.request = Request.CANCEL
         order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
@@ -232,6 +237,7 @@ class Orders:
 
     def seen(self, seen: OrderSeen, order: Order, now_ns: Nanos) -> None:
         """The venue states where `order` stands."""
+        self.changed[order.label] = order
         if seen.venue_ms < order.venue_ms:
             return  # overtaken by a newer statement, even if it is an answer
         if seen.venue_ms == order.venue_ms and not order.working:
@@ -275,6 +281,7 @@ class Orders:
 
     def refused(self, order: Order, request: Request, stands: bool | None, now_ns: Nanos) -> None:
         """The venue said no to a request about `order`."""
+        self.changed[order.label] = order
         if order.request is not None and request is not order.request:
             return  # to an earlier one, no longer waited for: the one in flight decides
         if order.working:
@@ -296,6 +303,7 @@ class Orders:
 
     def lost(self, order: Order, now_ns: Nanos) -> None:
         """No answer will come, or the line it lived on is gone."""
+        self.changed[order.label] = order
         if order.status not in IN_FLIGHT:
             order.settle_ns = max(order.settle_ns, now_ns)
         order.step(Trigger.LOST)
@@ -339,6 +347,7 @@ class Orders:
 
     def not_found(self, order: Order, asked_ns: Nanos) -> None:
         """Asked about by name at `asked_ns` (and not open then), the venue knows no such order."""
+        self.changed[order.label] = order
         if order.status is Status.UNKNOWN and asked_ns > order.settle_ns:
             order.step(Trigger.PROVEN_ABSENT)
             order.amount = order.filled
@@ -346,6 +355,7 @@ class Orders:
 
     def book(self, order: Order, fill: Fill) -> None:
         """A fill of this order has been booked."""
+        self.changed[order.label] = order
         if fill.venue_ms <= order.adopted_ms:
             return  # counted when the order was adopted
         order.booked += fill.amount

@@ -12,8 +12,8 @@ from typing import assert_never
 from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
-from mmbot.core.inventory import Inventory
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
+from mmbot.core.inventory import Inventory, Position
 from mmbot.core.latch import Latch
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
 from mmbot.core.types import (
@@ -107,6 +107,18 @@ class SlotMemory:
 
 
 @dataclass(slots=True)
+class Journal:
+    """What must be kept: everything booked since it was last emptied."""
+
+    fills: list[tuple[Fill, bool]] = field(default_factory=list)
+    """Fills, and whether they are ours."""
+    positions: dict[InstrumentId, Position] = field(default_factory=dict)
+    """Positions that changed."""
+    openings: list[tuple[InstrumentId, Decimal]] = field(default_factory=list)
+    """Positions that were there before us, taken over."""
+
+
+@dataclass(slots=True)
 class State:
     """Everything the bot knows."""
 
@@ -130,8 +142,21 @@ class State:
     """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
     worst_coin: dict[str, Decimal] = field(default_factory=dict)
     """Per underlying, the sum of all markets' worst-case exposure, in coin."""
+    journal: Journal = field(default_factory=Journal)
+    store_trouble: str = ""
+    """Why the store cannot take what happens; empty when it can."""
+    lease_lost: str = ""
+    """The run that holds our lease now."""
+    labels_asked: int = 0
+    """The last block of labels asked for ends here."""
+    away_ns: Nanos = 0
+    """When the bot last noticed that it had been away ..."""
+    authority_ns: Nanos = 0
+    """... and when lease and latch were last read from the store."""
     last_turn_ns: Nanos = 0
     started_ns: Nanos = 0
+    resume_ms: int = 0
+    """Fills since this moment (venue time) may be unknown to us."""
     turns: int = 0
     foreign_fills: int = 0
 
@@ -233,6 +258,16 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             _listed(state, event)
         case ev.LabelsReserved():
             state.reserved_upto = max(state.reserved_upto, min(event.upto, SEQUENCES_MAX))
+        case ev.StoreChanged():
+            state.store_trouble = event.trouble
+            _touch_all(state)
+        case ev.LatchSaved():
+            state.latch.saved = True
+            _touch_all(state)
+        case ev.AuthorityRead():
+            state.authority_ns = event.asked_ns
+        case ev.LeaseLost():
+            state.lease_lost = event.holder
         case ev.Pause():
             state.paused = event.why
             _touch_all(state)
@@ -364,7 +399,10 @@ def _filled(state: State, fill: Fill) -> None:
     mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)
     if not state.inventory.book(fill, market.instrument, mark):
         return
-    if is_ours(fill.label):
+    ours = is_ours(fill.label)
+    state.journal.fills.append((fill, ours))
+    state.journal.positions[fill.instrument] = position
+    if ours:
         assert fill.label is not None
         market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
         order = state.orders.by_label.get(fill.label)
@@ -452,9 +490,14 @@ def _absorb_positions(
         gap = amount - position.amount
         if not position.opened:
             position.open_with(gap, stated.mark if stated is not None else None)
+            position.synced_ms = event.asked_ns // MS
+            state.journal.openings.append((instrument.id, gap))
+            state.journal.positions[instrument.id] = position
             continue
         if not gap:
             market.halted = ""
+            position.synced_ms = event.asked_ns // MS
+            state.journal.positions[instrument.id] = position
         elif account.doubtful.get(instrument.id) == gap:
             market.halted = f"venue says {amount}, fills say {position.amount}"
         else:
@@ -516,7 +559,7 @@ def _touch_all(state: State) -> None:
 # --- intents promised -------------------------------------------------------------------------
 
 
-def promise(state: State, intent: Intent, level: int, fair: float, now_ns: Nanos) -> None:
+def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: Nanos) -> None:
     """Believe that `intent` is on its way, before it leaves."""
     match intent:
         case Place():

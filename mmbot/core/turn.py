@@ -25,7 +25,17 @@ from math import inf
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, reference
 from mmbot.core.diff import Action, Sweep, amended_amount, diff
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Intent,
+    Place,
+    ReserveLabels,
+    Resync,
+    SaveLatch,
+    VenueIntent,
+)
 from mmbot.core.orders import STRAY_LEVEL, Order
 from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.state import (
@@ -66,6 +76,12 @@ RESYNC_DEADLINE_NS: Nanos = 30 * SECOND
 """A snapshot not back by then never comes."""
 
 _STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
+
+LABELS_BLOCK = 512
+"""Label sequences set aside at a time."""
+
+LABELS_LOW = 256
+"""With fewer left, the next block is asked for."""
 
 SWEEP_FROM = 3
 """From this many cancels on, a sweeping cancel is used when leaving."""
@@ -110,11 +126,39 @@ def turn(
         else:  # orders of ours where nobody quotes: left over from another run
             actions += diff((), state.orders.on(instrument), _STRAY, now_ns)
 
-    intents = list(_spend(state, _swept(state, actions), now_ns))
-    for account in state.accounts.values():
-        intents += _look(state, account, now_ns)
+    intents = list(_keep(state))
+    if _may_send(state, now_ns):
+        intents += _spend(state, _swept(state, actions), now_ns)
+    else:
+        state.dirty.update(dirty)
+    if not state.lease_lost:
+        for account in state.accounts.values():
+            intents += _look(state, account, now_ns)
     state.last_turn_ns = now_ns
     return intents
+
+
+def _keep(state: State) -> Iterator[Intent]:
+    """What the store must do for us: keep the latch, set labels aside."""
+    latch = state.latch
+    if latch.tripped is not None and not latch.asked:
+        latch.asked = True
+        yield SaveLatch(latch.tripped, latch.detail)
+    if state.withdraw_ns:
+        return
+    if state.reserved_upto - state.next_sequence < LABELS_LOW and (
+        state.labels_asked <= state.reserved_upto
+    ):
+        state.labels_asked = max(state.reserved_upto, state.next_sequence) + LABELS_BLOCK
+        yield ReserveLabels(state.labels_asked)
+
+
+def _may_send(state: State, now_ns: Nanos) -> bool:
+    """Not while a tripped latch is on its way to disk, nor before latch and lease have been read
+    again after an absence, nor ever when another engine has taken over."""
+    if state.lease_lost or state.authority_ns < state.away_ns:
+        return False
+    return not state.latch.holds_back(now_ns)
 
 
 def _notice_absence(state: State, now_ns: Nanos) -> None:
@@ -124,6 +168,7 @@ def _notice_absence(state: State, now_ns: Nanos) -> None:
     away_ns = now_ns - state.last_turn_ns
     if away_ns < AWAY_PAUSE_NS:
         return
+    state.away_ns = now_ns
     for account in state.accounts.values():
         doubt(state, account, now_ns)
     if away_ns >= AWAY_TRIP_NS:
@@ -163,6 +208,10 @@ def _standing_reason(state: State, account: Account, market: Market) -> Why | No
         return Why.TRIPPED
     if state.stopping is not None:
         return Why.STOPPING
+    if state.lease_lost:
+        return Why.LEASE_LOST
+    if state.store_trouble:
+        return Why.STORE
     if state.paused is not None:
         return state.paused
     if not account.trading_up or not account.market_up:
@@ -378,7 +427,7 @@ def _swept(state: State, actions: list[Action]) -> list[Action]:
     return swept
 
 
-def _spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[Intent]:
+def _spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
     """Turn actions into promised intents, most urgent first, as far as the budget reaches."""
     for account in state.accounts.values():
         account.budget.refill(now_ns)
@@ -393,7 +442,7 @@ def _spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[Inten
             yield intent
 
 
-def _intent(state: State, action: Action, now_ns: Nanos) -> Intent | None:
+def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     """The request an action stands for, if it can be afforded; else its market stays dirty."""
     order, target = action.order, action.target
     subject = order.instrument if order is not None else action.instrument
@@ -476,9 +525,12 @@ def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
     if not account.resync_ns or now_ns < account.resync_ns:
         return
     since_ns = account.last_snapshot_ns or state.started_ns
+    since_ms = since_ns // MS
+    if not account.last_snapshot_ns and state.resume_ms:
+        since_ms = min(since_ms, state.resume_ms)
     intent = Resync(
         venue=account.venue,
-        fills_since_ms=since_ns // MS - FILLS_OVERLAP_MS,
+        fills_since_ms=since_ms - FILLS_OVERLAP_MS,
         labels=tuple((o.instrument, o.label) for o in unresolved(state, account)),
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
     )

@@ -15,6 +15,7 @@ one place where a model's float becomes an order's Decimal.
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import NewType
 
 from mmbot.core.why import Why
@@ -38,10 +39,14 @@ _MODEL_DIGITS = 10
 """A model's float is rounded to this many decimals before it meets the grid, so that binary
 noise (0.013000000000000001) cannot push a price one tick outward."""
 
+_DECIMALS_KEPT = 4096
 
+
+# Prices and marks come back many times a turn, and between turns; writing one out costs ten lookups.
+@lru_cache(_DECIMALS_KEPT, typed=True)
 def to_decimal(value: float) -> Decimal:
     """A model's float as the Decimal a person would have written."""
-    return Decimal(repr(round(value, _MODEL_DIGITS)))
+    return Decimal(repr(round(value, _MODEL_DIGITS) + 0))  # + 0: there is one zero, not two
 
 
 class Side(Enum):
@@ -50,10 +55,13 @@ class Side(Enum):
     BUY = "buy"
     SELL = "sell"
 
-    @property
-    def sign(self) -> int:
-        """+1 for a buy, -1 for a sell: the sign of the position it adds."""
-        return 1 if self is Side.BUY else -1
+    sign: int
+    """+1 for a buy, -1 for a sell: the sign of the position it adds."""
+
+    def __init__(self, word: str) -> None:
+        self.sign = 1 if word == "buy" else -1
+
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
 
     @property
     def opposite(self) -> "Side":

@@ -64,6 +64,8 @@ class Why(Enum):
     STARTING = "starting"
     RECONCILING = "reconciling"
     LINK_DOWN = "venue link down"
+    STORE = "store in trouble"
+    LEASE_LOST = "another engine runs"
     PAUSED = "paused"
     STOPPING = "stopping"
     TRIPPED = "KILL SWITCH"

@@ -13,9 +13,10 @@ second path.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Intent, venue_of
+from mmbot.core.intents import Intent, ReserveLabels, SaveLatch, StoreIntent, VenueIntent, venue_of
 from mmbot.core.state import State
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import InstrumentId, Nanos, OpenOrder
@@ -38,6 +39,18 @@ Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
 """Sees every turn after its intents have left: (events, intents, desk time)."""
 
 
+class Keeper(Protocol):
+    """What the store is to the runner. Answers come back as events."""
+
+    def carry_out(self, intent: StoreIntent) -> None:
+        """Set labels aside, keep the latch: begun before this returns, answered later."""
+        ...
+
+    def keep(self, state: State) -> None:
+        """Take what the state's journal and order table have that is not kept yet."""
+        ...
+
+
 class Runner:
     """Runs turns for one State until it is told to stop."""
 
@@ -49,6 +62,8 @@ class Runner:
         clock: Clock,
     ) -> None:
         self.state = state
+        self.keeper: Keeper
+        """Set before the first event; it answers into `sink`."""
         self.observers: list[Observer] = []
         self._desks = desks
         self._venues = venues
@@ -82,14 +97,19 @@ class Runner:
         except Exception as error:
             self._failed(error)
             return
-        if self.observers:
-            self._after.append((events, intents, now_ns))
-            if self._after_handle is None:
-                self._after_handle = self._loop.call_later(AFTER_SEND_S, self._observe)
+        self._after.append((events, intents, now_ns))
+        if self._after_handle is None:
+            self._after_handle = self._loop.call_later(AFTER_SEND_S, self._observe)
 
     def _submit(self, intents: Sequence[Intent]) -> None:
-        for venue in self._venues.values():
-            venue.submit([i for i in intents if venue_of(i) == venue.name])
+        by_venue: dict[str, list[VenueIntent]] = {}
+        for intent in intents:
+            if isinstance(intent, ReserveLabels | SaveLatch):
+                self.keeper.carry_out(intent)
+            else:
+                by_venue.setdefault(venue_of(intent), []).append(intent)
+        for name, wanted in by_venue.items():
+            self._venues[name].submit(wanted)
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
@@ -98,6 +118,7 @@ class Runner:
 
     def _observe(self) -> None:
         self._after_handle = None
+        self.keeper.keep(self.state)
         seen, self._after = self._after, []
         for events, intents, now_ns in seen:
             for observer in self.observers:
@@ -149,4 +170,3 @@ class Runner:
         if self._after_handle is not None:
             self._after_handle.cancel()
         self._observe()
-

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mmbot.core.events import Event
-from mmbot.core.intents import Intent
+from mmbot.core.intents import VenueIntent
 from mmbot.core.types import Instrument, OpenOrder
 
 Sink = Callable[[Event], None]
@@ -38,7 +38,7 @@ class Venue(Protocol):
         if the connection breaks."""
         ...
 
-    def submit(self, intents: Sequence[Intent]) -> None:
+    def submit(self, intents: Sequence[VenueIntent]) -> None:
         """Carry these out. The frames are written before this returns; answers come as events."""
         ...
 

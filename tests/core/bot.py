@@ -11,7 +11,17 @@ from typing import TypeVar
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Place,
+    ReserveLabels,
+    Resync,
+    SaveLatch,
+    StoreIntent,
+    VenueIntent,
+)
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.state import Account, State
@@ -37,7 +47,7 @@ from tests.builders import NOW_NS, a_fill, a_quote, an_option
 VENUE = "deribit"
 LABELS = 512
 
-T = TypeVar("T", bound=Intent)
+T = TypeVar("T", bound=VenueIntent)
 
 
 @dataclass(slots=True)
@@ -67,6 +77,7 @@ class Bot:
         self.puppet = Puppet()
         desk = Desk(name="test", venue=VENUE, strategy=self.puppet, rules=tuple(rules))
         self.desks = {instrument.id: desk for instrument in self.instruments}
+        self.for_store: list[StoreIntent] = []
         self._trades = 0
 
     @staticmethod
@@ -82,7 +93,7 @@ class Bot:
         bot.wants = wants
         return bot
 
-    def connect(self) -> list[Intent]:
+    def connect(self) -> list[VenueIntent]:
         """Instruments listed, labels reserved, both links up; returns what the bot asks."""
         return self.turn(
             ev.InstrumentsListed(self.instruments),
@@ -93,14 +104,27 @@ class Bot:
 
     # --- time and turns ---
 
-    def turn(self, *events: ev.Event, after_s: float = 0.01) -> list[Intent]:
-        """`after_s` later, one turn with these events (a Tick if there are none)."""
-        self.now_ns += int(after_s * SECOND)
-        return turn(self.state, events or (ev.Tick(),), self.now_ns, self.desks)
+    def turn(self, *events: ev.Event, after_s: float = 0.01) -> list[VenueIntent]:
+        """`after_s` later, one turn with these events (a Tick if there are none).
 
-    def wait(self, seconds: float) -> list[Intent]:
+        Returns what goes to the venue; what goes to the store is in `for_store`.
+        """
+        self.now_ns += int(after_s * SECOND)
+        to_venue: list[VenueIntent] = []
+        for intent in turn(self.state, events or (ev.Tick(),), self.now_ns, self.desks):
+            if isinstance(intent, ReserveLabels | SaveLatch):
+                self.for_store.append(intent)
+            else:
+                to_venue.append(intent)
+        return to_venue
+
+    def authority(self) -> ev.AuthorityRead:
+        """Lease and latch were read from the store just now."""
+        return ev.AuthorityRead(self.now_ns)
+
+    def wait(self, seconds: float) -> list[VenueIntent]:
         """Ticks every 0.1 s for that long, the market link alive; returns everything sent."""
-        sent: list[Intent] = []
+        sent: list[VenueIntent] = []
         for _ in range(round(seconds * 10)):
             sent += self.turn(self.alive(), ev.Tick(), after_s=0.1)
         return sent
@@ -334,32 +358,32 @@ class Bot:
         raise AssertionError("40 s without a resync")
 
 
-def of_kind(kind: type[T], intents: Iterable[Intent]) -> list[T]:
+def of_kind(kind: type[T], intents: Iterable[VenueIntent]) -> list[T]:
     """The intents of one kind."""
     return [intent for intent in intents if isinstance(intent, kind)]
 
 
-def places(intents: Iterable[Intent]) -> list[Place]:
+def places(intents: Iterable[VenueIntent]) -> list[Place]:
     """New orders."""
     return of_kind(Place, intents)
 
 
-def amends(intents: Iterable[Intent]) -> list[Amend]:
+def amends(intents: Iterable[VenueIntent]) -> list[Amend]:
     """Changes."""
     return of_kind(Amend, intents)
 
 
-def cancels(intents: Iterable[Intent]) -> list[Cancel]:
+def cancels(intents: Iterable[VenueIntent]) -> list[Cancel]:
     """Single cancels."""
     return of_kind(Cancel, intents)
 
 
-def sweeps(intents: Iterable[Intent]) -> list[CancelAll]:
+def sweeps(intents: Iterable[VenueIntent]) -> list[CancelAll]:
     """Sweeping cancels."""
     return of_kind(CancelAll, intents)
 
 
-def resyncs(intents: Iterable[Intent]) -> list[Resync]:
+def resyncs(intents: Iterable[VenueIntent]) -> list[Resync]:
     """Questions to the venue."""
     return of_kind(Resync, intents)
 

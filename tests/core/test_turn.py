@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, ReserveLabels, SaveLatch
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.turn import Desk, turn
@@ -18,6 +18,7 @@ from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from tests.builders import NOW_NS, a_fill, a_perpetual, a_quote, an_option, an_order
 from tests.core.bot import (
+    LABELS,
     Bot,
     a_foreign_order,
     amends,
@@ -678,13 +679,62 @@ def test_two_cancels_are_not_worth_a_sweep() -> None:
 def test_trip_cancels_everything_and_stays() -> None:
     bot = Bot.quoting()
     bot.rest(*both_sides())
-    sent = cancels(bot.turn(ev.Trip(Why.USER, "enough")))
+    assert bot.turn(ev.Trip(Why.USER, "enough")) == []
+    sent = cancels(bot.turn(ev.LatchSaved()))
     assert [c.why for c in sent] == [Why.TRIPPED, Why.TRIPPED]
     bot.turn(*(bot.says_cancelled(o) for o in bot.orders))
     assert places(bot.turn(bot.book(), ev.Unpause())) == []
     bot.turn(ev.Trip(Why.INTERNAL_ERROR, "later"))
     latch = bot.state.latch
     assert (latch.tripped, latch.detail) == (Why.USER, "enough")
+
+
+def test_a_tripped_latch_is_kept_before_any_cancel_leaves() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    bot.for_store.clear()
+    assert bot.turn(ev.Trip(Why.USER, "enough")) == []
+    assert bot.for_store == [SaveLatch(Why.USER, "enough")]
+    assert bot.turn(after_s=0.1) == []
+    assert bot.for_store == [SaveLatch(Why.USER, "enough")]
+
+
+def test_cancels_wait_200_ms_for_a_store_that_does_not_answer() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    bot.turn(ev.Trip(Why.USER, "enough"))
+    assert cancels(bot.turn(after_s=0.19)) == []
+    assert len(cancels(bot.turn(after_s=0.01))) == 2
+
+
+def test_the_next_labels_are_set_aside_before_the_last_ones_are_used() -> None:
+    bot = Bot.quoting()
+    bot.for_store.clear()
+    bot.state.next_sequence = LABELS - 255
+    bot.turn()
+    assert bot.for_store == [ReserveLabels(2 * LABELS)]
+    bot.turn()
+    assert len(bot.for_store) == 1
+    bot.turn(ev.LabelsReserved(2 * LABELS))
+    assert len(bot.for_store) == 1
+
+
+def test_a_store_in_trouble_stops_quoting() -> None:
+    bot = Bot.quoting()
+    bot.rest(*both_sides())
+    assert len(cancels(bot.turn(ev.StoreChanged("disk full")))) == 2
+    bot.wants = both_sides()
+    bot.turn(*(bot.says_cancelled(o) for o in list(bot.orders)))
+    assert places(bot.turn(bot.book())) == []
+    assert len(places(bot.turn(ev.StoreChanged(""), bot.book()))) == 2
+
+
+def test_nothing_is_sent_after_another_engine_took_over() -> None:
+    bot = Bot.quoting(wants=both_sides())
+    bot.turn()
+    bot.wants = both_sides(bid=0.0150)
+    assert bot.turn(ev.LeaseLost("other"), bot.book()) == []
+    assert bot.wait(3.0) == []
 
 
 # --- having been away -------------------------------------------------------------------------
@@ -699,7 +749,9 @@ def test_gap_of_two_seconds_reconciles_first() -> None:
     assert len(sent) == 1
     assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
     assert bot.turn(bot.alive(), bot.book()) == []
-    (amend,) = amends(bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders])))
+    assert bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders])) == []
+    # Latch and lease have been read again: now it may send.
+    (amend,) = amends(bot.turn(bot.authority()))
     assert amend.price == Decimal("0.0195")
     assert bot.state.latch.tripped is None
 
@@ -719,7 +771,8 @@ def test_gap_of_ten_seconds_trips() -> None:
     latch = bot.state.latch
     assert (latch.tripped, latch.detail) == (Why.GAP_IN_TURNS, "no turn for 10.0 s")
     # What is still there is cancelled as soon as the venue has said so.
-    sent = bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders]), bot.alive())
+    snapshot = bot.snapshot(orders=[bot.stated(o) for o in orders])
+    sent = bot.turn(snapshot, bot.alive(), bot.authority(), ev.LatchSaved())
     assert len(cancels(sent)) == 2
 
 

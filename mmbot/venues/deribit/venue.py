@@ -29,7 +29,7 @@ from mmbot.core.events import (
     SnapshotTaken,
     TickerChanged,
 )
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
 from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.state import is_ours
 from mmbot.core.types import (
@@ -57,8 +57,8 @@ from mmbot.venues.base import Capabilities, Sink
 from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.session import Socket
 from mmbot.venues.deribit.requests import Outcome, Reply
+from mmbot.venues.deribit.session import Socket
 
 NAME = "deribit"
 BOOK_LEVELS = 10
@@ -234,7 +234,7 @@ class DeribitVenue:
 
     # --- intents to frames ---
 
-    def submit(self, intents: Sequence[Intent]) -> None:
+    def submit(self, intents: Sequence[VenueIntent]) -> None:
         """Write every frame now; nothing is awaited."""
         for intent in intents:
             match intent:
