@@ -126,19 +126,19 @@ def reference(
             price = float(order.price)
             ours[price] = ours.get(price, 0.0) + float(order.remaining)
     if not unclear and ours:
-        others = []
-        for price, amount in levels:
-            own = ours.pop(price, 0.0)
-            rest = amount - own
-            if rest < -_AMOUNT_NOISE:
-                unclear = True
-                break
-            if rest > _AMOUNT_NOISE:
-                others.append((price, rest))
+        others = dict(levels)
         worst = levels[-1][0] if levels else (0.0 if side is Side.BUY else inf)
-        # An order of ours that should be visible, but is not yet.
-        unclear = unclear or any((p - worst) * side.sign >= 0 for p in ours)
-        levels = tuple(others)
+        for price, own in ours.items():
+            shown = others.get(price)
+            if shown is None:
+                # Where it should be visible, it is not yet.
+                unclear = unclear or (price - worst) * side.sign >= 0
+            elif shown - own > _AMOUNT_NOISE:
+                others[price] = shown - own
+            else:
+                unclear = unclear or shown - own < -_AMOUNT_NOISE
+                del others[price]
+        levels = tuple(others.items())
     if not unclear:
         market.held[side] = (levels, now_ns)
         return levels

@@ -240,6 +240,11 @@ class AuthorityRead:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthorityLate:
+    """The lease ran out for a while, though nobody took it."""
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseLost:
     """Another engine runs this account now; nothing may be sent any more."""
 
@@ -284,6 +289,6 @@ class Trip:
 MarketEvent = InstrumentsListed | BookChanged | BookLost | TickerChanged | TradePrinted
 LinkEvent = LinkChanged | LinkAlive | LimitsRead
 OrderEvent = OrderSeen | RequestRefused | OutcomeUnknown | Filled | SnapshotTaken | SnapshotFailed
-StoreEvent = LabelsReserved | StoreChanged | LatchSaved | AuthorityRead | LeaseLost
+StoreEvent = LabelsReserved | StoreChanged | LatchSaved | AuthorityRead | AuthorityLate | LeaseLost
 Command = Tick | Pause | Unpause | Stop | Trip
 Event = MarketEvent | LinkEvent | OrderEvent | StoreEvent | Command

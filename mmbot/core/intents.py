@@ -86,8 +86,13 @@ class SaveLatch:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReadAuthority:
+    """Have the store say whether the lease is still ours and the latch still armed."""
+
+
 VenueIntent = Place | Amend | Cancel | CancelAll | Resync
-StoreIntent = ReserveLabels | SaveLatch
+StoreIntent = ReserveLabels | SaveLatch | ReadAuthority
 Intent = VenueIntent | StoreIntent
 
 

@@ -62,8 +62,6 @@ class Position:
     fills: int = 0
     volume: Decimal = ZERO
     last_fill_ms: int = 0
-    synced_ms: int = 0
-    """When the venue last stated this very amount (its own time)."""
 
     def open_with(self, amount: Decimal, mark: Decimal | None) -> None:
         """The position that was there before us, taken over at the mark: no profit of ours.
@@ -131,6 +129,30 @@ class Position:
             realized=self.realized - self.fees,
             unrealized=worth - self.open_value,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A journal entry: an execution, valued against `mark`; `ours` if an order of ours made it."""
+
+    fill: Fill
+    instrument: Instrument
+    mark: Decimal
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A journal entry: a position that was there before us, taken over at `mark`. Trades up to
+    `at_ms` (venue time) are part of it."""
+
+    instrument: Instrument
+    amount: Decimal
+    mark: Decimal | None
+    at_ms: int
+
+
+Entry = Booked | Opened
 
 
 @dataclass(slots=True)

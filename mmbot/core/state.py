@@ -13,7 +13,7 @@ from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
-from mmbot.core.inventory import Inventory, Position
+from mmbot.core.inventory import Booked, Entry, Inventory, Opened
 from mmbot.core.latch import Latch
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
 from mmbot.core.types import (
@@ -107,18 +107,6 @@ class SlotMemory:
 
 
 @dataclass(slots=True)
-class Journal:
-    """What must be kept: everything booked since it was last emptied."""
-
-    fills: list[tuple[Fill, bool]] = field(default_factory=list)
-    """Fills, and whether they are ours."""
-    positions: dict[InstrumentId, Position] = field(default_factory=dict)
-    """Positions that changed."""
-    openings: list[tuple[InstrumentId, Decimal]] = field(default_factory=list)
-    """Positions that were there before us, taken over."""
-
-
-@dataclass(slots=True)
 class State:
     """Everything the bot knows."""
 
@@ -142,7 +130,8 @@ class State:
     """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
     worst_coin: dict[str, Decimal] = field(default_factory=dict)
     """Per underlying, the sum of all markets' worst-case exposure, in coin."""
-    journal: Journal = field(default_factory=Journal)
+    journal: list[Entry] = field(default_factory=list)
+    """What was booked and is not kept by the store yet."""
     store_trouble: str = ""
     """Why the store cannot take what happens; empty when it can."""
     lease_lost: str = ""
@@ -152,7 +141,9 @@ class State:
     away_ns: Nanos = 0
     """When the bot last noticed that it had been away ..."""
     authority_ns: Nanos = 0
-    """... and when lease and latch were last read from the store."""
+    """... when lease and latch were last read from the store ..."""
+    authority_asked_ns: Nanos = 0
+    """... and when that was last asked for."""
     last_turn_ns: Nanos = 0
     started_ns: Nanos = 0
     resume_ms: int = 0
@@ -203,6 +194,13 @@ def doubt(state: State, account: Account, now_ns: Nanos) -> None:
     for order in list(state.orders.all()):
         if state.account_of(order.instrument) is account:
             state.orders.lost(order, now_ns)
+
+
+def be_away(state: State, now_ns: Nanos) -> None:
+    """Nobody was at the wheel: believe nothing, and do not send before lease and latch are read."""
+    state.away_ns = now_ns
+    for account in state.accounts.values():
+        doubt(state, account, now_ns)
 
 
 # --- events applied ---------------------------------------------------------------------------
@@ -266,6 +264,8 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             _touch_all(state)
         case ev.AuthorityRead():
             state.authority_ns = event.asked_ns
+        case ev.AuthorityLate():
+            be_away(state, now_ns)
         case ev.LeaseLost():
             state.lease_lost = event.holder
         case ev.Pause():
@@ -400,8 +400,7 @@ def _filled(state: State, fill: Fill) -> None:
     if not state.inventory.book(fill, market.instrument, mark):
         return
     ours = is_ours(fill.label)
-    state.journal.fills.append((fill, ours))
-    state.journal.positions[fill.instrument] = position
+    state.journal.append(Booked(fill, market.instrument, mark, ours))
     if ours:
         assert fill.label is not None
         market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
@@ -490,14 +489,11 @@ def _absorb_positions(
         gap = amount - position.amount
         if not position.opened:
             position.open_with(gap, stated.mark if stated is not None else None)
-            position.synced_ms = event.asked_ns // MS
-            state.journal.openings.append((instrument.id, gap))
-            state.journal.positions[instrument.id] = position
+            at_ms = state.started_ns // MS
+            state.journal.append(Opened(instrument, gap, position.mark, at_ms))
             continue
         if not gap:
             market.halted = ""
-            position.synced_ms = event.asked_ns // MS
-            state.journal.positions[instrument.id] = position
         elif account.doubtful.get(instrument.id) == gap:
             market.halted = f"venue says {amount}, fills say {position.amount}"
         else:

@@ -31,6 +31,7 @@ from mmbot.core.intents import (
     CancelAll,
     Intent,
     Place,
+    ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -43,7 +44,7 @@ from mmbot.core.state import (
     Account,
     State,
     apply,
-    doubt,
+    be_away,
     due,
     promise,
     unresolved,
@@ -76,6 +77,9 @@ RESYNC_DEADLINE_NS: Nanos = 30 * SECOND
 """A snapshot not back by then never comes."""
 
 _STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
+
+AUTHORITY_AGAIN_NS: Nanos = 1 * SECOND
+"""Between two questions to the store whether we may still send."""
 
 LABELS_BLOCK = 512
 """Label sequences set aside at a time."""
@@ -126,7 +130,7 @@ def turn(
         else:  # orders of ours where nobody quotes: left over from another run
             actions += diff((), state.orders.on(instrument), _STRAY, now_ns)
 
-    intents = list(_keep(state))
+    intents = list(_keep(state, now_ns))
     if _may_send(state, now_ns):
         intents += _spend(state, _swept(state, actions), now_ns)
     else:
@@ -138,8 +142,14 @@ def turn(
     return intents
 
 
-def _keep(state: State) -> Iterator[Intent]:
-    """What the store must do for us: keep the latch, set labels aside."""
+def _keep(state: State, now_ns: Nanos) -> Iterator[Intent]:
+    """What the store must do for us: read lease and latch, keep the latch, set labels aside."""
+    if state.authority_ns < state.away_ns and (
+        state.authority_asked_ns < state.away_ns
+        or now_ns >= state.authority_asked_ns + AUTHORITY_AGAIN_NS
+    ):
+        state.authority_asked_ns = now_ns
+        yield ReadAuthority()
     latch = state.latch
     if latch.tripped is not None and not latch.asked:
         latch.asked = True
@@ -168,9 +178,7 @@ def _notice_absence(state: State, now_ns: Nanos) -> None:
     away_ns = now_ns - state.last_turn_ns
     if away_ns < AWAY_PAUSE_NS:
         return
-    state.away_ns = now_ns
-    for account in state.accounts.values():
-        doubt(state, account, now_ns)
+    be_away(state, now_ns)
     if away_ns >= AWAY_TRIP_NS:
         detail = f"no turn for {away_ns / SECOND:.1f} s"
         apply(state, ev.Trip(Why.GAP_IN_TURNS, detail), now_ns)

@@ -13,7 +13,7 @@ one place where a model's float becomes an order's Decimal.
 """
 
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import NewType
@@ -42,7 +42,7 @@ noise (0.013000000000000001) cannot push a price one tick outward."""
 _DECIMALS_KEPT = 4096
 
 
-# Prices and marks come back many times a turn, and between turns; writing one out costs ten lookups.
+# Prices and marks come back many times a turn and between turns; a text costs ten lookups.
 @lru_cache(_DECIMALS_KEPT, typed=True)
 def to_decimal(value: float) -> Decimal:
     """A model's float as the Decimal a person would have written."""
@@ -140,20 +140,22 @@ class Instrument:
         if price <= 0 and side is Side.BUY:
             return None
         tick = self.tick_at(price)
-        rounding = ROUND_FLOOR if side is Side.BUY else ROUND_CEILING
-        snapped = (price / tick).to_integral_value(rounding) * tick
-        if snapped <= 0:
-            return None if side is Side.BUY else tick
-        return snapped.quantize(tick)
+        if price <= 0:
+            return tick
+        ticks, beyond = divmod(price, tick)
+        if side is Side.SELL and beyond:
+            ticks += 1
+        return ticks * tick if ticks else None
 
     def step_price(self, price: Decimal, ticks: int) -> Decimal:
         """`price` moved by that many ticks along the ladder (never below zero)."""
-        finest = min((self.tick, *(step.tick for step in self.tick_steps)))
         while ticks > 0:
             price, ticks = price + self.tick_at(price), ticks - 1
-        while ticks < 0 and price > 0:
-            # On a boundary of the ladder the step down is the tick of the range below.
-            price, ticks = max(ZERO, price - self.tick_at(price - finest)), ticks + 1
+        if ticks < 0:
+            finest = min([self.tick, *[step.tick for step in self.tick_steps]])
+            while ticks < 0 and price > 0:
+                # On a boundary of the ladder the step down is the tick of the range below.
+                price, ticks = max(ZERO, price - self.tick_at(price - finest)), ticks + 1
         return price
 
     def on_grid(self, price: Decimal) -> bool:

@@ -16,7 +16,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Intent, ReserveLabels, SaveLatch, StoreIntent, VenueIntent, venue_of
+from mmbot.core.intents import (
+    Intent,
+    ReadAuthority,
+    ReserveLabels,
+    SaveLatch,
+    StoreIntent,
+    VenueIntent,
+    venue_of,
+)
 from mmbot.core.state import State
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import InstrumentId, Nanos, OpenOrder
@@ -104,7 +112,7 @@ class Runner:
     def _submit(self, intents: Sequence[Intent]) -> None:
         by_venue: dict[str, list[VenueIntent]] = {}
         for intent in intents:
-            if isinstance(intent, ReserveLabels | SaveLatch):
+            if isinstance(intent, ReserveLabels | SaveLatch | ReadAuthority):
                 self.keeper.carry_out(intent)
             else:
                 by_venue.setdefault(venue_of(intent), []).append(intent)

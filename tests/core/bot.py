@@ -16,6 +16,7 @@ from mmbot.core.intents import (
     Cancel,
     CancelAll,
     Place,
+    ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -112,7 +113,7 @@ class Bot:
         self.now_ns += int(after_s * SECOND)
         to_venue: list[VenueIntent] = []
         for intent in turn(self.state, events or (ev.Tick(),), self.now_ns, self.desks):
-            if isinstance(intent, ReserveLabels | SaveLatch):
+            if isinstance(intent, ReadAuthority | ReserveLabels | SaveLatch):
                 self.for_store.append(intent)
             else:
                 to_venue.append(intent)
