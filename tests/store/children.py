@@ -1,0 +1,66 @@
+"""Processes that the tests start, and some of them kill.
+
+start HOME RUN         takes the seat, and dies
+fill HOME RUN          books fills as fast as it can until it is killed
+labels HOME RUN TIMES  reserves blocks of labels
+"""
+
+import asyncio
+import itertools
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+from mmbot.core.types import Side
+from mmbot.store.database import open_store
+from mmbot.store.runs import grant_labels
+from mmbot.store.writer import Writer
+from tests.builders import a_linear_perpetual, an_option
+from tests.store.desk import DEADLINE_S, SEAT, Wall, a_location, a_record, begin
+
+
+def start(home: Path, run: int) -> None:
+    """An engine that dies as soon as it has its seat."""
+    begin(open_store(a_location(home)), run=run)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def fill(home: Path, run: int) -> None:
+    """Book fills on two instruments; say how many were put, and how many are surely written."""
+    database = open_store(a_location(home))
+    started = begin(database, run=run)
+    writer = Writer(database, SEAT, started, wall_ns=Wall(), tell=lambda news: None)
+    dice = random.Random(run)
+    for number in itertools.count(run * 1_000_000):
+        record = a_record(
+            number,
+            side=dice.choice(list(Side)),
+            amount=dice.randint(1, 9),
+            instrument=dice.choice([an_option(), a_linear_perpetual()]),
+        )
+        assert writer.put(record)
+        if dice.random() < 0.2:
+            writer.flush(0)  # no waiting: the thread commits while further fills are put
+        durable = number % 50 == 0 and writer.flush(DEADLINE_S)
+        print("durable" if durable else "put", number, flush=True)
+
+
+def labels(home: Path, run: int, times: int) -> None:
+    """Reserve blocks of labels and say which."""
+    database = open_store(a_location(home))
+    for _ in range(times):
+        with database.transaction() as connection:
+            upto = grant_labels(connection, run, 10)
+        print(upto, flush=True)
+
+
+if __name__ == "__main__":
+    task, folder, *numbers = sys.argv[1:]
+    if task == "start":
+        start(Path(folder), int(numbers[0]))
+    elif task == "fill":
+        asyncio.run(fill(Path(folder), int(numbers[0])))
+    else:
+        labels(Path(folder), int(numbers[0]), int(numbers[1]))

@@ -1,0 +1,148 @@
+"""Fills are booked once for ever, together with what they do to the position."""
+
+import itertools
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mmbot.config import Mode
+from mmbot.core.inventory import Position
+from mmbot.core.types import Side
+from mmbot.store import booking
+from mmbot.store.database import Database, open_store
+from mmbot.store.queries import FillFilter, Reader
+from mmbot.store.records import FillBooked, PositionOpened, Seat
+from tests.builders import NOW_NS, a_linear_perpetual, a_perpetual, an_option
+from tests.store.desk import SEAT, a_location, a_record, an_engine, begin
+
+MARK = Decimal("2000")
+LINEAR = a_linear_perpetual()
+_accounts = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    return open_store(a_location(tmp_path_factory.mktemp("fills")))
+
+
+def trades() -> st.SearchStrategy[list[FillBooked]]:
+    """Different trades on one instrument whose worth is exact in Decimal."""
+    one = st.tuples(
+        st.sampled_from(Side),
+        st.integers(190_000, 210_000).map(lambda cents: Decimal(cents) / 100),
+        st.integers(1, 500).map(lambda lots: Decimal(lots) / 100),
+        st.integers(-50, 50).map(lambda fee: Decimal(fee) / 1000),
+        st.integers(190_000, 210_000).map(lambda cents: Decimal(cents) / 100),
+    )
+    return st.lists(one, min_size=1, max_size=8).map(
+        lambda many: [
+            a_record(
+                number, side=side, price=price, amount=amount, fee=fee, mark=mark, instrument=LINEAR
+            )
+            for number, (side, price, amount, fee, mark) in enumerate(many)
+        ]
+    )
+
+
+@given(trades(), st.data())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_replays_in_any_order_and_number_change_nothing(
+    database: Database, records: list[FillBooked], data: st.DataObject
+) -> None:
+    seat = Seat(Mode.SIM, "deribit", f"account-{next(_accounts)}")
+    run = begin(database, seat).run
+    times = data.draw(st.integers(1, 3))
+    stream = data.draw(st.permutations(records * times))
+    cut = data.draw(st.integers(0, len(stream)))
+    for batch in (stream[:cut], stream[cut:]):
+        with database.transaction() as connection:
+            booking.book(connection, seat, run, batch, NOW_NS)
+
+    reader = Reader(database.location)
+    rows = list(reader.fills(FillFilter(account=seat.account)))
+    assert [row.fill for row in rows] == [replace(r.fill, mark=r.mark) for r in records]
+    [position] = reader.positions(account=seat.account)
+    # By hand: worth is linear, so everything is a sum over the trades.
+    signed = [(r.fill.amount * r.fill.side.sign, r) for r in records]
+    amount = sum(q for q, _ in signed)
+    fees = sum(r.fill.fee for r in records)
+    cash = -sum(q * r.fill.price for q, r in signed) - fees
+    spread = sum(q * (r.mark - r.fill.price) for q, r in signed)
+    assert position.amount == amount
+    assert position.fees == fees
+    assert position.cash == cash
+    assert position.spread == spread
+    assert position.volume == sum(r.fill.amount for r in records)
+    assert position.fills == len(records)
+    profit = position.restore(LINEAR).pnl(MARK)
+    assert profit.total == cash + amount * MARK
+    assert profit.inventory == profit.total - spread + fees
+
+
+def test_the_accounting_continues_after_a_restart_as_if_there_had_been_none(
+    database: Database,
+) -> None:
+    seat = Seat(Mode.SIM, "deribit", "restarted")
+    perpetual = a_perpetual()
+    first = [
+        PositionOpened(perpetual, Decimal(3000), Decimal(2500), 1),
+        a_record(1, price="2000", amount=1000, mark="2100", fee="0.001", instrument=perpetual),
+        a_record(2, side=Side.SELL, price="2050", amount=7000, mark="2040", instrument=perpetual),
+    ]
+    second = [a_record(3, price="1999", amount=300, mark="2001", instrument=perpetual)]
+    run = begin(database, seat).run
+    for session in (first, second):
+        with database.transaction() as connection:
+            booking.book(connection, seat, run, session, NOW_NS)
+
+    expected = Position(perpetual)
+    expected.open_with(Decimal(3000), Decimal(2500))
+    for record in (*first[1:], *second):
+        assert isinstance(record, FillBooked)
+        expected.book(record.fill, record.mark)
+    [row] = Reader(database.location).positions(account="restarted")
+    assert row.restore(perpetual) == expected
+    assert row.opened_ms == 1
+
+
+def test_an_opening_is_booked_once_per_instrument(database: Database) -> None:
+    seat = Seat(Mode.SIM, "deribit", "opened-twice")
+    run = begin(database, seat).run
+    for amount in (5, 7):
+        with database.transaction() as connection:
+            opening = PositionOpened(an_option(), Decimal(amount), Decimal("0.02"), amount)
+            booking.book(connection, seat, run, [opening], NOW_NS)
+    [row] = Reader(database.location).positions(account="opened-twice")
+    assert (row.amount, row.opening, row.opened_ms) == (5, 5, 5)
+
+
+def test_the_same_trade_id_on_another_account_is_another_trade(database: Database) -> None:
+    for account in ("one", "two"):
+        seat = Seat(Mode.SIM, "deribit", account)
+        run = begin(database, seat).run
+        with database.transaction() as connection:
+            booking.book(connection, seat, run, [a_record(1)], NOW_NS)
+    reader = Reader(database.location)
+    assert reader.trade_ids("deribit", "one") == reader.trade_ids("deribit", "two") == {"t1"}
+
+
+async def test_a_fill_keeps_every_field(tmp_path: Path) -> None:
+    location = a_location(tmp_path)
+    fill = replace(a_record(1, fee="-0.0003").fill, index=Decimal("2850.12"), label=None)
+    async with an_engine(location) as engine:
+        engine.writer.put(FillBooked(fill, an_option(), Decimal("0.0210"), ours=False))
+        engine.flush()
+    [row] = Reader(location).fills()
+    assert row.fill == replace(fill, mark=Decimal("0.0210"))
+    assert (row.venue, row.account, row.run, row.ours) == (
+        SEAT.venue,
+        SEAT.account,
+        engine.run,
+        False,
+    )
