@@ -144,12 +144,12 @@ class Order:
     @property
     def remaining(self) -> Decimal:
         """What the venue says is still open."""
-        return max(ZERO, self.amount - self.filled)
+        return self.amount - self.filled if self.filled < self.amount else ZERO
 
     @property
     def owed(self) -> Decimal:
         """Filled by the venue's word, but no fill of it booked yet."""
-        return max(ZERO, self.filled - self.booked)
+        return self.filled - self.booked if self.booked < self.filled else ZERO
 
     @property
     def exposed(self) -> Decimal:

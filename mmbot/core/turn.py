@@ -119,9 +119,10 @@ def turn(
     _notice_absence(state, now_ns)
 
     dirty, state.dirty = state.dirty, {}
-    for instrument in dirty:
-        if instrument in desks:
-            _reckon(state, state.markets[instrument], ())
+    if len(dirty) > 1:  # a market alone is judged by what the others add up to, which stands
+        for instrument in dirty:
+            if instrument in desks:
+                _reckon(state, state.markets[instrument], ())
     actions: list[Action] = []
     for instrument in dirty:
         desk = desks.get(instrument)
@@ -207,6 +208,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
         else:
             market.quotes = tuple(quotes)
             approved = _approve(state, desk, market, view, orders, now_ns)
+    _reckon(state, market, approved)
     return diff(approved, orders, market.why, now_ns - desk.refresh_ns)
 
 
@@ -293,7 +295,6 @@ def _approve(
     for side in Side:
         why.setdefault(side, Why.SIDE_OFF)
     market.why = why
-    _reckon(state, market, approved)
     return approved
 
 
@@ -332,16 +333,17 @@ def _judge(
     """One target before the core's own checks and the desk's rules: what is left of it."""
     if now_ns < state.slot(target.instrument, target.side, target.level).not_before_ns:
         return Why.REFUSED
-    against = [t.price for t in approved if t.side is not target.side]
+    side = target.side
+    nearest = min if side is Side.BUY else max
+    against = [t.price for t in approved if t.side is not side]
     for order in orders:
-        if order.side is not target.side and order.working:
-            against += [order.price, order.want_price or order.price]
-    if any((target.price - price) * target.side.sign >= 0 for price in against):
+        if order.side is not side and order.working:
+            against += (order.price, order.want_price or order.price)
+    if against and (target.price - nearest(against)) * side.sign >= 0:
         return Why.SELF_CROSS
-    wanted = [t.price for t in targets if t.side is not target.side]
-    best = (min if target.side is Side.BUY else max)(wanted, default=None)
-    beside = _worst(orders, target.side, approved, besides=target.level)
-    proposal = Proposal(target, view.position + beside * target.side.sign, best)
+    best = nearest([t.price for t in targets if t.side is not side], default=None)
+    beside = _worst(orders, side, approved, besides=target.level)
+    proposal = Proposal(target, view.position + beside * side.sign, best)
     size = target.size
     for rule in desk.rules:
         verdict = rule.check(view, proposal)
@@ -366,14 +368,15 @@ def _worst(
     resting: dict[int, Decimal] = {}
     for order in orders:
         if order.side is side:
-            owed += order.owed
+            of_this = order.owed
+            owed += of_this
             if order.level != besides:
                 at_level = resting.get(order.level, ZERO)
-                resting[order.level] = at_level + order.exposed - order.owed
+                resting[order.level] = at_level + order.exposed - of_this
     for target in approved:
         if target.side is side and target.level != besides:
             resting[target.level] = max(resting.get(target.level, ZERO), target.size)
-    return owed + sum(resting.values(), ZERO)
+    return sum(resting.values(), owed)
 
 
 def _reckon(state: State, market: Market, approved: Sequence[Approved]) -> None:

@@ -7,6 +7,7 @@ the best price of the other side. Both bounds only push outward, so a spread is 
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from math import inf, isfinite
 
 from mmbot.core.costs import cost_floor
@@ -85,7 +86,7 @@ def find_ground(view: View, *, margin: Decimal, max_position: Decimal) -> Ground
     if bid is None and ask is None:
         return Why.BOOK_EMPTY
     # One sum finds every NaN and infinity: both survive addition.
-    total = sum(map(sum, view.bids)) + sum(map(sum, view.asks))
+    total = sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks))
     if not isfinite(total) or (bid is not None and bid <= 0) or (ask is not None and ask <= 0):
         return Why.BOOK_IMPLAUSIBLE
     if bid is not None and ask is not None and bid >= ask:
