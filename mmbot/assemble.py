@@ -5,39 +5,48 @@ The only file that knows every room. A mode is a constructor call here, never an
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from mmbot.choose import choose
 from mmbot.cli.frame import StatusFrame, Summary
 from mmbot.cli.report import statistics_line, status_frame, summary
-from mmbot.config import Config, Desk, Mode, credentials
+from mmbot.config import Config, Mode, credentials
 from mmbot.core import events as ev
 from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk as TradingDesk
-from mmbot.core.types import SECOND, Instrument, Kind
+from mmbot.core.types import SECOND, Instrument
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
-from mmbot.engine.keeper import Forgetful
+from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner
-from mmbot.errors import ConfigError
+from mmbot.errors import ExitCode, MmbotError, Refused
 from mmbot.ops.log import log_turn
+from mmbot.store import worlds
+from mmbot.store.database import Database, open_store
+from mmbot.store.locations import locate
+from mmbot.store.queries import Reader
+from mmbot.store.records import RunDraft, RunStarted, Seat
+from mmbot.store.runs import start_run
+from mmbot.store.writer import Writer
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.venue import DeribitVenue
-from mmbot.venues.embedded import start_embedded
+from mmbot.venues.embedded import start_embedded, still_runs
 
 RUN_BITS = 28
 """With the 24 bits of a sequence number, a label fits one 53-bit integer."""
 
 FRAME_EVERY_S = 0.5
 STATISTICS_EVERY_S = 30.0
+HEARTBEAT_S = 1.0
+CLOSE_DEADLINE_S = 5.0
 
 _log = logging.getLogger("mmbot")
 
@@ -48,9 +57,18 @@ class Engine:
 
     config: Config
     clock: Clock
+    seat: Seat
     venue: DeribitVenue
     runner: Runner
+    keeper: StoreKeeper
     instruments: Sequence[Instrument]
+
+    async def close(self, exit_code: int) -> None:
+        """Close every connection, then write what is left and give up the lease."""
+        await self.venue.close()
+        self.runner.flush()
+        if not self.keeper.writer.close(exit_code, CLOSE_DEADLINE_S):
+            _log.error("the store did not take everything: %s", self.keeper.writer.problem)
 
 
 async def run_quote(
@@ -63,20 +81,40 @@ async def run_quote(
     leave = asyncio.Event()
     _leave_on_signals(leave)
     engine = await assemble(config, Clock())
+    exit_code = ExitCode.BUG
     try:
-        return await _quote(engine, leave, on_status)
+        said = await _quote(engine, leave, on_status)
+        exit_code = ExitCode.ORDERS_MAY_REMAIN if said.open_orders_after_stop else ExitCode.OK
+        return said
+    except MmbotError as error:
+        exit_code = error.exit_code
+        raise
     finally:
-        await engine.venue.close()
+        await engine.close(exit_code)
 
 
 async def assemble(config: Config, clock: Clock) -> Engine:
-    """An engine with its instruments chosen, not yet connected. The caller closes its venue."""
-    venue = await _venue(config, clock)
+    """An engine with its store open, its lease taken and its past taken over, not yet connected.
+
+    The caller closes it. Raises MmbotError.
+    """
+    location = locate(config.desk.mode, os.environ, config.store.url)
+    database = open_store(location)
+    venue = await _venue(config, clock, database)
     try:
         listed = await venue.open()
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await venue.venue_ms())
-        return _engine(config, clock, venue, choose(listed, config.desk))
+        instruments = choose(listed, config)
+        seat = Seat(config.desk.mode, venue.name, await venue.account())
+        draft = RunDraft(
+            seat,
+            venue.endpoint,
+            str(config.path.absolute()) if config.path else None,
+            str(Path.cwd() / ".env"),
+        )
+        run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
+        return _engine(config, clock, venue, instruments, seat, run, database)
     except BaseException:
         await venue.close()
         raise
@@ -88,11 +126,17 @@ async def _quote(
     runner, clock, venue = engine.runner, engine.clock, engine.venue
     mode = engine.config.desk.mode.value
     await venue.connect(runner.sink, engine.instruments)
-    chores = [asyncio.ensure_future(_statistics(runner.state, clock))]
+    chores = [
+        asyncio.ensure_future(_statistics(runner.state, clock)),
+        asyncio.ensure_future(_heartbeat(engine)),
+    ]
     if on_status is not None:
         chores.append(asyncio.ensure_future(_frames(engine, on_status)))
     try:
         await runner.run(leave, engine.config.desk.duration_s)
+        holder = runner.state.lease_lost
+        if holder:
+            raise Refused(f"run {holder} has taken this account over: nothing was sent any more")
         left = await runner.stop(Why.USER)
     finally:
         for chore in chores:
@@ -108,48 +152,84 @@ async def _quote(
     return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders)
 
 
-async def _venue(config: Config, clock: Clock) -> DeribitVenue:
+async def _venue(config: Config, clock: Clock, database: Database) -> DeribitVenue:
     """Where the quoting goes. Every mode ends in the same client on the same code."""
-    assert config.desk.mode is Mode.SIM, config.desk.mode
-    url = config.sim.url
-    if url is None:
-        embedded = await start_embedded(config.desk.venue, config.sim.seed, config.sim.at)
-        _log.info(
-            "simulated venue %s at %s (pid %d)", embedded.world, embedded.rest_url, embedded.pid
-        )
-        url = embedded.rest_url
-    keys = credentials(config.desk.mode, Path.cwd())
+    if config.desk.mode is Mode.SIM and config.sim.url is None:
+        config = replace(config, sim=replace(config.sim, url=await _world(config, database, clock)))
+    keys = credentials(config.desk.mode, Path.cwd(), config.desk.venue)
+    settings = {"apiKey": keys.key, "secret": keys.secret}
+    return DeribitVenue(await client_for(config, clock, settings), clock)
+
+
+async def client_for(config: Config, clock: Clock, settings: dict[str, Any]) -> Deribit:
+    """The client of a mode, not connected. `settings` are ccxt's; without keys it is public."""
+    if config.desk.mode is Mode.SIM:
+        url = config.sim.url or await _embedded_url(config)
+        ws = url.replace("http", "ws", 1) + "/ws/api/v2"
+        settings = {**settings, "urls": {"api": {"rest": url, "ws": ws}}}
     client = Deribit(
-        {
-            "apiKey": keys.key,
-            "secret": keys.secret,
-            "urls": {"api": {"rest": url, "ws": url.replace("http", "ws", 1) + "/ws/api/v2"}},
-        },
+        settings,
         now_ms=clock.now_ms,
         monotonic=clock.monotonic_s,
         time_scale=1 / clock.scale,
     )
-    return DeribitVenue(client, clock)
+    if config.desk.mode is Mode.TESTNET:
+        client.set_sandbox_mode(True)
+    return client
+
+
+async def _embedded_url(config: Config) -> str:
+    embedded = await start_embedded(config.desk.venue, config.sim.seed, config.sim.at)
+    _log.info("simulated venue %s at %s (pid %d)", embedded.world, embedded.url, embedded.pid)
+    return embedded.url
+
+
+async def _world(config: Config, database: Database, clock: Clock) -> str:
+    """Where the simulated venue of this seed and date listens: the one that runs, or a new one."""
+    exchange, seed, at = config.desk.venue, config.sim.seed, config.sim.at
+    known = worlds.newest(database, exchange, seed, at.isoformat())
+    if known is not None and still_runs(known.url, known.pid):
+        _log.info("back on simulated venue %s at %s", known.world_id, known.url)
+        return known.url
+    made = await start_embedded(exchange, seed, at)
+    _log.info("simulated venue %s at %s (pid %d)", made.world, made.url, made.pid)
+    world = worlds.World(exchange, seed, at.isoformat(), made.world, made.url, made.pid)
+    worlds.remember(database, world, clock.wall_ns())
+    return made.url
 
 
 def _engine(
-    config: Config, clock: Clock, venue: DeribitVenue, instruments: Sequence[Instrument]
+    config: Config,
+    clock: Clock,
+    venue: DeribitVenue,
+    instruments: Sequence[Instrument],
+    seat: Seat,
+    run: RunStarted,
+    database: Database,
 ) -> Engine:
     now_ns = clock.now_ns()
-    state = State(run=base36(secrets.randbits(RUN_BITS)), started_ns=now_ns)
+    state = State(run=base36(run.run), started_ns=now_ns)
     apply(state, ev.InstrumentsListed(tuple(instruments)), now_ns)
-    desk = TradingDesk(
+    apply(state, ev.LabelsReserved(run.labels_upto), now_ns)
+    restore(state, Reader(database.location), seat, clock)
+    desk = trading_desk(config, venue.name)
+    desks = {instrument.id: desk for instrument in instruments}
+    runner = Runner(state, desks, {venue.name: venue}, clock)
+    keeper = runner.keeper = StoreKeeper(runner.sink, clock)
+    keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
+    runner.observers.append(log_turn)
+    return Engine(config, clock, seat, venue, runner, keeper, instruments)
+
+
+def trading_desk(config: Config, venue: str) -> TradingDesk:
+    """The strategy and the rules of a configuration, for every instrument it names."""
+    return TradingDesk(
         name=config.strategy.name,
-        venue=venue.name,
+        venue=venue,
         strategy=cast(Strategy, config.strategy.build()),
         rules=tuple(cast(RiskRule, rule.build()) for rule in config.rules),
         refresh_ns=int(config.desk.refresh_s * SECOND),
     )
-    desks = {instrument.id: desk for instrument in instruments}
-    runner = Runner(state, desks, {venue.name: venue}, clock)
-    runner.keeper = Forgetful(runner.sink)
-    runner.observers.append(log_turn)
-    return Engine(config, clock, venue, runner, instruments)
 
 
 def _leave_on_signals(leave: asyncio.Event) -> None:
@@ -169,69 +249,18 @@ async def _statistics(state: State, clock: Clock) -> None:
         _log.info("%s", statistics_line(state, clock.now_ns()))
 
 
+async def _heartbeat(engine: Engine) -> None:
+    """Tell other processes, through the store, that we live and how things stand."""
+    mode = engine.config.desk.mode.value
+    while True:
+        now_ns = engine.clock.now_ns()
+        engine.keeper.publish(status_frame(engine.runner.state, mode, engine.venue.name, now_ns))
+        await engine.clock.sleep(HEARTBEAT_S)
+
+
 async def _frames(engine: Engine, on_status: Callable[[StatusFrame], None]) -> None:
     mode = engine.config.desk.mode.value
     while True:
         now_ns = engine.clock.now_ns()
         on_status(status_frame(engine.runner.state, mode, engine.venue.name, now_ns))
         await engine.clock.sleep(FRAME_EVERY_S)
-
-
-# --- choosing instruments ---------------------------------------------------------------------
-
-
-def choose(listed: Iterable[Instrument], desk: Desk) -> list[Instrument]:
-    """The instruments a desk names. Raises ConfigError with what is listed instead."""
-    listed = list(listed)
-    chosen = [*_named(listed, desk.symbols)]
-    if desk.expiry is not None:
-        chosen += _options(listed, desk, desk.expiry)
-    return list({instrument.id: instrument for instrument in chosen}.values())
-
-
-def _named(listed: list[Instrument], symbols: Sequence[str]) -> list[Instrument]:
-    by_name = {i.name: i for i in listed}
-    by_name.update({i.symbol: i for i in listed})
-    for symbol in symbols:
-        if symbol not in by_name:
-            perpetuals = ", ".join(i.name for i in listed if i.kind is Kind.PERPETUAL)
-            raise ConfigError(f"--symbols: {symbol} is not listed; perpetuals are {perpetuals}")
-    return [by_name[symbol] for symbol in symbols]
-
-
-def _options(listed: list[Instrument], desk: Desk, expiry: date) -> list[Instrument]:
-    chain = [
-        i for i in listed if i.kind is Kind.OPTION and i.underlying == desk.underlying and i.inverse
-    ]
-    if not chain:
-        known = sorted({i.underlying for i in listed if i.kind is Kind.OPTION})
-        raise ConfigError(
-            f"--underlying: no options on {desk.underlying}; there are options on "
-            f"{', '.join(known)}"
-        )
-    dates = sorted({_expiry_date(i) for i in chain})
-    if expiry not in dates:
-        raise ConfigError(
-            f"--expiry: no {desk.underlying} options expire on {expiry:%Y%m%d}; live expiries are "
-            f"{', '.join(f'{d:%Y%m%d}' for d in dates)}"
-        )
-    chain = [i for i in chain if _expiry_date(i) == expiry]
-    strikes = sorted({i.strike for i in chain if i.strike is not None})
-    wanted = strikes if desk.all_strikes else desk.strikes
-    for strike in wanted:
-        if strike not in strikes:
-            nearest = sorted(sorted(strikes, key=lambda s: abs(s - strike))[:4])
-            raise ConfigError(
-                f"--strikes: {strike} is not listed for {expiry:%Y%m%d}; the nearest are "
-                f"{', '.join(map(_plain, nearest))}"
-            )
-    return [i for strike in wanted for i in chain if i.strike == strike]
-
-
-def _expiry_date(instrument: Instrument) -> date:
-    assert instrument.expiry_ns is not None
-    return datetime.fromtimestamp(instrument.expiry_ns // SECOND, UTC).date()
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number:f}".rstrip("0").rstrip(".") if "." in f"{number:f}" else f"{number:f}"

@@ -18,6 +18,9 @@ A file looks like this; every key has a default, and `--config FILE` loads it:
     [sim]                          # the simulated world
     seed = 1
 
+    [store]                        # where runs, orders and fills are kept
+    url = "sqlite:////var/lib/mmbot/desk.db"
+
 Flags are put into the same tables before anything is checked, so a flag and a file are refused
 for the same reasons in the same words. Secrets are never read from a file of this kind.
 """
@@ -43,6 +46,13 @@ from mmbot.settings import check, manual, settings_class, unknown
 SIM_SEED = 1
 SIM_START = datetime(2025, 6, 2, 12, tzinfo=UTC)
 
+FILE_MAX_BYTES = 32_768
+"""No desk file is larger; something else that was named by mistake may be endless."""
+
+STRIKE_MAX = Decimal(10**9)
+YEARS = range(2000, 2100)
+"""Moments outside these are slips."""
+
 
 class Mode(Enum):
     """Where the quoting goes. Real money needs an explicit choice; SIM needs nothing."""
@@ -60,7 +70,9 @@ class Desk:
 
     mode: Annotated[Mode, doc("where the quoting goes")] = Mode.SIM
     venue: Annotated[str, doc("the exchange")] = "deribit"
-    underlying: Annotated[str, doc("coin the options are on")] = "ETH"
+    underlying: Annotated[
+        str, doc("what the options are on, as their names begin: ETH; ETH_USDC for those in USDC")
+    ] = "ETH"
     expiry: Annotated[date | None, doc("expiry of the options")] = None
     strikes: Annotated[tuple[Decimal, ...], doc("strikes; the call and the put of each")] = ()
     all_strikes: Annotated[bool, doc("every strike listed for the expiry")] = False
@@ -77,6 +89,16 @@ class Sim:
     url: Annotated[str | None, doc("address of a running `mmbot sim serve`")] = None
     seed: Annotated[int, Ge(0), Le(2**63 - 1), doc("one seed, one world")] = SIM_SEED
     at: Annotated[datetime, doc("moment at which the world starts")] = SIM_START
+
+
+@settings_class
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database, where it is not the mode's own file under $MMBOT_HOME."""
+
+    url: Annotated[
+        str | None, doc("sqlite:///FILE or postgresql://HOST/NAME; MMBOT_DATABASE_URL wins")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,7 @@ class Config:
 
     desk: Desk
     sim: Sim
+    store: Store
     strategy: PluginTable
     rules: tuple[PluginTable, ...]
     plugins: tuple[str, ...]
@@ -115,6 +138,10 @@ class Config:
     def origin(self, key: str) -> str:
         """Where a value was given: a flag, a file and line, or "default"."""
         return self.origins.get(key, "default")
+
+    def explicit(self, key: str) -> bool:
+        """Whether a person gave this value."""
+        return key in self.origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +180,55 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
 
     desk = _desk(written)
     sim = _sim(written)
+    if desk.mode is not Mode.SIM:
+        _refuse_sim_flags(written, desk.mode)
+    store = _store(written)
     strategy, *rest = (_plugin(written, Family.STRATEGY, n) for n in written.tables["strategy"])
     assert not rest
     rules = tuple(_plugin(written, Family.RULE, name) for name in written.tables["risk"])
     _check_plugins(strategy, rules)
-    return Config(desk, sim, strategy, rules, plugins, path, dict(written.origins))
+    return Config(desk, sim, store, strategy, rules, plugins, path, dict(written.origins))
 
 
-def credentials(mode: Mode, folder: Path) -> Credentials:
+def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials:
     """The key pair for a mode, from the environment or else from `folder`/.env.
 
-    The simulator has a pair of its own (MMBOT_SIM_KEY, MMBOT_SIM_SECRET, both "sim" unless set),
-    so that a real key is never sent to it.
+    Every mode has a pair of its own, so that a real key is never sent elsewhere: for Deribit
+    DERIBIT_API_KEY and DERIBIT_API_SECRET, DERIBIT_TESTNET_API_KEY and DERIBIT_TESTNET_API_SECRET,
+    and for the simulator MMBOT_SIM_KEY and MMBOT_SIM_SECRET (both "sim" unless set).
+
+    Raises ConfigError where a real pair is missing or incomplete.
     """
+    known = {**_env_file(folder / ".env"), **os.environ}
+    if mode is Mode.SIM:
+        return Credentials(
+            known.get("MMBOT_SIM_KEY") or "sim", known.get("MMBOT_SIM_SECRET") or "sim"
+        )
+    assert mode in (Mode.TESTNET, Mode.LIVE), mode
+    prefix = f"{venue.upper()}_TESTNET_API" if mode is Mode.TESTNET else f"{venue.upper()}_API"
+    names_wanted = (f"{prefix}_KEY", f"{prefix}_SECRET")
+    key, secret = (known.get(name) or "" for name in names_wanted)
+    missing = [name for name, value in zip(names_wanted, (key, secret), strict=True) if not value]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigError(
+            f"--{mode.value} needs credentials: {' and '.join(missing)} {verb} not set; put them "
+            f"into the environment or into {folder / '.env'}"
+        )
+    return Credentials(key, secret)
+
+
+def _env_file(path: Path) -> dict[str, str | None]:
     from dotenv import dotenv_values
 
-    assert mode is Mode.SIM, mode
-    known = {**dotenv_values(folder / ".env"), **os.environ}
-    return Credentials(known.get("MMBOT_SIM_KEY") or "sim", known.get("MMBOT_SIM_SECRET") or "sim")
+    try:
+        return dict(dotenv_values(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+
+
+_TABLES = ("desk", "strategy", "risk", "sim", "store")
 
 
 # What was written ---------------------------------------------------------------------------------
@@ -180,7 +238,7 @@ def credentials(mode: Mode, folder: Path) -> Credentials:
 class _Written:
     """The raw tables before they are checked, and the place of each value.
 
-    `tables["desk"]` and `tables["sim"]` map keys to values; `tables["strategy"]` and
+    `tables["desk"]`, `["sim"]` and `["store"]` map keys to values; `tables["strategy"]` and
     `tables["risk"]` map names to such tables.
     """
 
@@ -188,7 +246,7 @@ class _Written:
     origins: dict[str, str]
 
     def __post_init__(self) -> None:
-        for name in ("desk", "sim", "strategy", "risk"):
+        for name in _TABLES:
             self.tables.setdefault(name, {})
 
     def table(self, path: str) -> dict[str, object]:
@@ -214,14 +272,14 @@ _SECRET = re.compile(
 
 
 def _read(path: Path) -> _Written:
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         document = tomllib.loads(text, parse_float=Decimal)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: too many brackets inside each other") from None
+    except (ValueError, InvalidOperation) as error:
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number too long"
+        raise ConfigError(f"{path}: not valid TOML: {reason}") from error
     origins = {key: f"{path}:{line}" for key, line in _lines(text).items()}
     for key in origins:
         if _SECRET.search(key.rpartition(".")[2]):
@@ -230,8 +288,8 @@ def _read(path: Path) -> _Written:
                 "or .env only: remove it from this file"
             )
     for name, value in document.items():
-        if name not in ("desk", "sim", "strategy", "risk", "plugins"):
-            known = ("desk", "strategy", "risk", "sim", "plugins")
+        if name not in (*_TABLES, "plugins"):
+            known = (*_TABLES, "plugins")
             raise ConfigError(f"{origins[name]}: {unknown('table', name, known)}")
         if name != "plugins" and not isinstance(value, dict):
             raise ConfigError(f"{origins[name]}: expected a table [{name}]")
@@ -241,6 +299,21 @@ def _read(path: Path) -> _Written:
                     f"{origins[f'{name}.{part}']}: expected a table such as [{name}.NAME]"
                 )
     return _Written(document, origins)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            read = file.read(FILE_MAX_BYTES + 1)
+        if len(read) > FILE_MAX_BYTES:
+            raise ConfigError(f"{path}: larger than any desk file: give a TOML desk file")
+        return read.decode()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: not UTF-8 text; give a TOML desk file"
+        ) from error
 
 
 def _lines(text: str) -> dict[str, int]:
@@ -404,9 +477,9 @@ def _desk(written: _Written) -> Desk:
         raise ConfigError(
             f"{where('venue')}: {unknown('exchange', desk.venue, names(Family.VENUE))}"
         )
-    if desk.mode is not Mode.SIM:
+    if desk.mode is Mode.PAPER:
         raise ConfigError(
-            f"{where('mode')}: mode {desk.mode.value} is not available in this version; "
+            f"{where('mode')}: mode paper is not available in this version; "
             "leave it out to trade on the simulated venue"
         )
     if desk.strikes and desk.all_strikes:
@@ -419,6 +492,10 @@ def _desk(written: _Written) -> Desk:
     if desk.expiry is not None and not (desk.strikes or desk.all_strikes):
         raise ConfigError(
             f"{where('expiry')}: needs strikes: add --strikes 2800,2900 or --all-strikes"
+        )
+    if "symbols" in table and not desk.symbols:
+        raise ConfigError(
+            f"{where('symbols')}: no symbol given: write them like BTC-PERPETUAL,ETH-PERPETUAL"
         )
     if not desk.symbols and desk.expiry is None:
         raise ConfigError(
@@ -448,9 +525,9 @@ def _strikes(value: object, where: str) -> tuple[Decimal, ...]:
         strike = number(part) if isinstance(part, str) else part
         if isinstance(strike, int) and not isinstance(strike, bool):
             strike = Decimal(strike)
-        if not isinstance(strike, Decimal) or not strike.is_finite() or strike <= 0:
+        if not isinstance(strike, Decimal) or not strike.is_finite() or not 0 < strike < STRIKE_MAX:
             raise ConfigError(
-                f"{where}: strike {str(part)!r} is not a number greater than 0: "
+                f"{where}: strike {str(part)[:40]!r} is not a number greater than 0: "
                 "write them like 2800,2900"
             )
         strikes.append(strike)
@@ -476,13 +553,38 @@ def _sim(written: _Written) -> Sim:
     return sim
 
 
+_HAS_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]password=")
+
+
+def _refuse_sim_flags(written: _Written, mode: Mode) -> None:
+    """A file may hold the settings of several modes; a flag says what is wanted now."""
+    for key in ("url", "seed", "at"):
+        given = written.origins.get(f"sim.{key}", "")
+        if given.startswith("--"):
+            raise ConfigError(
+                f"{given} is for the simulated venue, but {written.origins['desk.mode']} says "
+                f"{mode.value}: drop one of them"
+            )
+
+
+def _store(written: _Written) -> Store:
+    where = written.where("store")
+    store = check(Store, written.tables["store"], "[store]", where)
+    if store.url is not None and _HAS_PASSWORD.search(store.url):
+        raise ConfigError(
+            f"{where('url')}: [store] url has a password in it; passwords are read from the "
+            "environment only: set MMBOT_DATABASE_URL instead"
+        )
+    return store
+
+
 def moment(value: object, where: str) -> datetime:
     """A moment in UTC from its text, for instance 2025-06-02T12:00:00Z. Raises ConfigError."""
     try:
         when = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
         when = None
-    if when is None or when.tzinfo is None:
+    if when is None or when.tzinfo is None or when.year not in YEARS:
         raise ConfigError(
             f"{where}: {str(value)!r} is not a moment in UTC: write it like 2025-06-02T12:00:00Z"
         )

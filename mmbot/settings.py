@@ -26,6 +26,12 @@ from mmbot.errors import ConfigError
 
 T = TypeVar("T")
 
+_MOST = 10**12
+"""No price, amount, width or time is larger, whatever it is counted in."""
+
+_SHOWN_MAX = 60
+"""A value longer than this is cut where it is quoted in a message."""
+
 Where = Callable[[str], str]
 """Key -> where its value was written, for instance "desk.toml:12" or "--max-position".
 The key "" stands for the table as a whole."""
@@ -76,6 +82,10 @@ def check(cls: type[T], table: Mapping[str, object], title: str, where: Where) -
         if first["type"] == "value_error":
             raise ConfigError(f"{where(key)}: {title} {first['ctx']['error']}") from None
         raise ConfigError(_complaint(cls, table, title, key, where)) from None
+    for key in table:
+        # Far beyond any amount there is, and beyond what can be divided exactly: a slip.
+        if isinstance(getattr(built, key), float | Decimal) and abs(getattr(built, key)) > _MOST:
+            raise ConfigError(f"{_complaint(cls, table, title, key, where)}, at most {_MOST}")
     # Pydantic reads "3" as a number and 1 as true. In a file that decides about money, a value of
     # another kind is more often a slip than a wish.
     for key, value in table.items():
@@ -111,7 +121,8 @@ def _complaint(cls: type, table: Mapping[str, object], title: str, key: str, whe
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return repr(value) if isinstance(value, str) else str(value)
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= _SHOWN_MAX else f"{text[:_SHOWN_MAX]}..."
 
 
 def _default(field: Any) -> object:

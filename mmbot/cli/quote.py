@@ -1,9 +1,11 @@
 """`mmbot quote`: make a market until Ctrl+C, showing what happens.
 
-stdout carries the table and the summary, or with --json one object; all else goes to stderr.
+stdout carries the table and the summary, or with --json one object; all else goes to stderr. With
+--dry-run it is what a run would begin with (rehearsal.py).
 """
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.config import KNOWN_FLAGS, Config, load_config
+from mmbot.config import KNOWN_FLAGS, Config, Mode, credentials, load_config
 from mmbot.errors import OrdersMayRemain
 
 if TYPE_CHECKING:
@@ -46,7 +48,10 @@ def quote(
     exchange: Annotated[
         Text, _text("--exchange", "NAME", _WHAT, "Venue. (default deribit)")
     ] = None,
-    underlying: Annotated[Text, _text("--underlying", "COIN", _WHAT, "Coin. (default ETH)")] = None,
+    underlying: Annotated[
+        Text,
+        _text("--underlying", "COIN", _WHAT, "Options on it; ETH_USDC: in USDC. (default ETH)"),
+    ] = None,
     expiry: Annotated[Text, _text("--expiry", "YYYYMMDD", _WHAT, "Expiry of the options.")] = None,
     strikes: Annotated[
         Text, _text("--strikes", "K1,K2", _WHAT, "Strikes; the call and the put of each.")
@@ -55,14 +60,16 @@ def quote(
         bool, _switch("--all-strikes", _WHAT, "Every strike listed for the expiry.")
     ] = False,
     symbols: Annotated[
-        Text, _text("--symbols", "A,B", _WHAT, "Instruments by the venue's own names.")
+        Text, _text("--symbols", "A,B", _WHAT, "Instruments by the venue's or ccxt's names.")
     ] = None,
     sim: Annotated[bool, _switch("--sim", _WHERE, "The simulated venue (the default).")] = False,
     paper: Annotated[bool, _switch("--paper", _WHERE, "Not available in this version.")] = False,
     testnet: Annotated[
-        bool, _switch("--testnet", _WHERE, "Not available in this version.")
+        bool, _switch("--testnet", _WHERE, "The venue's test network; needs its own keys.")
     ] = False,
-    live: Annotated[bool, _switch("--live", _WHERE, "Not available in this version.")] = False,
+    live: Annotated[
+        bool, _switch("--live", _WHERE, "REAL MONEY at the venue; needs keys.")
+    ] = False,
     sim_url: Annotated[
         Text, _text("--sim-url", "URL", _WHERE, "A running `mmbot sim serve`, by its REST URL.")
     ] = None,
@@ -120,6 +127,9 @@ def quote(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="TOML desk file.")
     ] = None,
+    dry_run: Annotated[
+        bool, _switch("--dry-run", _OUTPUT, "Show what it would begin with; send nothing.")
+    ] = False,
     duration: Annotated[
         Text, _text("--duration", "SECONDS", _OUTPUT, "Stop by itself after this time.")
     ] = None,
@@ -139,7 +149,12 @@ def quote(
         if flag in KNOWN_FLAGS and value not in (None, False)
     }
     settings = load_config(flags, config)
-    print(f"{settings.desk.mode.value.upper()}: simulated venue, no real money", file=sys.stderr)
+    if dry_run:
+        print(f"{settings.desk.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
+        _dry_run(settings, json)
+        return
+    credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)  # missing ones end it here
+    print(_mode_line(settings), file=sys.stderr)
     summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen))
     _print_summary(summary, json)
     left = summary.open_orders_after_stop
@@ -148,6 +163,31 @@ def quote(
             f"{'orders' if left is None else left} of ours may still be open at {summary.venue}: "
             "look there and cancel them"
         )
+
+
+def _mode_line(config: Config) -> str:
+    venue = config.desk.venue
+    match config.desk.mode:
+        case Mode.SIM:
+            return "SIM: simulated venue, no real money"
+        case Mode.TESTNET:
+            return f"TESTNET: the test network of {venue}, no real money"
+        case Mode.LIVE:
+            text = f"LIVE: REAL MONEY on {venue}"
+            colored = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+            return f"\x1b[1;37;41m {text} \x1b[0m" if colored else text
+        case Mode.PAPER:
+            raise AssertionError("refused with the configuration")
+
+
+def _dry_run(config: Config, json: bool) -> None:
+    """What a run would begin with, as tables or as one JSON object."""
+    import uvloop
+
+    from mmbot.cli.rehearsal import show
+    from mmbot.dry_run import rehearse
+
+    show(config, uvloop.run(rehearse(config)), json)
 
 
 def _run(config: Config, *, screen: bool) -> "Summary":

@@ -1,9 +1,11 @@
 """The command line itself: help, versions, and how errors end."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,14 @@ OPTIONS = ("--exchange", "deribit", "--expiry", "20250606", "--strikes", "2800,2
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([MMBOT, *arguments], capture_output=True, text=True, timeout=60)
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the machine's environment nor a .env of the project counts here."""
+    for name in [name for name in os.environ if name.startswith(("DERIBIT_", "MMBOT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
 
 
 def in_process(
@@ -78,7 +88,9 @@ def test_the_version() -> None:
         (["quote", *OPTIONS, "--size", "1e"], "--size: [strategy.improve_top] size = '1e'"),
         (["quote", *OPTIONS, "--exchange", "mtgox"], "unknown exchange 'mtgox'; there is: deribit"),
         (["quote", *OPTIONS, "--bid-only", "--ask-only"], "contradict each other: give one"),
-        (["quote", *OPTIONS, "--live"], "--live: mode live is not available in this version"),
+        (["quote", *OPTIONS, "--live"], "DERIBIT_API_KEY and DERIBIT_API_SECRET are not set; put"),
+        (["quote", *OPTIONS, "--testnet"], "--testnet needs credentials: DERIBIT_TESTNET_API_KEY"),
+        (["quote", *OPTIONS, "--paper"], "--paper: mode paper is not available in this version"),
         (["quote", "--config", "missing.toml"], "missing.toml: cannot be read: No such file"),
         (["sim", "serve"], "Missing option '--exchange'."),
         (["sim", "serve", "--exchange", "x"], "--exchange: unknown exchange 'x'; there is: deri"),

@@ -1,0 +1,161 @@
+"""`mmbot quote --dry-run`: the configuration, the instruments and the first quotes, on one page."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mmbot.choose import amount_unit
+from mmbot.config import Config
+from mmbot.core.types import Instrument, Kind, Side
+from mmbot.dry_run import FirstQuote, NoQuote, Rehearsal
+from mmbot.effective import effective
+
+_WIDTH_MAX = 100
+_SIDE_STYLES = {Side.BUY: "green", Side.SELL: "red"}
+
+
+def show(config: Config, rehearsal: Rehearsal, json: bool) -> None:
+    """Print it to stdout: three tables, or one JSON object."""
+    if json:
+        print(orjson.dumps(_object(config, rehearsal), default=_plain_json).decode())
+        return
+    console = Console(highlight=False)
+    console.width = min(console.width, _WIDTH_MAX) if console.is_terminal else _WIDTH_MAX
+    for title, table in (
+        ("Configuration", _configuration(config)),
+        ("Instruments", _instruments(rehearsal.instruments)),
+        ("First quotes (nothing was sent)", _quotes(rehearsal.quotes)),
+        ("Not quoted", _missing(rehearsal.missing)),
+    ):
+        if table.row_count:
+            console.print(Text(f"\n{title}", style="bold"))
+            console.print(table)
+
+
+def _configuration(config: Config) -> Table:
+    table = _table("setting", "value", "from")
+    for entry in effective(config):
+        style = "dim" if entry.origin == "default" else ""
+        table.add_row(entry.key, entry.text, entry.origin, style=style)
+    return table
+
+
+def _instruments(instruments: Iterable[Instrument]) -> Table:
+    table = _table("instrument", "priced in", "tick", "minimum", "maker", "taker", "fee cap")
+    for instrument in instruments:
+        option = instrument.kind is Kind.OPTION
+        steps = [f"{step.tick} from {step.above}" for step in instrument.tick_steps]
+        table.add_row(
+            instrument.name,
+            _price_unit(instrument),
+            "; ".join([str(instrument.tick), *steps]),
+            f"{_plain(instrument.min_amount)} {amount_unit(instrument)}",
+            f"{_plain(instrument.maker_fee * 100)} %",
+            f"{_plain(instrument.taker_fee * 100)} %",
+            f"{_plain(instrument.fee_cap * 100)} % of premium" if option else "-",
+        )
+    return table
+
+
+def _quotes(quotes: Iterable[FirstQuote]) -> Table:
+    table = _table("instrument", "side", "price", "size", "fair", "why", "terms")
+    for quote in quotes:
+        table.add_row(
+            quote.instrument.name,
+            Text(quote.side.value, style=_SIDE_STYLES[quote.side]),
+            str(quote.price),
+            f"{_plain(quote.size)} {amount_unit(quote.instrument)}",
+            _model(quote, quote.fair),
+            quote.why.value,
+            _terms(quote),
+        )
+    return table
+
+
+def _missing(missing: Iterable[NoQuote]) -> Table:
+    table = _table("instrument", "side", "why")
+    for side in missing:
+        table.add_row(side.instrument.name, side.side.value, Text(side.why.value, style="yellow"))
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _terms(quote: FirstQuote) -> str:
+    """The addends of the model's price; the venue's grid then rounds their sum outward."""
+    first, *others = quote.terms
+    said = [f"{first.name} {_model(quote, first.value)}"]
+    for term in others:
+        sign = "-" if term.value < 0 else "+"
+        said.append(f"{sign} {term.name} {_model(quote, abs(term.value))}")
+    if quote.clamp is not None:
+        said.append(f"({quote.clamp.value})")
+    return " ".join(said)
+
+
+def _model(quote: FirstQuote, value: float) -> str:
+    """A model's number with two digits more than the instrument's ticks have."""
+    exponent = quote.instrument.tick.normalize().as_tuple().exponent
+    assert isinstance(exponent, int)
+    return f"{value:.{max(0, -exponent) + 2}f}".rstrip("0").rstrip(".")
+
+
+def _price_unit(instrument: Instrument) -> str:
+    if not instrument.inverse:
+        return instrument.settlement
+    return instrument.underlying if instrument.kind is Kind.OPTION else "USD"
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+# --- as JSON ----------------------------------------------------------------------------------
+
+
+def _object(config: Config, rehearsal: Rehearsal) -> dict[str, Any]:
+    return {
+        "mode": config.desk.mode,
+        "venue": config.desk.venue,
+        "dry_run": True,
+        "config": [asdict(entry) for entry in effective(config)],
+        "instruments": [asdict(instrument) for instrument in rehearsal.instruments],
+        "quotes": [
+            {
+                "instrument": quote.instrument.name,
+                "side": quote.side,
+                "level": quote.level,
+                "price": quote.price,
+                "size": quote.size,
+                "fair": quote.fair,
+                "why": quote.why,
+                "clamp": quote.clamp,
+                "terms": {term.name: term.value for term in quote.terms},
+            }
+            for quote in rehearsal.quotes
+        ],
+        "not_quoted": [
+            {"instrument": side.instrument.name, "side": side.side, "why": side.why}
+            for side in rehearsal.missing
+        ],
+    }
+
+
+def _plain_json(value: object) -> object:
+    """What JSON has no word for: numbers as numbers, enumerations by their own word."""
+    if isinstance(value, Enum):
+        return value.value
+    assert isinstance(value, Decimal), value
+    return float(value)

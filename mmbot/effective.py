@@ -1,0 +1,69 @@
+"""The configuration as it takes effect: every setting, its value, and where that was given."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from mmbot.config import Config, Mode, PluginTable
+from mmbot.settings import manual
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One setting in effect. `origin` is a flag, a file and line, or "default"."""
+
+    key: str
+    value: object
+    origin: str
+
+    @property
+    def text(self) -> str:
+        """The value as a person would write it; "-" where there is none."""
+        return _text(self.value)
+
+
+def effective(config: Config) -> list[Entry]:
+    """Every setting of the run, in the order of a desk file. No secret is among them."""
+    entries = list(_table(config, "desk", config.desk))
+    for plugin in (config.strategy, *config.rules):
+        entries += _plugin(config, plugin)
+    if config.desk.mode is Mode.SIM:
+        entries += _table(config, "sim", config.sim)
+    entries += _table(config, "store", config.store)
+    if config.plugins:
+        entries.append(Entry("plugins", config.plugins, config.origin("plugins")))
+    return entries
+
+
+def _plugin(config: Config, plugin: PluginTable) -> Iterator[Entry]:
+    """Its settings; a plug-in without any is one line that says it is there."""
+    path = f"{plugin.family.value}.{plugin.name}"
+    built = plugin.build()
+    if not manual(type(built)):
+        yield Entry(path, None, config.origin(path))
+    yield from _table(config, path, built)
+
+
+def _table(config: Config, path: str, built: object) -> Iterator[Entry]:
+    for setting in manual(type(built)):
+        key = f"{path}.{setting.name}"
+        yield Entry(key, getattr(built, setting.name), config.origin(key))
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case Enum():
+            return str(value.value)
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+        case tuple():
+            return ", ".join(map(_text, value)) or "-"
+    return str(value)
