@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mmbot.sim.listing import MONEY_STEP, ZERO, Kind, Listing, Side, average_price, fee, value
 
 if TYPE_CHECKING:
-    from mmbot.sim.matching import Level
+    from mmbot.sim.book import Level
 
 TRADES_KEPT: Final = 100_000
 CLOSED_ORDERS_MAX: Final = 20_000  # how many ended orders an account can still ask about
