@@ -1,10 +1,139 @@
-"""Between the runner and the store: what the core wants kept, and what comes back."""
+"""Between the runner and the store: what the core wants kept, and what comes back as events."""
 
-from mmbot.core.events import AuthorityRead, LabelsReserved, LatchSaved
+import logging
+from collections import deque
+
+from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
-from mmbot.core.state import State
+from mmbot.core.inventory import Booked, Entry
+from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.state import VALID_FOR_NS, State, base36
+from mmbot.core.types import ZERO, Nanos
+from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
+from mmbot.store.latch import Kept
+from mmbot.store.queries import OrderRow, Reader
+from mmbot.store.records import (
+    Command,
+    CommandKind,
+    FillBooked,
+    LabelsGranted,
+    LatchTripped,
+    LeaseLate,
+    LeaseLost,
+    News,
+    OrderNoted,
+    PositionOpened,
+    Record,
+    Seat,
+    Standing,
+    StatusPublished,
+    StoreFailing,
+    StoreWorking,
+)
+from mmbot.store.writer import Writer
 from mmbot.venues.base import Sink
+
+_log = logging.getLogger(__name__)
+
+
+class StoreKeeper:
+    """Hands the store what the core wants kept, and the core what the store has to say.
+
+    `writer` is set before the first event, because it in turn needs `tell`.
+    """
+
+    writer: Writer
+
+    def __init__(self, sink: Sink, clock: Clock) -> None:
+        self._sink = sink
+        self._clock = clock
+        self._asked: deque[Nanos] = deque()
+        self._was_full = False
+
+    # --- the core's wishes ---
+
+    def carry_out(self, intent: StoreIntent) -> None:
+        """Begin it; the answer comes as an event."""
+        match intent:
+            case ReserveLabels():
+                self.writer.reserve()
+            case ReadAuthority():
+                self._asked.append(self._clock.now_ns())
+                self.writer.recheck()
+            case SaveLatch():
+                kept = self.writer.trip(intent.why, intent.detail, "mmbot")
+                if kept is Kept.NOWHERE:
+                    _log.error("the kill switch could not be written anywhere")
+                self._sink(ev.LatchSaved())
+
+    def keep(self, state: State) -> None:
+        """Queue what was booked and which orders changed; what finds no room waits here."""
+        journal, changed = state.journal, state.orders.changed
+        taken = 0
+        while taken < len(journal) and self.writer.put(_record_of(journal[taken])):
+            taken += 1
+        del journal[:taken]
+        for label in list(changed):
+            if not self.writer.put(OrderNoted.of(changed[label])):
+                break
+            del changed[label]
+        if self.writer.full != self._was_full:
+            self._was_full = self.writer.full
+            self._sink(ev.StoreChanged("the queue to the store is full" if self._was_full else ""))
+
+    def publish(self, body: object) -> None:
+        """The engine's state for other processes, and its heartbeat."""
+        self.writer.put(StatusPublished(body, self._clock.wall_ns()))
+
+    # --- the store's news ---
+
+    def tell(self, news: News) -> None:
+        """The store's word as an event."""
+        match news:
+            case LabelsGranted():
+                self._sink(ev.LabelsReserved(news.upto))
+            case StoreFailing():
+                _log.error("store: %s", news.reason)
+                self._sink(ev.StoreChanged(news.reason))
+            case StoreWorking():
+                _log.info("store: everything that waited is written")
+                self._sink(ev.StoreChanged(""))
+            case LatchTripped():
+                self._sink(ev.Trip(news.latch.why, news.latch.detail))
+                self._sink(ev.LatchSaved())
+            case LeaseLate():
+                self._sink(ev.AuthorityLate())
+            case LeaseLost():
+                self._sink(ev.LeaseLost(_run_name(news.holder)))
+            case Standing():
+                self._standing(news)
+            case Command():
+                self._command(news)
+
+    def _standing(self, standing: Standing) -> None:
+        asked_ns = self._asked.popleft()
+        if not standing.lease_ours:
+            self._sink(ev.LeaseLost("?"))
+            return
+        if standing.latch is not None and standing.latch.tripped:
+            self._sink(ev.Trip(standing.latch.why, standing.latch.detail))
+            self._sink(ev.LatchSaved())
+        self._sink(ev.AuthorityRead(asked_ns))
+
+    def _command(self, command: Command) -> None:
+        _log.info("%s asks: %s", command.who, command.kind.value)
+        match command.kind:
+            case CommandKind.PAUSE:
+                self._sink(ev.Pause(Why.PAUSED))
+            case CommandKind.UNPAUSE:
+                self._sink(ev.Unpause())
+            case CommandKind.STOP:
+                self._sink(ev.Stop(Why.USER))
+            case CommandKind.KILL:
+                self._sink(ev.Trip(Why.USER, f"by {command.who}"))
+            case CommandKind.SET:
+                _log.warning("nothing can be set while running: %s", dict(command.arguments))
 
 
 class Forgetful:
@@ -21,13 +150,74 @@ class Forgetful:
         """Say yes."""
         match intent:
             case ReserveLabels():
-                self._sink(LabelsReserved(intent.upto))
+                self._sink(ev.LabelsReserved(intent.upto))
             case SaveLatch():
-                self._sink(LatchSaved())
+                self._sink(ev.LatchSaved())
             case ReadAuthority():
-                self._sink(AuthorityRead(self._clock.now_ns()))
+                self._sink(ev.AuthorityRead(self._clock.now_ns()))
 
     def keep(self, state: State) -> None:
         """Forget it."""
         state.journal.clear()
         state.orders.changed.clear()
+
+
+# --- taking over from earlier runs ------------------------------------------------------------
+
+
+def restore(
+    state: State,
+    reader: Reader,
+    seat: Seat,
+    clock: Clock,
+) -> None:
+    """Put into a fresh state what earlier runs on this seat left: positions with their accounting,
+    which trades are in them, and orders whose end nobody has seen, as UNKNOWN."""
+    state.inventory.booked = dict.fromkeys(sorted(reader.trade_ids(seat.venue, seat.account)))
+    known_ms: list[int] = []
+    for held in reader.positions(seat.venue, seat.account):
+        market = state.markets.get(held.instrument)
+        if market is None:
+            continue
+        state.inventory.positions[held.instrument] = held.restore(market.instrument)
+        if held.opened_ms is not None:
+            known_ms.append(max(held.opened_ms, held.last_fill_ms))
+    state.resume_ms = min(known_ms, default=0)
+    rows = reader.open_orders(seat.venue, seat.account)
+    booked = reader.booked_by(seat.venue, seat.account, [row.label for row in rows])
+    for row in rows:
+        # A request sent just before the end may still be on its way.
+        age_ns = max(0, clock.wall_ns() - row.noted_ns)
+        settle_ns = clock.now_ns() + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - age_ns)
+        order = _unknown(row, clock.now_ns(), settle_ns)
+        order.booked = booked.get(row.label, ZERO)
+        state.orders.add(order)
+
+
+def _unknown(row: OrderRow, now_ns: Nanos, settle_ns: Nanos) -> Order:
+    return Order(
+        label=row.label,
+        instrument=row.instrument,
+        side=row.side,
+        level=row.level,
+        price=row.price,
+        amount=row.amount,
+        filled=row.filled,
+        why=Why.ADOPTED,
+        status=Status.UNKNOWN,
+        order_id=row.order_id,
+        venue_ms=row.venue_ms,
+        sent_ns=now_ns,
+        settle_ns=settle_ns,
+        unknown_ns=now_ns,
+    )
+
+
+def _record_of(entry: Entry) -> Record:
+    if isinstance(entry, Booked):
+        return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours)
+    return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
+
+
+def _run_name(run: int | None) -> str:
+    return base36(run) if run is not None else "?"

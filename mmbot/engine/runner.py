@@ -140,9 +140,9 @@ class Runner:
         return self._failures >= FAILURES_MAX
 
     async def run(self, until: asyncio.Event, duration_s: float | None) -> None:
-        """Tick until `until` is set, the duration is over, or the core is broken."""
+        """Tick until `until` is set, time is up, the lease is lost, or the core is broken."""
         end_ns = self._clock.now_ns() + int(duration_s * 1e9) if duration_s else None
-        while not until.is_set() and not self.broken:
+        while not (until.is_set() or self.broken or self.state.lease_lost):
             self.sink(ev.Tick())
             if end_ns is not None and self._clock.now_ns() >= end_ns:
                 return

@@ -3,7 +3,7 @@
 `Reader` is opened on a store that exists; each question is answered from one moment of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -269,6 +269,20 @@ class Reader:
             table.c.venue == venue, table.c.account == account, table.c.venue_ms >= since_ms
         )
         return frozenset(row["trade_id"] for row in self._rows(query))
+
+    def booked_by(self, venue: str, account: str, labels: Iterable[Label]) -> dict[Label, Decimal]:
+        """How much of each of these orders has been booked as fills; absent where nothing was."""
+        table = schema.fills
+        booked: dict[Label, Decimal] = {}
+        for row in self._rows(
+            select(table.c.label, table.c.amount).where(
+                table.c.venue == venue,
+                table.c.account == account,
+                table.c.label.in_(list(labels)),
+            )
+        ):
+            booked[row["label"]] = booked.get(row["label"], Decimal(0)) + row["amount"]
+        return booked
 
     def positions(self, venue: str | None = None, account: str | None = None) -> list[PositionRow]:
         """Positions of an account, or of all, ordered by name."""

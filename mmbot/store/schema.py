@@ -118,6 +118,18 @@ audit = Table(
     Column("body", Text, nullable=False),
 )
 
+worlds = Table(
+    "worlds",
+    metadata,
+    Column("world_id", String, primary_key=True),
+    Column("exchange", String, nullable=False),
+    Column("seed", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("url", String, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_ns", BigInteger, nullable=False),
+)
+
 # --- trading ----------------------------------------------------------------------------------
 
 orders = Table(

@@ -32,6 +32,10 @@ class Venue(Protocol):
         """Ask the venue what it lists. Makes no private call."""
         ...
 
+    async def account(self) -> str:
+        """The account our credentials open, by the venue's own name for it."""
+        ...
+
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         """Log in and subscribe; from now on everything that happens goes into `sink`, and the
         links come back by themselves. Raises Refused when the venue will not cancel our orders

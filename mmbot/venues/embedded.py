@@ -7,15 +7,19 @@ outlives us for a while: killing the bot means the same here as at a real venue.
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from tempfile import TemporaryFile
+from urllib.parse import urlsplit
 
 from mmbot.errors import VenueUnreachable
 
 START_DEADLINE_S = 30.0
+CONNECT_S = 1.0
 LINGER_S = 60
 """How long the venue waits for another client after the last one left."""
 
@@ -24,8 +28,7 @@ LINGER_S = 60
 class Embedded:
     """A running simulated venue."""
 
-    rest_url: str
-    ws_url: str
+    url: str
     world: str
     pid: int
 
@@ -56,4 +59,15 @@ async def start_embedded(exchange: str, seed: int, at: datetime) -> Embedded:
             raise VenueUnreachable(
                 f"the simulated venue did not start: {last or 'no word from it'}"
             ) from None
-    return Embedded(said["rest"], said["ws"], said["world_id"], said["pid"])
+    return Embedded(said["rest"], said["world_id"], said["pid"])
+
+
+def still_runs(url: str, pid: int) -> bool:
+    """Whether that process is still a venue of ours and listens there."""
+    address = urlsplit(url)
+    assert address.hostname is not None
+    try:
+        with socket.create_connection((address.hostname, address.port or 80), CONNECT_S):
+            return b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False

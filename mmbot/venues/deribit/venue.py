@@ -100,6 +100,11 @@ class DeribitVenue:
         self._currencies: dict[InstrumentId, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        return str(self._client.urls["api"]["rest"])
+
     # --- coming and going ---
 
     async def open(self) -> list[Instrument]:
@@ -117,6 +122,16 @@ class DeribitVenue:
             return int(await self._client.fetch_time())
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
+
+    async def account(self) -> str:
+        """The account our credentials open, by the venue's name for it. Raises VenueUnreachable."""
+        try:
+            response = await self._client.privateGetGetAccountSummaries({})
+        except AuthenticationError as error:
+            raise VenueUnreachable(_refused_credentials(error)) from error
+        except BaseError as error:
+            raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
+        return str(response["result"]["system_name"])
 
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         """Log in, subscribe, and let events flow."""
@@ -137,9 +152,7 @@ class DeribitVenue:
                 {Socket.MARKET: market, Socket.TRADING: ["user.changes.any.any.raw"]},
             )
         except AuthenticationError as error:
-            raise VenueUnreachable(
-                f"{NAME} refuses the credentials ({_first_line(error)}): check key and secret"
-            ) from error
+            raise VenueUnreachable(_refused_credentials(error)) from error
         except BaseError as error:
             raise VenueUnreachable(f"{NAME}: cannot connect: {_first_line(error)}") from error
         if not client.cod_enabled:
@@ -517,6 +530,10 @@ def _price(value: Any) -> Decimal:
 
 def _sizes(positions: list[dict[str, Any]]) -> dict[str, Any]:
     return {p["instrument_name"]: p["size"] for p in positions}
+
+
+def _refused_credentials(error: BaseException) -> str:
+    return f"{NAME} refuses the credentials ({_first_line(error)}): check key and secret"
 
 
 def _first_line(error: BaseException) -> str:
