@@ -13,7 +13,7 @@ from decimal import Decimal
 from math import inf
 
 from mmbot.core.events import BookChanged, TickerChanged
-from mmbot.core.orders import IN_FLIGHT, Order, Status
+from mmbot.core.orders import Order, Status
 from mmbot.core.types import SECOND, ZERO, Instrument, Kind, Level, Nanos, Quote, Side
 from mmbot.core.why import Why
 
@@ -119,12 +119,12 @@ def reference(
     for order in orders:
         if order.side is not side:
             continue
-        if order.status in IN_FLIGHT or order.status is Status.UNKNOWN:
-            unclear = True
-            break
         if order.status is Status.LIVE:
             price = float(order.price)
             ours[price] = ours.get(price, 0.0) + float(order.remaining)
+        elif order.working:
+            unclear = True
+            break
     if not unclear and ours:
         others = dict(levels)
         worst = levels[-1][0] if levels else (0.0 if side is Side.BUY else inf)

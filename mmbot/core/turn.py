@@ -122,7 +122,8 @@ def turn(
     if len(dirty) > 1:  # a market alone is judged by what the others add up to, which stands
         for instrument in dirty:
             if instrument in desks:
-                _reckon(state, state.markets[instrument], ())
+                orders = list(state.orders.on(instrument))
+                _reckon(state, state.markets[instrument], orders, ())
     actions: list[Action] = []
     for instrument in dirty:
         desk = desks.get(instrument)
@@ -208,7 +209,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
         else:
             market.quotes = tuple(quotes)
             approved = _approve(state, desk, market, view, orders, now_ns)
-    _reckon(state, market, approved)
+    _reckon(state, market, orders, approved)
     return diff(approved, orders, market.why, now_ns - desk.refresh_ns)
 
 
@@ -242,8 +243,8 @@ def _view(
     if bids is None or asks is None:
         return None
     position = state.inventory.of(market.instrument).amount
-    longs = sum((o.exposed for o in orders if o.side is Side.BUY), ZERO)
-    shorts = sum((o.exposed for o in orders if o.side is Side.SELL), ZERO)
+    longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
+    shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
     return View(
         instrument=market.instrument,
         now_ns=now_ns,
@@ -379,11 +380,12 @@ def _worst(
     return sum(resting.values(), owed)
 
 
-def _reckon(state: State, market: Market, approved: Sequence[Approved]) -> None:
+def _reckon(
+    state: State, market: Market, orders: Sequence[Order], approved: Sequence[Approved]
+) -> None:
     """Renew one market's worst-case exposure: the larger absolute position, in coin, if all of
     ours on one side, `approved` included, were filled. It stands while it cannot be reckoned."""
     instrument = market.instrument
-    orders = list(state.orders.on(instrument.id))
     held = state.inventory.of(instrument).amount
     long = held + _worst(orders, Side.BUY, approved)
     short = held - _worst(orders, Side.SELL, approved)
@@ -514,9 +516,9 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
         return (1, 0.0)
     market = state.markets[order.instrument]
     instrument = market.instrument
+    open_amount = order.remaining
     loss = abs(
-        instrument.value(order.remaining, order.price)
-        - instrument.value(order.remaining, target.price)
+        instrument.value(open_amount, order.price) - instrument.value(open_amount, target.price)
     )
     in_usd = market.index if instrument.inverse else 1.0
     return (1, -float(loss) * in_usd)

@@ -107,9 +107,10 @@ class ImproveTop:
             if lean and draft.why is not Why.FALLBACK_WIDTH:
                 draft.why = Why.LEANING
             ground.hold(draft)
+        size = ground.size(self.size)
         return [
             draft.quote(
-                size=ground.size(self.size),
+                size=size,
                 fair=ground.fair,
                 patience=ground.patience(draft.price, self.requote_pct),
             )
