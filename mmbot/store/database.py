@@ -228,10 +228,14 @@ def _file_engine(path: Path, mode: str, *, read_only: bool) -> Engine:
             isolation_level=None,
             check_same_thread=False,
         )
-        driver.execute("PRAGMA foreign_keys=ON")
-        driver.execute("PRAGMA synchronous=FULL")
-        if read_only:
-            driver.execute("PRAGMA query_only=ON")
+        try:
+            driver.execute("PRAGMA foreign_keys=ON")
+            driver.execute("PRAGMA synchronous=FULL")
+            if read_only:
+                driver.execute("PRAGMA query_only=ON")
+        except sqlite3.Error:
+            driver.close()
+            raise
         return driver
 
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)

@@ -1,7 +1,8 @@
 """What crosses the border between the engine and the store. Plain data, no SQLAlchemy.
 
 The engine hands records to `Writer.put`; the store answers with news, put into the event loop.
-A record that is accepted is written, or kept until it can be.
+A record that is accepted is written, or kept until it can be. Moments ending in `_ns` are wall
+time, those ending in `_ms` the venue's own.
 """
 
 from collections.abc import Mapping
@@ -243,7 +244,7 @@ class StoreFailing:
 
 @dataclass(frozen=True, slots=True)
 class StoreWorking:
-    """Everything that had waited is written."""
+    """Records are being written again."""
 
 
 News = (

@@ -31,7 +31,7 @@ from mmbot.core.orders import Status
 from mmbot.core.types import SECOND, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import StoreError
-from mmbot.store import booking, commands, latch, lease, runs
+from mmbot.store import booking, commands, housekeeping, latch, lease, runs
 from mmbot.store.database import Database
 from mmbot.store.records import (
     Audited,
@@ -57,6 +57,9 @@ from mmbot.store.records import (
 CYCLE_S = 0.1
 RETRY_S = 0.5
 ORDER_EVERY_NS: Nanos = 1 * SECOND
+
+BATCH_RECORDS = 500
+"""Records in one transaction: others get their turn at the lock, and the lease is renewed."""
 
 CAPACITY_RECORDS = 20_000
 RESERVE_FRACTION = 0.2
@@ -95,10 +98,12 @@ class Writer:
         self._queue: deque[Record] = deque()
         self._asks: deque[_Ask] = deque()
         self._kept = _Kept()
+        self._accepted = self._taken = 0
         self._wake = threading.Event()
         self._closing: int | None = None
         self._given_up = False
         self._renewed_ns: Nanos = 0
+        self._tidied_ns: Nanos = 0
         self._seen: object = None
         self._trip_told = False
         self._thread = threading.Thread(target=self._live, name="mmbot-store", daemon=True)
@@ -109,8 +114,8 @@ class Writer:
     def put(self, record: Record) -> bool:
         """Take a record to be written; False, and not taken, when the queue has no room."""
         if self.unwritten >= self._capacity:
-            self._wake.set()
             return False
+        self._accepted += 1
         self._queue.append(record)
         return True
 
@@ -140,7 +145,7 @@ class Writer:
     def flush(self, deadline_s: float) -> bool:
         """Wait until all that was put before is on the disk; False when time ran out first."""
         done = threading.Event()
-        self._ask(_Ask(written=done))
+        self._ask(_Ask(written=done, accepted=self._accepted))
         return done.wait(deadline_s)
 
     def close(self, exit_code: int, deadline_s: float) -> bool:
@@ -167,7 +172,8 @@ class Writer:
                 if connection is None:
                     connection, self._seen = self._database.connect(), None
                 self._cycle(connection, closing)
-                self._well()
+                if self._queue:
+                    continue
                 if closing:
                     break
                 self._pause(CYCLE_S)
@@ -186,43 +192,47 @@ class Writer:
         self._wake.clear()
 
     def _cycle(self, connection: Connection, closing: bool) -> None:
-        """Do everything that is due, in one transaction."""
+        """Do what is due, in one transaction: records up to a batch, and everything else."""
         kept = self._kept
-        # What was asked is taken before what was put: a flush covers all that came before it.
         while self._asks:
             kept.asks.append(self._asks.popleft())
-        while self._queue:
+        for _ in range(min(len(self._queue), BATCH_RECORDS - kept.rows)):
             kept.add(self._queue.popleft())
+            self._taken += 1
         now_ns = self._wall_ns()
         look = (seen := self._database.changes(connection)) != self._seen
-        # The wall clock may be set back; that must not stop the renewals.
-        renew = self.lease_until_ns > 0 and (abs(now_ns - self._renewed_ns) >= lease.RENEW_EVERY_NS)
-        everything = closing or any(ask.written for ask in kept.asks)
-        orders = kept.due_orders(now_ns, everything)
-        if not (look or renew or closing or orders or kept.asks or kept.others):
+        # The wall clock may be set back; that must stop neither renewals nor tidying.
+        renew = self.lease_until_ns > 0 and abs(now_ns - self._renewed_ns) >= lease.RENEW_EVERY_NS
+        tidy = abs(now_ns - self._tidied_ns) >= housekeeping.TIDY_EVERY_NS
+        orders = kept.due_orders(now_ns, closing or any(ask.written for ask in kept.asks))
+        if not (look or renew or tidy or closing or orders or kept.asks or kept.others):
             return
         news: list[News] = []
-        until_ns = self.lease_until_ns
+        until_ns, trip_told, more_to_tidy = self.lease_until_ns, self._trip_told, False
         with self._database.transaction(connection):
             self._write(connection, orders, now_ns)
             if renew:
                 until_ns = self._renew(connection, now_ns, news)
-            news += self._answer(connection)
+            self._answer(connection, news)
             if look or renew:
-                self._look(connection, now_ns, news)
-            if closing:
+                trip_told = self._look(connection, now_ns, news)
+            if tidy:
+                more_to_tidy = housekeeping.forget(connection, now_ns)
+            if closing and not self._queue:
                 assert self._closing is not None
                 runs.stop_run(connection, self._run, self._closing, now_ns)
                 lease.release(connection, self._seat, self._run)
-        self._seen, self.lease_until_ns = seen, until_ns
-        if renew:
-            self._renewed_ns = now_ns
-        for ask in kept.asks:
-            if ask.written is not None:
-                ask.written.set()
+        # Committed: from here on all of it is true.
+        self._seen, self.lease_until_ns, self._trip_told = seen, until_ns, trip_told
+        self._renewed_ns = now_ns if renew else self._renewed_ns
+        self._tidied_ns = now_ns if tidy and not more_to_tidy else self._tidied_ns
         kept.written(orders, now_ns)
+        if self.problem is not None:
+            self.problem = None
+            news.append(StoreWorking())
         for item in news:
             self._report(item)
+        kept.answered(self._taken)
 
     def _write(self, connection: Connection, orders: list[OrderNoted], now_ns: Nanos) -> None:
         kept = self._kept
@@ -246,8 +256,7 @@ class Writer:
             news.append(LeaseLate(now_ns - self.lease_until_ns))
         return until_ns
 
-    def _answer(self, connection: Connection) -> list[News]:
-        news: list[News] = []
+    def _answer(self, connection: Connection, news: list[News]) -> None:
         for ask in self._kept.asks:
             if ask.labels:
                 news.append(LabelsGranted(runs.grant_labels(connection, self._run, ask.labels)))
@@ -255,20 +264,15 @@ class Writer:
                 ours = lease.holder(connection, self._seat) == self._run
                 state = latch.read(connection, self._database.location, self._seat)
                 news.append(Standing(ours, state))
-        return news
 
-    def _look(self, connection: Connection, now_ns: Nanos, news: list[News]) -> None:
+    def _look(self, connection: Connection, now_ns: Nanos, news: list[News]) -> bool:
+        """Commands and latch; whether the kill switch is tripped."""
         news += commands.take(connection, self._run, now_ns)
         state = latch.read(connection, self._database.location, self._seat)
         tripped = state is not None and state.tripped
         if state is not None and tripped and not self._trip_told:
             news.append(LatchTripped(state))
-        self._trip_told = tripped
-
-    def _well(self) -> None:
-        if self.problem is not None:
-            self.problem = None
-            self._report(StoreWorking())
+        return tripped
 
     def _failed(self, error: Exception) -> None:
         reason = str(error) if isinstance(error, StoreError) else f"bug: {error!r}"
@@ -288,6 +292,8 @@ class _Ask:
     labels: int = 0
     standing: bool = False
     written: threading.Event | None = None
+    """Set when as many records as were `accepted` when it was asked are on the disk."""
+    accepted: int = 0
 
 
 @dataclass(slots=True)
@@ -304,12 +310,17 @@ class _Kept:
     """When each unfinished order was last written."""
 
     def __len__(self) -> int:
-        return len(self.money) + len(self.samples) + len(self.audits) + len(self.orders)
+        return self.rows + len(self.orders)
+
+    @property
+    def rows(self) -> int:
+        """Rows that must be written in any case: all but orders, which wait for their time."""
+        return len(self.money) + len(self.samples) + len(self.audits)
 
     @property
     def others(self) -> bool:
         """Whether anything but orders waits."""
-        return bool(self.money or self.samples or self.audits or self.status)
+        return self.rows > 0 or self.status is not None
 
     def add(self, record: Record) -> None:
         """Sort a record in; of orders and the status the newest replaces what was there."""
@@ -337,10 +348,20 @@ class _Kept:
 
     def written(self, orders: list[OrderNoted], now_ns: Nanos) -> None:
         """Everything but the orders that were not due is on the disk."""
-        self.money, self.samples, self.audits, self.status, self.asks = [], [], [], None, []
+        self.money, self.samples, self.audits, self.status = [], [], [], None
         for note in orders:
             del self.orders[note.label]
             if note.status is Status.DONE:
                 self.noted_ns.pop(note.label, None)
             else:
                 self.noted_ns[note.label] = now_ns
+
+    def answered(self, taken: int) -> None:
+        """What was asked is done, but for flushes that wait for records not yet `taken`."""
+        waiting: list[_Ask] = []
+        for ask in self.asks:
+            if ask.written is not None and ask.accepted > taken:
+                waiting.append(ask)
+            elif ask.written is not None:
+                ask.written.set()
+        self.asks = waiting

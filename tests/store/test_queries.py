@@ -1,0 +1,103 @@
+"""What people and restarting engines read."""
+
+from pathlib import Path
+
+import pytest
+
+from mmbot.core.types import MS
+from mmbot.store.queries import FillFilter, Reader
+from mmbot.store.records import Seat
+from tests.builders import NOW_NS, a_perpetual, an_option
+from tests.store.desk import SEAT, a_location, a_note, a_record, an_engine
+
+NOW_MS = NOW_NS // MS
+
+# Trade number n happens n seconds after NOW.
+
+
+async def a_desk_with_a_past(folder: Path) -> tuple[Reader, int, int]:
+    """Two runs on one account: trades 1 to 3 in the first, 4 and 5 in the second; the even ones
+    on the perpetual."""
+    location, numbers = a_location(folder), []
+    for trades in ((3, 1, 2), (5, 4)):
+        async with an_engine(location) as engine:
+            for number in trades:
+                instrument = a_perpetual() if number % 2 == 0 else an_option()
+                engine.writer.put(
+                    a_record(number, price="2000", mark="2000", instrument=instrument)
+                )
+            engine.writer.put(a_note(f"mm{engine.run}-0"))
+        numbers.append(engine.run)
+    return Reader(location), numbers[0], numbers[1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "numbers"),
+    [
+        (FillFilter(), [1, 2, 3, 4, 5]),
+        (FillFilter(since_ms=NOW_MS + 2000), [2, 3, 4, 5]),
+        (FillFilter(until_ms=NOW_MS + 2000), [1]),
+        (FillFilter(since_ms=NOW_MS + 2000, until_ms=NOW_MS + 4000), [2, 3]),
+        (FillFilter(instrument="ETH-PERPETUAL"), [2, 4]),
+        (FillFilter(instrument="deribit:ETH-PERPETUAL"), [2, 4]),
+        (FillFilter(instrument="ETH"), []),
+        (FillFilter(venue="deribit", account=SEAT.account), [1, 2, 3, 4, 5]),
+        (FillFilter(venue="derive"), []),
+        (FillFilter(account="sim-2"), []),
+    ],
+)
+async def test_fills_come_in_the_order_of_the_venue_and_filtered(
+    tmp_path: Path, wanted: FillFilter, numbers: list[int]
+) -> None:
+    reader, _, _ = await a_desk_with_a_past(tmp_path)
+    assert [row.fill.trade_id for row in reader.fills(wanted)] == [f"t{n}" for n in numbers]
+
+
+async def test_fills_of_one_run(tmp_path: Path) -> None:
+    reader, first, second = await a_desk_with_a_past(tmp_path)
+    runs = [
+        {row.fill.trade_id for row in reader.fills(FillFilter(run=run))} for run in (first, second)
+    ]
+    assert runs == [{"t1", "t2", "t3"}, {"t4", "t5"}]
+
+
+async def test_what_a_restarting_engine_needs(tmp_path: Path) -> None:
+    reader, first, second = await a_desk_with_a_past(tmp_path)
+    assert reader.trade_ids("deribit", SEAT.account) == {"t1", "t2", "t3", "t4", "t5"}
+    assert reader.trade_ids("deribit", SEAT.account, NOW_MS + 4000) == {"t4", "t5"}
+    assert reader.trade_ids("deribit", "sim-2") == frozenset()
+    assert {order.run for order in reader.open_orders("deribit", SEAT.account)} == {first, second}
+    assert reader.open_orders("deribit", "sim-2") == []
+    positions = {p.instrument: p.amount for p in reader.positions("deribit", SEAT.account)}
+    assert positions == {a_perpetual().id: 2, an_option().id: 3}
+    assert reader.used_run_numbers() == {first, second}
+
+
+async def test_an_engine_is_the_newest_run_of_its_seat(tmp_path: Path) -> None:
+    reader, first, second = await a_desk_with_a_past(tmp_path)
+    async with an_engine(reader.location, Seat(SEAT.mode, "deribit", "sim-2")) as other:
+        rows = reader.engines()
+        assert [(row.run.run, row.lease is not None) for row in rows] == [
+            (second, False),
+            (other.run, True),
+        ]
+    run = reader.runs()[0]
+    assert run.run == first
+    assert (run.endpoint, run.config_path, run.env_path) == (
+        "http://127.0.0.1:1",
+        "desk.toml",
+        ".env",
+    )
+    assert (run.exit_code, run.seat) == (0, SEAT)
+
+
+async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    location = a_location(tmp_path)
+    async with an_engine(location) as engine:
+        engine.writer.put(a_record(1))
+        engine.flush()
+        rows = Reader(location).fills()
+        next(rows)  # a reader in the middle of its answer ...
+        engine.writer.put(a_record(2))
+        engine.flush()  # ... holds nobody up
+        assert list(rows) == []  # and sees the moment it began with
