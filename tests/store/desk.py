@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mmbot.config import Mode
 from mmbot.core.types import MS, Fill, Instrument, Side
@@ -146,7 +146,7 @@ def a_trade(
     )
 
 
-def a_note(label: str = "mm1-0", **changes: object) -> OrderNoted:
+def a_note(label: str = "mm1-0", **changes: Any) -> OrderNoted:
     """An order of ours, live."""
     return OrderNoted.of(an_order(label=label, **changes))
 

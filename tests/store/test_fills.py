@@ -90,12 +90,14 @@ def test_the_accounting_continues_after_a_restart_as_if_there_had_been_none(
 ) -> None:
     seat = Seat(Mode.SIM, "deribit", "restarted")
     perpetual = a_perpetual()
-    first = [
+    first: list[FillBooked | PositionOpened] = [
         PositionOpened(perpetual, Decimal(3000), Decimal(2500), 1),
         a_record(1, price="2000", amount=1000, mark="2100", fee="0.001", instrument=perpetual),
         a_record(2, side=Side.SELL, price="2050", amount=7000, mark="2040", instrument=perpetual),
     ]
-    second = [a_record(3, price="1999", amount=300, mark="2001", instrument=perpetual)]
+    second: list[FillBooked | PositionOpened] = [
+        a_record(3, price="1999", amount=300, mark="2001", instrument=perpetual)
+    ]
     run = begin(database, seat).run
     for session in (first, second):
         with database.transaction() as connection:

@@ -32,6 +32,7 @@ from mmbot.store.records import (
     EquitySampled,
     LabelsGranted,
     PnlSampled,
+    RunDraft,
     Seat,
     StatusPublished,
     StoreFailing,
@@ -78,7 +79,7 @@ def test_a_run_number_is_never_used_twice_on_a_store(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
     numbers = iter([5, 5, 5, 8])
     for seat in (SEAT, Seat(SEAT.mode, "derive", "sim-1")):
-        draft = runs.RunDraft(seat, "http://127.0.0.1:1")
+        draft = RunDraft(seat, "http://127.0.0.1:1")
         started = runs.start_run(database, draft, lambda: next(numbers), 1)
     assert started.run == 8
     assert Reader(database.location).used_run_numbers() == {5, 8}
