@@ -2,7 +2,7 @@
 
 A burst of frames is drained by the socket's callback, each frame putting events into the inbox;
 the first one schedules one turn behind the burst (`call_soon`). The turn's intents are handed to
-the venues, which write their frames at once. Whatever may wait (log lines, observers) runs 0.5 ms
+the venues, which write their frames at once. Whatever may wait (log lines, observers) runs 1 ms
 later, so that nothing stands between a tick and its orders.
 
 An exception in a turn is a bug. The first one trips the kill switch, so that the next turn cancels
@@ -35,7 +35,9 @@ from mmbot.errors import VenueUnreachable
 from mmbot.venues.base import Venue
 
 TICK_S = 0.1
-AFTER_SEND_S = 0.0005
+AFTER_SEND_S = 0.001
+"""uvloop counts in milliseconds: half of one would be rounded to none at all."""
+
 STOP_DEADLINE_S = 10.0
 """How long leaving may take over the first path before the second one is used."""
 
