@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import Enum
 from statistics import quantiles
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 
 STOP_DEADLINE_S = 20.0
 PACE_S = 0.005
@@ -99,10 +99,10 @@ def _contestant(loop: Loop, url: str) -> Iterator[None]:
         ]
     else:
         command = [sys.executable, "-m", "tests.benchmarks.rivals", loop.value, url]
-    keys = {"MMBOT_SIM_KEY": loop.value, "MMBOT_SIM_SECRET": loop.value}
-    with TemporaryFile("w+") as said:
+    with TemporaryDirectory() as home, TemporaryFile("w+") as said:
+        ours = {"MMBOT_SIM_KEY": loop.value, "MMBOT_SIM_SECRET": loop.value, "MMBOT_HOME": home}
         process = subprocess.Popen(
-            command, env={**os.environ, **keys}, stdout=subprocess.DEVNULL, stderr=said
+            command, env={**os.environ, **ours}, stdout=subprocess.DEVNULL, stderr=said
         )
         try:
             yield
@@ -111,9 +111,10 @@ def _contestant(loop: Loop, url: str) -> Iterator[None]:
                 if process.wait(STOP_DEADLINE_S):
                     raise RuntimeError(f"{loop.value} left with exit code {process.returncode}")
         except RuntimeError as error:
+            if loop.value not in str(error):
+                raise
             said.seek(0)
-            last = "".join(said.readlines()[-3:]).strip()
-            raise RuntimeError(f"{error}; the last words of {loop.value}: {last}") from error
+            raise RuntimeError(f"{error}; its last words: {said.readlines()[-3:]}") from error
         finally:
             process.kill()
             process.wait()

@@ -507,7 +507,7 @@ _ANSWERS: dict[str, Any] = {
     "public/get_instruments": _listed(),
     "private/enable_cancel_on_disconnect": "ok",
     "private/get_cancel_on_disconnect": {"scope": "connection", "enabled": True},
-    "private/get_account_summaries": {"summaries": [_SUMMARY]},
+    "private/get_account_summaries": {"system_name": "bench", "summaries": [_SUMMARY]},
     "private/get_positions": [],
     "private/get_user_trades_by_currency_and_time": {"trades": [], "has_more": False},
     "private/get_order_state_by_label": [],
