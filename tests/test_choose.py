@@ -1,5 +1,6 @@
 """Which instruments a configuration names, and that its numbers mean something on them."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -71,11 +72,11 @@ LISTED = [
 OPTIONS = {"--expiry": "20250606", "--strikes": "2800,2900"}
 
 
-def chosen(flags: dict[str, str | bool], path: Path | None = None) -> list[str]:
+def chosen(flags: Mapping[str, str | bool], path: Path | None = None) -> list[str]:
     return [i.name for i in choose(LISTED, load_config(flags, path))]
 
 
-def refusal(flags: dict[str, str | bool], path: Path | None = None) -> str:
+def refusal(flags: Mapping[str, str | bool], path: Path | None = None) -> str:
     with pytest.raises(ConfigError) as error:
         chosen(flags, path)
     message = str(error.value)

@@ -3,6 +3,7 @@
 Imports nothing a command does not use: what is heavy is imported inside the command that needs it.
 """
 
+import os
 import sys
 import traceback
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mmbot import __version__
-from mmbot.cli import quote, sim
+from mmbot.cli import fills, quote, sim
 from mmbot.errors import ExitCode, MmbotError
 
 app = typer.Typer(
@@ -23,7 +24,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("quote")(quote.quote)
+app.add_typer(fills.app, name="fills")
 app.add_typer(sim.app, name="sim")
+
+INTERRUPTED = 130
+"""Ended by Ctrl+C before there was anything to take back; what shells expect of it."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -58,7 +63,23 @@ def run() -> None:
         said = _one_line(f"{type(error).__name__}: {error}")
         hint = "" if debug else "; run it again with --debug for the traceback, and report it"
         code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
-    sys.exit(code)
+    if code == INTERRUPTED:
+        print("mmbot: interrupted", file=sys.stderr)
+    sys.exit(_flushed(code))
+
+
+def _flushed(code: int) -> int:
+    """Let go of what is still unwritten: the interpreter would complain about a reader that left,
+    or a disk that is full, in a traceback of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            return code or _end(
+                f"stdout cannot be written: {error.strerror}", ExitCode.BAD_INPUT, False
+            )
+    return code
 
 
 def _end(message: str, code: ExitCode, debug: bool) -> ExitCode:

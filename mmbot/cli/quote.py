@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -156,7 +157,8 @@ def quote(
     credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)  # missing ones end it here
     print(_mode_line(settings), file=sys.stderr)
     summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen))
-    _print_summary(summary, json)
+    with suppress(BrokenPipeError):  # the exit code matters more than who reads the summary
+        _print_summary(summary, json)
     left = summary.open_orders_after_stop
     if left != 0:
         raise OrdersMayRemain(

@@ -25,7 +25,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(autouse=True)
 def nobody_has_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the machine's environment nor a .env of the project counts here."""
-    for name in [name for name in os.environ if name.startswith(("DERIBIT_", "MMBOT_"))]:
+    for name in [name for name in os.environ if name.startswith(("DERIBIT_", "MMBOT_SIM_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

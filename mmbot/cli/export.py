@@ -1,0 +1,214 @@
+"""Fills as a table for other programs: its columns, and the formats it is written in.
+
+Numbers are exact in every format: csv and json carry their digits as text, parquet has decimals.
+"""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, TYPE_CHECKING
+
+from mmbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmbot.config import Mode
+    from mmbot.store.queries import FillRow
+
+COLUMNS: dict[str, tuple[type, str]] = {
+    "time": (datetime, "the venue's time of the trade, UTC"),
+    "mode": (str, "live, testnet, paper or sim"),
+    "venue": (str, "the exchange"),
+    "account": (str, "the account there"),
+    "instrument": (str, "the venue's name of it"),
+    "side": (str, "ours: buy or sell"),
+    "price": (Decimal, "in the instrument's quote unit (coin for inverse options)"),
+    "amount": (Decimal, "in the venue's amount unit (USD for inverse perpetuals)"),
+    "fee": (Decimal, "as charged; negative for a rebate"),
+    "fee_currency": (str, "what the fee was paid in"),
+    "liquidity": (str, "maker or taker"),
+    "mark": (Decimal, "the mark price it was valued against"),
+    "index": (Decimal, "USD per coin at that moment, where the venue said so"),
+    "trade_id": (str, "the venue's; unique for a venue and account"),
+    "order_id": (str, "the venue's"),
+    "label": (str, "the order's label"),
+    "run": (str, "the run that booked it"),
+    "ours": (bool, "false: the order was not placed by mmbot"),
+}
+"""Name -> type of the cells that are not None, and what they are."""
+
+Cell = str | bool | Decimal | datetime | None
+Row = tuple[Cell, ...]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Format(Enum):
+    """What the table can be written as."""
+
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def cells(row: "FillRow", mode: "Mode") -> Row:
+    """One fill in the order of COLUMNS."""
+    from mmbot.core.state import base36
+
+    fill = row.fill
+    return (
+        EPOCH + timedelta(milliseconds=fill.venue_ms),
+        mode.value,
+        row.venue,
+        row.account,
+        fill.instrument.removeprefix(f"{row.venue}:"),
+        fill.side.value,
+        fill.price,
+        fill.amount,
+        fill.fee,
+        fill.fee_currency,
+        fill.liquidity.value,
+        fill.mark,
+        fill.index,
+        fill.trade_id,
+        fill.order_id,
+        fill.label,
+        base36(row.run),
+        row.ours,
+    )
+
+
+def write(rows: Iterable[Row], format_: Format, out: Path | None) -> int:
+    """Write the table to a file, or to stdout; how many rows it has.
+
+    A file appears whole or not at all. Raises ConfigError where it cannot be written, and
+    BrokenPipeError when nobody reads stdout any more.
+    """
+    if format_ is Format.PARQUET:
+        _require_pyarrow()
+        if out is None and sys.stdout.isatty():
+            raise ConfigError("--format parquet is not for a terminal: add --out FILE")
+    rows = iter(rows)
+    with suppress(StopIteration):
+        # What cannot be read is told before anything is written.
+        first = next(rows)
+        rows = chain((first,), rows)
+    with _opened(out) as file:
+        return _WRITERS[format_](rows, file)
+
+
+def _csv(rows: Iterable[Row], file: IO[bytes]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    count = 0
+    try:
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for row in rows:
+            table.writerow(map(_text, row))
+            count += 1
+    finally:
+        text.detach()  # else it would close the file with itself
+    return count
+
+
+def _json(rows: Iterable[Row], file: IO[bytes]) -> int:
+    import orjson
+
+    count = 0
+    for row in rows:
+        values = (v if v is None or isinstance(v, bool) else _text(v) for v in row)
+        file.write(b",\n " if count else b"[\n ")
+        file.write(orjson.dumps(dict(zip(COLUMNS, values, strict=True))))
+        count += 1
+    file.write(b"\n]\n" if count else b"[]\n")
+    return count
+
+
+def _parquet(rows: Iterable[Row], file: IO[bytes]) -> int:
+    pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+    table = list(rows)
+    types = {
+        str: pyarrow.string(),
+        bool: pyarrow.bool_(),
+        datetime: pyarrow.timestamp("ms", tz="UTC"),
+    }
+    columns = {}
+    for place, (name, (kind, _)) in enumerate(COLUMNS.items()):
+        column = [row[place] for row in table]
+        type_ = types.get(kind)
+        if type_ is None and all(value is None for value in column):
+            type_ = pyarrow.decimal128(38, 18)
+        # Without a type, decimals get the precision and scale that hold every one of them.
+        columns[name] = pyarrow.array(column, type_)
+    parquet.write_table(pyarrow.table(columns), file)
+    return len(table)
+
+
+_WRITERS: dict[Format, Callable[[Iterable[Row], IO[bytes]], int]] = {
+    Format.CSV: _csv,
+    Format.JSON: _json,
+    Format.PARQUET: _parquet,
+}
+
+
+def _text(cell: Cell) -> str:
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "true" if cell else "false"
+        case Decimal():
+            return f"{cell:f}"
+        case datetime():
+            return cell.strftime("%Y-%m-%dT%H:%M:%S.") + f"{cell.microsecond // 1000:03}Z"
+    return cell
+
+
+def _require_pyarrow() -> None:
+    try:
+        import_module("pyarrow.parquet")
+    except ImportError:
+        raise ConfigError(
+            "--format parquet needs pyarrow, which is not installed: "
+            "run pip install 'mmbot[parquet]'"
+        ) from None
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[IO[bytes]]:
+    """stdout, or a file that takes its place only when it is complete."""
+    try:
+        if out is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
+        target = out.resolve()
+        if target.exists() and not target.is_file():
+            with target.open("wb") as device:
+                yield device
+            return
+        with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+            unfinished = Path(file.name)
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                unfinished.chmod(0o644 if not target.exists() else target.stat().st_mode & 0o777)
+                unfinished.replace(target)
+            except BaseException:
+                unfinished.unlink(missing_ok=True)
+                raise
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = "stdout" if out is None else f"--out: {out}"
+        raise ConfigError(f"{name} cannot be written: {error.strerror}") from error
