@@ -25,7 +25,7 @@ def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFr
         link_ok=link_ok,
         budget=budget.level,
         budget_full=budget.burst,
-        fills=sum(p.fills for p in state.inventory.positions.values()),
+        fills=_fills(state),
         pnl=_pnl(state),
         rows=tuple(_row(state, market, now_ns) for market in state.markets.values()),
     )
@@ -46,7 +46,7 @@ def summary(state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int
             cancelled=counts.cancelled,
             rejected=counts.rejected,
         ),
-        fills=sum(p.fills for p in positions),
+        fills=_fills(state),
         positions={p.instrument.symbol: p.amount for p in positions if p.amount},
         pnl=_pnl(state),
         open_orders_after_stop=open_orders,
@@ -57,7 +57,7 @@ def summary(state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int
 def statistics_line(state: State, now_ns: Nanos) -> str:
     """What the log says every 30 seconds."""
     counts, pnl = state.orders.counts, _pnl(state)
-    fills = sum(p.fills for p in state.inventory.positions.values())
+    fills = _fills(state)
     quoted = sum(
         1
         for market in state.markets
@@ -69,6 +69,10 @@ def statistics_line(state: State, now_ns: Nanos) -> str:
         f"{quoted}/{len(state.markets)} instruments quoted; PnL {pnl.total_usd:+.2f} USD; "
         f"up {(now_ns - state.started_ns) // SECOND} s"
     )
+
+
+def _fills(state: State) -> int:
+    return sum(state.inventory.session_fills(m.instrument) for m in state.markets.values())
 
 
 def _link(state: State, venue: str) -> tuple[str, bool]:
@@ -103,7 +107,7 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
         fair=market.quotes[0].fair if market.quotes else market.mark or None,
         position=position.amount,
         delta_coin=_delta(market, position.amount),
-        pnl_usd=_usd(market, position.pnl(_mark(market)).total),
+        pnl_usd=_usd(market, state.inventory.session(instrument, _mark(market)).total),
         age_s=(now_ns - heard_ns) / SECOND if heard_ns else None,
         why=_why(market),
     )
@@ -162,8 +166,7 @@ def _usd(market: Market, amount: Decimal) -> float | None:
 def _pnl(state: State) -> Pnl:
     total = spread = inventory = fees = 0.0
     for market in state.markets.values():
-        position = state.inventory.of(market.instrument)
-        money: Money = position.pnl(_mark(market))
+        money: Money = state.inventory.session(market.instrument, _mark(market))
         rate = _usd(market, Decimal(1)) or 0.0
         total += float(money.total) * rate
         spread += float(money.spread) * rate

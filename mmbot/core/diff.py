@@ -77,6 +77,8 @@ def diff(
             continue
         slot = (order.side, order.level)
         target = wanted.pop(slot, None) if order.level != STRAY_LEVEL else None
+        if not order.remaining:
+            continue  # filled up: the word of its end is on its way
         if target is None:
             if order.status is Status.LIVE:
                 why = Why.STRAY if order.level == STRAY_LEVEL else reasons.get(order.side)

@@ -11,7 +11,7 @@ value(dq, price), and *inventory* what the held position earned as the mark move
 so marks need to be looked at only when a fill arrives and when somebody asks.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mmbot.core.types import ZERO, Fill, Instrument, InstrumentId
@@ -36,6 +36,16 @@ class Pnl:
             self.fees + other.fees,
             self.realized + other.realized,
             self.unrealized + other.unrealized,
+        )
+
+    def __sub__(self, other: "Pnl") -> "Pnl":
+        return Pnl(
+            self.total - other.total,
+            self.spread - other.spread,
+            self.inventory - other.inventory,
+            self.fees - other.fees,
+            self.realized - other.realized,
+            self.unrealized - other.unrealized,
         )
 
 
@@ -160,6 +170,8 @@ class Inventory:
     """Every position of one account, and which trades are already in it."""
 
     positions: dict[InstrumentId, Position] = field(default_factory=dict)
+    carried: dict[InstrumentId, Position] = field(default_factory=dict)
+    """Positions as earlier runs left them, at our first mark: this session's profit starts there."""
     booked: dict[str, None] = field(default_factory=dict)
     """Trade ids, as an ordered set."""
 
@@ -169,6 +181,22 @@ class Inventory:
         if position is None:
             position = self.positions[instrument.id] = Position(instrument)
         return position
+
+    def session(self, instrument: Instrument, mark: Decimal | None) -> Pnl:
+        """Profit of this run on one instrument, at this mark."""
+        pnl = self.of(instrument).pnl(mark)
+        carried = self.carried.get(instrument.id)
+        return pnl if carried is None else pnl - carried.pnl(carried.mark)
+
+    def session_fills(self, instrument: Instrument) -> int:
+        """Fills booked by this run on one instrument."""
+        carried = self.carried.get(instrument.id)
+        return self.of(instrument).fills - (carried.fills if carried is not None else 0)
+
+    def take_over(self, position: Position) -> None:
+        """Continue a position of an earlier run."""
+        self.positions[position.instrument.id] = position
+        self.carried[position.instrument.id] = replace(position)
 
     def book(self, fill: Fill, instrument: Instrument, mark: Decimal) -> bool:
         """Book a fill once, whatever its source; False when it is already in."""

@@ -156,7 +156,8 @@ class Order:
         """The most that may still reach our position through this order."""
         if self.status is Status.DONE:
             return self.owed
-        return max(ZERO, max(self.amount, self.want_amount) - self.booked)
+        most = self.amount if self.want_amount < self.amount else self.want_amount
+        return most - self.booked if self.booked < most else ZERO
 
     def step(self, trigger: Trigger) -> None:
         """Move along the table; an impossible move is a bug."""
@@ -366,7 +367,7 @@ class Orders:
 
     def _answered(self, order: Order) -> None:
         order.request, order.want_price, order.want_amount = None, ZERO, ZERO
-        order.unknown_ns = 0
+        order.unknown_ns = order.settle_ns = 0  # nothing is outstanding
 
     def _settled(self, order: Order) -> None:
         """Forget an order that is done and owes nothing."""

@@ -219,6 +219,9 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             if market is not None:
                 if not market.index:
                     _touch_all(state)  # exposure in coin can be reckoned from now on
+                    carried = state.inventory.carried.get(event.instrument)
+                    if carried is not None and event.mark > 0:
+                        carried.revalue(to_decimal(event.mark))
                 market.take_ticker(event)
                 state.touch(event.instrument)
         case ev.OrderSeen():
@@ -537,6 +540,9 @@ def _tick(state: State, now_ns: Nanos) -> None:
     for order in state.orders.overdue(now_ns):
         due(state.account_of(order.instrument), now_ns)
         state.touch(order.instrument)
+    for order in state.orders.all():
+        if order.status is Status.LIVE and not order.remaining:  # and nobody has said that it ended
+            due(state.account_of(order.instrument), now_ns + RESYNC_DELAY_NS)
     for instrument in state.markets:
         state.dirty[instrument] = None
 

@@ -61,7 +61,7 @@ from mmbot.core.types import (
     Target,
     to_decimal,
 )
-from mmbot.core.views import Block, DeskView, Proposal, Shrink, View
+from mmbot.core.views import ALLOW, Block, DeskView, Proposal, Shrink, View
 from mmbot.core.why import Why
 
 AWAY_PAUSE_NS: Nanos = 2 * SECOND
@@ -348,6 +348,8 @@ def _judge(
     size = target.size
     for rule in desk.rules:
         verdict = rule.check(view, proposal)
+        if verdict is ALLOW:
+            continue
         if isinstance(verdict, Block):
             return verdict.why
         if isinstance(verdict, Shrink) and verdict.size < size:

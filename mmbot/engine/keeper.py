@@ -179,7 +179,7 @@ def restore(
         market = state.markets.get(held.instrument)
         if market is None:
             continue
-        state.inventory.positions[held.instrument] = held.restore(market.instrument)
+        state.inventory.take_over(held.restore(market.instrument))
         if held.opened_ms is not None:
             known_ms.append(max(held.opened_ms, held.last_fill_ms))
     state.resume_ms = min(known_ms, default=0)
