@@ -36,17 +36,23 @@ _HEADER_BYTES = 100
 
 _ADVISORY_LOCK = APPLICATION_ID
 
+_FULL = "the disk is full: free some space"
+_LOCKED = "another program keeps it locked: end that program or wait for it"
+
 _IN_WORDS = (
-    ("SQLITE_FULL", "the disk is full: free some space"),
-    ("SQLITE_BUSY", "another program keeps it locked: end that program or wait for it"),
-    ("SQLITE_LOCKED", "another program keeps it locked: end that program or wait for it"),
+    ("SQLITE_FULL", _FULL),
+    ("SQLITE_BUSY", _LOCKED),
+    ("SQLITE_LOCKED", _LOCKED),
     ("SQLITE_CORRUPT", "it is damaged: move it away or restore a copy"),
     ("SQLITE_NOTADB", "it is damaged or no database: move it away or restore a copy"),
     ("SQLITE_READONLY", "it may not be written: check the permissions of file and folder"),
     ("SQLITE_CANTOPEN", "it cannot be opened: check the permissions of file and folder"),
     ("SQLITE_PERM", "it cannot be opened: check the permissions of file and folder"),
     ("SQLITE_IOERR", "the disk fails to read or write it: check the disk and its free space"),
+    ("53100", _FULL),
+    ("55P03", _LOCKED),
 )
+"""The beginning of SQLite's name, or PostgreSQL's number, of an error; what it means to people."""
 
 
 class Database:
@@ -138,7 +144,7 @@ def open_existing(location: Location, *, read_only: bool) -> Database:
 def explain(location: Location, error: Exception) -> str:
     """A driver's error as one line that names the store and what to do."""
     cause = getattr(error, "orig", None) or error
-    code = getattr(cause, "sqlite_errorname", "")
+    code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
     for prefix, words in _IN_WORDS:
         if code.startswith(prefix):
             return f"{location.name}: {words}"

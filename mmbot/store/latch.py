@@ -163,6 +163,7 @@ def _write_file(location: Location, seat: Seat, state: LatchState) -> bool:
         }
     )
     try:
+        location.latch_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(location.latch_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return True  # the first reason stays

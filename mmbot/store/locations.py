@@ -49,7 +49,7 @@ def locate(mode: Mode, environment: Mapping[str, str], url: str | None = None) -
         return _file(home / f"{mode.value}.db")
     if url.startswith(_SQLITE):
         return _file(Path(url.removeprefix(_SQLITE)).expanduser())
-    if url.startswith(("postgresql:", "postgresql+")):
+    if url.startswith(("postgresql:", "postgresql+psycopg:")):
         # The latch must hold where this process runs, whichever machine the database is on.
         return Location(url, None, home / "database.latch")
     raise StoreError(

@@ -13,11 +13,11 @@ import signal
 import sys
 from pathlib import Path
 
-from mmbot.core.types import Side
+from mmbot.core.types import SECOND, Side
 from mmbot.store.database import open_store
 from mmbot.store.runs import grant_labels
 from mmbot.store.writer import Writer
-from tests.builders import a_linear_perpetual, an_option
+from tests.builders import NOW_NS, a_linear_perpetual, an_option
 from tests.store.desk import DEADLINE_S, SEAT, Wall, a_location, a_record, begin
 
 
@@ -30,8 +30,9 @@ def start(home: Path, run: int) -> None:
 async def fill(home: Path, run: int) -> None:
     """Book fills on two instruments; say how many were put, and how many are surely written."""
     database = open_store(a_location(home))
-    started = begin(database, run=run)
-    writer = Writer(database, SEAT, started, wall_ns=Wall(), tell=lambda news: None)
+    wall = Wall(NOW_NS + run * 10 * SECOND)  # by then the lease of the one before has run out
+    started = begin(database, wall=wall, run=run)
+    writer = Writer(database, SEAT, started, wall_ns=wall, tell=lambda news: None)
     dice = random.Random(run)
     for number in itertools.count(run * 1_000_000):
         record = a_record(

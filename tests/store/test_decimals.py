@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, create_engine, insert, select, text
 from sqlalchemy.dialects import sqlite
@@ -19,6 +19,7 @@ numbers = st.builds(
 
 
 @given(numbers)
+@settings(deadline=None)
 def test_what_is_read_equals_what_was_written(number: Decimal) -> None:
     engine = create_engine("sqlite://")
     metadata = MetaData()

@@ -1,7 +1,7 @@
 """Fills are booked once for ever, together with what they do to the position."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -132,6 +132,11 @@ def test_the_same_trade_id_on_another_account_is_another_trade(database: Databas
             booking.book(connection, seat, run, [a_record(1)], NOW_NS)
     reader = Reader(database.location)
     assert reader.trade_ids("deribit", "one") == reader.trade_ids("deribit", "two") == {"t1"}
+
+
+def test_nothing_of_the_accounting_is_left_out() -> None:
+    kept = {field.name for field in fields(booking.PositionRow)}
+    assert {field.name for field in fields(Position)} - kept == {"opened"}  # kept as opened_ms
 
 
 async def test_a_fill_keeps_every_field(tmp_path: Path) -> None:

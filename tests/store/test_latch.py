@@ -109,7 +109,8 @@ def test_the_file_alone_keeps_the_bot_from_starting_until_it_is_rearmed(tmp_path
 
 
 def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
-    assert trip(a_location(tmp_path / "nowhere")) is Kept.NOWHERE
+    (tmp_path / "file").touch()
+    assert trip(a_location(tmp_path / "file" / "no folder")) is Kept.NOWHERE
 
 
 async def test_a_running_engine_hears_of_a_trip_by_somebody_else(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Where stores are looked for."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,11 @@ def test_existing_stores_are_listed_live_first(tmp_path: Path) -> None:
     named = existing({**home, "MMBOT_DATABASE_URL": "postgresql://db/mm"})
     assert named[0].name == "postgresql://db/mm"
     assert len(named) == 4
+
+
+def test_looking_for_stores_loads_no_database_library() -> None:
+    code = (
+        "import sys, mmbot.store.locations, mmbot.store.records; "
+        "sys.exit('sqlalchemy' in sys.modules or 'sqlite3' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
