@@ -108,8 +108,10 @@ def test_a_partly_filled_order_larger_than_its_target_is_cut() -> None:
     assert requests([a_target(size=1)], an_order(amount=5, filled=Decimal(3))) == [AMEND]
 
 
-def test_a_filled_up_order_still_listed_is_no_quote() -> None:
-    assert requests([a_target(size=5)], an_order(amount=5, filled=Decimal(5))) == [AMEND]
+def test_a_filled_up_order_is_neither_moved_nor_replaced_before_the_venue_says_so() -> None:
+    full = an_order(amount=5, filled=Decimal(5))
+    assert actions([a_target(size=5)], full) == []
+    assert actions([], full) == []
 
 
 def test_partial_fill_then_amend_asks_for_total() -> None:

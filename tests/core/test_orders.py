@@ -213,6 +213,13 @@ def test_a_live_order_missing_from_a_snapshot_is_looked_up_not_buried() -> None:
     assert table.order.status is Status.UNKNOWN
 
 
+def test_a_live_order_gone_from_a_later_snapshot_needs_no_further_wait() -> None:
+    table = Table()  # placed at 0, answered: nothing is outstanding, whatever its validity was
+    table.orders.not_in_snapshot(table.order, s(3))
+    table.orders.not_found(table.order, s(3.1))
+    assert not table.known
+
+
 def test_snapshot_cannot_doubt_an_order_sent_after_it_was_asked() -> None:
     table = Table()
     table.order.sent_ns = s(21)

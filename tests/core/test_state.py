@@ -138,7 +138,7 @@ def test_stray_is_adopted_into_a_free_slot_or_cancelled() -> None:
 
 def test_order_of_ours_seen_in_a_push_is_adopted_too() -> None:
     bot = Bot.quoting()
-    seen = bot.says(an_order(label="mmold-7", order_id="555"), filled=1)
+    seen = bot.says(an_order(amount=2, label="mmold-7", order_id="555"), filled=1)
     bot.turn(seen)
     assert bot.order.status is Status.CANCELING  # the strategy wants nothing there
     assert bot.order.label == "mmold-7"
@@ -334,6 +334,22 @@ def test_a_fill_the_venue_owes_us_is_asked_for() -> None:
     assert resync.labels == ((an_option().id, order.label),)
     bot.turn(bot.snapshot(fills=[bot.fill(order)]))
     assert (bot.position, bot.orders) == (1, [])
+
+
+def test_a_filled_order_that_nobody_says_has_ended_is_looked_up() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    assert bot.turn(ev.Filled(bot.fill(order)), bot.book()) == []
+    (resync,) = resyncs(bot.wait(0.5))
+    assert resync.labels == ()  # first the list of what is open ...
+    bot.turn(bot.snapshot())
+    assert order.status is Status.UNKNOWN
+    (resync,) = resyncs(bot.wait(1.2))
+    assert resync.labels == ((an_option().id, order.label),)  # ... then it by its name
+    end = bot.says(order, ev.OrderState.FILLED, filled=1)
+    bot.wants = ()
+    bot.turn(bot.snapshot(lookups=[(order.label, end)]))
+    assert bot.orders == []
 
 
 # --- events about what is not known -----------------------------------------------------------
