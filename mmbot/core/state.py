@@ -461,18 +461,17 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
     account.foreign, account.ours_open = foreign, len(listed)
     looked_up = dict(event.lookups)
     for order in list(state.orders.all()):
-        if order.label in listed or state.account_of(order.instrument) is not account:
+        if state.account_of(order.instrument) is not account:
             continue
-        if order.label in looked_up:
-            statement = looked_up[order.label]
-            if statement is not None:
-                state.orders.seen(statement, order, event.asked_ns)
-            else:
+        statement = looked_up.get(order.label)
+        if statement is not None:
+            state.orders.seen(statement, order, event.asked_ns)
+        elif order.label not in listed:
+            if order.label in looked_up or order.instrument not in state.markets:
+                # Where nobody trades, that it is not open is all there is to know.
                 state.orders.not_found(order, event.asked_ns)
-        elif order.instrument in state.markets:
-            state.orders.not_in_snapshot(order, event.asked_ns)
-        else:  # its trades are not ours to count, so that it is not open is all there is to know
-            state.orders.not_found(order, event.asked_ns)
+            else:
+                state.orders.not_in_snapshot(order, event.asked_ns)
         if order.status is Status.UNKNOWN or order.owed > 0:
             due(account, max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
 

@@ -224,6 +224,30 @@ def test_fills_are_asked_for_with_an_overlap() -> None:
     assert bot.ask_again().fills_since_ms == asked_ns // MS - 60_000
 
 
+def test_the_newer_of_list_and_lookup_counts() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 2))
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
+    bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
+    listed = bot.stated(order)
+    gone = bot.says(order, ev.OrderState.CANCELLED, venue_ms=bot.ms + 1)  # asked a moment later
+    bot.turn(bot.snapshot(orders=[listed], lookups=[(order.label, gone)]))
+    assert bot.orders == []
+
+
+def test_an_order_listed_but_still_in_doubt_is_looked_at_again_soon() -> None:
+    bot = Bot.quoting()
+    (order,) = bot.rest(a_quote())
+    listed = bot.stated(order)
+    bot.wants = [a_quote(BUY, 0.0195)]
+    bot.turn(bot.book())
+    bot.turn(ev.OutcomeUnknown(order.label, ev.Request.AMEND, Why.REPLY_LOST))
+    bot.wait(0.5)
+    bot.turn(bot.snapshot(orders=[listed]))  # as it was: the amend may still take effect
+    assert order.status is Status.UNKNOWN
+    assert len(resyncs(bot.wait(5.5))) == 1
+
+
 # --- foreign orders ---------------------------------------------------------------------------
 
 
