@@ -6,6 +6,7 @@ busy machine measures is no reason to fail anything.
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -29,7 +30,10 @@ HELP_AT_MOST = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One line of the table. `aim` is the bound and `met` whether it holds; None without one."""
+    """One line of the table: medians and 90th percentiles, or their ratios.
+
+    `aim` is the bound of the median, and `met` whether it holds (None without one).
+    """
 
     group: str
     name: str
@@ -42,7 +46,7 @@ class Number:
 
 def measure(ticks: int) -> list[Number]:
     """Every number, from one run. Raises RuntimeError if a loop does not answer."""
-    numbers = _race_numbers(race(ticks, BLOCK, warm_up=BLOCK))
+    numbers = race_numbers(race(ticks, BLOCK, warm_up=BLOCK))
     for instruments in (FEW, MANY):
         for paced in (True, False):
             costs = turn_costs(instruments, ticks if paced else 5 * ticks, paced=paced)
@@ -52,23 +56,33 @@ def measure(ticks: int) -> list[Number]:
     return numbers + _startup_numbers(runs=max(2, min(20, ticks // 20)))
 
 
-def _race_numbers(samples: Samples) -> list[Number]:
+def race_numbers(samples: Samples) -> list[Number]:
     numbers = []
     for case in Case:
         group = f"tick to both orders, {case.value}"
         p50 = {loop: percentile_us(samples[case, loop], 50) for loop in Loop}
-        for loop, name in (
-            (Loop.BARE, "bare aiohttp + orjson loop"),
-            (Loop.LIVE, "mmbot quote"),
-            (Loop.NAIVE, "naive ccxt loop"),
-        ):
-            numbers.append(
-                Number(group, name, "us", p50[loop], percentile_us(samples[case, loop], 90))
-            )
-        to_bare, to_naive = p50[Loop.LIVE] / p50[Loop.BARE], p50[Loop.NAIVE] / p50[Loop.LIVE]
+        p90 = {loop: percentile_us(samples[case, loop], 90) for loop in Loop}
+        bare, live, naive = Loop.BARE, Loop.LIVE, Loop.NAIVE
         numbers += [
-            _at_most(group, "mmbot / bare", "x", to_bare, BARE_AT_MOST),
-            _at_least(group, "naive / mmbot", "x", to_naive, NAIVE_AT_LEAST),
+            Number(group, "bare aiohttp + orjson loop", "us", p50[bare], p90[bare]),
+            Number(group, "mmbot quote", "us", p50[live], p90[live]),
+            Number(group, "naive ccxt loop", "us", p50[naive], p90[naive]),
+            _at_most(
+                group,
+                "mmbot / bare",
+                "x",
+                BARE_AT_MOST,
+                p50[live] / p50[bare],
+                p90[live] / p90[bare],
+            ),
+            _at_least(
+                group,
+                "naive / mmbot",
+                "x",
+                NAIVE_AT_LEAST,
+                p50[naive] / p50[live],
+                p90[naive] / p90[live],
+            ),
         ]
     return numbers
 
@@ -76,20 +90,18 @@ def _race_numbers(samples: Samples) -> list[Number]:
 def _turn_numbers(costs: TurnCosts) -> list[Number]:
     pace = "paced" if costs.paced else "back to back"
     group = f"one turn, {costs.instruments} instruments, {pace}"
-    kinds = {
-        "both orders amended": costs.amend,
-        "nothing to send": costs.quiet,
-        "tick of the clock, a market": costs.tick,
-    }
-    numbers = [
-        Number(group, name, "us", percentile_us(taken, 50), percentile_us(taken, 90))
-        for name, taken in kinds.items()
+    amend, quiet, tick = (
+        (percentile_us(taken, 50), percentile_us(taken, 90))
+        for taken in (costs.amend, costs.quiet, costs.tick)
+    )
+    name = "both orders amended"
+    return [
+        _at_most(group, name, "us", TURN_US_AT_MOST, *amend)
+        if costs.paced
+        else Number(group, name, "us", *amend),
+        Number(group, "nothing to send", "us", *quiet),
+        Number(group, "tick of the clock, all markets", "us", *tick),
     ]
-    if costs.paced:
-        amend = numbers[0]
-        bounded = _at_most(group, amend.name, "us", amend.p50, TURN_US_AT_MOST)
-        numbers[0] = Number(group, amend.name, "us", amend.p50, amend.p90, bounded.aim, bounded.met)
-    return numbers
 
 
 def _startup_numbers(runs: int) -> list[Number]:
@@ -100,21 +112,26 @@ def _startup_numbers(runs: int) -> list[Number]:
         Number(group, "python importing typer and rich", "ms", floor),
         Number(group, "empty typer application --help", "ms", empty),
         Number(group, "mmbot --help", "ms", ours),
-        _at_most(group, "mmbot --help / typer and rich", "x", ours / floor, HELP_AT_MOST),
+        _at_most(group, "mmbot --help / typer and rich", "x", HELP_AT_MOST, ours / floor),
     ]
 
 
-def _at_most(group: str, name: str, unit: str, value: float, bound: float) -> Number:
-    return Number(group, name, unit, value, None, f"at most {bound:g} {unit}", value <= bound)
+def _at_most(
+    group: str, name: str, unit: str, bound: float, p50: float, p90: float | None = None
+) -> Number:
+    return Number(group, name, unit, p50, p90, f"at most {bound:g} {unit}", p50 <= bound)
 
 
-def _at_least(group: str, name: str, unit: str, value: float, bound: float) -> Number:
-    return Number(group, name, unit, value, None, f"at least {bound:g} {unit}", value >= bound)
+def _at_least(
+    group: str, name: str, unit: str, bound: float, p50: float, p90: float | None = None
+) -> Number:
+    return Number(group, name, unit, p50, p90, f"at least {bound:g} {unit}", p50 >= bound)
 
 
 def as_table(numbers: list[Number]) -> Table:
     """The numbers for people, at most 100 columns wide."""
-    table = Table("", "p50", "p90", "unit", "aim", "", title="mmbot bench")
+    caption = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    table = Table("", "p50", "p90", "unit", "aim", "", title="mmbot bench", caption=caption)
     for column in (1, 2):
         table.columns[column].justify = "right"
     for group, members in groupby(numbers, key=lambda number: number.group):

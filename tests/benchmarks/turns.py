@@ -5,7 +5,7 @@ kinds are measured, each on few and on many instruments:
 
 * *amend*: one book moved outward, and both orders must follow;
 * *quiet*: one book changed, but nothing in it that matters to us;
-* *tick*: the time signal that looks at every market, per market.
+* *tick*: the time signal, which looks at every market; a book that comes meanwhile has to wait.
 
 Back to back shows the work itself; *paced*, with the process asleep between turns, what it costs in
 life, when caches and branch predictors have been used by others meanwhile.
@@ -31,7 +31,7 @@ PACE_S = 0.005
 
 @dataclass(frozen=True, slots=True)
 class TurnCosts:
-    """Durations in nanoseconds of single turns; `tick` per market."""
+    """Durations in nanoseconds of single turns."""
 
     instruments: int
     paced: bool
@@ -56,7 +56,6 @@ def turn_costs(instruments: int, samples: int, *, paced: bool) -> TurnCosts:
             taken.append(kind())
     for taken in (costs.amend, costs.quiet, costs.tick):
         del taken[: samples // 10]
-    costs.tick[:] = [taken_ns // instruments for taken_ns in costs.tick]
     return costs
 
 
