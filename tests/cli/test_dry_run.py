@@ -1,0 +1,142 @@
+"""`mmbot quote --dry-run`: what a run would begin with, found out without an account."""
+
+import json
+import math
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.eavesdrop import WireTap
+from tests.cli.terminal import MMBOT
+from tests.cli.test_quote import INSTRUMENTS, QUOTE, open_orders
+from tests.cli.test_sim_serve import served
+
+
+@pytest.fixture(scope="module")
+def venue() -> Iterator[dict[str, object]]:
+    """One venue for all: a dry run leaves it as it was."""
+    with served() as (_, ready):
+        yield ready
+
+
+def run(
+    *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [MMBOT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+    )
+
+
+def dry(venue: dict[str, object], *arguments: str) -> dict[str, Any]:
+    """The object of a dry run."""
+    done = run(*QUOTE, "--sim-url", str(venue["rest"]), "--dry-run", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_the_venue_sees_no_private_method_and_nothing_of_a_key(
+    venue: dict[str, object], tmp_path: Path
+) -> None:
+    secrets = {"MMBOT_SIM_KEY": "KEYMARK", "MMBOT_SIM_SECRET": "SECRETMARK"}
+    with WireTap(str(venue["rest"])) as tap:
+        done = run(*QUOTE, "--sim-url", tap.url, "--dry-run", cwd=tmp_path, env=secrets)
+    assert done.returncode == 0, done.stderr
+    asked = tap.methods()
+    assert {"public/get_instruments", "public/subscribe"} <= set(asked)
+    assert [method for method in asked if not method.startswith("public/")] == []
+    assert "public/auth" not in asked
+    assert re.search(rb"authorization|private|KEYMARK|SECRETMARK", tap.raw(), re.I) is None
+    assert open_orders(venue) == []
+
+
+def test_the_same_tap_sees_the_private_methods_of_a_run() -> None:
+    with served() as (_, ready), WireTap(str(ready["rest"])) as tap:
+        done = run(*QUOTE, "--sim-url", tap.url, "--duration", "1")
+    assert done.returncode == 0, done.stderr
+    assert {"public/auth", "private/buy", "private/sell"} <= set(tap.methods())
+
+
+def test_every_side_is_quoted_or_says_why_not(venue: dict[str, object]) -> None:
+    found = dry(venue)
+    assert (found["mode"], found["venue"], found["dry_run"]) == ("sim", "deribit", True)
+    assert [i["name"] for i in found["instruments"]] == INSTRUMENTS
+    sides = [(q["instrument"], q["side"]) for q in (*found["quotes"], *found["not_quoted"])]
+    assert sorted(sides) == sorted((name, side) for name in INSTRUMENTS for side in ("buy", "sell"))
+    assert len(found["quotes"]) >= 4
+
+
+def test_a_price_is_its_terms_on_the_grid_rounded_away_from_the_market(
+    venue: dict[str, object],
+) -> None:
+    for quote in dry(venue)["quotes"]:
+        wanted, price = math.fsum(quote["terms"].values()), quote["price"]
+        outward = wanted - price if quote["side"] == "buy" else price - wanted
+        assert -1e-9 < outward < 0.0005  # the largest tick there is on these
+        assert (Decimal(str(price)) / Decimal("0.0001")) % 1 == 0
+
+
+def test_every_setting_is_there_with_its_value_and_origin(
+    venue: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text("[strategy.improve_top]\nsize = 2\nimprovement = 0.2\n")
+    found = dry(venue, "--config", str(path), "--size", "3", "--max-position", "7")
+    entries = {e["key"]: (e["value"], e["origin"]) for e in found["config"]}
+    assert entries["desk.expiry"] == ("2025-06-06", "--expiry")
+    assert entries["desk.strikes"] == ([2800, 2900], "--strikes")
+    assert entries["strategy.improve_top.size"] == (3, "--size")
+    assert entries["strategy.improve_top.improvement"] == (0.2, f"{path}:3")
+    assert entries["strategy.improve_top.max_position"] == (7, "--max-position")
+    assert entries["risk.max_exposure.limit"] == (100, "default")
+    assert {q["size"] for q in found["quotes"]} == {3}
+
+
+def test_a_person_reads_tables_of_at_most_100_columns(venue: dict[str, object]) -> None:
+    done = run(*QUOTE, "--sim-url", str(venue["rest"]), "--dry-run", "--ask-only")
+    assert (done.returncode, done.stderr) == (0, "SIM, dry run: nothing is sent\n")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    for heading in (
+        "Configuration",
+        "Instruments",
+        "First quotes (nothing was sent)",
+        "Not quoted",
+    ):
+        assert heading in lines
+    text = " ".join(done.stdout.split())
+    assert "strategy.improve_top.ask_only true --ask-only" in text
+    assert "ETH-6JUN25-2800-C ETH 0.0001; 0.0005 from 0.005 1 ETH 0.03 % 0.03 %" in text
+    assert "ETH-6JUN25-2800-C buy side switched off" in text
+    assert re.search(r"ETH-6JUN25-2800-C sell 0\.0\d+ 1 ETH 0\.0\d+ \w+ reference 0\.0", text)
+
+
+def test_perpetuals_are_shown_in_their_own_units(venue: dict[str, object]) -> None:
+    done = run(
+        *("quote", "--symbols", "BTC-PERPETUAL", "--dry-run", "--sim-url", str(venue["rest"]))
+    )
+    assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.split())
+    assert "BTC-PERPETUAL USD 0.5 10 USD 0 % 0.05 % -" in text
+    assert "BTC-PERPETUAL buy" in text
+    assert "10 USD" in text
+
+
+def test_the_file_may_say_live_and_a_flag_make_it_a_simulation(
+    venue: dict[str, object], tmp_path: Path
+) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text("[desk]\nmode = 'live'\n")
+    assert dry(venue, "--config", str(path), "--sim")["mode"] == "sim"
