@@ -62,6 +62,14 @@ class Market:
     halted: str = ""
     """Both numbers, when the venue's position and our fills disagree."""
 
+    expiry_asked: bool = False
+    """Expired, and the venue is being asked what that came to."""
+
+    def expired(self, now_ns: Nanos) -> bool:
+        """Whether the instrument has reached its expiry."""
+        expiry_ns = self.instrument.expiry_ns
+        return expiry_ns is not None and now_ns >= expiry_ns
+
     def take_book(self, event: BookChanged) -> None:
         """A newer book."""
         self.bids, self.asks = event.bids, event.asks

@@ -11,6 +11,7 @@ from enum import Enum
 from mmbot.core.types import (
     Equity,
     Fill,
+    Flow,
     HeldPosition,
     Instrument,
     InstrumentId,
@@ -198,6 +199,7 @@ class SnapshotTaken:
     orders: tuple[OpenOrder, ...]
     positions: tuple[HeldPosition, ...]
     fills: tuple[Fill, ...]
+    flows: tuple[Flow, ...] = ()
     lookups: tuple[tuple[Label, OrderSeen | None], ...] = ()
     equity: tuple[Equity, ...] = ()
 

@@ -3,23 +3,24 @@
 Worth is linear in the amount (`Instrument.value`), so one set of formulas serves every kind. For
 each instrument
 
-    equity change = -sum value(dq, fill price) - fees + value(q, mark)
-                  = spread + inventory - fees
+    equity change = -sum value(dq, fill price) - fees + funding + value(q, mark)
+                  = spread + inventory + funding - fees
 
 where *spread* is what fills earned against the mark of their moment, value(dq, mark) -
 value(dq, price), and *inventory* what the held position earned as the mark moved. Both telescope,
-so marks need to be looked at only when a fill arrives and when somebody asks.
+so marks need to be looked at only when a fill arrives and when somebody asks. An expiry is a trade
+of the whole position at its payoff, which is its last mark.
 """
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from mmbot.core.types import ZERO, Fill, Instrument, InstrumentId
+from mmbot.core.types import ZERO, Fill, Flow, FlowKind, Instrument, InstrumentId
 
 
 @dataclass(frozen=True, slots=True)
 class Pnl:
-    """Profit in one settlement currency; total = spread + inventory - fees."""
+    """Profit in one settlement currency; total = spread + inventory + funding - fees."""
 
     total: Decimal = ZERO
     spread: Decimal = ZERO
@@ -27,6 +28,7 @@ class Pnl:
     fees: Decimal = ZERO
     realized: Decimal = ZERO
     unrealized: Decimal = ZERO
+    funding: Decimal = ZERO
 
     def __add__(self, other: "Pnl") -> "Pnl":
         return Pnl(
@@ -36,6 +38,7 @@ class Pnl:
             self.fees + other.fees,
             self.realized + other.realized,
             self.unrealized + other.unrealized,
+            self.funding + other.funding,
         )
 
     def __sub__(self, other: "Pnl") -> "Pnl":
@@ -46,6 +49,7 @@ class Pnl:
             self.fees - other.fees,
             self.realized - other.realized,
             self.unrealized - other.unrealized,
+            self.funding - other.funding,
         )
 
 
@@ -69,6 +73,9 @@ class Position:
     spread: Decimal = ZERO
     inventory: Decimal = ZERO
     mark: Decimal | None = None
+    funding: Decimal = ZERO
+    accrued: Decimal = ZERO
+    """Funding of this session, not settled yet; part of the profit, not of the cash."""
     fills: int = 0
     volume: Decimal = ZERO
     last_fill_ms: int = 0
@@ -92,12 +99,28 @@ class Position:
         change = fill.amount * fill.side.sign
         paid = self.instrument.value(change, fill.price)
         self._take(change, paid)
-        self.cash -= fill.fee
-        self.fees += fill.fee
+        self._pay(fill.fee)
         self.spread += self.instrument.value(change, mark) - paid
         self.fills += 1
         self.volume += fill.amount
         self.last_fill_ms = fill.venue_ms
+
+    def flow(self, flow: Flow) -> None:
+        """Funding settled, or the instrument delivered: all of it traded at its payoff."""
+        if flow.kind is FlowKind.FUNDING:
+            self.cash += flow.money
+            self.funding += flow.money
+        elif flow.kind is FlowKind.DELIVERY:
+            assert flow.price is not None, f"delivery {flow.ref} without a price"
+            self.revalue(flow.price)
+            if self.amount:
+                self._take(-self.amount, self.instrument.value(-self.amount, flow.price))
+            self._pay(flow.fee)
+        self.last_fill_ms = max(self.last_fill_ms, flow.venue_ms)
+
+    def _pay(self, fee: Decimal) -> None:
+        self.cash -= fee
+        self.fees += fee
 
     def _take(self, change: Decimal, paid: Decimal) -> None:
         """Hold `change` more for `paid`; what it closes is realized at its share of the cost."""
@@ -128,16 +151,17 @@ class Position:
         """Profit since we started, at this mark."""
         mark = mark or self.mark
         if mark is None:
-            return Pnl(fees=self.fees)
+            return Pnl(total=self.cash + self.accrued, fees=self.fees, funding=self.funding)
         self.revalue(mark)
         worth = self.instrument.value(self.amount, mark) if self.amount else ZERO
         return Pnl(
-            total=self.cash + worth,
+            total=self.cash + worth + self.accrued,
             spread=self.spread,
             inventory=self.inventory,
             fees=self.fees,
-            realized=self.realized - self.fees,
+            realized=self.realized + self.funding - self.fees,
             unrealized=worth - self.open_value,
+            funding=self.funding + self.accrued,
         )
 
 
@@ -162,7 +186,15 @@ class Opened:
     at_ms: int
 
 
-Entry = Booked | Opened
+@dataclass(frozen=True, slots=True)
+class Flowed:
+    """A journal entry: money that moved without a trade; no instrument for transfers."""
+
+    flow: Flow
+    instrument: Instrument | None
+
+
+Entry = Booked | Opened | Flowed
 
 
 @dataclass(slots=True)
@@ -171,7 +203,7 @@ class Inventory:
 
     positions: dict[InstrumentId, Position] = field(default_factory=dict)
     carried: dict[InstrumentId, Position] = field(default_factory=dict)
-    """Positions as earlier runs left them, at our first mark: this session's profit starts there."""
+    """Positions as earlier runs left them, at our first mark: where this session starts."""
     booked: dict[str, None] = field(default_factory=dict)
     """Trade ids, as an ordered set."""
 

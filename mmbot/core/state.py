@@ -13,7 +13,7 @@ from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
-from mmbot.core.inventory import Booked, Entry, Inventory, Opened
+from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
 from mmbot.core.latch import Latch
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
 from mmbot.core.types import (
@@ -22,6 +22,7 @@ from mmbot.core.types import (
     ZERO,
     Equity,
     Fill,
+    Flow,
     InstrumentId,
     Label,
     Nanos,
@@ -423,6 +424,25 @@ def _filled_elsewhere(state: State, fill: Fill) -> None:
         state.orders.book(order, fill)
 
 
+def _flowed(state: State, flow: Flow) -> None:
+    """Money that moved without a trade, booked once; nothing from before a position was opened."""
+    key = f"{flow.kind.value} {flow.ref}"
+    market = state.markets.get(flow.instrument) if flow.instrument is not None else None
+    if key in state.inventory.booked or (flow.instrument is not None and market is None):
+        return
+    before_us = flow.venue_ms < state.started_ns // MS
+    if market is None:
+        if not before_us or state.resume_ms:
+            state.inventory.booked[key] = None
+            state.journal.append(Flowed(flow, None))
+        return
+    state.inventory.booked[key] = None
+    position = state.inventory.of(market.instrument)
+    if position.opened or not before_us:
+        position.flow(flow)
+        state.journal.append(Flowed(flow, market.instrument))
+
+
 def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
     account = state.account(event.venue)
     if not account.asked_ns or event.asked_ns < account.asked_ns:
@@ -431,6 +451,8 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
     account.resync_ns = now_ns + RESYNC_EVERY_NS
     for fill in event.fills:
         _filled(state, fill)
+    for flow in event.flows:
+        _flowed(state, flow)
     _absorb_orders(state, account, event, now_ns)
     _absorb_positions(state, account, event, now_ns)
     account.equity = {e.currency: e for e in event.equity}
@@ -488,6 +510,7 @@ def _absorb_positions(
         stated = held.get(instrument.id)
         amount = stated.amount if stated is not None else ZERO
         position = state.inventory.of(instrument)
+        position.accrued = stated.funding if stated is not None else ZERO
         gap = amount - position.amount
         if not position.opened:
             position.open_with(gap, stated.mark if stated is not None else None)

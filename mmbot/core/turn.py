@@ -81,6 +81,9 @@ _STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
 AUTHORITY_AGAIN_NS: Nanos = 1 * SECOND
 """Between two questions to the store whether we may still send."""
 
+EXPIRY_LOOK_NS: Nanos = 1 * SECOND
+"""After an expiry the venue is asked what it came to."""
+
 LABELS_BLOCK = 512
 """Label sequences set aside at a time."""
 
@@ -194,7 +197,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
     instrument = market.instrument
     account = state.account(instrument.venue)
     age_ns = now_ns - max(market.received_ns, account.alive_ns)
-    standing = _standing_reason(state, account, market) or distrust(market, age_ns)
+    standing = _standing_reason(state, account, market, now_ns) or distrust(market, age_ns)
     orders = list(state.orders.on(instrument.id))
     approved: list[Approved] = []
     market.quotes = ()
@@ -213,8 +216,13 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
     return diff(approved, orders, market.why, now_ns - desk.refresh_ns)
 
 
-def _standing_reason(state: State, account: Account, market: Market) -> Why | None:
+def _standing_reason(state: State, account: Account, market: Market, now_ns: Nanos) -> Why | None:
     """Why nothing may be quoted whatever the market does."""
+    if market.expired(now_ns):
+        if not market.expiry_asked and state.inventory.of(market.instrument).amount:
+            due(account, now_ns + EXPIRY_LOOK_NS)
+        market.expiry_asked = True
+        return Why.EXPIRED
     if state.latch.tripped is not None:
         return Why.TRIPPED
     if state.stopping is not None:
@@ -231,6 +239,9 @@ def _standing_reason(state: State, account: Account, market: Market) -> Why | No
         return Why.RECONCILING
     if market.halted:
         return Why.HALTED
+    if not state.inventory.of(market.instrument).opened:
+        due(account, now_ns)  # listed since the last look at the venue
+        return Why.RECONCILING
     return None
 
 

@@ -181,6 +181,19 @@ class Instrument:
             return -amount / price
         return amount * price
 
+    def payoff(self, delivery: Decimal) -> Decimal:
+        """What one unit of amount is worth at expiry, in the quote unit, when the underlying is
+        delivered at `delivery` (USD). Options: the intrinsic value, in coin where they are inverse;
+        futures: the delivery price itself."""
+        if self.kind is not Kind.OPTION:
+            return delivery
+        assert self.strike is not None
+        inside = delivery - self.strike
+        if self.right is Right.PUT:
+            inside = -inside
+        worth = max(ZERO, inside)
+        return worth / delivery if self.inverse else worth
+
     def fee(self, amount: Decimal, price: Decimal, rate: Decimal, index: Decimal) -> Decimal:
         """The fee for trading `amount` (> 0) at `price`, in settlement currency.
 
@@ -290,6 +303,33 @@ class Greeks:
     theta_usd_per_day: float = 0.0
 
 
+class FlowKind(Enum):
+    """What moved money on the account other than a trade."""
+
+    FUNDING = "funding"
+    DELIVERY = "delivery"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Money that moved without a trade; `ref` is unique per venue and account.
+
+    Funding: `money` received (negative: paid), in `currency`. Delivery: the position of an expired
+    instrument ends at `price` (its payoff, in the quote unit) for `fee`. Transfer: `money` came in
+    or went out; no instrument.
+    """
+
+    ref: str
+    kind: FlowKind
+    instrument: InstrumentId | None
+    currency: str
+    money: Decimal
+    venue_ms: int
+    price: Decimal | None = None
+    fee: Decimal = ZERO
+
+
 Level = tuple[float, float]
 """(price, amount) of one book level."""
 
@@ -315,6 +355,8 @@ class HeldPosition:
     instrument: InstrumentId
     amount: Decimal
     mark: Decimal | None = None
+    funding: Decimal = ZERO
+    """Funding of this session that is in equity but not in the balance yet."""
 
 
 @dataclass(frozen=True, slots=True)

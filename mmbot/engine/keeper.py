@@ -5,7 +5,7 @@ from collections import deque
 
 from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
-from mmbot.core.inventory import Booked, Entry
+from mmbot.core.inventory import Booked, Entry, Flowed, Opened
 from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
 from mmbot.core.state import VALID_FOR_NS, State, base36
 from mmbot.core.types import ZERO, Nanos
@@ -17,6 +17,7 @@ from mmbot.store.records import (
     Command,
     CommandKind,
     FillBooked,
+    FlowBooked,
     LabelsGranted,
     LatchTripped,
     LeaseLate,
@@ -174,6 +175,7 @@ def restore(
     """Put into a fresh state what earlier runs on this seat left: positions with their accounting,
     which trades are in them, and orders whose end nobody has seen, as UNKNOWN."""
     state.inventory.booked = dict.fromkeys(sorted(reader.trade_ids(seat.venue, seat.account)))
+    state.inventory.booked |= dict.fromkeys(reader.flow_keys(seat.venue, seat.account))
     known_ms: list[int] = []
     for held in reader.positions(seat.venue, seat.account):
         market = state.markets.get(held.instrument)
@@ -214,9 +216,13 @@ def _unknown(row: OrderRow, now_ns: Nanos, settle_ns: Nanos) -> Order:
 
 
 def _record_of(entry: Entry) -> Record:
-    if isinstance(entry, Booked):
-        return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours)
-    return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
+    match entry:
+        case Booked():
+            return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours)
+        case Opened():
+            return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
+        case Flowed():
+            return FlowBooked(entry.flow, entry.instrument)
 
 
 def _run_name(run: int | None) -> str:

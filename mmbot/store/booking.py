@@ -2,7 +2,8 @@
 
 A fill is looked up by (venue, account, trade id) first: an execution that is in already changes
 nothing, whatever brought it. A new one gets its row, and the position it belongs to is read,
-moved by the very same accounting the engine uses, and written back, all in that transaction.
+moved by the very same accounting the engine uses, and written back, all in that transaction. What
+is no fill (openings, funding, deliveries, transfers) is an entry, by (venue, account, kind, ref).
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,12 +16,14 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from mmbot.core.inventory import Position
 from mmbot.core.orders import Status
-from mmbot.core.types import Instrument, InstrumentId
+from mmbot.core.types import ZERO, Flow, FlowKind, Instrument, InstrumentId
 from mmbot.store import schema
 from mmbot.store.records import (
     Audited,
     EquitySampled,
     FillBooked,
+    FlowBooked,
+    Money,
     OrderNoted,
     PnlSampled,
     PositionOpened,
@@ -39,23 +42,29 @@ def book(
     connection: Connection,
     seat: Seat,
     run: int,
-    records: Iterable[FillBooked | PositionOpened],
+    records: Iterable[Money],
     now_ns: int,
 ) -> None:
-    """Book executions and openings in the order given, each once for ever."""
+    """Book executions, openings and flows in the order given, each once for ever."""
     books: dict[InstrumentId, _Book] = {}
     for record in records:
-        if isinstance(record, FillBooked):
-            if _insert_fill(connection, seat, run, record, now_ns):
-                _book_of(connection, seat, books, record.instrument).position.book(
-                    record.fill, record.mark
-                )
-        elif _insert_opening(connection, seat, run, record, now_ns):
-            opened = _book_of(connection, seat, books, record.instrument)
-            opened.position.open_with(record.amount, record.mark)
-            opened.opened_ms = record.at_ms
-    for touched in books.values():
-        _save(connection, seat, touched, now_ns)
+        instrument = record.instrument
+        touched = _book_of(connection, seat, books, instrument) if instrument is not None else None
+        held = touched.position.amount if touched is not None else ZERO
+        if not _insert(connection, seat, run, record, held, now_ns) or touched is None:
+            continue
+        match record:
+            case FillBooked():
+                touched.position.book(record.fill, record.mark)
+            case PositionOpened():
+                touched.position.open_with(record.amount, record.mark)
+                touched.opened_ms = record.at_ms
+            case FlowBooked():
+                touched.position.flow(record.flow)
+        touched.changed = True
+    for moved in books.values():
+        if moved.changed:
+            _save(connection, seat, moved, now_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,7 @@ class PositionRow:
     fees: Decimal
     spread: Decimal
     inventory: Decimal
+    funding: Decimal
     mark: Decimal | None
     fills: int
     volume: Decimal
@@ -101,6 +111,7 @@ class PositionRow:
             fees=self.fees,
             spread=self.spread,
             inventory=self.inventory,
+            funding=self.funding,
             mark=self.mark,
             fills=self.fills,
             volume=self.volume,
@@ -115,6 +126,7 @@ class _Book:
     position: Position
     opened_ms: int | None
     stored: bool
+    changed: bool = False
 
 
 def _book_of(
@@ -163,6 +175,7 @@ def _save(connection: Connection, seat: Seat, book: _Book, now_ns: int) -> None:
         "fees": position.fees,
         "spread": position.spread,
         "inventory": position.inventory,
+        "funding": position.funding,
         "mark": position.mark,
         "fills": position.fills,
         "volume": position.volume,
@@ -179,75 +192,72 @@ def _save(connection: Connection, seat: Seat, book: _Book, now_ns: int) -> None:
         connection.execute(insert(table).values({**key, **values}))
 
 
-def _insert_fill(
-    connection: Connection, seat: Seat, run: int, record: FillBooked, now_ns: int
+def _insert(
+    connection: Connection, seat: Seat, run: int, record: Money, held: Decimal, now_ns: int
 ) -> bool:
-    """Whether the execution was new."""
-    fill, table = record.fill, schema.fills
-    known = connection.execute(
-        select(table.c.run).where(
-            table.c.venue == seat.venue,
-            table.c.account == seat.account,
-            table.c.trade_id == fill.trade_id,
-        )
-    ).first()
-    if known is not None:
+    """Whether it was new. `held` is the position before it."""
+    account = {"venue": seat.venue, "account": seat.account}
+    written = {"run": run, "booked_ns": now_ns}
+    table = schema.entries
+    match record:
+        case FillBooked():
+            table = schema.fills
+            key = account | {"trade_id": record.fill.trade_id}
+            values = _fill_row(record)
+        case PositionOpened():
+            key = account | {"kind": OPENING, "ref": record.instrument.id}
+            values = _opening_row(record)
+        case FlowBooked():
+            key = account | {"kind": record.flow.kind.value, "ref": record.flow.ref}
+            values = _flow_row(record.flow, held)
+    same = (table.c[name] == value for name, value in key.items())
+    if connection.execute(select(table.c.run).where(*same)).first() is not None:
         return False
-    connection.execute(
-        insert(table).values(
-            venue=seat.venue,
-            account=seat.account,
-            trade_id=fill.trade_id,
-            run=run,
-            ours=record.ours,
-            instrument=fill.instrument,
-            side=fill.side.value,
-            price=fill.price,
-            amount=fill.amount,
-            fee=fill.fee,
-            fee_currency=fill.fee_currency,
-            liquidity=fill.liquidity.value,
-            order_id=fill.order_id,
-            label=fill.label,
-            venue_ms=fill.venue_ms,
-            mark=record.mark,
-            index=fill.index,
-            booked_ns=now_ns,
-        )
-    )
+    connection.execute(insert(table).values({**key, **values, **written}))
     return True
 
 
-def _insert_opening(
-    connection: Connection, seat: Seat, run: int, record: PositionOpened, now_ns: int
-) -> bool:
-    """Whether the instrument had not been opened before."""
-    table, key = schema.entries, record.instrument.id
-    known = connection.execute(
-        select(table.c.id).where(
-            table.c.venue == seat.venue,
-            table.c.account == seat.account,
-            table.c.kind == OPENING,
-            table.c.ref == key,
-        )
-    ).first()
-    if known is not None:
-        return False
-    connection.execute(
-        insert(table).values(
-            venue=seat.venue,
-            account=seat.account,
-            kind=OPENING,
-            ref=key,
-            run=run,
-            instrument=key,
-            amount=record.amount,
-            mark=record.mark,
-            at_ms=record.at_ms,
-            booked_ns=now_ns,
-        )
-    )
-    return True
+def _fill_row(record: FillBooked) -> dict[str, Any]:
+    fill = record.fill
+    return {
+        "ours": record.ours,
+        "instrument": fill.instrument,
+        "side": fill.side.value,
+        "price": fill.price,
+        "amount": fill.amount,
+        "fee": fill.fee,
+        "fee_currency": fill.fee_currency,
+        "liquidity": fill.liquidity.value,
+        "order_id": fill.order_id,
+        "label": fill.label,
+        "venue_ms": fill.venue_ms,
+        "mark": record.mark,
+        "index": fill.index,
+    }
+
+
+def _opening_row(record: PositionOpened) -> dict[str, Any]:
+    return {
+        "instrument": record.instrument.id,
+        "currency": record.instrument.settlement,
+        "amount": record.amount,
+        "price": record.mark,
+        "money": ZERO,
+        "fee": ZERO,
+        "at_ms": record.at_ms,
+    }
+
+
+def _flow_row(flow: Flow, held: Decimal) -> dict[str, Any]:
+    return {
+        "instrument": flow.instrument,
+        "currency": flow.currency,
+        "amount": held if flow.kind is FlowKind.DELIVERY else ZERO,
+        "price": flow.price,
+        "money": flow.money,
+        "fee": flow.fee,
+        "at_ms": flow.venue_ms,
+    }
 
 
 def note_orders(
@@ -316,6 +326,7 @@ def sample(
                 "fees": pnl.fees,
                 "realized": pnl.realized,
                 "unrealized": pnl.unrealized,
+                "funding": pnl.funding,
             }
             profits.append(row)
     if equities:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +23,7 @@ from mmbot.core.types import (
     Side,
 )
 from mmbot.store import commands, latch, schema
-from mmbot.store.booking import PositionRow
+from mmbot.store.booking import OPENING, PositionRow
 from mmbot.store.database import Database, open_existing
 from mmbot.store.locations import Location
 from mmbot.store.records import Command, LatchState, Seat
@@ -95,6 +95,28 @@ class FillRow:
     run: int
     ours: bool
     booked_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRow:
+    """What changed a position or the account without a trade.
+
+    `amount` is what of a position was taken over (opening, at the mark `price`) or ended (delivery,
+    at the payoff `price`); `money` what funding and transfers brought, in `currency`.
+    """
+
+    venue: str
+    account: str
+    kind: str
+    ref: str
+    run: int
+    instrument: InstrumentId | None
+    currency: str
+    amount: Decimal
+    price: Decimal | None
+    money: Decimal
+    fee: Decimal
+    at_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +306,27 @@ class Reader:
             booked[row["label"]] = booked.get(row["label"], Decimal(0)) + row["amount"]
         return booked
 
+    def flow_keys(self, venue: str, account: str) -> list[str]:
+        """What moved money without a trade and is booked: "kind ref", as core.state writes it."""
+        table = schema.entries
+        wanted = select(table.c.kind, table.c.ref).where(
+            table.c.venue == venue, table.c.account == account, table.c.kind != OPENING
+        )
+        return [f"{row['kind']} {row['ref']}" for row in self._rows(wanted.order_by(table.c.id))]
+
+    def entries(
+        self, venue: str | None = None, account: str | None = None, since_ms: int = 0
+    ) -> list[EntryRow]:
+        """Openings and flows of an account, or of all, oldest first, from a venue moment on."""
+        table = schema.entries
+        query = select(table).where(table.c.at_ms >= since_ms).order_by(table.c.at_ms, table.c.id)
+        if venue is not None:
+            query = query.where(table.c.venue == venue)
+        if account is not None:
+            query = query.where(table.c.account == account)
+        names = [field.name for field in fields(EntryRow)]
+        return [EntryRow(**{name: row[name] for name in names}) for row in self._rows(query)]
+
     def positions(self, venue: str | None = None, account: str | None = None) -> list[PositionRow]:
         """Positions of an account, or of all, ordered by name."""
         table = schema.positions
@@ -336,6 +379,7 @@ class Reader:
                     row["fees"],
                     row["realized"],
                     row["unrealized"],
+                    row["funding"],
                 ),
             )
 

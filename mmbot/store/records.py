@@ -13,7 +13,7 @@ from enum import Enum
 from mmbot.config import Mode
 from mmbot.core.inventory import Pnl
 from mmbot.core.orders import Order, Status
-from mmbot.core.types import Equity, Fill, Instrument, InstrumentId, Label, Side
+from mmbot.core.types import Equity, Fill, Flow, Instrument, InstrumentId, Label, Side
 from mmbot.core.why import Why
 
 
@@ -74,6 +74,15 @@ class PositionOpened:
     amount: Decimal
     mark: Decimal | None
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBooked:
+    """Money that moved without a trade. Its entry and its effect on the position are one; transfers
+    have no instrument."""
+
+    flow: Flow
+    instrument: Instrument | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +156,10 @@ class Audited:
     at_ns: int
 
 
-Record = (
-    FillBooked
-    | PositionOpened
-    | OrderNoted
-    | EquitySampled
-    | PnlSampled
-    | StatusPublished
-    | Audited
-)
+Money = FillBooked | PositionOpened | FlowBooked
+"""What changes positions, booked in the order given."""
+
+Record = Money | OrderNoted | EquitySampled | PnlSampled | StatusPublished | Audited
 
 
 # --- news: store -> engine --------------------------------------------------------------------

@@ -178,6 +178,7 @@ fills = Table(
     Index("fills_by_time", "venue_ms"),
 )
 
+# What changed a position or the account without a trade: openings, funding, deliveries, transfers.
 entries = Table(
     "entries",
     metadata,
@@ -187,9 +188,12 @@ entries = Table(
     Column("kind", String, nullable=False),
     Column("ref", String, nullable=False),
     Column("run", ForeignKey("runs.run"), nullable=False),
-    Column("instrument", String, nullable=False),
-    Column("amount", Exact, nullable=False),
-    Column("mark", Exact),
+    Column("instrument", String),
+    Column("currency", String, nullable=False),
+    Column("amount", Exact, nullable=False),  # of the position: taken over, or delivered
+    Column("price", Exact),  # the mark it was taken over at, or the payoff
+    Column("money", Exact, nullable=False),
+    Column("fee", Exact, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("booked_ns", BigInteger, nullable=False),
     UniqueConstraint("venue", "account", "kind", "ref"),
@@ -210,6 +214,7 @@ positions = Table(
     Column("fees", Exact, nullable=False),
     Column("spread", Exact, nullable=False),
     Column("inventory", Exact, nullable=False),
+    Column("funding", Exact, nullable=False),
     Column("mark", Exact),
     Column("fills", Integer, nullable=False),
     Column("volume", Exact, nullable=False),
@@ -246,5 +251,6 @@ pnl_samples = Table(
     Column("fees", Exact, nullable=False),
     Column("realized", Exact, nullable=False),
     Column("unrealized", Exact, nullable=False),
+    Column("funding", Exact, nullable=False),
     Index("pnl_by_time", "at_ns"),
 )

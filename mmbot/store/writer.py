@@ -37,10 +37,12 @@ from mmbot.store.records import (
     Audited,
     EquitySampled,
     FillBooked,
+    FlowBooked,
     LabelsGranted,
     LatchTripped,
     LeaseLate,
     LeaseLost,
+    Money,
     News,
     OrderNoted,
     PnlSampled,
@@ -300,7 +302,7 @@ class _Ask:
 class _Kept:
     """What the thread has taken from the queue and not yet committed."""
 
-    money: list[FillBooked | PositionOpened] = field(default_factory=list)
+    money: list[Money] = field(default_factory=list)
     samples: list[EquitySampled | PnlSampled] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
     status: StatusPublished | None = None
@@ -325,7 +327,7 @@ class _Kept:
     def add(self, record: Record) -> None:
         """Sort a record in; of orders and the status the newest replaces what was there."""
         match record:
-            case FillBooked() | PositionOpened():
+            case FillBooked() | PositionOpened() | FlowBooked():
                 self.money.append(record)
             case OrderNoted():
                 self.orders[record.label] = record

@@ -32,6 +32,7 @@ from mmbot.core.types import (
     SECOND,
     ZERO,
     Fill,
+    Flow,
     HeldPosition,
     Instrument,
     InstrumentId,
@@ -300,6 +301,7 @@ class Bot:
         orders: Sequence[OpenOrder] = (),
         positions: dict[InstrumentId, Decimal | int] | None = None,
         fills: Sequence[Fill] = (),
+        flows: Sequence[Flow] = (),
         lookups: Sequence[tuple[Label, ev.OrderSeen | None]] = (),
         asked_ns: Nanos | None = None,
     ) -> ev.SnapshotTaken:
@@ -317,6 +319,7 @@ class Bot:
             venue=VENUE,
             asked_ns=self.account.asked_ns if asked_ns is None else asked_ns,
             orders=tuple(orders),
+            flows=tuple(flows),
             positions=tuple(HeldPosition(i, amount) for i, amount in held.items()),
             fills=tuple(fills),
             lookups=tuple(lookups),

@@ -1,13 +1,14 @@
 """Positions and PnL: vectors by hand for each kind of contract, then laws over random histories."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.inventory import Inventory, Pnl, Position
-from mmbot.core.types import Fill, Instrument, Side
+from mmbot.core.types import Fill, Flow, FlowKind, Instrument, Kind, Right, Side
 from tests.builders import a_fill, a_linear_perpetual, a_perpetual, an_option
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -24,6 +25,18 @@ def booked(instrument: Instrument, *fills: tuple[Side, str, str, str, str]) -> P
     for side, price, amount, fee, mark in fills:
         position.book(a_fill(side, price, amount, instrument=instrument, fee=fee), Decimal(mark))
     return position
+
+
+def a_flow(kind: FlowKind, instrument: Instrument, **changes: Any) -> Flow:
+    terms: dict[str, Any] = {
+        "ref": "1",
+        "kind": kind,
+        "instrument": instrument.id,
+        "currency": instrument.settlement,
+        "money": d(0),
+        "venue_ms": 1_749_196_800_000,
+    }
+    return Flow(**(terms | changes))
 
 
 # --- by hand ----------------------------------------------------------------------------------
@@ -268,3 +281,69 @@ def test_volume_counts_both_ways(side: Side) -> None:
         an_option(), (side, "0.02", "2", "0", "0.02"), (side.opposite, "0.02", "3", "0", "0.02")
     )
     assert (position.volume, position.fills) == (5, 2)
+
+
+# --- expiry and funding -----------------------------------------------------------------------
+
+
+def test_an_inverse_call_delivered_in_the_money() -> None:
+    # Buy 2 of the 2800 call at 0.0300, mark 0.0310, fee 0.0006; delivered at 3200:
+    # payoff (3200 - 2800) / 3200 = 0.125 coin each, fee 0.0009.
+    # Spread 2 x 0.0010 = 0.0020; inventory 2 x (0.125 - 0.0310) = 0.1880; fees 0.0015.
+    # Total 2 x (0.125 - 0.0300) - 0.0015 = 0.1885.
+    call = an_option()
+    assert call.payoff(d(3200)) == d("0.125")
+    position = booked(call, (BUY, "0.0300", "2", "0.0006", "0.0310"))
+    price = call.payoff(d(3200))
+    position.flow(a_flow(FlowKind.DELIVERY, call, price=price, fee=d("0.0009")))
+    assert position.amount == 0
+    assert position.pnl(None) == Pnl(
+        total=d("0.1885"),
+        spread=d("0.0020"),
+        inventory=d("0.1880"),
+        fees=d("0.0015"),
+        realized=d("0.1885"),
+        unrealized=d(0),
+    )
+
+
+def test_a_short_put_delivered_out_of_the_money_keeps_its_premium() -> None:
+    # Sell 1 of the 2800 put at 0.0200, mark 0.0200, fee 0.0003; delivered at 3200: worth nothing.
+    put = an_option(right=Right.PUT)
+    assert put.payoff(d(3200)) == 0
+    position = booked(put, (SELL, "0.0200", "1", "0.0003", "0.0200"))
+    position.flow(a_flow(FlowKind.DELIVERY, put, price=d(0)))
+    assert position.amount == 0
+    assert position.pnl(None).total == d("0.0197")
+
+
+def test_a_linear_call_pays_in_dollars() -> None:
+    # Buy 3 of the 2800 call at 150 USDC; delivered at 3200 it pays 400 each: 3 x 250 = 750.
+    call = an_option(inverse=False, settlement="USDC", tick=d(1), tick_steps=())
+    position = booked(call, (BUY, "150", "3", "0", "150"))
+    position.flow(a_flow(FlowKind.DELIVERY, call, price=call.payoff(d(3200))))
+    assert position.pnl(None).total == d(750)
+
+
+def test_an_inverse_future_is_delivered_at_the_delivery_price() -> None:
+    # A long of 8,000 USD from 2,500 delivered at 3,200 earns 8000 (1/2500 - 1/3200)
+    # = 3.2 - 2.5 = 0.7 coin.
+    future = a_perpetual(kind=Kind.FUTURE, expiry_ns=1_749_196_800_000 * 1_000_000)
+    position = booked(future, (BUY, "2500", "8000", "0", "2500"))
+    position.flow(a_flow(FlowKind.DELIVERY, future, price=future.payoff(d(3200))))
+    assert position.amount == 0
+    assert position.pnl(None).total == d("0.7")
+
+
+def test_funding_is_a_line_of_its_own_and_accrues_before_it_settles() -> None:
+    # Buy 10,000 USD at 2,000 (mark 2,000). Paid 0.002 ETH of funding this session, not settled
+    # yet: profit -0.002 at an unmoved mark. Settled, it is cash, and the accrual starts anew.
+    position = booked(a_perpetual(), (BUY, "2000", "10000", "0", "2000"))
+    position.accrued = d("-0.002")
+    before = position.pnl(d(2000))
+    assert (before.total, before.funding) == (d("-0.002"), d("-0.002"))
+    position.flow(a_flow(FlowKind.FUNDING, position.instrument, money=d("-0.002")))
+    position.accrued = d(0)
+    assert position.pnl(d(2000)) == Pnl(
+        total=d("-0.002"), funding=d("-0.002"), realized=d("-0.002"), unrealized=d(0)
+    )

@@ -6,12 +6,13 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.inventory import Flowed
 from mmbot.core.orders import STRAY_LEVEL, Status
 from mmbot.core.state import SEQUENCES_MAX, State, apply, base36, is_ours
-from mmbot.core.types import MS, SECOND, Label, OpenOrder, Side
+from mmbot.core.types import MS, SECOND, Flow, FlowKind, InstrumentId, Label, OpenOrder, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_fill, a_quote, an_option, an_order
-from tests.core.bot import Bot, a_foreign_order, amends, cancels, places, resyncs
+from tests.core.bot import Bot, a_foreign_order, amends, both_sides, cancels, places, resyncs
 
 BUY, SELL = Side.BUY, Side.SELL
 NOW_MS = NOW_NS // MS
@@ -419,3 +420,55 @@ def test_desk_time_of_the_deadline_is_two_seconds() -> None:
     assert bot.order.deadline_ns - bot.now_ns == 2 * SECOND
     assert place.valid_until_ns - bot.now_ns == 4 * SECOND
     assert bot.order.settle_ns - bot.now_ns == 5 * SECOND
+
+
+# --- money that moves without a trade ---------------------------------------------------------
+
+
+def a_delivery(bot: Bot, ref: str = "77", price: str = "0.05") -> Flow:
+    instrument = bot.instruments[0]
+    return Flow(
+        ref=ref,
+        kind=FlowKind.DELIVERY,
+        instrument=instrument.id,
+        currency=instrument.settlement,
+        money=Decimal(0),
+        venue_ms=bot.now_ns // MS,
+        price=Decimal(price),
+    )
+
+
+def test_a_delivery_ends_the_position_once() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.Filled(a_fill(Side.BUY, "0.0200", 3, venue_ms=bot.now_ns // MS)))
+    delivery = a_delivery(bot)
+    for _ in range(2):
+        bot.ask_again()
+        bot.turn(bot.snapshot(flows=[delivery], positions={bot.instruments[0].id: 0}))
+    assert bot.position == 0
+    assert bot.market.halted == ""
+    journal = [entry for entry in bot.state.journal if isinstance(entry, Flowed)]
+    assert [entry.flow for entry in journal] == [delivery]
+
+
+def test_an_expired_instrument_is_not_quoted_and_its_outcome_is_asked_for() -> None:
+    bot = Bot.quoting(an_option(expiry_ns=NOW_NS + 2 * SECOND))
+    bot.rest(*both_sides())
+    bot.turn(ev.Filled(a_fill(Side.BUY, "0.0200", 3, venue_ms=bot.now_ns // MS)))
+    sent = bot.wait(3.5)
+    assert bot.market.why[Side.BUY] is Why.EXPIRED
+    assert len(resyncs(sent)) == 1
+    assert len(cancels(sent)) == 2
+
+
+def test_an_instrument_listed_later_is_quoted_after_the_next_look_at_the_venue() -> None:
+    bot = Bot.quoting()
+    put = an_option(id=InstrumentId("deribit:ETH-6JUN25-2800-P"), name="ETH-6JUN25-2800-P")
+    bot.desks[put.id] = next(iter(bot.desks.values()))
+    bot.puppet.wants[put.id] = both_sides()
+    bot.instruments = (*bot.instruments, put)
+    sent = bot.turn(
+        ev.InstrumentsListed((put,)), bot.ticker(put), bot.book(instrument=put), bot.alive()
+    )
+    assert len(resyncs(sent)) == 1
+    assert len(places(bot.turn(bot.snapshot()))) == 2
