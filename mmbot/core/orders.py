@@ -236,8 +236,8 @@ class Orders:
 
     # --- the venue's word ---
 
-    def seen(self, seen: OrderSeen, order: Order, now_ns: Nanos) -> None:
-        """The venue states where `order` stands."""
+    def seen(self, seen: OrderSeen, order: Order, asked_ns: Nanos) -> None:
+        """The venue states where `order` stands: asked at `asked_ns`, or by itself (0)."""
         self.changed[order.label] = order
         if seen.venue_ms < order.venue_ms:
             return  # overtaken by a newer statement, even if it is an answer
@@ -264,8 +264,13 @@ class Orders:
             (seen.price == order.want_price and seen.amount == order.want_amount)
             or (seen.answers is Request.AMEND and seen.venue_ms > known_ms)
         )
-        if order.status is Status.UNKNOWN and amending and not amended and now_ns < order.settle_ns:
-            return  # the amend may still take effect: not known yet
+        if (
+            order.status is Status.UNKNOWN
+            and amending
+            and not amended
+            and asked_ns < order.settle_ns
+        ):
+            return  # the amend may still take effect, or its message may be on its way
         if amended:
             if order.status is Status.AMENDING:
                 self.counts.amended += 1

@@ -330,7 +330,7 @@ def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
             return  # old news about a finished order
         order = _adopt(state, _stated(event), now_ns)
-    state.orders.seen(event, order, now_ns)
+    state.orders.seen(event, order, asked_ns=0)
     memory = state.slot(order.instrument, order.side, order.level)
     if event.state is ev.OrderState.OPEN:
         memory.refusals = 0

@@ -81,12 +81,11 @@ class Table:
         amount: int = 10,
         answers: Request | None = None,
         venue_ms: int = 2,
-        at: float = 10,
     ) -> None:
         statement = self.statement(
             state, filled=filled, price=price, amount=amount, answers=answers, venue_ms=venue_ms
         )
-        self.orders.seen(statement, self.order, s(at))
+        self.orders.seen(statement, self.order, asked_ns=0)
 
     def filled(self, amount: int, trade_id: str = "t", venue_ms: int = 3) -> None:
         fill = a_fill(BUY, "0.0200", amount, trade_id=trade_id, venue_ms=venue_ms)
@@ -330,6 +329,14 @@ def test_a_lost_amend_may_still_take_effect() -> None:
     assert table.order.price == Decimal("0.0200")
 
 
+def test_a_late_push_with_the_old_terms_does_not_prove_a_lost_amend_dead() -> None:
+    table = Table(Status.AMENDING)  # sent at 10, to 0.0195
+    table.orders.lost(table.order, s(12))
+    table.seen(OPEN, filled=1)  # however late it comes, it may be from before the amend
+    assert table.order.status is Status.UNKNOWN
+    assert (table.order.filled, table.order.want_price) == (1, Decimal("0.0195"))
+
+
 def test_a_lost_amend_that_took_effect_is_known_at_once() -> None:
     table = Table(Status.AMENDING)
     table.orders.lost(table.order, s(12))
@@ -486,7 +493,7 @@ def test_the_list_of_finished_orders_is_bounded() -> None:
                 venue_ms=n,
             ),
             order,
-            s(1),
+            asked_ns=0,
         )
     assert len(orders.forgotten) == 4096
     assert "mmtest-4999" in orders.forgotten

@@ -70,11 +70,13 @@ def carry_out(orders: Orders, actions: list[Action]) -> None:
             )
         elif target is None:
             orders.cancel_sent(order, NOW_NS)
-            orders.seen(answer(order, OrderState.CANCELLED, order.price, order.amount), order, 0)
+            orders.seen(
+                answer(order, OrderState.CANCELLED, order.price, order.amount), order, asked_ns=0
+            )
         else:
             amount = amended_amount(order, target)
             orders.amend_sent(order, target.price, amount, NOW_NS, NOW_NS)
-            orders.seen(answer(order, OrderState.OPEN, target.price, amount), order, 0)
+            orders.seen(answer(order, OrderState.OPEN, target.price, amount), order, asked_ns=0)
 
 
 def answer(order: Order, state: OrderState, price: Decimal, amount: Decimal) -> OrderSeen:
