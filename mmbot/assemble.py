@@ -8,7 +8,7 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner
-from mmbot.errors import ExitCode, MmbotError, Refused
+from mmbot.errors import ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.log import log_turn
 from mmbot.store import worlds
 from mmbot.store.database import Database, open_store
@@ -80,7 +80,7 @@ async def run_quote(
     """
     leave = asyncio.Event()
     _leave_on_signals(leave)
-    engine = await assemble(config, Clock())
+    engine = await _unless(leave, assemble(config, Clock()))
     exit_code = ExitCode.BUG
     try:
         said = await _quote(engine, leave, on_status)
@@ -91,6 +91,19 @@ async def run_quote(
         raise
     finally:
         await engine.close(exit_code)
+
+
+async def _unless(leave: asyncio.Event, starting: Coroutine[Any, Any, Engine]) -> Engine:
+    """The engine, unless leaving is asked for before there is one."""
+    start, asked = asyncio.ensure_future(starting), asyncio.ensure_future(leave.wait())
+    await asyncio.wait((start, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not start.done():
+        start.cancel()
+        await asyncio.wait((start,))
+        if start.cancelled() or start.exception():
+            raise Interrupted("stopped before it had begun: nothing was sent")
+    return start.result()
 
 
 async def assemble(config: Config, clock: Clock) -> Engine:

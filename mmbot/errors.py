@@ -5,7 +5,8 @@
     ├── StoreError         2   the database cannot be used as it is: corrupt, locked, not ours, full
     ├── OrdersMayRemain    3   we stopped, but could not prove that no order of ours is left
     ├── Refused            4   starting is not safe now (latch, lease, no cancel-on-disconnect)
-    └── VenueUnreachable   5   the venue does not answer, or does not let us in
+    ├── VenueUnreachable   5   the venue does not answer, or does not let us in
+    └── Interrupted        130 Ctrl+C before there was anything to take back
 
 A message is one line that says what happened and what to do about it. Mistakes of the program
 itself are assertions and other exceptions; they end with BUG.
@@ -25,6 +26,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     VENUE_UNREACHABLE = 5
     BUG = 70
+    INTERRUPTED = 130
 
 
 class MmbotError(Exception):
@@ -64,3 +66,9 @@ class VenueUnreachable(MmbotError):
     """The venue does not answer, or refuses our credentials."""
 
     exit_code = ExitCode.VENUE_UNREACHABLE
+
+
+class Interrupted(MmbotError):
+    """Asked to stop before anything had been sent."""
+
+    exit_code = ExitCode.INTERRUPTED

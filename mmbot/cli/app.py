@@ -27,9 +27,6 @@ app.command("quote")(quote.quote)
 app.add_typer(fills.app, name="fills")
 app.add_typer(sim.app, name="sim")
 
-INTERRUPTED = 130
-"""Ended by Ctrl+C before there was anything to take back; what shells expect of it."""
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -53,6 +50,8 @@ def run() -> None:
     debug = len(arguments) < len(sys.argv) - 1
     try:
         code = app(arguments, prog_name="mmbot", standalone_mode=False) or ExitCode.OK
+        if code == ExitCode.INTERRUPTED:  # Typer's word for KeyboardInterrupt
+            code = _end("interrupted", ExitCode.INTERRUPTED, debug)
     except MmbotError as error:
         code = _end(str(error), error.exit_code, debug)
     except TyperException as error:
@@ -63,8 +62,6 @@ def run() -> None:
         said = _one_line(f"{type(error).__name__}: {error}")
         hint = "" if debug else "; run it again with --debug for the traceback, and report it"
         code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
-    if code == INTERRUPTED:
-        print("mmbot: interrupted", file=sys.stderr)
     sys.exit(_flushed(code))
 
 

@@ -2,8 +2,9 @@
 
 import os
 import sys
+import termios
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -61,6 +62,21 @@ class Terminal:
             if time.monotonic() > end or not self._read():
                 raise AssertionError(f"no {wanted!r} in the terminal:\n{self.text()}")
         return self.text()
+
+    def until(self, holds: Callable[[], bool], what: str, deadline_s: float = 30) -> None:
+        """Wait until something holds, reading on meanwhile."""
+        end = time.monotonic() + deadline_s
+        while not holds():
+            self._read()
+            assert time.monotonic() < end, f"still not: {what}\n{self.text()}"
+
+    def echoes(self) -> bool:
+        """Whether keys that are pressed show up by themselves."""
+        return bool(termios.tcgetattr(self._child.child_fd)[3] & termios.ECHO)
+
+    def cursor_hidden(self) -> bool:
+        """Whether the command has switched the cursor off."""
+        return bool(self._screen.cursor.hidden)
 
     def type(self, text: str) -> None:
         """Send keys."""
