@@ -78,6 +78,12 @@ class Terminal:
         """Whether the command has switched the cursor off."""
         return bool(self._screen.cursor.hidden)
 
+    def background_of(self, wanted: str) -> str:
+        """The color behind a text on the screen."""
+        row = next(i for i, line in enumerate(self._screen.display) if wanted in line)
+        column = self._screen.display[row].index(wanted)
+        return str(self._screen.buffer[row][column].bg)
+
     def type(self, text: str) -> None:
         """Send keys."""
         self._child.send(text)
