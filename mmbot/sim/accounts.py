@@ -8,12 +8,24 @@ from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from mmbot.sim.listing import MONEY_STEP, ZERO, Kind, Listing, Side, average_price, fee, value
+from mmbot.sim.ledger import Entry, Settlement
+from mmbot.sim.listing import (
+    MONEY_STEP,
+    ZERO,
+    Kind,
+    Listing,
+    Side,
+    average_price,
+    fee,
+    payoff,
+    value,
+)
 
 if TYPE_CHECKING:
     from mmbot.sim.book import Level
 
 TRADES_KEPT: Final = 100_000
+LOG_KEPT: Final = 100_000  # entries of the transaction log, and as many settlements
 CLOSED_ORDERS_MAX: Final = 20_000  # how many ended orders an account can still ask about
 
 
@@ -46,6 +58,7 @@ class CancelReason(Enum):
     USER_REQUEST = "user_request"
     DISCONNECT = "cancel_on_disconnect"
     EDIT_POST_ONLY = "edit_post_only_reject"
+    SETTLEMENT = "settlement"
     SELF_TRADE = "risk_mitigation"  # the venue's enumeration has no word of its own for it
 
 
@@ -154,14 +167,16 @@ class Position:
     """A position; `size` is signed, in the listing's amount unit.
 
     `cost` is what `size` was worth when it was taken on (`listing.value`), in settlement currency:
-    profit at a mark is value(mark) - cost. Flat means both are exactly zero.
+    profit at a mark is value(mark) - cost. Flat means both are exactly zero. A session lasts from
+    one 08:00 UTC to the next.
     """
 
     listing: Listing
     size: Decimal = ZERO
     cost: Decimal = ZERO
-    realized: Decimal = ZERO  # since the account was opened, before fees
-    fees: Decimal = ZERO
+    realized: Decimal = ZERO  # in this session, before fees
+    funding: Decimal = ZERO  # booked in this session; negative: paid
+    funded: Decimal = ZERO  # up to where: the instrument's cumulated funding at that moment
 
     @property
     def average_price(self) -> Decimal:
@@ -171,6 +186,12 @@ class Position:
     def unrealized(self, mark: Decimal) -> Decimal:
         """Profit of the open size at `mark`, in settlement currency."""
         return value(self.listing, self.size, mark) - self.cost if self.size else ZERO
+
+    def funding_due(self, cumulated: Decimal) -> Decimal:
+        """Funding since it was last booked; `cumulated` is what longs have paid per unit so far."""
+        if not self.size or cumulated == self.funded:
+            return ZERO
+        return (self.size * (self.funded - cumulated)).quantize(MONEY_STEP)
 
     def take(self, amount: Decimal, price: Decimal) -> Decimal:
         """Add `amount` (signed) at `price`; returns the profit realized, in settlement currency."""
@@ -195,12 +216,24 @@ class Position:
         return realized
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a trade, a settlement or a delivery did to an account, in settlement currency."""
+
+    change: Decimal  # of cash
+    fee: Decimal = ZERO
+    realized: Decimal = ZERO  # profit, before the fee
+    funding: Decimal = ZERO  # earned since it was last booked
+    cashflow: Decimal = ZERO  # the part of `change` that is neither fee nor funding
+
+
 @dataclass(slots=True)
 class Account:
     """What one account owns and has on the books.
 
     `cash` is settled money; premiums and fees go through it at once. The profit of perpetuals and
-    futures collects in `session` until a settlement moves it to `cash`.
+    futures collects in `session`, and their funding in `funding`, until a settlement moves both to
+    `cash`.
     """
 
     name: str
@@ -208,30 +241,79 @@ class Account:
     self_trade: SelfTrade
     cash: dict[str, Decimal] = field(default_factory=dict)
     session: dict[str, Decimal] = field(default_factory=dict)
+    funding: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, Position] = field(default_factory=dict)
     open_orders: dict[str, Order] = field(default_factory=dict)
     closed_orders: dict[str, Order] = field(default_factory=dict)
     closed_ids: deque[str] = field(default_factory=deque)
     trades: list[UserTrade] = field(default_factory=list)  # the last ones, if followed
+    log: deque[Entry] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
+    log_count: int = 0  # entries ever made
+    settlements: deque[Settlement] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
+
+    def position(self, listing: Listing) -> Position:
+        """The position in that listing, opened flat if there is none."""
+        found = self.positions.get(listing.name)
+        if found is None:
+            found = self.positions[listing.name] = Position(listing)
+        return found
+
+    def book_funding(self, position: Position, cumulated: Decimal) -> Decimal:
+        """Book what is due on a position since the last time; returns it."""
+        due = position.funding_due(cumulated)
+        position.funded = cumulated
+        position.funding += due
+        _add(self.funding, position.listing.settlement, due)
+        return due
 
     def settle_trade(
-        self, listing: Listing, amount: Decimal, price: Decimal, rate: Decimal, index: Decimal
-    ) -> tuple[Decimal, Decimal]:
-        """Book `amount` (signed) at `price`; returns (fee, profit realized)."""
-        position = self.positions.get(listing.name)
-        if position is None:
-            position = self.positions[listing.name] = Position(listing)
+        self,
+        listing: Listing,
+        amount: Decimal,
+        price: Decimal,
+        rate: Decimal,
+        index: Decimal,
+        cumulated_funding: Decimal,
+    ) -> Booked:
+        """Book `amount` (signed) at `price`, fee at `rate`."""
+        position = self.position(listing)
+        funding = self.book_funding(position, cumulated_funding)
         realized = position.take(amount, price)
         owed = fee(listing, abs(amount), price, rate, index)
-        position.fees += owed
-        currency = listing.settlement
-        cash = self.cash.get(currency, ZERO) - owed
+        premium = ZERO
         if listing.kind is Kind.OPTION:
-            cash -= value(listing, amount, price)
+            premium = -value(listing, amount, price)
         else:
-            self.session[currency] = self.session.get(currency, ZERO) + realized
-        self.cash[currency] = cash
-        return owed, realized
+            _add(self.session, listing.settlement, realized)
+        _add(self.cash, listing.settlement, premium - owed)
+        return Booked(premium - owed, owed, realized, funding, premium)
+
+    def settle_session(self, position: Position, cumulated_funding: Decimal) -> Booked:
+        """A perpetual's or future's session ends: its realized profit and funding become cash."""
+        due = self.book_funding(position, cumulated_funding)
+        realized, funding = position.realized, position.funding
+        currency = position.listing.settlement
+        _add(self.session, currency, -realized)
+        _add(self.funding, currency, -funding)
+        _add(self.cash, currency, realized + funding)
+        position.realized = position.funding = ZERO
+        return Booked(realized + funding, ZERO, realized, due, realized)
+
+    def deliver(self, position: Position, delivery: Decimal, owed: Decimal) -> Booked:
+        """The position ends at the `delivery` price (USD), for a fee of `owed`.
+
+        An option pays off. A future is closed at that price, and its session's profit becomes cash.
+        """
+        listing = position.listing
+        worth = value(listing, position.size, payoff(listing, delivery))
+        realized = worth - position.cost
+        paid = worth
+        if listing.kind is not Kind.OPTION:
+            _add(self.session, listing.settlement, -position.realized)
+            paid = realized = realized + position.realized
+        _add(self.cash, listing.settlement, paid - owed)
+        del self.positions[listing.name]
+        return Booked(paid - owed, owed, realized, ZERO, paid)
 
     def remember(self, trade: UserTrade) -> None:
         """Keep a trade for who asks later, within bounds."""
@@ -248,3 +330,7 @@ class Account:
         self.closed_ids.append(order.order_id)
         if len(self.closed_ids) > CLOSED_ORDERS_MAX:
             del self.closed_orders[self.closed_ids.popleft()]
+
+
+def _add(money: dict[str, Decimal], currency: str, amount: Decimal) -> None:
+    money[currency] = money.get(currency, ZERO) + amount

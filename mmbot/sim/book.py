@@ -104,6 +104,7 @@ class Book:
         self.time_ms = listing.created_ms
         self.mark = ZERO
         self.index = ZERO
+        self.underlying = ZERO
         self.min_price: Decimal | None = None
         self.max_price: Decimal | None = None
         self.last_price: Decimal | None = None

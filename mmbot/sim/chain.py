@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -35,16 +35,18 @@ _MONTHS: Final = (
 _FRIDAY: Final = 4
 _QUARTER_MONTHS: Final = (3, 6, 9, 12)
 
-OPTION_TICK: Final = Decimal("0.0001")
-OPTION_TICK_STEPS: Final = ((Decimal("0.005"), Decimal("0.0005")),)
 OPTION_FEE: Final = Decimal("0.0003")
-PERPETUAL_TAKER_FEE: Final = Decimal("0.0005")
+TAKER_FEE: Final = Decimal("0.0005")  # of perpetuals and futures, whose makers pay nothing
+WEEKLY_FUTURE_REBATE: Final = Decimal("-0.0001")  # but those of weekly futures are paid
 
 # Strikes: the finest step within one expected deviation of the money, twice that within two, four
-# times that beyond, out to LADDER_SDS deviations of LADDER_VOLATILITY or LADDER_LOG_MAX in log.
+# times that beyond, out to `Family.reach` deviations of LADDER_VOLATILITY or LADDER_LOG_MAX in log.
 LADDER_VOLATILITY: Final = 0.6
-LADDER_SDS: Final = 4.0
 LADDER_LOG_MAX: Final = 1.1
+
+# Futures are listed on the next weeklies and monthlies, and on every quarterly.
+FUTURE_WEEKLIES: Final = 2
+FUTURE_MONTHLIES: Final = 2
 
 
 class Period(Enum):
@@ -69,40 +71,146 @@ class Expiry:
         return expiry_code(self.time_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Currency:
-    """One coin's contract terms. `strike_steps` holds (days to expiry below which, USD) pairs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionTerms:
+    """An option's contract; amounts in coin, prices in coin (inverse) or USDC (linear)."""
 
-    name: str
-    option_min: Decimal
-    perpetual_tick: Decimal
-    perpetual_contract: Decimal  # USD
+    contract: Decimal
+    min_amount: Decimal
+    tick: Decimal
+    tick_steps: tuple[tuple[Decimal, Decimal], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FutureTerms:
+    """A perpetual's and a future's contract: sized in USD (inverse) or coin (linear)."""
+
+    contract: Decimal
+    tick: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Everything listed under one prefix: `ETH` (inverse), `ETH_USDC` (linear).
+
+    Strikes are counted in `strike_unit` (USD): `strike_steps` holds (days to expiry below which,
+    units) pairs. `reach` is how many deviations the ladders go out.
+    """
+
+    prefix: str
+    underlying: str
+    settlement: str
+    options: OptionTerms
+    perpetual: FutureTerms | None
+    has_futures: bool
+    periods: tuple[Period, ...]  # of the options
     strike_steps: tuple[tuple[float, int], ...]
+    strike_unit: Decimal = Decimal(1)
+    reach: float = 4.0
+    index_digits: int = 2
+
+    @property
+    def inverse(self) -> bool:
+        return self.underlying == self.settlement
 
     @property
     def index_name(self) -> str:
-        return f"{self.name.lower()}_usd"
+        return f"{self.underlying}_{'usd' if self.inverse else self.settlement}".lower()
 
     @property
     def perpetual_name(self) -> str:
-        return f"{self.name}-PERPETUAL"
+        return f"{self.prefix}-PERPETUAL"
 
 
-CURRENCIES: Final = {
-    "BTC": Currency(
-        "BTC",
-        Decimal("0.1"),
-        Decimal("0.5"),
-        Decimal(10),
-        ((8, 500), (35, 1_000), (100, 2_000), (math.inf, 5_000)),
-    ),
-    "ETH": Currency(
-        "ETH",
-        Decimal(1),
-        Decimal("0.05"),
-        Decimal(1),
-        ((8, 25), (35, 50), (100, 100), (math.inf, 200)),
-    ),
+_COIN_STEPS: Final = ((Decimal("0.005"), Decimal("0.0005")),)
+_BTC_STRIKES: Final = ((8, 500), (35, 1_000), (100, 2_000), (math.inf, 5_000))
+_ETH_STRIKES: Final = ((8, 25), (35, 50), (100, 100), (math.inf, 200))
+_SHORT_PERIODS: Final = (Period.DAY, Period.WEEK, Period.MONTH)
+
+FAMILIES: Final = {
+    family.prefix: family
+    for family in (
+        Family(
+            prefix="BTC",
+            underlying="BTC",
+            settlement="BTC",
+            options=OptionTerms(
+                contract=Decimal(1),
+                min_amount=Decimal("0.1"),
+                tick=Decimal("0.0001"),
+                tick_steps=_COIN_STEPS,
+            ),
+            perpetual=FutureTerms(contract=Decimal(10), tick=Decimal("0.5")),
+            has_futures=True,
+            periods=tuple(Period),
+            strike_steps=_BTC_STRIKES,
+        ),
+        Family(
+            prefix="ETH",
+            underlying="ETH",
+            settlement="ETH",
+            options=OptionTerms(
+                contract=Decimal(1),
+                min_amount=Decimal(1),
+                tick=Decimal("0.0001"),
+                tick_steps=_COIN_STEPS,
+            ),
+            perpetual=FutureTerms(contract=Decimal(1), tick=Decimal("0.05")),
+            has_futures=True,
+            periods=tuple(Period),
+            strike_steps=_ETH_STRIKES,
+        ),
+        Family(
+            prefix="BTC_USDC",
+            underlying="BTC",
+            settlement="USDC",
+            options=OptionTerms(
+                contract=Decimal(1),
+                min_amount=Decimal("0.01"),
+                tick=Decimal(5),
+                tick_steps=((Decimal(500), Decimal(20)),),
+            ),
+            perpetual=FutureTerms(contract=Decimal("0.0001"), tick=Decimal(1)),
+            has_futures=False,
+            periods=_SHORT_PERIODS,
+            strike_steps=((8, 1_000), (35, 2_000), (math.inf, 5_000)),
+            reach=2.0,
+        ),
+        Family(
+            prefix="ETH_USDC",
+            underlying="ETH",
+            settlement="USDC",
+            options=OptionTerms(
+                contract=Decimal(1),
+                min_amount=Decimal("0.1"),
+                tick=Decimal("0.2"),
+                tick_steps=((Decimal(20), Decimal(1)),),
+            ),
+            perpetual=FutureTerms(contract=Decimal("0.001"), tick=Decimal("0.05")),
+            has_futures=False,
+            periods=_SHORT_PERIODS,
+            strike_steps=((8, 50), (35, 100), (math.inf, 200)),
+            reach=2.0,
+        ),
+        Family(
+            prefix="XRP_USDC",
+            underlying="XRP",
+            settlement="USDC",
+            options=OptionTerms(
+                contract=Decimal(1_000),
+                min_amount=Decimal(1_000),
+                tick=Decimal("0.0001"),
+                tick_steps=((Decimal("0.02"), Decimal("0.0005")),),
+            ),
+            perpetual=None,
+            has_futures=False,
+            periods=(Period.WEEK,),
+            strike_steps=((8, 1), (math.inf, 2)),
+            strike_unit=Decimal("0.05"),
+            reach=1.5,
+            index_digits=4,
+        ),
+    )
 }
 
 
@@ -152,11 +260,12 @@ def _longest_period(day: datetime) -> Period:
     return Period.QUARTER if day.month in _QUARTER_MONTHS else Period.MONTH
 
 
-def strikes(currency: Currency, price: float, years: float) -> list[int]:
+def strikes(family: Family, price: float, years: float) -> list[Decimal]:
     """The ladder around `price` (USD) of an expiry `years` away, ascending, in USD."""
-    finest = next(step for days, step in currency.strike_steps if years * 365 < days)
+    finest = next(step for days, step in family.strike_steps if years * 365 < days)
     deviation = LADDER_VOLATILITY * math.sqrt(years)
-    reach = min(LADDER_SDS * deviation, LADDER_LOG_MAX)
+    reach = min(family.reach * deviation, LADDER_LOG_MAX)
+    price /= float(family.strike_unit)
 
     def step_at(strike: float) -> int:
         distance = abs(math.log(strike / price))
@@ -176,54 +285,97 @@ def strikes(currency: Currency, price: float, years: float) -> list[int]:
         step = step_at(strike)
         strike = (strike - 1) // step * step
         ladder.insert(0, strike)
-    return ladder
+    return [rung * family.strike_unit for rung in ladder]
 
 
-def option(currency: Currency, expiry: Expiry, strike: int, right: Right, now_ms: int) -> Listing:
-    """An inverse option: priced and sized in coin."""
+def _strike_code(strike: Decimal) -> str:
+    """As the venue writes it in names: 2800, and 2d2 for 2.2."""
+    text = f"{strike:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", "d")
+
+
+def option(family: Family, expiry: Expiry, strike: Decimal, right: Right, now_ms: int) -> Listing:
+    """An option: priced in coin (inverse) or USDC (linear), sized in coin."""
     letter = "C" if right is Right.CALL else "P"
+    terms = family.options
     return Listing(
-        name=f"{currency.name}-{expiry.code}-{strike}-{letter}",
+        name=f"{family.prefix}-{expiry.code}-{_strike_code(strike)}-{letter}",
         kind=Kind.OPTION,
-        underlying=currency.name,
-        settlement=currency.name,
-        inverse=True,
-        contract_size=Decimal(1),
-        min_amount=currency.option_min,
-        amount_step=currency.option_min,
-        tick=OPTION_TICK,
-        tick_steps=OPTION_TICK_STEPS,
+        underlying=family.underlying,
+        settlement=family.settlement,
+        inverse=family.inverse,
+        contract_size=terms.contract,
+        min_amount=terms.min_amount,
+        amount_step=terms.min_amount,
+        tick=terms.tick,
+        tick_steps=terms.tick_steps,
         maker_fee=OPTION_FEE,
         taker_fee=OPTION_FEE,
-        strike=Decimal(strike),
+        strike=strike,
         right=right,
         expiry_ms=expiry.time_ms,
         created_ms=now_ms,
     )
 
 
-def perpetual(currency: Currency, now_ms: int) -> Listing:
-    """The inverse perpetual: priced and sized in USD."""
+def perpetual(family: Family, now_ms: int) -> Listing:
+    """The perpetual: priced in USD and sized in USD (inverse) or coin (linear)."""
+    assert family.perpetual is not None, f"{family.prefix} has no perpetual"
+    terms = family.perpetual
     return Listing(
-        name=currency.perpetual_name,
+        name=family.perpetual_name,
         kind=Kind.PERPETUAL,
-        underlying=currency.name,
-        settlement=currency.name,
-        inverse=True,
-        contract_size=currency.perpetual_contract,
-        min_amount=currency.perpetual_contract,
-        amount_step=currency.perpetual_contract,
-        tick=currency.perpetual_tick,
-        taker_fee=PERPETUAL_TAKER_FEE,
+        underlying=family.underlying,
+        settlement=family.settlement,
+        inverse=family.inverse,
+        contract_size=terms.contract,
+        min_amount=terms.contract,
+        amount_step=terms.contract,
+        tick=terms.tick,
+        taker_fee=TAKER_FEE,
         created_ms=now_ms,
     )
 
 
-def listings(currency: Currency, price: float, now_ms: int) -> Iterator[Listing]:
-    """Everything listed on one coin at `price` (USD): the perpetual first, then the chains."""
-    yield perpetual(currency, now_ms)
-    for expiry in expiries(now_ms):
+def future(family: Family, expiry: Expiry, now_ms: int) -> Listing:
+    """A dated future: the perpetual's contract with an end."""
+    return replace(
+        perpetual(family, now_ms),
+        name=f"{family.prefix}-{expiry.code}",
+        kind=Kind.FUTURE,
+        maker_fee=WEEKLY_FUTURE_REBATE if expiry.period is Period.WEEK else Decimal(0),
+        expiry_ms=expiry.time_ms,
+    )
+
+
+def future_expiries(calendar: Sequence[Expiry]) -> list[Expiry]:
+    """Those of the calendar that have a future."""
+    left = {
+        Period.DAY: 0,
+        Period.WEEK: FUTURE_WEEKLIES,
+        Period.MONTH: FUTURE_MONTHLIES,
+        Period.QUARTER: QUARTERLIES,
+    }
+    found = []
+    for expiry in calendar:
+        if left[expiry.period]:
+            left[expiry.period] -= 1
+            found.append(expiry)
+    return found
+
+
+def listings(family: Family, price: float, now_ms: int) -> Iterator[Listing]:
+    """Everything a family lists with the coin at `price` (USD): perpetual, futures, then chains."""
+    calendar = expiries(now_ms)
+    if family.perpetual is not None:
+        yield perpetual(family, now_ms)
+    if family.has_futures:
+        for expiry in future_expiries(calendar):
+            yield future(family, expiry, now_ms)
+    for expiry in calendar:
+        if expiry.period not in family.periods:
+            continue
         years = (expiry.time_ms - now_ms) / (365 * 86_400_000)
-        for strike in strikes(currency, price, years):
+        for strike in strikes(family, price, years):
             for right in Right:
-                yield option(currency, expiry, strike, right, now_ms)
+                yield option(family, expiry, strike, right, now_ms)

@@ -6,7 +6,7 @@ takers on nothing, snipers on the latent price, informed takers on news that has
 Each has its own `random.Random`, so that one instrument's crowd does not disturb another's.
 
 All widths, noises and reservation distances are counted in `Scene.unit`: what one volatility point
-is worth in an option's price, half a basis point in a perpetual's.
+is worth in an option's price, half a basis point in a perpetual's or future's.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ INFORMED_LOTS_MEDIAN: Final = 3.0
 LOTS_MAX: Final = 50
 PRICE_DIGITS: Final = 8  # finer than any tick, coarser than what floats get wrong
 PERPETUAL_LOT_USD: Final = Decimal(1000)
+LINEAR_OPTION_LOT: Final = 10  # smallest amounts: they are a tenth of an inverse option's
+LINEAR_PERPETUAL_LOT: Final = 100  # smallest amounts
 
 
 @dataclass(slots=True)
@@ -123,19 +125,23 @@ class FlowParams:
 
     noise_per_s: float = 0.20
     perpetual_noise_per_s: float = 1.5
+    future_noise_per_s: float = 0.3
     width_scale: float = 1.0  # on every maker's half-width
     snipers: bool = True
 
 
 def lot(listing: Listing) -> Decimal:
-    """What sizes are counted in: the smallest amount of an option, a round sum of a perpetual."""
-    return listing.min_amount if listing.kind is Kind.OPTION else PERPETUAL_LOT_USD
-
-
-def taker_fee(listing: Listing, price: float) -> float:
-    """What taking one unit of amount costs, expressed as a change of price."""
+    """What sizes are counted in: about a coin's worth of options, 1,000 USD of everything else."""
     if listing.kind is Kind.OPTION:
-        return min(float(listing.taker_fee), float(OPTION_FEE_CAP_OF_PREMIUM) * price)
+        return listing.min_amount if listing.inverse else LINEAR_OPTION_LOT * listing.min_amount
+    return PERPETUAL_LOT_USD if listing.inverse else LINEAR_PERPETUAL_LOT * listing.min_amount
+
+
+def taker_fee(listing: Listing, price: float, index: float) -> float:
+    """What taking one unit of amount costs, as a change of price, with the `index` in USD."""
+    if listing.kind is Kind.OPTION:
+        per_coin = float(listing.taker_fee) * (1.0 if listing.inverse else index)
+        return min(per_coin, float(OPTION_FEE_CAP_OF_PREMIUM) * price)
     return float(listing.taker_fee) * price
 
 
@@ -391,7 +397,8 @@ class Sniper:
         if best is None:
             return None
         price = float(best.price)
-        cost = taker_fee(scene.listing, price) + float(scene.listing.tick_at(best.price))
+        fee = taker_fee(scene.listing, price, float(book.index))
+        cost = fee + float(scene.listing.tick_at(best.price))
         worst = scene.fair - side.sign * cost
         return worst if (worst - price) * side.sign > 0 else None
 

@@ -7,6 +7,7 @@ is addition, so that what one account gains is to the last digit what the others
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
 from typing import Final
@@ -15,6 +16,8 @@ MONEY_STEP: Final = Decimal("1E-12")
 OPTION_FEE_CAP_OF_PREMIUM: Final = Decimal("0.125")
 NEVER_MS: Final = 32503708800000  # the year 3000: how the venue dates what does not expire
 ZERO: Final = Decimal(0)
+
+_FRIDAY: Final = 4
 
 
 class Side(Enum):
@@ -75,6 +78,21 @@ class Listing:
     expiry_ms: int = NEVER_MS
     created_ms: int = 0
 
+    @property
+    def index_name(self) -> str:
+        """Of the price index behind it: eth_usd, eth_usdc."""
+        return f"{self.underlying}_{'usd' if self.inverse else self.settlement}".lower()
+
+    @property
+    def settlement_period(self) -> str:
+        """day, week, month or perpetual, told from the date as the venue's calendar has it."""
+        if self.expiry_ms >= NEVER_MS:
+            return "perpetual"
+        date = datetime.fromtimestamp(self.expiry_ms / 1000, UTC)
+        if date.weekday() != _FRIDAY:
+            return "day"
+        return "month" if (date + timedelta(days=7)).month != date.month else "week"
+
     def tick_at(self, price: Decimal) -> Decimal:
         """The tick that applies at `price` and upward."""
         tick = self.tick
@@ -128,6 +146,20 @@ def average_price(listing: Listing, size: Decimal, cost: Decimal) -> Decimal:
     if listing.inverse and listing.kind is not Kind.OPTION:
         return -size / cost
     return cost / size
+
+
+def payoff(listing: Listing, delivery: Decimal) -> Decimal:
+    """What one unit of amount is worth in the listing's price unit when it is delivered.
+
+    `delivery` is the delivery price (USD). Futures: that price itself. Options: max(0, S - K) for a
+    call, max(0, K - S) for a put; in USDC when linear, divided by S (coin) when inverse.
+    """
+    if listing.kind is not Kind.OPTION:
+        return delivery
+    assert listing.strike is not None, "an option has a strike"
+    inside = delivery - listing.strike
+    paid = max(inside if listing.right is Right.CALL else -inside, ZERO)
+    return paid / delivery if listing.inverse else paid
 
 
 def fee(

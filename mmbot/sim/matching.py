@@ -10,7 +10,10 @@ Theory of operation
    one `AccountChange` (its orders, trades and whether its position moved), then the `Prints`,
    then one `BookDelta` whose `prev_change_id` is the book's last `change_id`. Who runs the
    exchange calls `drain()`. Only followed accounts pay for notices and history.
-4. The venue's rules that surprise people:
+4. Between 08:00 UTC and 08:00 UTC lies a session. `settlement.py` ends it, and delivers what
+   expires; a delivered instrument moves from `listings` to `expired`. Orders of followed accounts
+   are refused while a settlement lasts, and where the account's margin does not cover them.
+5. The venue's rules that surprise people:
    * an edit keeps its place in the queue only if the price stays and the size does not grow;
    * a post-only order that would trade is moved to one tick off the touch; with
      `reject_post_only` it is refused, and an *edit* refused that way also cancels the order;
@@ -23,9 +26,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
+from typing import Final
 
+from mmbot.sim import margin
 from mmbot.sim.accounts import (
     Account,
+    Booked,
     CancelReason,
     Order,
     OrderState,
@@ -37,7 +44,9 @@ from mmbot.sim.accounts import (
     UserTrade,
 )
 from mmbot.sim.book import CHANGE_ID_FIRST, Action, Book, LevelChange
-from mmbot.sim.listing import ZERO, Kind, Listing, Right, Side, value
+from mmbot.sim.ledger import Entry, EntryType
+from mmbot.sim.listing import OPTION_FEE_CAP_OF_PREMIUM, ZERO, Kind, Listing, Right, Side, value
+from mmbot.sim.margin import Margin, Prices, Resting
 from mmbot.sim.refusals import Code, Refusal
 
 __all__ = [
@@ -48,11 +57,14 @@ __all__ = [
     "BookDelta",
     "CancelReason",
     "Code",
+    "DeliveryFee",
     "Edit",
     "Effect",
     "Exchange",
+    "Expired",
+    "InstrumentChanged",
+    "InstrumentState",
     "Kind",
-    "Listed",
     "Listing",
     "NewOrder",
     "Order",
@@ -69,6 +81,8 @@ __all__ = [
     "TimeInForce",
     "UserTrade",
 ]
+
+DELIVERY_FEE_RATE: Final = Decimal("0.00015")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,24 +145,56 @@ class Prints:
 
 @dataclass(frozen=True, slots=True)
 class AccountChange:
-    """What one request did to one followed account in one instrument; orders as of then."""
+    """What one request did to one followed account in one instrument; orders as of then.
+
+    `delivered`: the position ended without a trade.
+    """
 
     account: str
     name: str
     time_ms: int
     orders: list[Order]
     trades: list[UserTrade]
+    delivered: bool = False
+
+
+class InstrumentState(Enum):
+    """What became of an instrument; the values are the venue's words."""
+
+    CREATED = "created"
+    STARTED = "started"
+    SETTLED = "settled"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A new instrument can be traded."""
+class InstrumentChanged:
+    """An instrument began or ended."""
 
     listing: Listing
+    state: InstrumentState
     time_ms: int
 
 
-Effect = BookDelta | Prints | AccountChange | Listed
+Effect = BookDelta | Prints | AccountChange | InstrumentChanged
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An instrument that has been delivered, at a price in USD."""
+
+    listing: Listing
+    delivery: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFee:
+    """What the delivery of an option costs: `rate` of the coin, at most `cap` of the payoff."""
+
+    rate: Decimal = DELIVERY_FEE_RATE
+    cap: Decimal = OPTION_FEE_CAP_OF_PREMIUM
+    dailies_free: bool = True
 
 
 @dataclass(slots=True)
@@ -159,32 +205,77 @@ class _Request:
     orders: dict[str, Order] = field(default_factory=dict)
     prints: list[Print] = field(default_factory=list)
     trades: dict[str, list[UserTrade]] = field(default_factory=dict)
+    delivered: dict[str, None] = field(default_factory=dict)  # accounts
 
 
 class Exchange:
-    """The exchange. `world` goes into every order and trade id, so that two worlds' ids differ."""
+    """The exchange. `world` goes into every order and trade id, so that two worlds' ids differ.
 
-    def __init__(self, world: str = "") -> None:
+    Of every currency: the cash of all accounts, their `session` and `funding`, `fees_collected` and
+    `held`, less the cost of all open perpetuals and futures, never change in sum.
+    """
+
+    def __init__(self, world: str = "", delivery_fee: DeliveryFee | None = None) -> None:
         self.world = world
+        self.delivery_fee = delivery_fee or DeliveryFee()
         self.listings: dict[str, Listing] = {}
+        self.expired: dict[str, Expired] = {}
+        self.numbers: dict[str, int] = {}  # of every instrument ever listed, by name
+        self.currencies: dict[str, None] = {}  # of settlement, in order of listing
+        self.index_names: dict[str, None] = {}
         self.accounts: dict[str, Account] = {}
         self.orders: dict[str, Order] = {}  # open orders of all accounts
         self.outbox: list[Effect] = []
         self.fees_collected: dict[str, Decimal] = {}
+        self.held: dict[str, Decimal] = {}  # funding and payoffs on their way, and their roundings
+        self.cumulated_funding: dict[str, Decimal] = {}  # what longs have paid per unit of amount
+        self.settlement_prices: dict[str, Decimal] = {}  # the mark when the last session ended
+        self.delivery_prices: dict[str, list[tuple[int, Decimal]]] = {}  # by index: (ms, USD)
+        self.settling_until_ms = 0
         self._books: dict[str, Book] = {}
         self._change_id = CHANGE_ID_FIRST
         self._order_count = 0
         self._trade_count = 0
+        self._entry_count = 0
         self._latest_ms = 0
 
     # -- what exists ---------------------------------------------------------------------------
 
     def list(self, listing: Listing, now_ms: int | None = None) -> None:
         """Open an instrument for trading; with a time, the listing is announced."""
-        assert listing.name not in self.listings, f"{listing.name} is listed already"
+        assert listing.name not in self.numbers, f"{listing.name} was listed before"
         self.listings[listing.name] = listing
+        self.numbers[listing.name] = len(self.numbers) + 1
+        self.currencies[listing.settlement] = None
+        self.index_names[listing.index_name] = None
         if now_ms is not None:
-            self.outbox.append(Listed(listing, now_ms))
+            for state in (InstrumentState.CREATED, InstrumentState.STARTED):
+                self.outbox.append(InstrumentChanged(listing, state, now_ms))
+
+    def terms(self, name: str) -> Listing:
+        """The terms of an instrument that is listed or was; KeyError for any other."""
+        found = self.listings.get(name)
+        return found if found is not None else self.expired[name].listing
+
+    def close(self, name: str, delivery: Decimal, now_ms: int, delivered: dict[str, None]) -> None:
+        """End trading in an instrument at its `delivery` price (USD).
+
+        Its orders are cancelled; `delivered` are the followed accounts that held it.
+        """
+        book = self.book(name)
+        request = _Request(self._not_before(now_ms), delivered=delivered)
+        for side in (book.bids, book.asks):
+            for level in list(side.from_best()):
+                for order in list(level.orders.values()):
+                    request.orders[order.order_id] = order
+                    order.updated_ms = request.now_ms
+                    side.remove(order)
+                    self._end(order, OrderState.CANCELLED, CancelReason.SETTLEMENT)
+        listing = self.listings.pop(name)
+        self.expired[name] = Expired(listing, delivery, now_ms)
+        self._commit(book, request)
+        for state in (InstrumentState.SETTLED, InstrumentState.CLOSED):
+            self.outbox.append(InstrumentChanged(listing, state, now_ms))
 
     def open_account(
         self,
@@ -205,10 +296,10 @@ class Exchange:
         return account
 
     def book(self, name: str) -> Book:
-        """The book of a listed instrument; it comes into being when first asked for."""
+        """The book of an instrument; it comes into being when first asked for."""
         book = self._books.get(name)
         if book is None:
-            book = self._books[name] = Book(self.listings[name])
+            book = self._books[name] = Book(self.terms(name))
         return book
 
     def set_mark(
@@ -219,13 +310,33 @@ class Exchange:
         index: Decimal,
         min_price: Decimal | None = None,
         max_price: Decimal | None = None,
+        underlying: Decimal | None = None,
     ) -> None:
-        """The mark (price unit), the underlying's index (USD) and the price band from now on."""
+        """The mark (price unit), the index and the price band from now on.
+
+        `underlying` is what an option's value follows, the index where not given; both in USD.
+        """
         book = self.book(name)
         book.mark = mark
         book.index = index
+        book.underlying = index if underlying is None else underlying
         book.min_price = min_price
         book.max_price = max_price
+
+    def accrue_funding(self, name: str, per_unit: Decimal) -> None:
+        """Longs of a perpetual owe `per_unit` more per unit of amount, shorts are owed it.
+
+        In settlement currency; negative: the other way round.
+        """
+        self.cumulated_funding[name] = self.cumulated_funding.get(name, ZERO) + per_unit
+
+    def hold(self, currency: str, amount: Decimal) -> None:
+        """Money that accounts have paid and others have yet to be paid; negative: was paid."""
+        self.held[currency] = self.held.get(currency, ZERO) + amount
+
+    def collect_fee(self, currency: str, amount: Decimal) -> None:
+        """A fee, or with a negative amount a rebate."""
+        self.fees_collected[currency] = self.fees_collected.get(currency, ZERO) + amount
 
     def drain(self) -> Sequence[Effect]:
         """Everything that happened since the last call, in order."""
@@ -241,6 +352,10 @@ class Exchange:
         now_ms = self._not_before(now_ms)
         if wish.valid_until_ms is not None and wish.valid_until_ms < now_ms:
             return Refusal(Code.TIMED_OUT, "valid_until has passed", "valid_until")
+        if self.is_settling(account, now_ms):
+            return _settling()
+        if wish.name in self.expired:
+            return Refusal(Code.BOOK_CLOSED, "the instrument has expired", "instrument_name")
         if wish.name not in self.listings:
             return Refusal(Code.INVALID_INSTRUMENT, "unknown instrument", "instrument_name")
         book = self.book(wish.name)
@@ -267,6 +382,10 @@ class Exchange:
             book, account, wish.side, price, amount
         ):
             return Refusal(Code.ORDER_OVERLAP, "the order would trade with the account's own")
+        # A market order is charged at the mark, not at the end of the band it may reach.
+        charged = book.mark if _is_market(wish) and book.mark else price
+        if not self._is_covered(owner, book, wish.side, amount, charged, replaces=None):
+            return _not_enough_funds()
         self._order_count += 1
         order = Order(
             self._new_id(book.listing, self._order_count),
@@ -301,6 +420,8 @@ class Exchange:
         order = owner.open_orders.get(edit.order_id)
         if order is None:
             return self._not_open(owner, edit.order_id)
+        if self.is_settling(account, now_ms):
+            return _settling()
         book = self.book(order.name)
         price = order.price if edit.price is None else edit.price
         amount = order.amount if edit.amount is None else edit.amount
@@ -322,6 +443,8 @@ class Exchange:
             book, account, order.side, price, amount - order.filled
         ):
             return Refusal(Code.ORDER_OVERLAP, "the order would trade with the account's own")
+        if not self._is_covered(owner, book, order.side, amount - order.filled, price, order):
+            return _not_enough_funds()
         request = _Request(now_ms)
         request.orders[order.order_id] = order
         side = book.side(order.side)
@@ -351,11 +474,13 @@ class Exchange:
         now_ms: int,
         reason: CancelReason = CancelReason.USER_REQUEST,
     ) -> Order | Refusal:
-        """Take one open order off the book."""
+        """Take one open order off the book; during a settlement no user can."""
         owner = self.accounts[account]
         order = owner.open_orders.get(order_id)
         if order is None:
             return self._not_open(owner, order_id)
+        if reason is CancelReason.USER_REQUEST and self.is_settling(account, now_ms):
+            return _settling()
         self._cancel(self.book(order.name), order, reason, self._not_before(now_ms))
         return order
 
@@ -367,7 +492,7 @@ class Exchange:
         name: str | None = None,
         settlement: str | None = None,
         kinds: frozenset[Kind] | None = None,
-    ) -> int:
+    ) -> int | Refusal:
         """Cancel the account's open orders that match every given filter; returns how many."""
         return self._cancel_each(
             account,
@@ -381,7 +506,7 @@ class Exchange:
 
     def cancel_by_label(
         self, account: str, label: str, now_ms: int, settlement: str | None = None
-    ) -> int:
+    ) -> int | Refusal:
         """Cancel every open order with that label; returns how many."""
         return self._cancel_each(
             account,
@@ -401,8 +526,12 @@ class Exchange:
         return owner.open_orders.get(order_id) or owner.closed_orders.get(order_id)
 
     def position(self, account: str, name: str) -> Position:
-        """The account's position in a listed instrument, flat if it never had one."""
-        return self.accounts[account].positions.get(name) or Position(self.listings[name])
+        """The account's position in an instrument, flat if it has none."""
+        return self.accounts[account].positions.get(name) or Position(self.terms(name))
+
+    def is_settling(self, account: str, now_ms: int) -> bool:
+        """Whether a settlement keeps the account from trading; the market's own just wait."""
+        return now_ms < self.settling_until_ms and self.accounts[account].followed
 
     def open_interest(self, name: str) -> Decimal:
         """The sum of all long positions, in the listing's amount unit."""
@@ -435,17 +564,102 @@ class Exchange:
             ZERO,
         )
 
-    def equity(self, account: str, currency: str) -> Decimal:
-        """Cash, plus session profit, plus what everything open is worth at the marks."""
+    def funding_of(self, account: str, name: str) -> Decimal:
+        """What the position has earned (+) or paid (-) this session, in settlement currency."""
+        position = self.position(account, name)
+        return position.funding + position.funding_due(self._cumulated(name))
+
+    def session_funding(self, account: str, currency: str) -> Decimal:
+        """The same of all the account's perpetuals, in `currency`."""
+        owner = self.accounts[account]
+        return owner.funding.get(currency, ZERO) + sum(
+            (
+                position.funding_due(self._cumulated(name))
+                for name, position in owner.positions.items()
+                if position.listing.settlement == currency
+            ),
+            ZERO,
+        )
+
+    def margin_balance(self, account: str, currency: str) -> Decimal:
+        """What covers margin: cash, session profit and funding, open profit of the futures."""
         owner = self.accounts[account]
         return (
             owner.cash.get(currency, ZERO)
             + owner.session.get(currency, ZERO)
+            + self.session_funding(account, currency)
             + self.session_unrealized(account, currency)
-            + self.options_value(account, currency)
         )
 
+    def equity(self, account: str, currency: str) -> Decimal:
+        """The margin balance and what the options are worth at their marks."""
+        return self.margin_balance(account, currency) + self.options_value(account, currency)
+
+    def position_margin(self, position: Position) -> Margin:
+        """What a position alone must be covered by."""
+        return margin.of_position(
+            position.listing, float(position.size), self._prices(position.listing.name)
+        )
+
+    def margin_of(self, account: str, currency: str) -> Margin:
+        """What the account must be covered by: initial with its orders, maintenance without."""
+        owner = self.accounts[account]
+        resting = self._resting(owner, currency)
+        initial = maintenance = 0.0
+        for name, position in owner.positions.items():
+            if position.listing.settlement == currency:
+                maintenance += self.position_margin(position).maintenance
+                resting.setdefault(name, Resting())
+        for name, orders in resting.items():
+            initial += self._initial(owner, name, orders)
+        return Margin(initial, maintenance)
+
     # -- inside --------------------------------------------------------------------------------
+
+    def _cumulated(self, name: str) -> Decimal:
+        return self.cumulated_funding.get(name, ZERO)
+
+    def _prices(self, name: str) -> Prices:
+        book = self.book(name)
+        return Prices(float(book.mark), float(book.underlying))
+
+    def _initial(self, owner: Account, name: str, resting: Resting) -> float:
+        position = owner.positions.get(name)
+        size = float(position.size) if position is not None else 0.0
+        return margin.initial_with_orders(self.terms(name), size, resting, self._prices(name))
+
+    def _resting(
+        self, owner: Account, currency: str, without: Order | None = None
+    ) -> dict[str, Resting]:
+        found: dict[str, Resting] = {}
+        for order in owner.open_orders.values():
+            if order is not without and self.listings[order.name].settlement == currency:
+                orders = found.setdefault(order.name, Resting())
+                orders.add(order.side, order.open_amount, order.price)
+        return found
+
+    def _is_covered(
+        self,
+        owner: Account,
+        book: Book,
+        side: Side,
+        amount: Decimal,
+        price: Decimal,
+        replaces: Order | None,
+    ) -> bool:
+        """Whether the account can afford an order (`amount` open), or needs no more than before."""
+        if not owner.followed:
+            return True
+        listing = book.listing
+        currency = listing.settlement
+        wished = self._resting(owner, currency, without=replaces).get(listing.name, Resting())
+        wished.add(side, amount, price)
+        now = self._resting(owner, currency).get(listing.name, Resting())
+        more = self._initial(owner, listing.name, wished) - self._initial(owner, listing.name, now)
+        if more <= 0:
+            return True
+        needed = self.margin_of(owner.name, currency).initial + more
+        return needed <= float(self.margin_balance(owner.name, currency))
 
     def _not_before(self, now_ms: int) -> int:
         # The market acts on a grid of times, accounts in between: the tape still reads in order.
@@ -596,9 +810,13 @@ class Exchange:
         listing = book.listing
         owner = self.accounts[order.account]
         signed = public.amount if order.side is Side.BUY else -public.amount
-        owed, realized = owner.settle_trade(listing, signed, public.price, rate, public.index)
+        held_before = self.position(owner.name, listing.name).size
+        booked = owner.settle_trade(
+            listing, signed, public.price, rate, public.index, self._cumulated(listing.name)
+        )
         currency = listing.settlement
-        self.fees_collected[currency] = self.fees_collected.get(currency, ZERO) + owed
+        self.collect_fee(currency, booked.fee)
+        self.hold(currency, -booked.funding)
         is_maker = order.side is not public.side
         if not owner.followed and is_maker:
             return
@@ -608,9 +826,9 @@ class Exchange:
             order.label,
             order.side,
             is_maker,
-            owed,
+            booked.fee,
             currency,
-            realized,
+            booked.realized,
             order.type,
             order.state,
             order.post_only,
@@ -619,6 +837,72 @@ class Exchange:
         request.trades.setdefault(owner.name, []).append(trade)
         if owner.followed:
             owner.remember(trade)
+            opens = "close" if held_before * signed < 0 else "open"
+            self.record(
+                owner,
+                listing,
+                EntryType.TRADE,
+                request.now_ms,
+                booked,
+                side=f"{opens} {order.side.value}",
+                amount=public.amount,
+                price=public.price,
+                mark=public.mark,
+                index=public.index,
+                trade=trade,
+            )
+
+    def record(
+        self,
+        owner: Account,
+        listing: Listing,
+        type: EntryType,
+        now_ms: int,
+        booked: Booked,
+        *,
+        side: str,
+        amount: Decimal,
+        price: Decimal,
+        mark: Decimal,
+        index: Decimal,
+        trade: UserTrade | None = None,
+        settled_funding: Decimal | None = None,
+    ) -> None:
+        """Enter what was just booked in the account's transaction log."""
+        self._entry_count += 1
+        owner.log_count += 1
+        currency = listing.settlement
+        position = owner.positions.get(listing.name)
+        funding = settled_funding
+        if funding is None and listing.kind is Kind.PERPETUAL:
+            funding = self.funding_of(owner.name, listing.name)
+        owner.log.append(
+            Entry(
+                id=self._entry_count,
+                user_seq=owner.log_count,
+                time_ms=now_ms,
+                type=type,
+                name=listing.name,
+                currency=currency,
+                side=side,
+                amount=amount,
+                position=position.size if position is not None else ZERO,
+                price=price,
+                mark=mark,
+                index=index,
+                cashflow=booked.cashflow,
+                change=booked.change,
+                balance=owner.cash.get(currency, ZERO),
+                equity=self.equity(owner.name, currency),
+                commission=booked.fee,
+                interest_pl=settled_funding,
+                total_interest_pl=funding,
+                session_rpl=booked.realized if type is EntryType.SETTLEMENT else None,
+                trade_id=trade.public.trade_id if trade is not None else None,
+                order_id=trade.order_id if trade is not None else None,
+                is_maker=trade.is_maker if trade is not None else None,
+            )
+        )
 
     def _end(self, order: Order, state: OrderState, reason: CancelReason | None) -> None:
         order.state = state
@@ -634,9 +918,11 @@ class Exchange:
         self._end(order, OrderState.CANCELLED, reason)
         self._commit(book, request)
 
-    def _cancel_each(self, account: str, now_ms: int, orders: Iterable[Order]) -> int:
+    def _cancel_each(self, account: str, now_ms: int, orders: Iterable[Order]) -> int | Refusal:
         count = 0
         now_ms = self._not_before(now_ms)
+        if self.is_settling(account, now_ms):
+            return _settling()
         for order in orders:
             self._cancel(self.book(order.name), order, CancelReason.USER_REQUEST, now_ms)
             count += 1
@@ -664,13 +950,16 @@ class Exchange:
     def _commit(self, book: Book, request: _Request) -> None:
         """Publish what the request caused."""
         name = book.listing.name
-        by_account: dict[str, list[Order]] = {}
+        by_account: dict[str, list[Order]] = {account: [] for account in request.delivered}
         for order in request.orders.values():
             if self.accounts[order.account].followed:
                 by_account.setdefault(order.account, []).append(order.as_of_now())
         for account, orders in by_account.items():
             trades = request.trades.get(account, [])
-            self.outbox.append(AccountChange(account, name, request.now_ms, orders, trades))
+            delivered = account in request.delivered
+            self.outbox.append(
+                AccountChange(account, name, request.now_ms, orders, trades, delivered)
+            )
         if request.prints:
             self.outbox.append(Prints(name, request.prints))
         bids = book.bids.changes()
@@ -683,6 +972,14 @@ class Exchange:
             self.outbox.append(
                 BookDelta(name, request.now_ms, previous, book.change_id, bids, asks)
             )
+
+
+def _settling() -> Refusal:
+    return Refusal(Code.SETTLEMENT_IN_PROGRESS, "trading goes on in a moment")
+
+
+def _not_enough_funds() -> Refusal:
+    return Refusal(Code.NOT_ENOUGH_FUNDS, "the order needs more than the available funds")
 
 
 def _is_market(wish: NewOrder) -> bool:

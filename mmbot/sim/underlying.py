@@ -2,8 +2,9 @@
 
 Theory of operation
 -------------------
-1. One latent price a currency. The index, the perpetual, the futures and every option follow from
-   it; nobody's orders move it, so it is the same history whoever watches or trades.
+1. One latent price a currency. The index, the perpetual, the futures (through `carry`, a slowly
+   moving annualized basis) and every option follow from it; nobody's orders move it, so it is the
+   same history whoever watches or trades.
 2. It moves in three ways:
    * diffusion, whose volatility has mean `vol_mean` and a logarithm that is the sum of two
      mean-reverting factors (hours and days); its shocks are in part shared by the currencies;
@@ -62,6 +63,10 @@ PREMIUM_MAX: Final = 0.4
 
 BASIS_SD: Final = 0.0002
 BASIS_HALF_LIFE_S: Final = 1_800.0
+
+CARRY_MEAN: Final = 0.05  # a year, of forwards over the index
+CARRY_SD: Final = 0.02
+CARRY_HALF_LIFE_S: Final = 3 * SECONDS_A_DAY
 
 _STEP_S: Final = STEP_MS / 1_000
 _STEP_YEARS: Final = _STEP_S / SECONDS_A_YEAR
@@ -155,6 +160,8 @@ class Latent:
         self.price = price
         self.index = price
         self.basis = 0.0
+        self._basis_curve = Random(f"{seed}:carry:{currency}")
+        self.carry = self._basis_curve.gauss(CARRY_MEAN, CARRY_SD)  # a year
         self.news: list[News] = []
         self.slices: list[News] = []  # the news traded in this very step
         self._log_price = math.log(price)
@@ -180,6 +187,10 @@ class Latent:
     def perpetual(self) -> float:
         """What the perpetual is worth (USD)."""
         return self.price * (1 + self.basis)
+
+    def forward(self, spot: float, years: float) -> float:
+        """What the coin at `spot` (USD) is worth for delivery in that many years."""
+        return spot * math.exp(self.carry * max(years, 0.0))
 
     def price_ago(self, lag_ms: float) -> float:
         """The latent price `lag_ms` ago (at most `MEMORY_MS`)."""
@@ -233,6 +244,8 @@ class Latent:
         self._fast = self._fast * _FAST_KEEP + FAST_SD * _FAST_NEW * draw(0, 1)
         self._slow = self._slow * _SLOW_KEEP + SLOW_SD * _SLOW_NEW * draw(0, 1)
         self.basis = self.basis * _BASIS_KEEP + BASIS_SD * _BASIS_NEW * draw(0, 1)
+        fresh = CARRY_SD * _CARRY_NEW * self._basis_curve.gauss(0, 1)
+        self.carry = CARRY_MEAN + (self.carry - CARRY_MEAN) * _CARRY_KEEP + fresh
         self._premium *= _PREMIUM_KEEP
         self._jumped *= _JUMPED_KEEP
         self._refresh_volatility()
@@ -358,6 +371,8 @@ _SLOW_KEEP: Final = _keep(_SLOW_STEP_S, SLOW_HALF_LIFE_S)
 _SLOW_NEW: Final = math.sqrt(1 - _SLOW_KEEP**2)
 _BASIS_KEEP: Final = _keep(_SLOW_STEP_S, BASIS_HALF_LIFE_S)
 _BASIS_NEW: Final = math.sqrt(1 - _BASIS_KEEP**2)
+_CARRY_KEEP: Final = _keep(_SLOW_STEP_S, CARRY_HALF_LIFE_S)
+_CARRY_NEW: Final = math.sqrt(1 - _CARRY_KEEP**2)
 _PREMIUM_KEEP: Final = _keep(_SLOW_STEP_S, PREMIUM_HALF_LIFE_S)
 _JUMPED_KEEP: Final = _keep(_SLOW_STEP_S, AVERAGE_HALF_LIFE_S)
 _AVERAGE: Final = 1 - _keep(_STEP_S, AVERAGE_HALF_LIFE_S)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from mmbot.sim.chain import CURRENCIES, Expiry, Period, expiries, listings, option, strikes
+from mmbot.sim.chain import FAMILIES, Expiry, Period, expiries, listings, option, strikes
 from mmbot.sim.listing import Kind, Right
 
 MONDAY_NOON = datetime(2025, 6, 2, 12, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_no_date_is_listed_twice_and_all_expire_at_eight(day: int) -> None:
 
 
 def test_the_strikes_of_the_demonstration_exist() -> None:
-    names = [listing.name for listing in listings(CURRENCIES["ETH"], 2_850.0, ms(MONDAY_NOON))]
+    names = [listing.name for listing in listings(FAMILIES["ETH"], 2_850.0, ms(MONDAY_NOON))]
     for name in ("ETH-6JUN25-2800-C", "ETH-6JUN25-2800-P", "ETH-6JUN25-2900-C", "ETH-PERPETUAL"):
         assert name in names
     assert len(names) == len(set(names))
@@ -52,13 +52,15 @@ def test_the_strikes_of_the_demonstration_exist() -> None:
 @pytest.mark.parametrize(("currency", "price"), [("ETH", 2_850.0), ("BTC", 105_000.0)])
 @pytest.mark.parametrize("days", [0.8, 4.0, 25.0, 300.0])
 def test_ladders_are_denser_near_the_money(currency: str, price: float, days: float) -> None:
-    ladder = strikes(CURRENCIES[currency], price, days / 365)
+    ladder = strikes(FAMILIES[currency], price, days / 365)
     gaps = [after - before for before, after in pairwise(ladder)]
     assert ladder == sorted(set(ladder))
     assert ladder[0] < 0.9 * price
     assert ladder[-1] > 1.1 * price
     near = [
-        gap for strike, gap in zip(ladder, gaps, strict=False) if abs(strike / price - 1) < 0.01
+        gap
+        for strike, gap in zip(ladder, gaps, strict=False)
+        if abs(float(strike) / price - 1) < 0.01
     ]
     assert max(near, default=min(gaps)) == min(gaps)
     assert gaps[0] > min(gaps)
@@ -66,9 +68,9 @@ def test_ladders_are_denser_near_the_money(currency: str, price: float, days: fl
 
 
 def test_ladders_are_denser_near_expiry() -> None:
-    eth = CURRENCIES["ETH"]
+    eth = FAMILIES["ETH"]
 
-    def finest(days: float) -> int:
+    def finest(days: float) -> Decimal:
         ladder = strikes(eth, 2_850.0, days / 365)
         return min(after - before for before, after in pairwise(ladder))
 
@@ -79,7 +81,7 @@ def test_terms_are_the_venues() -> None:
     listed = {
         listing.name: listing
         for currency, price in (("BTC", 105_000.0), ("ETH", 2_850.0))
-        for listing in listings(CURRENCIES[currency], price, ms(MONDAY_NOON))
+        for listing in listings(FAMILIES[currency], price, ms(MONDAY_NOON))
     }
     put = listed["ETH-6JUN25-2800-P"]
     assert put.kind is Kind.OPTION
@@ -103,5 +105,5 @@ def test_terms_are_the_venues() -> None:
 
 def test_days_have_no_leading_zero_in_names() -> None:
     expiry = Expiry(ms(datetime(2025, 6, 6, 8, tzinfo=UTC)), Period.WEEK)
-    name = option(CURRENCIES["BTC"], expiry, 105_000, Right.CALL, ms(MONDAY_NOON)).name
+    name = option(FAMILIES["BTC"], expiry, Decimal(105_000), Right.CALL, ms(MONDAY_NOON)).name
     assert name == "BTC-6JUN25-105000-C"

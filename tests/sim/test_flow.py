@@ -9,7 +9,7 @@ from statistics import fmean, pvariance
 
 import pytest
 
-from mmbot.sim.chain import CURRENCIES, Expiry, Period, option
+from mmbot.sim.chain import FAMILIES, Expiry, Period, option
 from mmbot.sim.flow import (
     HAWKES_BRANCHING,
     INFORMED_ACCOUNT,
@@ -34,7 +34,7 @@ UNIT = 0.0004
 HALF_SPREAD = 0.0005
 ETH = {"ETH": Decimal(1_000_000)}
 LISTING = option(
-    CURRENCIES["ETH"], Expiry(1_749_196_800_000, Period.WEEK), 2_800, Right.CALL, now_ms=0
+    FAMILIES["ETH"], Expiry(1_749_196_800_000, Period.WEEK), Decimal(2_800), Right.CALL, now_ms=0
 )
 STEADY = MakerProfile(account="maker", half_width=1.0, noise=0.0, lots=2)
 PUSHY = MakerProfile(account="maker", half_width=2.0, noise=0.0, lots=2, undercuts=True)
@@ -273,8 +273,8 @@ def test_snipers_want_more_than_their_fee_and_a_tick() -> None:
 
 
 def test_the_fee_of_a_cheap_option_is_capped() -> None:
-    assert taker_fee(LISTING, 0.02) == pytest.approx(0.0003)
-    assert taker_fee(LISTING, 0.0008) == pytest.approx(0.0001)  # 12.5 % of the premium
+    assert taker_fee(LISTING, 0.02, 2_500) == pytest.approx(0.0003)
+    assert taker_fee(LISTING, 0.0008, 2_500) == pytest.approx(0.0001)  # 12.5 % of the premium
 
 
 # -- the informed ------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ async def test_it_watches_tickers_books_trades_and_its_own_orders() -> None:
         watching_fills = asyncio.create_task(client.watch_my_trades())
         watching_balance = asyncio.create_task(client.watch_balance())
         await until_subscribed(venue, 6)
-        assert (await within(watching_balance))["info"]["currency"] in ("BTC", "ETH")
+        assert (await within(watching_balance))["info"]["currency"] in ("BTC", "ETH", "USDC")
         order = await within(client.create_order(OPTION, "market", "sell", 1))
         trades = await within(watching_trades)
         assert trades[-1]["symbol"] == OPTION

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from mmbot.sim.funding import FundingHour
 from mmbot.sim.matching import (
     Exchange,
     Kind,
@@ -109,6 +110,7 @@ class FixedTicker:
     min_price: float
     max_price: float
     stats: FixedStats = FixedStats()
+    delivery_estimate: float = 2850.0
     underlying_price: float | None = None
     underlying_index: str | None = None
     mark_iv: float | None = None
@@ -156,6 +158,12 @@ class ScriptedMarket:
 
     def index(self, name: str) -> float:
         return {"eth_usd": 2850.0, "btc_usd": 105_000.0}[name]
+
+    def delivery_estimate(self, name: str) -> float:
+        return self.index(name)
+
+    def funding_hours(self, name: str) -> list[FundingHour]:
+        return []
 
     def ticker(self, name: str) -> FixedTicker:
         listing = self.exchange.listings[name]

@@ -60,7 +60,7 @@ def _get_positions(venue: DeribitVenue, session: Session, params: Params) -> lis
 
 @method("private/get_position")
 def _get_position(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return venue.position_of(session.owner, venue.listing(params).name)
+    return venue.position_of(session.owner, venue.terms(params).name)
 
 
 @method("private/get_open_orders")
@@ -125,7 +125,7 @@ def _get_order_state_by_label(venue: DeribitVenue, session: Session, params: Par
     return [
         venue.shaped(order)
         for order in _known_orders(venue, session)
-        if order.label == label and venue.exchange.listings[order.name].settlement == currency
+        if order.label == label and venue.exchange.terms(order.name).settlement == currency
     ]
 
 
@@ -140,7 +140,7 @@ def _get_order_history_by_currency(
 def _get_order_history_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _order_history(venue, session, params, name=venue.listing(params).name)
+    return _order_history(venue, session, params, name=venue.terms(params).name)
 
 
 def _order_history(
@@ -157,7 +157,7 @@ def _order_history(
         order
         for order in closed
         if (name is None or order.name == name)
-        and (currency is None or venue.exchange.listings[order.name].settlement == currency)
+        and (currency is None or venue.exchange.terms(order.name).settlement == currency)
         and (unfilled or order.filled)
     ]
     chosen.reverse()
@@ -168,7 +168,7 @@ def _order_history(
 
 @method("private/get_user_trades_by_instrument", "private/get_user_trades_by_instrument_and_time")
 def _get_user_trades_by_instrument(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.listing(params).name
+    name = venue.terms(params).name
     own = [one for one in venue.user_trades(session.owner) if one["instrument_name"] == name]
     return trades_page(own, params)
 
@@ -180,13 +180,11 @@ def _get_user_trades_by_currency(venue: DeribitVenue, session: Session, params: 
             raise invalid_params("not simulated: use timestamps", name)
     currency = currency_of(venue, params)
     kinds = kinds_of(params)
-    listings = venue.exchange.listings
-    own = [
-        one
-        for one in venue.user_trades(session.owner)
-        if listings[one["instrument_name"]].settlement == currency
-        and (kinds is None or listings[one["instrument_name"]].kind in kinds)
-    ]
+    own = []
+    for one in venue.user_trades(session.owner):
+        listing = venue.exchange.terms(one["instrument_name"])
+        if listing.settlement == currency and (kinds is None or listing.kind in kinds):
+            own.append(one)
     return trades_page(own, params)
 
 

@@ -152,8 +152,10 @@ def _cancel_all_by_kind(venue: DeribitVenue, session: Session, params: Params) -
 
 @method("private/cancel_by_label", matching=True)
 def _cancel_by_label(venue: DeribitVenue, session: Session, params: Params) -> int:
-    return venue.exchange.cancel_by_label(
-        session.owner, params.text("label"), venue.now_ms(), currency_if_given(venue, params)
+    return _count(
+        venue.exchange.cancel_by_label(
+            session.owner, params.text("label"), venue.now_ms(), currency_if_given(venue, params)
+        )
     )
 
 
@@ -172,9 +174,17 @@ def _cancel_matching(
     if kind not in ("all", "limit"):
         # Only limit orders ever rest here, so every other type has nothing to cancel.
         return 0
-    return venue.exchange.cancel_all(
-        session.owner, venue.now_ms(), name=name, settlement=settlement, kinds=kinds
+    return _count(
+        venue.exchange.cancel_all(
+            session.owner, venue.now_ms(), name=name, settlement=settlement, kinds=kinds
+        )
     )
+
+
+def _count(cancelled: int | Refusal) -> int:
+    if isinstance(cancelled, Refusal):
+        raise WireError.from_refusal(cancelled)
+    return cancelled
 
 
 @method("private/close_position", matching=True)

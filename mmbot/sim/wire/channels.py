@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from mmbot.sim.matching import BookDelta, Exchange, Listing, Side
+from mmbot.sim.matching import BookDelta, Exchange, InstrumentChanged, Listing, Side
 from mmbot.sim.wire import shapes
 from mmbot.sim.wire.shapes import Json
 
@@ -57,12 +57,16 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AccountNews:
-    """What one request did to an account in one instrument, shaped."""
+    """What one request did to an account in one instrument, shaped.
+
+    `delivered`: the position ended without a trade.
+    """
 
     account: str
     listing: Listing
     orders: list[Json]
     trades: list[Json]
+    delivered: bool
     position: Callable[[], Json]
 
 
@@ -113,8 +117,8 @@ class Channel:
     def on_account(self, news: AccountNews) -> None:
         """An account's orders or trades changed."""
 
-    def on_listed(self, listing: Listing, now_ms: int) -> None:
-        """An instrument was listed."""
+    def on_instrument(self, change: InstrumentChanged) -> None:
+        """An instrument began or ended."""
 
     def encode(self, data: Any) -> bytes:
         return orjson.dumps(
@@ -432,7 +436,7 @@ class UserChangesChannel(_OfAccount):
             )
             change["orders"] += news.orders
             change["trades"] += news.trades
-            if news.trades:
+            if news.trades or news.delivered:
                 change["positions"] = [news.position()]
         for change in merged.values():
             self.publish(change)
@@ -454,7 +458,7 @@ class PortfolioChannel(Channel):
             yield self.source.summary_of(self._account, currency)
 
     def on_account(self, news: AccountNews) -> None:
-        if news.account == self._account and news.trades:
+        if news.account == self._account and (news.trades or news.delivered):
             self.flush()
 
     def flush(self) -> None:
@@ -496,7 +500,7 @@ class PriceIndexChannel(Channel):
 
 
 class InstrumentStateChannel(Channel):
-    """instrument.state.{kind}.{currency}: listings as they come."""
+    """instrument.state.{kind}.{currency}: listings as they come and go."""
 
     interval = Interval.RAW
 
@@ -504,9 +508,15 @@ class InstrumentStateChannel(Channel):
         super().__init__(name, source)
         self._scope = scope
 
-    def on_listed(self, listing: Listing, now_ms: int) -> None:
-        if self._scope.covers(listing):
-            self.publish({"timestamp": now_ms, "state": "created", "instrument_name": listing.name})
+    def on_instrument(self, change: InstrumentChanged) -> None:
+        if self._scope.covers(change.listing):
+            self.publish(
+                {
+                    "timestamp": change.time_ms,
+                    "state": change.state.value,
+                    "instrument_name": change.listing.name,
+                }
+            )
 
 
 class Hub:
@@ -563,6 +573,13 @@ class Hub:
         """Leave every channel."""
         for name, _ in list(self._channels):
             self.unsubscribe(subscriber, name)
+
+    def end(self, instrument: str) -> None:
+        """The instrument is no more: its channels send what they have, and end."""
+        for channel in list(self.of_instrument(instrument)):
+            channel.flush()
+            for subscriber in list(channel.subscribers):
+                self.unsubscribe(subscriber, channel.name)
 
     def watches(self, instrument: str) -> bool:
         """Whether any channel needs that instrument."""

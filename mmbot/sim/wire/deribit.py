@@ -28,12 +28,20 @@ from mmbot.sim.matching import (
     AccountChange,
     BookDelta,
     Exchange,
-    Listed,
+    InstrumentChanged,
+    InstrumentState,
     Listing,
     Order,
     Prints,
 )
-from mmbot.sim.wire import calls_account, calls_data, calls_orders, calls_session, shapes
+from mmbot.sim.wire import (
+    calls_account,
+    calls_data,
+    calls_ledger,
+    calls_orders,
+    calls_session,
+    shapes,
+)
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
 from mmbot.sim.wire.channels import AccountNews, Hub, Interval
@@ -46,6 +54,7 @@ from mmbot.sim.wire.errors import (
     method_not_found,
     must_be_websocket_request,
     not_found,
+    orderbook_closed,
     parse_error,
     too_many_requests,
     unauthorized,
@@ -83,7 +92,11 @@ class _AccountCredits:
 
 
 METHODS: Final = (
-    calls_session.METHODS | calls_data.METHODS | calls_orders.METHODS | calls_account.METHODS
+    calls_session.METHODS
+    | calls_data.METHODS
+    | calls_orders.METHODS
+    | calls_account.METHODS
+    | calls_ledger.METHODS
 )
 
 
@@ -238,9 +251,8 @@ class DeribitVenue:
                     self._tell_account(effect)
                 elif isinstance(effect, Prints):
                     self._tell_trades(effect)
-                elif isinstance(effect, Listed):
-                    for channel in self.hub.everything():
-                        channel.on_listed(effect.listing, effect.time_ms)
+                elif isinstance(effect, InstrumentChanged):
+                    self._tell_instrument(effect)
             effects = self.exchange.drain()
 
     # -- what channels and methods ask ---------------------------------------------------------
@@ -249,14 +261,11 @@ class DeribitVenue:
         return self.now_us() // 1000
 
     def currencies(self) -> list[str]:
-        """The settlement currencies of what is listed, in order of listing."""
-        listed = dict.fromkeys(one.settlement for one in self.exchange.listings.values())
-        return list(listed)
+        """The settlement currencies, in order of listing."""
+        return list(self.exchange.currencies)
 
     def index_names(self) -> list[str]:
-        return list(
-            dict.fromkeys(shapes.index_name(one) for one in self.exchange.listings.values())
-        )
+        return list(self.exchange.index_names)
 
     def index_of(self, index_name: str) -> float:
         """The price index in USD."""
@@ -270,12 +279,7 @@ class DeribitVenue:
         return found
 
     def ticker_of(self, name: str) -> Json:
-        return shapes.ticker(
-            self.exchange.book(name),
-            self.market_ticker(name),
-            self.exchange.open_interest(name),
-            self.now_ms(),
-        )
+        return shapes.ticker(self.exchange, name, self.market_ticker(name), self.now_ms())
 
     def summary_of(self, account: str, currency: str) -> Json:
         held = self.exchange.accounts[account]
@@ -285,10 +289,7 @@ class DeribitVenue:
         return shapes.account_summary(self.exchange, held, currency, tickers, self._limits())
 
     def position_of(self, account: str, name: str) -> Json:
-        ticker = self._marked_ticker(name)
-        return shapes.position(
-            self.exchange.position(account, name), self.exchange.book(name), ticker
-        )
+        return shapes.position(self.exchange, account, name, self._marked_ticker(name))
 
     def prints(self, name: str) -> deque[Json]:
         """The last public trades of an instrument as they went out, oldest first."""
@@ -299,16 +300,29 @@ class DeribitVenue:
         return self._user_trades.setdefault(account, deque(maxlen=USER_TRADES_MAX))
 
     def listing(self, params: Params, name: str = "instrument_name") -> Listing:
-        found = self.exchange.listings.get(params.text(name))
-        if found is None:
-            raise not_found("instrument not found", name)
-        return found
+        """The instrument asked about, which must be open: 13019 for an expired one, else 13020."""
+        wanted = params.text(name)
+        found = self.exchange.listings.get(wanted)
+        if found is not None:
+            return found
+        if wanted in self.exchange.expired:
+            raise orderbook_closed()
+        raise not_found("instrument not found", name)
+
+    def terms(self, params: Params, name: str = "instrument_name") -> Listing:
+        """The instrument asked about, open or expired; 13020 for any other."""
+        try:
+            return self.exchange.terms(params.text(name))
+        except KeyError:
+            raise not_found("instrument not found", name) from None
 
     def shaped(self, order: Order) -> Json:
-        return shapes.order(order, self.exchange.listings[order.name])
+        return shapes.order(order, self.exchange.terms(order.name))
 
     def watch(self, name: str) -> None:
-        """Somebody wants this book: from now on the market acts in it."""
+        """Somebody wants this book: from now on the market acts in it, unless it has expired."""
+        if name in self.exchange.expired:
+            return
         if name not in self._watched_ms:
             self.market.watch(name)
             self._tickers.pop(name, None)
@@ -391,7 +405,7 @@ class DeribitVenue:
         return self.market_ticker(name)
 
     def _tell_trades(self, prints: Prints) -> None:
-        listing = self.exchange.listings[prints.name]
+        listing = self.exchange.terms(prints.name)
         self.market.note(prints)
         ticker = self.market_ticker(prints.name)
         shaped = [shapes.public_trade(made, listing, ticker) for made in prints.trades]
@@ -400,7 +414,7 @@ class DeribitVenue:
             channel.on_trades(listing, shaped)
 
     def _tell_account(self, change: AccountChange) -> None:
-        listing = self.exchange.listings[change.name]
+        listing = self.exchange.terms(change.name)
         trades: list[Json] = []
         if change.trades:
             ticker = self.market_ticker(change.name)
@@ -413,10 +427,18 @@ class DeribitVenue:
             listing,
             [shapes.order(one, listing) for one in change.orders],
             trades,
+            change.delivered,
             lambda: self.position_of(change.account, change.name),
         )
         for channel in self.hub.everything():
             channel.on_account(news)
+
+    def _tell_instrument(self, change: InstrumentChanged) -> None:
+        for channel in self.hub.everything():
+            channel.on_instrument(change)
+        if change.state is InstrumentState.CLOSED:
+            self.hub.end(change.listing.name)
+            self._watched_ms.pop(change.listing.name, None)
 
     def _release_idle(self, now_ms: int) -> None:
         busy = {order.name for order in self.exchange.orders.values() if self._is_followed(order)}

@@ -55,6 +55,10 @@ def not_found(reason: str, param: str) -> WireError:
     return WireError(13020, "not_found", reason, param)
 
 
+def orderbook_closed() -> WireError:
+    return WireError(13019, "orderbook_closed", "the instrument has expired", "instrument_name")
+
+
 def raw_needs_authentication() -> WireError:
     return WireError(13778, "raw_subscriptions_not_available_for_unauthorized")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from mmbot.sim.matching import Kind, Listing
@@ -40,13 +40,17 @@ def trades_page(trades: Sequence[Json], params: Params) -> Json:
     return {"trades": chosen[:count], "has_more": len(chosen) > count}
 
 
-def listings_of(venue: DeribitVenue, params: Params) -> list[Listing]:
-    """The listings of the currency and kind asked for."""
+def listings_of(venue: DeribitVenue, params: Params, *, is_open: bool = True) -> list[Listing]:
+    """What is listed, or has expired, of the currency and kind asked for."""
     currency = currency_if_given(venue, params)
     kinds = kinds_of(params)
+    exchange = venue.exchange
+    listings: Iterable[Listing] = exchange.listings.values()
+    if not is_open:
+        listings = (one.listing for one in exchange.expired.values())
     return [
         one
-        for one in venue.exchange.listings.values()
+        for one in listings
         if (currency is None or one.settlement == currency) and (kinds is None or one.kind in kinds)
     ]
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import WSMsgType, web
 
-from mmbot.sim.matching import Exchange, SelfTrade
+from mmbot.sim.matching import DeliveryFee, Exchange, SelfTrade
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
 from mmbot.sim.wire.deribit import DeribitVenue, Rules
@@ -48,7 +48,11 @@ class VenueOptions:
     key: str = "sim"
     secret: str = "sim"
     balances: Mapping[str, Decimal] = field(
-        default_factory=lambda: {"BTC": Decimal(10), "ETH": Decimal(100)}
+        default_factory=lambda: {
+            "BTC": Decimal(10),
+            "ETH": Decimal(100),
+            "USDC": Decimal(250_000),
+        }
     )
     world_id: str | None = None  # None: a new one
     flow_scale: float = 1.0
@@ -56,6 +60,8 @@ class VenueOptions:
     token_expires_in_s: float = 900.0
     self_trade: SelfTrade = SelfTrade.CANCEL_MAKER
     rules: Rules = field(default_factory=Rules)
+    delivery_fee: DeliveryFee = field(default_factory=DeliveryFee)
+    settlement_pause_ms: int = 2_000  # how long nobody can trade after 08:00 UTC
     linger_s: float | None = None  # end that long after the last client left; None: never
     make_market: Callable[[Exchange], Market] | None = None
 
@@ -145,7 +151,7 @@ class SimVenue:
         world_id = options.world_id or str(time.time_ns() // 1_000_000)
         self._started_ns = self._last_client_ns = time.monotonic_ns()
         self.account = f"sim-{world_id}"
-        self.exchange = Exchange(world_id)
+        self.exchange = Exchange(world_id, options.delivery_fee)
         self.exchange.open_account(self.account, options.balances, self_trade=options.self_trade)
         if options.make_market is not None:
             self.market = options.make_market(self.exchange)
@@ -159,6 +165,7 @@ class SimVenue:
                 options.start_ms,
                 flow_scale=options.flow_scale,
                 preset=options.preset,
+                settlement_pause_ms=options.settlement_pause_ms,
             )
         gatekeeper = Gatekeeper(
             options.key, options.secret, self.account, options.token_expires_in_s

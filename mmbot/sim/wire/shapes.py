@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from mmbot.sim.listing import NEVER_MS
+from mmbot.sim.funding import FundingHour
+from mmbot.sim.ledger import Entry, Settlement
+from mmbot.sim.margin import MAX_LEVERAGE
 from mmbot.sim.matching import (
     Account,
     Book,
@@ -31,28 +32,18 @@ def venue_kind(listing: Listing) -> str:
     return "option" if listing.kind is Kind.OPTION else "future"
 
 
-def index_name(listing: Listing) -> str:
-    """Of the price index behind a listing: eth_usd, eth_usdc."""
-    return f"{listing.underlying}_{'usd' if listing.inverse else listing.settlement}".lower()
+def quote_currency(listing: Listing) -> str:
+    """What the price is in."""
+    if not listing.inverse:
+        return listing.settlement
+    return listing.underlying if listing.kind is Kind.OPTION else "USD"
 
 
-def settlement_period(listing: Listing) -> str:
-    """day, week, month or perpetual, told from the date as the venue's calendar has it."""
-    if listing.expiry_ms >= NEVER_MS:
-        return "perpetual"
-    date = datetime.fromtimestamp(listing.expiry_ms / 1000, UTC)
-    if date.weekday() != 4:
-        return "day"
-    next_friday = datetime.fromtimestamp(listing.expiry_ms / 1000 + 7 * 86_400, UTC)
-    return "month" if next_friday.month != date.month else "week"
-
-
-def instrument(listing: Listing, number: int) -> Json:
+def instrument(listing: Listing, number: int, *, is_open: bool) -> Json:
     """A row of get_instruments."""
-    inverse_option = listing.kind is Kind.OPTION and listing.inverse
     counter = "USD" if listing.inverse else listing.settlement
     shaped: Json = {
-        "price_index": index_name(listing),
+        "price_index": listing.index_name,
         "kind": venue_kind(listing),
         "instrument_name": listing.name,
         "instrument_id": number,
@@ -61,8 +52,8 @@ def instrument(listing: Listing, number: int) -> Json:
         "taker_commission": float(listing.taker_fee),
         "expiration_timestamp": listing.expiry_ms,
         "creation_timestamp": listing.created_ms,
-        "is_active": True,
-        "state": "open",
+        "is_active": is_open,
+        "state": "open" if is_open else "closed",
         "tick_size": float(listing.tick),
         "tick_size_steps": [
             {"above_price": float(above), "tick_size": float(step)}
@@ -71,10 +62,10 @@ def instrument(listing: Listing, number: int) -> Json:
         "contract_size": float(listing.contract_size),
         "min_trade_amount": float(listing.min_amount),
         "settlement_currency": listing.settlement,
-        "settlement_period": settlement_period(listing),
+        "settlement_period": listing.settlement_period,
         "base_currency": listing.underlying,
         "counter_currency": counter,
-        "quote_currency": listing.underlying if inverse_option else counter,
+        "quote_currency": quote_currency(listing),
         "block_trade_commission": float(listing.taker_fee),
         "block_trade_min_trade_amount": float(listing.min_amount * 25),
         "block_trade_tick_size": float(listing.tick),
@@ -86,7 +77,7 @@ def instrument(listing: Listing, number: int) -> Json:
         shaped["option_type"] = listing.right.value
     else:
         shaped["future_type"] = shaped["instrument_type"]
-        shaped["max_leverage"] = 50
+        shaped["max_leverage"] = MAX_LEVERAGE
         shaped["max_liquidation_commission"] = 0.0075
     return shaped
 
@@ -217,12 +208,14 @@ def quote(book: Book, now_ms: int) -> Json:
     }
 
 
-def ticker(book: Book, market: MarketTicker, open_interest: Decimal, now_ms: int) -> Json:
-    """A ticker object of any kind of instrument."""
+def ticker(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> Json:
+    """A ticker object of any kind of instrument, open or expired."""
+    book = exchange.book(name)
     stats = market.stats
+    settled = exchange.settlement_prices.get(name)
     shaped: Json = {
         **quote(book, now_ms),
-        "state": "open",
+        "state": "closed" if name in exchange.expired else "open",
         "stats": {
             "high": stats.high,
             "low": stats.low,
@@ -232,13 +225,13 @@ def ticker(book: Book, market: MarketTicker, open_interest: Decimal, now_ms: int
             "volume_notional": stats.volume_usd,
         },
         "index_price": market.index_price,
-        "estimated_delivery_price": market.index_price,
+        "estimated_delivery_price": market.delivery_estimate,
         "mark_price": market.mark_price,
         "min_price": market.min_price,
         "max_price": market.max_price,
         "last_price": None if book.last_price is None else float(book.last_price),
-        "settlement_price": None,
-        "open_interest": float(open_interest),
+        "settlement_price": None if settled is None else float(settled),
+        "open_interest": float(exchange.open_interest(name)),
     }
     if book.listing.kind is Kind.OPTION:
         assert market.greeks is not None, "an option has greeks"
@@ -261,20 +254,21 @@ def ticker(book: Book, market: MarketTicker, open_interest: Decimal, now_ms: int
         shaped |= {
             "current_funding": market.current_funding or 0.0,
             "funding_8h": market.funding_8h or 0.0,
-            "interest_value": 0.0,
+            "interest_value": float(exchange.cumulated_funding.get(name, 0)),
         }
     return shaped
 
 
-def book_summary(book: Book, market: MarketTicker, open_interest: Decimal, now_ms: int) -> Json:
+def book_summary(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> Json:
     """A row of get_book_summary_by_currency; prices None where there are none."""
-    full = ticker(book, market, open_interest, now_ms)
+    full = ticker(exchange, name, market, now_ms)
+    book = exchange.book(name)
     bid, ask = book.best_bid, book.best_ask
     listing = book.listing
     shaped: Json = {
         "instrument_name": listing.name,
         "base_currency": listing.underlying,
-        "quote_currency": instrument(listing, 0)["quote_currency"],
+        "quote_currency": quote_currency(listing),
         "bid_price": float(bid.price) if bid else None,
         "ask_price": float(ask.price) if ask else None,
         "mid_price": float((bid.price + ask.price) / 2) if bid and ask else None,
@@ -294,14 +288,20 @@ def book_summary(book: Book, market: MarketTicker, open_interest: Decimal, now_m
     return shaped
 
 
-def position(found: Position, book: Book, market: MarketTicker) -> Json:
-    """A row of get_positions; sizes signed, USD for inverse futures, coin otherwise."""
+def position(exchange: Exchange, account: str, name: str, market: MarketTicker) -> Json:
+    """A row of get_positions; sizes signed, USD for inverse futures, coin otherwise.
+
+    `realized_*` are this session's, in settlement currency.
+    """
+    found = exchange.position(account, name)
     listing = found.listing
     size = float(found.size)
     direction = "zero" if not found.size else "buy" if found.size > 0 else "sell"
-    floating = float(found.unrealized(book.mark))
+    floating = float(found.unrealized(exchange.book(name).mark))
     realized = float(found.realized)
     to_usd = market.index_price if listing.inverse else 1.0
+    settled = exchange.settlement_prices.get(name)
+    margin = exchange.position_margin(found)
     shaped: Json = {
         "instrument_name": listing.name,
         "kind": venue_kind(listing),
@@ -310,13 +310,13 @@ def position(found: Position, book: Book, market: MarketTicker) -> Json:
         "average_price": float(found.average_price),
         "mark_price": market.mark_price,
         "index_price": market.index_price,
-        "settlement_price": None,
+        "settlement_price": None if settled is None else float(settled),
         "floating_profit_loss": floating,
         "floating_profit_loss_usd": floating * to_usd,
         "realized_profit_loss": realized,
         "total_profit_loss": floating + realized,
-        "initial_margin": 0.0,
-        "maintenance_margin": 0.0,
+        "initial_margin": margin.initial,
+        "maintenance_margin": margin.maintenance,
         "delta": position_delta(found, market),
     }
     if listing.kind is Kind.OPTION:
@@ -329,9 +329,9 @@ def position(found: Position, book: Book, market: MarketTicker) -> Json:
     else:
         shaped |= {
             "size_currency": position_delta(found, market),
-            "leverage": 50,
-            "realized_funding": 0.0,
-            "interest_value": 0.0,
+            "leverage": MAX_LEVERAGE,
+            "realized_funding": float(exchange.funding_of(account, name)),
+            "interest_value": float(found.funded),
             "estimated_liquidation_price": None,
         }
     return shaped
@@ -355,9 +355,12 @@ def account_summary(
     """The account in one currency; `tickers` holds every instrument the account has a size in."""
     balance = account.cash.get(currency, Decimal(0))
     session_realized = account.session.get(currency, Decimal(0))
+    session_funding = exchange.session_funding(account.name, currency)
     session_open = exchange.session_unrealized(account.name, currency)
     options_value = exchange.options_value(account.name, currency)
-    equity = balance + session_realized + session_open + options_value
+    margin_balance = exchange.margin_balance(account.name, currency)
+    margin = exchange.margin_of(account.name, currency)
+    available = max(float(margin_balance) - margin.initial, 0.0)
     options_delta = gamma = vega = theta = net_delta = futures_delta = 0.0
     options_open = options_realized = Decimal(0)
     for name, held in account.positions.items():
@@ -379,20 +382,19 @@ def account_summary(
         vega += size * market.greeks.vega
         theta += size * market.greeks.theta
         options_open += held.unrealized(exchange.book(name).mark)
-    margin_balance = balance + session_realized + session_open
-    total = options_open + session_open + session_realized
+    total = options_open + session_open + session_realized + session_funding
     index = f"{currency.lower()}_usd"
     return {
         "currency": currency,
         "balance": float(balance),
-        "equity": float(equity),
+        "equity": float(margin_balance + options_value),
         "margin_balance": float(margin_balance),
-        "available_funds": float(margin_balance),
-        "available_withdrawal_funds": float(balance),
-        "initial_margin": 0.0,
-        "maintenance_margin": 0.0,
-        "projected_initial_margin": 0.0,
-        "projected_maintenance_margin": 0.0,
+        "available_funds": available,
+        "available_withdrawal_funds": max(min(float(balance), available), 0.0),
+        "initial_margin": margin.initial,
+        "maintenance_margin": margin.maintenance,
+        "projected_initial_margin": margin.initial,
+        "projected_maintenance_margin": margin.maintenance,
         "delta_total": net_delta + futures_delta,
         "projected_delta_total": net_delta + futures_delta,
         "delta_total_map": {index: net_delta + futures_delta},
@@ -412,6 +414,7 @@ def account_summary(
         "futures_session_rpl": float(session_realized),
         "session_upl": float(session_open + options_open),
         "session_rpl": float(session_realized),
+        "session_funding": float(session_funding),
         "total_pl": float(total),
         "fee_balance": 0.0,
         "spot_reserve": 0.0,
@@ -423,4 +426,67 @@ def account_summary(
         "estimated_liquidation_ratio": 0.0,
         "estimated_liquidation_ratio_map": {},
         "limits": limits,
+    }
+
+
+def log_entry(entry: Entry) -> Json:
+    """A row of get_transaction_log."""
+    shaped: Json = {
+        "id": entry.id,
+        "user_seq": entry.user_seq,
+        "user_id": USER_ID,
+        "timestamp": entry.time_ms,
+        "type": entry.type.value,
+        "instrument_name": entry.name,
+        "currency": entry.currency,
+        "side": entry.side,
+        "amount": float(entry.amount),
+        "position": float(entry.position),
+        "price": float(entry.price),
+        "mark_price": float(entry.mark),
+        "index_price": float(entry.index),
+        "cashflow": float(entry.cashflow),
+        "change": float(entry.change),
+        "balance": float(entry.balance),
+        "equity": float(entry.equity),
+        "commission": float(entry.commission),
+        "interest_pl": _or_none(entry.interest_pl),
+        "total_interest_pl": _or_none(entry.total_interest_pl),
+        "session_rpl": _or_none(entry.session_rpl),
+        "trade_id": entry.trade_id,
+        "order_id": entry.order_id,
+        "info": None,
+    }
+    if entry.is_maker is not None:
+        shaped["user_role"] = "maker" if entry.is_maker else "taker"
+    return shaped
+
+
+def _or_none(number: Decimal | None) -> float | None:
+    return None if number is None else float(number)
+
+
+def settlement(done: Settlement) -> Json:
+    """A row of get_settlement_history_by_*."""
+    return {
+        "type": done.type.value,
+        "timestamp": done.time_ms,
+        "instrument_name": done.name,
+        "position": float(done.position),
+        "session_profit_loss": float(done.session_profit),
+        "profit_loss": float(done.profit),
+        "funding": float(done.funding),
+        "mark_price": float(done.mark),
+        "index_price": float(done.index),
+    }
+
+
+def funding_hour(hour: FundingHour) -> Json:
+    """A row of get_funding_rate_history."""
+    return {
+        "timestamp": hour.time_ms,
+        "index_price": hour.index,
+        "prev_index_price": hour.previous_index,
+        "interest_1h": hour.interest_1h,
+        "interest_8h": hour.interest_8h,
     }
