@@ -81,7 +81,9 @@ class OrderLife(RuleBasedStateMachine):
             statements.append(event)
             if event.answers is None:
                 self.pushed.append(event)
-        elif isinstance(event, ev.SnapshotTaken):
+        elif (
+            isinstance(event, ev.SnapshotTaken) and event.asked_ns >= self.bot.account.asked_ns > 0
+        ):
             statements += [*event.orders, *(seen for _, seen in event.lookups if seen is not None)]
         for statement in statements:
             assert statement.label is not None
