@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from mmbot.choose import choose
 from mmbot.cli.frame import StatusFrame, Summary
-from mmbot.cli.report import statistics_line, status_frame, summary
+from mmbot.cli.report import session_pnl, statistics_line, status_frame, summary
 from mmbot.config import Config, Mode, credentials
 from mmbot.core import events as ev
 from mmbot.core.ports import RiskRule, Strategy
@@ -27,13 +27,13 @@ from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner
-from mmbot.errors import ExitCode, Interrupted, MmbotError, Refused
+from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.log import log_turn
 from mmbot.store import worlds
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import RunDraft, RunStarted, Seat
+from mmbot.store.records import EquitySampled, PnlSampled, RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
 from mmbot.store.writer import Writer
 from mmbot.venues.deribit.client import Deribit
@@ -61,13 +61,28 @@ class Engine:
     venue: DeribitVenue
     runner: Runner
     keeper: StoreKeeper
-    instruments: Sequence[Instrument]
+    instruments: list[Instrument]
+    desk: TradingDesk
+
+    def extend(self, listed: list[Instrument]) -> None:
+        """The venue lists something new: what the configuration names of it is traded too."""
+        try:
+            chosen = choose(listed, self.config)
+        except ConfigError:
+            return  # what we trade has expired, and nothing took its place
+        traded = {instrument.id for instrument in self.instruments}
+        new = [instrument for instrument in chosen if instrument.id not in traded]
+        if new:
+            _log.info("newly listed: %s", ", ".join(instrument.name for instrument in new))
+            self.instruments += new
+            self.runner.trade(new, self.desk)
+            self.venue.follow(new)
 
     async def close(self, exit_code: int) -> None:
         """Close every connection, then write what is left and give up the lease."""
         await self.venue.close()
         self.runner.flush()
-        if not self.keeper.writer.close(exit_code, CLOSE_DEADLINE_S):
+        if not await asyncio.to_thread(self.keeper.writer.close, exit_code, CLOSE_DEADLINE_S):
             _log.error("the store did not take everything: %s", self.keeper.writer.problem)
 
 
@@ -140,7 +155,7 @@ async def _quote(
     mode = engine.config.desk.mode.value
     await venue.connect(runner.sink, engine.instruments)
     chores = [
-        asyncio.ensure_future(_statistics(runner.state, clock)),
+        asyncio.ensure_future(_statistics(engine)),
         asyncio.ensure_future(_heartbeat(engine)),
     ]
     if on_status is not None:
@@ -231,7 +246,9 @@ def _engine(
     keeper = runner.keeper = StoreKeeper(runner.sink, clock)
     keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
     runner.observers.append(log_turn)
-    return Engine(config, clock, seat, venue, runner, keeper, instruments)
+    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk)
+    venue.on_listed = engine.extend
+    return engine
 
 
 def trading_desk(config: Config, venue: str) -> TradingDesk:
@@ -256,10 +273,16 @@ def _leave_on_signals(leave: asyncio.Event) -> None:
         loop.add_signal_handler(number, asked)
 
 
-async def _statistics(state: State, clock: Clock) -> None:
+async def _statistics(engine: Engine) -> None:
+    """The line in the log, and samples of equity and profit in the store."""
+    state, clock, put = engine.runner.state, engine.clock, engine.keeper.writer.put
     while True:
         await clock.sleep(STATISTICS_EVERY_S)
         _log.info("%s", statistics_line(state, clock.now_ns()))
+        for equity in state.account(engine.venue.name).equity.values():
+            put(EquitySampled(equity, clock.wall_ns()))
+        for currency, pnl in session_pnl(state).items():
+            put(PnlSampled(currency, pnl, clock.wall_ns()))
 
 
 async def _heartbeat(engine: Engine) -> None:

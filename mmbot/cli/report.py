@@ -163,6 +163,16 @@ def _usd(market: Market, amount: Decimal) -> float | None:
     return float(amount) * market.index if market.index > 0 else None
 
 
+def session_pnl(state: State) -> dict[str, Money]:
+    """Profit of this run by settlement currency, exact."""
+    by_currency: dict[str, Money] = {}
+    for market in state.markets.values():
+        money = state.inventory.session(market.instrument, _mark(market))
+        currency = market.instrument.settlement
+        by_currency[currency] = by_currency.get(currency, Money()) + money
+    return by_currency
+
+
 def _pnl(state: State) -> Pnl:
     total = spread = inventory = fees = 0.0
     for market in state.markets.values():

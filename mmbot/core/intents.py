@@ -63,10 +63,12 @@ class CancelAll:
 @dataclass(frozen=True, slots=True)
 class Resync:
     """Ask the venue for its word on everything, on trades since `fills_since_ms` (its own time),
-    and on these labels by name."""
+    on funding, deliveries and transfers since `flows_since_ms` (None: not now), and on these labels
+    by name."""
 
     venue: str
     fills_since_ms: int
+    flows_since_ms: int | None
     labels: tuple[tuple[InstrumentId, Label], ...]
     why: Why
 

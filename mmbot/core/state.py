@@ -93,6 +93,10 @@ class Account:
     ours_open: int = 0
     """Orders of ours in the last snapshot."""
     last_snapshot_ns: Nanos = 0
+    flows_asked_ns: Nanos = 0
+    """When funding, deliveries and transfers were last asked for ..."""
+    flows_ns: Nanos = 0
+    """... and the moment of the last answer's question."""
     equity: dict[str, Equity] = field(default_factory=dict)
     doubtful: dict[InstrumentId, Decimal] = field(default_factory=dict)
     """Positions that disagreed with our fills in the last snapshot, and by how much."""
@@ -448,6 +452,7 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
     if not account.asked_ns or event.asked_ns < account.asked_ns:
         return  # superseded: the link changed since it was asked
     account.asked_ns, account.last_snapshot_ns = 0, event.asked_ns
+    account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
     account.resync_ns = now_ns + RESYNC_EVERY_NS
     for fill in event.fills:
         _filled(state, fill)
@@ -617,7 +622,10 @@ def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: 
                 if order.status in (Status.LIVE, Status.UNKNOWN):
                     state.orders.cancel_sent(order, now_ns)
         case Resync():
-            state.account(intent.venue).asked_ns = now_ns
+            account = state.account(intent.venue)
+            account.asked_ns = now_ns
+            if intent.flows_since_ms is not None:
+                account.flows_asked_ns = now_ns
 
 
 def unresolved(state: State, account: Account) -> Iterator[Order]:

@@ -81,6 +81,9 @@ _STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
 AUTHORITY_AGAIN_NS: Nanos = 1 * SECOND
 """Between two questions to the store whether we may still send."""
 
+FLOWS_EVERY_NS: Nanos = 60 * SECOND
+"""How often funding, deliveries and transfers are asked for."""
+
 EXPIRY_LOOK_NS: Nanos = 1 * SECOND
 """After an expiry the venue is asked what it came to."""
 
@@ -550,15 +553,24 @@ def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
         return
     if not account.resync_ns or now_ns < account.resync_ns:
         return
-    since_ns = account.last_snapshot_ns or state.started_ns
-    since_ms = since_ns // MS
-    if not account.last_snapshot_ns and state.resume_ms:
-        since_ms = min(since_ms, state.resume_ms)
+    flows_due = now_ns >= account.flows_ns + FLOWS_EVERY_NS or any(
+        market.expiry_asked and state.inventory.of(market.instrument).amount
+        for market in state.markets.values()
+    )
     intent = Resync(
         venue=account.venue,
-        fills_since_ms=since_ms - FILLS_OVERLAP_MS,
+        fills_since_ms=_since_ms(state, account.last_snapshot_ns),
+        flows_since_ms=_since_ms(state, account.flows_ns) if flows_due else None,
         labels=tuple((o.instrument, o.label) for o in unresolved(state, account)),
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
     )
     promise(state, intent, STRAY_LEVEL, 0.0, now_ns)
     yield intent
+
+
+def _since_ms(state: State, last_ns: Nanos) -> int:
+    """From where on to ask for what happened (venue time), with some overlap."""
+    if last_ns:
+        return last_ns // MS - FILLS_OVERLAP_MS
+    started_ms = state.started_ns // MS
+    return min(started_ms, state.resume_ms or started_ms) - FILLS_OVERLAP_MS

@@ -51,6 +51,7 @@ class StoreKeeper:
         self._clock = clock
         self._asked: deque[Nanos] = deque()
         self._was_full = False
+        self._was_late = False
 
     # --- the core's wishes ---
 
@@ -79,6 +80,10 @@ class StoreKeeper:
             if not self.writer.put(OrderNoted.of(changed[label])):
                 break
             del changed[label]
+        late = self._clock.wall_ns() > self.writer.lease_until_ns
+        if late and not self._was_late:
+            self._sink(ev.AuthorityLate())
+        self._was_late = late
         if self.writer.full != self._was_full:
             self._was_full = self.writer.full
             self._sink(ev.StoreChanged("the queue to the store is full" if self._was_full else ""))

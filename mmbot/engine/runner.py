@@ -27,7 +27,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.state import State
 from mmbot.core.turn import Desk, turn
-from mmbot.core.types import InstrumentId, Nanos, OpenOrder
+from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.engine.inbox import Inbox
@@ -67,7 +67,7 @@ class Runner:
     def __init__(
         self,
         state: State,
-        desks: Mapping[InstrumentId, Desk],
+        desks: dict[InstrumentId, Desk],
         venues: Mapping[str, Venue],
         clock: Clock,
     ) -> None:
@@ -135,6 +135,11 @@ class Runner:
                 observer(events, intents, now_ns)
 
     # --- life ---
+
+    def trade(self, instruments: Sequence[Instrument], desk: Desk) -> None:
+        """Further instruments for a desk: listed since we started."""
+        self._desks |= {instrument.id: desk for instrument in instruments}
+        self.sink(ev.InstrumentsListed(tuple(instruments)))
 
     @property
     def broken(self) -> bool:

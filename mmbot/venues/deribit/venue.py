@@ -6,7 +6,8 @@ process is the one failure that is known: it is reported as refused.
 """
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +39,8 @@ from mmbot.core.types import (
     ZERO,
     Equity,
     Fill,
+    Flow,
+    FlowKind,
     HeldPosition,
     Instrument,
     InstrumentId,
@@ -62,14 +65,30 @@ from mmbot.venues.deribit.session import Socket
 
 NAME = "deribit"
 BOOK_LEVELS = 10
+LISTINGS = "instrument.state.any.any"
+LISTINGS_SETTLE_S = 2.0
+"""News of listings come in bursts; the list itself may be asked for once in ten seconds."""
+
 PROBE_EVERY_S = 1.0
 """A round trip on each link this often: proof that it is alive, and how far it has caught up."""
 
 SNAPSHOT_TIMEOUT_S = 5.0
 POSITIONS_TRIES_MAX = 3
+LOG_PAGE_ROWS = 100
+
+FLOW_ROWS = {
+    "settlement": FlowKind.FUNDING,
+    "delivery": FlowKind.DELIVERY,
+    "transfer": FlowKind.TRANSFER,
+    "deposit": FlowKind.TRANSFER,
+    "withdrawal": FlowKind.TRANSFER,
+}
+"""Rows of the transaction log that are not trades, and what they are to us."""
 
 _REQUEST_TIMEOUT_S = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
+
+_log = logging.getLogger(__name__)
 
 _LINKS = {Socket.MARKET: Link.MARKET, Socket.TRADING: Link.TRADING}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
@@ -97,7 +116,12 @@ class DeribitVenue:
         self._clock = clock
         self._sink: Sink = _nowhere
         self._names: dict[str, InstrumentId] = {}
+        self._instruments: dict[str, Instrument] = {}
         self._currencies: dict[InstrumentId, str] = {}
+        self._known: set[str] = set()
+        self._reload: asyncio.Task[None] | None = None
+        self.on_listed: Callable[[list[Instrument]], None] | None = None
+        """Called with everything listed when the venue lists something new."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -108,13 +132,12 @@ class DeribitVenue:
     # --- coming and going ---
 
     async def open(self) -> list[Instrument]:
-        """Everything listed, and desk time set to the venue's when it is a simulated one."""
+        """Everything listed."""
         try:
             await self._client.load_markets()
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
-        listed = [instrument_of(m["info"], m["symbol"]) for m in self._client.markets.values()]
-        return [instrument for instrument in listed if instrument is not None]
+        return self._listed()
 
     async def venue_ms(self) -> int:
         """The venue's clock. Raises VenueUnreachable."""
@@ -137,15 +160,14 @@ class DeribitVenue:
         """Log in, subscribe, and let events flow."""
         client = self._client
         self._sink = sink
-        self._names = {i.name: i.id for i in instruments}
-        self._currencies = {i.id: i.settlement for i in instruments}
+        self._follow(instruments)
         client.on_book = self._on_book
         client.on_ticker = self._on_ticker
         client.on_user = self._on_user
         client.on_link = self._on_link
         client.on_late_reply = self._on_late_reply
-        market = [f"book.{name}.{client.interval}" for name in self._names]
-        market += [f"ticker.{name}.{client.interval}" for name in self._names]
+        client.on_channel = self._on_channel
+        market = [*self._channels(instruments), LISTINGS]
         try:
             await client.start(
                 (Socket.MARKET, Socket.TRADING),
@@ -159,6 +181,30 @@ class DeribitVenue:
             raise Refused(f"{NAME} did not confirm cancel-on-disconnect: not safe to quote")
         self._start(self._probe())
 
+    def follow(self, instruments: Sequence[Instrument]) -> None:
+        """Subscribe to further instruments; their events follow."""
+        self._follow(instruments)
+        self._start(self._subscribe(self._channels(instruments)))
+
+    async def _subscribe(self, channels: list[str]) -> None:
+        try:
+            await self._client.subscribe(Socket.MARKET, channels)
+        except BaseError as error:
+            _log.warning("%s: %s", NAME, _first_line(error))
+
+    def _follow(self, instruments: Sequence[Instrument]) -> None:
+        self._names |= {i.name: i.id for i in instruments}
+        self._instruments |= {i.name: i for i in instruments}
+        self._currencies |= {i.id: i.settlement for i in instruments}
+
+    def _channels(self, instruments: Sequence[Instrument]) -> list[str]:
+        interval = self._client.interval
+        return [
+            f"{kind}.{instrument.name}.{interval}"
+            for kind in ("book", "ticker")
+            for instrument in instruments
+        ]
+
     async def close(self) -> None:
         """Close every connection. What happens from here on is nobody's news."""
         self._sink = _nowhere
@@ -167,10 +213,11 @@ class DeribitVenue:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.aclose()
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _probe(self) -> None:
         while True:
@@ -236,6 +283,29 @@ class DeribitVenue:
             self._sink(Filled(fill_of(trade)))
         for order in data.get("orders") or ():
             self._sink(seen_of(order, None))
+
+    def _on_channel(self, channel: str, data: Any) -> None:
+        """Something was listed: look at the whole list once the news stop coming."""
+        if channel != LISTINGS or data["state"] not in ("created", "started"):
+            return
+        if data["instrument_name"] not in self._known and self._reload is None:
+            self._reload = self._start(self._look_at_listings())
+
+    async def _look_at_listings(self) -> None:
+        try:
+            await self._clock.sleep(LISTINGS_SETTLE_S)
+            self._reload = None
+            await self._client.load_markets(True)
+        except BaseError as error:
+            _log.warning("%s: the new listings could not be read: %s", NAME, _first_line(error))
+            return
+        if self.on_listed is not None:
+            self.on_listed(self._listed())
+
+    def _listed(self) -> list[Instrument]:
+        listed = [instrument_of(m["info"], m["symbol"]) for m in self._client.markets.values()]
+        self._known = {m["info"]["instrument_name"] for m in self._client.markets.values()}
+        return [instrument for instrument in listed if instrument is not None]
 
     def _on_late_reply(self, reply: Reply) -> None:
         """The answer came after we stopped waiting: still the venue's word about the order."""
@@ -336,6 +406,7 @@ class DeribitVenue:
         positions = await self._rpc("private/get_positions", {"currency": "any"})
         for _ in range(POSITIONS_TRIES_MAX):
             fills = await self._fills(intent.fills_since_ms)
+            flows = await self._flows(intent.flows_since_ms)
             again = await self._rpc("private/get_positions", {"currency": "any"})
             if _sizes(again) == _sizes(positions):
                 break
@@ -348,6 +419,7 @@ class DeribitVenue:
             orders=tuple(open_order_of(o) for o in stated),
             positions=tuple(position_of(p) for p in positions),
             fills=tuple(fills),
+            flows=tuple(flows),
             lookups=tuple(lookups),
             equity=tuple(
                 Equity(s["currency"], _decimal(s["equity"]), _decimal(s["balance"]))
@@ -359,6 +431,61 @@ class DeribitVenue:
         currencies = sorted(dict.fromkeys(self._currencies.values()))
         trades = await self._client.fetch_fills(since_ms, currencies)
         return [fill_of(trade["info"]) for trade in trades]
+
+    async def _flows(self, since_ms: int | None) -> list[Flow]:
+        if since_ms is None:
+            return []
+        currencies = sorted(dict.fromkeys(self._currencies.values()))
+        asked = [
+            self._log_rows(currency, query, since_ms)
+            for currency in currencies
+            for query in FLOW_ROWS
+        ]
+        flows = [self._flow_of(row) for rows in await asyncio.gather(*asked) for row in rows]
+        return sorted((flow for flow in flows if flow is not None), key=lambda f: f.venue_ms)
+
+    async def _log_rows(self, currency: str, query: str, since_ms: int) -> list[dict[str, Any]]:
+        """Every row of the transaction log of one type, over all pages."""
+        params: dict[str, Any] = {
+            "currency": currency,
+            "query": query,
+            "start_timestamp": since_ms,
+            "end_timestamp": self._clock.now_ms() + 1000,
+            "count": LOG_PAGE_ROWS,
+        }
+        rows: list[dict[str, Any]] = []
+        while True:
+            page = await self._rpc("private/get_transaction_log", params)
+            rows += [row for row in page["logs"] if row["type"] == query]
+            if not page.get("continuation"):
+                return rows
+            params = {**params, "continuation": page["continuation"]}
+
+    def _flow_of(self, row: dict[str, Any]) -> Flow | None:
+        """A row that moved money without a trade; None where it moved nothing of ours."""
+        name = row.get("instrument_name")
+        instrument = self._instruments.get(name) if name else None
+        kind = FLOW_ROWS[row["type"]]
+        if kind is not FlowKind.TRANSFER and instrument is None:
+            return None  # not one that we trade
+        price, money = None, _decimal(row["change"])
+        if kind is FlowKind.FUNDING:
+            money = _decimal(row.get("interest_pl") or 0)
+            if not money:
+                return None
+        elif kind is FlowKind.DELIVERY:
+            assert instrument is not None
+            price = instrument.payoff(_decimal(row["index_price"]))
+        return Flow(
+            ref=str(row["id"]),
+            kind=kind,
+            instrument=instrument.id if instrument is not None else None,
+            currency=row["currency"],
+            money=money,
+            venue_ms=int(row["timestamp"]),
+            price=price,
+            fee=_decimal(row["commission"]) if kind is FlowKind.DELIVERY else ZERO,
+        )
 
     async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
         params = {"currency": self._currencies[instrument], "label": label}
@@ -489,6 +616,7 @@ def position_of(position: dict[str, Any]) -> HeldPosition:
         instrument=_id(position["instrument_name"]),
         amount=_decimal(position["size"]),
         mark=_decimal(mark) if mark else None,
+        funding=_decimal(position.get("realized_funding") or 0),
     )
 
 
