@@ -9,7 +9,9 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import TypeAdapter
 from rich.console import Console, Group
@@ -26,8 +28,18 @@ _MODE_STYLES = {
     "testnet": "bold white on magenta",
     "live": "bold white on red",
 }
+_MODE_WORDS = {"live": "LIVE: REAL MONEY"}
 _QUIET = {Why.QUOTED, Why.IMPROVING, Why.JOINING, Why.LEANING, Why.REFRESH, Why.MOVED}
 """Reasons of normal quoting; the others are highlighted, because a quote is missing or held."""
+
+_GAP = 1
+_THE_REST = 52
+"""Room for all that comes after the prices, the reason included. Names are judged against it and
+not against what is left just now, so that they do not change with every digit of the profit."""
+
+_WHY_LEAST = 14
+_CAN_BE_MISSED = ("fair", "delta")
+"""What a terminal too narrow for the reasons goes without, in this order."""
 
 
 def main() -> None:
@@ -41,7 +53,7 @@ def main() -> None:
             if isinstance(what, str):
                 console.print(Text(what))
             else:
-                live.update(picture(what), refresh=True)
+                live.update(picture(what, console.width), refresh=True)
 
 
 @contextmanager
@@ -61,16 +73,16 @@ def _quiet_keyboard() -> Iterator[None]:
         termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
-def picture(frame: StatusFrame) -> Group:
-    """The header and the table of one frame."""
-    return Group(_header(frame), _table(frame.rows))
+def picture(frame: StatusFrame, width: int) -> Group:
+    """The header and the table of one frame, for a terminal of so many columns."""
+    return Group(_header(frame), _table(frame.rows, width))
 
 
 def _header(frame: StatusFrame) -> Text:
     pnl = frame.pnl
     budget_style = "green" if frame.budget >= frame.budget_full / 2 else "yellow"
     return Text.assemble(
-        (f" {frame.mode.upper()} ", _MODE_STYLES[frame.mode]),
+        (f" {_MODE_WORDS.get(frame.mode, frame.mode.upper())} ", _MODE_STYLES[frame.mode]),
         (f" {frame.venue}", "bold"),
         f"  run {frame.run_id}  up {_duration(frame.uptime_s)}  link ",
         (frame.link, "green" if frame.link_ok else "bold red"),
@@ -88,39 +100,66 @@ def _header(frame: StatusFrame) -> Text:
     )
 
 
-def _table(rows: tuple[InstrumentRow, ...]) -> Table:
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 1, 0, 0), expand=True)
-    table.add_column("instrument", no_wrap=True, min_width=12)
-    for name, style in (
-        ("bid", ""),
-        ("ask", ""),
-        ("our bid", "green"),
-        ("our ask", "red"),
-        ("size", ""),
-        ("fair", "dim"),
-        ("pos", ""),
-        ("delta", ""),
-        ("PnL", ""),
-        ("age", ""),
-    ):
-        table.add_column(name, justify="right", no_wrap=True, style=style)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1, min_width=10)
-    for row in rows:
-        table.add_row(
-            row.instrument,
-            _price(row.market_bid, row),
-            _price(row.market_ask, row),
-            _price(row.our_bid, row),
-            _price(row.our_ask, row),
-            _sizes(row),
-            _fair(row),
-            _position(row.position),
-            "-" if row.delta_coin is None else _delta(row.delta_coin),
-            "-" if row.pnl_usd is None else _money(row.pnl_usd),
-            _age(row.age_s),
-            Text(row.why.value, style="dim" if row.why in _QUIET else "yellow"),
-        )
+@dataclass(slots=True)
+class _Column:
+    title: str
+    cells: list[Text]
+    style: str = ""
+
+    @property
+    def width(self) -> int:
+        return max(len(self.title), *(cell.cell_len for cell in self.cells), 0) + _GAP
+
+
+def _table(rows: tuple[InstrumentRow, ...], width: int) -> Table:
+    """One line an instrument. Where long names and prices would cut the reasons, names are
+    shortened, and on a narrow terminal what can be missed makes room."""
+    columns = [
+        _Column("instrument", [Text(row.instrument) for row in rows]),
+        _Column("bid", [Text(_price(row.market_bid, row)) for row in rows]),
+        _Column("ask", [Text(_price(row.market_ask, row)) for row in rows]),
+        _Column("our bid", [Text(_price(row.our_bid, row)) for row in rows], "green"),
+        _Column("our ask", [Text(_price(row.our_ask, row)) for row in rows], "red"),
+        _Column("size", [Text(_sizes(row)) for row in rows]),
+        _Column("fair", [Text(_fair(row)) for row in rows], "dim"),
+        _Column("pos", [_position(row.position) for row in rows]),
+        _Column("delta", [_delta(row.delta_coin) for row in rows]),
+        _Column("PnL", [_profit(row.pnl_usd) for row in rows]),
+        _Column("age", [_age(row.age_s) for row in rows]),
+    ]
+
+    if sum(column.width for column in columns[:5]) > width - _THE_REST:
+        columns[0] = _without_chain(_short_names(columns[0]))
+    for title in _CAN_BE_MISSED:
+        if width - sum(column.width for column in columns) < _WHY_LEAST:
+            columns = [column for column in columns if column.title != title]
+
+    table = Table(
+        box=None, header_style="dim", pad_edge=False, padding=(0, _GAP, 0, 0), width=width
+    )
+    for column in columns:
+        justify: Literal["left", "right"] = "left" if column is columns[0] else "right"
+        table.add_column(column.title, justify=justify, no_wrap=True, style=column.style)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    for place, row in enumerate(rows):
+        why = Text(row.why.value, style="dim" if row.why in _QUIET else "yellow")
+        table.add_row(*(column.cells[place] for column in columns), why)
     return table
+
+
+def _short_names(column: _Column) -> _Column:
+    """BTC-PERPETUAL as BTC-PERP."""
+    cells = [Text(cell.plain.replace("-PERPETUAL", "-PERP")) for cell in column.cells]
+    return _Column(column.title, cells)
+
+
+def _without_chain(column: _Column) -> _Column:
+    """What the names of one option chain share goes into the title."""
+    chains = {cell.plain.rsplit("-", 2)[0] for cell in column.cells}
+    if len(chains) != 1 or any(cell.plain.count("-") < 3 for cell in column.cells):
+        return column
+    (chain,) = chains
+    return _Column(chain, [Text(cell.plain.removeprefix(f"{chain}-")) for cell in column.cells])
 
 
 def _price(price: Decimal | None, row: InstrumentRow) -> str:
@@ -162,9 +201,15 @@ def _position(amount: Decimal) -> Text:
     return Text(f"{amount.normalize():+f}", style="bold green" if amount > 0 else "bold red")
 
 
-def _delta(coin: float) -> Text:
+def _delta(coin: float | None) -> Text:
+    if coin is None:
+        return Text("-")
     shown = round(coin, 2)
     return Text(f"{shown:+.2f}") if shown else Text("0", style="dim")
+
+
+def _profit(usd: float | None) -> Text:
+    return Text("-") if usd is None else _money(usd)
 
 
 def _money(usd: float, style: str = "") -> Text:

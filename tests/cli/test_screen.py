@@ -1,12 +1,18 @@
 """The live table: what a person sees, and that the bot never waits for it."""
 
+import io
 import json
+import re
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from rich.console import Console
+
 from mmbot.cli.feed import ScreenFeed
 from mmbot.cli.frame import InstrumentRow, Pnl, StatusFrame
+from mmbot.cli.screen import picture
 from mmbot.core.why import Why
 from tests.cli.terminal import Terminal
 
@@ -161,3 +167,66 @@ def test_a_screen_that_dies_stops_nothing() -> None:
     for number in range(300):
         feed.show(a_frame(*[a_row()] * 10, uptime_s=float(number)))
     feed.close()
+
+
+def drawn_at(width: int, *rows: InstrumentRow, mode: str = "sim") -> list[str]:
+    """The lines of one frame on a terminal of that width."""
+    console = Console(width=width, file=io.StringIO(), force_terminal=True)
+    with console.capture() as captured:
+        console.print(picture(replace(a_frame(*rows), mode=mode), width))
+    return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in captured.get().splitlines()]
+
+
+def a_perpetual_row(name: str, price: str, tick: str) -> InstrumentRow:
+    best, step = Decimal(price), Decimal(tick)
+    return replace(
+        a_row(name, Why.MIN_SPREAD_CLAMP),
+        market_bid=best,
+        market_ask=best + step,
+        our_bid=best - step,
+        our_ask=best + 2 * step,
+        our_bid_size=Decimal(1000),
+        our_ask_size=Decimal(1000),
+        fair=float(best),
+        position=Decimal(-1234),
+    )
+
+
+def test_long_prices_leave_the_reason_whole() -> None:
+    line = drawn_at(
+        100,
+        a_perpetual_row("BTC-PERPETUAL", "104523.5", "0.5"),
+        a_perpetual_row("ETH-PERPETUAL", "2850.05", "0.05"),
+    )[3]
+    assert line.split()[0] == "BTC-PERP"
+    assert line.endswith("at minimum spread")
+
+
+def test_names_are_whole_where_there_is_room() -> None:
+    rows = (a_perpetual_row("BTC-PERPETUAL", "104523.5", "0.5"),)
+    assert drawn_at(140, *rows)[3].startswith("BTC-PERPETUAL ")
+    assert drawn_at(100, a_row())[3].startswith("ETH-6JUN25-2800-C ")
+
+
+def test_what_a_chain_of_long_names_shares_is_its_title() -> None:
+    _, _, titles, call, put = drawn_at(
+        100,
+        a_perpetual_row("BTC_USDC-6JUN25-105000-C", "1520", "5"),
+        a_perpetual_row("BTC_USDC-6JUN25-105000-P", "1310", "5"),
+    )
+    assert titles.startswith("BTC_USDC-6JUN25 ")
+    assert (call.split()[0], put.split()[0]) == ("105000-C", "105000-P")
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    long = [
+        a_perpetual_row("BTC-PERPETUAL", "104523.5", "0.5"),
+        a_perpetual_row("BTC_USDC-6JUN25-105000-C", "1520", "5"),
+    ]
+    assert "at minimum" in drawn_at(100, *long)[3]
+    for width in (100, 80, 60):
+        assert max(map(len, drawn_at(width, *long)[2:])) <= width
+
+
+def test_live_says_what_it_is() -> None:
+    assert drawn_at(100, mode="live")[0].startswith(" LIVE: REAL MONEY  deribit ")
