@@ -467,9 +467,9 @@ def _settings(written: _Written, family: Family, name: str) -> list[str]:
 def _desk(written: _Written) -> Desk:
     table, where = written.tables["desk"], written.where("desk")
     if "expiry" in table:
-        table["expiry"] = _expiry(table["expiry"], where("expiry"))
+        table["expiry"] = _expiry(table["expiry"], _place("desk", "expiry", where))
     if "strikes" in table:
-        table["strikes"] = _strikes(table["strikes"], where("strikes"))
+        table["strikes"] = _strikes(table["strikes"], _place("desk", "strikes", where))
     if isinstance(table.get("underlying"), str):
         table["underlying"] = str(table["underlying"]).upper()
     desk = check(Desk, table, "[desk]", where)
@@ -502,6 +502,12 @@ def _desk(written: _Written) -> Desk:
             "nothing to quote: give --expiry YYYYMMDD with --strikes or --all-strikes, or --symbols"
         )
     return desk
+
+
+def _place(table: str, key: str, where: Callable[[str], str]) -> str:
+    """Where a value was given and, where that is not a flag of the same name, which it is."""
+    given = where(key)
+    return given if given.startswith("--") else f"{given}: [{table}] {key}"
 
 
 def _expiry(value: object, where: str) -> date:
@@ -539,7 +545,7 @@ def _strikes(value: object, where: str) -> tuple[Decimal, ...]:
 def _sim(written: _Written) -> Sim:
     table, where = written.tables["sim"], written.where("sim")
     if "at" in table:
-        table["at"] = moment(table["at"], where("at"))
+        table["at"] = moment(table["at"], _place("sim", "at", where))
     if "url" in table:
         for key in ("seed", "at"):
             if key in table:
@@ -549,7 +555,7 @@ def _sim(written: _Written) -> Sim:
                 )
     sim = check(Sim, table, "[sim]", where)
     if sim.url is not None:
-        _check_loopback(sim.url, where("url"))
+        _check_loopback(sim.url, _place("sim", "url", where))
     return sim
 
 
