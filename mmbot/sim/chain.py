@@ -43,6 +43,7 @@ WEEKLY_FUTURE_REBATE: Final = Decimal("-0.0001")  # but those of weekly futures 
 # times that beyond, out to `Family.reach` deviations of LADDER_VOLATILITY or LADDER_LOG_MAX in log.
 LADDER_VOLATILITY: Final = 0.6
 LADDER_LOG_MAX: Final = 1.1
+LADDER_DAYS_MIN: Final = 1.0  # a chain in its last hours was listed days ago
 
 # Futures are listed on the next weeklies and monthlies, and on every quarterly.
 FUTURE_WEEKLIES: Final = 2
@@ -375,7 +376,7 @@ def listings(family: Family, price: float, now_ms: int) -> Iterator[Listing]:
     for expiry in calendar:
         if expiry.period not in family.periods:
             continue
-        years = (expiry.time_ms - now_ms) / (365 * 86_400_000)
-        for strike in strikes(family, price, years):
+        days = max((expiry.time_ms - now_ms) / 86_400_000, LADDER_DAYS_MIN)
+        for strike in strikes(family, price, days / 365):
             for right in Right:
                 yield option(family, expiry, strike, right, now_ms)

@@ -368,6 +368,10 @@ class Market:
 
     # -- what it publishes ---------------------------------------------------------------------
 
+    def prices(self) -> dict[str, float]:
+        """What each coin is worth now, in USD: where another market could go on."""
+        return {currency: latent.price for currency, latent in self.underlyings.latents.items()}
+
     def index(self, name: str) -> float:
         """The index in USD, by the venue's name for it (`eth_usd`); KeyError for any other."""
         family = self._family_of(name)

@@ -57,6 +57,7 @@ __all__ = [
     "BookDelta",
     "CancelReason",
     "Code",
+    "Counts",
     "DeliveryFee",
     "Edit",
     "Effect",
@@ -208,6 +209,17 @@ class _Request:
     delivered: dict[str, None] = field(default_factory=dict)  # accounts
 
 
+@dataclass(slots=True)
+class Counts:
+    """How much there has been so far: what ids are made of."""
+
+    changes: int = CHANGE_ID_FIRST
+    orders: int = 0
+    trades: int = 0
+    entries: int = 0
+    latest_ms: int = 0
+
+
 class Exchange:
     """The exchange. `world` goes into every order and trade id, so that two worlds' ids differ.
 
@@ -233,11 +245,7 @@ class Exchange:
         self.delivery_prices: dict[str, list[tuple[int, Decimal]]] = {}  # by index: (ms, USD)
         self.settling_until_ms = 0
         self._books: dict[str, Book] = {}
-        self._change_id = CHANGE_ID_FIRST
-        self._order_count = 0
-        self._trade_count = 0
-        self._entry_count = 0
-        self._latest_ms = 0
+        self.counts = Counts()
 
     # -- what exists ---------------------------------------------------------------------------
 
@@ -338,6 +346,10 @@ class Exchange:
         """A fee, or with a negative amount a rebate."""
         self.fees_collected[currency] = self.fees_collected.get(currency, ZERO) + amount
 
+    def books(self) -> Iterable[Book]:
+        """Every book there has been a reason for."""
+        return self._books.values()
+
     def drain(self) -> Sequence[Effect]:
         """Everything that happened since the last call, in order."""
         happened = self.outbox
@@ -386,9 +398,9 @@ class Exchange:
         charged = book.mark if _is_market(wish) and book.mark else price
         if not self._is_covered(owner, book, wish.side, amount, charged, replaces=None):
             return _not_enough_funds()
-        self._order_count += 1
+        self.counts.orders += 1
         order = Order(
-            self._new_id(book.listing, self._order_count),
+            self._new_id(book.listing, self.counts.orders),
             account,
             wish.name,
             wish.side,
@@ -466,6 +478,15 @@ class Exchange:
             self._execute(book, order, request)
         self._commit(book, request)
         return Placed(order, request.trades.get(account, []))
+
+    def resume(self, order: Order) -> None:
+        """Put an open order back on the book, behind what rests there; nobody is told."""
+        assert order.state is OrderState.OPEN, "only an open order can rest"
+        self.orders[order.order_id] = order
+        self.accounts[order.account].open_orders[order.order_id] = order
+        side = self.book(order.name).side(order.side)
+        side.add(order)
+        side.changes()
 
     def cancel(
         self,
@@ -663,8 +684,8 @@ class Exchange:
 
     def _not_before(self, now_ms: int) -> int:
         # The market acts on a grid of times, accounts in between: the tape still reads in order.
-        self._latest_ms = max(self._latest_ms, now_ms)
-        return self._latest_ms
+        self.counts.latest_ms = max(self.counts.latest_ms, now_ms)
+        return self.counts.latest_ms
 
     def _new_id(self, listing: Listing, count: int) -> str:
         # Bitcoin-settled ids are bare digits at the venue, the others carry their currency.
@@ -785,9 +806,9 @@ class Exchange:
         if not taker.open_amount:
             self._end(taker, OrderState.FILLED, None)
         book.trade_seq += 1
-        self._trade_count += 1
+        self.counts.trades += 1
         public = Print(
-            self._new_id(listing, self._trade_count),
+            self._new_id(listing, self.counts.trades),
             book.trade_seq,
             listing.name,
             request.now_ms,
@@ -869,7 +890,7 @@ class Exchange:
         settled_funding: Decimal | None = None,
     ) -> None:
         """Enter what was just booked in the account's transaction log."""
-        self._entry_count += 1
+        self.counts.entries += 1
         owner.log_count += 1
         currency = listing.settlement
         position = owner.positions.get(listing.name)
@@ -878,7 +899,7 @@ class Exchange:
             funding = self.funding_of(owner.name, listing.name)
         owner.log.append(
             Entry(
-                id=self._entry_count,
+                id=self.counts.entries,
                 user_seq=owner.log_count,
                 time_ms=now_ms,
                 type=type,
@@ -966,8 +987,8 @@ class Exchange:
         asks = book.asks.changes()
         if bids or asks:
             previous = book.change_id
-            self._change_id += 1
-            book.change_id = self._change_id
+            self.counts.changes += 1
+            book.change_id = self.counts.changes
             book.time_ms = request.now_ms
             self.outbox.append(
                 BookDelta(name, request.now_ms, previous, book.change_id, bids, asks)

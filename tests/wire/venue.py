@@ -130,6 +130,8 @@ class ScriptedMarket:
     moved_to: list[int] = field(default_factory=list)  # the last few times it was told
 
     def __post_init__(self) -> None:
+        if MAKER in self.exchange.accounts:
+            return  # restored, with everything listed
         self.exchange.open_account(
             MAKER, {"ETH": Decimal(10**6), "BTC": Decimal(10**6)}, followed=False
         )
@@ -161,6 +163,9 @@ class ScriptedMarket:
 
     def delivery_estimate(self, name: str) -> float:
         return self.index(name)
+
+    def prices(self) -> dict[str, float]:
+        return {"BTC": 105_000.0, "ETH": 2_850.0}
 
     def funding_hours(self, name: str) -> list[FundingHour]:
         return []

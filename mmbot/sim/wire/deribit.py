@@ -299,6 +299,17 @@ class DeribitVenue:
         """The account's last trades as they went out, oldest first."""
         return self._user_trades.setdefault(account, deque(maxlen=USER_TRADES_MAX))
 
+    def all_user_trades(self) -> dict[str, list[Json]]:
+        """Every account's last trades as they went out."""
+        return {account: list(trades) for account, trades in self._user_trades.items()}
+
+    def remember(self, user_trades: dict[str, list[Json]]) -> None:
+        """Take over from a venue that ended: its trades, and the books its accounts need."""
+        for account, trades in user_trades.items():
+            self.user_trades(account).extend(trades)
+        for name in self._needed():
+            self.watch(name)
+
     def listing(self, params: Params, name: str = "instrument_name") -> Listing:
         """The instrument asked about, which must be open: 13019 for an expired one, else 13020."""
         wanted = params.text(name)
@@ -441,14 +452,7 @@ class DeribitVenue:
             self._watched_ms.pop(change.listing.name, None)
 
     def _release_idle(self, now_ms: int) -> None:
-        busy = {order.name for order in self.exchange.orders.values() if self._is_followed(order)}
-        busy.update(
-            name
-            for account in self.exchange.accounts.values()
-            if account.followed
-            for name, position in account.positions.items()
-            if position.size
-        )
+        busy = self._needed()
         for name, asked_ms in list(self._watched_ms.items()):
             if name in busy or self.hub.watches(name):
                 self._watched_ms[name] = now_ms
@@ -456,8 +460,16 @@ class DeribitVenue:
                 del self._watched_ms[name]
                 self.market.unwatch(name)
 
-    def _is_followed(self, order: Order) -> bool:
-        return self.exchange.accounts[order.account].followed
+    def _needed(self) -> dict[str, None]:
+        """The instruments in which a followed account has an order or a position."""
+        needed: dict[str, None] = {}
+        for account in self.exchange.accounts.values():
+            if not account.followed:
+                continue
+            needed.update(dict.fromkeys(order.name for order in account.open_orders.values()))
+            held = account.positions.items()
+            needed.update(dict.fromkeys(name for name, position in held if position.size))
+        return needed
 
     def _beat(self, session: Session, now_ms: int) -> None:
         if now_ms - session.heard_ms > self.rules.inactivity_s * 1000:

@@ -2,6 +2,8 @@
 
 `serve` is for the command line, `SimVenue` for tests (in process, port 0). Venue time is
 `start_ms` plus the wall time elapsed since the start; nothing else under `sim/` reads a clock.
+With a state file, a venue that ends is saved, and the next one goes on with its accounts, its world
+and its time: the outage has lasted as long as the wall says, though never more than `OUTAGE_S_MAX`.
 Every frame in and out passes the `Gate`, which is where trouble is made: a reply dropped, the line
 gone silent.
 """
@@ -16,17 +18,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import WSMsgType, web
 
+from mmbot.errors import ConfigError
 from mmbot.sim.matching import DeliveryFee, Exchange, SelfTrade
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
 from mmbot.sim.wire.deribit import DeribitVenue, Rules
 from mmbot.sim.wire.face import Market
+
+if TYPE_CHECKING:
+    from mmbot.sim.state import SavedVenue
 
 HOST: Final = "127.0.0.1"
 START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
@@ -36,11 +43,18 @@ FRAME_BYTES_MAX: Final = 32_768
 UNSENT_FRAMES_MAX: Final = 20_000  # a client that does not read is cut off
 TICK_S: Final = 0.05
 CLOSE_TIMEOUT_S: Final = 1.0
+OUTAGE_S_MAX: Final = 3_600
+SEED_OF_RESTART: Final = 2**32  # keeps the draws of restarted worlds apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueOptions:
-    """One simulated venue. `make_market` replaces the seeded market, for scripted situations."""
+    """One simulated venue. `make_market` replaces the seeded market, for scripted situations.
+
+    `state_path`: where the venue is saved when it ends, and what it goes on from when there is such
+    a file; world, seed, start and balances are the file's then. Without `restore_orders` the open
+    orders in it come back cancelled (`cancel_on_disconnect`).
+    """
 
     port: int = 0  # 0: any free one
     seed: int = 1
@@ -63,6 +77,8 @@ class VenueOptions:
     delivery_fee: DeliveryFee = field(default_factory=DeliveryFee)
     settlement_pause_ms: int = 2_000  # how long nobody can trade after 08:00 UTC
     linger_s: float | None = None  # end that long after the last client left; None: never
+    state_path: Path | None = None
+    restore_orders: bool = True
     make_market: Callable[[Exchange], Market] | None = None
 
 
@@ -79,7 +95,7 @@ class Endpoints:
 async def serve(options: VenueOptions, *, ready: Callable[[Endpoints], None]) -> None:
     """Run a venue until cancelled, or until `linger_s` after its last client left.
 
-    Raises OSError when the port is taken.
+    Raises OSError when the port is taken, ConfigError for a state file that cannot be used.
     """
     async with SimVenue(options) as venue:
         ready(venue.endpoints)
@@ -144,35 +160,34 @@ class SimVenue:
         self._runner: web.AppRunner | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._started_ns = 0
+        self._start_ms = self.options.start_ms
+        self._seed = self.options.seed
+        self._restarts = 0
         self._last_client_ns = 0
 
     async def __aenter__(self) -> SimVenue:
         options = self.options
-        world_id = options.world_id or str(time.time_ns() // 1_000_000)
-        self._started_ns = self._last_client_ns = time.monotonic_ns()
-        self.account = f"sim-{world_id}"
-        self.exchange = Exchange(world_id, options.delivery_fee)
-        self.exchange.open_account(self.account, options.balances, self_trade=options.self_trade)
-        if options.make_market is not None:
-            self.market = options.make_market(self.exchange)
-        else:
-            # Imported here, so that a scripted market does not pay for the seeded one.
-            from mmbot.sim.market import Market as SeededMarket
-
-            self.market = SeededMarket(
-                self.exchange,
-                options.seed,
-                options.start_ms,
-                flow_scale=options.flow_scale,
-                preset=options.preset,
-                settlement_pause_ms=options.settlement_pause_ms,
+        saved = self._read_state()
+        if saved is None:
+            world_id = options.world_id or str(time.time_ns() // 1_000_000)
+            self.exchange = Exchange(world_id, options.delivery_fee)
+            self.account = f"sim-{world_id}"
+            self.exchange.open_account(
+                self.account, options.balances, self_trade=options.self_trade
             )
+            self._open_market(options.start_ms, None)
+        else:
+            self._go_on_from(saved)
+            world_id = self.exchange.world
+        self._started_ns = self._last_client_ns = time.monotonic_ns()
         gatekeeper = Gatekeeper(
             options.key, options.secret, self.account, options.token_expires_in_s
         )
         self.protocol = DeribitVenue(
             self.exchange, self.market, gatekeeper, options.rules, self.now_us
         )
+        if saved is not None:
+            self.protocol.remember(saved.user_trades)
         app = web.Application(client_max_size=1 << 20)
         app.router.add_get(WS_PATH, self._on_websocket)
         app.router.add_route("*", API_PATH + "{tail:.*}", self._on_rest)
@@ -200,6 +215,8 @@ class SimVenue:
         assert self._runner is not None, "left before it was entered"
         self.gate.speak()
         self._ticking.cancel()
+        # Before the lines break: what cancel-on-disconnect takes is up to `restore_orders`.
+        self._write_state()
         self.sever()
         await self._runner.cleanup()
         with contextlib.suppress(asyncio.CancelledError):
@@ -222,7 +239,7 @@ class SimVenue:
 
     def now_us(self) -> int:
         """Venue time in microseconds."""
-        return self.options.start_ms * 1000 + (time.monotonic_ns() - self._started_ns) // 1000
+        return self._start_ms * 1000 + (time.monotonic_ns() - self._started_ns) // 1000
 
     def now_ms(self) -> int:
         """Venue time in milliseconds."""
@@ -273,6 +290,82 @@ class SimVenue:
                 return
 
     # -- inside --------------------------------------------------------------------------------
+
+    def _open_market(self, start_ms: int, prices: Mapping[str, float] | None) -> None:
+        options = self.options
+        if options.make_market is not None:
+            self.market = options.make_market(self.exchange)
+            return
+        # Imported here, so that a scripted market does not pay for the seeded one.
+        from mmbot.sim.market import START_PRICES
+        from mmbot.sim.market import Market as SeededMarket
+
+        self.market = SeededMarket(
+            self.exchange,
+            self._seed + self._restarts * SEED_OF_RESTART,
+            start_ms,
+            flow_scale=options.flow_scale,
+            preset=options.preset,
+            prices=START_PRICES if prices is None else prices,
+            settlement_pause_ms=options.settlement_pause_ms,
+        )
+
+    def _read_state(self) -> SavedVenue | None:
+        """What the state file holds, None without one. Raises ConfigError."""
+        path = self.options.state_path
+        if path is None:
+            return None
+        if not os.access(path.parent, os.W_OK):
+            raise ConfigError(f"{path}: cannot be written there: choose another place")
+        # Imported here, because most venues are never saved.
+        from mmbot.sim.state import BadState, decode
+
+        try:
+            return decode(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}: choose another file") from error
+        except BadState as error:
+            raise ConfigError(
+                f"{path}: is no saved venue ({error}): choose another file, or remove it"
+            ) from error
+
+    def _go_on_from(self, saved: SavedVenue) -> None:
+        """Restore the exchange, and let the market live through the outage."""
+        from mmbot.sim.state import restore_exchange
+
+        options = self.options
+        self._seed, self._restarts = saved.seed, saved.restarts + 1
+        self.exchange = restore_exchange(
+            saved.exchange, options.delivery_fee, with_orders=options.restore_orders
+        )
+        self.account = f"sim-{self.exchange.world}"
+        away_ms = time.time_ns() // 1_000_000 - saved.wall_ms
+        self._start_ms = saved.time_ms + min(max(away_ms, 0), OUTAGE_S_MAX * 1_000)
+        self._open_market(saved.time_ms, saved.prices)
+        self.market.advance(self._start_ms)
+
+    def _write_state(self) -> None:
+        path = self.options.state_path
+        if path is None:
+            return
+        from mmbot.sim.state import VERSION, SavedVenue, encode, save_exchange
+
+        saved = SavedVenue(
+            version=VERSION,
+            seed=self._seed,
+            restarts=self._restarts,
+            time_ms=self.now_ms(),
+            wall_ms=time.time_ns() // 1_000_000,
+            prices=dict(self.market.prices()),
+            exchange=save_exchange(self.exchange),
+            user_trades=self.protocol.all_user_trades(),
+        )
+        # Whole or not at all: a venue killed meanwhile leaves the file as it was.
+        unfinished = path.with_name(path.name + ".part")
+        unfinished.write_bytes(encode(saved))
+        unfinished.replace(path)
 
     async def _tick(self) -> None:
         while True:
