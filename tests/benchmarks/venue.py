@@ -43,7 +43,7 @@ NAMES = (CALL, "ETH-6JUN25-2800-P", "ETH-6JUN25-2900-C", "ETH-6JUN25-2900-P")
 
 START_MS = 1_748_865_600_000
 """2025-06-02 12:00 UTC."""
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 """A tick that nobody answers ends the run."""
 
 TICK = 0.0005
@@ -511,6 +511,7 @@ _ANSWERS: dict[str, Any] = {
     "private/get_positions": [],
     "private/get_user_trades_by_currency_and_time": {"trades": [], "has_more": False},
     "private/get_order_state_by_label": [],
+    "private/get_transaction_log": {"logs": [], "continuation": None},
 }
 
 
