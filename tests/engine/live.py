@@ -63,10 +63,15 @@ async def until(condition: Callable[[], bool], what: str, deadline_s: float = DE
 
 
 @asynccontextmanager
-async def live(options: VenueOptions | None = None, **flags: str) -> AsyncIterator[Live]:
-    """A connected engine whose loop runs; on leaving it is stopped hard and closed."""
+async def live(
+    options: VenueOptions | None = None, desk: dict[str, str] | None = None, **flags: str
+) -> AsyncIterator[Live]:
+    """A connected engine whose loop runs; on leaving it is stopped hard and closed.
+
+    `desk` says what is quoted (four ETH options unless given), `flags` anything else.
+    """
     async with SimVenue(options) as venue:
-        given = FLAGS | {"--sim-url": venue.rest_url}
+        given = (FLAGS if desk is None else desk) | {"--sim-url": venue.rest_url}
         given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
         engine = await assemble(load_config(given), Clock())
         events: list[ev.Event] = []
@@ -86,4 +91,4 @@ async def live(options: VenueOptions | None = None, **flags: str) -> AsyncIterat
             leave.set()
             with suppress(UnboundLocalError):
                 await running
-            await engine.venue.close()
+            await engine.close(0)

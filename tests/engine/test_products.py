@@ -1,0 +1,114 @@
+"""Every product of the venue through the engine: what we say we earned is what the venue paid."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from mmbot.core.types import SECOND
+from mmbot.core.why import Why
+from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.wire.server import VenueOptions
+from tests.engine.live import Live, live, until
+
+BEFORE_EXPIRY_MS = 1_749_196_790_000  # 2025-06-06T07:59:50Z
+RESIDUAL = Decimal("1e-9")
+
+
+def trade_with_us(bot: Live, side: Side, amount: str, name: str) -> None:
+    """Everybody else steps aside, and somebody trades with our order."""
+    for account in [a for a in bot.venue.exchange.accounts if a.startswith("maker-")]:
+        bot.venue.exchange.cancel_all(account, bot.venue.now_ms(), name=name)
+    if "taker" not in bot.venue.exchange.accounts:
+        rich = dict.fromkeys(("BTC", "ETH", "USDC"), Decimal(10**7))
+        bot.venue.exchange.open_account("taker", rich, followed=False)
+    wish = NewOrder(name=name, side=side, amount=Decimal(amount), type=OrderType.MARKET)
+    placed = bot.venue.exchange.place("taker", wish, bot.venue.now_ms())
+    assert isinstance(placed, Placed), placed
+    bot.venue.publish()
+
+
+def residual(bot: Live, currency: str, before: Decimal) -> Decimal:
+    """Our profit in one currency, less the venue's change of equity, at the venue's own marks."""
+    ours = Decimal(0)
+    for market in bot.state.markets.values():
+        instrument = market.instrument
+        if instrument.settlement == currency:
+            mark = bot.venue.exchange.book(instrument.name).mark
+            ours += bot.state.inventory.session(instrument, mark).total
+    return ours - (bot.venue.exchange.equity(bot.venue.account, currency) - before)
+
+
+async def held(bot: Live, *names: str) -> None:
+    """Wait until we hold something of each."""
+
+    def all_held() -> bool:
+        markets = {m.instrument.name: m.instrument for m in bot.state.markets.values()}
+        return all(bot.state.inventory.of(markets[name]).amount for name in names)
+
+    await until(all_held, f"positions in {names}")
+
+
+async def looked(bot: Live) -> None:
+    """Have the engine look at the venue now, and wait until it has."""
+    account = bot.state.accounts["deribit"]
+    asked_ns = bot.engine.clock.now_ns()
+    account.resync_ns, account.flows_ns = 1, max(0, account.flows_ns - 600 * SECOND)
+    await until(lambda: account.last_snapshot_ns >= asked_ns, "a snapshot")
+
+
+@pytest.mark.parametrize(
+    ("name", "currency", "size"),
+    [
+        ("ETH-PERPETUAL", "ETH", "500"),
+        ("BTC-PERPETUAL", "BTC", "500"),
+        ("ETH_USDC-PERPETUAL", "USDC", "2"),
+        ("BTC-27JUN25", "BTC", "500"),
+        ("ETH-27JUN25-2800-C", "ETH", "2"),
+        ("ETH_USDC-6JUN25-2800-C", "USDC", "2"),
+    ],
+)
+async def test_profit_is_the_venues_change_of_equity(name: str, currency: str, size: str) -> None:
+    flags = {"symbols": name, "size": size, "max_position": "2000"}
+    async with live(VenueOptions(flow_scale=0.0), desk={}, **flags) as bot:
+        before = bot.venue.exchange.equity(bot.venue.account, currency)
+        await until(lambda: len(bot.at_venue()) == 2, "a bid and an ask")
+        for side in (Side.SELL, Side.SELL, Side.BUY):
+            await asyncio.sleep(0.3)
+            trade_with_us(bot, side, size, name)
+        await held(bot, name)
+        await asyncio.sleep(0.5)  # the mark moves while we hold it
+        bot.venue.freeze()
+        await looked(bot)
+        assert abs(residual(bot, currency, before)) < RESIDUAL
+        assert await bot.engine.runner.stop(Why.USER) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "currency", "size"),
+    [
+        (("ETH-6JUN25-2825-C", "ETH-6JUN25-2875-C", "ETH-6JUN25-2875-P"), "ETH", "2"),
+        (("ETH_USDC-6JUN25-2800-C",), "USDC", "2"),
+        (("ETH-6JUN25",), "ETH", "500"),
+    ],
+)
+async def test_an_expiry_settles_every_position(
+    names: tuple[str, ...], currency: str, size: str
+) -> None:
+    options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
+    flags = {"symbols": ",".join(names), "size": size, "max_position": "2000"}
+    async with live(options, desk={}, **flags) as bot:
+        before = bot.venue.exchange.equity(bot.venue.account, currency)
+        await until(lambda: len(bot.at_venue()) >= len(names), "quotes")
+        quoted = {
+            order.name: order.side
+            for order in bot.venue.exchange.accounts[bot.venue.account].open_orders.values()
+        }
+        for name, side in quoted.items():
+            trade_with_us(bot, Side.SELL if side is Side.BUY else Side.BUY, size, name)
+        await held(bot, *quoted)
+        positions = [bot.state.inventory.of(m.instrument) for m in bot.state.markets.values()]
+        await until(lambda: all(p.amount == 0 for p in positions), "all delivered", 30.0)
+        assert all(Why.EXPIRED in m.why.values() for m in bot.state.markets.values())
+        assert all(not m.halted for m in bot.state.markets.values())
+        assert abs(residual(bot, currency, before)) < RESIDUAL
