@@ -65,10 +65,6 @@ class Funding:
         owed = interest / index if self.listing.inverse else interest * index
         return Decimal(repr(owed)).quantize(UNIT_STEP) if owed else Decimal(0)
 
-    def interest(self, start_ms: int, end_ms: int) -> float:
-        """The sum over the hours that ended in (start, end]."""
-        return sum(hour.interest_1h for hour in self.hours if start_ms < hour.time_ms <= end_ms)
-
     def _end_hour(self, index: float) -> None:
         recent = list(self.hours)[-(PERIOD_HOURS - 1) :]
         self.hours.append(
