@@ -84,6 +84,9 @@ AUTHORITY_AGAIN_NS: Nanos = 1 * SECOND
 FLOWS_EVERY_NS: Nanos = 60 * SECOND
 """How often funding, deliveries and transfers are asked for."""
 
+RECONCILE_GRACE_NS: Nanos = 500 * MS
+"""While reconciling, live orders are left alone for this long before they are cancelled."""
+
 EXPIRY_LOOK_NS: Nanos = 1 * SECOND
 """After an expiry the venue is asked what it came to."""
 
@@ -201,6 +204,9 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
     account = state.account(instrument.venue)
     age_ns = now_ns - max(market.received_ns, account.alive_ns)
     standing = _standing_reason(state, account, market, now_ns) or distrust(market, age_ns)
+    if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
+        market.why = {Side.BUY: standing, Side.SELL: standing}
+        return []  # the venue is being asked: what rests there has rested for a while
     orders = list(state.orders.on(instrument.id))
     approved: list[Approved] = []
     market.quotes = ()

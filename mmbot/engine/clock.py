@@ -1,6 +1,6 @@
 """The only file that reads the time.
 
-Desk time = wall at start + monotonic elapsed + the venue's offset. It never jumps; the offset is 0
+Desk time = wall at start + steadily elapsed + the venue's offset. It never jumps; the offset is 0
 except in simulation, where it is set once from the venue's own clock. `scale` > 1 makes desk time
 run faster than the wall, so that a test can live through an outage in seconds.
 """
@@ -16,12 +16,12 @@ class Clock:
 
     def __init__(self, scale: float = 1.0) -> None:
         self.scale = scale
-        self._start_ns = time.monotonic_ns()
+        self._start_ns = _elapsed_ns()
         self._base_ns = time.time_ns()
 
     def now_ns(self) -> Nanos:
         """Desk time."""
-        elapsed = time.monotonic_ns() - self._start_ns
+        elapsed = _elapsed_ns() - self._start_ns
         if self.scale != 1.0:
             elapsed = int(elapsed * self.scale)
         return self._base_ns + elapsed
@@ -45,3 +45,12 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         """Wait for that much desk time."""
         await asyncio.sleep(seconds / self.scale)
+
+
+def _elapsed_ns() -> int:
+    """A clock that never jumps and, where the system has one, counts a machine's sleep too: an
+    engine that was suspended must notice."""
+    return time.clock_gettime_ns(_STEADY)
+
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.errors import Refused
 from mmbot.store import schema
@@ -53,7 +54,7 @@ def claim(connection: Connection, seat: Seat, run: int, process: Process, now_ns
         if not holder.provably_dead:
             left_s = (held.expires_ns - now_ns) / SECOND
             raise Refused(
-                f"run {held.run} (process {held.pid} on {held.host}) is trading {seat}: stop it "
+                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading {seat}: stop it "
                 f"first; should it be dead, its lease runs out in {left_s:.0f} s"
             )
     release(connection, seat, None)

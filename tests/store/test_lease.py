@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.config import Mode
+from mmbot.core.state import base36
 from mmbot.errors import ExitCode, Refused
 from mmbot.store import lease
 from mmbot.store.database import open_store
@@ -19,7 +20,9 @@ from tests.store.desk import SEAT, Wall, a_location, an_engine, begin
 def test_a_second_engine_is_refused_with_the_first_ones_run(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
     first = begin(database)
-    with pytest.raises(Refused, match=rf"run {first.run} .*trading sim-1 on deribit \(sim\)") as e:
+    with pytest.raises(
+        Refused, match=rf"run {base36(first.run)} .*trading sim-1 on deribit \(sim\)"
+    ) as e:
         begin(database)
     assert e.value.exit_code is ExitCode.REFUSED
     assert "\n" not in str(e.value)

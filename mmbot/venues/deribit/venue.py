@@ -331,6 +331,8 @@ class DeribitVenue:
                 case CancelAll():
                     self._cancel_all(intent)
                 case Resync():
+                    if self._client.up(Socket.MARKET):
+                        self._ask_alive(Socket.MARKET)
                     self._start(self._snapshot(intent))
 
     def _place(self, intent: Place) -> None:
