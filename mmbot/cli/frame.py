@@ -35,13 +35,20 @@ class InstrumentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pnl:
-    """Trading profit and its parts: total = spread + inventory - fees."""
+    """Trading profit and its parts: total = spread + inventory + funding - fees."""
 
     total_usd: float
     spread_usd: float
     inventory_usd: float
     fees_usd: float
     """Fees paid; negative for rebates earned."""
+    funding_usd: float = 0.0
+    """Funding received; negative when paid."""
+    open_usd: float = 0.0
+    """Of the total, what is not realized: open positions at the mark."""
+    revaluation_usd: float = 0.0
+    """What the account's coins earned by their own price: no trading profit, and not in the total.
+    Total and this together are the change of equity in USD since the run began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.config import KNOWN_FLAGS, Config, Mode, credentials, load_config
+from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
+from mmbot.credentials import credentials
 from mmbot.errors import OrdersMayRemain
 
 if TYPE_CHECKING:
@@ -239,7 +240,12 @@ def _print_summary(summary: "Summary", json: bool) -> None:
         (
             "PnL",
             f"{pnl.total_usd:+.2f} USD = spread {pnl.spread_usd:+.2f} + inventory "
-            f"{pnl.inventory_usd:+.2f} - fees {pnl.fees_usd:.2f}",
+            f"{pnl.inventory_usd:+.2f} + funding {pnl.funding_usd:+.2f} - fees {pnl.fees_usd:.2f}",
+        ),
+        (
+            "equity",
+            f"{pnl.total_usd + pnl.revaluation_usd:+.2f} USD, of it {pnl.revaluation_usd:+.2f} the "
+            f"coin's own move; open positions {pnl.open_usd:+.2f}",
         ),
         ("positions", ", ".join(positions) or "flat"),
         ("orders left", "unknown: the venue could not be asked" if left is None else left),

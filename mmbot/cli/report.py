@@ -174,12 +174,35 @@ def session_pnl(state: State) -> dict[str, Money]:
 
 
 def _pnl(state: State) -> Pnl:
-    total = spread = inventory = fees = 0.0
+    """Profit of this run in USD, at the present index."""
+    total = spread = inventory = fees = funding = opened = 0.0
     for market in state.markets.values():
-        money: Money = state.inventory.session(market.instrument, _mark(market))
+        money = state.inventory.session(market.instrument, _mark(market))
         rate = _usd(market, Decimal(1)) or 0.0
         total += float(money.total) * rate
         spread += float(money.spread) * rate
         inventory += float(money.inventory) * rate
         fees += float(money.fees) * rate
-    return Pnl(total_usd=total, spread_usd=spread, inventory_usd=inventory, fees_usd=fees)
+        funding += float(money.funding) * rate
+        opened += float(state.inventory.of(market.instrument).pnl(_mark(market)).unrealized) * rate
+    return Pnl(
+        total_usd=total,
+        spread_usd=spread,
+        inventory_usd=inventory,
+        fees_usd=fees,
+        funding_usd=funding,
+        open_usd=opened,
+        revaluation_usd=_revaluation(state),
+    )
+
+
+def _revaluation(state: State) -> float:
+    """What the coins the account began with earned by their own price, in USD: E0 (S - S0)."""
+    index = {m.instrument.underlying: m.index for m in state.markets.values() if m.index > 0}
+    gained = 0.0
+    for account in state.accounts.values():
+        for currency, equity in account.opening_equity.items():
+            before = state.opening_index.get(currency)
+            if before is not None and currency in index:
+                gained += float(equity.equity) * (index[currency] - before)
+    return gained

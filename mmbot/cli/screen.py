@@ -96,7 +96,12 @@ def _header(frame: StatusFrame) -> Text:
         _money(pnl.inventory_usd),
         "  fees ",
         _money(-pnl.fees_usd),
+        *(("  funding ", _money(pnl.funding_usd)) if pnl.funding_usd else ()),
         (" USD", "dim"),
+        ("  open ", "dim"),
+        _money(pnl.open_usd, "dim"),
+        ("  coin moved ", "dim"),
+        _money(pnl.revaluation_usd, "dim"),
     )
 
 

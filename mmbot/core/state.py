@@ -98,6 +98,8 @@ class Account:
     flows_ns: Nanos = 0
     """... and the moment of the last answer's question."""
     equity: dict[str, Equity] = field(default_factory=dict)
+    opening_equity: dict[str, Equity] = field(default_factory=dict)
+    """Per currency, the first statement of this run."""
     doubtful: dict[InstrumentId, Decimal] = field(default_factory=dict)
     """Positions that disagreed with our fills in the last snapshot, and by how much."""
     detail: str = ""
@@ -133,6 +135,8 @@ class State:
     """Since when everything of ours must go (stopping or tripped); 0 while quoting is allowed."""
     flat_verified: bool = False
     """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
+    opening_index: dict[str, float] = field(default_factory=dict)
+    """Per coin, its first index of this run, in USD."""
     worst_coin: dict[str, Decimal] = field(default_factory=dict)
     """Per underlying, the sum of all markets' worst-case exposure, in coin."""
     journal: list[Entry] = field(default_factory=list)
@@ -228,6 +232,9 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
                     if carried is not None and event.mark > 0:
                         carried.revalue(to_decimal(event.mark))
                 market.take_ticker(event)
+                if event.index > 0:
+                    underlying = market.instrument.underlying
+                    state.opening_index.setdefault(underlying, event.index)
                 state.touch(event.instrument)
         case ev.OrderSeen():
             _order_seen(state, event, now_ns)
@@ -461,6 +468,8 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
     _absorb_orders(state, account, event, now_ns)
     _absorb_positions(state, account, event, now_ns)
     account.equity = {e.currency: e for e in event.equity}
+    for equity in event.equity:
+        account.opening_equity.setdefault(equity.currency, equity)
     if event.asked_ns >= account.doubted_ns and account.trading_up:
         account.reconciled = True
     if state.withdraw_ns and event.asked_ns > state.withdraw_ns:

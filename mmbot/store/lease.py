@@ -54,8 +54,8 @@ def claim(connection: Connection, seat: Seat, run: int, process: Process, now_ns
         if not holder.provably_dead:
             left_s = (held.expires_ns - now_ns) / SECOND
             raise Refused(
-                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading {seat}: stop it "
-                f"first; should it be dead, its lease runs out in {left_s:.0f} s"
+                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading {seat}: "
+                f"stop it first; should it be dead, its lease runs out in {left_s:.0f} s"
             )
     release(connection, seat, None)
     until_ns = now_ns + EXPIRES_AFTER_NS
