@@ -17,13 +17,14 @@ from typing import Any, cast
 from mmbot.choose import choose
 from mmbot.cli.frame import StatusFrame, Summary
 from mmbot.cli.report import session_pnl, statistics_line, status_frame, summary
-from mmbot.config import Config, Mode, credentials
+from mmbot.config import Config, Mode
 from mmbot.core import events as ev
 from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk as TradingDesk
 from mmbot.core.types import SECOND, Instrument
 from mmbot.core.why import Why
+from mmbot.credentials import credentials
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner

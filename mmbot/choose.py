@@ -16,6 +16,11 @@ from mmbot.errors import ConfigError
 
 _NEAREST = 4
 
+_LIMIT_FLAGS = {
+    "risk.max_position.limit": "--max-position",
+    "risk.max_exposure.limit": "--max-exposure",
+}
+
 _NOT_FOR_OPTIONS = (
     "risk.min_spread.bps",
     "strategy.improve_top.spread_bps",
@@ -112,19 +117,22 @@ def _expiry_date(instrument: Instrument) -> date:
 
 
 def _check_fit(chosen: Sequence[Instrument], config: Config) -> None:
-    """Refuse a value a person gave that means nothing on any instrument chosen.
+    """Refuse a value that means nothing on any instrument chosen.
 
-    One that some of them can meet stands: the others keep to their own minimum.
+    One that some of them can meet stands. A default size is raised to the venue's minimum by the
+    strategy; a limit is not, so that one that leaves no room is refused even where it is a default.
     """
     least = min(chosen, key=lambda i: i.min_amount)
-    _check_amount(config, f"strategy.{config.strategy.name}.size", least)
+    size = f"strategy.{config.strategy.name}.size"
+    if config.explicit(size):
+        _check_amount(config, size, least)
     _check_amount(config, "risk.max_position.limit", least)
     _check_amount(config, "risk.max_order.limit", least)
     if all(amount_unit(i) == i.underlying for i in chosen):
         _check_amount(config, "risk.max_exposure.limit", least)
     if all(i.kind is Kind.OPTION for i in chosen):
         for key in _NOT_FOR_OPTIONS:
-            if _given(config, key) is not None:
+            if config.explicit(key) and _value(config, key) is not None:
                 raise ConfigError(
                     f"{config.origin(key)}: {key} applies to perpetuals and futures, and only "
                     "options are chosen: leave it out (options have [risk.cost_floor])"
@@ -132,21 +140,23 @@ def _check_fit(chosen: Sequence[Instrument], config: Config) -> None:
 
 
 def _check_amount(config: Config, key: str, least: Instrument) -> None:
-    given = _given(config, key)
-    if given is not None and given < least.min_amount:
+    amount = _value(config, key)
+    if amount is not None and amount < least.min_amount:
+        hint = "" if config.explicit(key) else f" with {_LIMIT_FLAGS.get(key, key)}"
         raise ConfigError(
-            f"{config.origin(key)}: {key} = {_plain(given)} is below the smallest order the venue "
+            f"{config.origin(key)}: {key} = {_plain(amount)} is below the smallest order the venue "
             f"takes on what is chosen, {_plain(least.min_amount)} {amount_unit(least)} on "
-            f"{least.name}: raise it, or leave it out"
+            f"{least.name}: give at least that{hint}"
         )
 
 
-def _given(config: Config, key: str) -> Decimal | None:
-    """A number a person gave for a plug-in in use; None for a default."""
+def _value(config: Config, key: str) -> Decimal | None:
+    """A number of a plug-in that is in use; None when it is not."""
     path, _, name = key.rpartition(".")
     for plugin in (config.strategy, *config.rules):
-        if path == f"{plugin.family.value}.{plugin.name}" and name in plugin.table:
-            return Decimal(str(plugin.table[name]))
+        if path == f"{plugin.family.value}.{plugin.name}":
+            value = getattr(plugin.build(), name, None)
+            return None if value is None else Decimal(str(value))
     return None
 
 

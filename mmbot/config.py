@@ -25,11 +25,10 @@ Flags are put into the same tables before anything is checked, so a flag and a f
 for the same reasons in the same words. Secrets are never read from a file of this kind.
 """
 
-import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -43,11 +42,13 @@ from mmbot.errors import ConfigError
 from mmbot.registry import Family, build, load, load_plugins, names
 from mmbot.settings import check, manual, settings_class, unknown
 
-SIM_SEED = 1
-SIM_START = datetime(2025, 6, 2, 12, tzinfo=UTC)
+_TABLES = ("desk", "strategy", "risk", "sim", "store")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""
+
+SIM_SEED = 1
+SIM_START = datetime(2025, 6, 2, 12, tzinfo=UTC)
 
 STRIKE_MAX = Decimal(10**9)
 YEARS = range(2000, 2100)
@@ -144,14 +145,6 @@ class Config:
         return key in self.origins
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A venue's key pair. The secret stays out of every repr, log line and traceback."""
-
-    key: str
-    secret: str = field(repr=False)
-
-
 DEFAULT_STRATEGY = "improve_top"
 DEFAULT_RULES = (
     "stale_market",
@@ -190,47 +183,6 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     return Config(desk, sim, store, strategy, rules, plugins, path, dict(written.origins))
 
 
-def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials:
-    """The key pair for a mode, from the environment or else from `folder`/.env.
-
-    Every mode has a pair of its own, so that a real key is never sent elsewhere: for Deribit
-    DERIBIT_API_KEY and DERIBIT_API_SECRET, DERIBIT_TESTNET_API_KEY and DERIBIT_TESTNET_API_SECRET,
-    and for the simulator MMBOT_SIM_KEY and MMBOT_SIM_SECRET (both "sim" unless set).
-
-    Raises ConfigError where a real pair is missing or incomplete.
-    """
-    known = {**_env_file(folder / ".env"), **os.environ}
-    if mode is Mode.SIM:
-        return Credentials(
-            known.get("MMBOT_SIM_KEY") or "sim", known.get("MMBOT_SIM_SECRET") or "sim"
-        )
-    assert mode in (Mode.TESTNET, Mode.LIVE), mode
-    prefix = f"{venue.upper()}_TESTNET_API" if mode is Mode.TESTNET else f"{venue.upper()}_API"
-    names_wanted = (f"{prefix}_KEY", f"{prefix}_SECRET")
-    key, secret = (known.get(name) or "" for name in names_wanted)
-    missing = [name for name, value in zip(names_wanted, (key, secret), strict=True) if not value]
-    if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        raise ConfigError(
-            f"--{mode.value} needs credentials: {' and '.join(missing)} {verb} not set; put them "
-            f"into the environment or into {folder / '.env'}"
-        )
-    return Credentials(key, secret)
-
-
-def _env_file(path: Path) -> dict[str, str | None]:
-    from dotenv import dotenv_values
-
-    try:
-        return dict(dotenv_values(path))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from error
-
-
-_TABLES = ("desk", "strategy", "risk", "sim", "store")
-
-
 # What was written ---------------------------------------------------------------------------------
 
 
@@ -256,10 +208,12 @@ class _Written:
         return cast(dict[str, object], found[name]) if name else found
 
     def put(self, path: str, key: str, value: object, origin: str) -> None:
+        """Write a value into a table, over what stands there."""
         self.table(path)[key] = value
         self.origins[f"{path}.{key}"] = origin
 
     def where(self, path: str) -> Callable[[str], str]:
+        """Key of that table -> where it was given, or else where the table begins."""
         return lambda key: self.origins.get(
             f"{path}.{key}" if key else path, self.origins.get(path, "default")
         )
@@ -272,6 +226,8 @@ _SECRET = re.compile(
 
 
 def _read(path: Path) -> _Written:
+    """The tables of a desk file. Raises ConfigError for what is no such file, names a table that
+    does not exist, or holds a secret."""
     text = _text(path)
     try:
         document = tomllib.loads(text, parse_float=Decimal)
@@ -627,3 +583,17 @@ def _check_plugins(strategy: PluginTable, rules: tuple[PluginTable, ...]) -> Non
     # Rules first: a strategy may have inherited a bad limit that was written for its rule.
     for plugin in (*rules, strategy):
         plugin.build()
+    _check_widths(strategy, rules)
+
+
+def _check_widths(strategy: PluginTable, rules: tuple[PluginTable, ...]) -> None:
+    """A width and a least width, both given, that cannot both be kept."""
+    width = strategy.table.get("spread_bps")
+    for rule in rules:
+        least = rule.table.get("bps") if rule.name == "min_spread" else None
+        if width is None or least is None or Decimal(str(width)) >= Decimal(str(least)):
+            continue
+        raise ConfigError(
+            f"{strategy.where('spread_bps')} and {rule.where('bps')} contradict each other: quotes "
+            f"{width} bps wide are never {least} bps apart; raise the first or lower the second"
+        )

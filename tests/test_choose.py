@@ -1,6 +1,7 @@
 """Which instruments a configuration names, and that its numbers mean something on them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def test_a_file_is_told_its_own_line(tmp_path: Path) -> None:
     ("flags", "said"),
     [
         ({"--size": "0.5"}, "--size: strategy.improve_top.size = 0.5 is below the smallest order"),
-        ({"--size": "0.5"}, "1 ETH on ETH-6JUN25-2800-C: raise it, or leave it out"),
+        ({"--size": "0.5"}, "1 ETH on ETH-6JUN25-2800-C: give at least that"),
         ({"--max-position": "0.5"}, "--max-position: risk.max_position.limit = 0.5 is below"),
         ({"--max-exposure": "0.5"}, "--max-exposure: risk.max_exposure.limit = 0.5 is below"),
         ({"--min-spread": "5"}, "--min-spread: risk.min_spread.bps applies to perpetuals and fu"),
@@ -176,6 +177,15 @@ def test_a_value_that_one_of_them_can_meet_stands() -> None:
 
 def test_a_default_size_below_the_minimum_is_no_reason_to_refuse() -> None:
     assert chosen({"--symbols": "BTC-PERPETUAL"}) == ["BTC-PERPETUAL"]
+
+
+def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
+    coarse = [replace(i, min_amount=Decimal(1000)) for i in options(2800)]
+    flags = {"--expiry": "20250606", "--strikes": "2800"}
+    with pytest.raises(ConfigError, match=r"default: risk\.max_position\.limit = 10 .* with --max-position"):
+        choose(coarse, load_config(flags))
+    wide = {**flags, "--max-position": "5000", "--max-exposure": "20000"}
+    assert len(choose(coarse, load_config(wide))) == 2
 
 
 def test_bps_mean_something_to_a_strategy_that_uses_them_on_options() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mmbot.config import Config, Mode, credentials, load_config
+from mmbot.config import Config, Mode, load_config
+from mmbot.credentials import credentials
 from mmbot.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
@@ -137,6 +138,7 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
         ({"--bid-only": True, "--ask-only": True}, "--bid-only and --ask-only contradict each"),
         ({"--all-strikes": True}, "--strikes and --all-strikes contradict each other"),
         ({"--sim": True, "--live": True}, "--sim and --live contradict each other"),
+        ({"--spread": "3", "--min-spread": "5"}, "--spread and --min-spread contradict each other"),
         ({"--paper": True}, "--paper: mode paper is not available in this version"),
         ({"--live": True, "--seed": "2"}, "--seed is for the simulated venue, but --live says"),
         ({"--testnet": True, "--at": "2025-06-02T12:00:00Z"}, "--at is for the simulated venue"),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.config import Mode, credentials
+from mmbot.config import Mode
+from mmbot.credentials import credentials
 from mmbot.errors import ConfigError
 from tests.cli.terminal import MMBOT, Terminal
 from tests.cli.test_quote import QUOTE

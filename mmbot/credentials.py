@@ -1,0 +1,54 @@
+"""A venue's key pair, from the environment or .env and from nowhere else."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmbot.config import Mode
+from mmbot.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A venue's key pair. The secret stays out of every repr, log line and traceback."""
+
+    key: str
+    secret: str = field(repr=False)
+
+
+def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials:
+    """The key pair for a mode, from the environment or else from `folder`/.env.
+
+    Every mode has a pair of its own, so that a real key is never sent elsewhere: for Deribit
+    DERIBIT_API_KEY and DERIBIT_API_SECRET, DERIBIT_TESTNET_API_KEY and DERIBIT_TESTNET_API_SECRET,
+    and for the simulator MMBOT_SIM_KEY and MMBOT_SIM_SECRET (both "sim" unless set).
+
+    Raises ConfigError where a real pair is missing or incomplete.
+    """
+    known = {**_env_file(folder / ".env"), **os.environ}
+    if mode is Mode.SIM:
+        return Credentials(
+            known.get("MMBOT_SIM_KEY") or "sim", known.get("MMBOT_SIM_SECRET") or "sim"
+        )
+    assert mode in (Mode.TESTNET, Mode.LIVE), mode
+    prefix = f"{venue.upper()}_TESTNET_API" if mode is Mode.TESTNET else f"{venue.upper()}_API"
+    names_wanted = (f"{prefix}_KEY", f"{prefix}_SECRET")
+    key, secret = (known.get(name) or "" for name in names_wanted)
+    missing = [name for name, value in zip(names_wanted, (key, secret), strict=True) if not value]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigError(
+            f"--{mode.value} needs credentials: {' and '.join(missing)} {verb} not set; put them "
+            f"into the environment or into {folder / '.env'}"
+        )
+    return Credentials(key, secret)
+
+
+def _env_file(path: Path) -> dict[str, str | None]:
+    from dotenv import dotenv_values
+
+    try:
+        return dict(dotenv_values(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
