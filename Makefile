@@ -7,7 +7,10 @@ quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 	$(BIN)/mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900
 
 test: install ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
+
+bench: install ## from a book frame to both orders on the wire, against a bare and a naive loop
+	$(BIN)/python -m tests.benchmarks
 
 install: .venv/installed ## create .venv with mmbot in it
 
