@@ -1,5 +1,8 @@
 """What events do to the state: labels, orders found at the venue, fills, positions, links."""
 
+# mypy: disable-error-code="comparison-overlap"
+# Decimals are compared with whole numbers in tuples; a status changes behind mypy's back.
+
 from dataclasses import replace
 from decimal import Decimal
 

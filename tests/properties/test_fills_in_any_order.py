@@ -1,6 +1,7 @@
 """Money is counted once: the live stream, repeated, beside the history, in any order."""
 
 from decimal import Decimal
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,16 +46,16 @@ def fresh() -> Bot:
 @given(some_fills(), st.integers(1, 3), st.randoms(use_true_random=False), st.data())
 @settings(max_examples=80, deadline=None)
 def test_stream_repeated_and_history_in_any_order_give_the_same_positions(
-    fills: list[Fill], times: int, shuffler: object, data: st.DataObject
+    fills: list[Fill], times: int, shuffler: Random, data: st.DataObject
 ) -> None:
     plain = fresh()
     plain.turn(*(ev.Filled(fill) for fill in fills))
 
     bot = fresh()
-    steps: list[Fill | list[Fill]] = [*(fills * times)]
+    steps: list[Fill | list[Fill]] = [*fills] * times
     for _ in range(data.draw(st.integers(0, 3))):
         steps.append(data.draw(st.lists(st.sampled_from(fills), unique=True)))  # what REST returns
-    shuffler.shuffle(steps)  # type: ignore[attr-defined]  # a random.Random
+    shuffler.shuffle(steps)
     for step in steps:
         if isinstance(step, list):
             bot.ask_again()

@@ -172,15 +172,16 @@ def test_limits_hold_when_everything_rests_and_one_side_is_filled(data: st.DataO
             for label in ledger.open
             if label not in ledger.flying and bot.state.orders.by_label[label].status is Status.LIVE
         ]
-        if live and data.draw(st.booleans(), "traded"):
+        traded: bool = data.draw(st.booleans(), "traded")
+        if live and traded:
             label = data.draw(st.sampled_from(live), "which")
             fill = ledger.trade(bot, label, Decimal(data.draw(st.integers(1, 5))) * unit)
             if ledger.open[label].may_fill <= 0:
                 del ledger.open[label]
                 bot_order = bot.state.orders.by_label[label]
                 done = bot.says(bot_order, ev.OrderState.FILLED, filled=bot_order.amount)
-                events = data.draw(st.permutations([ev.Filled(fill), done]), "order")
-                for event in events:
+                said: list[ev.Event] = [ev.Filled(fill), done]
+                for event in data.draw(st.permutations(said), "order"):
                     ledger.note(bot.turn(event))
                     ledger.check()
             else:

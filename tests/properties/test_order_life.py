@@ -331,7 +331,7 @@ class OrderLife(RuleBasedStateMachine):
 
 TestOrderLife = OrderLife.TestCase
 TestOrderLife.settings = settings(
-    max_examples=80,
+    max_examples=150,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
