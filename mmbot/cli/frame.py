@@ -1,11 +1,13 @@
 """What `mmbot quote` shows: one status frame at a time, and the summary at the end. Plain data.
 
-The composition root fills them from the engine; the screen and the summary draw them. Prices are
-in the instrument's quote unit, amounts in its amount unit (core.types), money in USD.
+The composition root fills them from the engine; the screen and the summary draw them. The same
+frames, kept in the store once a second, are what `mmbot status` reads. Prices are in the
+instrument's quote unit, amounts in its amount unit (core.types), money in USD.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 
 from mmbot.core.why import Why
 
@@ -31,6 +33,36 @@ class InstrumentRow:
     age_s: float | None
     """Since the market data last gave a sign of life."""
     why: Why
+    symbol: str = ""
+    """ccxt's name of it."""
+    open_orders: int = 0
+    """Of ours, in flight and unknown ones included."""
+    last_fill_s: float | None = None
+    """Since the newest fill."""
+    book: str = ""
+    """What is wrong with the book, in a word or two; empty while it may be trusted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOrder:
+    """An open order on the account that is not ours."""
+
+    instrument: str
+    side: str
+    price: Decimal
+    amount: Decimal
+    label: str
+    order_id: str
+
+
+class Doing(Enum):
+    """What an engine is about."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    KILLED = "killed"
+    """The kill switch is tripped: nothing is quoted, everything of ours is cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +101,15 @@ class StatusFrame:
     fills: int
     pnl: Pnl
     rows: tuple[InstrumentRow, ...]
+    doing: Doing = Doing.RUNNING
+    market_up: bool = False
+    trading_up: bool = False
+    """The two connections: public data, and orders."""
+    equity: dict[str, Decimal] = field(default_factory=dict)
+    """Account value by currency, as the venue last stated it; currencies without any left out."""
+    equity_usd: float | None = None
+    """Their sum at the present index; None while one of them has none."""
+    foreign: tuple[ForeignOrder, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,23 @@
 
 from decimal import Decimal
 
-from mmbot.cli.frame import InstrumentRow, OrderCounts, Pnl, StatusFrame, Summary
-from mmbot.core.books import Market
+from mmbot.cli.frame import (
+    Doing,
+    ForeignOrder,
+    InstrumentRow,
+    OrderCounts,
+    Pnl,
+    StatusFrame,
+    Summary,
+)
+from mmbot.core.books import Market, distrust
 from mmbot.core.inventory import Pnl as Money
 from mmbot.core.orders import Order, Status
-from mmbot.core.state import State
-from mmbot.core.types import SECOND, Instrument, Kind, Level, Nanos, Side, to_decimal
+from mmbot.core.state import Account, State
+from mmbot.core.types import MS, SECOND, Instrument, Kind, Level, Nanos, Side, to_decimal
 from mmbot.core.why import Why
+
+DOLLARS = ("USD", "USDC", "USDT")
 
 
 def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFrame:
@@ -28,6 +38,22 @@ def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFr
         fills=_fills(state),
         pnl=_pnl(state),
         rows=tuple(_row(state, market, now_ns) for market in state.markets.values()),
+        doing=_doing(state),
+        market_up=account.market_up,
+        trading_up=account.trading_up,
+        equity={name: held.equity for name, held in account.equity.items() if held.equity},
+        equity_usd=_equity_usd(state, account),
+        foreign=tuple(
+            ForeignOrder(
+                instrument=order.instrument.removeprefix(f"{venue}:"),
+                side=order.side.value,
+                price=order.price,
+                amount=order.amount - order.filled,
+                label=order.label or "",
+                order_id=order.order_id,
+            )
+            for order in account.foreign.values()
+        ),
     )
 
 
@@ -88,6 +114,25 @@ def _link(state: State, venue: str) -> tuple[str, bool]:
     return "up", True
 
 
+def _doing(state: State) -> Doing:
+    if state.latch.tripped is not None:
+        return Doing.KILLED
+    if state.stopping is not None:
+        return Doing.STOPPING
+    return Doing.RUNNING if state.paused is None else Doing.PAUSED
+
+
+def _equity_usd(state: State, account: Account) -> float | None:
+    index = {m.instrument.underlying: m.index for m in state.markets.values() if m.index > 0}
+    total = 0.0
+    for currency, held in account.equity.items():
+        rate = 1.0 if currency in DOLLARS else index.get(currency)
+        if held.equity and rate is None:
+            return None
+        total += float(held.equity) * (rate or 0.0)
+    return total if account.equity else None
+
+
 def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
     instrument = market.instrument
     orders = list(state.orders.on(instrument.id))
@@ -96,6 +141,7 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
     position = state.inventory.of(instrument)
     account = state.account(instrument.venue)
     heard_ns = max(market.received_ns, account.alive_ns)
+    distrusted = distrust(market, now_ns - heard_ns)
     return InstrumentRow(
         instrument=instrument.name,
         market_bid=_others(market, Side.BUY),
@@ -110,6 +156,14 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
         pnl_usd=_usd(market, state.inventory.session(instrument, _mark(market)).total),
         age_s=(now_ns - heard_ns) / SECOND if heard_ns else None,
         why=_why(market),
+        symbol=instrument.symbol,
+        open_orders=sum(1 for order in orders if order.working),
+        last_fill_s=(
+            max(0.0, (now_ns - position.last_fill_ms * MS) / SECOND)
+            if position.last_fill_ms
+            else None
+        ),
+        book=distrusted.value if distrusted is not None else "",
     )
 
 
@@ -154,7 +208,7 @@ def _delta(market: Market, amount: Decimal) -> float | None:
 
 def _in_usd(instrument: Instrument) -> bool:
     """Whether the settlement currency is a dollar already."""
-    return instrument.settlement in ("USD", "USDC", "USDT")
+    return instrument.settlement in DOLLARS
 
 
 def _usd(market: Market, amount: Decimal) -> float | None:
