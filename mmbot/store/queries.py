@@ -25,6 +25,7 @@ from mmbot.core.types import (
 from mmbot.store import commands, latch, schema
 from mmbot.store.booking import OPENING, PositionRow
 from mmbot.store.database import Database, open_existing
+from mmbot.store.lease import Process
 from mmbot.store.locations import Location
 from mmbot.store.records import Command, LatchState, Seat
 
@@ -52,8 +53,7 @@ class LeaseRow:
     """Who has the seat, and until when (wall time)."""
 
     run: int
-    host: str
-    pid: int
+    process: Process
     renewed_ns: Nanos
     expires_ns: Nanos
 
@@ -412,8 +412,7 @@ def _run(row: RowMapping) -> RunRow:
 def _lease(row: RowMapping) -> LeaseRow:
     return LeaseRow(
         run=row["run"],
-        host=row["host"],
-        pid=row["pid"],
+        process=Process(row["host"], row["pid"], row["birth"]),
         renewed_ns=row["renewed_ns"],
         expires_ns=row["expires_ns"],
     )
