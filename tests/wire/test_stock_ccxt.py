@@ -170,3 +170,62 @@ async def test_wrong_keys_are_refused() -> None:
         async with stock_client(venue, "other", "sim") as client:
             with pytest.raises(ccxt.AuthenticationError, match="13004"):
                 await within(client.fetch_balance())
+
+
+PRODUCTS = {
+    "BTC-27JUN25": "BTC/USD:BTC-250627",
+    "ETH_USDC-PERPETUAL": "ETH/USDC:USDC",
+    "BTC_USDC-6JUN25-105000-C": "BTC/USDC:USDC-250606-105000-C",
+    "XRP_USDC-6JUN25-2d2-C": "XRP/USDC:USDC-250606-2.2-C",
+}
+
+
+async def test_every_product_has_the_symbol_ccxt_gives_it() -> None:
+    async with busy_venue() as venue, stock_client(venue) as client:
+        markets = await within(client.load_markets())
+        by_id = {market["id"]: symbol for symbol, market in markets.items()}
+        assert {name: by_id[name] for name in PRODUCTS} == PRODUCTS
+        assert len(by_id) == len(venue.exchange.listings)
+        for symbol, market in markets.items():
+            assert client.market_id(symbol) == market["id"]
+        option = markets[PRODUCTS["XRP_USDC-6JUN25-2d2-C"]]
+        assert (option["strike"], option["settle"], option["linear"]) == (2.2, "USDC", True)
+        future = markets[PRODUCTS["BTC-27JUN25"]]
+        assert (future["future"], future["inverse"], future["contractSize"]) == (True, True, 10)
+        assert markets["BTC/USD:BTC-250606"]["maker"] == -0.0001
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "far_ask", "currency"),
+    [
+        ("BTC-27JUN25", 100, 106_000, "BTC"),
+        ("ETH_USDC-PERPETUAL", 0.1, 2_880, "USDC"),
+        ("BTC_USDC-6JUN25-105000-C", 0.02, 3_000, "USDC"),
+        ("XRP_USDC-6JUN25-2d2-C", 1000, 0.1, "USDC"),
+    ],
+)
+async def test_every_product_is_traded(
+    name: str, amount: float, far_ask: float, currency: str
+) -> None:
+    symbol = PRODUCTS[name]
+    async with busy_venue() as venue, stock_client(venue) as client:
+        ticker = await within(client.fetch_ticker(symbol))
+        assert 0 < ticker["bid"] < ticker["ask"]
+        bought = await within(client.create_order(symbol, "market", "buy", amount))
+        assert (bought["status"], bought["filled"]) == ("closed", amount)
+        (trade,) = await within(client.fetch_my_trades(symbol))
+        assert trade["fee"]["currency"] == currency
+        assert trade["fee"]["cost"] > 0
+        (position,) = await within(client.fetch_positions([symbol]))
+        assert position["side"] == "long"
+        resting = await within(client.create_order(symbol, "limit", "sell", amount, far_ask))
+        assert resting["status"] == "open"
+        await within(client.cancel_order(resting["id"], symbol))
+
+
+async def test_funding_rates_are_read() -> None:
+    async with busy_venue() as venue, stock_client(venue) as client:
+        await within(client.load_markets())
+        rate = await within(client.fetch_funding_rate(PERPETUAL))
+        assert rate["fundingRate"] == 0
+        assert await within(client.fetch_funding_rate_history(PERPETUAL)) == []
