@@ -317,7 +317,7 @@ class Flow:
 
     Funding: `money` received (negative: paid), in `currency`. Delivery: the position of an expired
     instrument ends at `price` (its payoff, in the quote unit) for `fee`. Transfer: `money` came in
-    or went out; no instrument.
+    or went out; no instrument. `index`: USD per coin at that moment, where it is known.
     """
 
     ref: str
@@ -328,6 +328,7 @@ class Flow:
     venue_ms: int
     price: Decimal | None = None
     fee: Decimal = ZERO
+    index: Decimal | None = None
 
 
 Level = tuple[float, float]

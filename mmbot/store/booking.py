@@ -7,7 +7,7 @@ is no fill (openings, funding, deliveries, transfers) is an entry, by (venue, ac
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -16,17 +16,18 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from mmbot.core.inventory import Position
 from mmbot.core.orders import Status
-from mmbot.core.types import ZERO, Flow, FlowKind, Instrument, InstrumentId
+from mmbot.core.types import ZERO, FlowKind, Instrument, InstrumentId
 from mmbot.store import schema
 from mmbot.store.records import (
     Audited,
     EquitySampled,
     FillBooked,
     FlowBooked,
+    MarkSampled,
     Money,
     OrderNoted,
-    PnlSampled,
     PositionOpened,
+    Sample,
     Seat,
     StatusPublished,
 )
@@ -65,6 +66,7 @@ def book(
     for moved in books.values():
         if moved.changed:
             _save(connection, seat, moved, now_ns)
+            _keep_terms(connection, moved.position.instrument)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +194,14 @@ def _save(connection: Connection, seat: Seat, book: _Book, now_ns: int) -> None:
         connection.execute(insert(table).values({**key, **values}))
 
 
+def _keep_terms(connection: Connection, instrument: Instrument) -> None:
+    table = schema.instruments
+    known = select(table.c.instrument).where(table.c.instrument == instrument.id)
+    if connection.execute(known).first() is None:
+        terms = as_json(asdict(instrument))
+        connection.execute(insert(table).values(instrument=instrument.id, terms=terms))
+
+
 def _insert(
     connection: Connection, seat: Seat, run: int, record: Money, held: Decimal, now_ns: int
 ) -> bool:
@@ -209,7 +219,7 @@ def _insert(
             values = _opening_row(record)
         case FlowBooked():
             key = account | {"kind": record.flow.kind.value, "ref": record.flow.ref}
-            values = _flow_row(record.flow, held)
+            values = _flow_row(record, held)
     same = (table.c[name] == value for name, value in key.items())
     if connection.execute(select(table.c.run).where(*same)).first() is not None:
         return False
@@ -245,10 +255,12 @@ def _opening_row(record: PositionOpened) -> dict[str, Any]:
         "money": ZERO,
         "fee": ZERO,
         "at_ms": record.at_ms,
+        "index": None,
     }
 
 
-def _flow_row(flow: Flow, held: Decimal) -> dict[str, Any]:
+def _flow_row(record: FlowBooked, held: Decimal) -> dict[str, Any]:
+    flow = record.flow
     return {
         "instrument": flow.instrument,
         "currency": flow.currency,
@@ -257,6 +269,7 @@ def _flow_row(flow: Flow, held: Decimal) -> dict[str, Any]:
         "money": flow.money,
         "fee": flow.fee,
         "at_ms": flow.venue_ms,
+        "index": flow.index,
     }
 
 
@@ -305,17 +318,21 @@ def sample(
     connection: Connection,
     seat: Seat,
     run: int,
-    samples: Iterable[EquitySampled | PnlSampled],
+    samples: Iterable[Sample],
 ) -> None:
-    """Append account values and profits."""
+    """Append account values, profits and marks."""
     equities: list[dict[str, Any]] = []
     profits: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
     for one in samples:
         row = {"run": run, "venue": seat.venue, "account": seat.account, "at_ns": one.at_ns}
         if isinstance(one, EquitySampled):
             stated = one.equity
             row |= {"currency": stated.currency, "equity": stated.equity, "balance": stated.balance}
-            equities.append(row)
+            equities.append(row | {"desk_ms": one.desk_ms})
+        elif isinstance(one, MarkSampled):
+            names = ("instrument", "desk_ms", "mark", "index", "accrued")
+            marks.append(row | {name: getattr(one, name) for name in names})
         else:
             pnl = one.pnl
             row |= {
@@ -333,6 +350,8 @@ def sample(
         connection.execute(insert(schema.equity_samples), equities)
     if profits:
         connection.execute(insert(schema.pnl_samples), profits)
+    if marks:
+        connection.execute(insert(schema.mark_samples), marks)
 
 
 def audit(connection: Connection, run: int | None, events: Iterable[Audited]) -> None:

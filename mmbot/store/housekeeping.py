@@ -28,6 +28,7 @@ def _old(before_ns: Nanos) -> tuple[tuple[Table, ColumnElement[bool]], ...]:
         (commands, commands.c.taken_ns < before_ns),
         (schema.equity_samples, schema.equity_samples.c.at_ns < before_ns),
         (schema.pnl_samples, schema.pnl_samples.c.at_ns < before_ns),
+        (schema.mark_samples, schema.mark_samples.c.at_ns < before_ns),
     )
 
 

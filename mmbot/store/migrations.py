@@ -6,7 +6,7 @@ it has not seen, all in one transaction, so that it is never between two version
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, inspect, select, update
 
 from mmbot.store import schema
 
@@ -16,7 +16,17 @@ def create_everything(connection: Connection) -> None:
     schema.metadata.create_all(connection)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_everything,)
+def add_what_reports_need(connection: Connection) -> None:
+    """Version 2: marks after fills, contract terms, and the index of what is no trade."""
+    create_everything(connection)
+    for table, column in ((schema.entries, "index"), (schema.equity_samples, "desk_ms")):
+        known = {found["name"] for found in inspect(connection).get_columns(table.name)}
+        if column not in known:
+            kind = table.c[column].type.compile(connection.dialect)
+            connection.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column}" {kind}')
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_everything, add_what_reports_need)
 """The function at index n leads from version n to n + 1."""
 
 

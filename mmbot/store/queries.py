@@ -16,6 +16,7 @@ from mmbot.core.inventory import Pnl
 from mmbot.core.types import (
     Equity,
     Fill,
+    Instrument,
     InstrumentId,
     Label,
     Liquidity,
@@ -30,6 +31,7 @@ from mmbot.store.locations import Location
 from mmbot.store.records import Command, LatchState, Seat
 
 _FETCH_ROWS = 1000
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,21 @@ class EntryRow:
     money: Decimal
     fee: Decimal
     at_ms: int
+    index: Decimal | None = None
+    """USD per coin at that moment; None where nobody said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderCount:
+    """Orders of ours that reached the venue and were last heard of on one day (UTC, counted in
+    days since 1970)."""
+
+    run: int
+    venue: str
+    account: str
+    instrument: InstrumentId
+    day: int
+    orders: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +167,21 @@ class EquityRow:
     account: str
     at_ns: Nanos
     equity: Equity
+    desk_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkRow:
+    """A mark at a moment of desk time, as in records.MarkSampled."""
+
+    run: int
+    venue: str
+    account: str
+    instrument: InstrumentId
+    desk_ms: int
+    mark: Decimal
+    index: Decimal | None
+    accrued: Decimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +393,43 @@ class Reader:
                 account=row["account"],
                 at_ns=row["at_ns"],
                 equity=Equity(row["currency"], row["equity"], row["balance"]),
+                desk_ms=row["desk_ms"],
             )
+
+    def marks(self) -> Iterator[MarkRow]:
+        """Marks, oldest first (desk time)."""
+        table = schema.mark_samples
+        names = [field.name for field in fields(MarkRow)]
+        for row in self._rows(select(table).order_by(table.c.desk_ms, table.c.id)):
+            yield MarkRow(**{name: row[name] for name in names})
+
+    def instruments(self) -> dict[InstrumentId, Instrument]:
+        """The contract terms of everything that was booked."""
+        from pydantic import TypeAdapter
+
+        reader = TypeAdapter(Instrument)
+        return {
+            InstrumentId(row["instrument"]): reader.validate_json(row["terms"])
+            for row in self._rows(select(schema.instruments))
+        }
+
+    def order_counts(self) -> list[OrderCount]:
+        """How many orders reached the venue, by run, instrument and day."""
+        table = schema.orders
+        key = [
+            table.c.run,
+            table.c.venue,
+            table.c.account,
+            table.c.instrument,
+            (table.c.venue_ms // DAY_MS).label("day"),
+        ]
+        query = (
+            select(*key, func.count().label("orders"))
+            .where(table.c.order_id != "")
+            .group_by(*key)
+            .order_by(*key)
+        )
+        return [OrderCount(**row) for row in self._rows(query)]
 
     def pnl(self, since_ns: Nanos = 0, until_ns: Nanos | None = None) -> Iterator[PnlRow]:
         """Profits, oldest first."""

@@ -121,10 +121,11 @@ class OrderNoted:
 
 @dataclass(frozen=True, slots=True)
 class EquitySampled:
-    """The account value of one currency, as the venue states it."""
+    """The account value of one currency, as the venue states it; `desk_ms` is desk time."""
 
     equity: Equity
     at_ns: int
+    desk_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,21 @@ class PnlSampled:
 
     currency: str
     pnl: Pnl
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSampled:
+    """The mark of an instrument at a moment of desk time, for reports: what became of a fill, and
+    what a position was worth when the venue stated the account's value."""
+
+    instrument: InstrumentId
+    desk_ms: int
+    mark: Decimal
+    index: Decimal | None
+    """USD per coin of the underlying."""
+    accrued: Decimal
+    """Funding of the session that is not settled yet, in settlement currency."""
     at_ns: int
 
 
@@ -159,7 +175,10 @@ class Audited:
 Money = FillBooked | PositionOpened | FlowBooked
 """What changes positions, booked in the order given."""
 
-Record = Money | OrderNoted | EquitySampled | PnlSampled | StatusPublished | Audited
+Sample = EquitySampled | PnlSampled | MarkSampled
+"""What is appended and never looked up again by the engine."""
+
+Record = Money | OrderNoted | Sample | StatusPublished | Audited
 
 
 # --- news: store -> engine --------------------------------------------------------------------

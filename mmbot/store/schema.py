@@ -196,7 +196,16 @@ entries = Table(
     Column("fee", Exact, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("booked_ns", BigInteger, nullable=False),
+    Column("index", Exact),
     UniqueConstraint("venue", "account", "kind", "ref"),
+)
+
+# The contract terms of everything that was ever booked, so that reports need no venue.
+instruments = Table(
+    "instruments",
+    metadata,
+    Column("instrument", String, primary_key=True),
+    Column("terms", Text, nullable=False),
 )
 
 positions = Table(
@@ -233,7 +242,24 @@ equity_samples = Table(
     Column("currency", String, nullable=False),
     Column("equity", Exact, nullable=False),
     Column("balance", Exact, nullable=False),
+    Column("desk_ms", BigInteger),
     Index("equity_by_time", "at_ns"),
+)
+
+mark_samples = Table(
+    "mark_samples",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("run", ForeignKey("runs.run"), nullable=False),
+    Column("venue", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("instrument", String, nullable=False),
+    Column("desk_ms", BigInteger, nullable=False),
+    Column("mark", Exact, nullable=False),
+    Column("index", Exact),
+    Column("accrued", Exact, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
+    Index("marks_by_time", "at_ns"),
 )
 
 pnl_samples = Table(

@@ -42,6 +42,7 @@ from mmbot.store.records import (
     LatchTripped,
     LeaseLate,
     LeaseLost,
+    MarkSampled,
     Money,
     News,
     OrderNoted,
@@ -49,6 +50,7 @@ from mmbot.store.records import (
     PositionOpened,
     Record,
     RunStarted,
+    Sample,
     Seat,
     Standing,
     StatusPublished,
@@ -303,7 +305,7 @@ class _Kept:
     """What the thread has taken from the queue and not yet committed."""
 
     money: list[Money] = field(default_factory=list)
-    samples: list[EquitySampled | PnlSampled] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
     status: StatusPublished | None = None
     orders: dict[Label, OrderNoted] = field(default_factory=dict)
@@ -331,7 +333,7 @@ class _Kept:
                 self.money.append(record)
             case OrderNoted():
                 self.orders[record.label] = record
-            case EquitySampled() | PnlSampled():
+            case EquitySampled() | PnlSampled() | MarkSampled():
                 self.samples.append(record)
             case Audited():
                 self.audits.append(record)

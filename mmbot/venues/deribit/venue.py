@@ -487,6 +487,7 @@ class DeribitVenue:
             venue_ms=int(row["timestamp"]),
             price=price,
             fee=_decimal(row["commission"]) if kind is FlowKind.DELIVERY else ZERO,
+            index=_decimal(row["index_price"]) if row.get("index_price") else None,
         )
 
     async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
