@@ -47,6 +47,12 @@ RESYNC_EVERY_NS: Nanos = 30 * SECOND
 SEQUENCES_MAX = 1 << 24
 """Labels of one run: 24 bits beside the run's 28, so that the pair fits a 53-bit integer."""
 
+TICK_MARKETS = 8
+"""Markets a Tick has looked at though nothing happened there; the next Tick takes the next ones."""
+
+SILENCE_NS: Nanos = 1500 * MS
+"""With no round trip for this long, a Tick looks at every market: books may be stale."""
+
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -137,6 +143,8 @@ class State:
     """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
     opening_index: dict[str, float] = field(default_factory=dict)
     """Per coin, its first index of this run, in USD."""
+    next_market: int = 0
+    """Where the next Tick begins to look at markets in which nothing happened."""
     worst_coin: dict[str, Decimal] = field(default_factory=dict)
     """Per underlying, the sum of all markets' worst-case exposure, in coin."""
     journal: list[Entry] = field(default_factory=list)
@@ -579,8 +587,12 @@ def _tick(state: State, now_ns: Nanos) -> None:
     for order in state.orders.all():
         if order.status is Status.LIVE and not order.remaining:  # and nobody has said that it ended
             due(state.account_of(order.instrument), now_ns + RESYNC_DELAY_NS)
-    for instrument in state.markets:
-        state.dirty[instrument] = None
+    silent = any(now_ns - a.alive_ns > SILENCE_NS for a in state.accounts.values())
+    instruments = list(state.markets)
+    count = len(instruments) if silent else min(TICK_MARKETS, len(instruments))
+    for step in range(count):
+        state.touch(instruments[(state.next_market + step) % len(instruments)])
+    state.next_market += count
 
 
 def _withdraw(state: State, now_ns: Nanos) -> None:

@@ -14,7 +14,7 @@ from mmbot.core.intents import Amend, Cancel, CancelAll, Place, ReserveLabels, S
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.turn import Desk, turn
-from mmbot.core.types import SECOND, Side
+from mmbot.core.types import SECOND, InstrumentId, Side
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
@@ -870,3 +870,27 @@ def test_the_first_turn_is_not_a_gap() -> None:
     bot.now_ns = NOW_NS + 100 * SECOND
     bot.connect()
     assert bot.state.latch.tripped is None
+
+
+# --- many markets -----------------------------------------------------------------------------
+
+
+def test_a_tick_looks_at_some_markets_in_turn_and_at_all_of_them_in_silence() -> None:
+    options = [
+        an_option(id=InstrumentId(f"deribit:OPTION-{n}"), name=f"OPTION-{n}") for n in range(20)
+    ]
+    bot = Bot.quoting(*options)
+    bot.turn(bot.alive(), *(bot.book(instrument=option) for option in options))
+
+    def looked_at(after_s: float) -> int:
+        bot.puppet.views.clear()
+        bot.turn(ev.Tick(), after_s=after_s)
+        return len(bot.puppet.views)
+
+    assert [looked_at(0.1) for _ in range(5)] == [8] * 5
+    seen = set()
+    for _ in range(3):
+        looked_at(0.1)
+        seen |= {view.instrument.id for view in bot.puppet.views}
+    assert len(seen) == 20
+    assert looked_at(1.0) == 20
