@@ -21,7 +21,6 @@ Margin is a model: floats, in settlement currency.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 
 from mmbot.sim.listing import Kind, Listing, Right, Side
@@ -58,13 +57,13 @@ class Resting:
     buys_value: float = 0.0  # sum of amount x price
     sells: float = 0.0
 
-    def add(self, side: Side, amount: Decimal, price: Decimal) -> None:
+    def add(self, side: Side, amount: float, price: float) -> None:
         """Count one more order."""
         if side is Side.BUY:
-            self.buys += float(amount)
-            self.buys_value += float(amount * price)
+            self.buys += amount
+            self.buys_value += amount * price
         else:
-            self.sells += float(amount)
+            self.sells += amount
 
 
 def of_position(listing: Listing, size: float, prices: Prices) -> Margin:

@@ -649,14 +649,15 @@ class Exchange:
         size = float(position.size) if position is not None else 0.0
         return margin.initial_with_orders(self.terms(name), size, resting, self._prices(name))
 
-    def _resting(
-        self, owner: Account, currency: str, without: Order | None = None
-    ) -> dict[str, Resting]:
+    def _resting(self, owner: Account, currency: str) -> dict[str, Resting]:
         found: dict[str, Resting] = {}
         for order in owner.open_orders.values():
-            if order is not without and self.listings[order.name].settlement == currency:
-                orders = found.setdefault(order.name, Resting())
-                orders.add(order.side, order.open_amount, order.price)
+            orders = found.get(order.name)
+            if orders is None:
+                if self.listings[order.name].settlement != currency:
+                    continue
+                orders = found[order.name] = Resting()
+            orders.add(order.side, float(order.open_amount), float(order.price))
         return found
 
     def _is_covered(
@@ -672,13 +673,20 @@ class Exchange:
         if not owner.followed:
             return True
         listing = book.listing
-        currency = listing.settlement
-        wished = self._resting(owner, currency, without=replaces).get(listing.name, Resting())
-        wished.add(side, amount, price)
-        now = self._resting(owner, currency).get(listing.name, Resting())
-        more = self._initial(owner, listing.name, wished) - self._initial(owner, listing.name, now)
+        before, after = Resting(), Resting()
+        for order in owner.open_orders.values():
+            if order.name == listing.name:
+                open_amount, at = float(order.open_amount), float(order.price)
+                before.add(order.side, open_amount, at)
+                if order is not replaces:
+                    after.add(order.side, open_amount, at)
+        after.add(side, float(amount), float(price))
+        more = self._initial(owner, listing.name, after) - self._initial(
+            owner, listing.name, before
+        )
         if more <= 0:
             return True
+        currency = listing.settlement
         needed = self.margin_of(owner.name, currency).initial + more
         return needed <= float(self.margin_balance(owner.name, currency))
 

@@ -56,13 +56,13 @@ def test_positions(
     maintenance: float,
 ) -> None:
     found = of_position(listing, size, Prices(mark, underlying))
-    assert found == Margin(pytest.approx(initial), pytest.approx(maintenance))
+    assert (found.initial, found.maintenance) == pytest.approx((initial, maintenance))
 
 
 def resting(*orders: tuple[Side, str, str]) -> Resting:
     found = Resting()
     for side, amount, price in orders:
-        found.add(side, D(amount), D(price))
+        found.add(side, float(amount), float(price))
     return found
 
 
@@ -142,5 +142,5 @@ class TestTheExchange:
         assert isinstance(exchange.place("ann", wish, 0), Placed)
         margin = exchange.margin_of("ann", "ETH")
         # Initial with the order: 3 x 0.18; maintenance of the 2 held: 2 x 0.105.
-        assert margin == Margin(pytest.approx(0.54), pytest.approx(0.21))
+        assert (margin.initial, margin.maintenance) == pytest.approx((0.54, 0.21))
         assert exchange.margin_of("ann", "USDC") == Margin(0.0, 0.0)

@@ -222,15 +222,20 @@ def test_money_only_changes_hands_through_a_settlement() -> None:
     exchange = market.exchange
 
     def totals() -> dict[str, Decimal]:
-        found = Counter(exchange.fees_collected)
-        found.update(exchange.held)
-        for account in exchange.accounts.values():
-            for money in (account.cash, account.session, account.funding):
-                found.update(money)
+        found = dict.fromkeys(exchange.currencies, D(0))
+        accounts = exchange.accounts.values()
+        for money in (
+            exchange.fees_collected,
+            exchange.held,
+            *(each for one in accounts for each in (one.cash, one.session, one.funding)),
+        ):
+            for currency, amount in money.items():
+                found[currency] += amount
+        for account in accounts:
             for position in account.positions.values():
                 if position.listing.kind is not Kind.OPTION:
                     found[position.listing.settlement] -= position.cost
-        return dict(found)
+        return found
 
     before = totals()
     buy(market, CALL)

@@ -81,8 +81,9 @@ class TestByHand:
         assert cash(exchange) == gained(exchange) == D("-0.05") - D("0.0006")
         assert exchange.accounts["ann"].positions == {}
         entry = the_log(exchange)[-1]
-        assert (entry.type, entry.price, entry.position) == (EntryType.DELIVERY, 2400, 0)
-        assert (entry.cashflow, entry.change, entry.commission) == (D("-0.05"), D("-0.05"), 0)
+        assert entry.type is EntryType.DELIVERY
+        assert (entry.price, entry.position) == (D(2400), D(0))
+        assert (entry.cashflow, entry.change, entry.commission) == (D("-0.05"), D("-0.05"), D(0))
 
     def test_the_profit_of_the_session_before_delivery_is_paid_with_it(self) -> None:
         exchange = an_exchange()
@@ -145,7 +146,7 @@ class TestByHand:
         assert cash(exchange) == gained(exchange) == -bought + D(paid) - D(fee)
         assert cash(exchange, "bob") == sold - D(paid) - D(fee)
         entry = the_log(exchange)[-1]
-        assert (entry.cashflow, entry.commission, entry.position) == (D(paid), D(fee), 0)
+        assert (entry.cashflow, entry.commission, entry.position) == (D(paid), D(fee), D(0))
         assert (entry.side, entry.index) == ("close sell", D(delivery))
         assert the_log(exchange, "bob")[-1].side == "close buy"
 
@@ -230,9 +231,22 @@ class TestSession:
         settle_session(exchange, 5)
         assert exchange.accounts["ann"].positions == {}
         settled = exchange.accounts["ann"].settlements[-1]
-        assert (settled.session_profit, settled.position) == (D("0.25"), 0)
+        assert (settled.session_profit, settled.position) == (D("0.25"), D(0))
         settle_session(exchange, 6)
         assert len(exchange.accounts["ann"].settlements) == 1
+
+    def test_what_options_realized_is_cash_already_and_counted_anew(self) -> None:
+        exchange = an_exchange()
+        trade(exchange, CALL, Side.BUY, "2", "0.03")
+        trade(exchange, CALL, Side.SELL, "1", "0.04")
+        position = exchange.position("ann", CALL.name)
+        before = cash(exchange)
+        assert position.realized == D("0.01")
+        settle_session(exchange, 0)
+        assert position.realized == 0
+        assert (position.size, position.average_price) == (D(1), D("0.03"))
+        assert cash(exchange) == before
+        assert the_log(exchange)[-1].type is EntryType.TRADE
 
 
 class TestTheEndOfAnInstrument:
