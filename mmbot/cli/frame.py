@@ -13,6 +13,25 @@ from mmbot.core.why import Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteRow:
+    """One quote as the strategy wants it, before the limits, and what it is built from."""
+
+    side: str
+    level: int
+    price: float
+    """The model's price, and ..."""
+    grid: Decimal | None
+    """... the same on the venue's grid; None where nothing of it is left."""
+    size: float
+    fair: float
+    why: Why
+    clamp: Why | None
+    """The bound that had the last word on the price, if any."""
+    terms: tuple[tuple[str, float], ...]
+    """Names and addends, in price units."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRow:
     """One line of the table. None: there is none, or it is not known."""
 
@@ -41,6 +60,13 @@ class InstrumentRow:
     """Since the newest fill."""
     book: str = ""
     """What is wrong with the book, in a word or two; empty while it may be trusted."""
+    mark: float | None = None
+    index: float | None = None
+    """The venue's mark price, and USD per coin of the underlying."""
+    quotes: tuple[QuoteRow, ...] = ()
+    """What `mmbot explain` shows."""
+    reasons: dict[str, Why] = field(default_factory=dict)
+    """By side: why it is quoted as it is, or why not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

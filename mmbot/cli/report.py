@@ -8,6 +8,7 @@ from mmbot.cli.frame import (
     InstrumentRow,
     OrderCounts,
     Pnl,
+    QuoteRow,
     StatusFrame,
     Summary,
 )
@@ -15,7 +16,7 @@ from mmbot.core.books import Market, distrust
 from mmbot.core.inventory import Pnl as Money
 from mmbot.core.orders import Order, Status
 from mmbot.core.state import Account, State
-from mmbot.core.types import MS, SECOND, Instrument, Kind, Level, Nanos, Side, to_decimal
+from mmbot.core.types import MS, SECOND, Instrument, Kind, Level, Nanos, Quote, Side, to_decimal
 from mmbot.core.why import Why
 
 DOLLARS = ("USD", "USDC", "USDT")
@@ -164,6 +165,24 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
             else None
         ),
         book=distrusted.value if distrusted is not None else "",
+        mark=market.mark or None,
+        index=market.index or None,
+        quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
+        reasons={side.value: market.why[side] for side in Side if side in market.why},
+    )
+
+
+def _quote(instrument: Instrument, quote: Quote) -> QuoteRow:
+    return QuoteRow(
+        side=quote.side.value,
+        level=quote.level,
+        price=quote.price,
+        grid=instrument.snap_price(quote.price, quote.side),
+        size=quote.size,
+        fair=quote.fair,
+        why=quote.why,
+        clamp=quote.clamp,
+        terms=tuple((term.name, term.value) for term in quote.terms),
     )
 
 
