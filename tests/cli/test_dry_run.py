@@ -47,6 +47,12 @@ def dry(venue: dict[str, object], *arguments: str) -> dict[str, Any]:
     return found
 
 
+@pytest.fixture(scope="module")
+def found(venue: dict[str, object]) -> dict[str, Any]:
+    """The object of a dry run with nothing but what to quote."""
+    return dry(venue)
+
+
 def test_the_venue_sees_no_private_method_and_nothing_of_a_key(
     venue: dict[str, object], tmp_path: Path
 ) -> None:
@@ -69,8 +75,7 @@ def test_the_same_tap_sees_the_private_methods_of_a_run() -> None:
     assert {"public/auth", "private/buy", "private/sell"} <= set(tap.methods())
 
 
-def test_every_side_is_quoted_or_says_why_not(venue: dict[str, object]) -> None:
-    found = dry(venue)
+def test_every_side_is_quoted_or_says_why_not(found: dict[str, Any]) -> None:
     assert (found["mode"], found["venue"], found["dry_run"]) == ("sim", "deribit", True)
     assert [i["name"] for i in found["instruments"]] == INSTRUMENTS
     sides = [(q["instrument"], q["side"]) for q in (*found["quotes"], *found["not_quoted"])]
@@ -79,9 +84,9 @@ def test_every_side_is_quoted_or_says_why_not(venue: dict[str, object]) -> None:
 
 
 def test_a_price_is_its_terms_on_the_grid_rounded_away_from_the_market(
-    venue: dict[str, object],
+    found: dict[str, Any],
 ) -> None:
-    for quote in dry(venue)["quotes"]:
+    for quote in found["quotes"]:
         wanted, price = math.fsum(quote["terms"].values()), quote["price"]
         outward = wanted - price if quote["side"] == "buy" else price - wanted
         assert -1e-9 < outward < 0.0005  # the largest tick there is on these

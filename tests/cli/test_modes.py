@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mmbot.cli import app
 from mmbot.config import Mode
 from mmbot.credentials import credentials
 from mmbot.errors import ConfigError
@@ -84,12 +85,24 @@ def test_a_host_that_cannot_be_reached_is_one_line_and_exit_5(
     ],
 )
 def test_without_its_own_keys_it_refuses_and_asks_nobody(
-    arguments: list[str], keys: dict[str, str], missing: str, tmp_path: Path, home: Path
+    arguments: list[str],
+    keys: dict[str, str],
+    missing: str,
+    tmp_path: Path,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = quote(*arguments, keys=keys, folder=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"mmbot: {arguments[0]} needs credentials: {missing}")
-    assert done.stderr.count("\n") == 1
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mmbot", *QUOTE, *arguments])
+    with pytest.raises(SystemExit) as end:
+        app.run()
+    written = capsys.readouterr()
+    assert (end.value.code, written.out) == (2, "")
+    assert written.err.startswith(f"mmbot: {arguments[0]} needs credentials: {missing}")
+    assert written.err.count("\n") == 1
     assert not home.exists()
 
 
