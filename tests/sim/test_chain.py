@@ -6,7 +6,16 @@ from itertools import pairwise
 
 import pytest
 
-from mmbot.sim.chain import FAMILIES, Expiry, Period, expiries, listings, option, strikes
+from mmbot.sim.chain import (
+    FAMILIES,
+    Expiry,
+    Period,
+    expiries,
+    future_expiries,
+    listings,
+    option,
+    strikes,
+)
 from mmbot.sim.listing import Kind, Right
 
 MONDAY_NOON = datetime(2025, 6, 2, 12, tzinfo=UTC)
@@ -107,3 +116,63 @@ def test_days_have_no_leading_zero_in_names() -> None:
     expiry = Expiry(ms(datetime(2025, 6, 6, 8, tzinfo=UTC)), Period.WEEK)
     name = option(FAMILIES["BTC"], expiry, Decimal(105_000), Right.CALL, ms(MONDAY_NOON)).name
     assert name == "BTC-6JUN25-105000-C"
+
+
+def test_futures_are_on_two_weeklies_two_monthlies_and_every_quarterly() -> None:
+    codes_of_futures = [one.code for one in future_expiries(expiries(ms(MONDAY_NOON)))]
+    assert codes_of_futures == [
+        "6JUN25",
+        "13JUN25",
+        "27JUN25",
+        "25JUL25",
+        "29AUG25",
+        "26SEP25",
+        "26DEC25",
+        "27MAR26",
+    ]
+
+
+def test_futures_are_the_perpetual_with_an_end_and_pay_their_makers_for_a_week() -> None:
+    listed = {one.name: one for one in listings(FAMILIES["ETH"], 2_850.0, ms(MONDAY_NOON))}
+    weekly, quarterly = listed["ETH-13JUN25"], listed["ETH-27JUN25"]
+    assert weekly.kind is quarterly.kind is Kind.FUTURE
+    assert quarterly.contract_size == listed["ETH-PERPETUAL"].contract_size
+    assert quarterly.expiry_ms == ms(datetime(2025, 6, 27, 8, tzinfo=UTC))
+    assert (weekly.maker_fee, quarterly.maker_fee) == (Decimal("-0.0001"), Decimal(0))
+    assert weekly.taker_fee == Decimal("0.0005")
+
+
+def test_linear_contracts_are_priced_and_settled_in_usdc() -> None:
+    listed = {
+        one.name: one
+        for family, price in (("BTC_USDC", 105_000.0), ("ETH_USDC", 2_850.0), ("XRP_USDC", 2.2))
+        for one in listings(FAMILIES[family], price, ms(MONDAY_NOON))
+    }
+    assert all(one.settlement == "USDC" and not one.inverse for one in listed.values())
+    assert listed["BTC_USDC-6JUN25-105000-C"].min_amount == Decimal("0.01")
+    assert listed["ETH_USDC-6JUN25-2850-P"].min_amount == Decimal("0.1")
+    assert listed["BTC_USDC-PERPETUAL"].min_amount == Decimal("0.0001")
+    assert {one.index_name for one in listed.values()} == {"btc_usdc", "eth_usdc", "xrp_usdc"}
+    assert not any(one.kind is Kind.FUTURE for one in listed.values())
+    assert "XRP_USDC-PERPETUAL" not in listed
+    strikes_of_xrp = {one.strike for one in listed.values() if one.underlying == "XRP"}
+    assert Decimal("2.2") in strikes_of_xrp
+    assert "XRP_USDC-6JUN25-2d2-C" in listed
+    assert "XRP_USDC-6JUN25-2d25-P" in listed
+    assert "XRP_USDC-6JUN25-2-C" in listed
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_every_price_step_is_a_multiple_of_the_one_below(family: str) -> None:
+    terms = FAMILIES[family].options
+    ticks = [terms.tick, *(step for _, step in terms.tick_steps)]
+    for (above, step), finer in zip(terms.tick_steps, ticks, strict=False):
+        assert step % finer == 0
+        assert above % step == 0
+
+
+def test_a_chain_in_its_last_hours_is_as_wide_as_the_day_before() -> None:
+    late = ms(datetime(2025, 6, 6, 7, 59, 50, tzinfo=UTC))
+    names = [one.name for one in listings(FAMILIES["ETH"], 2_850.0, late)]
+    assert "ETH-6JUN25-2600-P" in names
+    assert "ETH-6JUN25-3100-C" in names

@@ -293,6 +293,50 @@ def test_puts_and_calls_of_a_strike_agree() -> None:
     assert call.mark_price - put.mark_price == pytest.approx(expected, abs=2e-6)
 
 
+def test_linear_options_are_worth_the_same_in_usdc() -> None:
+    market = a_market(1, ())
+    history(market, 1)
+    inverse, linear = market.ticker(PUT), market.ticker(f"ETH_USDC-{PUT.partition('-')[2]}")
+    assert inverse.underlying_price is not None
+    # The inverse mark is rounded to 1e-6 coin, which is 0.003 USDC.
+    expected = inverse.mark_price * inverse.underlying_price
+    assert linear.mark_price == pytest.approx(expected, abs=0.005)
+    assert linear.mark_iv == inverse.mark_iv
+    assert linear.greeks == inverse.greeks
+    assert linear.index_price == inverse.index_price == market.index("eth_usdc")
+    assert linear.underlying_index == "SYN.ETH_USDC-6JUN25"
+
+
+def test_dates_without_a_future_have_a_synthetic_underlying() -> None:
+    market = a_market(1, ())
+    names = {market.ticker(f"ETH-{date}-2800-C").underlying_index for date in ("4JUN25", "20JUN25")}
+    assert names == {"SYN.ETH-4JUN25", "SYN.ETH-20JUN25"}
+    weekly = market.ticker(CALL)
+    assert weekly.underlying_price == pytest.approx(
+        market.ticker("ETH-6JUN25").mark_price, abs=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BTC-27JUN25",
+        "ETH-6JUN25",
+        "BTC_USDC-PERPETUAL",
+        "ETH_USDC-6JUN25-2850-C",
+        "XRP_USDC-6JUN25-2d2-C",
+    ],
+)
+def test_every_product_has_its_crowd(name: str) -> None:
+    market = a_market(2, (name,))
+    assert prints_of(history(market, 3))
+    book = market.exchange.book(name)
+    assert book.best_bid is not None
+    assert book.best_ask is not None
+    tick = book.listing.tick_at(book.mark)
+    assert book.best_bid.price - tick <= book.mark <= book.best_ask.price + tick
+
+
 def test_every_listing_has_a_sensible_ticker() -> None:
     market = a_market(1, ())
     for name, listing in market.exchange.listings.items():
