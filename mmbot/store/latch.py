@@ -69,6 +69,12 @@ def trip(
     return Kept.FILE if _write_file(location, seat, state) else Kept.NOWHERE
 
 
+def trip_store(location: Location, why: Why, detail: str, who: str, now_ns: Nanos) -> Kept:
+    """Trip every account of a store that cannot be read: only the file can stand for that."""
+    state = LatchState(True, why, detail, who, now_ns)
+    return Kept.FILE if _write_file(location, None, state) else Kept.NOWHERE
+
+
 def rearm(location: Location, seat: Seat, reason: str, who: str, now_ns: Nanos) -> bool:
     """Allow quoting again; False when nothing was tripped. Raises StoreError."""
     in_file = _read_file(location)
@@ -150,12 +156,12 @@ def _insert(connection: Connection, seat: Seat, state: LatchState) -> None:
 # --- the file beside the store ----------------------------------------------------------------
 
 
-def _write_file(location: Location, seat: Seat, state: LatchState) -> bool:
+def _write_file(location: Location, seat: Seat | None, state: LatchState) -> bool:
     """Whether the file exists now. On a full disk it may be empty: that is enough."""
     text = orjson.dumps(
         {
-            "venue": seat.venue,
-            "account": seat.account,
+            "venue": seat.venue if seat is not None else None,
+            "account": seat.account if seat is not None else None,
             "why": state.why.name,
             "detail": state.detail,
             "who": state.who,

@@ -1,0 +1,142 @@
+"""`mmbot resume`: a person looked at it, and allows quoting again."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmbot.config import Mode
+from mmbot.errors import ConfigError
+from mmbot.settings import unknown
+
+if TYPE_CHECKING:
+    from mmbot.store.locations import Location
+    from mmbot.store.records import LatchState, Seat
+
+_SHOWN_MAX = 8
+
+
+def resume(
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="What happened and what was done about it.")
+    ],
+    mode: Annotated[
+        str | None,
+        typer.Option(metavar="MODE", help="One of live, testnet, paper, sim. (default: all)"),
+    ] = None,
+    venue: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One venue. (default: all)")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Re-arm the kill switch of every account where it is tripped, so that engines may start.
+
+    Who, when and why is kept. An engine that was running when it was tripped stays stopped: end it
+    and start it again.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise ConfigError("--reason: say what happened and what was done about it")
+    only = _mode(mode)
+    rearmed = _rearm_all(reason, only, venue)
+    if json:
+        import orjson
+
+        print(
+            orjson.dumps({"reason": reason, "rearmed": [_object(*one) for one in rearmed]}).decode()
+        )
+        return
+    if not rearmed:
+        print("No kill switch is tripped: there is nothing to re-arm.")
+        return
+    for seat, state in rearmed[:_SHOWN_MAX]:
+        print(_line(seat, state))
+    if len(rearmed) > _SHOWN_MAX:
+        print(f"... and {len(rearmed) - _SHOWN_MAX} more.")
+    print("Engines may be started again; one that is still up stays stopped until it is restarted.")
+
+
+def _mode(text: str | None) -> Mode | None:
+    if text is None:
+        return None
+    try:
+        return Mode(text)
+    except ValueError:
+        raise ConfigError(f"--mode: {unknown('mode', text, [m.value for m in Mode])}") from None
+
+
+def _rearm_all(
+    reason: str, mode: Mode | None, venue: str | None
+) -> "list[tuple[Seat, LatchState]]":
+    """The accounts that were tripped, as they were. Raises StoreError and ConfigError."""
+    from mmbot.engine.clock import Clock
+    from mmbot.store import latch
+    from mmbot.store.commands import whoami
+    from mmbot.store.locations import existing
+
+    now_ns, who = Clock().wall_ns(), whoami()
+    rearmed: list[tuple[Seat, LatchState]] = []
+    places = existing(os.environ)
+    if venue is not None:
+        _require_known(venue, places)
+    for place in places:
+        tripped, others = _tripped(place, mode, venue)
+        if others and place.latch_file.exists():
+            raise ConfigError(
+                f"{place.latch_file} stands for every account of {place.name}: leave --mode and "
+                "--venue out"
+            )
+        for seat, state in tripped:
+            latch.rearm(place, seat, reason, who, now_ns)
+            rearmed.append((seat, state))
+    return rearmed
+
+
+def _require_known(venue: str, places: "list[Location]") -> None:
+    """A name nobody has traded under would re-arm nothing, and look like success."""
+    from mmbot.store.queries import Reader
+
+    known = {run.seat.venue for place in places for run in Reader(place).runs()}
+    if venue not in known:
+        raise ConfigError(f"--venue: {unknown('venue', venue, sorted(known))}")
+
+
+def _tripped(
+    place: "Location", mode: Mode | None, venue: str | None
+) -> "tuple[list[tuple[Seat, LatchState]], bool]":
+    """The accounts that are meant and tripped, and whether the store has others."""
+    from mmbot.store.queries import Reader
+    from mmbot.store.records import Seat
+
+    reader = Reader(place)
+    seats = list(dict.fromkeys(run.seat for run in reader.runs()))
+    if not seats and place.latch_file.exists():
+        seats = [Seat(mode or Mode.SIM, venue or "any venue", "any account")]
+    meant = [s for s in seats if mode in (None, s.mode) and venue in (None, s.venue)]
+    states = [(seat, reader.latch(seat)) for seat in meant]
+    tripped = [(seat, state) for seat, state in states if state is not None and state.tripped]
+    return tripped, len(meant) < len(seats)
+
+
+def _line(seat: "Seat", state: "LatchState") -> str:
+    from mmbot.store.moments import moment
+
+    detail = f": {state.detail}" if state.detail else ""
+    return (
+        f"{seat.mode.value.upper():<8} {seat.venue} {seat.account}: re-armed "
+        f"(tripped {moment(state.at_ns)} by {state.who}, {state.why.value}{detail})"
+    )
+
+
+def _object(seat: "Seat", state: "LatchState") -> dict[str, object]:
+    from mmbot.store.moments import moment
+
+    return {
+        "mode": seat.mode.value,
+        "venue": seat.venue,
+        "account": seat.account,
+        "tripped_at": moment(state.at_ns),
+        "tripped_by": state.who,
+        "why": state.why.value,
+        "detail": state.detail,
+    }
