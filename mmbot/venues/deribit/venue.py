@@ -402,9 +402,15 @@ class DeribitVenue:
             self._sink(await self._take_snapshot(intent, asked_ns))
         except BaseError as error:
             self._sink(SnapshotFailed(NAME, _first_line(error)))
+        except Exception as error:  # a shape we do not know: say so, and let the core ask again
+            _log.exception("a snapshot could not be read")
+            self._sink(SnapshotFailed(NAME, f"{type(error).__name__}: {error}"))
 
     async def _take_snapshot(self, intent: Resync, asked_ns: Nanos) -> SnapshotTaken:
         stated = await self._rpc("private/get_open_orders", {})
+        lookups = [(label, await self._look_up(i, label)) for i, label in intent.labels]
+        summaries = await self._rpc("private/get_account_summaries", {})
+        # Positions last: the less happens after them, the better they go with our fills.
         positions = await self._rpc("private/get_positions", {"currency": "any"})
         for _ in range(POSITIONS_TRIES_MAX):
             fills = await self._fills(intent.fills_since_ms)
@@ -413,8 +419,6 @@ class DeribitVenue:
             if _sizes(again) == _sizes(positions):
                 break
             positions = again  # a fill came in between: trades and positions must agree
-        lookups = [(label, await self._look_up(i, label)) for i, label in intent.labels]
-        summaries = await self._rpc("private/get_account_summaries", {})
         return SnapshotTaken(
             venue=NAME,
             asked_ns=asked_ns,
@@ -491,7 +495,10 @@ class DeribitVenue:
         )
 
     async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
-        params = {"currency": self._currencies[instrument], "label": label}
+        currency = self._currencies.get(instrument)
+        if currency is None:
+            return None
+        params = {"currency": currency, "label": label}
         found = await self._rpc("private/get_order_state_by_label", params)
         statements = found if isinstance(found, list) else [found]
         newest = max(statements, key=lambda o: o["last_update_timestamp"], default=None)
