@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from mmbot.choose import choose
 from mmbot.cli.frame import StatusFrame, Summary
-from mmbot.cli.report import session_pnl, statistics_line, status_frame, summary
+from mmbot.cli.report import statistics_line, status_frame, summary
 from mmbot.config import Config, Mode
 from mmbot.core import events as ev
 from mmbot.core.ports import RiskRule, Strategy
@@ -30,11 +30,12 @@ from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.log import log_turn
+from mmbot.ops.samples import Sampler
 from mmbot.store import worlds
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import EquitySampled, PnlSampled, RunDraft, RunStarted, Seat
+from mmbot.store.records import RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
 from mmbot.store.writer import Writer
 from mmbot.venues.deribit.client import Deribit
@@ -246,7 +247,7 @@ def _engine(
     runner = Runner(state, desks, {venue.name: venue}, clock)
     keeper = runner.keeper = StoreKeeper(runner.sink, clock)
     keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
-    runner.observers.append(log_turn)
+    runner.observers += [log_turn, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
     engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk)
     venue.on_listed = engine.extend
     return engine
@@ -275,15 +276,11 @@ def _leave_on_signals(leave: asyncio.Event) -> None:
 
 
 async def _statistics(engine: Engine) -> None:
-    """The line in the log, and samples of equity and profit in the store."""
-    state, clock, put = engine.runner.state, engine.clock, engine.keeper.writer.put
+    """The line in the log."""
+    state, clock = engine.runner.state, engine.clock
     while True:
         await clock.sleep(STATISTICS_EVERY_S)
         _log.info("%s", statistics_line(state, clock.now_ns()))
-        for equity in state.account(engine.venue.name).equity.values():
-            put(EquitySampled(equity, clock.wall_ns()))
-        for currency, pnl in session_pnl(state).items():
-            put(PnlSampled(currency, pnl, clock.wall_ns()))
 
 
 async def _heartbeat(engine: Engine) -> None:

@@ -13,7 +13,6 @@ from mmbot.cli.frame import (
     Summary,
 )
 from mmbot.core.books import Market, distrust
-from mmbot.core.inventory import Pnl as Money
 from mmbot.core.orders import Order, Status
 from mmbot.core.state import Account, State
 from mmbot.core.types import MS, SECOND, Instrument, Kind, Level, Nanos, Quote, Side, to_decimal
@@ -234,16 +233,6 @@ def _usd(market: Market, amount: Decimal) -> float | None:
     if _in_usd(market.instrument):
         return float(amount)
     return float(amount) * market.index if market.index > 0 else None
-
-
-def session_pnl(state: State) -> dict[str, Money]:
-    """Profit of this run by settlement currency, exact."""
-    by_currency: dict[str, Money] = {}
-    for market in state.markets.values():
-        money = state.inventory.session(market.instrument, _mark(market))
-        currency = market.instrument.settlement
-        by_currency[currency] = by_currency.get(currency, Money()) + money
-    return by_currency
 
 
 def _pnl(state: State) -> Pnl:

@@ -2,13 +2,15 @@
 
 import logging
 from collections import deque
+from dataclasses import replace
 
 from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
 from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
 from mmbot.core.state import VALID_FOR_NS, State, base36
-from mmbot.core.types import ZERO, Nanos
+from mmbot.core.turn import FLOWS_EVERY_NS
+from mmbot.core.types import MS, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.store.latch import Kept
@@ -34,6 +36,9 @@ from mmbot.store.records import (
 )
 from mmbot.store.writer import Writer
 from mmbot.venues.base import Sink
+
+KNOWN_BEFORE_MS = 24 * 3_600_000
+"""Trades booked up to this long before the moment we resume from are kept in mind."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +78,7 @@ class StoreKeeper:
         """Queue what was booked and which orders changed; what finds no room waits here."""
         journal, changed = state.journal, state.orders.changed
         taken = 0
-        while taken < len(journal) and self.writer.put(_record_of(journal[taken])):
+        while taken < len(journal) and self.writer.put(_record_of(journal[taken], state)):
             taken += 1
         del journal[:taken]
         for label in list(changed):
@@ -179,7 +184,6 @@ def restore(
 ) -> None:
     """Put into a fresh state what earlier runs on this seat left: positions with their accounting,
     which trades are in them, and orders whose end nobody has seen, as UNKNOWN."""
-    state.inventory.booked = dict.fromkeys(sorted(reader.trade_ids(seat.venue, seat.account)))
     state.inventory.booked |= dict.fromkeys(reader.flow_keys(seat.venue, seat.account))
     known_ms: list[int] = []
     for held in reader.positions(seat.venue, seat.account):
@@ -190,6 +194,9 @@ def restore(
         if held.opened_ms is not None:
             known_ms.append(max(held.opened_ms, held.last_fill_ms))
     state.resume_ms = min(known_ms, default=0)
+    since_ms = state.resume_ms - KNOWN_BEFORE_MS
+    for trade_id in sorted(reader.trade_ids(seat.venue, seat.account, since_ms)):
+        state.inventory.know(trade_id)
     rows = reader.open_orders(seat.venue, seat.account)
     booked = reader.booked_by(seat.venue, seat.account, [row.label for row in rows])
     for row in rows:
@@ -220,14 +227,24 @@ def _unknown(row: OrderRow, now_ns: Nanos, settle_ns: Nanos) -> Order:
     )
 
 
-def _record_of(entry: Entry) -> Record:
+def _record_of(entry: Entry, state: State) -> Record:
     match entry:
         case Booked():
             return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours)
         case Opened():
             return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
         case Flowed():
-            return FlowBooked(entry.flow, entry.instrument)
+            return FlowBooked(_with_index(entry.flow, state), entry.instrument)
+
+
+def _with_index(flow: Flow, state: State) -> Flow:
+    """What the venue did not price is priced at the present index, if it has just happened."""
+    age_ms = state.last_turn_ns // MS - flow.venue_ms
+    if flow.index is None and age_ms < FLOWS_EVERY_NS // MS * 2:
+        for market in state.markets.values():
+            if market.instrument.underlying == flow.currency and market.index > 0:
+                return replace(flow, index=to_decimal(market.index))
+    return flow
 
 
 def _run_name(run: int | None) -> str:
