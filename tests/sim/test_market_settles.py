@@ -182,6 +182,16 @@ def test_the_calendar_rolls_without_a_restart() -> None:
     assert exchange.book("ETH-20JUN25").best_bid is not None
 
 
+def test_one_seed_is_one_morning() -> None:
+    mornings = []
+    for _ in range(2):
+        market = a_market(EIGHT_MS - 3_000, CALL, PERPETUAL, seed=4)
+        buy(market, CALL)
+        market.advance(EIGHT_MS + 4_000)
+        mornings.append(repr([market.exchange.drain(), market.exchange.accounts["me"].log]))
+    assert mornings[0] == mornings[1]
+
+
 def test_funding_accrues_on_every_perpetual_watched_or_not() -> None:
     watched, alone = a_market(EIGHT_MS, seed=8), a_market(EIGHT_MS, seed=8)
     for market in (watched, alone):
