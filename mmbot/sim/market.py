@@ -378,9 +378,10 @@ class Market:
         return self._index_of(family.underlying, family.index_digits)
 
     def delivery_estimate(self, name: str) -> float:
-        """What that index would deliver at next: itself until half an hour before, then the mean
+        """The next delivery price of that index, as the venue expects it.
 
-        so far and itself, each for its share of the half hour.
+        The index itself until half an hour before; then the mean so far and the index, each for its
+        share of the half hour.
         """
         family = self._family_of(name)
         expected = self._windows[name].blend(self.now_ms, self.underlyings[family.underlying].index)
