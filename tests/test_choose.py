@@ -182,7 +182,7 @@ def test_a_default_size_below_the_minimum_is_no_reason_to_refuse() -> None:
 def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
     coarse = [replace(i, min_amount=Decimal(1000)) for i in options(2800)]
     flags = {"--expiry": "20250606", "--strikes": "2800"}
-    with pytest.raises(ConfigError, match=r"default: risk\.max_position\.limit = 10 .* with --max-position"):
+    with pytest.raises(ConfigError, match=r"default: risk\.max_position\.limit = 10 .*--max-pos"):
         choose(coarse, load_config(flags))
     wide = {**flags, "--max-position": "5000", "--max-exposure": "20000"}
     assert len(choose(coarse, load_config(wide))) == 2

@@ -195,7 +195,7 @@ def test_a_limit_flag_without_its_rule_is_refused_not_ignored(desk_file: Any) ->
         ("[store]\nurl = 'postgresql://me:hush@db/x'", "desk.toml:5: [store] url has a password"),
         ("[store]\nurl = 'postgresql://db/x?password=hush'", "[store] url has a password in it"),
         ("[store]\nurll = 'x'", "desk.toml:5: [store] unknown setting 'urll'; did you mean 'url'"),
-        ("refresh_s = " + "[" * 5000, "not valid TOML: too many brackets inside each other"),
+        ("refresh_s = " + "[" * 5000, "desk.toml: not valid TOML: "),
         ("refresh_s = 1" + "0" * 5000, "not valid TOML: a number too long"),
         ("refresh_s = 1e" + "9" * 30, "not valid TOML: a number too long"),
         ("refresh_s = 1e13", "desk.toml:4: [desk] refresh_s = 1E+13: expected a number at least"),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 _LOG_TIME = "%H:%M:%S"
-_NAMED_MAX = 4
+_NAMES_MAX_CHARS = 76
+"""Four options of ETH fit on the summary's line."""
 
 _WHAT = "What is quoted"
 _WHERE = "Where (nothing named: the simulated venue, no keys, no network)"
@@ -254,4 +255,5 @@ def _print_summary(summary: "Summary", json: bool) -> None:
 
 
 def _instruments(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= _NAMED_MAX else f"{len(names)} instruments"
+    said = ", ".join(names)
+    return said if len(said) <= _NAMES_MAX_CHARS else f"{len(names)} instruments"
