@@ -163,8 +163,17 @@ def _open_file(location: Location, path: Path, *, read_only: bool) -> Database:
     return database
 
 
+_checked: set[tuple[Path, int, int]] = set()
+"""Files whose header this process has read. Never twice: closing a file gives up every lock the
+process has on it, also those of SQLite's connections (POSIX), and the next program to leave the
+store would then throw away the log that a connection of ours still writes to."""
+
+
 def _check_header(location: Location, path: Path) -> None:
     try:
+        found = path.stat()
+        if (key := (path, found.st_dev, found.st_ino)) in _checked:
+            return
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except OSError as error:
@@ -175,6 +184,7 @@ def _check_header(location: Location, path: Path) -> None:
         raise StoreError(
             f"{location.name} is a database of another program: name another file, or move it away"
         )
+    _checked.add(key)
 
 
 def _create_file(location: Location, path: Path) -> None:
