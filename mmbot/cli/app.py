@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from mmbot import __version__
-from mmbot.cli import cancel_all, fills, quote, resume, sim
+from mmbot.cli import cancel_all, fills, quote, resume, sim, status
 from mmbot.errors import ExitCode, MmbotError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("quote")(quote.quote)
+app.command("status")(status.status)
 app.command("cancel-all")(cancel_all.cancel_all)
 app.command("resume")(resume.resume)
 app.add_typer(fills.app, name="fills")

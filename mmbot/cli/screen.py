@@ -26,7 +26,7 @@ def main() -> None:
     line_type: TypeAdapter[StatusFrame | str] = TypeAdapter(StatusFrame | str)
     console = Console(highlight=False)
     live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
-    with _quiet_keyboard(), live:
+    with quiet_keyboard(), live:
         for line in sys.stdin.buffer:
             what = line_type.validate_json(line)
             if isinstance(what, str):
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 @contextmanager
-def _quiet_keyboard() -> Iterator[None]:
+def quiet_keyboard() -> Iterator[None]:
     """Do not echo keys (^C above all) into the table. Done here, and not by the bot, because
     this process is there to undo it even if the bot is killed."""
     terminal = sys.stdout.fileno()

@@ -1,0 +1,190 @@
+"""Every engine of every store, as it stands at one moment: read from the stores alone.
+
+No engine is asked: one that hangs or is dead is told apart by the age of its last word.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from pydantic import TypeAdapter, ValidationError
+
+from mmbot.cli.frame import Doing, InstrumentRow, StatusFrame
+from mmbot.core.types import SECOND, Nanos
+from mmbot.errors import ExitCode, StoreError
+from mmbot.store.locations import LIVE_FIRST, Location
+from mmbot.store.queries import EngineRow, Reader, RunRow
+from mmbot.store.records import LatchState
+
+STALE_AFTER_NS: Nanos = 3 * SECOND
+"""An engine speaks once a second; silent for this long, what it last said is not to be trusted."""
+
+START_NS: Nanos = 30 * SECOND
+"""How long an engine that has not spoken yet may be connecting."""
+
+_FRAMES: TypeAdapter[StatusFrame] = TypeAdapter(StatusFrame)
+
+
+class EngineState(Enum):
+    """What an engine is doing, as far as can be told from outside."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    KILLED = "killed"
+    """Up, and held by the kill switch: it quotes nothing."""
+    STALE = "stale"
+    """Silent for too long: it hangs, is stopped, or its machine is gone."""
+    DEAD = "dead"
+    """Its process ended without a word: orders may be open."""
+    STOPPED = "stopped"
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a process that speaks."""
+        return self not in (EngineState.STALE, EngineState.DEAD, EngineState.STOPPED)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it went without saying how it left things."""
+        return self in (EngineState.STALE, EngineState.DEAD)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The newest run of an account."""
+
+    store: str
+    run: RunRow
+    state: EngineState
+    since_ns: Nanos
+    """Since when it is silent or stopped (wall time), else when it started."""
+    uptime_s: float
+    heartbeat_age_s: float | None
+    """Since its last word; None: it never said one."""
+    latch: LatchState | None
+    """The kill switch of the account; None: never tripped."""
+    lease_left_s: float | None
+    """How long its lease lasts unless renewed; negative: run out. None: it has none."""
+    frame: StatusFrame | None
+    """Its last word, ages counted up to now; None when there is none that can be read."""
+
+    @property
+    def tripped(self) -> bool:
+        """Whether nothing may be quoted on the account until somebody re-arms."""
+        return self.latch is not None and self.latch.tripped
+
+
+@dataclass(slots=True)
+class Everything:
+    """All engines, live first, those that are up before the others, then the newest first."""
+
+    engines: list[Engine] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    """What is wrong with stores that cannot be read."""
+
+
+def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
+    """Read every store. `now_ns` is wall time."""
+    found = Everything()
+    for place in places:
+        try:
+            rows = Reader(place).engines()
+        except StoreError as error:
+            found.unread.append(str(error))
+            continue
+        found.engines += [_engine(place, row, now_ns) for row in rows]
+    found.engines.sort(key=_rank)
+    return found
+
+
+def _rank(engine: Engine) -> tuple[int, bool, Nanos]:
+    mode = LIVE_FIRST.index(engine.run.seat.mode)
+    return mode, not engine.state.up, -engine.run.started_ns
+
+
+def _engine(place: Location, row: EngineRow, now_ns: Nanos) -> Engine:
+    run = row.run
+    frame = _frame(row)
+    state = _state(row, frame, now_ns)
+    spoke_ns = row.status_ns if row.status_ns is not None else run.started_ns
+    since_ns = run.started_ns
+    if state is EngineState.STOPPED:
+        assert run.stopped_ns is not None
+        since_ns = run.stopped_ns
+    elif state.silent:
+        since_ns = spoke_ns
+    ended_ns = now_ns if state.up else since_ns
+    if frame is not None:
+        frame = _now(frame, state, run, max(0.0, (now_ns - spoke_ns) / SECOND))
+    return Engine(
+        store=place.name,
+        run=run,
+        state=state,
+        since_ns=since_ns,
+        uptime_s=max(0.0, (ended_ns - run.started_ns) / SECOND),
+        heartbeat_age_s=(
+            None if row.status_ns is None else max(0.0, (now_ns - row.status_ns) / SECOND)
+        ),
+        latch=row.latch,
+        lease_left_s=None if row.lease is None else (row.lease.expires_ns - now_ns) / SECOND,
+        frame=frame,
+    )
+
+
+def _state(row: EngineRow, frame: StatusFrame | None, now_ns: Nanos) -> EngineState:
+    if row.run.stopped_ns is not None:
+        return EngineState.STOPPED
+    if row.lease is not None and row.lease.process.provably_dead:
+        return EngineState.DEAD
+    if row.status_ns is None:
+        young = now_ns - row.run.started_ns < START_NS
+        return EngineState.STARTING if young else EngineState.STALE
+    if now_ns - row.status_ns > STALE_AFTER_NS:
+        return EngineState.STALE
+    tripped = row.latch is not None and row.latch.tripped
+    if tripped or (frame is not None and frame.doing is Doing.KILLED):
+        return EngineState.KILLED
+    return EngineState.RUNNING if frame is None else _DOING[frame.doing]
+
+
+_DOING = {
+    Doing.RUNNING: EngineState.RUNNING,
+    Doing.PAUSED: EngineState.PAUSED,
+    Doing.STOPPING: EngineState.STOPPING,
+    Doing.KILLED: EngineState.KILLED,
+}
+
+
+def _frame(row: EngineRow) -> StatusFrame | None:
+    if row.status is None:
+        return None
+    try:
+        return _FRAMES.validate_python(row.status)
+    except ValidationError:
+        return None  # another version's words
+
+
+def _now(frame: StatusFrame, state: EngineState, run: RunRow, silent_s: float) -> StatusFrame:
+    """What was said that long ago, as it must be read now."""
+    rows = tuple(_older(row, silent_s) for row in frame.rows)
+    if state is EngineState.STOPPED and run.exit_code == ExitCode.OK:
+        rows = tuple(map(_without_orders, rows))  # proved when it stopped, after its last word
+    if not state.up:
+        return replace(frame, rows=rows, market_up=False, trading_up=False, link_ok=False)
+    return replace(frame, rows=rows)
+
+
+def _older(row: InstrumentRow, by_s: float) -> InstrumentRow:
+    return replace(
+        row,
+        age_s=None if row.age_s is None else row.age_s + by_s,
+        last_fill_s=None if row.last_fill_s is None else row.last_fill_s + by_s,
+    )
+
+
+def _without_orders(row: InstrumentRow) -> InstrumentRow:
+    return replace(
+        row, our_bid=None, our_bid_size=None, our_ask=None, our_ask_size=None, open_orders=0
+    )

@@ -1,0 +1,159 @@
+"""`mmbot status`: every engine on every store, out of the stores alone (engines.py, board.py)."""
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mmbot.cli.engines import Engine
+    from mmbot.cli.frame import InstrumentRow
+    from mmbot.core.types import Nanos
+    from mmbot.engine.clock import Clock
+    from mmbot.store.locations import Location
+
+_REFRESH_S = 0.5
+_WIDTH = 100
+"""Where there is no terminal to ask."""
+
+
+def status(
+    once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show every engine: what it quotes and holds, what it earned, and whether it is well.
+
+    On a terminal the picture is renewed twice a second until Ctrl+C. It is read from the stores, so
+    it shows engines that hang or are dead just as well, and says so.
+    """
+    from mmbot.engine.clock import Clock
+    from mmbot.store.locations import existing
+
+    clock, places = Clock(), existing(os.environ)
+    if json:
+        _print_json(places, clock.wall_ns())
+    elif not places:
+        print("No engine has run here yet: start one with `mmbot quote`.")
+    elif once or not sys.stdout.isatty():
+        _print(places, clock.wall_ns())
+    else:
+        _watch(clock)
+
+
+def _watch(clock: "Clock") -> None:
+    """Until Ctrl+C; the last picture stays on the terminal."""
+    from threading import Event
+
+    from rich.console import Console
+    from rich.live import Live
+
+    from mmbot.cli.board import picture
+    from mmbot.cli.engines import look
+    from mmbot.cli.screen import quiet_keyboard
+    from mmbot.store.locations import existing
+
+    console = Console(highlight=False)
+    live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+    with suppress(KeyboardInterrupt), quiet_keyboard(), live:
+        while True:
+            now_ns = clock.wall_ns()
+            everything = look(existing(os.environ), now_ns)
+            live.update(picture(everything, now_ns, console.width), refresh=True)
+            Event().wait(_REFRESH_S)
+
+
+def _print(places: "Sequence[Location]", now_ns: "Nanos") -> None:
+    from rich.console import Console
+
+    from mmbot.cli.board import picture
+    from mmbot.cli.engines import look
+
+    width = None if sys.stdout.isatty() else _WIDTH
+    console = Console(highlight=False, width=width)
+    with suppress(BrokenPipeError):
+        console.print(picture(look(places, now_ns), now_ns, console.width))
+
+
+def _print_json(places: "Sequence[Location]", now_ns: "Nanos") -> None:
+    import orjson
+
+    from mmbot.cli.engines import look
+
+    found = look(places, now_ns)
+    said = {"engines": [_object(engine) for engine in found.engines], "unread": found.unread}
+    with suppress(BrokenPipeError):
+        print(orjson.dumps(said, default=float).decode())
+
+
+def _object(engine: "Engine") -> dict[str, Any]:
+    """One engine. `null` where it is not known; moments are UTC, ages in seconds."""
+    from mmbot.core.state import base36
+    from mmbot.store.moments import moment
+
+    run, latch, frame = engine.run, engine.latch, engine.frame
+    return {
+        "run_id": base36(run.run),
+        "mode": run.seat.mode.value,
+        "venue": run.seat.venue,
+        "account": run.seat.account,
+        "store": engine.store,
+        "host": run.host,
+        "pid": run.pid,
+        "state": engine.state.value,
+        "since": moment(engine.since_ns),
+        "started": moment(run.started_ns),
+        "uptime_s": engine.uptime_s,
+        "exit_code": run.exit_code,
+        "heartbeat_age_s": engine.heartbeat_age_s,
+        "latch": {
+            "tripped": engine.tripped,
+            "why": latch.why.value if latch else None,
+            "detail": latch.detail if latch else None,
+            "who": latch.who if latch else None,
+            "at": moment(latch.at_ns) if latch else None,
+        },
+        "lease": {
+            "held": engine.lease_left_s is not None and engine.lease_left_s > 0,
+            "left_s": engine.lease_left_s,
+        },
+        "link": frame
+        and {
+            "text": frame.link,
+            "ok": frame.link_ok,
+            "market_up": frame.market_up,
+            "trading_up": frame.trading_up,
+        },
+        "instruments": [_instrument(row) for row in frame.rows] if frame else [],
+        "open_orders": sum(row.open_orders for row in frame.rows) if frame else None,
+        "foreign": frame.foreign if frame else [],
+        "fills": frame and frame.fills,
+        "pnl": frame and frame.pnl,
+        "equity": frame.equity if frame else {},
+        "equity_usd": frame and frame.equity_usd,
+        "budget": frame and {"left": frame.budget, "full": frame.budget_full},
+    }
+
+
+def _instrument(row: "InstrumentRow") -> dict[str, Any]:
+    return {
+        "symbol": row.symbol,
+        "name": row.instrument,
+        "bid": row.market_bid,
+        "ask": row.market_ask,
+        "our_bid": row.our_bid,
+        "our_bid_size": row.our_bid_size,
+        "our_ask": row.our_ask,
+        "our_ask_size": row.our_ask_size,
+        "fair": row.fair,
+        "position": row.position,
+        "delta_coin": row.delta_coin,
+        "pnl_usd": row.pnl_usd,
+        "open_orders": row.open_orders,
+        "last_fill_s": row.last_fill_s,
+        "age_s": row.age_s,
+        "book": row.book or "ok",
+        "why": row.why.value,
+    }
