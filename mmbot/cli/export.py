@@ -1,4 +1,4 @@
-"""Fills as a table for other programs: its columns, and the formats it is written in.
+"""Tables for other programs: the columns of the fills, and the formats any table is written in.
 
 Numbers are exact in every format: csv and json carry their digits as text, parquet has decimals.
 """
@@ -7,7 +7,7 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from mmbot.config import Mode
     from mmbot.store.queries import FillRow
 
-COLUMNS: dict[str, tuple[type, str]] = {
+Columns = Mapping[str, tuple[type, str]]
+"""Name -> type of the cells that are not None, and what they are."""
+
+COLUMNS: Columns = {
     "time": (datetime, "the venue's time of the trade, UTC"),
     "mode": (str, "live, testnet, paper or sim"),
     "venue": (str, "the exchange"),
@@ -44,7 +47,7 @@ COLUMNS: dict[str, tuple[type, str]] = {
     "run": (str, "the run that booked it"),
     "ours": (bool, "false: the order was not placed by mmbot"),
 }
-"""Name -> type of the cells that are not None, and what they are."""
+"""Of the fills."""
 
 Cell = str | bool | Decimal | datetime | None
 Row = tuple[Cell, ...]
@@ -87,7 +90,15 @@ def cells(row: "FillRow", mode: "Mode") -> Row:
     )
 
 
-def write(rows: Iterable[Row], format_: Format, out: Path | None) -> int:
+def as_object(row: Row, columns: Columns = COLUMNS) -> dict[str, str | bool | None]:
+    """A row as JSON has it: numbers and moments as text."""
+    values = (v if v is None or isinstance(v, bool) else _text(v) for v in row)
+    return dict(zip(columns, values, strict=True))
+
+
+def write(
+    rows: Iterable[Row], format_: Format, out: Path | None, columns: Columns = COLUMNS
+) -> int:
     """Write the table to a file, or to stdout; how many rows it has.
 
     A file appears whole or not at all. Raises ConfigError where it cannot be written, and
@@ -103,15 +114,15 @@ def write(rows: Iterable[Row], format_: Format, out: Path | None) -> int:
         first = next(rows)
         rows = chain((first,), rows)
     with _opened(out) as file:
-        return _WRITERS[format_](rows, file)
+        return _WRITERS[format_](rows, file, columns)
 
 
-def _csv(rows: Iterable[Row], file: IO[bytes]) -> int:
+def _csv(rows: Iterable[Row], file: IO[bytes], columns: Columns) -> int:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     count = 0
     try:
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow(columns)
         for row in rows:
             table.writerow(map(_text, row))
             count += 1
@@ -120,20 +131,19 @@ def _csv(rows: Iterable[Row], file: IO[bytes]) -> int:
     return count
 
 
-def _json(rows: Iterable[Row], file: IO[bytes]) -> int:
+def _json(rows: Iterable[Row], file: IO[bytes], columns: Columns) -> int:
     import orjson
 
     count = 0
     for row in rows:
-        values = (v if v is None or isinstance(v, bool) else _text(v) for v in row)
         file.write(b",\n " if count else b"[\n ")
-        file.write(orjson.dumps(dict(zip(COLUMNS, values, strict=True))))
+        file.write(orjson.dumps(as_object(row, columns)))
         count += 1
     file.write(b"\n]\n" if count else b"[]\n")
     return count
 
 
-def _parquet(rows: Iterable[Row], file: IO[bytes]) -> int:
+def _parquet(rows: Iterable[Row], file: IO[bytes], columns: Columns) -> int:
     pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     table = list(rows)
     types = {
@@ -141,19 +151,19 @@ def _parquet(rows: Iterable[Row], file: IO[bytes]) -> int:
         bool: pyarrow.bool_(),
         datetime: pyarrow.timestamp("ms", tz="UTC"),
     }
-    columns = {}
-    for place, (name, (kind, _)) in enumerate(COLUMNS.items()):
+    arrays = {}
+    for place, (name, (kind, _)) in enumerate(columns.items()):
         column = [row[place] for row in table]
         type_ = types.get(kind)
         if type_ is None and all(value is None for value in column):
             type_ = pyarrow.decimal128(38, 18)
         # Without a type, decimals get the precision and scale that hold every one of them.
-        columns[name] = pyarrow.array(column, type_)
-    parquet.write_table(pyarrow.table(columns), file)
+        arrays[name] = pyarrow.array(column, type_)
+    parquet.write_table(pyarrow.table(arrays), file)
     return len(table)
 
 
-_WRITERS: dict[Format, Callable[[Iterable[Row], IO[bytes]], int]] = {
+_WRITERS: dict[Format, Callable[[Iterable[Row], IO[bytes], Columns], int]] = {
     Format.CSV: _csv,
     Format.JSON: _json,
     Format.PARQUET: _parquet,

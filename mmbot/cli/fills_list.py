@@ -1,0 +1,103 @@
+"""`mmbot fills list`: the last fills, for people."""
+
+import sys
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmbot.cli.export import EPOCH, as_object, cells
+from mmbot.cli.pages import plain, print_json, show
+from mmbot.cli.wanted import (
+    DeskFile,
+    InstrumentName,
+    Json,
+    ModeName,
+    RunName,
+    Since,
+    Until,
+    wanted,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from mmbot.cli.wanted import Wanted
+    from mmbot.config import Mode
+    from mmbot.store.queries import FillRow
+
+LAST = "20"
+
+
+def list_fills(
+    last: Annotated[str, typer.Option("--last", metavar="N", help="How many of each mode.")] = LAST,
+    since: Since = None,
+    until: Until = None,
+    instrument: InstrumentName = None,
+    run: RunName = None,
+    mode: ModeName = None,
+    config: DeskFile = None,
+    json: Json = False,
+) -> None:
+    """Show the last fills, oldest first.
+
+    "vs mark" is the price against the mark of its moment, in the instrument's quote unit: positive
+    is good for us. `mmbot fills export` writes every fill and all columns, for other programs.
+    """
+    count = whole_number(last, "--last")
+    asked = wanted(since, until, instrument, run, mode, config)
+    found = _last(asked, count)
+    if json:
+        print_json([as_object(cells(row, mode)) for mode, rows in found.items() for row in rows])
+        return
+    for mode_found, rows in found.items():
+        show(
+            f"{mode_found.value.upper()}: the last {len(rows)}",
+            (
+                "time (UTC)",
+                "instrument",
+                "side",
+                ">price",
+                ">amount",
+                ">vs mark",
+                ">fee",
+                "",
+                "run",
+            ),
+            [_line(row) for row in rows],
+        )
+    if not found:
+        print(f"no such fill in {asked.names}", file=sys.stderr)
+
+
+def _last(asked: "Wanted", count: int) -> "dict[Mode, deque[FillRow]]":
+    from mmbot.store.queries import Reader
+
+    found: dict[Mode, deque[FillRow]] = {}
+    for place in asked.places:
+        reader = Reader(place)
+        modes = {run.run: run.seat.mode for run in reader.runs()}
+        for row in reader.fills(asked.fills):
+            mode = modes[row.run]
+            if asked.mode in (None, mode):
+                found.setdefault(mode, deque(maxlen=count)).append(row)
+    return found
+
+
+def _line(row: "FillRow") -> tuple[str, ...]:
+    from mmbot.core.state import base36
+
+    fill = row.fill
+    assert fill.mark is not None
+    edge = (fill.mark - fill.price) * fill.side.sign
+    return (
+        f"{EPOCH + timedelta(milliseconds=fill.venue_ms):%m-%d %H:%M:%S}",
+        fill.instrument.removeprefix(f"{row.venue}:"),
+        fill.side.value,
+        f"{fill.price:f}",
+        plain(fill.amount),
+        f"{edge:+f}",
+        f"{plain(round(fill.fee, 8))} {fill.fee_currency}",
+        fill.liquidity.value if row.ours else "not ours",
+        base36(row.run),
+    )

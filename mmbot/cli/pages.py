@@ -1,0 +1,53 @@
+"""Tables and JSON of the reporting commands: 100 columns at most, one object or array."""
+
+import sys
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import Enum
+
+WIDTH_MAX = 100
+
+
+def show(title: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+    """Print a table to stdout under its title, nothing when it has no rows. A column whose name
+    begins with ">" is set flush right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(
+            column.removeprefix(">"),
+            justify="right" if column.startswith(">") else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    if not table.row_count:
+        return
+    console = Console(highlight=False, soft_wrap=False)
+    console.width = min(console.width, WIDTH_MAX) if console.is_terminal else WIDTH_MAX
+    if title:
+        console.print(Text(f"\n{title}", style="bold"))
+    console.print(table)
+
+
+def print_json(value: object) -> None:
+    """One line of JSON on stdout; decimals as text, digit for digit."""
+    import orjson
+
+    sys.stdout.write(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
+    sys.stdout.write("\n")
+
+
+def plain(number: Decimal) -> str:
+    """Without trailing zeros and exponents."""
+    return f"{number.normalize():f}" if number else "0"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return value.value
+    assert isinstance(value, Decimal), value
+    return plain(value)

@@ -1,0 +1,144 @@
+"""Which stores a command reads, and which fills of them: the flags that several commands share."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from mmbot.config import Mode, load_config, moment
+from mmbot.errors import ConfigError, StoreError
+from mmbot.settings import unknown
+
+if TYPE_CHECKING:
+    from mmbot.store.locations import Location
+    from mmbot.store.queries import FillFilter
+
+E = TypeVar("E", bound=Enum)
+
+Since = Annotated[
+    str | None, typer.Option(metavar="WHEN", help="From this date or moment on (venue time).")
+]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before this date or moment.")]
+InstrumentName = Annotated[
+    str | None, typer.Option(metavar="NAME", help="One instrument, by the venue's name.")
+]
+RunName = Annotated[
+    str | None, typer.Option(metavar="ID", help="One run, as `mmbot quote` shows it.")
+]
+ModeName = Annotated[
+    str | None,
+    typer.Option(metavar="MODE", help="One of live, testnet, paper, sim. (default: all)"),
+]
+DeskFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A desk file that names a store.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+_MAX_RUN = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Fills of some stores. `mode` None: of every mode."""
+
+    fills: "FillFilter"
+    mode: Mode | None
+    places: "Sequence[Location]"
+
+    @property
+    def names(self) -> str:
+        """The stores, for people."""
+        return ", ".join(place.name for place in self.places)
+
+
+def wanted(
+    since: str | None,
+    until: str | None,
+    instrument: str | None,
+    run: str | None,
+    mode: str | None,
+    config: Path | None,
+) -> Wanted:
+    """The flags, understood. Raises ConfigError, and StoreError where there is no store."""
+    from mmbot.store.queries import FillFilter
+
+    fills = FillFilter(
+        since_ms=when(since, "--since"),
+        until_ms=when(until, "--until"),
+        instrument=instrument,
+        run=run_number(run),
+    )
+    since_ms, until_ms = fills.since_ms, fills.until_ms
+    if since_ms is not None and until_ms is not None and since_ms >= until_ms:
+        raise ConfigError("--since is not before --until: nothing lies between them")
+    only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
+    url = load_config({}, config).store.url if config else None
+    return Wanted(fills, only, stores(url, only))
+
+
+def stores(url: str | None, mode: Mode | None) -> "list[Location]":
+    """The stores that exist, live first. Raises StoreError when there is none."""
+    from mmbot.store.locations import URL_VARIABLE, existing, locate
+
+    places = existing(os.environ, url)
+    if mode is not None:
+        files = {key: value for key, value in os.environ.items() if key != URL_VARIABLE}
+        others = {locate(other, files) for other in Mode if other is not mode}
+        places = [place for place in places if place not in others]
+    if not places:
+        which = "no store" if mode is None else f"no store of mode {mode.value}"
+        looked = locate(mode or Mode.SIM, os.environ, url)
+        raise StoreError(f"{which} yet: `mmbot quote` makes one (looked for {looked.name})")
+    return places
+
+
+def when(text: str | None, flag: str) -> int | None:
+    """A date (its midnight, UTC) or a moment, in milliseconds. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        day = datetime.strptime(text, "%Y%m%d" if text.isdigit() else "%Y-%m-%d")
+        found = day.replace(tzinfo=UTC)
+    except ValueError:
+        try:
+            found = moment(text, flag)
+        except ConfigError:
+            raise ConfigError(
+                f"{flag}: {text!r} is neither a date nor a moment in UTC: write it like "
+                "2025-06-02 or 2025-06-02T12:00:00Z"
+            ) from None
+    return round(found.timestamp() * 1000)
+
+
+def run_number(text: str | None) -> int | None:
+    """The number behind a run's name. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        number = int(text, 36) if text.isalnum() and text.isascii() else -1
+    except ValueError:
+        number = -1
+    if not 0 <= number <= _MAX_RUN:
+        raise ConfigError(f"--run: {text!r} is not the name of a run; they look like 1c7h2t")
+    return number
+
+
+def one_of(kind: type[E], text: str, what: str, flag: str) -> E:
+    """The member a word names. Raises ConfigError with the nearest spelling."""
+    try:
+        return kind(text)
+    except ValueError:
+        known = [member.value for member in kind]
+        raise ConfigError(f"{flag}: {unknown(what, text, known)}") from None
+
+
+def whole_number(text: str, flag: str) -> int:
+    """A number of things, at least one. Raises ConfigError."""
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _MAX_RUN):
+        raise ConfigError(f"{flag}: {text!r} is not a whole number of at least 1")
+    return int(text)

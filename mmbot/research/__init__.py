@@ -1,0 +1,1 @@
+"""What was earned and why: arithmetic on what the store has kept. Pure: rows in, numbers out."""
