@@ -17,6 +17,9 @@ from decimal import Decimal
 
 from mmbot.core.types import ZERO, Fill, Flow, FlowKind, Instrument, InstrumentId
 
+BOOKED_MAX = 100_000
+"""Trade ids kept in mind. Far more than any back-fill reaches back to."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pnl:
@@ -147,6 +150,13 @@ class Position:
                 self.inventory += value - self.instrument.value(self.amount, self.mark)
         self.mark = mark
 
+    def total(self, mark: Decimal) -> Decimal:
+        """Profit since we started, at this mark, without its parts."""
+        if self.mark is None:
+            self.revalue(mark)
+        worth = self.instrument.value(self.amount, mark) if self.amount else ZERO
+        return self.cash + worth + self.accrued
+
     def pnl(self, mark: Decimal | None) -> Pnl:
         """Profit since we started, at this mark."""
         mark = mark or self.mark
@@ -234,6 +244,12 @@ class Inventory:
         """Book a fill once, whatever its source; False when it is already in."""
         if fill.trade_id in self.booked:
             return False
-        self.booked[fill.trade_id] = None
+        self.know(fill.trade_id)
         self.of(instrument).book(fill, mark)
         return True
+
+    def know(self, ref: str) -> None:
+        """This is booked; the oldest such knowledge gives way (the store has all of it)."""
+        self.booked[ref] = None
+        if len(self.booked) > BOOKED_MAX:
+            del self.booked[next(iter(self.booked))]
