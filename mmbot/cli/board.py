@@ -12,6 +12,7 @@ from mmbot.cli import cells
 from mmbot.cli.cells import Column
 from mmbot.cli.engines import Engine, EngineState, Everything
 from mmbot.cli.frame import InstrumentRow, StatusFrame
+from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.store.moments import moment
@@ -26,6 +27,7 @@ _STYLES = {
     EngineState.DEAD: "bold white on red",
     EngineState.STOPPED: "dim",
 }
+_DAY_NS: Nanos = 86_400 * SECOND
 _FOREIGN_MAX = 3
 _LOW_BUDGET = 0.25
 
@@ -36,25 +38,27 @@ def picture(everything: Everything, now_ns: Nanos, width: int) -> Group:
     parts: list[RenderableType] = [_headline(everything.engines, now_ns)]
     for engine in shown:
         parts += [Text(), *_block(engine, now_ns, width)]
+    for part in parts:
+        if isinstance(part, Text):
+            part.no_wrap, part.overflow = True, "ellipsis"
     if earlier:
-        what = "account" if earlier == 1 else "accounts"
-        parts += [Text(), Text(f"{earlier} more {what}, not traded now: --json has them", "dim")]
+        what = "engine" if earlier == 1 else "engines"
+        parts += [Text(), Text(f"{earlier} earlier simulated {what}: --json shows all", "dim")]
     parts += [Text(f"not read: {problem}", "bold red") for problem in everything.unread]
     return Group(*parts)
 
 
 def _sorted_out(engines: Sequence[Engine]) -> tuple[list[Engine], int]:
-    """Engines that are up, and the newest of each venue where none is; how many others there are.
-
-    Every simulated world is an account of its own, so those that ended would soon fill the screen.
-    """
+    """What is shown, and how many are not. Every simulated world is an account of its own, so of
+    those that ended only the newest is, and only while none is up."""
     shown: list[Engine] = []
-    venues: set[tuple[str, str, str]] = set()
+    simulated = False
     for engine in engines:
-        venue = (engine.store, engine.run.seat.mode.value, engine.run.seat.venue)
-        if engine.state.up or venue not in venues:
+        if engine.run.seat.mode is not Mode.SIM:
             shown.append(engine)
-        venues.add(venue)
+        elif engine.state.up or not simulated:
+            shown.append(engine)
+            simulated = True
     return shown, len(engines) - len(shown)
 
 
@@ -76,6 +80,8 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
     if frame is None:
         return
     yield _money(frame)
+    if frame.equity:
+        yield _equity(frame)
     if frame.foreign:
         yield _foreign(frame)
     if engine.state is not EngineState.STOPPED:
@@ -97,10 +103,16 @@ def _who(engine: Engine, now_ns: Nanos) -> Text:
         line.append(f"  up {cells.duration(engine.uptime_s)}")
     else:
         age = cells.duration((now_ns - engine.since_ns) / SECOND)
-        line.append(f" since {moment(engine.since_ns)} ({age} ago)")
+        line.append(f" since {_when(engine.since_ns, now_ns)}, {age} ago")
     if state is EngineState.STOPPED:
-        line.append(f"  exit code {run.exit_code}", "" if run.exit_code == 0 else "bold red")
+        line.append(f", exit code {run.exit_code}", "" if run.exit_code == 0 else "bold red")
     return line
+
+
+def _when(at_ns: Nanos, now_ns: Nanos) -> str:
+    """The time (UTC) of what happened within a day, else the date."""
+    date, time, _ = moment(at_ns).split()
+    return time if now_ns - at_ns < _DAY_NS else date
 
 
 def _health(engine: Engine, frame: StatusFrame) -> Text:
@@ -109,16 +121,17 @@ def _health(engine: Engine, frame: StatusFrame) -> Text:
     orders = sum(row.open_orders for row in frame.rows)
     low = frame.budget < _LOW_BUDGET * frame.budget_full
     line = Text(" ")
-    _say(line, "link", frame.link if engine.state.up else "-", frame.link_ok)
     _say(line, "data", _up(frame.market_up), frame.market_up)
     _say(line, "orders", _up(frame.trading_up), frame.trading_up)
     _say(line, "books", f"{sound}/{len(frame.rows)}", sound == len(frame.rows))
     _say(line, "budget", f"{frame.budget:.0f}/{frame.budget_full:.0f}", not low)
     _say(line, "lease", *_lease(engine.lease_left_s))
     _say(line, "latch", "TRIPPED" if engine.tripped else "armed", not engine.tripped)
-    line.append("open ").append(f"{orders}")
+    line.append(f"open {orders}")
     if frame.foreign:
         line.append(f"  foreign {len(frame.foreign)}", "yellow")
+    if frame.link == "reconciling":
+        line.append(f"  {frame.link}", "yellow")
     return line
 
 
@@ -151,7 +164,7 @@ def _warnings(engine: Engine) -> Iterator[Text]:
     if latch is not None and latch.tripped:
         detail = f": {latch.detail}" if latch.detail else ""
         yield Text(
-            f" KILL SWITCH since {moment(latch.at_ns)} by {latch.who}, {latch.why.value}{detail}",
+            f" KILL SWITCH since {moment(latch.at_ns)}, by {latch.who} ({latch.why.value}{detail})",
             "bold red",
         )
     elif engine.state is EngineState.KILLED:
@@ -162,7 +175,7 @@ def _warnings(engine: Engine) -> Iterator[Text]:
 
 def _money(frame: StatusFrame) -> Text:
     pnl = frame.pnl
-    line = Text.assemble(
+    return Text.assemble(
         " PnL ",
         cells.money(pnl.total_usd, "bold"),
         " = spread ",
@@ -175,10 +188,12 @@ def _money(frame: StatusFrame) -> Text:
         (" USD", "dim"),
         f"  fills {frame.fills}",
     )
-    if frame.equity:
-        held = "  ".join(f"{_amount(value)} {name}" for name, value in frame.equity.items())
-        line.append(f"  equity {held}")
-    return line
+
+
+def _equity(frame: StatusFrame) -> Text:
+    held = "  ".join(f"{_amount(value)} {name}" for name, value in frame.equity.items())
+    in_usd = f"  = {frame.equity_usd:.0f} USD" if frame.equity_usd is not None else ""
+    return Text(f" equity {held}{in_usd}")
 
 
 def _amount(value: Decimal) -> str:

@@ -123,10 +123,10 @@ def _line(swept: "Swept") -> str:
 
 
 def _text(order: "OpenOrder") -> str:
-    name = order.instrument.partition(":")[2]
+    name, amount = order.instrument.partition(":")[2], order.amount - order.filled
     return (
-        f"{order.label or order.order_id} {order.side.value} {order.amount - order.filled:f} "
-        f"{name} at {order.price:f}"
+        f"{order.label or order.order_id} {order.side.value} {amount.normalize():f} {name} "
+        f"at {order.price.normalize():f}"
     )
 
 
