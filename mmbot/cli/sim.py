@@ -5,6 +5,7 @@ import signal
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,8 @@ class Serving:
     key: Annotated[str, doc("the one API key that is let in")] = "sim"
     secret: Annotated[str, doc("its secret")] = field(default="sim", repr=False)
     linger_s: Annotated[float | None, Gt(0), doc("end so long after the last client left")] = None
+    state: Annotated[Path | None, doc("file the venue is saved to when it ends")] = None
+    without_orders: Annotated[bool, doc("come back from the file with no open order")] = False
 
 
 @app.callback()
@@ -61,6 +64,13 @@ def serve(
     linger: Annotated[
         str | None, typer.Option(metavar="SECONDS", help="End so long after the last client left.")
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the venue here at the end, go on from here."),
+    ] = None,
+    without_orders: Annotated[
+        bool, typer.Option("--without-orders", help="Come back from FILE with no open order.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once it listens.")
     ] = False,
@@ -77,10 +87,14 @@ def serve(
             ("key", key),
             ("secret", secret),
             ("linger_s", linger and number(linger)),
+            ("state", state),
+            ("without_orders", without_orders or None),
         )
         if value is not None
     }
-    flag = {"linger_s": "--linger"}
+    flag = {"linger_s": "--linger", "without_orders": "--without-orders"}
+    if without_orders and state is None:
+        raise ConfigError("--without-orders: there is no file to come back from: give --state FILE")
     serving = check(Serving, table, "", lambda name: flag.get(name, f"--{name}"))
     _serve(serving, json)
 
@@ -101,6 +115,8 @@ def _serve(serving: Serving, json: bool) -> None:
         key=serving.key,
         secret=serving.secret,
         linger_s=serving.linger_s,
+        state_path=serving.state,
+        restore_orders=not serving.without_orders,
     )
 
     def announce(endpoints: "Endpoints") -> None:

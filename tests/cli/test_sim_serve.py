@@ -8,6 +8,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.cli.terminal import MMBOT, Terminal
 
@@ -98,3 +99,20 @@ def test_a_venue_whose_reader_went_away_goes_on() -> None:
         venue_ms(ready["rest"])
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(timeout=30) == 0
+
+
+def test_an_outage_can_be_played_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "venue.json"
+    with served("--state", str(file)) as (process, first):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    with served("--state", str(file), "--without-orders") as (_, second):
+        assert second["world_id"] == first["world_id"]
+
+
+def test_without_orders_needs_a_file() -> None:
+    done = subprocess.run(
+        [MMBOT, *SERVE, "--without-orders"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give --state FILE" in done.stderr
