@@ -3,6 +3,7 @@
 The outcome goes to stdout, as lines or as one object; what went wrong to stderr.
 """
 
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -49,6 +50,8 @@ def _carry_out(foreign: bool) -> "Outcome":
     from mmbot.store.commands import whoami
     from mmbot.store.locations import existing
 
+    # What goes wrong on the way is told once, with the account it concerns.
+    logging.getLogger("mmbot").addHandler(logging.NullHandler())
     clock, outcome, places = Clock(), Outcome(), existing(os.environ)
     accounts = trip_all(places, whoami(), clock, outcome)
     if not accounts:

@@ -33,7 +33,7 @@ from mmbot.store.runs import start_run
 from tests.cli.desk import QUIET, an_engine, ended, mmbot, open_labels, place_by_hand
 from tests.engine.live import CALL, until
 from tests.engine.test_crash import START_S, ours_at_venue, start
-from tests.engine.test_seat import heard, said
+from tests.engine.test_seat import SENDS, heard, said
 
 DEAF = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True))
 PUT = CALL.replace("-C", "-P")
@@ -125,6 +125,29 @@ async def test_a_running_engine_is_stopped_and_stays_so_until_resumed(home: Path
             assert await ended(third) == 0
 
 
+async def test_a_busy_engine_sends_nothing_a_second_after_the_latch(home: Path) -> None:
+    async with SimVenue(VenueOptions(flow_scale=20.0)) as venue:
+        engine = await start(venue, home)
+        await until(lambda: len(ours_at_venue(venue)) >= 4, "it quotes", START_S)
+        clock, sent_ns = Clock(), list[int]()
+        on_frame = venue.protocol.on_frame
+
+        def listen(session: Session, frame: bytes) -> None:
+            if any(f'"{method}"' in str(frame) for method in SENDS):
+                sent_ns.append(clock.wall_ns())
+            on_frame(session, frame)
+
+        venue.protocol.on_frame = listen  # type: ignore[method-assign]  # a listener
+        await until(lambda: len(sent_ns) > 5, "it follows the market", START_S)
+        assert (await mmbot("cancel-all")).code == 0
+        await asyncio.sleep(1.0)
+        latch = Reader(locate(Mode.SIM, os.environ)).latch(seat(venue))
+        assert latch is not None
+        assert max(sent_ns) < latch.at_ns + 1_000_000_000
+        assert ours_at_venue(venue) == {}
+        await ended(engine)
+
+
 async def test_a_stopped_process_keeps_no_order_and_sends_nothing_when_continued(
     home: Path,
 ) -> None:
@@ -166,7 +189,7 @@ async def test_with_the_websocket_dead_it_goes_over_rest() -> None:
         place_ours(venue, CALL, PUT)
         venue.gate.lets_in = lambda: False  # type: ignore[method-assign]  # deaf to every frame
         done = await mmbot("cancel-all", "--json")
-        assert done.code == 0, done.err
+        assert (done.code, done.err) == (0, "")
         [account] = done.json()["venues"]
         assert (account["cancelled"], account["remaining"]) == (2, 0)
         assert account["verified_by"] == "rest"
