@@ -25,15 +25,11 @@ def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials
 
     Raises ConfigError where a real pair is missing or incomplete.
     """
-    known = {**_env_file(folder / ".env"), **os.environ}
-    if mode is Mode.SIM:
-        return Credentials(
-            known.get("MMBOT_SIM_KEY") or "sim", known.get("MMBOT_SIM_SECRET") or "sim"
-        )
-    assert mode in (Mode.TESTNET, Mode.LIVE), mode
-    prefix = f"{venue.upper()}_TESTNET_API" if mode is Mode.TESTNET else f"{venue.upper()}_API"
-    names_wanted = (f"{prefix}_KEY", f"{prefix}_SECRET")
+    known = {**env_file(folder / ".env"), **os.environ}
+    names_wanted = variables(mode, venue)
     key, secret = (known.get(name) or "" for name in names_wanted)
+    if mode is Mode.SIM:
+        return Credentials(key or "sim", secret or "sim")
     missing = [name for name, value in zip(names_wanted, (key, secret), strict=True) if not value]
     if missing:
         verb = "is" if len(missing) == 1 else "are"
@@ -44,7 +40,17 @@ def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials
     return Credentials(key, secret)
 
 
-def _env_file(path: Path) -> dict[str, str | None]:
+def variables(mode: Mode, venue: str = "deribit") -> tuple[str, str]:
+    """The names of the variables that hold the key and the secret of a mode."""
+    if mode is Mode.SIM:
+        return "MMBOT_SIM_KEY", "MMBOT_SIM_SECRET"
+    assert mode in (Mode.TESTNET, Mode.LIVE), mode
+    prefix = f"{venue.upper()}_TESTNET_API" if mode is Mode.TESTNET else f"{venue.upper()}_API"
+    return f"{prefix}_KEY", f"{prefix}_SECRET"
+
+
+def env_file(path: Path) -> dict[str, str | None]:
+    """The variables of a .env file, none where there is no such file. Raises ConfigError."""
     from dotenv import dotenv_values
 
     try:

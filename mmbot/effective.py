@@ -21,7 +21,7 @@ class Entry:
     @property
     def text(self) -> str:
         """The value as a person would write it; "-" where there is none."""
-        return _text(self.value)
+        return as_text(self.value)
 
 
 def effective(config: Config) -> list[Entry]:
@@ -52,7 +52,8 @@ def _table(config: Config, path: str, built: object) -> Iterator[Entry]:
         yield Entry(key, getattr(built, setting.name), config.origin(key))
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A value as a person would write it in a desk file; "-" for none."""
     match value:
         case None:
             return "-"
@@ -65,5 +66,5 @@ def _text(value: object) -> str:
         case datetime():
             return value.strftime("%Y-%m-%dT%H:%M:%SZ")
         case tuple():
-            return ", ".join(map(_text, value)) or "-"
+            return ", ".join(map(as_text, value)) or "-"
     return str(value)

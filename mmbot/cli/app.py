@@ -12,7 +12,20 @@ import typer
 from typer.exceptions import TyperException
 
 from mmbot import __version__
-from mmbot.cli import cancel_all, fills, quote, resume, sim, status
+from mmbot.cli import (
+    cancel_all,
+    config_show,
+    doctor,
+    explain,
+    fills,
+    ledger,
+    markets,
+    quote,
+    resume,
+    sim,
+    status,
+    strategies,
+)
 from mmbot.errors import ExitCode, MmbotError
 
 app = typer.Typer(
@@ -27,7 +40,13 @@ app.command("quote")(quote.quote)
 app.command("status")(status.status)
 app.command("cancel-all")(cancel_all.cancel_all)
 app.command("resume")(resume.resume)
+app.command("explain")(explain.explain)
+app.command("doctor")(doctor.doctor)
+app.command("markets")(markets.markets)
+app.command("strategies")(strategies.strategies)
+app.add_typer(config_show.app, name="config")
 app.add_typer(fills.app, name="fills")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(sim.app, name="sim")
 
 

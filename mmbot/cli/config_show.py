@@ -1,0 +1,133 @@
+"""`mmbot config`: what a desk file and flags come to, without a venue and without a connection."""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmbot.cli.pages import print_json, show
+from mmbot.cli.quote import quote
+from mmbot.config import KNOWN_FLAGS, Mode, load_config
+from mmbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmbot.config import Config
+    from mmbot.effective import Entry
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+REDACTED = "set, not shown"
+
+
+@app.callback()
+def config() -> None:
+    """What a desk file and flags come to."""
+
+
+def _with_the_flags_of_quote(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as Typer sees it: with every flag of `mmbot quote` that sets something."""
+    own = list(inspect.signature(command).parameters.values())[1:]
+    quoting = inspect.signature(quote, eval_str=True).parameters
+    taken = [
+        parameter
+        for name, parameter in quoting.items()
+        if name == "context" or f"--{name.replace('_', '-')}" in {*KNOWN_FLAGS, "--config"}
+    ]
+
+    def called(context: typer.Context, **_: Any) -> None:
+        given = {f"--{name.replace('_', '-')}": value for name, value in context.params.items()}
+        flags = {
+            flag: value
+            for flag, value in given.items()
+            if flag in KNOWN_FLAGS and value not in (None, False)
+        }
+        extra = {parameter.name: context.params[parameter.name] for parameter in own}
+        command(load_config(flags, context.params["config"]), **extra)
+
+    called.__doc__ = command.__doc__
+    called.__signature__ = inspect.Signature([*taken, *own])  # type: ignore[attr-defined] # read by Typer
+    called.__annotations__ = {p.name: p.annotation for p in (*taken, *own)}
+    return called
+
+
+@app.command("check")
+@_with_the_flags_of_quote
+def check(settings: "Config") -> None:
+    """Check a desk file and flags: every key, value and range, and that the key pair is there.
+
+    Whether the venue lists what is named is a question for `mmbot quote --dry-run`.
+    """
+    named = settings.path or "the flags"
+    missing = [entry for entry in _credentials(settings) if entry[1] == "missing"]
+    if missing:
+        names = " and ".join(key for key, _, _ in missing)
+        raise ConfigError(
+            f"{named}: well written, but {names} "
+            f"{'is' if len(missing) == 1 else 'are'} not set; put them into the environment or "
+            f"into {Path.cwd() / '.env'}"
+        )
+    what = settings.strategy.name
+    rules = len(settings.rules)
+    print(
+        f"{named}: fine. {settings.desk.mode.value.upper()} on {settings.desk.venue}, strategy "
+        f"{what}, {rules} rules"
+    )
+
+
+@app.command("show")
+@_with_the_flags_of_quote
+def show_config(
+    settings: "Config",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Show every setting in effect and where it came from: a flag, a file and line, the
+    environment, or the default. Secrets are named, never shown."""
+    from mmbot.effective import effective
+
+    rows = [_row(entry) for entry in effective(settings) if not entry.key.startswith("store.")]
+    rows += _store(settings)
+    rows += _credentials(settings)
+    if json:
+        print_json([{"key": key, "value": value, "from": origin} for key, value, origin in rows])
+        return
+    print(f"{settings.desk.mode.value.upper()}: {settings.path or 'flags'}", file=sys.stderr)
+    show("", ("setting", "value", "from"), rows)
+
+
+def _row(entry: "Entry") -> tuple[str, str, str]:
+    return entry.key, entry.text, entry.origin
+
+
+def _store(settings: "Config") -> list[tuple[str, str, str]]:
+    """The database in effect, without its password."""
+    from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, locate
+
+    if os.environ.get(URL_VARIABLE):
+        origin = URL_VARIABLE
+    elif settings.store.url is not None:
+        origin = settings.origin("store.url")
+    else:
+        origin = HOME_VARIABLE if os.environ.get(HOME_VARIABLE) else "default"
+    return [("store", locate(settings.desk.mode, os.environ, settings.store.url).name, origin)]
+
+
+def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
+    """The key pair of the mode: whether each half is there, and where."""
+    from mmbot.credentials import env_file, variables
+
+    default = "set by default" if settings.desk.mode is Mode.SIM else "missing"
+    path = Path.cwd() / ".env"
+    in_file: Mapping[str, str | None] = env_file(path)
+    rows = []
+    for name in variables(settings.desk.mode, settings.desk.venue):
+        if os.environ.get(name):
+            rows.append((name, REDACTED, "the environment"))
+        elif in_file.get(name):
+            rows.append((name, REDACTED, str(path)))
+        else:
+            rows.append((name, default, "default" if settings.desk.mode is Mode.SIM else "-"))
+    return rows

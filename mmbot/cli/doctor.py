@@ -1,0 +1,394 @@
+"""`mmbot doctor`: is everything there that trading needs? One line a check, and what to do."""
+
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mmbot.cli.pages import plain, print_json, show
+from mmbot.cli.venue_flags import DeskFile, Exchange, Live, Sim, SimUrl, Testnet, venue_config
+from mmbot.cli.wanted import Json
+from mmbot.config import Mode
+from mmbot.errors import ExitCode, MmbotError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mmbot.config import Config
+    from mmbot.core.types import Instrument
+    from mmbot.credentials import Credentials
+    from mmbot.store.locations import Location
+    from mmbot.venues.deribit.client import Deribit
+
+DISK_FAIL_MB, DISK_WARN_MB = 200, 1000
+SKEW_WARN_MS, SKEW_FAIL_MS = 200, 1000
+"""Orders carry the moment after which they must die, 4 s from now by our clock."""
+
+LATENCY_WARN_MS = 250
+ROUND_TRIPS = 10
+MARGIN_WARN, MARGIN_FAIL = 0.5, 0.8
+"""Maintenance margin as a share of the equity; at 1 the venue liquidates."""
+
+FEE_MOST = Decimal("0.01")
+NEEDED_SCOPES = ("trade:read_write", "account:read")
+WITHDRAWALS = "wallet:read_write"
+
+
+class Result(Enum):
+    """What came of one check."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check: what was found, and what to do about it where something is to be done."""
+
+    check: str
+    result: Result
+    found: str
+    do: str = ""
+
+
+def doctor(
+    exchange: Exchange = None,
+    sim: Sim = False,
+    testnet: Testnet = False,
+    live: Live = False,
+    sim_url: SimUrl = None,
+    config: DeskFile = None,
+    json: Json = False,
+) -> None:
+    """Check everything that trading needs: keys, database, disk, clock, account and venue.
+
+    Signs in to the venue and reads; sends no order. Ends with exit code 1 when a check fails.
+    """
+    import uvloop
+
+    settings = venue_config(exchange, sim, testnet, live, sim_url, config)
+    lines = [*_credentials(settings), *_database(settings)]
+    if not any(line.result is Result.FAIL and line.check == "credentials" for line in lines):
+        lines += uvloop.run(_venue(settings))
+    failed = any(line.result is Result.FAIL for line in lines)
+    if json:
+        mode, venue = settings.desk.mode, settings.desk.venue
+        print_json(
+            {"mode": mode, "venue": venue, "ok": not failed, "checks": list(map(asdict, lines))}
+        )
+    else:
+        print(f"{settings.desk.mode.value.upper()} {settings.desk.venue}", file=sys.stderr)
+        rows = [
+            (line.check, line.result.value, line.found + (f"; {line.do}" if line.do else ""))
+            for line in lines
+        ]
+        show("", ("check", "result", "found"), rows)
+    if failed:
+        raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+# --- on this machine --------------------------------------------------------------------------
+
+
+def _credentials(settings: "Config") -> "Iterator[Line]":
+    from mmbot.credentials import credentials
+
+    try:
+        keys = credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)
+    except MmbotError as error:
+        yield Line("credentials", Result.FAIL, str(error))
+        return
+    file = Path.cwd() / ".env"
+    if file.exists() and file.stat().st_mode & 0o077:
+        yield Line(
+            "credentials", Result.WARN, f"others may read {file}", f"run chmod 600 {file.name}"
+        )
+    else:
+        yield Line("credentials", Result.PASS, f"a key pair is there (key {keys.key[:4]}...)")
+
+
+def _database(settings: "Config") -> "Iterator[Line]":
+    from mmbot.store.locations import locate
+
+    try:
+        place = locate(settings.desk.mode, os.environ, settings.store.url)
+        yield _store(place)
+    except StoreError as error:
+        yield Line("database", Result.FAIL, str(error))
+        return
+    if place.path is not None:
+        yield _disk(place.path.parent)
+
+
+def _store(place: "Location") -> Line:
+    from mmbot.store.queries import Reader
+
+    if place.path is None or place.path.exists():
+        runs = Reader(place).runs()
+        if place.path is not None and not os.access(place.path, os.W_OK):
+            return Line(
+                "database", Result.FAIL, f"{place.name} may not be written", "check its permissions"
+            )
+        return Line("database", Result.PASS, f"{place.name}, {len(runs)} runs")
+    folder = _existing(place.path.parent)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return Line(
+            "database", Result.FAIL, f"{folder} may not be written", "set MMBOT_HOME to a folder"
+        )
+    return Line("database", Result.PASS, f"none yet; `mmbot quote` makes {place.name}")
+
+
+def _disk(folder: Path) -> Line:
+    free_mb = shutil.disk_usage(_existing(folder)).free // 1_000_000
+    if free_mb < DISK_FAIL_MB:
+        return Line("disk", Result.FAIL, f"{free_mb} MB free", "free some: a full disk stops us")
+    if free_mb < DISK_WARN_MB:
+        return Line("disk", Result.WARN, f"{free_mb} MB free", "free some before a long run")
+    return Line("disk", Result.PASS, f"{free_mb / 1000:.0f} GB free")
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+# --- at the venue -----------------------------------------------------------------------------
+
+
+async def _venue(settings: "Config") -> list[Line]:
+    """Sign in and look; a venue that cannot be reached is one line, and the end."""
+    from ccxt.base.errors import BaseError
+
+    from mmbot.assemble import client_for
+    from mmbot.credentials import credentials
+    from mmbot.engine.clock import Clock
+    from mmbot.venues.deribit.session import Socket
+    from mmbot.venues.deribit.venue import DeribitVenue
+
+    keys = credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)
+    clock = Clock()
+    try:
+        client = await client_for(settings, clock, {"apiKey": keys.key, "secret": keys.secret})
+    except MmbotError as error:
+        return [Line("venue", Result.FAIL, str(error))]
+    venue = DeribitVenue(client, clock)
+    lines: list[Line] = []
+    try:
+        listed = await venue.open()
+        lines.append(
+            Line("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
+        )
+        if settings.desk.mode is Mode.SIM:
+            clock.set_to_ms(await venue.venue_ms())
+        account = await venue.account()
+        lines.append(await _scopes(client, keys, account, settings.desk.mode))
+        lines.append(_latch(settings, venue.name, account))
+        await client.start((Socket.TRADING,))
+        lines += [_cancel_on_disconnect(client), _rate_limits(client)]
+        lines += await _round_trips(client, clock, settings.desk.mode)
+        lines += [_ticks(listed), _fees(listed)]
+        lines.append(await _margin(client))
+    except (MmbotError, BaseError) as error:
+        said = " ".join(str(error).split())[:200]
+        lines.append(Line("venue", Result.FAIL, said, "check network, keys and the venue's status"))
+    finally:
+        await venue.close()
+    return lines
+
+
+async def _scopes(client: "Deribit", keys: "Credentials", account: str, mode: Mode) -> Line:
+    import hashlib
+
+    stamp = str(client.milliseconds())
+    signature = client.hmac(
+        client.encode(f"{stamp}\n{stamp}\n"), client.encode(keys.secret), hashlib.sha256
+    )
+    token = await client.publicGetAuth(
+        {
+            "grant_type": "client_signature",
+            "client_id": keys.key,
+            "timestamp": stamp,
+            "nonce": stamp,
+            "data": "",
+            "signature": signature,
+        }
+    )
+    scopes = str(token["result"].get("scope", "")).split()
+    missing = [
+        scope for scope in NEEDED_SCOPES if not any(held.startswith(scope) for held in scopes)
+    ]
+    if missing:
+        return Line(
+            "account",
+            Result.FAIL,
+            f"{account}: the key may not {' and '.join(missing)}",
+            "give it these scopes at the venue",
+        )
+    if WITHDRAWALS in scopes and mode is not Mode.SIM:
+        return Line(
+            "account",
+            Result.WARN,
+            f"{account}: the key may withdraw ({WITHDRAWALS})",
+            "make one with wallet:none",
+        )
+    return Line("account", Result.PASS, f"{account}: the key may trade and read the account")
+
+
+def _latch(settings: "Config", venue: str, account: str) -> Line:
+    from mmbot.store.locations import locate
+    from mmbot.store.queries import Reader
+    from mmbot.store.records import Seat
+
+    place = locate(settings.desk.mode, os.environ, settings.store.url)
+    if place.path is not None and not place.path.exists() and not place.latch_file.exists():
+        return Line("kill switch", Result.PASS, "armed: never used here")
+    try:
+        state = Reader(place).latch(Seat(settings.desk.mode, venue, account))
+    except StoreError as error:
+        return Line("kill switch", Result.FAIL, str(error))
+    if state is not None and state.tripped:
+        return Line(
+            "kill switch",
+            Result.FAIL,
+            f"tripped by {state.who}: {state.why.value} {state.detail}".rstrip(),
+            'look at the account, then `mmbot resume --reason "..."`',
+        )
+    return Line("kill switch", Result.PASS, "armed")
+
+
+def _cancel_on_disconnect(client: "Deribit") -> Line:
+    if client.cod_enabled:
+        return Line("cancel on disconnect", Result.PASS, "confirmed by the venue")
+    return Line(
+        "cancel on disconnect",
+        Result.FAIL,
+        "not confirmed by the venue",
+        "start is refused without it; ask the venue why",
+    )
+
+
+def _rate_limits(client: "Deribit") -> Line:
+    limit = client.rate_limits.matching
+    said = f"{limit.rate:g} order requests a second, {limit.burst:g} at once"
+    if limit.rate < 1 or limit.burst < 4:
+        return Line("rate limits", Result.WARN, said, "quote few instruments")
+    return Line("rate limits", Result.PASS, said)
+
+
+async def _round_trips(client: "Deribit", clock: Any, mode: Mode) -> list[Line]:
+    """Latency on the connection that orders use, and the clocks compared at the fastest trip."""
+    from mmbot.venues.deribit.session import Socket
+
+    trips: list[tuple[float, float]] = []
+    for _ in range(ROUND_TRIPS):
+        before_s, before_ms = clock.monotonic_s(), clock.now_ns() / 1e6
+        venue_ms = await client.rpc(Socket.TRADING, "public/get_time", {})
+        took_ms = (clock.monotonic_s() - before_s) * 1000
+        trips.append((took_ms, venue_ms - (before_ms + took_ms / 2)))
+    middle_ms, worst_ms = median(trip[0] for trip in trips), max(trip[0] for trip in trips)
+    said = f"{middle_ms:.1f} ms there and back, {worst_ms:.1f} ms at worst"
+    slow = middle_ms > LATENCY_WARN_MS
+    latency = Line(
+        "latency",
+        Result.WARN if slow else Result.PASS,
+        said,
+        "run nearer to the venue: quotes will be late" if slow else "",
+    )
+    skew_ms = abs(min(trips)[1])
+    if mode is Mode.SIM:
+        return [Line("clock", Result.PASS, "the simulated venue's own date is used"), latency]
+    result = (
+        Result.FAIL
+        if skew_ms > SKEW_FAIL_MS
+        else Result.WARN
+        if skew_ms > SKEW_WARN_MS
+        else Result.PASS
+    )
+    do = "" if result is Result.PASS else "synchronize this machine's clock (NTP)"
+    return [Line("clock", result, f"{skew_ms:.0f} ms from the venue's", do), latency]
+
+
+def _ticks(listed: "Sequence[Instrument]") -> Line:
+    """Whether every grid makes sense: what we send is snapped to it."""
+    for one in listed:
+        bounds = [step.above for step in one.tick_steps]
+        ticks = [one.tick, *(step.tick for step in one.tick_steps)]
+        sound = (
+            min(ticks) > 0
+            and bounds == sorted(set(bounds))
+            and one.min_amount > 0
+            and one.min_amount % one.amount_step == 0
+            and one.contract_size > 0
+        )
+        if not sound:
+            return Line(
+                "tick rules",
+                Result.FAIL,
+                f"{one.name}: tick {plain(one.tick)}, {len(bounds)} steps, minimum "
+                f"{plain(one.min_amount)} make no sense",
+                "leave it out and report it",
+            )
+    ladders = sum(1 for one in listed if one.tick_steps)
+    return Line("tick rules", Result.PASS, f"{len(listed)} grids, {ladders} with steps")
+
+
+def _fees(listed: "Sequence[Instrument]") -> Line:
+    by_kind: dict[str, list[tuple[Decimal, Decimal]]] = {}
+    for one in listed:
+        by_kind.setdefault(one.kind.value, []).append((one.maker_fee, one.taker_fee))
+        if abs(one.maker_fee) > FEE_MOST or abs(one.taker_fee) > FEE_MOST:
+            return Line(
+                "fees",
+                Result.FAIL,
+                f"{one.name}: maker {_percent(one.maker_fee)}, taker {_percent(one.taker_fee)}",
+                "that cannot be right: do not trade it",
+            )
+    said = [
+        f"{kind} {_range(maker for maker, _ in fees)} / {_range(taker for _, taker in fees)}"
+        for kind, fees in by_kind.items()
+    ]
+    return Line("fees", Result.PASS, f"maker / taker: {', '.join(said)}")
+
+
+def _range(rates: "Iterator[Decimal]") -> str:
+    known = sorted(set(rates))
+    return (
+        _percent(known[0]) if len(known) == 1 else f"{plain(known[0] * 100)}..{_percent(known[-1])}"
+    )
+
+
+def _percent(rate: Decimal) -> str:
+    return f"{plain(rate * 100)} %"
+
+
+async def _margin(client: "Deribit") -> Line:
+    answer = await client.privateGetGetAccountSummaries({})
+    held: list[Mapping[str, Any]] = [
+        one for one in answer["result"]["summaries"] if float(one["equity"])
+    ]
+    if not held:
+        return Line("margin", Result.WARN, "the account is empty", "move money there to trade")
+    shares = {one["currency"]: _share(one) for one in held}
+    said = ", ".join(
+        f"{one['currency']} {float(one['equity']):g} ({shares[one['currency']]:.1%} used)"
+        for one in held
+    )
+    worst = max(shares.values())
+    if worst >= MARGIN_FAIL:
+        return Line("margin", Result.FAIL, said, "reduce positions: liquidation is near")
+    if worst >= MARGIN_WARN:
+        return Line("margin", Result.WARN, said, "reduce positions or add money")
+    return Line("margin", Result.PASS, said)
+
+
+def _share(summary: "Mapping[str, Any]") -> float:
+    equity = float(summary["equity"])
+    used = float(summary.get("maintenance_margin") or 0.0)
+    return used / equity if equity > 0 else 1.0

@@ -1,0 +1,151 @@
+"""`mmbot explain`: how the present quotes of one instrument came about, term by term."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import typer
+
+from mmbot.cli.pages import plain, print_json
+from mmbot.cli.wanted import DeskFile, Json, ModeName, one_of, stores
+from mmbot.config import Mode, load_config
+from mmbot.errors import ConfigError
+
+STALE_S = 3.0
+"""An engine publishes once a second; older words are of one that is gone or hangs."""
+
+
+def explain(
+    instrument: Annotated[
+        str, typer.Argument(metavar="INSTRUMENT", help="By the venue's name or ccxt's symbol.")
+    ],
+    mode: ModeName = None,
+    config: DeskFile = None,
+    json: Json = False,
+) -> None:
+    """Show every term of an instrument's present bid and ask, and which bound had the last word.
+
+    It reads what the engine last published, so it needs no connection and disturbs nobody. The
+    terms add up to the model's price; the venue's grid rounds it away from the market; the desk's
+    rules may then make it smaller or refuse it, which is what "why" says.
+    """
+    only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
+    url = load_config({}, config).store.url if config else None
+    said = list(_published(url, only))
+    name = instrument.upper()
+    found = [one for one in said if name in (one.row["instrument"], one.row.get("symbol"))]
+    if not found:
+        raise ConfigError(_unknown(instrument, said))
+    # Engines of the past have their last words on file too: they count where nobody lives.
+    newest = min(found, key=lambda one: one.age_s)
+    shown = [one for one in found if one.age_s <= STALE_S] or [newest]
+    if json:
+        print_json([_object(one) for one in shown])
+        return
+    for one in shown:
+        _show(one)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """One line of what an engine published, and how long ago."""
+
+    frame: Mapping[str, Any]
+    row: Mapping[str, Any]
+    age_s: float
+
+
+def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
+    from mmbot.engine.clock import Clock
+    from mmbot.store.queries import Reader
+
+    now_ns = Clock().wall_ns()
+    for place in stores(url, only):
+        for engine in Reader(place).engines():
+            if engine.status is None or engine.status_ns is None:
+                continue
+            if only not in (None, engine.run.seat.mode):
+                continue
+            for row in engine.status["rows"]:
+                yield _Said(engine.status, row, max(0.0, (now_ns - engine.status_ns) / 1e9))
+
+
+def _unknown(instrument: str, said: list[_Said]) -> str:
+    names = sorted({one.row["instrument"] for one in said})
+    if not names:
+        return (
+            "no engine has said anything yet: start one with `mmbot quote`, then ask again in "
+            "another terminal"
+        )
+    near = get_close_matches(instrument.upper(), names, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+    return f"{instrument} is not quoted by any engine; {hint}there is {shown}"
+
+
+def _show(one: _Said) -> None:
+    frame, row = one.frame, one.row
+    print(
+        f"{frame['mode'].upper()} {frame['venue']} {row['instrument']}, run {frame['run_id']}, "
+        f"{one.age_s:.1f} s ago"
+    )
+    if one.age_s > STALE_S:
+        print(
+            f"mmbot: these are the last words of an engine that has been silent for "
+            f"{one.age_s:.0f} s",
+            file=sys.stderr,
+        )
+    print(
+        f"  market   {_text(row['market_bid'])} / {_text(row['market_ask'])}, "
+        f"mark {_text(row.get('mark'))}, index {_text(row.get('index'))}, "
+        f"position {_text(row['position'])}"
+    )
+    if row.get("book"):
+        print(f"  book     {row['book']}")
+    for side, resting, size in (
+        ("buy", "our_bid", "our_bid_size"),
+        ("sell", "our_ask", "our_ask_size"),
+    ):
+        _show_side(row, side, row[resting], row[size])
+
+
+def _show_side(row: Mapping[str, Any], side: str, price: str | None, size: str | None) -> None:
+    word = "bid" if side == "buy" else "ask"
+    rests = f"{_text(size)} @ {_text(price)} rests" if price is not None else "none"
+    why = row.get("reasons", {}).get(side, "starting")
+    print(f"\n  {word:<8} {rests}; why: {why}")
+    quotes = [quote for quote in row.get("quotes", ()) if quote["side"] == side]
+    if not quotes:
+        print("           no quote is wanted, so there are no terms")
+    for quote in quotes:
+        digits = _digits(row, quote)
+        level = f" (level {quote['level']})" if quote["level"] else ""
+        for place, (name, value) in enumerate(quote["terms"]):
+            sign = " " if place == 0 else "-" if value < 0 else "+"
+            print(f"    {sign} {name:<24} {abs(value):>14.{digits}f}")
+        print(f"    = {'model price' + level:<24} {quote['price']:>14.{digits}f}")
+        print(f"      {'on the grid':<24} {_text(quote['grid']):>14}")
+        print(f"      {'size wanted':<24} {_text(quote['size']):>14}")
+        clamp = quote["clamp"] or "none"
+        print(f"      {'bound that decided':<24} {clamp:>14}")
+
+
+def _digits(row: Mapping[str, Any], quote: Mapping[str, Any]) -> int:
+    """Two more than the grid shows."""
+    shown = [quote["grid"], row["our_bid"], row["our_ask"], row["market_bid"], row["market_ask"]]
+    places = [len(str(price).partition(".")[2]) for price in shown if price is not None]
+    return max(places, default=2) + 2
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "-"
+    return plain(Decimal(str(value)))
+
+
+def _object(one: _Said) -> dict[str, Any]:
+    keys = ("mode", "venue", "run_id")
+    return {key: one.frame[key] for key in keys} | {"age_s": one.age_s} | dict(one.row)

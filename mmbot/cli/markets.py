@@ -1,0 +1,132 @@
+"""`mmbot markets`: what a venue lists, with ticks, sizes and fees. Public calls only."""
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmbot.cli.pages import plain, print_json, show
+from mmbot.cli.venue_flags import DeskFile, Exchange, Live, Sim, SimUrl, Testnet, venue_config
+from mmbot.cli.wanted import Json, one_of
+from mmbot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mmbot.config import Config
+    from mmbot.core.types import Instrument
+
+
+def markets(
+    underlying: Annotated[
+        str | None, typer.Option("--underlying", metavar="COIN", help="On this coin: ETH.")
+    ] = None,
+    expiry: Annotated[
+        str | None, typer.Option("--expiry", metavar="YYYYMMDD", help="Expiring on this day.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", metavar="KIND", help="option, perpetual or future.")
+    ] = None,
+    exchange: Exchange = None,
+    sim: Sim = False,
+    testnet: Testnet = False,
+    live: Live = False,
+    sim_url: SimUrl = None,
+    config: DeskFile = None,
+    json: Json = False,
+) -> None:
+    """List what a venue trades, with its ticks, sizes and fees. No key is needed."""
+    import uvloop
+
+    from mmbot.core.types import Kind
+
+    only = one_of(Kind, kind, "kind", "--kind") if kind is not None else None
+    day = _day(expiry)
+    settings = venue_config(exchange, sim, testnet, live, sim_url, config)
+    listed = uvloop.run(_listed(settings))
+    found = [
+        one
+        for one in sorted(listed, key=lambda i: (i.kind.value, i.expiry_ns or 0, i.name))
+        if only in (None, one.kind)
+        and (underlying is None or underlying.upper() in (one.underlying, one.name.split("-")[0]))
+        and (day is None or _expires(one) == day)
+    ]
+    if not found:
+        raise ConfigError(_nothing(listed, underlying, day))
+    if json:
+        print_json([asdict(one) for one in found])
+        return
+    show(
+        f"{settings.desk.mode.value.upper()} {settings.desk.venue}: {len(found)} instruments",
+        (
+            "instrument",
+            "kind",
+            "expires",
+            ">tick",
+            ">minimum",
+            "in",
+            ">maker/taker",
+        ),
+        [_line(one) for one in found],
+    )
+
+
+async def _listed(config: "Config") -> "list[Instrument]":
+    from mmbot.assemble import client_for
+    from mmbot.engine.clock import Clock
+    from mmbot.venues.deribit.venue import DeribitVenue
+
+    clock = Clock()
+    venue = DeribitVenue(await client_for(config, clock, {}), clock)
+    try:
+        return await venue.open()
+    finally:
+        await venue.close()
+
+
+def _day(text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ConfigError(
+            f"--expiry: {text!r} is not a date: write YYYYMMDD, for instance 20250606"
+        ) from None
+
+
+def _expires(instrument: "Instrument") -> date | None:
+    if instrument.expiry_ns is None:
+        return None
+    return datetime.fromtimestamp(instrument.expiry_ns // 10**9, UTC).date()
+
+
+def _nothing(listed: "list[Instrument]", underlying: str | None, day: date | None) -> str:
+    coins = sorted({one.underlying for one in listed})
+    if underlying is not None and underlying.upper() not in {
+        name for one in listed for name in (one.underlying, one.name.split("-")[0])
+    }:
+        return f"--underlying: nothing on {underlying} is listed; there is {', '.join(coins)}"
+    days = sorted({found for found in map(_expires, listed) if found is not None})
+    if day is not None and day not in days:
+        shown = ", ".join(f"{found:%Y%m%d}" for found in days)
+        return f"--expiry: nothing expires on {day:%Y%m%d}; live expiries are {shown}"
+    return "nothing is listed that fits all of these: leave one of the filters out"
+
+
+def _line(one: "Instrument") -> tuple[str, ...]:
+    from mmbot.choose import amount_unit
+    from mmbot.core.types import Kind
+
+    option = one.kind is Kind.OPTION
+    priced = one.settlement if option or not one.inverse else "USD"
+    steps = [f"{plain(step.tick)} from {plain(step.above)}" for step in one.tick_steps]
+    day = _expires(one)
+    return (
+        one.name,
+        one.kind.value,
+        "-" if day is None else f"{day}",
+        "; ".join([plain(one.tick), *steps]),
+        f"{plain(one.min_amount)} {amount_unit(one)}",
+        priced,
+        f"{plain(one.maker_fee * 100)}/{plain(one.taker_fee * 100)} %",
+    )
