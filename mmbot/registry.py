@@ -34,7 +34,7 @@ class Family(Enum):
     SIGNAL = "signal"
     HEDGER = "hedger"
     RULE = "risk"
-    GUARD = "guard"
+    GUARD = "guards"
     VENUE = "venue"
     SINK = "sink"
 
@@ -52,6 +52,17 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "max_order": "mmbot.risk.max_order",
         "max_position": "mmbot.risk.max_position",
         "max_exposure": "mmbot.risk.max_exposure",
+    },
+    Family.GUARD: {
+        "session_loss": "mmbot.risk.guards.session_loss",
+        "day_loss": "mmbot.risk.guards.day_loss",
+        "drawdown": "mmbot.risk.guards.drawdown",
+        "position": "mmbot.risk.guards.position",
+        "stale_data": "mmbot.risk.guards.stale_data",
+        "reject_rate": "mmbot.risk.guards.reject_rate",
+        "unreconciled": "mmbot.risk.guards.unreconciled",
+        "clock_skew": "mmbot.risk.guards.clock_skew",
+        "margin": "mmbot.risk.guards.margin",
     },
     Family.VENUE: {
         "deribit": "mmbot.venues.deribit.venue",

@@ -62,6 +62,8 @@ class Market:
     halted: str = ""
     """Both numbers, when the venue's position and our fills disagree."""
 
+    off: tuple[Side, ...] = ()
+    """Sides that a person has switched off."""
     expiry_asked: bool = False
     """Expired, and the venue is being asked what that came to."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.scope import Scope
 from mmbot.core.types import (
     Equity,
     Fill,
@@ -110,6 +111,8 @@ class LinkAlive:
     link: Link
     asked_ns: Nanos
     received_ns: Nanos
+    venue_ns: Nanos | None = None
+    """The venue's own clock when it answered, where it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,16 @@ class SnapshotFailed:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The second path has been tried. `left`: orders of ours the venue listed afterwards; None
+    when it could not be asked."""
+
+    venue: str
+    asked_ns: Nanos
+    left: tuple[OpenOrder, ...] | None
+
+
 # --- the store ---------------------------------------------------------------------------------
 
 
@@ -274,6 +287,36 @@ class Unpause:
 
 
 @dataclass(frozen=True, slots=True)
+class WindDown:
+    """Only quotes that reduce a position, or all of them again."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """Quotes in a scope are on or off from now on."""
+
+    scope: Scope
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SizeScaled:
+    """Every quote's size is multiplied by this from now on."""
+
+    factor: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class VolShifted:
+    """Options are valued at a volatility this many points higher, until a moment of desk time."""
+
+    points: float
+    until_ns: Nanos
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Leave: no new order, everything of ours cancelled and verified."""
 
@@ -290,7 +333,16 @@ class Trip:
 
 MarketEvent = InstrumentsListed | BookChanged | BookLost | TickerChanged | TradePrinted
 LinkEvent = LinkChanged | LinkAlive | LimitsRead
-OrderEvent = OrderSeen | RequestRefused | OutcomeUnknown | Filled | SnapshotTaken | SnapshotFailed
+OrderEvent = (
+    OrderSeen
+    | RequestRefused
+    | OutcomeUnknown
+    | Filled
+    | SnapshotTaken
+    | SnapshotFailed
+    | TakenBack
+)
 StoreEvent = LabelsReserved | StoreChanged | LatchSaved | AuthorityRead | AuthorityLate | LeaseLost
-Command = Tick | Pause | Unpause | Stop | Trip
+Control = Pause | Unpause | WindDown | Switched | SizeScaled | VolShifted
+Command = Tick | Control | Stop | Trip
 Event = MarketEvent | LinkEvent | OrderEvent | StoreEvent | Command

@@ -74,6 +74,15 @@ class Resync:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Take back every order of ours over the second path: the first one is down, or does not
+    answer."""
+
+    venue: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
 class ReserveLabels:
     """Have the store set aside the next block of label sequences, durably."""
 
@@ -93,7 +102,7 @@ class ReadAuthority:
     """Have the store say whether the lease is still ours and the latch still armed."""
 
 
-VenueIntent = Place | Amend | Cancel | CancelAll | Resync
+VenueIntent = Place | Amend | Cancel | CancelAll | Resync | TakeBack
 StoreIntent = ReserveLabels | SaveLatch | ReadAuthority
 Intent = VenueIntent | StoreIntent
 
@@ -101,7 +110,7 @@ Intent = VenueIntent | StoreIntent
 def venue_of(intent: VenueIntent) -> str:
     """The venue that carries an intent out."""
     match intent:
-        case CancelAll() | Resync():
+        case CancelAll() | Resync() | TakeBack():
             return intent.venue
         case Place() | Amend() | Cancel():
             return intent.instrument.partition(":")[0]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from mmbot.core.types import Quote
-from mmbot.core.views import Proposal, Verdict, View
+from mmbot.core.views import Proposal, Reading, Verdict, View, Watched
 from mmbot.core.why import Why
 
 
@@ -22,4 +22,12 @@ class RiskRule(Protocol):
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, shrink or block this target."""
+        ...
+
+
+class Guard(Protocol):
+    """Looks at the whole account, at every Tick and after every fill. It remembers nothing."""
+
+    def watch(self, reading: Reading) -> Watched:
+        """All is well, pause, or trip the kill switch."""
         ...

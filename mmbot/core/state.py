@@ -12,7 +12,8 @@ from typing import assert_never
 from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
+from mmbot.core.controls import Controls
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
 from mmbot.core.latch import Latch
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
@@ -30,6 +31,7 @@ from mmbot.core.types import (
     Side,
     to_decimal,
 )
+from mmbot.core.watch import Watch
 from mmbot.core.why import Why
 
 VALID_FOR_NS: Nanos = 2 * REQUEST_DEADLINE_NS
@@ -43,6 +45,9 @@ RESYNC_RETRY_NS: Nanos = 1 * SECOND
 
 RESYNC_EVERY_NS: Nanos = 30 * SECOND
 """A look at the venue even when nothing is unclear (fills and strays nobody told us about)."""
+
+TAKE_BACK_DEADLINE_NS: Nanos = 10 * SECOND
+"""An attempt over the second path that is not back by then never comes."""
 
 SEQUENCES_MAX = 1 << 24
 """Labels of one run: 24 bits beside the run's 28, so that the pair fits a 53-bit integer."""
@@ -81,10 +86,14 @@ class Account:
     venue: str
     market_up: bool = False
     trading_up: bool = False
+    trading_ns: Nanos = 0
+    """When the trading link last came up or went down."""
     alive_ns: Nanos = 0
     """When the market link last completed a round trip ..."""
     proven_ns: Nanos = 0
     """... and when that round trip began."""
+    skew_ns: Nanos = 0
+    """How far desk time and the venue's clock are apart at least, by the last round trip."""
     budget: Budget = field(default_factory=Budget)
     reconciled: bool = False
     """A snapshot asked after `doubted_ns` has been absorbed."""
@@ -103,6 +112,8 @@ class Account:
     """When funding, deliveries and transfers were last asked for ..."""
     flows_ns: Nanos = 0
     """... and the moment of the last answer's question."""
+    second_path_ns: Nanos = 0
+    """When the second path may be tried (again)."""
     equity: dict[str, Equity] = field(default_factory=dict)
     opening_equity: dict[str, Equity] = field(default_factory=dict)
     """Per currency, the first statement of this run."""
@@ -117,6 +128,24 @@ class SlotMemory:
 
     refusals: int = 0
     not_before_ns: Nanos = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a person may ask about later; kept in the audit trail."""
+
+    kind: str
+    body: dict[str, object]
+
+
+@dataclass(slots=True)
+class Exit:
+    """How everything of ours goes, from the moment it must."""
+
+    orders: int
+    """How many of ours might rest then."""
+    last_end_ms: int = 0
+    """When the last of them ended, by the venue's stamp; 0 while none has."""
 
 
 @dataclass(slots=True)
@@ -139,6 +168,8 @@ class State:
     stopping: Why | None = None
     withdraw_ns: Nanos = 0
     """Since when everything of ours must go (stopping or tripped); 0 while quoting is allowed."""
+    exit: Exit | None = None
+    """How that goes; None while quoting is allowed."""
     flat_verified: bool = False
     """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
     opening_index: dict[str, float] = field(default_factory=dict)
@@ -149,6 +180,10 @@ class State:
     """Per underlying, the sum of all markets' worst-case exposure, in coin."""
     journal: list[Entry] = field(default_factory=list)
     """What was booked and is not kept by the store yet."""
+    notes: list[Note] = field(default_factory=list)
+    """What belongs in the audit trail and is not kept by the store yet."""
+    watch: Watch = field(default_factory=Watch)
+    controls: Controls = field(default_factory=Controls)
     store_trouble: str = ""
     """Why the store cannot take what happens; empty when it can."""
     lease_lost: str = ""
@@ -235,7 +270,7 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             market = state.markets.get(event.instrument)
             if market is not None:
                 if not market.index:
-                    _touch_all(state)  # exposure in coin can be reckoned from now on
+                    touch_all(state)  # exposure in coin can be reckoned from now on
                     carried = state.inventory.carried.get(event.instrument)
                     if carried is not None and event.mark > 0:
                         carried.revalue(to_decimal(event.mark))
@@ -251,9 +286,10 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
         case ev.Tick():
             _tick(state, now_ns)
         case ev.LinkAlive():
+            account = state.account(event.venue)
             if event.link is ev.Link.MARKET:
-                account = state.account(event.venue)
                 account.alive_ns, account.proven_ns = event.received_ns, event.asked_ns
+            account.skew_ns = _skew_ns(event)
         case ev.TradePrinted():
             state.touch(event.instrument)
         case ev.BookLost():
@@ -273,6 +309,8 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             account.resync_ns = now_ns + RESYNC_RETRY_NS
         case ev.LinkChanged():
             _link_changed(state, event, now_ns)
+        case ev.TakenBack():
+            _taken_back(state, event, now_ns)
         case ev.LimitsRead():
             state.account(event.venue).budget.resize(event.rate_per_s, event.burst)
         case ev.InstrumentsListed():
@@ -281,10 +319,10 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             state.reserved_upto = max(state.reserved_upto, min(event.upto, SEQUENCES_MAX))
         case ev.StoreChanged():
             state.store_trouble = event.trouble
-            _touch_all(state)
+            touch_all(state)
         case ev.LatchSaved():
             state.latch.saved = True
-            _touch_all(state)
+            touch_all(state)
         case ev.AuthorityRead():
             state.authority_ns = event.asked_ns
         case ev.AuthorityLate():
@@ -293,25 +331,59 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             state.lease_lost = event.holder
         case ev.Pause():
             state.paused = event.why
-            _touch_all(state)
+            touch_all(state)
         case ev.Unpause():
             state.paused = None
-            _touch_all(state)
+            touch_all(state)
+        case ev.WindDown() | ev.Switched() | ev.SizeScaled() | ev.VolShifted():
+            _controlled(state, event)
         case ev.Stop():
             state.stopping = state.stopping or event.why
             _withdraw(state, now_ns)
         case ev.Trip():
-            state.latch.trip(event.why, event.detail, now_ns)
-            _withdraw(state, now_ns)
+            trip(state, event.why, event.detail, now_ns)
         case _:
             assert_never(event)
+
+
+def trip(state: State, why: Why, detail: str, now_ns: Nanos) -> None:
+    """The kill switch: everything of ours must go."""
+    state.latch.trip(why, detail, now_ns)
+    _withdraw(state, now_ns)
+
+
+def _controlled(
+    state: State, event: ev.WindDown | ev.Switched | ev.SizeScaled | ev.VolShifted
+) -> None:
+    controls = state.controls
+    match event:
+        case ev.WindDown():
+            controls.wind_down = event.on
+        case ev.Switched():
+            controls.switch(event.scope, event.on)
+            for market in state.markets.values():
+                market.off = controls.sides_off(market.instrument)
+        case ev.SizeScaled():
+            controls.size_factor = event.factor
+        case ev.VolShifted():
+            controls.vol_points, controls.vol_until_ns = event.points, event.until_ns
+    touch_all(state)
+
+
+def _skew_ns(alive: ev.LinkAlive) -> Nanos:
+    """The venue answered at some moment between question and answer; what is beyond that is the
+    clocks."""
+    if alive.venue_ns is None:
+        return 0
+    return max(0, alive.asked_ns - alive.venue_ns, alive.venue_ns - alive.received_ns)
 
 
 def _listed(state: State, event: ev.InstrumentsListed) -> None:
     for instrument in event.instruments:
         market = state.markets.get(instrument.id)
         if market is None:
-            state.markets[instrument.id] = Market(instrument)
+            market = state.markets[instrument.id] = Market(instrument)
+            market.off = state.controls.sides_off(instrument)
         else:
             market.instrument = instrument
         state.touch(instrument.id)
@@ -327,7 +399,7 @@ def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
                 if market.instrument.venue == event.venue:
                     market.lose_book(Why.LINK_DOWN)
     else:
-        account.trading_up = event.up
+        account.trading_up, account.trading_ns = event.up, now_ns
         doubt(state, account, now_ns)
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
@@ -355,6 +427,9 @@ def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         memory.refusals = 0
     elif event.state is ev.OrderState.REJECTED:
         _back_off(memory, now_ns)
+        state.watch.requests.refused(now_ns)
+    if state.exit is not None and event.state is not ev.OrderState.OPEN:
+        state.exit.last_end_ms = max(state.exit.last_end_ms, event.venue_ms)
     if order.owed > 0:
         due(state.account_of(event.instrument), now_ns + RESYNC_DELAY_NS)
     state.touch(event.instrument)
@@ -388,6 +463,8 @@ def _request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> N
         return
     state.orders.refused(order, event.request, event.stands, now_ns)
     _back_off(state.slot(order.instrument, order.side, order.level), now_ns)
+    if event.why is Why.REFUSED and event.request is not ev.Request.CANCEL:
+        state.watch.requests.refused(now_ns)
     market = state.markets.get(order.instrument)
     if market is not None:
         market.why[order.side] = event.why
@@ -417,11 +494,12 @@ def _filled(state: State, fill: Fill) -> None:
         return
     position = state.inventory.of(market.instrument)
     if not position.opened and fill.venue_ms < state.started_ns // MS:
-        state.inventory.booked[fill.trade_id] = None  # part of the opening position
+        state.inventory.know(fill.trade_id)  # part of the opening position
         return
     mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)
     if not state.inventory.book(fill, market.instrument, mark):
         return
+    state.watch.due = True
     ours = is_ours(fill.label)
     state.journal.append(Booked(fill, market.instrument, mark, ours))
     if ours:
@@ -439,7 +517,7 @@ def _filled_elsewhere(state: State, fill: Fill) -> None:
     """A fill on an instrument we do not trade: not ours to value, but no longer owed."""
     order = state.orders.by_label.get(fill.label) if fill.label else None
     if order is not None and fill.trade_id not in state.inventory.booked:
-        state.inventory.booked[fill.trade_id] = None
+        state.inventory.know(fill.trade_id)
         state.orders.book(order, fill)
 
 
@@ -452,10 +530,10 @@ def _flowed(state: State, flow: Flow) -> None:
     before_us = flow.venue_ms < state.started_ns // MS
     if market is None:
         if not before_us or state.resume_ms:
-            state.inventory.booked[key] = None
+            state.inventory.know(key)
             state.journal.append(Flowed(flow, None))
         return
-    state.inventory.booked[key] = None
+    state.inventory.know(key)
     position = state.inventory.of(market.instrument)
     if position.opened or not before_us:
         position.flow(flow)
@@ -480,11 +558,56 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
         account.opening_equity.setdefault(equity.currency, equity)
     if event.asked_ns >= account.doubted_ns and account.trading_up:
         account.reconciled = True
+    state.watch.due = True
     if state.withdraw_ns and event.asked_ns > state.withdraw_ns:
-        state.flat_verified = account.ours_open == 0 and not state.orders.working(event.venue)
+        if account.ours_open == 0 and not state.orders.working(event.venue):
+            _flat(state, now_ns, "first path")
+        else:
+            state.flat_verified = False
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
             state.touch(market.instrument.id)
+
+
+def _taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
+    """The second path has been tried. What it could not list may still arrive over the first one
+    while a request of ours is valid."""
+    account = state.account(event.venue)
+    account.second_path_ns = now_ns + RESYNC_RETRY_NS
+    if event.left is None or event.left or not state.withdraw_ns:
+        return
+    prefix = f"{event.venue}:"
+    if all(
+        order.settle_ns < event.asked_ns
+        for order in state.orders.all()
+        if order.working and order.instrument.startswith(prefix)
+    ):
+        _flat(state, now_ns, "second path")
+
+
+def _flat(state: State, now_ns: Nanos, path: str) -> None:
+    """Nothing of ours is left: proved, and how long it took goes into the trail."""
+    leaving = state.exit
+    assert leaving is not None, "flat is what one becomes by withdrawing"
+    if state.flat_verified:
+        return
+    state.flat_verified = True
+    if state.latch.tripped is None:
+        return
+    began_ms, ended_ms = state.latch.at_ns // MS, leaving.last_end_ms
+    state.notes.append(
+        Note(
+            "tripped",
+            {
+                "why": state.latch.tripped.value,
+                "detail": state.latch.detail,
+                "orders": leaving.orders,
+                "last_order_ended_after_ms": max(0, ended_ms - began_ms) if ended_ms else None,
+                "proved_after_ms": (now_ns - state.latch.at_ns) // MS,
+                "proved_over": path,
+            },
+        )
+    )
 
 
 def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
@@ -581,6 +704,10 @@ def _adopt(state: State, stated: OpenOrder, now_ns: Nanos) -> Order:
 
 
 def _tick(state: State, now_ns: Nanos) -> None:
+    state.watch.due = True
+    if state.controls.lapse(now_ns):
+        state.notes.append(Note("control", {"what": "vol offset", "ended": "its time was up"}))
+        touch_all(state)
     for order in state.orders.overdue(now_ns):
         due(state.account_of(order.instrument), now_ns)
         state.touch(order.instrument)
@@ -598,10 +725,12 @@ def _tick(state: State, now_ns: Nanos) -> None:
 def _withdraw(state: State, now_ns: Nanos) -> None:
     if not state.withdraw_ns:
         state.withdraw_ns = now_ns
-    _touch_all(state)
+        state.exit = Exit(sum(order.working for order in state.orders.all()))
+    touch_all(state)
 
 
-def _touch_all(state: State) -> None:
+def touch_all(state: State) -> None:
+    """Every market needs a decision."""
     for instrument in state.markets:
         state.touch(instrument)
 
@@ -613,6 +742,7 @@ def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: 
     """Believe that `intent` is on its way, before it leaves."""
     match intent:
         case Place():
+            state.watch.requests.sent(now_ns)
             state.orders.add(
                 Order(
                     label=intent.label,
@@ -630,6 +760,7 @@ def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: 
                 )
             )
         case Amend():
+            state.watch.requests.sent(now_ns)
             order = state.orders.by_label[intent.label]
             state.orders.amend_sent(
                 order, intent.price, intent.amount, now_ns, intent.valid_until_ns
@@ -647,6 +778,8 @@ def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: 
             account.asked_ns = now_ns
             if intent.flows_since_ms is not None:
                 account.flows_asked_ns = now_ns
+        case TakeBack():
+            state.account(intent.venue).second_path_ns = now_ns + TAKE_BACK_DEADLINE_NS
 
 
 def unresolved(state: State, account: Account) -> Iterator[Order]:

@@ -1,12 +1,13 @@
 """One turn: the conductor. Read this first.
 
-    turn(state, events, now, desks) -> intents
+    turn(state, events, now, desks, guards) -> intents
 
 Theory of operation
 -------------------
 1. Every event of the batch is applied to the state (state.apply). Nothing is decided yet.
 2. If the bot was away (no turn for 2 s, while Ticks come every 0.1 s), what it believes is old: it
    reconciles with the venue before it quotes again; away for 10 s, the kill switch trips.
+   Then the guards look at the whole account (core.guards): all is well, pause, or trip.
 3. For each market that changed: is there a reason not to quote at all (`_standing_reason`,
    `books.distrust`)? If not: view -> strategy -> the venue's grid -> risk rules in order ->
    Approved -> diff against our working orders -> actions.
@@ -25,6 +26,7 @@ from math import inf
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, reference
 from mmbot.core.diff import Action, Sweep, amended_amount, diff
+from mmbot.core.guards import watch
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -35,10 +37,11 @@ from mmbot.core.intents import (
     ReserveLabels,
     Resync,
     SaveLatch,
+    TakeBack,
     VenueIntent,
 )
 from mmbot.core.orders import STRAY_LEVEL, Order
-from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.state import (
     VALID_FOR_NS,
     Account,
@@ -47,6 +50,7 @@ from mmbot.core.state import (
     be_away,
     due,
     promise,
+    trip,
     unresolved,
 )
 from mmbot.core.types import (
@@ -75,6 +79,10 @@ VERIFY_AGAIN_NS: Nanos = 200 * MS
 
 RESYNC_DEADLINE_NS: Nanos = 30 * SECOND
 """A snapshot not back by then never comes."""
+
+SECOND_PATH_NS: Nanos = 1 * SECOND
+"""So long orders may outlive the kill switch, or the trading link be down while we leave, before
+they are taken back over the second path."""
 
 _STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
 
@@ -120,12 +128,14 @@ def turn(
     events: Sequence[ev.Event],
     now_ns: Nanos,
     desks: Mapping[InstrumentId, Desk],
+    guards: Sequence[Guard] = (),
 ) -> list[Intent]:
     """Apply `events`, decide for every market that changed, and return what must be done."""
     state.turns += 1
     for event in events:
         apply(state, event, now_ns)
     _notice_absence(state, now_ns)
+    watch(state, guards, now_ns)
 
     dirty, state.dirty = state.dirty, {}
     if len(dirty) > 1:  # a market alone is judged by what the others add up to, which stands
@@ -192,7 +202,7 @@ def _notice_absence(state: State, now_ns: Nanos) -> None:
     be_away(state, now_ns)
     if away_ns >= AWAY_TRIP_NS:
         detail = f"no turn for {away_ns / SECOND:.1f} s"
-        apply(state, ev.Trip(Why.GAP_IN_TURNS, detail), now_ns)
+        trip(state, Why.GAP_IN_TURNS, detail, now_ns)
 
 
 # --- deciding for one market ------------------------------------------------------------------
@@ -242,6 +252,8 @@ def _standing_reason(state: State, account: Account, market: Market, now_ns: Nan
         return Why.STORE
     if state.paused is not None:
         return state.paused
+    if state.watch.paused is not None:
+        return state.watch.paused
     if not account.trading_up or not account.market_up:
         return Why.LINK_DOWN
     if not account.reconciled or account.proven_ns < account.doubted_ns:
@@ -273,7 +285,7 @@ def _view(
         mark=market.mark,
         index=market.index,
         forward=market.forward,
-        fair=market.mark,
+        fair=state.controls.fair(market, now_ns),
         mark_iv=market.mark_iv,
         delta=market.delta,
         min_price=market.min_price,
@@ -300,7 +312,10 @@ def _approve(
     why: dict[Side, Why] = {}
     targets: list[Target] = []
     for quote in market.quotes:
-        target = _snap(market, quote)
+        if quote.side in market.off:
+            why.setdefault(quote.side, Why.SWITCHED_OFF)
+            continue
+        target = _snap(market, quote, state.controls.size_factor)
         if isinstance(target, Why):
             why.setdefault(quote.side, target)
         else:
@@ -319,13 +334,14 @@ def _approve(
     return approved
 
 
-def _snap(market: Market, quote: Quote) -> Target | Why:
+def _snap(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
     """A model's quote on the venue's grid: the one way from float to order."""
     instrument = market.instrument
     price = instrument.snap_price(quote.price, quote.side)
     if price is None:
         return Why.BELOW_TICK
-    size = instrument.snap_size(quote.size)
+    scaled = quote.size if size_factor == 1 else quote.size * float(size_factor)
+    size = instrument.snap_size(scaled)
     if size <= 0:
         return Why.BELOW_MIN_SIZE
     return Target(
@@ -366,6 +382,10 @@ def _judge(
     beside = _worst(orders, side, approved, besides=target.level)
     proposal = Proposal(target, view.position + beside * side.sign, best)
     size = target.size
+    if state.controls.wind_down:
+        size = min(size, market.instrument.snap_size(-side.sign * proposal.room_position))
+        if size <= 0:
+            return Why.WIND_DOWN
     for rule in desk.rules:
         verdict = rule.check(view, proposal)
         if verdict is ALLOW:
@@ -551,6 +571,7 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
 
 def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
     """Ask for a snapshot when one is due; when leaving or tripped, until it shows us flat."""
+    yield from _second_path(state, account, now_ns)
     if not account.trading_up:
         return
     if state.withdraw_ns and not state.flat_verified and not state.orders.working(account.venue):
@@ -572,6 +593,22 @@ def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
     )
     promise(state, intent, STRAY_LEVEL, 0.0, now_ns)
     yield intent
+
+
+def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
+    """Leaving with the trading link down, or tripped and orders still there: go round it."""
+    if not state.withdraw_ns or state.flat_verified or state.latch.holds_back(now_ns):
+        return
+    if not account.trading_up:
+        due_ns = account.trading_ns + SECOND_PATH_NS
+    elif state.latch.tripped is not None and state.orders.working(account.venue):
+        due_ns = state.withdraw_ns + SECOND_PATH_NS
+    else:
+        return
+    if now_ns >= max(due_ns, account.second_path_ns):
+        intent = TakeBack(account.venue, state.latch.tripped or Why.STOPPING)
+        promise(state, intent, STRAY_LEVEL, 0.0, now_ns)
+        yield intent
 
 
 def _since_ms(state: State, last_ns: Nanos) -> int:

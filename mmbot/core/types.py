@@ -367,3 +367,5 @@ class Equity:
     currency: str
     equity: Decimal
     balance: Decimal = field(default=ZERO)
+    maintenance_margin: Decimal = field(default=ZERO)
+    """What the positions need; below it the venue liquidates."""

@@ -1,4 +1,4 @@
-"""The frozen window a strategy looks through, and what a risk rule sees beside it."""
+"""The frozen windows: what a strategy looks through, what a risk rule and a guard see."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -104,3 +104,76 @@ class Block:
 
 Verdict = Allow | Shrink | Block
 ALLOW = Allow()
+
+
+# --- guards -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A position that is not flat; `opening` is the part that was there before us."""
+
+    instrument: Instrument
+    amount: Decimal
+    opening: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """One currency's account value and the maintenance margin its positions need, both in it."""
+
+    currency: str
+    equity: Decimal
+    maintenance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The whole account at one moment, as a guard may see it."""
+
+    now_ns: Nanos
+    session_usd: float
+    """Trading profit of this run (core.profit) ..."""
+    day_usd: float
+    """... since the day began, UTC ..."""
+    drawdown_usd: float
+    """... and how far it is below its peak, restarts included; never negative."""
+    positions: tuple[Holding, ...]
+    silent_ns: Nanos
+    """Since any market gave a sign of life."""
+    sent: int
+    refused: int
+    """Places and amends of the last minute, and how many of them the venue refused."""
+    mismatch: str
+    """The first position that disagrees with our fills, both numbers; empty while all agree."""
+    mismatch_ns: Nanos
+    """For how long one has."""
+    skew_ns: Nanos
+    """How far desk time and the venue's clock are apart at least."""
+    margins: tuple[Margin, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ok:
+    """Within the limit; `used` is the share of it in use."""
+
+    used: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """No quotes while this is said; they come back by themselves."""
+
+    why: Why
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """The kill switch: everything is cancelled, and only a person re-arms."""
+
+    why: Why
+    detail: str
+
+
+Watched = Ok | Pause | Trip

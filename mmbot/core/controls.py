@@ -1,0 +1,86 @@
+"""What a person has changed while the bot runs: which quotes are off, how large, how far from fair.
+
+Changes hold until they are taken back or the run ends; a vol offset also ends by itself.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from mmbot.core.books import Market
+from mmbot.core.scope import DAY_NS, Scope
+from mmbot.core.types import ONE, SECOND, Instrument, Kind, Nanos, Side
+from mmbot.pricing.vega import vega
+
+_YEAR_NS: Nanos = 365 * DAY_NS
+
+
+@dataclass(slots=True)
+class Controls:
+    """The changes in force. Of switches that cover the same quote the last one counts."""
+
+    wind_down: bool = False
+    """Only quotes that reduce a position."""
+    switches: list[tuple[Scope, bool]] = field(default_factory=list)
+    """(which quotes, on or off), oldest first."""
+    size_factor: Decimal = ONE
+    """Every quote's size is multiplied by this."""
+    vol_points: float = 0.0
+    """Added to the volatility options are valued at; 1.5 is 1.5 vol points."""
+    vol_until_ns: Nanos = 0
+
+    def switch(self, scope: Scope, on: bool) -> None:
+        """Quotes in `scope` are on or off from now on."""
+        if scope.everything:
+            self.switches.clear()
+            if on:
+                return
+        self.switches = [(old, was) for old, was in self.switches if old != scope]
+        self.switches.append((scope, on))
+
+    def sides_off(self, instrument: Instrument) -> tuple[Side, ...]:
+        """Sides of an instrument that may not be quoted."""
+        return tuple(side for side in Side if not self._on(instrument, side))
+
+    def _on(self, instrument: Instrument, side: Side) -> bool:
+        on = True
+        for scope, wanted in self.switches:
+            if scope.covers(instrument, side):
+                on = wanted
+        return on
+
+    def fair(self, market: Market, now_ns: Nanos) -> float:
+        """The fair value of a market in price units: its mark, moved by offset x vega while a vol
+        offset is in force and the instrument is an option whose volatility is known."""
+        if not self.vol_points or market.mark_iv is None:
+            return market.mark
+        instrument = market.instrument
+        if instrument.kind is not Kind.OPTION:
+            return market.mark
+        assert instrument.strike is not None
+        assert instrument.expiry_ns is not None
+        per_unit = vega(
+            forward=market.forward,
+            strike=float(instrument.strike),
+            years=(instrument.expiry_ns - now_ns) / _YEAR_NS,
+            vol=market.mark_iv,
+            inverse=instrument.inverse,
+        )
+        return max(0.0, market.mark + self.vol_points / 100 * per_unit)
+
+    def lapse(self, now_ns: Nanos) -> bool:
+        """End a vol offset whose time is up; whether it did."""
+        if not self.vol_points or now_ns < self.vol_until_ns:
+            return False
+        self.vol_points, self.vol_until_ns = 0.0, 0
+        return True
+
+    def texts(self, now_ns: Nanos) -> tuple[str, ...]:
+        """What is in force, for people; empty when nothing was changed."""
+        said = ["winding down"] if self.wind_down else []
+        said += [f"{'on' if on else 'off'}: {scope.text}" for scope, on in self.switches]
+        if self.size_factor != 1:
+            said.append(f"size x {self.size_factor.normalize():f}")
+        if self.vol_points:
+            left_s = max(0, self.vol_until_ns - now_ns) // SECOND
+            said.append(f"vol {self.vol_points:+g} for {left_s // 60}:{left_s % 60:02}")
+        return tuple(said)

@@ -1,0 +1,115 @@
+"""The guards: what they see, what they can say, and how they are asked.
+
+Theory of operation
+-------------------
+Guards look at every Tick and after every fill, before anything is decided. They fail closed: a
+guard that raises, a figure that is not a number, or guards that have not looked for three seconds
+while turns went on trip the kill switch like a limit that is broken. A guard remembers nothing;
+what must be remembered is in the state (core.watch), and comes to it as a Reading.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+
+from mmbot.core.books import Market
+from mmbot.core.ports import Guard
+from mmbot.core.state import State, touch_all, trip
+from mmbot.core.types import SECOND, ZERO, Nanos
+from mmbot.core.views import Holding, Margin, Pause, Reading, Trip
+from mmbot.core.why import Why
+
+MISSED_NS: Nanos = 3 * SECOND
+"""Turns go on, but no Tick has come for this long: the guards were not asked. Longer than an absence
+that is noticed as such (turn.AWAY_PAUSE_NS)."""
+
+
+def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
+    """Ask every guard where there is something to look at; what they say takes effect at once."""
+    if not guards:
+        return
+    memory = state.watch
+    since_ns = max(memory.watched_ns, state.away_ns)
+    if since_ns and now_ns - since_ns > MISSED_NS:
+        detail = f"not for {(now_ns - since_ns) / SECOND:.1f} s"
+        trip(state, Why.GUARD_MISSED, detail, now_ns)
+    elif not memory.due and since_ns:
+        return
+    memory.due, memory.watched_ns = False, now_ns
+    if state.latch.tripped is not None:
+        return
+    paused: Why | None = None
+    try:
+        reading = read(state, now_ns)
+        for guard in guards:
+            verdict = guard.watch(reading)
+            match verdict:
+                case Trip():
+                    trip(state, verdict.why, verdict.detail, now_ns)
+                    return
+                case Pause():
+                    paused = paused or verdict.why
+                case _ if not isfinite(verdict.used):
+                    detail = f"{type(guard).__name__}: not a number"
+                    trip(state, Why.GUARD_FAILED, detail, now_ns)
+                    return
+    except Exception as error:  # whatever it is, a guard that fails is a limit that is broken
+        trip(state, Why.GUARD_FAILED, f"{type(error).__name__}: {error}", now_ns)
+        return
+    if paused is not memory.paused:
+        memory.paused = paused
+        touch_all(state)
+
+
+def read(state: State, now_ns: Nanos) -> Reading:
+    """Everything guards may look at, at this moment. Raises where a figure is not a number."""
+    memory, markets = state.watch, state.markets.values()
+    profit = memory.profit
+    if not profit.update(markets, state.inventory, now_ns):
+        raise ArithmeticError("the profit is not a number")
+    halted = [f"{m.instrument.name}: {m.halted}" for m in markets if m.halted]
+    memory.mismatch_ns = (memory.mismatch_ns or now_ns) if halted else 0
+    sent, refused = memory.requests.count(now_ns)
+    return Reading(
+        now_ns=now_ns,
+        session_usd=profit.session_usd,
+        day_usd=profit.day_usd,
+        drawdown_usd=profit.drawdown_usd,
+        positions=tuple(_held(state)),
+        silent_ns=_silent_ns(state, now_ns),
+        sent=sent,
+        refused=refused,
+        mismatch=halted[0] if halted else "",
+        mismatch_ns=now_ns - memory.mismatch_ns if halted else 0,
+        skew_ns=max((account.skew_ns for account in state.accounts.values()), default=0),
+        margins=tuple(_margins(state)),
+    )
+
+
+def _held(state: State) -> Iterator[Holding]:
+    for position in state.inventory.positions.values():
+        if position.amount:
+            yield Holding(position.instrument, position.amount, position.opening)
+
+
+def _margins(state: State) -> Iterator[Margin]:
+    for account in state.accounts.values():
+        for stated in account.equity.values():
+            if stated.maintenance_margin > ZERO:
+                yield Margin(stated.currency, stated.equity, stated.maintenance_margin)
+
+
+def _silent_ns(state: State, now_ns: Nanos) -> Nanos:
+    """Since when no market has given a sign of life; 0 while all have expired."""
+    memory = state.watch
+    memory.heard_ns = memory.heard_ns or now_ns
+    living = [market for market in state.markets.values() if not market.expired(now_ns)]
+    if not living:
+        return 0
+    memory.heard_ns = max(memory.heard_ns, max(_heard_ns(state, market) for market in living))
+    return now_ns - memory.heard_ns
+
+
+def _heard_ns(state: State, market: Market) -> Nanos:
+    if market.lost is not None:
+        return 0
+    return max(market.received_ns, state.account(market.instrument.venue).alive_ns)

@@ -1,0 +1,39 @@
+"""The position no rule should have let happen."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+
+from annotated_types import Gt, doc
+
+from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.why import Why
+from mmbot.registry import Family, register
+
+
+@register(Family.GUARD, "position")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Trip the kill switch when an instrument's position is far beyond what the desk may hold.
+
+    The rule max_position keeps our own orders within its limit; beyond twice that, something else
+    trades on the account, or something is broken. A position that was there before us may be
+    larger, as long as it does not grow.
+    """
+
+    limit: Annotated[
+        Decimal,
+        Gt(0),
+        doc("largest position either way, venue's unit (default: twice max_position's limit)"),
+    ] = Decimal(20)
+
+    def watch(self, reading: Reading) -> Watched:
+        """Ok, or trip beyond the limit."""
+        most = 0.0
+        for held in reading.positions:
+            limit = max(self.limit, abs(held.opening))
+            if abs(held.amount) > limit:
+                name = held.instrument.name
+                return Trip(Why.POSITION, f"{held.amount:+f} {name}, the limit is {limit:f}")
+            most = max(most, float(abs(held.amount) / limit))
+        return Ok(most)
