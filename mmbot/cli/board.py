@@ -127,7 +127,7 @@ def _health(engine: Engine, frame: StatusFrame) -> Text:
     _say(line, "budget", f"{frame.budget:.0f}/{frame.budget_full:.0f}", not low)
     _say(line, "lease", *_lease(engine.lease_left_s))
     _say(line, "latch", "TRIPPED" if engine.tripped else "armed", not engine.tripped)
-    line.append(f"open {orders}")
+    line.append(f"open {orders}" if engine.state.up else f"had {orders} open")
     if frame.foreign:
         line.append(f"  foreign {len(frame.foreign)}", "yellow")
     if frame.link == "reconciling":

@@ -50,6 +50,14 @@ def was_traded(venue: SimVenue) -> None:
     start_run(database, RunDraft(seat(venue), venue.rest_url), lambda: 7, now_ns - 10**10)
 
 
+def was_traded_live(venue: SimVenue, account: str, folder: Path) -> None:
+    """A store of real money, whose runs were started in a folder of their own."""
+    draft = RunDraft(
+        Seat(Mode.LIVE, "deribit", account), venue.rest_url, env_path=str(folder / ".env")
+    )
+    start_run(open_store(locate(Mode.LIVE, os.environ)), draft, lambda: 7, 1)
+
+
 def place_ours(venue: SimVenue, *names: str) -> list[str]:
     """Orders of a run of ours that is gone."""
     labels = []
@@ -239,6 +247,32 @@ async def test_wrong_keys_are_exit_5_and_say_so() -> None:
         assert done.code == 5
         assert "refuses the credentials" in done.err
         assert done.err.count("\n") == 1
+
+
+async def test_keys_are_those_of_the_run_wherever_the_command_is_given(tmp_path: Path) -> None:
+    async with SimVenue(QUIET) as venue:
+        was_traded_live(venue, venue.account, tmp_path)
+        place_ours(venue, CALL)
+        none = await mmbot("cancel-all", DERIBIT_API_KEY="", DERIBIT_API_SECRET="")
+        assert none.code == 5
+        assert "DERIBIT_API_KEY and DERIBIT_API_SECRET are not set" in none.err
+        assert str(tmp_path / ".env") in none.err
+        with open(tmp_path / ".env", "w") as file:  # noqa: ASYNC230 # a few bytes
+            file.write("DERIBIT_API_KEY=sim\nDERIBIT_API_SECRET=sim\n")
+        done = await mmbot("cancel-all", "--json")
+        assert done.code == 0, done.err
+        assert [(v["mode"], v["cancelled"]) for v in done.json()["venues"]] == [("live", 1)]
+        assert open_labels(venue) == []
+
+
+async def test_keys_of_another_account_cancel_nothing_there(tmp_path: Path) -> None:
+    async with SimVenue(QUIET) as venue:
+        was_traded_live(venue, "ann_1", tmp_path)
+        place_ours(venue, CALL)
+        done = await mmbot("cancel-all", DERIBIT_API_KEY="sim", DERIBIT_API_SECRET="sim")
+        assert done.code == 5
+        assert f"the credentials open the account {venue.account}, not ann_1" in done.err
+        assert len(open_labels(venue)) == 1
 
 
 async def test_a_world_that_ended_is_skipped_with_a_note() -> None:
