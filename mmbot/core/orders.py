@@ -31,6 +31,9 @@ REQUEST_DEADLINE_NS: Nanos = 2 * SECOND
 CLOCK_SKEW_NS: Nanos = 1 * SECOND
 """How far the venue's clock may be from desk time when absence is judged."""
 
+CANCEL_AGAIN_NS: Nanos = SECOND // 2
+"""Between two cancels of one order, when the venue refused the first or nobody knows."""
+
 STRAY_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
@@ -131,6 +134,8 @@ class Order:
     deadline_ns: Nanos = 0
     settle_ns: Nanos = 0
     unknown_ns: Nanos = 0
+    cancel_again_ns: Nanos = 0
+    """No further cancel before this moment."""
     venue_ms: int = 0
     adopted_ms: int = -1
     """Fills up to this venue moment were counted when the order was found at the venue."""
@@ -230,6 +235,7 @@ class Orders:
         """A cancel leaves now."""
         self.changed[order.label] = order
         order.step(Trigger.CANCEL_SENT)
+        order.cancel_again_ns = now_ns + CANCEL_AGAIN_NS
         order.request = Request.CANCEL
         order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
         order.settle_ns = max(order.settle_ns, now_ns)

@@ -40,7 +40,7 @@ from mmbot.core.intents import (
     TakeBack,
     VenueIntent,
 )
-from mmbot.core.orders import STRAY_LEVEL, Order
+from mmbot.core.orders import STRAY_LEVEL, Order, Status
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.state import (
     VALID_FOR_NS,
@@ -232,7 +232,30 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
             market.quotes = tuple(quotes)
             approved = _approve(state, desk, market, view, orders, now_ns)
     _reckon(state, market, orders, approved)
-    return diff(approved, orders, market.why, now_ns - desk.refresh_ns)
+    actions = diff(approved, orders, market.why, now_ns - desk.refresh_ns)
+    if state.withdraw_ns:
+        actions += _insist(orders, market.why)
+    return [a for a in actions if _may_cancel(state, a, now_ns)]
+
+
+def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
+    """Leaving or tripped, orders nobody is sure of are cancelled too: a cancel does no harm."""
+    return [
+        Action(ev.Request.CANCEL, order.instrument, order, None, reasons[order.side])
+        for order in orders
+        if order.status is Status.UNKNOWN and order.order_id
+    ]
+
+
+def _may_cancel(state: State, action: Action, now_ns: Nanos) -> bool:
+    """Whether it is no cancel, or one whose order was not cancelled a moment ago already."""
+    order = action.order
+    if action.request is not ev.Request.CANCEL or order is None:
+        return True
+    if now_ns >= order.cancel_again_ns:
+        return True
+    state.touch(order.instrument)
+    return False
 
 
 def _standing_reason(state: State, account: Account, market: Market, now_ns: Nanos) -> Why | None:

@@ -141,7 +141,10 @@ def test_one_side_only() -> None:
     [
         (["--strikes", "2805"], "--strikes: 2805 is not listed for 20250606; the nearest are"),
         (["--expiry", "20250701"], "--expiry: no ETH options expire on 20250701; live expiries"),
-        (["--underlying", "SOL"], "--underlying: no options on SOL; there are options on BTC, BTC_"),
+        (
+            ["--underlying", "SOL"],
+            "--underlying: no options on SOL; there are options on BTC, BTC_",
+        ),
         (
             ["--symbols", "ETH-PERP"],
             "--symbols: ETH-PERP is not listed; did you mean ETH-PERPETUAL?",

@@ -646,13 +646,14 @@ def test_many_cancels_become_one_sweep() -> None:
     assert bot.turn() == []
 
 
-def test_a_sweep_without_an_answer_leaves_orders_unknown() -> None:
+def test_a_sweep_without_an_answer_leaves_orders_unknown_and_is_sent_again() -> None:
     bot = Bot.quoting()
     orders = resting_three(bot)
-    bot.turn(ev.Stop(Why.USER))
-    sent = bot.wait(2.2)
-    assert [o.status for o in orders] == [Status.UNKNOWN] * 3
+    assert len(sweeps(bot.turn(ev.Stop(Why.USER)))) == 1
+    assert sweeps(bot.wait(1.9)) == []
+    sent = bot.wait(0.3)
     assert len(resyncs(sent)) == 1
+    assert [s.labels for s in sweeps(sent)] == [tuple(o.label for o in orders)]
 
 
 def test_sweeping_cancel_spares_foreign_orders() -> None:
@@ -894,3 +895,31 @@ def test_a_tick_looks_at_some_markets_in_turn_and_at_all_of_them_in_silence() ->
         seen |= {view.instrument.id for view in bot.puppet.views}
     assert len(seen) == 20
     assert looked_at(1.0) == 20
+
+
+# --- cancels that do not come through ---------------------------------------------------------
+
+
+def test_a_refused_cancel_is_tried_again_after_a_while() -> None:
+    bot = Bot.quoting()
+    (order, _) = bot.rest(*both_sides())
+    bot.wants = []
+    assert len(cancels(bot.turn(bot.book()))) == 2
+    bot.turn(bot.refuses(order, ev.Request.CANCEL, stands=True))
+    assert cancels(bot.turn(bot.book(), after_s=0.1)) == []
+    again = cancels(bot.turn(bot.book(), after_s=0.5))
+    assert [c.label for c in again] == [order.label]
+
+
+def test_leaving_orders_nobody_is_sure_of_are_cancelled_too() -> None:
+    bot = Bot.quoting()
+    orders = bot.rest(*both_sides())
+    bot.turn(*(ev.OutcomeUnknown(o.label, ev.Request.AMEND, Why.REPLY_LOST) for o in orders))
+    bot.wants = both_sides(bid=0.0195, ask=0.0235)
+    bot.turn(bot.book())
+    for order in orders:
+        bot.turn(ev.OutcomeUnknown(order.label, ev.Request.AMEND, Why.REPLY_LOST))
+    assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
+    sent = cancels(bot.turn(ev.Stop(Why.USER)))
+    assert [c.label for c in sent] == [o.label for o in orders]
+    assert cancels(bot.turn(after_s=0.1)) == []
