@@ -70,11 +70,9 @@ def check(settings: "Config") -> None:
             f"{'is' if len(missing) == 1 else 'are'} not set; put them into the environment or "
             f"into {Path.cwd() / '.env'}"
         )
-    what = settings.strategy.name
-    rules = len(settings.rules)
     print(
-        f"{named}: fine. {settings.desk.mode.value.upper()} on {settings.desk.venue}, strategy "
-        f"{what}, {rules} rules"
+        f"fine: {settings.desk.mode.value.upper()} on {settings.desk.venue}, strategy "
+        f"{settings.strategy.name}, {len(settings.rules)} rules"
     )
 
 

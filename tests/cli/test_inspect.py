@@ -1,0 +1,400 @@
+"""explain, markets, config, strategies and doctor: what is so, said in one page."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from mmbot.cli.frame import QuoteRow
+from mmbot.cli.report import status_frame
+from mmbot.core.why import Why
+from mmbot.registry import BUILT_IN, Family
+from mmbot.sim.wire.server import VenueOptions
+from mmbot.store import latch
+from mmbot.store.records import Seat, StatusPublished
+from tests.cli.inprocess import Mmbot
+from tests.cli.terminal import MMBOT
+from tests.cli.test_screen import a_frame, a_row
+from tests.engine.live import CALL, live, until
+from tests.store.desk import SEAT, a_location, an_engine
+
+DESKS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+
+
+@pytest.fixture
+def mmbot(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Mmbot:
+    monkeypatch.chdir(tmp_path)  # no .env of somebody else
+    for name in ("DERIBIT_API", "DERIBIT_TESTNET_API", "MMBOT_SIM"):
+        for half in ("KEY", "SECRET"):
+            monkeypatch.delenv(f"{name}_{half}", raising=False)
+    return Mmbot(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="module")
+def venue() -> Iterator[dict[str, str]]:
+    """A simulated venue in a process of its own."""
+    command = [MMBOT, "sim", "serve", "--exchange", "deribit", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())
+        process.terminate()
+
+
+# --- explain ----------------------------------------------------------------------------------
+
+BID = QuoteRow(
+    side="buy",
+    level=0,
+    price=0.03452,
+    grid=Decimal("0.0345"),
+    size=1.0,
+    fair=0.03523,
+    why=Why.IMPROVING,
+    clamp=Why.EDGE_CLAMP,
+    terms=(("reference", 0.0345), ("improvement", 0.00012), ("lean", -0.0001)),
+)
+
+
+def publish(home: Path, quotes: tuple[QuoteRow, ...], age_s: float = 0.0) -> None:
+    """An engine says this of its one instrument."""
+    row = replace(
+        a_row(),
+        quotes=quotes,
+        reasons={"buy": Why.IMPROVING, "sell": Why.MAX_POSITION},
+        mark=0.0352,
+    )
+
+    async def said() -> None:
+        async with an_engine(a_location(home)) as engine:
+            at_ns = clock_ns() - round(age_s * 1e9)
+            assert engine.writer.put(StatusPublished(a_frame(row), at_ns))
+
+    asyncio.run(said())
+
+
+def clock_ns() -> int:
+    from mmbot.engine.clock import Clock
+
+    return Clock().wall_ns()
+
+
+def test_every_term_is_shown_and_the_bound_that_decided(mmbot: Mmbot, home: Path) -> None:
+    publish(home, (BID,))
+    page = mmbot.page("explain", "ETH-6JUN25-2800-C")
+    squeezed = [" ".join(line.split()) for line in page.splitlines()]
+    assert squeezed[0].startswith("SIM deribit ETH-6JUN25-2800-C, run k3f9x2")
+    assert "reference 0.034500" in squeezed
+    assert "+ improvement 0.000120" in squeezed
+    assert "- lean 0.000100" in squeezed
+    assert "= model price 0.034520" in squeezed
+    assert "on the grid 0.0345" in squeezed
+    assert "bound that decided held at edge" in squeezed
+    assert "ask 2 @ 0.0355 rests; why: position limit" in squeezed
+    assert "no quote is wanted, so there are no terms" in squeezed
+
+
+def test_explain_as_json_is_what_the_engine_published(mmbot: Mmbot, home: Path) -> None:
+    publish(home, (BID,))
+    (said,) = mmbot.json("explain", "eth-6jun25-2800-c")
+    assert said["mode"] == "sim"
+    (quote,) = said["quotes"]
+    assert quote["clamp"] == "held at edge"
+    assert quote["terms"] == [["reference", 0.0345], ["improvement", 0.00012], ["lean", -0.0001]]
+
+
+def test_the_last_words_of_a_silent_engine_are_marked_as_such(mmbot: Mmbot, home: Path) -> None:
+    publish(home, (BID,), age_s=90)
+    code, out, err = mmbot.run("explain", "ETH-6JUN25-2800-C")
+    assert code == 0
+    assert "model price" in out
+    assert "silent for 9" in err
+
+
+def test_an_instrument_nobody_quotes_is_one_line_with_those_that_are(
+    mmbot: Mmbot, home: Path
+) -> None:
+    publish(home, (BID,))
+    said = mmbot.refusal("explain", "ETH-6JUN25-2800-P")
+    assert "did you mean ETH-6JUN25-2800-C?" in said
+
+
+def test_without_an_engine_explain_says_how_to_start_one(mmbot: Mmbot, home: Path) -> None:
+    assert "no store yet" in mmbot.refusal("explain", "X")
+    asyncio.run(silent(home))
+    assert "start one with `mmbot quote`" in mmbot.refusal("explain", "X")
+
+
+async def silent(home: Path) -> None:
+    async with an_engine(a_location(home)):
+        pass
+
+
+async def test_the_terms_of_a_live_quote_add_up_to_its_price(mmbot: Mmbot) -> None:
+    async with live(VenueOptions(flow_scale=0.0)) as bot:
+        await until(lambda: len(bot.at_venue()) == 8, "every side quoted")
+        frame = status_frame(bot.state, "sim", "deribit", bot.engine.clock.now_ns())
+        bot.engine.keeper.publish(frame)
+        assert bot.engine.keeper.writer.flush(10.0)
+        (said,) = mmbot.json("explain", CALL)
+        assert {quote["side"] for quote in said["quotes"]} == {"buy", "sell"}
+        for quote in said["quotes"]:
+            assert sum(value for _, value in quote["terms"]) == pytest.approx(quote["price"])
+        assert set(said["reasons"]) == {"buy", "sell"}
+        mmbot.page("explain", CALL)
+
+
+# --- markets ----------------------------------------------------------------------------------
+
+
+def test_markets_lists_grids_sizes_and_fees(mmbot: Mmbot, venue: dict[str, str]) -> None:
+    listed = mmbot.json("markets", "--sim-url", venue["rest"], "--kind", "perpetual")
+    by_name = {one["name"]: one for one in listed}
+    eth = by_name["ETH-PERPETUAL"]
+    assert (eth["tick"], eth["min_amount"], eth["taker_fee"]) == ("0.05", "1", "0.0005")
+    page = mmbot.page("markets", "--sim-url", venue["rest"], "--kind", "perpetual")
+    assert "BTC_USDC-PERPETUAL" in page
+
+
+def test_markets_are_filtered(mmbot: Mmbot, venue: dict[str, str]) -> None:
+    at = ("--sim-url", venue["rest"])
+    found = mmbot.json(
+        "markets", *at, "--underlying", "eth", "--expiry", "20250606", "--kind", "option"
+    )
+    assert found
+    assert {one["underlying"] for one in found} == {"ETH"}
+    assert {one["kind"] for one in found} == {"option"}
+    in_usdc = mmbot.json("markets", *at, "--underlying", "ETH_USDC", "--kind", "option")
+    assert {one["settlement"] for one in in_usdc} == {"USDC"}
+    mmbot.page("markets", *at, "--underlying", "ETH", "--expiry", "20250606")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--kind", "spot"], "--kind: unknown kind 'spot'; there is: option, perpetual, future"),
+        (["--expiry", "friday"], "--expiry: 'friday' is not a date: write YYYYMMDD"),
+        (["--expiry", "20250707"], "live expiries are 20250603"),
+        (["--underlying", "DOGE"], "nothing on DOGE is listed; there is BTC, ETH"),
+        (["--kind", "perpetual", "--expiry", "20250606"], "leave one of the filters out"),
+        (["--live", "--testnet"], "contradict each other"),
+        (["--exchange", "derbit"], "did you mean 'deribit'?"),
+    ],
+)
+def test_bad_filters_are_one_line(
+    mmbot: Mmbot, venue: dict[str, str], arguments: list[str], said: str
+) -> None:
+    url = [] if "--live" in arguments else ["--sim-url", venue["rest"]]
+    assert said in mmbot.refusal("markets", *url, *arguments)
+
+
+def test_a_venue_that_is_not_there_is_one_line(mmbot: Mmbot) -> None:
+    said = mmbot.refusal("markets", "--sim-url", "http://127.0.0.1:1", code=5)
+    assert "does not answer" in said
+
+
+# --- config -----------------------------------------------------------------------------------
+
+
+def a_desk(tmp_path: Path, text: str = "") -> Path:
+    path = tmp_path / "desk.toml"
+    path.write_text(f'[desk]\nsymbols = ["ETH-PERPETUAL"]\n{text}')
+    return path
+
+
+def test_every_value_says_where_it_is_from(mmbot: Mmbot, home: Path, tmp_path: Path) -> None:
+    path = a_desk(tmp_path, "refresh_s = 2.5\n")
+    entries = mmbot.json("config", "show", "--config", str(path), "--size", "7")
+    by_key = {entry["key"]: (entry["value"], entry["from"]) for entry in entries}
+    assert by_key["desk.refresh_s"] == ("2.5", f"{path}:3")
+    assert by_key["strategy.improve_top.size"] == ("7", "--size")
+    assert by_key["risk.max_position.limit"][1] == "default"
+    assert by_key["store"] == (str(home / "sim.db"), "MMBOT_HOME")
+    mmbot.page("config", "show", "--config", str(path))
+
+
+def test_secrets_are_named_and_never_shown(
+    mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DERIBIT_TESTNET_API_KEY", "hunter-key")
+    (tmp_path / ".env").write_text("DERIBIT_TESTNET_API_SECRET=hunter2\n")
+    monkeypatch.setenv("MMBOT_DATABASE_URL", "postgresql://me:hunter2@127.0.0.1/desk")
+    for flag in ([], ["--json"]):
+        code, out, err = mmbot.run("config", "show", "--symbols", "X", "--testnet", *flag)
+        assert code == 0
+        assert "hunter" not in out + err
+        assert "the environment" in out
+        assert "postgresql://me:***@127.0.0.1/desk" in out
+
+
+def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None:
+    good = a_desk(tmp_path)
+    assert "fine: SIM on deribit, strategy improve_top" in mmbot.page(
+        "config", "check", "--config", str(good)
+    )
+    bad = a_desk(tmp_path, "refesh_s = 2\n")
+    said = mmbot.refusal("config", "check", "--config", str(bad))
+    assert said.startswith(f"{bad}:3: ")
+    assert "did you mean 'refresh_s'" in said
+
+
+def test_check_misses_the_keys_of_a_real_mode(mmbot: Mmbot) -> None:
+    said = mmbot.refusal("config", "check", "--symbols", "ETH-PERPETUAL", "--testnet")
+    assert "DERIBIT_TESTNET_API_KEY and DERIBIT_TESTNET_API_SECRET are not set" in said
+
+
+@pytest.mark.parametrize("path", DESKS, ids=lambda path: path.name)
+def test_every_desk_file_that_comes_along_is_fine(mmbot: Mmbot, path: Path) -> None:
+    assert "fine" in mmbot.run("config", "check", "--config", str(path), "--sim")[1]
+
+
+# --- strategies -------------------------------------------------------------------------------
+
+
+def test_every_plug_in_has_its_manual(mmbot: Mmbot) -> None:
+    manuals = mmbot.json("strategies")
+    told = {(one["family"], one["name"]) for one in manuals}
+    assert told >= {
+        (family.value, name)
+        for family in Family
+        if family is not Family.VENUE
+        for name in BUILT_IN.get(family, {})
+    }
+    for one in manuals:
+        assert one["manual"], one["name"]
+        assert all(setting["doc"] for setting in one["settings"]), one["name"]
+    page = mmbot.page("strategies")
+    assert "[strategy.improve_top]" in page
+    assert "[risk.max_position]" in page
+
+
+def test_one_plug_in_is_told_in_full(mmbot: Mmbot) -> None:
+    (one,) = mmbot.json("strategies", "max_position")
+    (limit,) = one["settings"]
+    assert (limit["name"], limit["default"], limit["expected"]) == (
+        "limit",
+        "10",
+        "a number greater than 0",
+    )
+    assert "[risk.max_position]" in mmbot.page("strategies", "risk.max_position")
+    assert "did you mean 'max_position'?" in mmbot.refusal("strategies", "max_positon")
+
+
+# --- doctor -----------------------------------------------------------------------------------
+
+
+def checks(said: dict[str, object]) -> dict[str, str]:
+    found = said["checks"]
+    assert isinstance(found, list)
+    return {line["check"]: line["result"] for line in found}
+
+
+def test_a_healthy_desk_passes_every_check(mmbot: Mmbot, venue: dict[str, str]) -> None:
+    said = mmbot.json("doctor", "--sim-url", venue["rest"])
+    assert said["ok"]
+    assert set(checks(said)) == {
+        "credentials",
+        "database",
+        "disk",
+        "venue",
+        "account",
+        "kill switch",
+        "cancel on disconnect",
+        "rate limits",
+        "clock",
+        "latency",
+        "tick rules",
+        "fees",
+        "margin",
+    }
+    assert "fail" not in checks(said).values()
+    page = mmbot.page("doctor", "--sim-url", venue["rest"])
+    assert "confirmed by the venue" in page
+
+
+def test_missing_keys_fail_before_anything_is_asked(mmbot: Mmbot) -> None:
+    said = mmbot.json("doctor", "--testnet", code=1)
+    assert not said["ok"]
+    assert checks(said)["credentials"] == "fail"
+    assert "venue" not in checks(said)
+
+
+def test_wrong_keys_fail_with_what_to_do(
+    mmbot: Mmbot, venue: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMBOT_SIM_KEY", "somebody")
+    said = mmbot.json("doctor", "--sim-url", venue["rest"], code=1)
+    (line,) = [line for line in said["checks"] if line["result"] == "fail"]
+    assert "refuses the credentials" in line["found"]
+    assert line["do"]
+
+
+def test_an_env_file_others_may_read_is_a_warning(
+    mmbot: Mmbot, venue: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("MMBOT_SIM_KEY=sim\n")
+    (tmp_path / ".env").chmod(0o644)
+    said = mmbot.json("doctor", "--sim-url", venue["rest"])
+    assert checks(said)["credentials"] == "warn"
+    assert said["ok"], "a warning is no failure"
+
+
+def test_a_tripped_kill_switch_fails(mmbot: Mmbot, venue: dict[str, str], home: Path) -> None:
+    account = f"sim-{venue['world_id']}"
+    seat = Seat(SEAT.mode, "deribit", account)
+    asyncio.run(silent(home))
+    latch.trip(a_location(home), seat, Why.USER, "on purpose", "me", clock_ns())
+    said = mmbot.json("doctor", "--sim-url", venue["rest"], code=1)
+    (line,) = [line for line in said["checks"] if line["result"] == "fail"]
+    assert line["check"] == "kill switch"
+    assert "mmbot resume" in line["do"]
+
+
+def test_a_store_that_is_none_fails(mmbot: Mmbot, venue: dict[str, str], home: Path) -> None:
+    home.mkdir()
+    (home / "sim.db").write_bytes(b"garbage" * 100)
+    said = mmbot.json("doctor", "--sim-url", venue["rest"], code=1)
+    assert checks(said)["database"] == "fail"
+
+
+def test_a_venue_that_is_away_fails_in_one_line(mmbot: Mmbot) -> None:
+    page = mmbot.page("doctor", "--sim-url", "http://127.0.0.1:1", code=1)
+    assert "does not answer" in page
+
+
+# --- what they cost ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        (["config", "check", "--symbols", "X"], {"sqlalchemy", "ccxt", "scipy"}),
+        (["strategies"], {"sqlalchemy", "ccxt", "scipy"}),
+        (["explain", "X"], {"ccxt", "scipy"}),
+        (["fills", "report"], {"ccxt", "scipy"}),
+        (["ledger", "export"], {"ccxt", "scipy"}),
+    ],
+)
+def test_commands_import_nothing_they_do_not_use(
+    arguments: list[str], unused: set[str], home: Path
+) -> None:
+    program = (
+        "import sys\n"
+        "from mmbot.cli import app\n"
+        f"sys.argv = {['mmbot', *arguments]!r}\n"
+        "try:\n    app.run()\n"
+        "except SystemExit:\n    pass\n"
+        "print('\\n' + ' '.join(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert not unused & loaded, done.stderr

@@ -1,0 +1,96 @@
+"""Reports on what a real engine did at the simulated venue: the venue's own equity must agree."""
+
+import csv
+import io
+import sqlite3
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from mmbot.cli.report import summary
+from mmbot.core.why import Why
+from mmbot.sim.matching import Side
+from mmbot.sim.wire.server import VenueOptions
+from tests.cli.inprocess import Mmbot
+from tests.engine.live import live, until
+from tests.engine.test_products import BEFORE_EXPIRY_MS, RESIDUAL, held, trade_with_us
+
+QUIET = VenueOptions(flow_scale=0.0)
+CALL, PUT, PERPETUAL = "ETH-6JUN25-2800-C", "ETH-6JUN25-2800-P", "ETH-PERPETUAL"
+
+
+@pytest.fixture
+def mmbot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mmbot:
+    return Mmbot(monkeypatch, capsys)
+
+
+async def a_session() -> dict[str, float]:
+    """Trade three instruments, stop; the profit the engine itself reports, in USD."""
+    flags = {"symbols": f"{CALL},{PUT},{PERPETUAL}", "size": "2", "max_position": "2000"}
+    async with live(QUIET, desk={}, **flags) as bot:
+        await until(lambda: len(bot.at_venue()) == 6, "every side quoted")
+        for name, side in ((CALL, Side.SELL), (PUT, Side.BUY), (PERPETUAL, Side.SELL)):
+            trade_with_us(bot, side, "2", name)
+        await held(bot, CALL, PUT, PERPETUAL)
+        assert await bot.engine.runner.stop(Why.USER) == []
+        bot.venue.freeze()
+        bot.engine.runner.flush()
+        pnl = summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), 0).pnl
+        return {"spread": pnl.spread_usd, "fees": pnl.fees_usd}
+
+
+async def test_a_session_is_reported_as_it_was_and_the_venue_agrees(mmbot: Mmbot) -> None:
+    said = await a_session()
+    (page,) = mmbot.json("fills", "report", "--check")
+    assert page["check"]["ok"], page["check"]
+    assert {line["name"]: line["fills"] for line in page["lines"]} == {
+        CALL: 1,
+        PUT: 1,
+        PERPETUAL: 1,
+    }
+    assert page["total"]["orders"] >= 6
+    assert page["total"]["usd"]["spread"] == pytest.approx(said["spread"], rel=1e-3)
+    assert page["total"]["usd"]["fees"] == pytest.approx(said["fees"], rel=1e-3)
+    compared = [f for f in page["check"]["findings"] if f["what"] == "change of equity"]
+    assert [f["agrees"] for f in compared if f["subject"].endswith(" ETH")] == [True]
+
+
+async def test_a_statement_of_the_venue_that_does_not_fit_is_found(
+    mmbot: Mmbot, home: Path
+) -> None:
+    await a_session()
+    with sqlite3.connect(home / "sim.db") as connection:
+        last = "SELECT max(id) FROM equity_samples WHERE currency = 'ETH'"
+        connection.execute(f"UPDATE equity_samples SET equity = '99.5' WHERE id = ({last})")
+    connection.close()
+    page = mmbot.page("fills", "report", "--check", code=1)
+    assert "change of equity" in page
+
+
+async def test_what_the_ledger_adds_up_to_is_what_the_venue_paid(mmbot: Mmbot) -> None:
+    names = ("ETH-6JUN25-2825-C", "ETH-6JUN25-2875-P", "ETH-6JUN25")
+    options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
+    flags = {"symbols": ",".join(names), "size": "2", "max_position": "2000"}
+    async with live(options, desk={}, **flags) as bot:
+        before = bot.venue.exchange.equity(bot.venue.account, "ETH")
+        await until(lambda: len(bot.at_venue()) >= len(names), "quotes")
+        quoted = {
+            order.name: order.side
+            for order in bot.venue.exchange.accounts[bot.venue.account].open_orders.values()
+        }
+        for name, side in quoted.items():
+            trade_with_us(bot, Side.SELL if side is Side.BUY else Side.BUY, "2", name)
+        await held(bot, *quoted)
+        positions = [bot.state.inventory.of(m.instrument) for m in bot.state.markets.values()]
+        await until(lambda: all(p.amount == 0 for p in positions), "all delivered", 30.0)
+        await bot.engine.runner.stop(Why.USER)
+        paid = bot.venue.exchange.equity(bot.venue.account, "ETH") - before
+    code, out, err = mmbot.run("ledger", "export")
+    assert code == 0, err
+    rows = [row for row in csv.DictReader(io.StringIO(out)) if row["currency"] == "ETH"]
+    assert {row["kind"] for row in rows} >= {"trade", "fee", "delivery"}
+    assert abs(sum(Decimal(row["money"]) for row in rows) - paid) < RESIDUAL
+    assert all(row["usd"] for row in rows), "every line has its dollars"
+    (page,) = mmbot.json("fills", "report", "--check")
+    assert page["check"]["ok"], page["check"]
