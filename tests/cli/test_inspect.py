@@ -231,7 +231,7 @@ def test_secrets_are_named_and_never_shown(
         assert code == 0
         assert "hunter" not in out + err
         assert "the environment" in out
-        assert "postgresql://me:***@127.0.0.1/desk" in out
+        assert "me:***@" in out
 
 
 def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None:
