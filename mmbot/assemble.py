@@ -19,7 +19,7 @@ from mmbot.cli.frame import StatusFrame, Summary
 from mmbot.cli.report import statistics_line, status_frame, summary
 from mmbot.config import Config, Mode
 from mmbot.core import events as ev
-from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk as TradingDesk
 from mmbot.core.types import SECOND, Instrument
@@ -27,13 +27,13 @@ from mmbot.core.why import Why
 from mmbot.credentials import credentials
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
-from mmbot.engine.runner import Runner
+from mmbot.engine.runner import Runner, is_there
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
 from mmbot.store import worlds
 from mmbot.store.database import Database, open_store
-from mmbot.store.locations import locate
+from mmbot.store.locations import locate, stop_file
 from mmbot.store.queries import Reader
 from mmbot.store.records import RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
@@ -101,7 +101,7 @@ async def run_quote(
     exit_code = ExitCode.BUG
     try:
         said = await _quote(engine, leave, on_status)
-        exit_code = ExitCode.ORDERS_MAY_REMAIN if said.open_orders_after_stop else ExitCode.OK
+        exit_code = said.exit_code
         return said
     except MmbotError as error:
         exit_code = error.exit_code
@@ -129,6 +129,9 @@ async def assemble(config: Config, clock: Clock) -> Engine:
     The caller closes it. Raises MmbotError.
     """
     location = locate(config.desk.mode, os.environ, config.store.url)
+    file = _stop_file(config)
+    if is_there(file):
+        raise Refused(f"{file} is there, so nothing may be quoted: remove it to start")
     database = open_store(location)
     venue = await _venue(config, clock, database)
     try:
@@ -155,6 +158,7 @@ async def _quote(
 ) -> Summary:
     runner, clock, venue = engine.runner, engine.clock, engine.venue
     mode = engine.config.desk.mode.value
+    _trip_on_signal(runner)
     await venue.connect(runner.sink, engine.instruments)
     chores = [
         asyncio.ensure_future(_statistics(engine)),
@@ -244,13 +248,19 @@ def _engine(
     restore(state, Reader(database.location), seat, clock)
     desk = trading_desk(config, venue.name)
     desks = {instrument.id: desk for instrument in instruments}
-    runner = Runner(state, desks, {venue.name: venue}, clock)
+    guards = [cast(Guard, guard.build()) for guard in config.guards]
+    runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
     keeper = runner.keeper = StoreKeeper(runner.sink, clock)
     keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
     runner.observers += [log_turn, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
     engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk)
     venue.on_listed = engine.extend
     return engine
+
+
+def _stop_file(config: Config) -> Path:
+    configured = config.desk.stop_file
+    return Path(configured) if configured else stop_file(config.desk.mode, os.environ)
 
 
 def trading_desk(config: Config, venue: str) -> TradingDesk:
@@ -273,6 +283,12 @@ def _leave_on_signals(leave: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked)
+
+
+def _trip_on_signal(runner: Runner) -> None:
+    """`kill -USR1` is a kill switch that needs neither store nor disk."""
+    trip = ev.Trip(Why.SIGNAL, "SIGUSR1")
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, runner.sink, trip)
 
 
 async def _statistics(engine: Engine) -> None:

@@ -15,6 +15,9 @@ A file looks like this; every key has a default, and `--config FILE` loads it:
     [risk.max_position]            # the rules, in the order they are asked
     limit = 10
 
+    [guards.session_loss]          # what trips the kill switch; all of them always watch
+    limit_usd = 1000
+
     [sim]                          # the simulated world
     seed = 1
 
@@ -39,10 +42,10 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.errors import ConfigError
-from mmbot.registry import Family, build, load, load_plugins, names
+from mmbot.registry import BUILT_IN, Family, build, load, load_plugins, names
 from mmbot.settings import check, manual, settings_class, unknown
 
-_TABLES = ("desk", "strategy", "risk", "sim", "store")
+_TABLES = ("desk", "strategy", "risk", "guards", "sim", "store")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""
@@ -80,6 +83,12 @@ class Desk:
     symbols: Annotated[tuple[str, ...], doc("instruments by the venue's own names")] = ()
     refresh_s: Annotated[float, Ge(0.1), doc("longest time between two looks at a market")] = 1.0
     duration_s: Annotated[float | None, Gt(0), doc("stop by itself after this time")] = None
+    stop_file: Annotated[
+        str | None,
+        doc(
+            "a file that trips the kill switch when it appears; MODE.stop in $MMBOT_HOME otherwise"
+        ),
+    ] = None
 
 
 @settings_class
@@ -130,6 +139,7 @@ class Config:
     store: Store
     strategy: PluginTable
     rules: tuple[PluginTable, ...]
+    guards: tuple[PluginTable, ...]
     plugins: tuple[str, ...]
     path: Path | None
     """The file it came from, if any."""
@@ -155,6 +165,9 @@ DEFAULT_RULES = (
     "max_exposure",
 )
 
+POSITION_GUARD_TIMES = 2
+"""Of the rule max_position's limit: where the guard of positions stands by default."""
+
 Flags = Mapping[str, str | bool]
 """The flags that were given, as spelled ("--max-position"), with the text that follows them."""
 
@@ -168,8 +181,11 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     _choose_strategy(written, flags)
     if not written.tables["risk"]:
         written.tables["risk"] = {name: {} for name in DEFAULT_RULES}
+    for name in BUILT_IN[Family.GUARD]:
+        written.tables["guards"].setdefault(name, {})
     _put_flags(written, flags)
     _inherit(written)
+    _inherit_position(written)
 
     desk = _desk(written)
     sim = _sim(written)
@@ -179,8 +195,10 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     strategy, *rest = (_plugin(written, Family.STRATEGY, n) for n in written.tables["strategy"])
     assert not rest
     rules = tuple(_plugin(written, Family.RULE, name) for name in written.tables["risk"])
-    _check_plugins(strategy, rules)
-    return Config(desk, sim, store, strategy, rules, plugins, path, dict(written.origins))
+    guards = tuple(_plugin(written, Family.GUARD, name) for name in written.tables["guards"])
+    _check_plugins(strategy, rules, guards)
+    origins = dict(written.origins)
+    return Config(desk, sim, store, strategy, rules, guards, plugins, path, origins)
 
 
 # What was written ---------------------------------------------------------------------------------
@@ -190,8 +208,8 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
 class _Written:
     """The raw tables before they are checked, and the place of each value.
 
-    `tables["desk"]`, `["sim"]` and `["store"]` map keys to values; `tables["strategy"]` and
-    `tables["risk"]` map names to such tables.
+    `tables["desk"]`, `["sim"]` and `["store"]` map keys to values; `tables["strategy"]`,
+    `["risk"]` and `["guards"]` map names to such tables.
     """
 
     tables: dict[str, dict[str, object]]
@@ -249,7 +267,7 @@ def _read(path: Path) -> _Written:
             raise ConfigError(f"{origins[name]}: {unknown('table', name, known)}")
         if name != "plugins" and not isinstance(value, dict):
             raise ConfigError(f"{origins[name]}: expected a table [{name}]")
-        for part, inner in value.items() if name in ("strategy", "risk") else ():
+        for part, inner in value.items() if name in ("strategy", "risk", "guards") else ():
             if not isinstance(inner, dict):
                 raise ConfigError(
                     f"{origins[f'{name}.{part}']}: expected a table such as [{name}.NAME]"
@@ -410,6 +428,16 @@ def _inherit(written: _Written) -> None:
         if copy in _settings(written, Family.STRATEGY, name) and copy not in settings:
             value = written.table(path)[key]
             written.put(f"strategy.{name}", copy, value, written.origins[source])
+
+
+def _inherit_position(written: _Written) -> None:
+    """The guard of positions stands at twice the rule's limit, unless it is given one."""
+    limit = written.tables["risk"].get("max_position", {})
+    given = limit.get("limit") if isinstance(limit, dict) else None
+    guard = cast(dict[str, object], written.tables["guards"]["position"])
+    if isinstance(given, int | Decimal) and not isinstance(given, bool) and "limit" not in guard:
+        origin = written.origins["risk.max_position.limit"]
+        written.put("guards.position", "limit", given * POSITION_GUARD_TIMES, origin)
 
 
 def _settings(written: _Written, family: Family, name: str) -> list[str]:
@@ -574,14 +602,16 @@ def _plugin(written: _Written, family: Family, name: str) -> PluginTable:
     return PluginTable(family, name, table, {key: where(key) for key in ("", *table)})
 
 
-def _check_plugins(strategy: PluginTable, rules: tuple[PluginTable, ...]) -> None:
+def _check_plugins(
+    strategy: PluginTable, rules: tuple[PluginTable, ...], guards: tuple[PluginTable, ...]
+) -> None:
     if strategy.table.get("bid_only") is True and strategy.table.get("ask_only") is True:
         raise ConfigError(
             f"{strategy.where('bid_only')} and {strategy.where('ask_only')} contradict each other: "
             "give one"
         )
-    # Rules first: a strategy may have inherited a bad limit that was written for its rule.
-    for plugin in (*rules, strategy):
+    # Rules first: others may have inherited a bad limit that was written for a rule.
+    for plugin in (*rules, *guards, strategy):
         plugin.build()
     _check_widths(strategy, rules)
 

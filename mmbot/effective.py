@@ -27,7 +27,7 @@ class Entry:
 def effective(config: Config) -> list[Entry]:
     """Every setting of the run, in the order of a desk file. No secret is among them."""
     entries = list(_table(config, "desk", config.desk))
-    for plugin in (config.strategy, *config.rules):
+    for plugin in (config.strategy, *config.rules, *config.guards):
         entries += _plugin(config, plugin)
     if config.desk.mode is Mode.SIM:
         entries += _table(config, "sim", config.sim)

@@ -15,6 +15,7 @@ from mmbot import __version__
 from mmbot.cli import (
     cancel_all,
     config_show,
+    control,
     doctor,
     explain,
     fills,
@@ -40,6 +41,9 @@ app.command("quote")(quote.quote)
 app.command("status")(status.status)
 app.command("cancel-all")(cancel_all.cancel_all)
 app.command("resume")(resume.resume)
+app.command("pause")(control.pause)
+app.command("unpause")(control.unpause)
+app.command("wind-down")(control.wind_down)
 app.command("explain")(explain.explain)
 app.command("doctor")(doctor.doctor)
 app.command("markets")(markets.markets)
@@ -47,6 +51,7 @@ app.command("strategies")(strategies.strategies)
 app.add_typer(config_show.app, name="config")
 app.add_typer(fills.app, name="fills")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(control.app, name="set")
 app.add_typer(sim.app, name="sim")
 
 

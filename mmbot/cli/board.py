@@ -79,6 +79,8 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
     yield from _warnings(engine)
     if frame is None:
         return
+    if frame.controls and engine.state.up:
+        yield cells.controls(frame.controls)
     yield _money(frame)
     if frame.equity:
         yield _equity(frame)

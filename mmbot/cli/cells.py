@@ -181,3 +181,8 @@ def duration(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}"
+
+
+def controls(said: Sequence[str], before: str = "") -> Text:
+    """What a person has changed while the engine runs, behind `before`; nothing without any."""
+    return Text(f"{before} changed: {'; '.join(said)}", style="yellow") if said else Text()

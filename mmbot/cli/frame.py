@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 
 from mmbot.core.why import Why
+from mmbot.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,8 @@ class StatusFrame:
     equity_usd: float | None = None
     """Their sum at the present index; None while one of them has none."""
     foreign: tuple[ForeignOrder, ...] = ()
+    controls: tuple[str, ...] = ()
+    """What a person has changed while it runs, and what a guard pauses for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +170,12 @@ class Summary:
     pnl: Pnl
     open_orders_after_stop: int | None
     duration_s: float
+    tripped: str | None = None
+    """Why the kill switch was tripped; None when it was not."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the run ends with."""
+        if self.open_orders_after_stop != 0:
+            return ExitCode.ORDERS_MAY_REMAIN
+        return ExitCode.OK if self.tripped is None else ExitCode.REFUSED

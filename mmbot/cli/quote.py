@@ -17,7 +17,7 @@ import typer
 
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.credentials import credentials
-from mmbot.errors import OrdersMayRemain
+from mmbot.errors import OrdersMayRemain, Refused
 
 if TYPE_CHECKING:
     from mmbot.cli.frame import Summary
@@ -166,6 +166,11 @@ def quote(
         raise OrdersMayRemain(
             f"{'orders' if left is None else left} of ours may still be open at {summary.venue}: "
             "look there and cancel them"
+        )
+    if summary.tripped is not None:
+        raise Refused(
+            f"the kill switch was tripped ({summary.tripped}): look at the account, then "
+            '`mmbot resume --reason "what was done about it"`'
         )
 
 

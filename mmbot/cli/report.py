@@ -54,6 +54,7 @@ def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFr
             )
             for order in account.foreign.values()
         ),
+        controls=_controls(state, now_ns),
     )
 
 
@@ -77,7 +78,15 @@ def summary(state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int
         pnl=_pnl(state),
         open_orders_after_stop=open_orders,
         duration_s=round((now_ns - state.started_ns) / SECOND, 3),
+        tripped=_tripped(state),
     )
+
+
+def _tripped(state: State) -> str | None:
+    latch = state.latch
+    if latch.tripped is None:
+        return None
+    return f"{latch.tripped.value}: {latch.detail}" if latch.detail else latch.tripped.value
 
 
 def statistics_line(state: State, now_ns: Nanos) -> str:
@@ -95,6 +104,12 @@ def statistics_line(state: State, now_ns: Nanos) -> str:
         f"{quoted}/{len(state.markets)} instruments quoted; PnL {pnl.total_usd:+.2f} USD; "
         f"up {(now_ns - state.started_ns) // SECOND} s"
     )
+
+
+def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
+    paused = [why for why in (state.paused, state.watch.paused) if why is not None]
+    said = ["paused" if why is Why.PAUSED else f"paused: {why.value}" for why in paused]
+    return (*said, *state.controls.texts(now_ns))
 
 
 def _fills(state: State) -> int:
@@ -119,7 +134,8 @@ def _doing(state: State) -> Doing:
         return Doing.KILLED
     if state.stopping is not None:
         return Doing.STOPPING
-    return Doing.RUNNING if state.paused is None else Doing.PAUSED
+    paused = state.paused is not None or state.watch.paused is not None
+    return Doing.PAUSED if paused else Doing.RUNNING
 
 
 def _equity_usd(state: State, account: Account) -> float | None:

@@ -81,6 +81,7 @@ def _header(frame: StatusFrame) -> Text:
         cells.money(pnl.open_usd, "dim"),
         ("  coin moved ", "dim"),
         cells.money(pnl.revaluation_usd, "dim"),
+        cells.controls(frame.controls, "\n"),
     )
 
 

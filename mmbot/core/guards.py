@@ -19,8 +19,8 @@ from mmbot.core.views import Holding, Margin, Pause, Reading, Trip
 from mmbot.core.why import Why
 
 MISSED_NS: Nanos = 3 * SECOND
-"""Turns go on, but no Tick has come for this long: the guards were not asked. Longer than an absence
-that is noticed as such (turn.AWAY_PAUSE_NS)."""
+"""Turns go on, but no Tick has come for this long: the guards were not asked. A gap in the turns
+themselves is noticed as such before (turn.AWAY_PAUSE_NS)."""
 
 
 def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:

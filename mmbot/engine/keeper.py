@@ -2,22 +2,26 @@
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
 from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.profit import Baseline
 from mmbot.core.state import VALID_FOR_NS, State, base36
 from mmbot.core.turn import FLOWS_EVERY_NS
-from mmbot.core.types import MS, ZERO, Flow, Nanos, to_decimal
+from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
+from mmbot.engine.commands import event_of
 from mmbot.store.latch import Kept
 from mmbot.store.queries import OrderRow, Reader
 from mmbot.store.records import (
+    Audited,
+    BaselineKept,
     Command,
-    CommandKind,
     FillBooked,
     FlowBooked,
     LabelsGranted,
@@ -40,6 +44,8 @@ from mmbot.venues.base import Sink
 KNOWN_BEFORE_MS = 24 * 3_600_000
 """Trades booked up to this long before the moment we resume from are kept in mind."""
 
+BASELINE_EVERY_NS: Nanos = 1 * SECOND
+
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +63,8 @@ class StoreKeeper:
         self._asked: deque[Nanos] = deque()
         self._was_full = False
         self._was_late = False
+        self._baseline: Baseline | None = None
+        self._baseline_ns: Nanos = 0
 
     # --- the core's wishes ---
 
@@ -85,6 +93,9 @@ class StoreKeeper:
             if not self.writer.put(OrderNoted.of(changed[label])):
                 break
             del changed[label]
+        while state.notes and self._audit(state.notes[0].kind, state.notes[0].body):
+            del state.notes[0]
+        self._keep_baseline(state)
         late = self._clock.wall_ns() > self.writer.lease_until_ns
         if late and not self._was_late:
             self._sink(ev.AuthorityLate())
@@ -92,6 +103,20 @@ class StoreKeeper:
         if self.writer.full != self._was_full:
             self._was_full = self.writer.full
             self._sink(ev.StoreChanged("the queue to the store is full" if self._was_full else ""))
+
+    def _keep_baseline(self, state: State) -> None:
+        """Once a second, if it changed. Not once tripped: only a person lets the next run begin."""
+        now_ns = state.watch.watched_ns
+        if now_ns < self._baseline_ns + BASELINE_EVERY_NS or state.latch.tripped is not None:
+            return
+        self._baseline_ns = now_ns
+        baseline = state.watch.profit.baseline(state.inventory)
+        if baseline != self._baseline:
+            record = BaselineKept(baseline, self._clock.wall_ns())
+            self._baseline = baseline if self.writer.put(record) else None
+
+    def _audit(self, kind: str, body: Mapping[str, object]) -> bool:
+        return self.writer.put(Audited(kind, body, self._clock.wall_ns()))
 
     def publish(self, body: object) -> None:
         """The engine's state for other processes, and its heartbeat."""
@@ -133,18 +158,17 @@ class StoreKeeper:
         self._sink(ev.AuthorityRead(asked_ns))
 
     def _command(self, command: Command) -> None:
-        _log.info("%s asks: %s", command.who, command.kind.value)
-        match command.kind:
-            case CommandKind.PAUSE:
-                self._sink(ev.Pause(Why.PAUSED))
-            case CommandKind.UNPAUSE:
-                self._sink(ev.Unpause())
-            case CommandKind.STOP:
-                self._sink(ev.Stop(Why.USER))
-            case CommandKind.KILL:
-                self._sink(ev.Trip(Why.USER, f"by {command.who}"))
-            case CommandKind.SET:
-                _log.warning("nothing can be set while running: %s", dict(command.arguments))
+        said = " ".join(f"{key}={value}" for key, value in command.arguments.items())
+        _log.info("%s asks: %s %s", command.who, command.kind.value, said)
+        body = {"who": command.who, "what": command.kind.value, **command.arguments}
+        try:
+            event = event_of(command, self._clock.now_ns())
+        except (ValueError, KeyError, ArithmeticError) as error:
+            _log.error("that cannot be done: %s: %s", type(error).__name__, error)
+            self._audit("command refused", body)
+            return
+        self._audit("command", body)
+        self._sink(event)
 
 
 class Forgetful:
@@ -170,6 +194,7 @@ class Forgetful:
     def keep(self, state: State) -> None:
         """Forget it."""
         state.journal.clear()
+        state.notes.clear()
         state.orders.changed.clear()
 
 
@@ -183,7 +208,8 @@ def restore(
     clock: Clock,
 ) -> None:
     """Put into a fresh state what earlier runs on this seat left: positions with their accounting,
-    which trades are in them, and orders whose end nobody has seen, as UNKNOWN."""
+    which trades are in them, orders whose end nobody has seen, as UNKNOWN, and where loss limits
+    count from."""
     state.inventory.booked |= dict.fromkeys(reader.flow_keys(seat.venue, seat.account))
     known_ms: list[int] = []
     for held in reader.positions(seat.venue, seat.account):
@@ -206,6 +232,15 @@ def restore(
         order = _unknown(row, clock.now_ns(), settle_ns)
         order.booked = booked.get(row.label, ZERO)
         state.orders.add(order)
+    _restore_baseline(state, reader, seat)
+
+
+def _restore_baseline(state: State, reader: Reader, seat: Seat) -> None:
+    """Loss limits go on counting, unless a person has re-armed the kill switch since."""
+    kept, latch = reader.baseline(seat.venue, seat.account), reader.latch(seat)
+    rearmed = latch is not None and kept is not None and latch.at_ns >= kept.at_ns
+    if kept is not None and not rearmed:
+        state.watch.profit.resume(kept.baseline)
 
 
 def _unknown(row: OrderRow, now_ns: Nanos, settle_ns: Nanos) -> Order:

@@ -6,13 +6,14 @@ the venues, which write their frames at once. Whatever may wait (log lines, obse
 later, so that nothing stands between a tick and its orders.
 
 An exception in a turn is a bug. The first one trips the kill switch, so that the next turn cancels
-everything; if turns keep failing, the runner stops running them and `run` falls back to the venues'
-second path.
+everything; if turns keep failing, the runner stops running them, has the kill switch kept itself,
+and `stop` falls back to the venues' second path. A file that appears trips the kill switch too.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from mmbot.core import events as ev
@@ -25,7 +26,8 @@ from mmbot.core.intents import (
     VenueIntent,
     venue_of,
 )
-from mmbot.core.state import State
+from mmbot.core.ports import Guard
+from mmbot.core.state import State, trip
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
@@ -42,6 +44,9 @@ STOP_DEADLINE_S = 10.0
 """How long leaving may take over the first path before the second one is used."""
 
 FAILURES_MAX = 3
+
+LOOK_FOR_FILE_TICKS = 10
+"""The stop file is looked for once a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,6 +75,8 @@ class Runner:
         desks: dict[InstrumentId, Desk],
         venues: Mapping[str, Venue],
         clock: Clock,
+        guards: Sequence[Guard] = (),
+        stop_file: Path | None = None,
     ) -> None:
         self.state = state
         self.keeper: Keeper
@@ -78,6 +85,8 @@ class Runner:
         self._desks = desks
         self._venues = venues
         self._clock = clock
+        self._guards = guards
+        self._stop_file = stop_file
         self._inbox = Inbox()
         self._scheduled = False
         self._failures = 0
@@ -101,7 +110,7 @@ class Runner:
         events = self._inbox.drain()
         now_ns = self._clock.now_ns()
         try:
-            intents = turn(self.state, events, now_ns, self._desks)
+            intents = turn(self.state, events, now_ns, self._desks, self._guards)
             if intents:
                 self._submit(intents)
         except Exception as error:
@@ -124,7 +133,11 @@ class Runner:
     def _failed(self, error: Exception) -> None:
         self._failures += 1
         _log.error("bug: %s: %s", type(error).__name__, error, exc_info=error)
-        self.sink(ev.Trip(Why.INTERNAL_ERROR, f"{type(error).__name__}: {error}"))
+        detail = f"{type(error).__name__}: {error}"
+        self.sink(ev.Trip(Why.INTERNAL_ERROR, detail))
+        if self.broken:  # no turn will do it any more
+            trip(self.state, Why.INTERNAL_ERROR, detail, self._clock.now_ns())
+            self.keeper.carry_out(SaveLatch(Why.INTERNAL_ERROR, detail))
 
     def _observe(self) -> None:
         self._after_handle = None
@@ -149,11 +162,19 @@ class Runner:
     async def run(self, until: asyncio.Event, duration_s: float | None) -> None:
         """Tick until `until` is set, time is up, the lease is lost, or the core is broken."""
         end_ns = self._clock.now_ns() + int(duration_s * 1e9) if duration_s else None
+        ticks = 0
         while not (until.is_set() or self.broken or self.state.lease_lost):
             self.sink(ev.Tick())
+            if ticks % LOOK_FOR_FILE_TICKS == 0 and self.state.latch.tripped is None:
+                self._look_for_file()
+            ticks += 1
             if end_ns is not None and self._clock.now_ns() >= end_ns:
                 return
             await self._clock.sleep(TICK_S)
+
+    def _look_for_file(self) -> None:
+        if self._stop_file is not None and is_there(self._stop_file):
+            self.sink(ev.Trip(Why.STOP_FILE, str(self._stop_file)))
 
     async def stop(self, why: Why) -> list[OpenOrder] | None:
         """Leave: no new order, everything of ours cancelled, proved by a query.
@@ -185,3 +206,11 @@ class Runner:
         if self._after_handle is not None:
             self._after_handle.cancel()
         self._observe()
+
+
+def is_there(file: Path) -> bool:
+    """Whether a stop file exists. Where that cannot be told, it does."""
+    try:
+        return file.exists()
+    except OSError:
+        return True

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync
+from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync, SaveLatch, TakeBack
 from mmbot.core.types import Fill, InstrumentId, Nanos
 
 _log = logging.getLogger("mmbot")
@@ -42,8 +42,6 @@ def _log_event(event: ev.Event) -> None:
             _log.warning("%s could not be asked: %s", event.venue, event.detail)
         case ev.BookLost():
             _log.info("book of %s lost: %s", _name(event.instrument), event.why.value)
-        case ev.Trip():
-            _log.error("KILL SWITCH: %s %s", event.why.value, event.detail)
         case ev.Stop():
             _log.info("stopping: %s", event.why.value)
         case ev.Pause():
@@ -76,6 +74,10 @@ def _log_intent(intent: Intent) -> None:
         case CancelAll():
             where = intent.venue if intent.instrument is None else _name(intent.instrument)
             _log.info("cancel all on %s: %s", where, intent.why.value)
+        case SaveLatch():
+            _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail)
+        case TakeBack():
+            _log.warning("taking orders back from %s over the second path", intent.venue)
         case Resync():
             _log.debug("asking %s for its word: %s", intent.venue, intent.why.value)
 

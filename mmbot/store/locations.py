@@ -2,6 +2,7 @@
 
     sim.db  paper.db  testnet.db  live.db      in $MMBOT_HOME, by default ~/.mmbot
     MMBOT_DATABASE_URL, else [store] url       instead of them, for every mode
+    sim.stop  paper.stop ...                   no store: while it is there, the mode does not trade
 
 Imports nothing heavy, so that a command may look for stores before it opens one.
 """
@@ -69,6 +70,11 @@ def existing(environment: Mapping[str, str], url: str | None = None) -> list[Loc
     for mode in LIVE_FIRST:
         found[_file(_home(environment) / f"{mode.value}.db")] = None
     return [place for place in found if place.path is None or place.path.exists()]
+
+
+def stop_file(mode: Mode, environment: Mapping[str, str]) -> Path:
+    """A file that trips the kill switch of a mode's engines when it appears."""
+    return _home(environment) / f"{mode.value}.stop"
 
 
 def _home(environment: Mapping[str, str]) -> Path:

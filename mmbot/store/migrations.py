@@ -26,7 +26,11 @@ def add_what_reports_need(connection: Connection) -> None:
             connection.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column}" {kind}')
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (create_everything, add_what_reports_need)
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    create_everything,
+    add_what_reports_need,
+    create_everything,  # version 3: where loss limits count from
+)
 """The function at index n leads from version n to n + 1."""
 
 

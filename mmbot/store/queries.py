@@ -23,7 +23,8 @@ from mmbot.core.types import (
     Nanos,
     Side,
 )
-from mmbot.store import commands, latch, schema
+from mmbot.store import baselines, commands, latch, schema
+from mmbot.store.baselines import BaselineRow
 from mmbot.store.booking import OPENING, PositionRow
 from mmbot.store.database import Database, open_existing
 from mmbot.store.lease import Process
@@ -268,6 +269,18 @@ class Reader:
         """Every trip and every re-arming of an account, oldest first."""
         with self._database.transaction() as connection:
             return latch.history(connection, seat)
+
+    def baseline(self, venue: str, account: str) -> BaselineRow | None:
+        """Where the loss limits of an account count from; None before anything was traded."""
+        table = schema.baselines
+        mine = select(table).where(table.c.venue == venue, table.c.account == account)
+        return next(map(baselines.from_row, self._rows(mine)), None)
+
+    def taken(self, command: int) -> bool:
+        """Whether the engine has taken a command."""
+        table = schema.commands
+        [row] = self._rows(select(table.c.taken_ns).where(table.c.id == command))
+        return row["taken_ns"] is not None
 
     def waiting_commands(self) -> list[WaitingCommand]:
         """Commands not taken yet, oldest first."""

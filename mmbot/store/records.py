@@ -13,6 +13,7 @@ from enum import Enum
 from mmbot.config import Mode
 from mmbot.core.inventory import Pnl
 from mmbot.core.orders import Order, Status
+from mmbot.core.profit import Baseline
 from mmbot.core.types import Equity, Fill, Flow, Instrument, InstrumentId, Label, Side
 from mmbot.core.why import Why
 
@@ -164,6 +165,14 @@ class StatusPublished:
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineKept:
+    """Where loss limits count from. Only the newest of an account is kept."""
+
+    baseline: Baseline
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """Something a person may ask about later: a command taken, a setting changed, a trip."""
 
@@ -178,7 +187,7 @@ Money = FillBooked | PositionOpened | FlowBooked
 Sample = EquitySampled | PnlSampled | MarkSampled
 """What is appended and never looked up again by the engine."""
 
-Record = Money | OrderNoted | Sample | StatusPublished | Audited
+Record = Money | OrderNoted | Sample | StatusPublished | BaselineKept | Audited
 
 
 # --- news: store -> engine --------------------------------------------------------------------
@@ -191,7 +200,10 @@ class CommandKind(Enum):
     UNPAUSE = "unpause"
     STOP = "stop"
     KILL = "kill"
-    SET = "set"
+    WIND_DOWN = "wind-down"
+    SWITCH = "switch"
+    SIZE = "size"
+    VOL = "vol"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -106,6 +107,20 @@ latch = Table(
     Column("who", String, nullable=False),
     Column("at_ns", BigInteger, nullable=False),
     Index("latch_newest", "venue", "account", "id"),
+)
+
+# Where loss limits count from.
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("venue", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("day", Integer, nullable=False),
+    Column("day_start_usd", Double, nullable=False),
+    Column("peak_usd", Double, nullable=False),
+    Column("total_usd", Double, nullable=False),
+    Column("counted", Text, nullable=False),
+    Column("at_ns", BigInteger, nullable=False),
 )
 
 audit = Table(

@@ -31,10 +31,11 @@ from mmbot.core.orders import Status
 from mmbot.core.types import SECOND, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import StoreError
-from mmbot.store import booking, commands, housekeeping, latch, lease, runs
+from mmbot.store import baselines, booking, commands, housekeeping, latch, lease, runs
 from mmbot.store.database import Database
 from mmbot.store.records import (
     Audited,
+    BaselineKept,
     EquitySampled,
     FillBooked,
     FlowBooked,
@@ -250,6 +251,8 @@ class Writer:
             booking.audit(connection, self._run, kept.audits)
         if kept.status is not None:
             booking.publish(connection, self._run, kept.status)
+        if kept.baseline is not None:
+            baselines.keep(connection, self._seat, kept.baseline)
 
     def _renew(self, connection: Connection, now_ns: Nanos, news: list[News]) -> Nanos:
         until_ns = lease.renew(connection, self._seat, self._run, now_ns)
@@ -308,6 +311,7 @@ class _Kept:
     samples: list[Sample] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
     status: StatusPublished | None = None
+    baseline: BaselineKept | None = None
     orders: dict[Label, OrderNoted] = field(default_factory=dict)
     asks: list[_Ask] = field(default_factory=list)
     noted_ns: dict[Label, Nanos] = field(default_factory=dict)
@@ -324,10 +328,11 @@ class _Kept:
     @property
     def others(self) -> bool:
         """Whether anything but orders waits."""
-        return self.rows > 0 or self.status is not None
+        return self.rows > 0 or self.status is not None or self.baseline is not None
 
     def add(self, record: Record) -> None:
-        """Sort a record in; of orders and the status the newest replaces what was there."""
+        """Sort a record in; of orders, the status and the baseline the newest replaces what was
+        there."""
         match record:
             case FillBooked() | PositionOpened() | FlowBooked():
                 self.money.append(record)
@@ -339,6 +344,8 @@ class _Kept:
                 self.audits.append(record)
             case StatusPublished():
                 self.status = record
+            case BaselineKept():
+                self.baseline = record
 
     def due_orders(self, now_ns: Nanos, everything: bool) -> list[OrderNoted]:
         """Orders to write now."""
@@ -352,7 +359,8 @@ class _Kept:
 
     def written(self, orders: list[OrderNoted], now_ns: Nanos) -> None:
         """Everything but the orders that were not due is on the disk."""
-        self.money, self.samples, self.audits, self.status = [], [], [], None
+        self.money, self.samples, self.audits = [], [], []
+        self.status = self.baseline = None
         for note in orders:
             del self.orders[note.label]
             if note.status is Status.DONE:

@@ -161,14 +161,14 @@ async def test_a_command_reaches_its_engine_exactly_once(tmp_path: Path) -> None
     async with an_engine(location) as engine, an_engine(location, other) as bystander:
         database = open_existing(location, read_only=False)
         for spread in ("1", "2", "3"):
-            commands.send(database, engine.run, CommandKind.SET, {"spread": spread}, 9)
+            commands.send(database, engine.run, CommandKind.SIZE, {"spread": spread}, 9)
         await engine.hears(Command, times=3)
         commands.send(database, bystander.run, CommandKind.PAUSE, {}, 10)
         await bystander.hears(Command)
         assert Reader(location).waiting_commands() == []
         engine.flush()
     assert [(c.kind, c.arguments) for c in engine.told(Command)] == [
-        (CommandKind.SET, {"spread": spread}) for spread in ("1", "2", "3")
+        (CommandKind.SIZE, {"spread": spread}) for spread in ("1", "2", "3")
     ]
     assert [c.kind for c in bystander.told(Command)] == [CommandKind.PAUSE]
 

@@ -41,7 +41,8 @@ class Reply:
 
     `result` is the venue's for OK; `error` is there for REFUSED, and for UNKNOWN when the venue
     answered with an error that leaves it open. `why` explains an UNKNOWN; `sent` is false when the
-    frame certainly never left this process.
+    frame certainly never left this process. `out_us` is the venue's clock as the answer left it, in
+    microseconds, where it says.
     """
 
     id: int
@@ -50,6 +51,7 @@ class Reply:
     error: Refusal | None = None
     why: str = ""
     sent: bool = True
+    out_us: int | None = None
 
 
 Done = Callable[[Reply], None]
@@ -62,7 +64,7 @@ def reply_of(frame: dict[str, Any]) -> Reply:
     """A JSON-RPC reply frame as a Reply. Raises KeyError for a frame of the wrong shape."""
     error = frame.get("error")
     if error is None:
-        return Reply(frame["id"], Outcome.OK, frame["result"])
+        return Reply(frame["id"], Outcome.OK, frame["result"], out_us=frame.get("usOut"))
     refusal = Refusal(error["code"], error.get("message", ""), error.get("data"))
     if refusal.code in OPEN_ENDED_CODES:
         return Reply(frame["id"], Outcome.UNKNOWN, error=refusal, why=str(refusal))

@@ -28,9 +28,10 @@ from mmbot.core.events import (
     RequestRefused,
     SnapshotFailed,
     SnapshotTaken,
+    TakenBack,
     TickerChanged,
 )
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
 from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.state import is_ours
 from mmbot.core.types import (
@@ -101,6 +102,9 @@ _STATES = {
 }
 
 _CROSSED_CODES = frozenset({11054})
+_BUSY_CODES = frozenset({10040, 10041, 10047, 10066, 11051, 13028})
+"""The venue takes no orders for a moment: settlement, maintenance, a full queue."""
+
 _GONE_CODES = frozenset({10004, 10010, 11008, 11044, 13666, 13777})
 """The order is filled or cancelled, or another request overtook this one: ask what became of it."""
 
@@ -231,8 +235,9 @@ class DeribitVenue:
 
         def done(reply: Reply) -> None:
             if reply.outcome is not Outcome.UNKNOWN:
-                alive = LinkAlive(NAME, _LINKS[socket], asked_ns, self._clock.now_ns())
-                self._sink(alive)
+                venue_ns = None if reply.out_us is None else reply.out_us * 1000
+                now_ns = self._clock.now_ns()
+                self._sink(LinkAlive(NAME, _LINKS[socket], asked_ns, now_ns, venue_ns))
 
         self._client.send(socket, "public/test", {}, done)
 
@@ -334,6 +339,8 @@ class DeribitVenue:
                     if self._client.up(Socket.MARKET):
                         self._ask_alive(Socket.MARKET)
                     self._start(self._snapshot(intent))
+                case TakeBack():
+                    self._start(self._take_back())
 
     def _place(self, intent: Place) -> None:
         call = orders.place(
@@ -428,7 +435,12 @@ class DeribitVenue:
             flows=tuple(flows),
             lookups=tuple(lookups),
             equity=tuple(
-                Equity(s["currency"], _decimal(s["equity"]), _decimal(s["balance"]))
+                Equity(
+                    s["currency"],
+                    _decimal(s["equity"]),
+                    _decimal(s["balance"]),
+                    _decimal(s.get("maintenance_margin") or 0),
+                )
                 for s in summaries["summaries"]
             ),
         )
@@ -508,23 +520,41 @@ class DeribitVenue:
         return await self._client.rpc(Socket.TRADING, method, params, SNAPSHOT_TIMEOUT_S)
 
     async def cancel_ours(self) -> list[OpenOrder]:
-        """Cancel every order of ours over REST, one by one; what the venue still lists then."""
+        """Cancel every order of ours over REST: all at once where nothing else is open, else one by
+        one; what the venue still lists of ours then."""
         try:
-            for order in await self._open_ours():
-                try:
-                    await self._client.privateGetCancel({"order_id": order.order_id})
-                except NetworkError:
-                    raise
-                except BaseError:
-                    continue  # gone already, or still listed below
-            return await self._open_ours()
+            stated = await self._open_orders()
+            ours = _ours(stated)
+            if ours and len(ours) == len(stated):
+                await self._client.privateGetCancelAll({})
+            else:
+                await self._cancel_each(ours)
+            return _ours(await self._open_orders())
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
 
-    async def _open_ours(self) -> list[OpenOrder]:
+    async def _cancel_each(self, orders: Sequence[OpenOrder]) -> None:
+        for order in orders:
+            try:
+                await self._client.privateGetCancel({"order_id": order.order_id})
+            except NetworkError:
+                raise
+            except BaseError:
+                continue  # gone already, or still listed when we look again
+
+    async def _open_orders(self) -> list[OpenOrder]:
         response = await self._client.privateGetGetOpenOrders({})
-        stated = [open_order_of(order) for order in response["result"]]
-        return [order for order in stated if is_ours(order.label)]
+        return [open_order_of(order) for order in response["result"]]
+
+    async def _take_back(self) -> None:
+        asked_ns = self._clock.now_ns()
+        try:
+            left = tuple(await self.cancel_ours())
+        except VenueUnreachable as error:
+            _log.warning("%s", error)
+            self._sink(TakenBack(NAME, asked_ns, None))
+        else:
+            self._sink(TakenBack(NAME, asked_ns, left))
 
 
 # --- the venue's words ------------------------------------------------------------------------
@@ -642,7 +672,7 @@ def refusal_of(code: int, detail: str, label: Label, request: Request) -> Reques
     elif code in _GONE_CODES:
         why, stands = Why.ABSENT, None
     else:
-        why, stands = Why.REFUSED, True
+        why, stands = Why.VENUE_BUSY if code in _BUSY_CODES else Why.REFUSED, True
     if request is Request.PLACE:
         stands = False
     return RequestRefused(label, request, why, detail, stands)
@@ -664,6 +694,10 @@ def _decimal(value: Any) -> Decimal:
 def _price(value: Any) -> Decimal:
     """An order's price; market orders state a word instead."""
     return ZERO if value == "market_price" else _decimal(value)
+
+
+def _ours(stated: Sequence[OpenOrder]) -> list[OpenOrder]:
+    return [order for order in stated if is_ours(order.label)]
 
 
 def _sizes(positions: list[dict[str, Any]]) -> dict[str, Any]:

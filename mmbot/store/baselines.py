@@ -1,0 +1,48 @@
+"""Where loss limits count from, per account, so that a restart does not begin a new day."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, RowMapping, delete, insert
+
+from mmbot.core.profit import Baseline
+from mmbot.core.types import InstrumentId, Nanos
+from mmbot.store import schema
+from mmbot.store.records import BaselineKept, Seat
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRow:
+    """A baseline on file and when it was written (wall time)."""
+
+    baseline: Baseline
+    at_ns: Nanos
+
+
+def keep(connection: Connection, seat: Seat, record: BaselineKept) -> None:
+    """The newest baseline of an account takes the place of the one before."""
+    table, baseline = schema.baselines, record.baseline
+    mine: dict[str, Any] = {"venue": seat.venue, "account": seat.account}
+    connection.execute(delete(table).where(*(table.c[k] == v for k, v in mine.items())))
+    connection.execute(
+        insert(table).values(
+            **mine,
+            day=baseline.day,
+            day_start_usd=baseline.day_start_usd,
+            peak_usd=baseline.peak_usd,
+            total_usd=baseline.total_usd,
+            counted=orjson.dumps({k: str(v) for k, v in baseline.counted.items()}).decode(),
+            at_ns=record.at_ns,
+        )
+    )
+
+
+def from_row(row: RowMapping) -> BaselineRow:
+    """A row of the table."""
+    counted = {InstrumentId(k): Decimal(v) for k, v in orjson.loads(row["counted"]).items()}
+    baseline = Baseline(
+        row["day"], row["day_start_usd"], row["peak_usd"], row["total_usd"], counted
+    )
+    return BaselineRow(baseline, row["at_ns"])
