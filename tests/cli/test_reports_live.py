@@ -2,9 +2,15 @@
 
 import csv
 import io
+import json
+import signal
 import sqlite3
+import subprocess
+import time
 from decimal import Decimal
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any
 
 import pytest
 
@@ -13,6 +19,7 @@ from mmbot.core.why import Why
 from mmbot.sim.matching import Side
 from mmbot.sim.wire.server import VenueOptions
 from tests.cli.inprocess import Mmbot
+from tests.cli.terminal import MMBOT
 from tests.engine.live import live, until
 from tests.engine.test_products import BEFORE_EXPIRY_MS, RESIDUAL, held, trade_with_us
 
@@ -94,3 +101,34 @@ async def test_what_the_ledger_adds_up_to_is_what_the_venue_paid(mmbot: Mmbot) -
     assert all(row["usd"] for row in rows), "every line has its dollars"
     (page,) = mmbot.json("fills", "report", "--check")
     assert page["check"]["ok"], page["check"]
+
+
+def test_an_engine_in_one_terminal_is_asked_about_in_another(tmp_path: Path) -> None:
+    folder: dict[str, Any] = {"cwd": tmp_path, "text": True}
+    serve = [MMBOT, "sim", "serve", "--exchange", "deribit", "--json"]
+    with subprocess.Popen(serve, stdout=PIPE, stderr=DEVNULL) as venue:
+        assert venue.stdout is not None
+        url = json.loads(venue.stdout.readline())["rest"]
+        quoting = [MMBOT, "quote", "--symbols", PERPETUAL, "--sim-url", url, "--json"]
+        with subprocess.Popen(quoting, stdout=PIPE, stderr=DEVNULL, **folder) as engine:
+
+            def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+                command = [MMBOT, *arguments]
+                return subprocess.run(command, capture_output=True, timeout=60, **folder)
+
+            end = time.monotonic() + 60
+            while "model price" not in (said := ask("explain", PERPETUAL)).stdout:
+                assert time.monotonic() < end, said
+            assert ask("doctor", "--sim-url", url).returncode == 0
+            for question in (["fills", "list"], ["fills", "report", "--check"]):
+                answer = ask(*question)
+                assert answer.returncode == 0, answer
+            assert ask("ledger", "export").stdout.startswith("time,mode,")
+            engine.send_signal(signal.SIGINT)
+            out, _ = engine.communicate(timeout=60)
+            assert engine.returncode == 0
+            fills = json.loads(out)["fills"]
+        (page,) = json.loads(ask("fills", "report", "--check", "--json").stdout)
+        assert page["check"]["ok"], page["check"]
+        assert page["total"]["fills"] == fills
+        venue.terminate()
