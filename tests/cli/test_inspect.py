@@ -267,7 +267,10 @@ def test_every_plug_in_has_its_manual(mmbot: Mmbot) -> None:
         if family is not Family.VENUE
         for name in BUILT_IN.get(family, {})
     }
+    built_in = {name for plugins in BUILT_IN.values() for name in plugins}
     for one in manuals:
+        if one["name"] not in built_in:
+            continue  # another test's own, in the same process
         assert one["manual"], one["name"]
         assert all(setting["doc"] for setting in one["settings"]), one["name"]
     page = mmbot.page("strategies")
