@@ -24,7 +24,7 @@ from mmbot.core.intents import (
     VenueIntent,
 )
 from mmbot.core.orders import Order, Status
-from mmbot.core.ports import RiskRule
+from mmbot.core.ports import Guard, RiskRule
 from mmbot.core.state import Account, State
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import (
@@ -79,6 +79,7 @@ class Bot:
         self.puppet = Puppet()
         desk = Desk(name="test", venue=VENUE, strategy=self.puppet, rules=tuple(rules))
         self.desks = {instrument.id: desk for instrument in self.instruments}
+        self.guards: Sequence[Guard] = ()
         self.for_store: list[StoreIntent] = []
         self._trades = 0
 
@@ -113,7 +114,8 @@ class Bot:
         """
         self.now_ns += int(after_s * SECOND)
         to_venue: list[VenueIntent] = []
-        for intent in turn(self.state, events or (ev.Tick(),), self.now_ns, self.desks):
+        happened = events or (ev.Tick(),)
+        for intent in turn(self.state, happened, self.now_ns, self.desks, self.guards):
             if isinstance(intent, ReadAuthority | ReserveLabels | SaveLatch):
                 self.for_store.append(intent)
             else:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from mmbot.assemble import Engine, assemble
 from mmbot.config import load_config
@@ -28,6 +29,8 @@ class Live:
     venue: SimVenue
     events: list[ev.Event]
     intents: list[Intent]
+    ticking: asyncio.Future[None]
+    """The engine's own loop, which makes the Ticks."""
 
     @property
     def state(self) -> State:
@@ -64,16 +67,21 @@ async def until(condition: Callable[[], bool], what: str, deadline_s: float = DE
 
 @asynccontextmanager
 async def live(
-    options: VenueOptions | None = None, desk: dict[str, str] | None = None, **flags: str
+    options: VenueOptions | None = None,
+    desk: dict[str, str] | None = None,
+    config: Path | None = None,
+    line: Callable[[str], AbstractAsyncContextManager[str]] = nullcontext,
+    **flags: str,
 ) -> AsyncIterator[Live]:
     """A connected engine whose loop runs; on leaving it is stopped hard and closed.
 
-    `desk` says what is quoted (four ETH options unless given), `flags` anything else.
+    `desk` says what is quoted (four ETH options unless given), `config` and `flags` anything else.
+    `line` leads from the venue's URL to the one the engine is given.
     """
-    async with SimVenue(options) as venue:
-        given = (FLAGS if desk is None else desk) | {"--sim-url": venue.rest_url}
+    async with SimVenue(options) as venue, line(venue.rest_url) as url:
+        given = (FLAGS if desk is None else desk) | {"--sim-url": url}
         given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
-        engine = await assemble(load_config(given), Clock())
+        engine = await assemble(load_config(given, config), Clock())
         events: list[ev.Event] = []
         intents: list[Intent] = []
 
@@ -86,9 +94,9 @@ async def live(
         try:
             await engine.venue.connect(engine.runner.sink, engine.instruments)
             running = asyncio.ensure_future(engine.runner.run(leave, None))
-            yield Live(engine, venue, events, intents)
+            yield Live(engine, venue, events, intents, running)
         finally:
             leave.set()
-            with suppress(UnboundLocalError):
+            with suppress(UnboundLocalError, asyncio.CancelledError):
                 await running
             await engine.close(0)

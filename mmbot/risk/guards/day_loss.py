@@ -29,4 +29,4 @@ class DayLoss:
         lost, limit = -reading.day_usd, float(self.limit_usd)
         if lost >= limit:
             return Trip(Why.DAY_LOSS, f"lost {lost:.2f} USD today, the limit is {limit:g}")
-        return Ok(max(0.0, lost) / limit)
+        return Ok(max(lost, 0.0) / limit)  # in this order what is not a number stays so

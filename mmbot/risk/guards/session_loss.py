@@ -29,4 +29,4 @@ class SessionLoss:
         lost, limit = -reading.session_usd, float(self.limit_usd)
         if lost >= limit:
             return Trip(Why.SESSION_LOSS, f"lost {lost:.2f} USD, the limit is {limit:g}")
-        return Ok(max(0.0, lost) / limit)
+        return Ok(max(lost, 0.0) / limit)  # in this order what is not a number stays so
