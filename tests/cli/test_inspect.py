@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from tests.cli.terminal import MMBOT
 from tests.cli.test_screen import a_frame, a_row
 from tests.engine.live import CALL, live, until
 from tests.store.desk import SEAT, a_location, an_engine
+from tests.test_documented_commands import complaint
 
 DESKS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -401,3 +404,27 @@ def test_commands_import_nothing_they_do_not_use(
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert not unused & loaded, done.stderr
+
+
+# --- what their help says ---------------------------------------------------------------------
+
+COMMANDS = (
+    "explain",
+    "markets",
+    "strategies",
+    "doctor",
+    "config check",
+    "config show",
+    "fills list",
+    "fills report",
+    "ledger export",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_names_only_what_exists(mmbot: Mmbot, command: str) -> None:
+    page = mmbot.page(*command.split(), "--help")
+    words = " ".join(page.replace("│", " ").split())
+    assert f"mmbot {command}" in words
+    for named in re.findall(r"`mmbot ([^`]+)`", words):
+        assert complaint(shlex.split(named)) is None
