@@ -578,7 +578,7 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
         return (2, 0.0)
     beyond = (order.price - target.price) * order.side.sign
     if beyond <= 0:
-        return (1, 0.0)
+        return (3, 0.0)  # it only lags: a market without any quote comes first
     market = state.markets[order.instrument]
     instrument = market.instrument
     open_amount = order.remaining

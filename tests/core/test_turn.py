@@ -923,3 +923,20 @@ def test_leaving_orders_nobody_is_sure_of_are_cancelled_too() -> None:
     sent = cancels(bot.turn(ev.Stop(Why.USER)))
     assert [c.label for c in sent] == [o.label for o in orders]
     assert cancels(bot.turn(after_s=0.1)) == []
+
+
+def test_a_market_without_a_quote_comes_before_one_that_merely_lags() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    bot.puppet.wants[call.id] = [a_quote(BUY, 0.0190)]
+    bot.turn(bot.book())
+    bot.acknowledge()
+    bot.turn(bot.book())
+    budget = bot.account.budget
+    budget.level = budget.reserve + 1.0
+    bot.puppet.wants[call.id] = [a_quote(BUY, 0.0200)]
+    bot.puppet.wants[put.id] = [a_quote(BUY, 0.0190)]
+    sent = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
+    assert [place.instrument for place in places(sent)] == [put.id]
+    assert amends(sent) == []
