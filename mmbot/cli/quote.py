@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -229,7 +230,9 @@ def _print_summary(summary: "Summary", json: bool) -> None:
     if json:
         import orjson
 
-        print(orjson.dumps(summary, default=float).decode())
+        # Why the kill switch tripped is the exit code's and stderr's to tell.
+        said = {name: value for name, value in asdict(summary).items() if name != "tripped"}
+        print(orjson.dumps(said, default=float).decode())
         return
     orders, pnl = summary.orders, summary.pnl
     positions = [f"{symbol} {amount:+f}" for symbol, amount in summary.positions.items()]
