@@ -253,7 +253,7 @@ def _ask(
 
 def _engines(run: str | None) -> "list[tuple[Location, Engine]]":
     """The engines that are meant, live first. Raises ConfigError when there is none."""
-    from mmbot.cli.engines import look
+    from mmbot.cli.engines import EngineState, look
     from mmbot.core.state import base36
     from mmbot.engine.clock import Clock
     from mmbot.store.locations import existing
@@ -264,7 +264,11 @@ def _engines(run: str | None) -> "list[tuple[Location, Engine]]":
         there = look([place], now_ns)
         for problem in there.unread:
             print(f"mmbot: {problem}", file=sys.stderr)
-        found += [(place, engine) for engine in there.engines if engine.state.up]
+        for engine in there.engines:
+            # One that hangs, but still has its lease, does it when it wakes up.
+            hangs = engine.state is EngineState.STALE and (engine.lease_left_s or 0) > 0
+            if engine.state.up or hangs or (engine.state.silent and engine.run.run == wanted):
+                found.append((place, engine))
     if wanted is None and not found:
         raise ConfigError("no engine runs: start one with `mmbot quote`")
     meant = [pair for pair in found if wanted in (None, pair[1].run.run)]

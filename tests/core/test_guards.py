@@ -11,7 +11,7 @@ from mmbot.core.intents import SaveLatch, TakeBack
 from mmbot.core.orders import Status
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Equity, Side
-from mmbot.core.views import Ok, Pause, Reading, Trip, Watched
+from mmbot.core.views import Margin, Ok, Pause, Reading, Trip, Watched
 from mmbot.core.why import Why
 from tests.builders import a_quote
 from tests.core.bot import VENUE, Bot, cancels, of_kind, places
@@ -243,7 +243,7 @@ def test_margin_is_what_the_venue_states() -> None:
     stated = Equity("ETH", Decimal(4), Decimal(3), Decimal(1))
     bot.turn(replace(bot.snapshot(), equity=(stated, Equity("BTC", Decimal(1), Decimal(1)))))
     (margin,) = bot.reading.margins
-    assert (margin.currency, margin.equity, margin.maintenance) == ("ETH", 4, 1)
+    assert margin == Margin("ETH", Decimal(4), Decimal(1))
 
 
 # --- the way out ------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
-_HEAD_END = b"\r\n\r\n"
+_UPGRADE = b"GET /ws/"
+"""How a request for a WebSocket begins; it may come on a connection that served REST before."""
 
 
 class Line:
@@ -13,7 +14,7 @@ class Line:
 
     def __init__(self) -> None:
         self._port = 0
-        self._sockets: set[asyncio.StreamWriter] = set()
+        self._sockets: list[asyncio.StreamWriter] = []
         self._speaks = asyncio.Event()
         self._speaks.set()
         self._open = True
@@ -43,31 +44,27 @@ class Line:
     async def _on_connection(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError):
-            head = await reader.readuntil(_HEAD_END)
-            on_socket = b"/ws/" in head.partition(b"\r\n")[0]
-            if on_socket and not self._open:
-                writer.close()
-                return
-            to_venue, from_venue = await self._connect(head)
-            if on_socket:
-                self._sockets |= {writer, from_venue}
+        with suppress(OSError):
+            from_venue, to_venue = await asyncio.open_connection("127.0.0.1", self._port)
+            both = [writer, to_venue]
             await asyncio.gather(
-                self._pass(reader, from_venue, on_socket), self._pass(to_venue, writer, on_socket)
+                self._pass(reader, to_venue, both), self._pass(from_venue, writer, both)
             )
 
-    async def _connect(self, head: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(head)
-        return reader, writer
-
     async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_socket: bool
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        both: list[asyncio.StreamWriter],
     ) -> None:
         with suppress(OSError):
             while data := await reader.read(65_536):
-                if on_socket:
+                if data.startswith(_UPGRADE):
+                    if not self._open:
+                        break
+                    self._sockets += both
+                if writer in self._sockets:
                     await self._speaks.wait()
                 writer.write(data)
-        with suppress(OSError):
-            writer.close()
+        for end in both:
+            end.close()

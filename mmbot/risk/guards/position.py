@@ -33,7 +33,7 @@ class Position:
         for held in reading.positions:
             limit = max(self.limit, abs(held.opening))
             if abs(held.amount) > limit:
-                name = held.instrument.name
-                return Trip(Why.POSITION, f"{held.amount:+f} {name}, the limit is {limit:f}")
+                said = f"{held.amount.normalize():+f} {held.instrument.name}"
+                return Trip(Why.POSITION, f"{said}, the limit is {limit.normalize():f}")
             most = max(most, float(abs(held.amount) / limit))
         return Ok(most)
