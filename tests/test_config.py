@@ -10,6 +10,7 @@ import pytest
 from mmbot.config import Config, Mode, load_config
 from mmbot.credentials import credentials
 from mmbot.errors import ConfigError
+from mmbot.registry import BUILT_IN, Family
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 OPTIONS = {"--expiry": "20250606", "--strikes": "2800,2900"}
@@ -256,6 +257,41 @@ def test_a_plug_in_of_ones_own_needs_one_line(
     path = desk_file("plugins = ['own_rule']\n" + DESK + "[risk.own_rule]\nshare = 0.25\n")
     (rule,) = load_config({}, path).rules
     assert "OwnRule(share=0.25)" in repr(rule.build())
+
+
+def guard_of(config: Config, name: str) -> Any:
+    return next(guard.build() for guard in config.guards if guard.name == name)
+
+
+def test_every_guard_watches_whatever_the_file_sets(desk_file: Any) -> None:
+    path = desk_file(DESK + "[guards.session_loss]\nlimit_usd = 100\n")
+    config = load_config({}, path)
+    assert sorted(guard.name for guard in config.guards) == sorted(BUILT_IN[Family.GUARD])
+    assert guard_of(config, "session_loss").limit_usd == 100
+    assert config.origin("guards.session_loss.limit_usd") == f"{path}:5"
+
+
+def test_the_guard_of_positions_stands_at_twice_the_rules_limit(desk_file: Any) -> None:
+    assert guard_of(load_config(OPTIONS), "position").limit == 20
+    assert guard_of(load_config(OPTIONS | {"--max-position": "7"}), "position").limit == 14
+    own = desk_file(DESK + "[risk.max_position]\nlimit = 7\n[guards.position]\nlimit = 9\n")
+    assert guard_of(load_config({}, own), "position").limit == 9
+
+
+def test_a_bad_limit_is_told_where_it_was_written_and_not_as_the_guards() -> None:
+    assert "[risk.max_position]" in refusal(OPTIONS | {"--max-position": "-1"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[guards.sesion_loss]", "unknown guards 'sesion_loss'; did you mean 'session_loss'?"),
+        ("[guards]\nsession_loss = 5", "expected a table such as [guards.NAME]"),
+        ("[guards.clock_skew]\nlimit_s = 2", "[guards.clock_skew] limit_s = 2: expected"),
+    ],
+)
+def test_a_guard_written_wrong_is_one_line(desk_file: Any, text: str, said: str) -> None:
+    assert said in refusal({}, desk_file(DESK + text + "\n"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

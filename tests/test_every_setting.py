@@ -19,7 +19,7 @@ TABLES: list[tuple[str, type]] = [
     ("store", Store),
     *(
         (f"{family.value}.{name}", load(family, name, "test"))
-        for family in (Family.STRATEGY, Family.RULE)
+        for family in (Family.STRATEGY, Family.RULE, Family.GUARD)
         for name in BUILT_IN[family]
     ),
 ]
