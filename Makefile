@@ -1,13 +1,25 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: quote test install lint types check clean bench
+.PHONY: quote test test-long simulate soak install lint types check clean bench
+
+SEEDS ?= 1000
+FROM ?= 1
 
 quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 	$(BIN)/mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900
 
 test: install ## the whole test suite
 	$(BIN)/python -m pytest -n 2
+
+test-long: install ## what takes minutes: 50 kills in one world, long outages, the soak in small
+	$(BIN)/python -m pytest -n 2 -m long
+
+simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time
+	$(BIN)/mmbot simulate configs/deribit-eth-options.toml --faults harsh --seeds $(SEEDS) --from $(FROM)
+
+soak: install ## 5 million messages through the real client and engine; memory must stay flat
+	$(BIN)/python -m tests.soak
 
 bench: install ## from a book frame to both orders on the wire, against a bare and a naive loop
 	$(BIN)/python -m tests.benchmarks
