@@ -22,6 +22,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 REDACTED = "set, not shown"
 
+DeskFile = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="The desk file; the same as --config.")
+]
+_FILE = inspect.Parameter(
+    "file", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=DeskFile
+)
+
 
 @app.callback()
 def config() -> None:
@@ -29,7 +36,8 @@ def config() -> None:
 
 
 def _with_the_flags_of_quote(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as Typer sees it: with every flag of `mmbot quote` that sets something."""
+    """The command as Typer sees it: with a desk file, and every flag of `mmbot quote` that sets
+    something."""
     own = list(inspect.signature(command).parameters.values())[1:]
     quoting = inspect.signature(quote, eval_str=True).parameters
     taken = [
@@ -46,11 +54,14 @@ def _with_the_flags_of_quote(command: Callable[..., None]) -> Callable[..., None
             if flag in KNOWN_FLAGS and value not in (None, False)
         }
         extra = {parameter.name: context.params[parameter.name] for parameter in own}
-        command(load_config(flags, context.params["config"]), **extra)
+        file, config_file = context.params["file"], context.params["config"]
+        if file is not None and config_file is not None:
+            raise ConfigError(f"--config: {file} is given already: give one desk file")
+        command(load_config(flags, file or config_file), **extra)
 
     called.__doc__ = command.__doc__
-    called.__signature__ = inspect.Signature([*taken, *own])  # type: ignore[attr-defined] # read by Typer
-    called.__annotations__ = {p.name: p.annotation for p in (*taken, *own)}
+    called.__signature__ = inspect.Signature([*taken, _FILE, *own])  # type: ignore[attr-defined] # read by Typer
+    called.__annotations__ = {p.name: p.annotation for p in (*taken, _FILE, *own)}
     return called
 
 

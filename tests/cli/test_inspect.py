@@ -243,6 +243,11 @@ def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None
         "config", "check", "--config", str(good)
     )
     bad = a_desk(tmp_path, "refesh_s = 2\n")
+    assert (
+        mmbot.run("config", "check", str(good))[:2]
+        == mmbot.run("config", "check", "--config", str(good))[:2]
+    )
+    assert "one desk file" in mmbot.refusal("config", "check", str(good), "--config", str(good))
     said = mmbot.refusal("config", "check", "--config", str(bad))
     assert said.startswith(f"{bad}:3: ")
     assert "did you mean 'refresh_s'" in said
