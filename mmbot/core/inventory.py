@@ -68,6 +68,8 @@ class Position:
     amount: Decimal = ZERO
     opened: bool = False
     """Whether what was there before us has been taken over."""
+    opened_ms: int = 0
+    """Trades before this moment (venue time) are part of `opening`."""
     opening: Decimal = ZERO
     open_value: Decimal = ZERO
     cash: Decimal = ZERO

@@ -14,7 +14,7 @@ from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.controls import Controls
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
-from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
+from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened, Position
 from mmbot.core.latch import Latch
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
 from mmbot.core.types import (
@@ -493,7 +493,7 @@ def _filled(state: State, fill: Fill) -> None:
         _filled_elsewhere(state, fill)
         return
     position = state.inventory.of(market.instrument)
-    if not position.opened and fill.venue_ms < state.started_ns // MS:
+    if fill.venue_ms < _counted_ms(state, position):
         state.inventory.know(fill.trade_id)  # part of the opening position
         return
     mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)
@@ -511,6 +511,11 @@ def _filled(state: State, fill: Fill) -> None:
     else:
         state.foreign_fills += 1
     state.touch(fill.instrument)
+
+
+def _counted_ms(state: State, position: Position) -> int:
+    """From when on (venue time) what happens is not part of the opening position."""
+    return position.opened_ms if position.opened else state.started_ns // MS
 
 
 def _filled_elsewhere(state: State, fill: Fill) -> None:
@@ -535,7 +540,7 @@ def _flowed(state: State, flow: Flow) -> None:
         return
     state.inventory.know(key)
     position = state.inventory.of(market.instrument)
-    if position.opened or not before_us:
+    if flow.venue_ms >= _counted_ms(state, position):
         position.flow(flow)
         state.journal.append(Flowed(flow, market.instrument))
 
@@ -659,7 +664,7 @@ def _absorb_positions(
         gap = amount - position.amount
         if not position.opened:
             position.open_with(gap, stated.mark if stated is not None else None)
-            at_ms = state.started_ns // MS
+            at_ms = position.opened_ms = state.started_ns // MS
             state.journal.append(Opened(instrument, gap, position.mark, at_ms))
             continue
         if not gap:

@@ -106,6 +106,7 @@ class PositionRow:
             instrument=instrument,
             amount=self.amount,
             opened=self.opened_ms is not None,
+            opened_ms=self.opened_ms or 0,
             opening=self.opening,
             open_value=self.open_value,
             cash=self.cash,

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.inventory import Flowed
+from mmbot.core.inventory import Flowed, Position
 from mmbot.core.orders import STRAY_LEVEL, Status
 from mmbot.core.state import SEQUENCES_MAX, State, apply, base36, is_ours
 from mmbot.core.types import MS, SECOND, Flow, FlowKind, InstrumentId, Label, OpenOrder, Side
@@ -306,6 +306,20 @@ def test_fills_since_the_start_are_not_part_of_the_opening_position() -> None:
     assert (position.amount, position.opening, position.fills) == (7, 5, 1)
     bot.turn(ev.Filled(before), ev.Filled(since))
     assert position.amount == 7
+
+
+def test_what_came_before_an_opening_position_is_in_it_for_later_runs_too() -> None:
+    """A restart within the overlap of the back-fill reads trades from before the first start."""
+    earlier = Position(
+        an_option(), Decimal(7), opened=True, opened_ms=NOW_MS - 5_000, opening=Decimal(7)
+    )
+    bot = Bot()
+    bot.state.inventory.take_over(earlier)
+    bot.connect()
+    before = a_fill(BUY, "0.0200", 7, trade_id="before", venue_ms=NOW_MS - 5_001)
+    since = a_fill(BUY, "0.0200", 2, trade_id="since", venue_ms=NOW_MS - 5_000)
+    bot.turn(bot.snapshot(positions={an_option().id: 9}, fills=[before, since]))
+    assert (bot.position, earlier.fills) == (9, 1)
 
 
 def test_position_mismatch_twice_halts_and_shows_both_numbers() -> None:

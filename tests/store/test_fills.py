@@ -103,6 +103,7 @@ def test_the_accounting_continues_after_a_restart_as_if_there_had_been_none(
 
     expected = Position(perpetual)
     expected.open_with(Decimal(3000), Decimal(2500))
+    expected.opened_ms = 1
     for record in (*first[1:], *second):
         assert isinstance(record, FillBooked)
         expected.book(record.fill, record.mark)
