@@ -12,7 +12,8 @@ Theory of operation
    `books.distrust`)? If not: view -> strategy -> the venue's grid -> risk rules in order ->
    Approved -> diff against our working orders -> actions.
 4. Actions of all markets compete for the venue's request budget: cancels, then orders whose
-   resting price loses most, then the rest. What is not sent leaves its market dirty.
+   resting price loses most, then what reduces a position, then the rest. What cannot be afforded
+   is not kept: its market is decided about again once there is budget, so the newest quote wins.
 5. What is sent is promised first (state.promise), so the state never lags behind the wire.
 
 The function is pure: same state, events, time and desks give the same intents.
@@ -21,7 +22,7 @@ The function is pure: same state, events, time and desks give the same intents.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import inf
+from math import exp, inf
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, reference
@@ -40,7 +41,7 @@ from mmbot.core.intents import (
     TakeBack,
     VenueIntent,
 )
-from mmbot.core.orders import STRAY_LEVEL, Order, Status
+from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Order, Status
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.state import (
     VALID_FOR_NS,
@@ -137,6 +138,7 @@ def turn(
     _notice_absence(state, now_ns)
     watch(state, guards, now_ns)
 
+    _recover(state, now_ns)
     dirty, state.dirty = state.dirty, {}
     if len(dirty) > 1:  # a market alone is judged by what the others add up to, which stands
         for instrument in dirty:
@@ -153,7 +155,7 @@ def turn(
 
     intents = list(_keep(state, now_ns))
     if _may_send(state, now_ns):
-        intents += _spend(state, _swept(state, actions), now_ns)
+        intents += _spend(state, _swept(state, actions, now_ns), now_ns)
     else:
         state.dirty.update(dirty)
     if not state.lease_lost:
@@ -477,22 +479,74 @@ def _index(state: State, market: Market) -> Decimal | None:
 # --- spending the budget ----------------------------------------------------------------------
 
 
-def _swept(state: State, actions: list[Action]) -> list[Action]:
-    """Leaving or tripped, many single cancels become few sweeping ones, foreign orders spared.
+def _recover(state: State, now_ns: Nanos) -> None:
+    """Tokens come back; where there is one to spend, markets that went without get their turn."""
+    for account in state.accounts.values():
+        budget = account.budget
+        for label in list(budget.in_flight):
+            order = state.orders.by_label.get(label)
+            if order is None or order.status not in IN_FLIGHT:
+                budget.answered(label)
+        budget.refill(now_ns)
+        if account.shed and budget.affords():
+            state.dirty = account.shed | state.dirty
+            account.shed = {}
+
+
+def _swept(state: State, actions: list[Action], now_ns: Nanos) -> list[Action]:
+    """Many single cancels become few sweeping ones: leaving or tripped, or where the budget has
+    not enough for each. Foreign orders are spared.
 
     The sweep stands in the place of its first cancel; the others' orders are named in it.
     """
-    if state.withdraw_ns == 0 or len(actions) < SWEEP_FROM:
-        return actions
+    if state.withdraw_ns and len(actions) >= SWEEP_FROM:
+        return _gathered(state, actions)
+    for account in state.accounts.values():
+        here = [a for a in actions if a.instrument.startswith(account.venue + ":")]
+        cancels = [action for action in here if action.request is ev.Request.CANCEL]
+        if cancels and account.trading_up and account.budget.short_for(len(cancels)):
+            account.shed |= dict.fromkeys(a.instrument for a in here if a.target is not None)
+            actions = [action for action in actions if action not in here]
+            actions += _gathered(state, cancels + _swept_along(state, account, cancels, now_ns))
+    return actions
+
+
+def _swept_along(
+    state: State, account: Account, cancels: list[Action], now_ns: Nanos
+) -> list[Action]:
+    """Cancels of what a sweep takes along though it might stay: it is placed again later."""
+    asked = {action.order.label for action in cancels if action.order is not None}
+    touched = {action.instrument for action in cancels if _sweepable(account, action.instrument)}
+    along = [
+        Action(ev.Request.CANCEL, order.instrument, order, None, Why.RATE_LIMITED)
+        for order in state.orders.all()
+        if order.status is Status.LIVE
+        and order.label not in asked
+        and (order.instrument in touched if account.foreign else _is_on(account, order))
+    ]
+    return [action for action in along if _may_cancel(state, action, now_ns)]
+
+
+def _is_on(account: Account, order: Order) -> bool:
+    return order.instrument.startswith(account.venue + ":")
+
+
+def _sweepable(account: Account, instrument: InstrumentId) -> bool:
+    return all(order.instrument != instrument for order in account.foreign.values())
+
+
+def _gathered(state: State, cancels: list[Action]) -> list[Action]:
+    """Single cancels as sweeps of a whole venue, or of whole instruments where foreign orders rest
+    on others."""
     swept: list[Action] = []
     whole: dict[str, Sweep] = {}
-    for action in actions:
+    for action in cancels:
         order = action.order
-        assert order is not None, "only cancels while withdrawing"
+        assert order is not None, "only cancels can be gathered"
         account = state.account_of(order.instrument)
         if not account.foreign:
             key, instrument = account.venue, None
-        elif all(o.instrument != order.instrument for o in account.foreign.values()):
+        elif _sweepable(account, order.instrument):
             key, instrument = order.instrument, order.instrument
         else:
             swept.append(action)
@@ -507,8 +561,6 @@ def _swept(state: State, actions: list[Action]) -> list[Action]:
 
 def _spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
     """Turn actions into promised intents, most urgent first, as far as the budget reaches."""
-    for account in state.accounts.values():
-        account.budget.refill(now_ns)
     if len(actions) > 1:
         actions.sort(key=lambda action: _urgency(state, action))
     for action in actions:
@@ -531,16 +583,20 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
         assert target is not None
         state.markets[subject].why[target.side] = Why.NO_LABEL
         return None
-    if not account.budget.spend(cancel=action.request is ev.Request.CANCEL):
-        state.touch(subject)
-        if target is not None:
+    if not account.budget.affords(cancel=action.request is ev.Request.CANCEL):
+        account.budget.postponed += 1
+        if target is None:
+            state.touch(subject)
+        else:
+            account.shed[subject] = None
             state.markets[subject].why[target.side] = Why.RATE_LIMITED
         return None
+    label = order.label if order is not None else state.take_label()
+    assert label is not None
+    account.budget.spend(label)
     valid_until_ns = now_ns + VALID_FOR_NS
     if order is None:
         assert target is not None
-        label = state.take_label()
-        assert label is not None
         return Place(
             instrument=subject,
             label=label,
@@ -570,23 +626,34 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
 
 
 def _urgency(state: State, action: Action) -> tuple[int, float]:
-    """Sort key: cancels first, then what loses most where it rests, then the rest."""
+    """Sort key: cancels first, then what is expected to lose most where it rests, then sides
+    without a quote (those that reduce a position first), then what merely lags."""
     order, target = action.order, action.target
-    if action.request is ev.Request.CANCEL:
+    if target is None:
         return (0, 0.0)
-    if order is None or target is None:
-        return (2, 0.0)
-    beyond = (order.price - target.price) * order.side.sign
-    if beyond <= 0:
-        return (3, 0.0)  # it only lags: a market without any quote comes first
-    market = state.markets[order.instrument]
-    instrument = market.instrument
-    open_amount = order.remaining
-    loss = abs(
-        instrument.value(open_amount, order.price) - instrument.value(open_amount, target.price)
-    )
-    in_usd = market.index if instrument.inverse else 1.0
-    return (1, -float(loss) * in_usd)
+    market = state.markets[action.instrument]
+    if order is not None and (order.price - target.price) * order.side.sign > 0:
+        return (1, -_expected_loss(market, order, target))
+    reduces = state.inventory.of(market.instrument).amount * target.side.sign < 0
+    return (2 if order is None else 3, -float(reduces))
+
+
+def _expected_loss(market: Market, order: Order, target: Target) -> float:
+    """What an order that has become too aggressive is expected to lose where it rests, in USD:
+    its open size, times what a unit costs against the price wanted now, times the chance of being
+    hit.
+
+    That chance is 1 for a price at or beyond the new fair value. Behind it, it falls as the rate
+    of fills does in Avellaneda and Stoikov (2008, "High-frequency trading in a limit order book",
+    section 2.5), exp(-k distance), with half the market's width as the length 1/k.
+    """
+    instrument, size = market.instrument, order.remaining
+    loss = float(abs(instrument.value(size, order.price) - instrument.value(size, target.price)))
+    if instrument.settlement == instrument.underlying:
+        loss *= market.index
+    distance = (target.fair - float(order.price)) * order.side.sign
+    width = market.asks[0][0] - market.bids[0][0] if market.bids and market.asks else 0.0
+    return loss * exp(-2 * distance / width) if distance > 0 and width > 0 else loss
 
 
 # --- looking at the venue, and leaving --------------------------------------------------------

@@ -1,45 +1,57 @@
 """The request budget: numbers from the venue's default tier, 5 a second, 20 at once."""
 
+from itertools import count
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmbot.core.budget import Budget
-from mmbot.core.types import MS, SECOND
+from mmbot.core.types import MS, SECOND, Label, Nanos
+from mmbot.sim.wire.credits import Bucket, Rate
+
+NUMBERS = count()
 
 
 def spent(budget: Budget, *, cancel: bool = False) -> int:
-    """How many requests in a row the budget allows now."""
-    count = 0
-    while budget.spend(cancel=cancel):
-        count += 1
-    return count
+    """How many requests in a row the budget allows now; all are answered at once."""
+    labels = []
+    while budget.affords(cancel=cancel):
+        labels.append(Label(f"mmtest-{next(NUMBERS)}"))
+        budget.spend(labels[-1])
+    for label in labels:
+        budget.answered(label)
+    return len(labels)
 
 
 def test_places_stop_where_the_reserve_begins() -> None:
-    budget = Budget()  # 20 at once, a quarter of it for cancels only
-    assert spent(budget) == 15
+    budget = Budget()  # 20 at once: one is never used, a quarter is for cancels only
+    assert spent(budget) == 14
 
 
 def test_cancels_have_budget_when_places_have_none() -> None:
     budget = Budget()
     spent(budget)
-    assert not budget.spend(cancel=False)
+    assert not budget.affords()
     assert spent(budget, cancel=True) == 5
-    assert not budget.spend(cancel=True)
+    assert not budget.affords(cancel=True)
 
 
-def test_time_earns_requests_at_the_rate() -> None:
+def test_time_earns_requests_at_nearly_the_venues_rate() -> None:
     budget = Budget()
     budget.refill(SECOND)
     spent(budget)
-    budget.refill(SECOND + 1000 * MS)  # 5 a second
-    assert spent(budget) == 5
+    budget.refill(11 * SECOND)  # 49: 2 % less than 5 a second, but the bucket is full before
+    assert spent(budget) == 14
+    budget.refill(13 * SECOND)
+    assert spent(budget) == 9
 
 
 def test_fractions_of_a_request_are_not_lost() -> None:
     budget = Budget()
     spent(budget)
     for step in range(1, 16):
-        budget.refill(step * 20 * MS)  # fifteen times a tenth of a request
+        budget.refill(step * 20 * MS)  # fifteen times a tenth of a request, and less a little
     assert spent(budget) == 1
 
 
@@ -47,7 +59,7 @@ def test_no_more_is_saved_than_the_burst() -> None:
     budget = Budget()
     spent(budget)
     budget.refill(3600 * SECOND)
-    assert budget.level == 20
+    assert budget.level == budget.full == 19
 
 
 def test_time_that_stands_still_or_runs_back_earns_nothing() -> None:
@@ -56,17 +68,30 @@ def test_time_that_stands_still_or_runs_back_earns_nothing() -> None:
     spent(budget)
     budget.refill(10 * SECOND)
     budget.refill(5 * SECOND)
-    assert not budget.spend(cancel=False)
+    assert not budget.affords()
     budget.refill(10 * SECOND)
-    assert not budget.spend(cancel=False)
+    assert not budget.affords()
 
 
-def test_the_accounts_own_limits_replace_the_defaults_with_a_margin() -> None:
+def test_what_was_not_answered_yet_does_not_come_back() -> None:
+    budget = Budget()
+    budget.refill(SECOND)
+    waiting = [Label("mm-1"), Label("mm-2")]
+    for label in waiting:
+        budget.spend(label)
+    budget.refill(60 * SECOND)
+    assert budget.level == 17
+    budget.answered(waiting[0])
+    budget.refill(120 * SECOND)
+    assert budget.level == 18
+
+
+def test_the_accounts_own_limits_replace_the_defaults() -> None:
     budget = Budget()
     budget.resize(rate_per_s=10.0, burst=100.0)
-    assert spent(budget) == 75
+    assert spent(budget) == 74
     budget.refill(SECOND)
-    assert spent(budget) == 9  # nine tenths of the venue's own rate
+    assert spent(budget) == 9
 
 
 def test_limits_read_again_give_nothing_back() -> None:
@@ -81,4 +106,71 @@ def test_limits_read_again_give_nothing_back() -> None:
 def test_the_smallest_venues_can_still_be_quoted(burst: float) -> None:
     budget = Budget()
     budget.resize(rate_per_s=1.0, burst=burst)
-    assert budget.spend(cancel=False)
+    assert budget.affords()
+
+
+def test_cancels_are_short_where_none_would_be_left_for_the_next_one() -> None:
+    budget = Budget()
+    spent(budget)
+    assert not budget.short_for(4)
+    assert budget.short_for(5)
+
+
+class Line:
+    """A line to the venue that keeps the order of requests and nothing else; the venue's clock
+    runs at its own pace, and its bucket is the simulator's."""
+
+    def __init__(self, pace: float, limit: Rate) -> None:
+        self.pace = pace
+        self.bucket = Bucket(limit, 0)
+        self.traveling: list[tuple[Nanos, Label]] = []
+        self.answers: list[tuple[Nanos, Label]] = []
+
+    def send(self, label: Label, at_ns: Nanos) -> None:
+        arrives_ns = max([at_ns, *(when for when, _ in self.traveling)])
+        self.traveling.append((arrives_ns, label))
+
+    def deliver(self, until_ns: Nanos, back_ns: Nanos) -> bool:
+        """Everything that arrives until then; whether the venue took all of it."""
+        while self.traveling and self.traveling[0][0] <= until_ns:
+            arrived_ns, label = self.traveling.pop(0)
+            if not self.bucket.take(int(arrived_ns * self.pace) // MS):
+                return False
+            self.answers.append((arrived_ns + back_ns, label))
+        return True
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pace=st.sampled_from([0.99, 1.0, 1.01]),
+    limit=st.sampled_from([Rate(5, 20), Rate(1, 3), Rate(30, 100)]),
+    steps=st.lists(
+        st.tuples(
+            st.integers(1, 400),  # ms until the next step
+            st.integers(0, 30),  # requests wanted then
+            st.integers(0, 1500),  # ms they take there ...
+            st.integers(0, 1500),  # ... and their answers back
+        ),
+        min_size=20,
+        max_size=120,
+    ),
+)
+def test_however_requests_bunch_up_on_the_way_the_venue_never_counts_too_many(
+    pace: float, limit: Rate, steps: list[tuple[int, int, int, int]]
+) -> None:
+    budget, line, now_ns = Budget(), Line(pace, limit), 0
+    budget.level = budget.full
+    budget.resize(limit.per_s, limit.burst)
+    for pause_ms, wanted, there_ms, back_ms in steps:
+        now_ns += pause_ms * MS
+        assert line.deliver(now_ns, back_ms * MS)
+        for answer in [a for a in line.answers if a[0] <= now_ns]:
+            line.answers.remove(answer)
+            budget.answered(answer[1])
+        budget.refill(now_ns)
+        for _ in range(wanted):
+            if budget.affords(cancel=True):
+                label = Label(f"mmtest-{next(NUMBERS)}")
+                budget.spend(label)
+                line.send(label, now_ns + there_ms * MS)
+    assert line.deliver(now_ns + 3600 * SECOND, 0)

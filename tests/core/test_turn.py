@@ -516,8 +516,7 @@ def test_an_index_gone_wrong_does_not_poison_the_exposure() -> None:
 def drain(bot: Bot) -> None:
     budget = bot.account.budget
     budget.refill(bot.now_ns)
-    while budget.spend(cancel=False):
-        pass
+    budget.level = budget.reserve
 
 
 def test_cancels_have_budget_when_places_have_none() -> None:
@@ -568,6 +567,90 @@ def test_a_short_budget_goes_to_cancels_then_to_what_loses_most() -> None:
         ("Amend", put.id),
         ("Amend", call.id),
     ]
+
+
+def test_what_is_sent_late_is_the_newest_quote() -> None:
+    bot = Bot.quoting(wants=[a_quote(BUY, 0.0200)])
+    drain(bot)
+    for price in (0.0200, 0.0195, 0.0190):
+        bot.wants = [a_quote(BUY, price)]
+        assert bot.turn(bot.book(), after_s=0.001) == []
+    assert [p.price for p in places(bot.wait(1.0))] == [Decimal("0.0190")]
+
+
+def test_a_market_that_went_without_is_looked_at_again_only_when_there_is_budget() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    bot.puppet.wants[put.id] = [a_quote(BUY, 0.0200)]
+    drain(bot)
+    bot.turn(bot.book(instrument=put), after_s=0.001)
+    bot.puppet.views.clear()
+    bot.turn(bot.book(), after_s=0.001)
+    assert [view.instrument.id for view in bot.puppet.views] == [call.id]
+    (place,) = places(bot.turn(bot.book(), after_s=0.25))  # a request comes back in 0.2 s
+    assert place.instrument == put.id
+
+
+def test_of_two_stale_quotes_the_one_more_likely_to_be_hit_goes_first() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = [a_quote(BUY, 0.0200, fair=0.0240)]
+    bot.turn(bot.book(), bot.book(instrument=put))
+    bot.acknowledge()
+    bot.turn(bot.book(instrument=put))
+    # Fair values fell. The call's bid rests beyond its own, which costs 1 x 0.0010 x 2850 = 2.85
+    # USD for sure. The put's, three times too far from where it should be, is 0.0020 behind its
+    # own, in a market 0.0020 wide: 3 x 2.85 x exp(-2) = 1.16 USD.
+    bot.puppet.wants[call.id] = [a_quote(BUY, 0.0190, fair=0.0195)]
+    bot.puppet.wants[put.id] = [a_quote(BUY, 0.0170, fair=0.0220)]
+    sent = amends(bot.turn(bot.book(0.0200, 0.0220), bot.book(0.0200, 0.0220, instrument=put)))
+    assert [amend.instrument for amend in sent] == [call.id, put.id]
+    bot.acknowledge()
+
+
+def test_a_side_that_reduces_a_position_is_quoted_first() -> None:
+    bot = Bot.quoting()
+    fill = a_fill(side=BUY, amount=Decimal(3))
+    bot.turn(ev.Filled(fill))
+    bot.wants = both_sides()
+    assert [p.side for p in places(bot.turn(bot.book()))] == [SELL, BUY]
+
+
+def test_cancels_for_which_the_budget_is_too_short_become_one_sweep() -> None:
+    bot = Bot.quoting()
+    orders = resting_three(bot)
+    drain(bot)
+    bot.account.budget.level = 2.5
+    bot.wants = [a_quote(BUY, 0.0200)]
+    (sweep,) = bot.turn(bot.book(), after_s=0.001)
+    assert isinstance(sweep, CancelAll)
+    assert sorted(sweep.labels) == sorted(o.label for o in orders)  # the first one goes along
+    assert [o.status for o in orders] == [Status.CANCELING] * 3
+    bot.turn(*(bot.says_cancelled(order) for order in orders))
+    assert [p.price for p in places(bot.wait(2.0))] == [Decimal("0.0200")]
+
+
+def test_a_sweep_for_want_of_budget_spares_foreign_orders_and_other_instruments() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    hers = a_foreign_order(instrument=put)
+    bot.turn(bot.says(an_order(label="hers", order_id=hers.order_id, instrument=put.id)))
+    bot.turn(bot.book(instrument=put))
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = both_sides()
+    bot.turn(bot.book(), bot.book(instrument=put))
+    bot.acknowledge()
+    bot.turn(bot.book(instrument=put))
+    drain(bot)
+    bot.account.budget.level = 2.5
+    bot.puppet.wants[call.id] = []
+    bot.puppet.wants[put.id] = [a_quote(SELL, 0.0230)]
+    sent = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
+    assert [(s.instrument, len(s.labels)) for s in sweeps(sent)] == [(call.id, 2)]
+    assert [c.instrument for c in cancels(sent)] == [put.id]
 
 
 # --- leaving ----------------------------------------------------------------------------------
