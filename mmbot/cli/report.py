@@ -34,7 +34,7 @@ def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFr
         link=link,
         link_ok=link_ok,
         budget=budget.level,
-        budget_full=budget.full,
+        budget_full=budget.burst,
         fills=_fills(state),
         pnl=_pnl(state),
         rows=tuple(_row(state, market, now_ns) for market in state.markets.values()),
