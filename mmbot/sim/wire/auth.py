@@ -69,6 +69,11 @@ class Gatekeeper:
             )
         return self._new_grant(now_ms)
 
+    def forget(self) -> None:
+        """No token that has been handed out is good any more."""
+        self._by_access.clear()
+        self._by_refresh.clear()
+
     def by_token(self, token: str, now_ms: int) -> Grant:
         """The grant behind an access token; raises 13009 when unknown or expired."""
         grant = self._by_access.get(token)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Session:
     """One connection, or one REST request; `write` and `hang_up` belong to the server.
 
-    `write(payload, method)`: the method a reply answers, None for what nobody asked for.
+    `write(payload, about)`: the method a reply answers, the channel a message is from, None for the
+    first message of a channel and for heartbeats.
     """
 
     write: Callable[[bytes, str | None], None]
@@ -34,9 +35,9 @@ class Session:
     heard_ms: int = 0
     closed: bool = False
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, channel: str | None = None) -> None:
         """Write something nobody asked for."""
-        self.write(payload, None)
+        self.write(payload, channel)
 
     @property
     def owner(self) -> str:

@@ -64,7 +64,7 @@ def _hello(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 @method("public/get_time")
 def _get_time(venue: DeribitVenue, session: Session, params: Params) -> int:
-    return venue.now_ms()
+    return venue.right_ms()
 
 
 @method("public/status")

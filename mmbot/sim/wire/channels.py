@@ -39,7 +39,7 @@ class Subscriber(Protocol):
 
     account: str | None
 
-    def send(self, payload: bytes) -> None: ...
+    def send(self, payload: bytes, channel: str | None = None) -> None: ...
 
 
 class Source(Protocol):
@@ -132,7 +132,7 @@ class Channel:
     def publish(self, data: Any) -> None:
         payload = self.encode(data)
         for subscriber in list(self.subscribers):
-            subscriber.send(payload)
+            subscriber.send(payload, self.name)
 
 
 class BookChannel(Channel):
@@ -584,6 +584,14 @@ class Hub:
     def watches(self, instrument: str) -> bool:
         """Whether any channel needs that instrument."""
         return instrument in self._by_instrument
+
+    def books(self) -> list[str]:
+        """The instruments of which somebody follows the book."""
+        return [
+            name
+            for name, channels in self._by_instrument.items()
+            if any(isinstance(channel, BookChannel) for channel in channels)
+        ]
 
     def of_instrument(self, instrument: str) -> list[Channel]:
         return self._by_instrument.get(instrument, [])

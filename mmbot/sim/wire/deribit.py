@@ -71,6 +71,7 @@ FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
 CATCH_UP_MS: Final = 1_000  # how far the market moves at once
 REST_AUTHORIZED_MS: Final = 60_000  # the header was checked just now: longer than any request
+HTTP_STATUS: Final = {13009: 401, 10000: 401, 13004: 401, 10028: 429}  # of errors; else 400
 IDLE_RELEASE_MS: Final = 60_000  # an instrument nobody asks about any more is let go after this
 
 
@@ -103,7 +104,10 @@ METHODS: Final = (
 class DeribitVenue:
     """The protocol; one exchange, one market, one account behind one key pair.
 
-    `now_us` is the venue's time in microseconds and the only time there is here.
+    `now_us` is the venue's time in microseconds and the only time there is here; `skew_ms` is by
+    how much it is ahead of the right one, which only `public/get_time` tells (a simulated desk sets
+    its clock by it). `keeps_orders` is asked when a line breaks: True leaves the orders it should
+    take along.
     """
 
     def __init__(
@@ -113,12 +117,17 @@ class DeribitVenue:
         gatekeeper: Gatekeeper,
         rules: Rules,
         now_us: Callable[[], int],
+        *,
+        skew_ms: int = 0,
+        keeps_orders: Callable[[], bool] = lambda: False,
     ) -> None:
         self.exchange = exchange
         self.market = market
         self.gatekeeper = gatekeeper
         self.rules = rules
         self.now_us = now_us
+        self.skew_ms = skew_ms
+        self._keeps_orders = keeps_orders
         self.hub = Hub(self)
         self.sessions: dict[Session, None] = {}
         self.market_moves = True
@@ -153,6 +162,8 @@ class DeribitVenue:
         if not session.cancels_on_disconnect or logout:
             return
         if self.rules.ignore_cancel_on_disconnect or session.account is None:
+            return
+        if not logout and self._keeps_orders():
             return
         for order_id in session.orders:
             if order_id in self.exchange.orders:
@@ -209,12 +220,43 @@ class DeribitVenue:
                 session.authorized_until_ms = came_us // 1000 + REST_AUTHORIZED_MS
             result, then = self.call(session, name, Params(params))
         except WireError as error:
-            status = {13009: 401, 10000: 401, 13004: 401, 10028: 429}.get(error.code, 400)
-            body: Json = {"code": error.code, "message": error.message, "data": error.data}
-            return status, self._envelope(request_id, {"error": body}, came_us)
+            return self.refuse_rest(request_id, error)
         then()
         self.publish()
         return 200, self._envelope(request_id, {"result": result}, came_us)
+
+    def refuse(self, session: Session, frame: bytes, error: WireError) -> None:
+        """Answer a WebSocket request without carrying it out."""
+        request = orjson.loads(frame)
+        self._reply_error(session, request.get("id"), request["method"], error, self.now_us())
+        if error.code == too_many_requests().code:
+            session.hang_up()
+
+    def refuse_rest(self, request_id: Any, error: WireError) -> tuple[int, bytes]:
+        """The answer to a REST request that is not carried out; returns (HTTP status, body)."""
+        body: Json = {"code": error.code, "message": error.message, "data": error.data}
+        answer = self._envelope(request_id, {"error": body}, self.now_us())
+        return HTTP_STATUS.get(error.code, 400), answer
+
+    def restart(self, *, with_orders: bool) -> None:
+        """Forget every session and token, and the open orders too unless told otherwise.
+
+        Nobody is told, nothing is cancelled because of a line that breaks now.
+        """
+        for session in list(self.sessions):
+            session.closed = True
+            self.hub.unsubscribe_all(session)
+        self.sessions.clear()
+        self.gatekeeper.forget()
+        self._credits.clear()
+        if not with_orders:
+            for account in self.exchange.accounts.values():
+                if account.followed:
+                    for order_id in list(account.open_orders):
+                        self.exchange.cancel(
+                            account.name, order_id, self.now_ms(), CancelReason.DISCONNECT
+                        )
+        self.publish()
 
     def tick(self) -> None:
         """A few milliseconds have passed: the market moves, channels and heartbeats fall due."""
@@ -259,6 +301,10 @@ class DeribitVenue:
 
     def now_ms(self) -> int:
         return self.now_us() // 1000
+
+    def right_ms(self) -> int:
+        """The right time, however wrong the venue's clock is."""
+        return self.now_ms() - self.skew_ms
 
     def currencies(self) -> list[str]:
         """The settlement currencies, in order of listing."""
@@ -499,7 +545,7 @@ class DeribitVenue:
         self, session: Session, request_id: Any, name: str | None, error: WireError, came_us: int
     ) -> None:
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
-        session.write(self._envelope(request_id, {"error": body}, came_us), name or "")
+        session.write(self._envelope(request_id, {"error": body}, came_us), name)
         self.publish()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mmbot.sim.matching import Refusal
+from typing import Final
+
+from mmbot.sim.refusals import Code, Refusal
 
 
 class WireError(Exception):
@@ -81,3 +83,21 @@ def parse_error() -> WireError:
 
 def internal_error() -> WireError:
     return WireError(11094, "internal_server_error")
+
+
+_MESSAGES: Final = {code.number: code.message for code in Code} | {
+    10028: "too_many_requests",
+    10040: "retry",
+    10047: "matching_engine_queue_full",
+    10066: "too_many_concurrent_requests",
+    11051: "system_maintenance",
+    11094: "internal_server_error",
+    13009: "unauthorized",
+    13028: "temporarily_unavailable",
+    13503: "unavailable",
+}
+
+
+def known_error(code: int) -> WireError:
+    """The error of that number, in the venue's words as far as they are known here."""
+    return WireError(code, _MESSAGES.get(code, "other_reject"))

@@ -4,8 +4,8 @@
 `start_ms` plus the wall time elapsed since the start; nothing else under `sim/` reads a clock.
 With a state file, a venue that ends is saved, and the next one goes on with its accounts, its world
 and its time: the outage has lasted as long as the wall says, though never more than `OUTAGE_S_MAX`.
-Every frame in and out passes the `Gate`, which is where trouble is made: a reply dropped, the line
-gone silent.
+Every frame in and out passes the `Gate`, which is where trouble is made: commanded by a test, or
+drawn from `VenueOptions.faults` (`trouble.py` decides, this file carries out).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -26,11 +25,25 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from mmbot.errors import ConfigError
+from mmbot.sim.faults import FaultPlan
 from mmbot.sim.matching import DeliveryFee, Exchange, SelfTrade
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
-from mmbot.sim.wire.deribit import DeribitVenue, Rules
+from mmbot.sim.wire.deribit import METHODS, DeribitVenue, Rules
+from mmbot.sim.wire.errors import known_error, too_many_requests
 from mmbot.sim.wire.face import Market
+from mmbot.sim.wire.gate import Door, Gate, Link
+from mmbot.sim.wire.trouble import (
+    PASSES,
+    Blow,
+    Due,
+    Fate,
+    Kind,
+    Stage,
+    Trouble,
+    expiry_ahead_s,
+    garbled,
+)
 
 if TYPE_CHECKING:
     from mmbot.sim.state import SavedVenue
@@ -40,10 +53,11 @@ START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
 API_PATH: Final = "/api/v2"
 WS_PATH: Final = "/ws/api/v2"
 FRAME_BYTES_MAX: Final = 32_768
-UNSENT_FRAMES_MAX: Final = 20_000  # a client that does not read is cut off
 TICK_S: Final = 0.05
 CLOSE_TIMEOUT_S: Final = 1.0
 OUTAGE_S_MAX: Final = 3_600
+EXPIRY_MS: Final = 28_800_000  # 08:00 UTC, when things expire, into a day
+DAY_MS: Final = 86_400_000
 SEED_OF_RESTART: Final = 2**32  # keeps the draws of restarted worlds apart
 
 
@@ -80,6 +94,7 @@ class VenueOptions:
     state_path: Path | None = None
     restore_orders: bool = True
     make_market: Callable[[Exchange], Market] | None = None
+    faults: FaultPlan = field(default_factory=FaultPlan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,49 +117,12 @@ async def serve(options: VenueOptions, *, ready: Callable[[Endpoints], None]) ->
         await venue.until_over()
 
 
-class Gate:
-    """The one place every frame passes, in and out."""
-
-    def __init__(self) -> None:
-        self._to_drop: Counter[str] = Counter()
-        self._speaks = asyncio.Event()
-        self._speaks.set()
-
-    @property
-    def is_silent(self) -> bool:
-        return not self._speaks.is_set()
-
-    def drop_reply(self, method: str, count: int) -> None:
-        self._to_drop[method] += count
-
-    def lets_in(self) -> bool:
-        """Whether a frame that has arrived is seen."""
-        return not self.is_silent
-
-    def lets_out(self, method: str | None) -> bool:
-        """Whether a frame leaves; `method` is the one it answers, None for pushes."""
-        if self.is_silent:
-            return False
-        if method is not None and self._to_drop[method] > 0:
-            self._to_drop[method] -= 1
-            return False
-        return True
-
-    def silence(self) -> None:
-        self._speaks.clear()
-
-    def speak(self) -> None:
-        self._speaks.set()
-
-    async def until_speaking(self) -> None:
-        await self._speaks.wait()
-
-
 class SimVenue:
     """A venue in this process: `async with SimVenue(options) as venue`.
 
     Tests reach in: `exchange` and `market` to script what others do (then `publish`), `freeze` to
-    stop the market's own flow, `drop_reply`, `sever` and `silence` to make trouble.
+    stop the market's own flow, and the commands under "trouble". Seconds are seconds of the wall.
+    `trouble.counts` says what has happened, `trouble.tell` hears of it.
     """
 
     exchange: Exchange
@@ -152,15 +130,21 @@ class SimVenue:
     protocol: DeribitVenue
     endpoints: Endpoints
     account: str
+    trouble: Trouble
+    gate: Gate
 
     def __init__(self, options: VenueOptions | None = None) -> None:
         self.options = options or VenueOptions()
-        self.gate = Gate()
-        self._links: dict[_Link, None] = {}
+        self._links: dict[Link, Session] = {}
         self._runner: web.AppRunner | None = None
+        self._door: Door | None = None
+        self._shut_until_ms = 0
+        self._away_until_ms = 0
+        self._silent_until_ms: int | None = None  # None: until `speak`
+        self._skew_us = round(self.options.faults.clock_skew_s * 1e6)
         self._ticking: asyncio.Task[None] | None = None
         self._started_ns = 0
-        self._start_ms = self.options.start_ms
+        self._start_ms = _start_ms(self.options)
         self._seed = self.options.seed
         self._restarts = 0
         self._last_client_ns = 0
@@ -168,6 +152,17 @@ class SimVenue:
     async def __aenter__(self) -> SimVenue:
         options = self.options
         saved = self._read_state()
+        self._door = Door(HOST, options.port)
+        try:
+            await self._open_up(saved)
+        except BaseException:
+            self._door.remove()
+            raise
+        return self
+
+    async def _open_up(self, saved: SavedVenue | None) -> None:
+        assert self._door is not None, "the door comes first"
+        options = self.options
         if saved is None:
             world_id = options.world_id or str(time.time_ns() // 1_000_000)
             self.exchange = Exchange(world_id, options.delivery_fee)
@@ -175,7 +170,7 @@ class SimVenue:
             self.exchange.open_account(
                 self.account, options.balances, self_trade=options.self_trade
             )
-            self._open_market(options.start_ms, None)
+            self._open_market(self._start_ms, None)
         else:
             self._go_on_from(saved)
             world_id = self.exchange.world
@@ -183,8 +178,16 @@ class SimVenue:
         gatekeeper = Gatekeeper(
             options.key, options.secret, self.account, options.token_expires_in_s
         )
+        self.trouble = Trouble(options.faults, self.now_ms())
+        self.gate = Gate(self.trouble, self.now_ms)
         self.protocol = DeribitVenue(
-            self.exchange, self.market, gatekeeper, options.rules, self.now_us
+            self.exchange,
+            self.market,
+            gatekeeper,
+            options.rules,
+            self.now_us,
+            skew_ms=self._skew_us // 1000,
+            keeps_orders=self.trouble.keeps_orders,
         )
         if saved is not None:
             self.protocol.remember(saved.user_trades)
@@ -194,16 +197,13 @@ class SimVenue:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT_S)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, HOST, options.port).start()
+            await self._let_in()
         except OSError:
             await self._runner.cleanup()
             raise
-        port = self._runner.addresses[0][1]
-        self.endpoints = Endpoints(
-            f"http://{HOST}:{port}", f"ws://{HOST}:{port}{WS_PATH}", os.getpid(), world_id
-        )
+        at = f"{HOST}:{self._door.port}"
+        self.endpoints = Endpoints(f"http://{at}", f"ws://{at}{WS_PATH}", os.getpid(), world_id)
         self._ticking = asyncio.create_task(self._tick(), name="simulated venue")
-        return self
 
     async def __aexit__(
         self,
@@ -213,10 +213,13 @@ class SimVenue:
     ) -> None:
         assert self._ticking is not None, "left before it was entered"
         assert self._runner is not None, "left before it was entered"
+        assert self._door is not None, "left before it was entered"
         self.gate.speak()
+        self.gate.under_way.lose()
         self._ticking.cancel()
         # Before the lines break: what cancel-on-disconnect takes is up to `restore_orders`.
         self._write_state()
+        self._door.remove()
         self.sever()
         await self._runner.cleanup()
         with contextlib.suppress(asyncio.CancelledError):
@@ -238,8 +241,9 @@ class SimVenue:
         return len(self._links)
 
     def now_us(self) -> int:
-        """Venue time in microseconds."""
-        return self._start_ms * 1000 + (time.monotonic_ns() - self._started_ns) // 1000
+        """Venue time in microseconds; ahead of the right one by `faults.clock_skew_s`."""
+        elapsed_us = (time.monotonic_ns() - self._started_ns) // 1000
+        return self._start_ms * 1000 + elapsed_us + self._skew_us
 
     def now_ms(self) -> int:
         """Venue time in milliseconds."""
@@ -257,24 +261,131 @@ class SimVenue:
         """Undo `freeze`; the market catches up on the time it missed."""
         self.protocol.market_moves = True
 
+    # -- trouble -------------------------------------------------------------------------------
+    # A method is named as on the wire ("private/buy"), over WebSocket and REST alike; a channel by
+    # its beginning ("user.", "book.ETH-PERPETUAL"). `count`: that many, from the next one on.
+
+    def lose_request(self, method: str, count: int = 1) -> None:
+        """Requests of that method never arrive."""
+        self.trouble.command(Stage.REQUEST, "lost_request", method, Fate(Kind.LOST), count)
+
+    def delay_request(self, method: str, seconds: float, count: int = 1) -> None:
+        """Requests of that method arrive late, even those whose line has broken meanwhile."""
+        fate = Fate(Kind.LATE, seconds=seconds)
+        self.trouble.command(Stage.REQUEST, "late_request", method, fate, count)
+
     def drop_reply(self, method: str, count: int = 1) -> None:
-        """Carry out the next `count` requests of that method, but do not answer them."""
-        self.gate.drop_reply(method, count)
+        """Requests of that method are carried out, but not answered."""
+        self.trouble.command(Stage.REPLY, "lost_reply", method, Fate(Kind.LOST), count)
+
+    def delay_reply(self, method: str, seconds: float, count: int = 1) -> None:
+        """Requests of that method are carried out at once and answered late."""
+        fate = Fate(Kind.LATE, seconds=seconds)
+        self.trouble.command(Stage.REPLY, "late_reply", method, fate, count)
+
+    def cut_on(self, method: str, *, before: bool, count: int = 1) -> None:
+        """A request of that method breaks its connection, before or after it is carried out."""
+        fate = Fate(Kind.CUT_BEFORE if before else Kind.CUT_AFTER)
+        self.trouble.command(Stage.REQUEST, "cut_mid_order", method, fate, count)
+
+    def answer(self, method: str, code: int, count: int = 1) -> None:
+        """Requests of that method are refused with that error; 10028 also ends the session."""
+        limited = code == too_many_requests().code
+        fault = "rate_limited" if limited else "refused"
+        self.trouble.command(Stage.REQUEST, fault, method, Fate(Kind.ERROR, code=code), count)
+
+    def answer_http(
+        self, method: str, status: int, count: int = 1, *, carried_out: bool = False
+    ) -> None:
+        """REST requests of that method get that HTTP status, `carried_out` or not."""
+        fate = Fate(Kind.STATUS_AFTER if carried_out else Kind.STATUS, code=status)
+        fault = "http_429" if status == 429 else "http_5xx"
+        self.trouble.command(Stage.REQUEST, fault, method, fate, count)
+
+    def lose_push(self, channel: str, count: int = 1) -> None:
+        """Messages of that channel are not sent."""
+        self._on_push("lost_push", channel, Fate(Kind.LOST), count)
+
+    def delay_push(self, channel: str, seconds: float, count: int = 1) -> None:
+        """Messages of that channel are sent late, the ones behind them are not."""
+        self._on_push("late_private", channel, Fate(Kind.LATE, seconds=seconds), count)
+
+    def duplicate_push(self, channel: str, count: int = 1) -> None:
+        """Messages of that channel are sent twice."""
+        self._on_push("duplicate_private", channel, Fate(Kind.TWICE), count)
+
+    def reorder_push(self, channel: str, count: int = 1) -> None:
+        """Messages of that channel are sent after the one behind them."""
+        self._on_push("reordered_private", channel, Fate(Kind.BEHIND), count)
+
+    def skip_book_change(self, name: str, count: int = 1) -> None:
+        """Changes of that instrument's books are not sent: the ones behind them leave a gap."""
+        self._on_push("book_gap", f"book.{name}.", Fate(Kind.LOST), count)
+
+    def stop_book(self, name: str, seconds: float) -> None:
+        """Nothing of that instrument's books is sent for so long; then there is a gap."""
+        self.trouble.stop_book(name, self.now_ms() + round(seconds * 1000))
+
+    def garble(self, count: int = 1, about: str = "") -> None:
+        """Replies and messages (of methods and channels that begin so) come as something that
+        means nothing: words, half of the message, bytes, in turn."""
+        for number in range(count):
+            fate = Fate(Kind.GARBLED, share=number % 3 / 3)
+            self.trouble.command(Stage.OUT, "garbage", about, fate, 1, whole_word=False)
 
     def sever(self) -> None:
         """Abort every TCP connection at once."""
+        for link in self._links:
+            link.is_cut = True
         if self._runner is not None and self._runner.server is not None:
             for connection in self._runner.server.connections:
                 if connection.transport is not None:
                     connection.transport.abort()
 
+    def refuse_connections(self, seconds: float) -> None:
+        """Nobody can connect for so long; who is connected stays."""
+        assert self._door is not None, "not entered"
+        self._shut_until_ms = max(self._shut_until_ms, self.now_ms() + round(seconds * 1000))
+        self._door.shut()
+
     def silence(self) -> None:
         """Swallow every frame in both directions; TCP stays up."""
+        self._silent_until_ms = None
         self.gate.silence()
 
     def speak(self) -> None:
         """Undo `silence`; what was swallowed stays lost."""
         self.gate.speak()
+
+    def half_open(self, seconds: float, *, trading: bool | None = None) -> None:
+        """Swallow every frame of the WebSockets that are open now for so long; TCP stays up.
+
+        `trading`: only of those that cancel on disconnect, or only of the others.
+        """
+        for link, session in self._links.items():
+            if trading is None or session.cancels_on_disconnect is trading:
+                link.deaf_until_ms = self.now_ms() + round(seconds * 1000)
+        self.trouble.note("half_open", f"{seconds:.1f} s")
+
+    def restart(self, *, with_orders: bool = True, away_s: float = 0.0) -> None:
+        """Sessions and tokens are gone and nobody can connect for a while; accounts stay as they
+        are, open orders too unless told otherwise. What was under way is lost."""
+        self.gate.under_way.lose()
+        self.protocol.restart(with_orders=with_orders)
+        self.sever()
+        self.refuse_connections(away_s)
+        self._away_until_ms = self._shut_until_ms
+        self.trouble.note("restart", "with its orders" if with_orders else "without its orders")
+
+    def heal(self) -> None:
+        """End all trouble: nothing is drawn any more, no command waits, everybody can connect and
+        is heard, and what was under way arrives."""
+        self.trouble.heal()
+        self._shut_until_ms = self._away_until_ms = 0
+        self.speak()
+        for link in self._links:
+            link.deaf_until_ms = 0
+        self.gate.under_way.hurry()
 
     async def until_over(self) -> None:
         """Return when `linger_s` has passed without a client; raise if the venue broke."""
@@ -369,8 +480,57 @@ class SimVenue:
 
     async def _tick(self) -> None:
         while True:
-            self.protocol.tick()
+            now_ms = self.now_ms()
+            for due in self.trouble.due(now_ms):
+                self._strike(due)
+            if self._silent_until_ms is not None and now_ms >= self._silent_until_ms:
+                self._silent_until_ms = None
+                self.speak()
+            if now_ms >= self._shut_until_ms:
+                await self._let_in()
+            if now_ms >= self._away_until_ms:
+                self.protocol.tick()
             await asyncio.sleep(TICK_S)
+
+    async def _let_in(self) -> None:
+        assert self._door is not None, "not entered"
+        assert self._runner is not None, "not entered"
+        if not self._door.is_open:
+            assert self._runner.server is not None, "the runner is set up first"
+            await self._door.open(self._runner.server)
+
+    def _strike(self, due: Due) -> None:
+        """Something befalls the venue as a whole."""
+        match due.blow:
+            case Blow.CUT:
+                self.sever()
+                self.refuse_connections(due.seconds)
+                self.trouble.note("cut", f"down for {due.seconds:.1f} s")
+            case Blow.RESTART:
+                self.restart(with_orders=due.keeps_orders, away_s=due.seconds)
+            case Blow.STALE_BOOK:
+                watched = self.protocol.hub.books()
+                if watched:
+                    name = watched[int(due.share * len(watched))]
+                    self.stop_book(name, due.seconds)
+            case Blow.HALF_OPEN:
+                self._half_open(due)
+
+    def _half_open(self, due: Due) -> None:
+        """One of the open WebSockets, or (in half of the draws) the venue as a whole."""
+        until_ms = self.now_ms() + round(due.seconds * 1000)
+        lines = list(self._links)
+        whole = due.share < 0.5 or not lines
+        if whole:
+            self.gate.silence()
+            self._silent_until_ms = until_ms
+        else:
+            lines[int((due.share - 0.5) * 2 * len(lines))].deaf_until_ms = until_ms
+        what = "everything" if whole else "one connection"
+        self.trouble.note("half_open", f"{what}, {due.seconds:.1f} s")
+
+    def _on_push(self, fault: str, channel: str, fate: Fate, count: int) -> None:
+        self.trouble.command(Stage.PUSH, fault, channel, fate, count, whole_word=False)
 
     async def _on_websocket(self, request: web.Request) -> web.WebSocketResponse:
         # Pings are answered below, so that silence can swallow them too.
@@ -381,13 +541,15 @@ class SimVenue:
             timeout=CLOSE_TIMEOUT_S,
         )
         await socket.prepare(request)
-        link = _Link(socket, request, self.gate)
+        link = Link(socket, request, self.gate)
         session = self.protocol.on_open(link.write, lambda: self._hang_up(link, session))
-        self._links[link] = None
+        self._links[link] = session
         sending = asyncio.create_task(link.send_all(), name="simulated venue: sending")
         try:
             async for message in socket:
-                if not self.gate.lets_in():
+                if link.is_cut:
+                    break
+                if link.is_deaf or not self.gate.lets_in():
                     continue
                 if message.type is WSMsgType.PING:
                     await socket.pong(message.data)
@@ -395,7 +557,7 @@ class SimVenue:
                     # The venue gave it up while the line was silent, and says so now.
                     link.close()
                 elif message.type is WSMsgType.TEXT:
-                    self.protocol.on_frame(session, message.data)
+                    self._receive(link, session, message.data)
         finally:
             self.protocol.on_closed(session)
             del self._links[link]
@@ -405,8 +567,41 @@ class SimVenue:
                 await sending
         return socket
 
-    def _hang_up(self, link: _Link, session: Session) -> None:
-        if self.gate.is_silent:
+    def _receive(self, link: Link, session: Session, frame: bytes) -> None:
+        """A request has come; what becomes of it is up to fate."""
+        method = _method_of(frame) if self.trouble.is_on else None
+        if method is None:
+            self.protocol.on_frame(session, frame)
+            return
+        is_order = _is_order(method)
+        fate = self.trouble.request(method, is_order=is_order, is_rest=False)
+        match fate.kind:
+            case Kind.LOST:
+                return
+            case Kind.LATE:
+                self.gate.under_way.later(
+                    fate.seconds, lambda: self._receive_late(link, session, frame, is_order)
+                )
+            case Kind.ERROR:
+                self.protocol.refuse(session, frame, known_error(fate.code))
+            case Kind.CUT_BEFORE | Kind.CUT_AFTER:
+                if fate.kind is Kind.CUT_AFTER:
+                    self.protocol.on_frame(session, frame)
+                link.cut()
+                if fate.seconds:
+                    self.refuse_connections(fate.seconds)
+            case _:
+                self.protocol.on_frame(session, frame)
+
+    def _receive_late(self, link: Link, session: Session, frame: bytes, is_order: bool) -> None:
+        if self.gate.is_silent or (link.is_deaf and not session.closed):
+            return
+        # An order that was on its way reaches the exchange whatever has become of its line.
+        if is_order or not session.closed:
+            self.protocol.on_frame(session, frame)
+
+    def _hang_up(self, link: Link, session: Session) -> None:
+        if link.is_deaf:
             # The close would not get through either; the venue's side of it happens all the same.
             self.protocol.on_closed(session)
         else:
@@ -435,41 +630,66 @@ class SimVenue:
         authorization = None
         if header is not None:
             authorization = (header, request.method, request.raw_path, body)
+        fate = PASSES
+        if self.trouble.is_on:
+            fate = self.trouble.request(name, is_order=_is_order(name), is_rest=True)
+        if fate.kind is Kind.LATE and not await self.gate.under_way.wait(fate.seconds):
+            return _broken(request)
+        if fate.kind in (Kind.LOST, Kind.CUT_BEFORE):
+            return _broken(request)
+        if fate.kind is Kind.STATUS:
+            return web.Response(status=fate.code, text="trouble at the door")
+        if fate.kind is Kind.ERROR:
+            status, answer = self.protocol.refuse_rest(request_id, known_error(fate.code))
+            return web.Response(status=status, body=answer, content_type="application/json")
         status, answer = self.protocol.on_rest(name, params, request_id, authorization)
-        if not self.gate.lets_out(name) and request.transport is not None:
-            request.transport.abort()
+        if fate.kind is Kind.CUT_AFTER:
+            return _broken(request)
+        if fate.kind is Kind.STATUS_AFTER:
+            return web.Response(status=fate.code, text="trouble at the door")
+        return await self._reply_rest(request, name, status, answer)
+
+    async def _reply_rest(
+        self, request: web.Request, name: str, status: int, answer: bytes
+    ) -> web.Response:
+        fate = self.gate.fate_out(name)
+        if self.gate.is_silent or fate.kind is Kind.LOST:
+            return _broken(request)
+        if fate.kind is Kind.LATE and not await self.gate.under_way.wait(fate.seconds):
+            return _broken(request)
+        if fate.kind is Kind.GARBLED:
+            answer, _ = garbled(answer, fate.share)
         return web.Response(status=status, body=answer, content_type="application/json")
 
 
-class _Link:
-    """One WebSocket's way out: frames are queued at once and sent in order."""
+def _broken(request: web.Request) -> web.Response:
+    """The answer that nobody gets."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request, gate: Gate) -> None:
-        self._socket = socket
-        self._request = request
-        self._gate = gate
-        self._unsent: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    def write(self, payload: bytes, method: str | None) -> None:
-        """Queue a frame; `method` is the one it answers, None for pushes."""
-        if not self._gate.lets_out(method):
-            return
-        self._unsent.put_nowait(payload)
-        if self._unsent.qsize() > UNSENT_FRAMES_MAX and self._request.transport is not None:
-            self._request.transport.abort()
+def _method_of(frame: bytes) -> str | None:
+    """The method a frame asks for, None where it is no request."""
+    try:
+        request = orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return None
+    method = request.get("method") if isinstance(request, dict) else None
+    return method if isinstance(method, str) else None
 
-    def close(self) -> None:
-        """Close once everything queued is out."""
-        self._unsent.put_nowait(None)
 
-    async def send_all(self) -> None:
-        """Send what is queued until closed."""
-        while True:
-            payload = await self._unsent.get()
-            if payload is None:
-                await self._socket.close()
-                return
-            try:
-                await self._socket.send_frame(payload, WSMsgType.TEXT)
-            except ConnectionError:
-                return
+def _is_order(method: str) -> bool:
+    found = METHODS.get(method)
+    return found is not None and found.is_matching
+
+
+def _start_ms(options: VenueOptions) -> int:
+    """When a new world starts: as told, or shortly before something expires."""
+    ahead_s = expiry_ahead_s(options.faults)
+    if ahead_s is None:
+        return options.start_ms
+    expiry_ms = options.start_ms - options.start_ms % DAY_MS + EXPIRY_MS
+    if expiry_ms <= options.start_ms + ahead_s * 1000:
+        expiry_ms += DAY_MS
+    return expiry_ms - round(ahead_s * 1000)
