@@ -243,6 +243,13 @@ class StoreChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class TapeChanged:
+    """The tape can (or cannot) take what happens; `trouble` is empty when it can."""
+
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
 class LatchSaved:
     """The tripped latch is on disk (or has been tried: cancels need not wait any longer)."""
 
@@ -342,7 +349,15 @@ OrderEvent = (
     | SnapshotFailed
     | TakenBack
 )
-StoreEvent = LabelsReserved | StoreChanged | LatchSaved | AuthorityRead | AuthorityLate | LeaseLost
+StoreEvent = (
+    LabelsReserved
+    | StoreChanged
+    | TapeChanged
+    | LatchSaved
+    | AuthorityRead
+    | AuthorityLate
+    | LeaseLost
+)
 Control = Pause | Unpause | WindDown | Switched | SizeScaled | VolShifted
 Command = Tick | Control | Stop | Trip
 Event = MarketEvent | LinkEvent | OrderEvent | StoreEvent | Command

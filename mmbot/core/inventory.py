@@ -160,16 +160,22 @@ class Position:
         return self.cash + worth + self.accrued
 
     def pnl(self, mark: Decimal | None) -> Pnl:
-        """Profit since we started, at this mark."""
+        """Profit since we started, at this mark. It changes nothing, but where something was taken
+        over before any mark was known: that is done at the first one."""
         mark = mark or self.mark
         if mark is None:
             return Pnl(total=self.cash + self.accrued, fees=self.fees, funding=self.funding)
-        self.revalue(mark)
-        worth = self.instrument.value(self.amount, mark) if self.amount else ZERO
+        worth, moved = ZERO, ZERO
+        if self.amount:
+            if self.mark is None:
+                self.revalue(mark)
+            assert self.mark is not None
+            worth = self.instrument.value(self.amount, mark)
+            moved = worth - self.instrument.value(self.amount, self.mark)
         return Pnl(
             total=self.cash + worth + self.accrued,
             spread=self.spread,
-            inventory=self.inventory,
+            inventory=self.inventory + moved,
             fees=self.fees,
             realized=self.realized + self.funding - self.fees,
             unrealized=worth - self.open_value,

@@ -188,6 +188,8 @@ class State:
     controls: Controls = field(default_factory=Controls)
     store_trouble: str = ""
     """Why the store cannot take what happens; empty when it can."""
+    tape_trouble: str = ""
+    """Why the tape cannot; empty when it can, or when there is none."""
     lease_lost: str = ""
     """The run that holds our lease now."""
     labels_asked: int = 0
@@ -277,6 +279,7 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
                     if carried is not None and event.mark > 0:
                         carried.revalue(to_decimal(event.mark))
                 market.take_ticker(event)
+                _value_opening(state, market)
                 if event.index > 0:
                     underlying = market.instrument.underlying
                     state.opening_index.setdefault(underlying, event.index)
@@ -321,6 +324,9 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             state.reserved_upto = max(state.reserved_upto, min(event.upto, SEQUENCES_MAX))
         case ev.StoreChanged():
             state.store_trouble = event.trouble
+            touch_all(state)
+        case ev.TapeChanged():
+            state.tape_trouble = event.trouble
             touch_all(state)
         case ev.LatchSaved():
             state.latch.saved = True
@@ -386,9 +392,17 @@ def _listed(state: State, event: ev.InstrumentsListed) -> None:
         if market is None:
             market = state.markets[instrument.id] = Market(instrument)
             market.off = state.controls.sides_off(instrument)
+            state.inventory.of(instrument)  # before any reader asks, so that their order is ours
         else:
             market.instrument = instrument
         state.touch(instrument.id)
+
+
+def _value_opening(state: State, market: Market) -> None:
+    """What was taken over before any mark was known is so at the first one there is."""
+    position = state.inventory.positions.get(market.instrument.id)
+    if position is not None and position.mark is None and position.amount and market.mark > 0:
+        position.revalue(to_decimal(market.mark))
 
 
 def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
@@ -666,6 +680,7 @@ def _absorb_positions(
         gap = amount - position.amount
         if not position.opened:
             position.open_with(gap, stated.mark if stated is not None else None)
+            _value_opening(state, market)
             at_ms = position.opened_ms = state.started_ns // MS
             state.journal.append(Opened(instrument, gap, position.mark, at_ms))
             continue

@@ -275,6 +275,8 @@ def _standing_reason(state: State, account: Account, market: Market, now_ns: Nan
         return Why.LEASE_LOST
     if state.store_trouble:
         return Why.STORE
+    if state.tape_trouble:
+        return Why.TAPE
     if state.paused is not None:
         return state.paused
     if state.watch.paused is not None:

@@ -68,6 +68,7 @@ class Why(Enum):
     RECONCILING = "reconciling"
     LINK_DOWN = "venue link down"
     STORE = "store in trouble"
+    TAPE = "tape in trouble"
     LEASE_LOST = "another engine runs"
     PAUSED = "paused"
     STOPPING = "stopping"
