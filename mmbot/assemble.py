@@ -9,11 +9,12 @@ import os
 import secrets
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from mmbot import simulated_venue
 from mmbot.choose import choose
 from mmbot.cli.frame import StatusFrame, Summary
 from mmbot.cli.report import statistics_line, status_frame, summary
@@ -40,7 +41,7 @@ from mmbot.store.runs import start_run
 from mmbot.store.writer import Writer
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.venue import DeribitVenue
-from mmbot.venues.embedded import start_embedded, still_runs
+from mmbot.venues.embedded import LINGER_S
 
 RUN_BITS = 28
 """With the 24 bits of a sequence number, a label fits one 53-bit integer."""
@@ -132,14 +133,26 @@ async def assemble(config: Config, clock: Clock) -> Engine:
     file = _stop_file(config)
     if is_there(file):
         raise Refused(f"{file} is there, so nothing may be quoted: remove it to start")
-    database = open_store(location)
-    venue = await _venue(config, clock, database)
-    try:
+    # A new store and a new venue are for a run that can be: a bad strike leaves neither behind.
+    database = open_store(location) if location.exists else None
+    async with AsyncExitStack() as undo:
+        there, made = config, None
+        if simulated_venue.needs_one(config):
+            url = simulated_venue.running(config, database) if database is not None else None
+            if url is None:
+                made = await simulated_venue.start(config, LINGER_S)
+                undo.push_async_callback(made.end)
+                url = made.url
+            there = simulated_venue.at_venue(config, url)
+        venue = _venue(there, clock)
+        undo.push_async_callback(venue.close)
         listed = await venue.open()
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await venue.venue_ms())
         instruments = choose(listed, config)
         seat = Seat(config.desk.mode, venue.name, await venue.account())
+        if database is None:
+            database = open_store(location)
         draft = RunDraft(
             seat,
             venue.endpoint,
@@ -147,10 +160,11 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             str(Path.cwd() / ".env"),
         )
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
-        return _engine(config, clock, venue, instruments, seat, run, database)
-    except BaseException:
-        await venue.close()
-        raise
+        if made is not None:
+            worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
+        engine = _engine(config, clock, venue, instruments, seat, run, database)
+        undo.pop_all()
+    return engine
 
 
 async def _quote(
@@ -186,19 +200,22 @@ async def _quote(
     return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders)
 
 
-async def _venue(config: Config, clock: Clock, database: Database) -> DeribitVenue:
+def _venue(config: Config, clock: Clock) -> DeribitVenue:
     """Where the quoting goes. Every mode ends in the same client on the same code."""
-    if config.desk.mode is Mode.SIM and config.sim.url is None:
-        config = replace(config, sim=replace(config.sim, url=await _world(config, database, clock)))
     keys = credentials(config.desk.mode, Path.cwd(), config.desk.venue)
-    settings = {"apiKey": keys.key, "secret": keys.secret}
-    return DeribitVenue(await client_for(config, clock, settings), clock)
+    return DeribitVenue(
+        client_for(config, clock, {"apiKey": keys.key, "secret": keys.secret}), clock
+    )
 
 
-async def client_for(config: Config, clock: Clock, settings: dict[str, Any]) -> Deribit:
-    """The client of a mode, not connected. `settings` are ccxt's; without keys it is public."""
+def client_for(config: Config, clock: Clock, settings: dict[str, Any]) -> Deribit:
+    """The client of a mode, not connected. `settings` are ccxt's; without keys it is public.
+
+    A simulated venue's address is in the configuration by now (simulated_venue).
+    """
     if config.desk.mode is Mode.SIM:
-        url = config.sim.url or await _embedded_url(config)
+        url = config.sim.url
+        assert url is not None
         ws = url.replace("http", "ws", 1) + "/ws/api/v2"
         settings = {**settings, "urls": {"api": {"rest": url, "ws": ws}}}
     client = Deribit(
@@ -210,26 +227,6 @@ async def client_for(config: Config, clock: Clock, settings: dict[str, Any]) -> 
     if config.desk.mode is Mode.TESTNET:
         client.set_sandbox_mode(True)
     return client
-
-
-async def _embedded_url(config: Config) -> str:
-    embedded = await start_embedded(config.desk.venue, config.sim.seed, config.sim.at)
-    _log.info("simulated venue %s at %s (pid %d)", embedded.world, embedded.url, embedded.pid)
-    return embedded.url
-
-
-async def _world(config: Config, database: Database, clock: Clock) -> str:
-    """Where the simulated venue of this seed and date listens: the one that runs, or a new one."""
-    exchange, seed, at = config.desk.venue, config.sim.seed, config.sim.at
-    known = worlds.newest(database, exchange, seed, at.isoformat())
-    if known is not None and still_runs(known.url, known.pid):
-        _log.info("back on simulated venue %s at %s", known.world_id, known.url)
-        return known.url
-    made = await start_embedded(exchange, seed, at)
-    _log.info("simulated venue %s at %s (pid %d)", made.world, made.url, made.pid)
-    world = worlds.World(exchange, seed, at.isoformat(), made.world, made.url, made.pid)
-    worlds.remember(database, world, clock.wall_ns())
-    return made.url
 
 
 def _engine(

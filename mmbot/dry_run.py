@@ -26,6 +26,7 @@ from mmbot.core.types import SECOND, Instrument, Side, Term
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
+from mmbot.simulated_venue import visited
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit.session import Socket
 from mmbot.venues.deribit.venue import DeribitVenue
@@ -72,8 +73,13 @@ class Rehearsal:
 
 async def rehearse(config: Config) -> Rehearsal:
     """Look at the market and decide once. Raises ConfigError and VenueUnreachable."""
+    async with visited(config) as there:
+        return await _rehearse(there)
+
+
+async def _rehearse(config: Config) -> Rehearsal:
     clock = Clock()
-    venue = PublicDeribit(await client_for(config, clock, {}), clock)
+    venue = PublicDeribit(client_for(config, clock, {}), clock)
     try:
         listed = await venue.open()
         if config.desk.mode is Mode.SIM:

@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mmbot.cli.pages import plain, print_json, show
-from mmbot.cli.venue_flags import DeskFile, Exchange, Live, Sim, SimUrl, Testnet, venue_config
+from mmbot.cli.venue_flags import (
+    At,
+    DeskFile,
+    Exchange,
+    Live,
+    Seed,
+    Sim,
+    SimUrl,
+    Testnet,
+    venue_config,
+)
 from mmbot.cli.wanted import Json
 from mmbot.config import Mode
 from mmbot.errors import ExitCode, MmbotError, StoreError
@@ -65,6 +75,8 @@ def doctor(
     testnet: Testnet = False,
     live: Live = False,
     sim_url: SimUrl = None,
+    seed: Seed = None,
+    at: At = None,
     config: DeskFile = None,
     json: Json = False,
 ) -> None:
@@ -74,7 +86,7 @@ def doctor(
     """
     import uvloop
 
-    settings = venue_config(exchange, sim, testnet, live, sim_url, config)
+    settings = venue_config(exchange, sim, testnet, live, sim_url, seed, at, config)
     lines = [*_credentials(settings), *_database(settings)]
     if not any(line.result is Result.FAIL and line.check == "credentials" for line in lines):
         lines += uvloop.run(_venue(settings))
@@ -164,6 +176,16 @@ def _existing(folder: Path) -> Path:
 
 async def _venue(settings: "Config") -> list[Line]:
     """Sign in and look; a venue that cannot be reached is one line, and the end."""
+    from mmbot.simulated_venue import visited
+
+    try:
+        async with visited(settings) as there:
+            return await _at_venue(there)
+    except MmbotError as error:
+        return [Line("venue", Result.FAIL, str(error))]
+
+
+async def _at_venue(settings: "Config") -> list[Line]:
     from ccxt.base.errors import BaseError
 
     from mmbot.assemble import client_for
@@ -174,10 +196,7 @@ async def _venue(settings: "Config") -> list[Line]:
 
     keys = credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)
     clock = Clock()
-    try:
-        client = await client_for(settings, clock, {"apiKey": keys.key, "secret": keys.secret})
-    except MmbotError as error:
-        return [Line("venue", Result.FAIL, str(error))]
+    client = client_for(settings, clock, {"apiKey": keys.key, "secret": keys.secret})
     venue = DeribitVenue(client, clock)
     lines: list[Line] = []
     try:

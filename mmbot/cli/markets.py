@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmbot.cli.pages import plain, print_json, show
-from mmbot.cli.venue_flags import DeskFile, Exchange, Live, Sim, SimUrl, Testnet, venue_config
+from mmbot.cli.venue_flags import (
+    At,
+    DeskFile,
+    Exchange,
+    Live,
+    Seed,
+    Sim,
+    SimUrl,
+    Testnet,
+    venue_config,
+)
 from mmbot.cli.wanted import Json, one_of
 from mmbot.errors import ConfigError
 
@@ -31,6 +41,8 @@ def markets(
     testnet: Testnet = False,
     live: Live = False,
     sim_url: SimUrl = None,
+    seed: Seed = None,
+    at: At = None,
     config: DeskFile = None,
     json: Json = False,
 ) -> None:
@@ -41,7 +53,7 @@ def markets(
 
     only = one_of(Kind, kind, "kind", "--kind") if kind is not None else None
     day = _day(expiry)
-    settings = venue_config(exchange, sim, testnet, live, sim_url, config)
+    settings = venue_config(exchange, sim, testnet, live, sim_url, seed, at, config)
     listed = uvloop.run(_listed(settings))
     found = [
         one
@@ -73,14 +85,16 @@ def markets(
 async def _listed(config: "Config") -> "list[Instrument]":
     from mmbot.assemble import client_for
     from mmbot.engine.clock import Clock
+    from mmbot.simulated_venue import visited
     from mmbot.venues.deribit.venue import DeribitVenue
 
-    clock = Clock()
-    venue = DeribitVenue(await client_for(config, clock, {}), clock)
-    try:
-        return await venue.open()
-    finally:
-        await venue.close()
+    async with visited(config) as there:
+        clock = Clock()
+        venue = DeribitVenue(client_for(there, clock, {}), clock)
+        try:
+            return await venue.open()
+        finally:
+            await venue.close()
 
 
 def _day(text: str | None) -> date | None:

@@ -20,6 +20,13 @@ SimUrl = Annotated[
     str | None,
     typer.Option("--sim-url", metavar="URL", help="A running `mmbot sim serve`, by its REST URL."),
 ]
+Seed = Annotated[
+    str | None, typer.Option("--seed", metavar="N", help="Of the simulated world. (default 1)")
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="MOMENT", help="Where it starts. (default 2025-06-02T12:00:00Z)"),
+]
 DeskFile = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="A desk file that says so.")
 ]
@@ -34,6 +41,8 @@ def venue_config(
     testnet: bool,
     live: bool,
     sim_url: str | None,
+    seed: str | None,
+    at: str | None,
     config: Path | None,
 ) -> "Config":
     """The configuration these flags make. Raises ConfigError."""
@@ -43,6 +52,8 @@ def venue_config(
         "--testnet": testnet,
         "--live": live,
         "--sim-url": sim_url,
+        "--seed": seed,
+        "--at": at,
     }
     flags = {flag: value for flag, value in given.items() if value not in (None, False)}
     if config is None:

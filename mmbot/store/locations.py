@@ -38,6 +38,11 @@ class Location:
         """What people are shown: the file, or the URL without its password."""
         return str(self.path) if self.path else _PASSWORD.sub("***", self.url)
 
+    @property
+    def exists(self) -> bool:
+        """Whether it may hold something; one on a server counts as existing."""
+        return self.path is None or self.path.exists()
+
 
 def locate(mode: Mode, environment: Mapping[str, str], url: str | None = None) -> Location:
     """Where a mode's store is, whether or not it exists. `url` is the configured one.
@@ -69,7 +74,7 @@ def existing(environment: Mapping[str, str], url: str | None = None) -> list[Loc
         found[locate(Mode.LIVE, environment, url)] = None
     for mode in LIVE_FIRST:
         found[_file(_home(environment) / f"{mode.value}.db")] = None
-    return [place for place in found if place.path is None or place.path.exists()]
+    return [place for place in found if place.exists]
 
 
 def stop_file(mode: Mode, environment: Mapping[str, str]) -> Path:

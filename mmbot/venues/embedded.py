@@ -10,7 +10,8 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -26,17 +27,24 @@ LINGER_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A running simulated venue."""
+    """A simulated venue that we started."""
 
     url: str
     world: str
     pid: int
+    process: asyncio.subprocess.Process = field(repr=False)
+
+    async def end(self) -> None:
+        """End it now, and with it its world: nobody is to come back to it."""
+        await _end(self.process)
 
 
-async def start_embedded(exchange: str, seed: int, at: datetime) -> Embedded:
+async def start_embedded(
+    exchange: str, seed: int, at: datetime, linger_s: int = LINGER_S
+) -> Embedded:
     """Start `mmbot sim serve` and wait until it listens. Raises VenueUnreachable."""
     command = [sys.executable, "-m", "mmbot", "sim", "serve", "--exchange", exchange]
-    command += ["--seed", str(seed), "--at", at.isoformat(), "--linger", str(LINGER_S), "--json"]
+    command += ["--seed", str(seed), "--at", at.isoformat(), "--linger", str(linger_s), "--json"]
     with TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -51,15 +59,23 @@ async def start_embedded(exchange: str, seed: int, at: datetime) -> Embedded:
             line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
             said = json.loads(line)
         except (TimeoutError, ValueError):
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+            await _end(process)
             errors.seek(0)
             last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
             raise VenueUnreachable(
                 f"the simulated venue did not start: {last or 'no word from it'}"
             ) from None
-    return Embedded(said["rest"], said["world_id"], said["pid"])
+        except BaseException:
+            await _end(process)
+            raise
+    return Embedded(said["rest"], said["world_id"], said["pid"], process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Nothing in it is worth a farewell: it has no orders but its own."""
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 def still_runs(url: str, pid: int) -> bool:
