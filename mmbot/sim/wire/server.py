@@ -236,6 +236,16 @@ class SimVenue:
         return self.endpoints.ws
 
     @property
+    def start_ms(self) -> int:
+        """When the world started, by the right clock."""
+        return self._start_ms
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be connected to at present."""
+        return self._door is not None and self._door.is_open
+
+    @property
     def connections(self) -> int:
         """How many WebSockets are open."""
         return len(self._links)
@@ -376,6 +386,10 @@ class SimVenue:
         self.refuse_connections(away_s)
         self._away_until_ms = self._shut_until_ms
         self.trouble.note("restart", "with its orders" if with_orders else "without its orders")
+
+    def plan_trouble(self, plan: FaultPlan) -> None:
+        """From now on this goes wrong, and nothing else that is drawn; the clock stays as it is."""
+        self.trouble.begin(plan, self.now_ms())
 
     def heal(self) -> None:
         """End all trouble: nothing is drawn any more, no command waits, everybody can connect and

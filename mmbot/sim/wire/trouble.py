@@ -111,19 +111,25 @@ class Trouble:
     as it happens.
     """
 
+    plan: FaultPlan
+
     def __init__(self, plan: FaultPlan, now_ms: int) -> None:
-        self.plan = plan
         self.counts: Counter[str] = Counter()
         self.tell: Callable[[str, str], None] | None = None
         self._commands: dict[Stage, list[_Command]] = {stage: [] for stage in Stage}
-        self._dice: dict[str, Random] = {}
         self._stopped_books: dict[str, int] = {}  # until when, venue time in milliseconds
-        self._next_ms = {blow: now_ms + self._wait_ms(blow) for blow in Blow}
+        self.begin(plan, now_ms)
 
     @property
     def is_on(self) -> bool:
         """Whether anything can go wrong at present."""
         return not self.plan.calm or bool(self._stopped_books) or any(self._commands.values())
+
+    def begin(self, plan: FaultPlan, now_ms: int) -> None:
+        """Draw from this plan from now on, from the beginning of its draws."""
+        self.plan = plan
+        self._dice: dict[str, Random] = {}
+        self._next_ms = {blow: now_ms + self._wait_ms(blow) for blow in Blow}
 
     def heal(self) -> None:
         """Nothing goes wrong any more, and no command is waiting."""
@@ -243,8 +249,8 @@ class Trouble:
                 del self._stopped_books[name]
         fallen: list[Due] = []
         for blow in Blow:
-            if self._rate(blow) > 0 and self._next_ms[blow] <= now_ms:
-                self._next_ms[blow] = now_ms + self._wait_ms(blow)
+            while self._rate(blow) > 0 and self._next_ms[blow] <= now_ms:
+                self._next_ms[blow] += self._wait_ms(blow)
                 fallen.append(self._blow(blow))
         return fallen
 
