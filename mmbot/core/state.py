@@ -49,6 +49,9 @@ RESYNC_EVERY_NS: Nanos = 30 * SECOND
 TAKE_BACK_DEADLINE_NS: Nanos = 10 * SECOND
 """An attempt over the second path that is not back by then never comes."""
 
+TAKE_BACK_EVERY_NS: Nanos = 10 * SECOND
+"""Between two attempts over the second path while the trading link is down and nobody leaves."""
+
 SEQUENCES_MAX = 1 << 24
 """Labels of one run: 24 bits beside the run's 28, so that the pair fits a 53-bit integer."""
 
@@ -416,6 +419,7 @@ def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
                     market.lose_book(Why.LINK_DOWN)
     else:
         account.trading_up, account.trading_ns = event.up, now_ns
+        account.second_path_ns = 0
         doubt(state, account, now_ns)
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
@@ -594,7 +598,8 @@ def _taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
     """The second path has been tried. What it could not list may still arrive over the first one
     while a request of ours is valid."""
     account = state.account(event.venue)
-    account.second_path_ns = now_ns + RESYNC_RETRY_NS
+    again_ns = RESYNC_RETRY_NS if state.withdraw_ns else TAKE_BACK_EVERY_NS
+    account.second_path_ns = now_ns + again_ns
     if event.left is None or event.left or not state.withdraw_ns:
         return
     prefix = f"{event.venue}:"

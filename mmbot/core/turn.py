@@ -82,8 +82,8 @@ RESYNC_DEADLINE_NS: Nanos = 30 * SECOND
 """A snapshot not back by then never comes."""
 
 SECOND_PATH_NS: Nanos = 1 * SECOND
-"""So long orders may outlive the kill switch, or the trading link be down while we leave, before
-they are taken back over the second path."""
+"""So long orders may outlive the kill switch or the trading link before they are taken back over
+the second path."""
 
 _STRAY = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
 
@@ -688,19 +688,27 @@ def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
 
 
 def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
-    """Leaving with the trading link down, or tripped and orders still there: go round it."""
-    if not state.withdraw_ns or state.flat_verified or state.latch.holds_back(now_ns):
+    """The trading link is down and stays down, or tripped and orders still there: go round it."""
+    if state.flat_verified or state.latch.holds_back(now_ns):
         return
-    if not account.trading_up:
+    if not account.trading_up and (state.withdraw_ns or _left_behind(state, account, now_ns)):
         due_ns = account.trading_ns + SECOND_PATH_NS
     elif state.latch.tripped is not None and state.orders.working(account.venue):
         due_ns = state.withdraw_ns + SECOND_PATH_NS
     else:
         return
     if now_ns >= max(due_ns, account.second_path_ns):
-        intent = TakeBack(account.venue, state.latch.tripped or Why.STOPPING)
+        why = state.latch.tripped or state.stopping or Why.LINK_DOWN
+        intent = TakeBack(account.venue, why)
         promise(state, intent, STRAY_LEVEL, 0.0, now_ns)
         yield intent
+
+
+def _left_behind(state: State, account: Account, now_ns: Nanos) -> bool:
+    """Whether orders of ours may rest where nobody can move them: the venue need not have noticed
+    that the link is gone."""
+    lost = account.trading_ns > 0  # it has been up in this run
+    return lost and state.orders.working(account.venue) and _may_send(state, now_ns)
 
 
 def _since_ms(state: State, last_ns: Nanos) -> int:

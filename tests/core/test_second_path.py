@@ -1,0 +1,83 @@
+"""Orders left behind a broken trading link are taken back by another way, if there is any."""
+
+from mmbot.core import events as ev
+from mmbot.core.intents import TakeBack
+from mmbot.core.orders import Status
+from mmbot.core.why import Why
+from tests.builders import an_order
+from tests.core.bot import VENUE, Bot, both_sides, of_kind
+
+DOWN = ev.LinkChanged(VENUE, ev.Link.TRADING, up=False)
+UP = ev.LinkChanged(VENUE, ev.Link.TRADING, up=True)
+
+
+def resting() -> Bot:
+    bot = Bot.quoting()
+    assert len(bot.rest(*both_sides())) == 2
+    return bot
+
+
+def test_it_is_tried_a_second_after_the_link_was_lost() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    assert of_kind(TakeBack, bot.wait(0.9)) == [], "it may be back at once"
+    (wish,) = of_kind(TakeBack, bot.wait(0.3))
+    assert (wish.venue, wish.why) == (VENUE, Why.LINK_DOWN)
+
+
+def test_it_is_tried_again_every_ten_seconds_while_the_link_stays_down() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    bot.wait(1.2)
+    bot.turn(ev.TakenBack(VENUE, bot.now_ns, None))
+    assert of_kind(TakeBack, bot.wait(9)) == []
+    assert len(of_kind(TakeBack, bot.wait(2))) == 1
+
+
+def test_what_it_took_back_stays_unknown_until_the_venue_says_so() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    bot.wait(1.2)
+    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    assert {order.status for order in bot.orders} == {Status.UNKNOWN}
+    assert not bot.state.flat_verified, "nobody is leaving"
+
+
+def test_a_second_loss_does_not_wait_for_the_first_ones_turn() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    bot.wait(1.2)
+    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    bot.turn(UP)
+    bot.turn(DOWN)
+    assert len(of_kind(TakeBack, bot.wait(1.2))) == 1
+
+
+def test_a_link_that_comes_back_at_once_needs_none() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    bot.wait(0.5)
+    bot.turn(UP)
+    assert of_kind(TakeBack, bot.wait(5)) == []
+
+
+def test_a_link_without_orders_of_ours_needs_none() -> None:
+    bot = Bot.quoting()
+    bot.turn(DOWN)
+    assert of_kind(TakeBack, bot.wait(5)) == []
+
+
+def test_orders_of_an_earlier_run_are_left_for_the_link_to_come_up() -> None:
+    bot = Bot()
+    bot.turn(ev.InstrumentsListed(bot.instruments))
+    bot.state.orders.add(an_order(status=Status.UNKNOWN))
+    bot.turn(ev.LinkChanged(VENUE, ev.Link.MARKET, up=True))
+    assert of_kind(TakeBack, bot.wait(5)) == []
+
+
+def test_after_an_absence_lease_and_latch_are_read_first() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    assert of_kind(TakeBack, bot.turn(ev.Tick(), after_s=5)) == []
+    assert of_kind(TakeBack, bot.wait(2)) == []
+    assert len(of_kind(TakeBack, bot.turn(bot.authority()))) == 1
