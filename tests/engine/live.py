@@ -1,7 +1,7 @@
 """The real engine on the real client, trading on a simulated venue in the test's own process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -57,6 +57,18 @@ class Live:
         }
 
 
+class HastyVenue(SimVenue):
+    """A simulated venue whose time, like that of a scaled `Clock`, runs faster than the wall's."""
+
+    def __init__(self, options: VenueOptions | None, scale: float) -> None:
+        super().__init__(options)
+        self._scale = scale
+
+    def now_us(self) -> int:
+        elapsed_us = super().now_us() - self._start_ms * 1000
+        return self._start_ms * 1000 + int(elapsed_us * self._scale)
+
+
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Wait for a condition, not for a time."""
     end = asyncio.get_running_loop().time() + deadline_s
@@ -71,23 +83,25 @@ async def live(
     desk: dict[str, str] | None = None,
     config: Path | None = None,
     line: Callable[[str], AbstractAsyncContextManager[str]] = nullcontext,
+    scale: float = 1.0,
     **flags: str,
 ) -> AsyncIterator[Live]:
     """A connected engine whose loop runs; on leaving it is stopped hard and closed.
 
     `desk` says what is quoted (four ETH options unless given), `config` and `flags` anything else.
-    `line` leads from the venue's URL to the one the engine is given.
+    `line` leads from the venue's URL to the one the engine is given. With `scale`, the time of both
+    runs that much faster than the wall's.
     """
-    async with SimVenue(options) as venue, line(venue.rest_url) as url:
+    async with HastyVenue(options, scale) as venue, line(venue.rest_url) as url:
         given = (FLAGS if desk is None else desk) | {"--sim-url": url}
         given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
-        engine = await assemble(load_config(given, config), Clock())
+        engine = await assemble(load_config(given, config), Clock(scale))
         events: list[ev.Event] = []
         intents: list[Intent] = []
 
-        def watch(happened: object, wanted: object, now_ns: int) -> None:
-            events.extend(happened)  # type: ignore[call-overload]  # an observer's own sequences
-            intents.extend(wanted)  # type: ignore[call-overload]  # as above
+        def watch(happened: Sequence[ev.Event], wanted: Sequence[Intent], now_ns: int) -> None:
+            events.extend(happened)
+            intents.extend(wanted)
 
         engine.runner.observers.append(watch)
         leave = asyncio.Event()

@@ -50,7 +50,7 @@ from mmbot.venues.deribit.wire import Wire
 HEARTBEAT_S = 10
 """Deribit's shortest heartbeat. Silence of two of them is a dead connection."""
 DEADLINE_S = 2.0
-LOGIN_DEADLINE_S = 10.0
+LOGIN_DEADLINE_S = 5.0
 DIAL_MS = 10_000
 DIAL_MIN_MS = 1000  # ccxt counts in whole seconds
 CARE_S = 1.0
@@ -194,6 +194,12 @@ class Session(Unified):
         """Venue time; ccxt stamps and signs with it."""
         return self._now_ms()
 
+    def cut(self, socket: Socket, why: str) -> None:
+        """Give up a connection that is up in name only; it comes back by itself."""
+        wire = self._links[socket].wire
+        if wire is not None and self.up(socket):
+            wire.lose(why)
+
     # -- Coming and going ------------------------------------------------------------------------
 
     async def start(
@@ -336,7 +342,8 @@ class Session(Unified):
 
     async def _enter(self, link: Link) -> None:
         """Sign in and subscribe on a fresh connection."""
-        await self._call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, LOGIN_DEADLINE_S)
+        # Easy to answer: a connection that leads nowhere is given up soon.
+        await self._call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, self.deadline_s)
         if self.has_credentials:
             await self._sign_in(link)
         if link.socket is Socket.TRADING:
@@ -344,6 +351,13 @@ class Session(Unified):
             await self._read_limits(link)
         while todo := [channel for channel in link.channels if channel not in link.asked]:
             await self._ask(link, todo)
+            blind = [channel for channel in todo if channel in link.refused and _private(channel)]
+            if blind:  # up without them, it would not tell of our own orders: try again later
+                link.channels.update(dict.fromkeys(blind))
+                error = link.refused[blind[0]]
+                for channel in blind:
+                    del link.refused[channel]
+                raise error
             for error in {id(e): e for c in todo if (e := link.refused.get(c))}.values():
                 self._fault(error, None)
 
@@ -776,11 +790,15 @@ class Session(Unified):
 _NO_REPLY = "no reply in time"
 
 
+def _private(channel: str) -> bool:
+    return channel.startswith("user.")
+
+
 def _requests_for(channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
     """Channels as (private, part) requests that fit the venue's frame size."""
     requests = []
     for private in (False, True):
-        chosen = [channel for channel in channels if channel.startswith("user.") is private]
+        chosen = [channel for channel in channels if _private(channel) is private]
         for start in range(0, len(chosen), CHANNELS_PER_REQUEST):
             requests.append((private, chosen[start : start + CHANNELS_PER_REQUEST]))
     return requests

@@ -73,6 +73,17 @@ LISTINGS_SETTLE_S = 2.0
 PROBE_EVERY_S = 1.0
 """A round trip on each link this often: proof that it is alive, and how far it has caught up."""
 
+PROBE_TIMEOUT_S = 1.5
+"""A link on which neither the answer nor anything else comes for that long is dead: it is cut, so
+that nothing more is trusted to it. With the time between probes that is within 3 s."""
+
+DEAF_FOR_S = 0.2
+"""Before a link is cut, what has arrived may be read: perhaps it was this process that slept."""
+
+PRIVATE_SILENCE_S = 5.0
+"""The private channel tells of every order placed or moved. If it says nothing at all for that long
+after one was, we would not hear of fills either."""
+
 SNAPSHOT_TIMEOUT_S = 5.0
 POSITIONS_TRIES_MAX = 3
 LOG_PAGE_ROWS = 100
@@ -124,6 +135,10 @@ class DeribitVenue:
         self._currencies: dict[InstrumentId, str] = {}
         self._known: set[str] = set()
         self._reload: asyncio.Task[None] | None = None
+        self._told_ns: Nanos = 0
+        """When the private channel last said something ..."""
+        self._untold_ns: Nanos = 0
+        """... and when the first request was sent of which it has not told; 0: there is none."""
         self.on_listed: Callable[[list[Instrument]], None] | None = None
         """Called with everything listed when the venue lists something new."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -228,6 +243,8 @@ class DeribitVenue:
             for socket in Socket:
                 if self._client.up(socket):
                     self._ask_alive(socket)
+            if self._untold_ns and self._since_s(self._untold_ns) > PRIVATE_SILENCE_S:
+                self._client.cut(Socket.TRADING, "the private channel does not tell of our orders")
             await self._clock.sleep(PROBE_EVERY_S)
 
     def _ask_alive(self, socket: Socket) -> None:
@@ -238,12 +255,25 @@ class DeribitVenue:
                 venue_ns = None if reply.out_us is None else reply.out_us * 1000
                 now_ns = self._clock.now_ns()
                 self._sink(LinkAlive(NAME, _LINKS[socket], asked_ns, now_ns, venue_ns))
+            elif self._client.up(socket):
+                self._start(self._cut_if_silent(socket))
 
-        self._client.send(socket, "public/test", {}, done)
+        self._client.send(socket, "public/test", {}, done, PROBE_TIMEOUT_S)
+
+    def _since_s(self, moment_ns: Nanos) -> float:
+        return (self._clock.now_ns() - moment_ns) / SECOND
+
+    async def _cut_if_silent(self, socket: Socket) -> None:
+        await self._clock.sleep(DEAF_FOR_S)
+        silent_s = self._client.silent_for(socket)
+        if silent_s > PROBE_TIMEOUT_S:
+            self._client.cut(socket, f"nothing heard for {silent_s:.1f} s")
 
     # --- frames to events ---
 
     def _on_link(self, socket: Socket, up: bool, why: str) -> None:
+        if socket is Socket.TRADING:
+            self._untold_ns = 0
         if up and socket is Socket.TRADING:
             limit = self._client.rate_limits.matching
             self._sink(LimitsRead(NAME, limit.rate, limit.burst))
@@ -284,6 +314,7 @@ class DeribitVenue:
     def _on_user(self, channel: str, data: Any) -> None:
         if not channel.startswith("user.changes."):
             return
+        self._told_ns, self._untold_ns = self._clock.now_ns(), 0
         for trade in data.get("trades") or ():
             self._sink(Filled(fill_of(trade)))
         for order in data.get("orders") or ():
@@ -366,8 +397,12 @@ class DeribitVenue:
         self._request(call, intent.label, Request.AMEND)
 
     def _request(self, call: orders.Call, label: Label, request: Request) -> None:
+        sent_ns = self._clock.now_ns()
+
         def done(reply: Reply) -> None:
             self._answered(reply, label, request)
+            if reply.outcome is Outcome.OK and self._told_ns < sent_ns:
+                self._untold_ns = self._untold_ns or sent_ns
 
         method, params = call
         self._client.send(Socket.TRADING, method, params, done, _REQUEST_TIMEOUT_S)
