@@ -54,6 +54,19 @@ Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
 """Sees every turn after its intents have left: (events, intents, desk time)."""
 
 
+Taken = tuple[Sequence[ev.Event], Sequence[Intent], Nanos, str]
+"""A turn that has been taken: events, intents, desk time, and the exception that ended it (it then
+has no intents), or nothing."""
+
+
+class Journal(Protocol):
+    """What the tape is to the runner."""
+
+    def keep(self, turns: Sequence[Taken]) -> None:
+        """Record turns; the state is as the last of them left it."""
+        ...
+
+
 class Keeper(Protocol):
     """What the store is to the runner. Answers come back as events."""
 
@@ -81,6 +94,7 @@ class Runner:
         self.state = state
         self.keeper: Keeper
         """Set before the first event; it answers into `sink`."""
+        self.journal: Journal | None = None
         self.observers: list[Observer] = []
         self._desks = desks
         self._venues = venues
@@ -90,7 +104,7 @@ class Runner:
         self._inbox = Inbox()
         self._scheduled = False
         self._failures = 0
-        self._after: list[tuple[Sequence[ev.Event], Sequence[Intent], Nanos]] = []
+        self._after: list[Taken] = []
         self._after_handle: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -109,14 +123,18 @@ class Runner:
             return
         events = self._inbox.drain()
         now_ns = self._clock.now_ns()
+        intents: Sequence[Intent] = ()
+        failure = ""
         try:
             intents = turn(self.state, events, now_ns, self._desks, self._guards)
-            if intents:
-                self._submit(intents)
         except Exception as error:
-            self._failed(error)
-            return
-        self._after.append((events, intents, now_ns))
+            failure = self._failed(error)
+        if intents:
+            try:
+                self._submit(intents)
+            except Exception as error:
+                self._failed(error)
+        self._after.append((events, intents, now_ns, failure))
         if self._after_handle is None:
             self._after_handle = self._loop.call_later(AFTER_SEND_S, self._observe)
 
@@ -130,7 +148,8 @@ class Runner:
         for name, wanted in by_venue.items():
             self._venues[name].submit(wanted)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: Exception) -> str:
+        """A bug: trip; returns what it was, in one line."""
         self._failures += 1
         _log.error("bug: %s: %s", type(error).__name__, error, exc_info=error)
         detail = f"{type(error).__name__}: {error}"
@@ -138,14 +157,17 @@ class Runner:
         if self.broken:  # no turn will do it any more
             trip(self.state, Why.INTERNAL_ERROR, detail, self._clock.now_ns())
             self.keeper.carry_out(SaveLatch(Why.INTERNAL_ERROR, detail))
+        return detail
 
     def _observe(self) -> None:
         self._after_handle = None
         self.keeper.keep(self.state)
         seen, self._after = self._after, []
-        for events, intents, now_ns in seen:
+        for events, intents, now_ns, _ in seen:
             for observer in self.observers:
                 observer(events, intents, now_ns)
+        if self.journal is not None:
+            self.journal.keep(seen)
 
     # --- life ---
 
