@@ -63,6 +63,7 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "unreconciled": "mmbot.risk.guards.unreconciled",
         "clock_skew": "mmbot.risk.guards.clock_skew",
         "margin": "mmbot.risk.guards.margin",
+        "order_to_volume": "mmbot.risk.guards.order_to_volume",
     },
     Family.VENUE: {
         "deribit": "mmbot.venues.deribit.venue",

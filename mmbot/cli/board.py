@@ -11,7 +11,7 @@ from rich.text import Text
 from mmbot.cli import cells
 from mmbot.cli.cells import Column
 from mmbot.cli.engines import Engine, EngineState, Everything
-from mmbot.cli.frame import InstrumentRow, StatusFrame
+from mmbot.cli.frame import InstrumentRow, OrderToVolume, StatusFrame
 from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
@@ -82,6 +82,8 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
     if frame.controls and engine.state.up:
         yield cells.controls(frame.controls)
     yield _money(frame)
+    if frame.order_to_volume is not None and frame.order_to_volume.messages:
+        yield _traffic(frame, frame.order_to_volume)
     if frame.equity:
         yield _equity(frame)
     if frame.foreign:
@@ -190,6 +192,20 @@ def _money(frame: StatusFrame) -> Text:
         (" USD", "dim"),
         f"  fills {frame.fills}",
     )
+
+
+def _traffic(frame: StatusFrame, hour: OrderToVolume) -> Text:
+    """Order-to-volume of the last hour, and the time in the market, a mean over instruments."""
+    line = Text(f" messages {hour.messages} in the last hour")
+    if hour.per_trade is not None and hour.per_1000_usd is not None:
+        style = "yellow" if hour.slowed else ""
+        line.append(f", {hour.per_trade:.1f} per trade", style)
+        line.append(f", {hour.per_1000_usd:.1f} per 1,000 USD", style)
+    for side, name in (("buy", "bid"), ("sell", "ask")):
+        shares = [row.quoted_share[side] for row in frame.rows if side in row.quoted_share]
+        if shares:
+            line.append(f"  {name} quoted {100 * sum(shares) / len(shares):.1f} %")
+    return line
 
 
 def _equity(frame: StatusFrame) -> Text:

@@ -66,6 +66,8 @@ class InstrumentRow:
     """The venue's mark price, and USD per coin of the underlying."""
     quotes: tuple[QuoteRow, ...] = ()
     """What `mmbot explain` shows."""
+    quoted_share: dict[str, float] = field(default_factory=dict)
+    """By side: time in the market since the first quote of this run, 0 to 1."""
     reasons: dict[str, Why] = field(default_factory=dict)
     """By side: why it is quoted as it is, or why not at all."""
 
@@ -80,6 +82,20 @@ class ForeignOrder:
     amount: Decimal
     label: str
     order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderToVolume:
+    """Changes to the order book for what was traded as maker, over the last hour. None: nothing
+    was traded."""
+
+    messages: int
+    trades: int
+    volume_usd: float
+    per_trade: float | None
+    per_1000_usd: float | None
+    slowed: bool = False
+    """The bound is reached: orders that merely lag are not moved."""
 
 
 class Doing(Enum):
@@ -128,6 +144,11 @@ class StatusFrame:
     fills: int
     pnl: Pnl
     rows: tuple[InstrumentRow, ...]
+    in_flight: int = 0
+    """Requests not answered yet."""
+    postponed: int = 0
+    """How often in this run a request had to wait for budget."""
+    order_to_volume: OrderToVolume | None = None
     doing: Doing = Doing.RUNNING
     market_up: bool = False
     trading_up: bool = False

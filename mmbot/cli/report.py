@@ -7,6 +7,7 @@ from mmbot.cli.frame import (
     ForeignOrder,
     InstrumentRow,
     OrderCounts,
+    OrderToVolume,
     Pnl,
     QuoteRow,
     StatusFrame,
@@ -35,6 +36,9 @@ def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFr
         link_ok=link_ok,
         budget=budget.level,
         budget_full=budget.burst,
+        in_flight=len(budget.in_flight),
+        postponed=budget.postponed,
+        order_to_volume=_order_to_volume(state, account, now_ns),
         fills=_fills(state),
         pnl=_pnl(state),
         rows=tuple(_row(state, market, now_ns) for market in state.markets.values()),
@@ -109,7 +113,27 @@ def statistics_line(state: State, now_ns: Nanos) -> str:
 def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
     paused = [why for why in (state.paused, state.watch.paused) if why is not None]
     said = ["paused" if why is Why.PAUSED else f"paused: {why.value}" for why in paused]
+    if state.watch.slowed is not None:
+        said.append(f"slowed: {state.watch.slowed.value}")
     return (*said, *state.controls.texts(now_ns))
+
+
+def _order_to_volume(state: State, account: Account, now_ns: Nanos) -> OrderToVolume:
+    hour = account.order_to_volume.last_hour(now_ns)
+    return OrderToVolume(
+        messages=hour.messages,
+        trades=hour.trades,
+        volume_usd=hour.volume_usd,
+        per_trade=hour.per_trade,
+        per_1000_usd=hour.per_1000_usd,
+        slowed=state.watch.slowed is Why.ORDER_TO_VOLUME,
+    )
+
+
+def _quoted_share(market: Market, now_ns: Nanos) -> dict[str, float]:
+    until_ns = min(now_ns, market.instrument.expiry_ns or now_ns)
+    shares = {side.value: market.presence.share(side, until_ns) for side in Side}
+    return {side: share for side, share in shares.items() if share is not None}
 
 
 def _fills(state: State) -> int:
@@ -183,6 +207,7 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
         mark=market.mark or None,
         index=market.index or None,
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
+        quoted_share=_quoted_share(market, now_ns),
         reasons={side.value: market.why[side] for side in Side if side in market.why},
     )
 

@@ -134,7 +134,14 @@ def _object(engine: "Engine") -> dict[str, Any]:
         "pnl": frame and frame.pnl,
         "equity": frame.equity if frame else {},
         "equity_usd": frame and frame.equity_usd,
-        "budget": frame and {"left": frame.budget, "full": frame.budget_full},
+        "budget": frame
+        and {
+            "left": frame.budget,
+            "full": frame.budget_full,
+            "in_flight": frame.in_flight,
+            "postponed": frame.postponed,
+        },
+        "order_to_volume": frame and frame.order_to_volume,
     }
 
 
@@ -155,6 +162,7 @@ def _instrument(row: "InstrumentRow") -> dict[str, Any]:
         "open_orders": row.open_orders,
         "last_fill_s": row.last_fill_s,
         "age_s": row.age_s,
+        "quoted_share": row.quoted_share,
         "book": row.book or "ok",
         "why": row.why.value,
     }

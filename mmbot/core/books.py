@@ -14,6 +14,7 @@ from math import inf
 
 from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.orders import Order, Status
+from mmbot.core.presence import Presence
 from mmbot.core.types import SECOND, ZERO, Instrument, Kind, Level, Nanos, Quote, Side
 from mmbot.core.why import Why
 
@@ -59,6 +60,7 @@ class Market:
     """What the strategy last said, for `explain` and the table."""
     why: dict[Side, Why] = field(default_factory=dict)
     """Why each side is as it is."""
+    presence: Presence = field(default_factory=Presence)
     halted: str = ""
     """Both numbers, when the venue's position and our fills disagree."""
 

@@ -15,7 +15,7 @@ from mmbot.core.books import Market
 from mmbot.core.ports import Guard
 from mmbot.core.state import State, touch_all, trip
 from mmbot.core.types import SECOND, ZERO, Nanos
-from mmbot.core.views import Holding, Margin, Pause, Reading, Trip
+from mmbot.core.views import Holding, Margin, Pause, Reading, Slow, Trip
 from mmbot.core.why import Why
 
 MISSED_NS: Nanos = 3 * SECOND
@@ -38,6 +38,7 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
     if state.latch.tripped is not None:
         return
     paused: Why | None = None
+    slowed: Why | None = None
     try:
         reading = read(state, now_ns)
         for guard in guards:
@@ -48,6 +49,8 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
                     return
                 case Pause():
                     paused = paused or verdict.why
+                case Slow():
+                    slowed = slowed or verdict.why
                 case _ if not isfinite(verdict.used):
                     detail = f"{type(guard).__name__}: not a number"
                     trip(state, Why.GUARD_FAILED, detail, now_ns)
@@ -55,6 +58,7 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
     except Exception as error:  # whatever it is, a guard that fails is a limit that is broken
         trip(state, Why.GUARD_FAILED, f"{type(error).__name__}: {error}", now_ns)
         return
+    memory.slowed = slowed
     if paused is not memory.paused:
         memory.paused = paused
         touch_all(state)
@@ -82,6 +86,7 @@ def read(state: State, now_ns: Nanos) -> Reading:
         mismatch_ns=now_ns - memory.mismatch_ns if halted else 0,
         skew_ns=max((account.skew_ns for account in state.accounts.values()), default=0),
         margins=tuple(_margins(state)),
+        traffic=tuple(a.order_to_volume.last_hour(now_ns) for a in state.accounts.values()),
     )
 
 

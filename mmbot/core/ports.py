@@ -29,5 +29,5 @@ class Guard(Protocol):
     """Looks at the whole account, at every Tick and after every fill. It remembers nothing."""
 
     def watch(self, reading: Reading) -> Watched:
-        """All is well, pause, or trip the kill switch."""
+        """All is well, slow down, pause, or trip the kill switch."""
         ...

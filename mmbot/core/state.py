@@ -7,15 +7,26 @@ enters through `promise`, so that what we believe of our orders is never behind 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 from typing import assert_never
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.controls import Controls
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Place,
+    Resync,
+    TakeBack,
+    VenueIntent,
+    venue_of,
+)
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened, Position
 from mmbot.core.latch import Latch
+from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
 from mmbot.core.types import (
     MS,
@@ -25,7 +36,9 @@ from mmbot.core.types import (
     Fill,
     Flow,
     InstrumentId,
+    Kind,
     Label,
+    Liquidity,
     Nanos,
     OpenOrder,
     Side,
@@ -100,6 +113,7 @@ class Account:
     budget: Budget = field(default_factory=Budget)
     shed: dict[InstrumentId, None] = field(default_factory=dict)
     """Markets that want more than the budget allows: decided about again once there is some."""
+    order_to_volume: OrderToVolume = field(default_factory=OrderToVolume)
     reconciled: bool = False
     """A snapshot asked after `doubted_ns` has been absorbed."""
     doubted_ns: Nanos = 0
@@ -525,6 +539,9 @@ def _filled(state: State, fill: Fill) -> None:
     if ours:
         assert fill.label is not None
         market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
+        if fill.liquidity is Liquidity.MAKER:
+            account = state.account(market.instrument.venue)
+            account.order_to_volume.traded(_notional_usd(market, fill), fill.venue_ms * MS)
         order = state.orders.by_label.get(fill.label)
         if order is not None:
             state.orders.book(order, fill)
@@ -536,6 +553,15 @@ def _filled(state: State, fill: Fill) -> None:
 def _counted_ms(state: State, position: Position) -> int:
     """From when on (venue time) what happens is not part of the opening position."""
     return position.opened_ms if position.opened else state.started_ns // MS
+
+
+def _notional_usd(market: Market, fill: Fill) -> float:
+    """What was traded, in USD of the underlying; 0 where its index is not known."""
+    instrument = market.instrument
+    if instrument.inverse and instrument.kind is not Kind.OPTION:
+        return float(fill.amount)
+    index = float(fill.index) if fill.index is not None else market.index
+    return float(fill.amount) * index if 0 < index < inf else 0.0
 
 
 def _filled_elsewhere(state: State, fill: Fill) -> None:
@@ -767,6 +793,9 @@ def touch_all(state: State) -> None:
 
 def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: Nanos) -> None:
     """Believe that `intent` is on its way, before it leaves."""
+    if isinstance(intent, Place | Amend | Cancel | CancelAll):
+        changes = len(intent.labels) if isinstance(intent, CancelAll) else 1
+        state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
     match intent:
         case Place():
             state.watch.requests.sent(now_ns)

@@ -215,11 +215,12 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
     instrument = market.instrument
     account = state.account(instrument.venue)
     age_ns = now_ns - max(market.received_ns, account.alive_ns)
+    orders = list(state.orders.on(instrument.id))
+    market.presence.look(orders, now_ns)
     standing = _standing_reason(state, account, market, now_ns) or distrust(market, age_ns)
     if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
         market.why = {Side.BUY: standing, Side.SELL: standing}
         return []  # the venue is being asked: what rests there has rested for a while
-    orders = list(state.orders.on(instrument.id))
     approved: list[Approved] = []
     market.quotes = ()
     if standing is not None:
@@ -234,7 +235,8 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
             market.quotes = tuple(quotes)
             approved = _approve(state, desk, market, view, orders, now_ns)
     _reckon(state, market, orders, approved)
-    actions = diff(approved, orders, market.why, now_ns - desk.refresh_ns)
+    settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
+    actions = diff(approved, orders, market.why, settled_ns)
     if state.withdraw_ns:
         actions += _insist(orders, market.why)
     return [a for a in actions if _may_cancel(state, a, now_ns)]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from mmbot.core.order_to_volume import Traffic
 from mmbot.core.types import Instrument, Level, Nanos, Target
 from mmbot.core.why import Why
 
@@ -151,6 +152,8 @@ class Reading:
     skew_ns: Nanos
     """How far desk time and the venue's clock are apart at least."""
     margins: tuple[Margin, ...]
+    traffic: tuple[Traffic, ...]
+    """Every account's messages and trades of the last hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,14 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Slow:
+    """Fewer requests while this is said: nothing is moved that merely lags behind the market."""
+
+    why: Why
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trip:
     """The kill switch: everything is cancelled, and only a person re-arms."""
 
@@ -176,4 +187,4 @@ class Trip:
     detail: str
 
 
-Watched = Ok | Pause | Trip
+Watched = Ok | Slow | Pause | Trip

@@ -51,6 +51,8 @@ class Watch:
     """When they last looked."""
     paused: Why | None = None
     """Why a guard wants quoting to pause, for as long as it does."""
+    slowed: Why | None = None
+    """Why a guard wants fewer requests: while it does, nothing is moved that merely lags."""
     heard_ns: Nanos = 0
     """When any market last gave a sign of life."""
     mismatch_ns: Nanos = 0

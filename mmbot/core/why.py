@@ -85,6 +85,7 @@ class Why(Enum):
     UNRECONCILED = "position mismatch"
     CLOCK_SKEW = "clocks disagree"
     MARGIN = "margin short"
+    ORDER_TO_VOLUME = "order-to-volume"
     GUARD_FAILED = "a guard failed"
     GUARD_MISSED = "guards did not run"
     STOP_FILE = "stop file"

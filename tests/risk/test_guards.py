@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 
+from mmbot.core.order_to_volume import Traffic
 from mmbot.core.ports import Guard
 from mmbot.core.types import SECOND
-from mmbot.core.views import Holding, Margin, Ok, Pause, Reading, Trip
+from mmbot.core.views import Holding, Margin, Ok, Pause, Reading, Slow, Trip
 from mmbot.core.why import Why
 from mmbot.registry import BUILT_IN, Family, load
 from mmbot.risk.guards.clock_skew import ClockSkew
 from mmbot.risk.guards.day_loss import DayLoss
 from mmbot.risk.guards.drawdown import Drawdown
 from mmbot.risk.guards.margin import Margin as MarginGuard
+from mmbot.risk.guards.order_to_volume import OrderToVolume
 from mmbot.risk.guards.position import Position
 from mmbot.risk.guards.reject_rate import RejectRate
 from mmbot.risk.guards.session_loss import SessionLoss
@@ -41,6 +43,7 @@ def a_reading(**changes: Any) -> Reading:
         mismatch_ns=0,
         skew_ns=0,
         margins=(),
+        traffic=(),
     )
     return replace(reading, **changes)
 
@@ -136,3 +139,17 @@ def test_every_currency_counts_for_margin() -> None:
 def test_what_is_not_a_number_is_never_within_a_limit(guard: Guard) -> None:
     said = guard.watch(a_reading(session_usd=NAN, day_usd=NAN, drawdown_usd=NAN))
     assert isinstance(said, Trip) or (isinstance(said, Ok) and isnan(said.used))
+
+
+def test_order_to_volume_slows_beyond_what_the_volume_allows() -> None:
+    guard = OrderToVolume(per_1000_usd=100, least=1000)
+    traded = Traffic(messages=2000, trades=9, volume_usd=20_000.0)  # exactly 100 per 1,000 USD
+    assert guard.watch(a_reading(traffic=(traded,))) == Ok(1.0)
+    verdict = guard.watch(a_reading(traffic=(traded, replace(traded, messages=2001))))
+    assert verdict == Slow(Why.ORDER_TO_VOLUME, "2001 messages in an hour, allowed are 2000")
+
+
+def test_order_to_volume_has_nothing_against_few_messages_however_little_is_traded() -> None:
+    guard = OrderToVolume(per_1000_usd=100, least=1000)
+    assert guard.watch(a_reading(traffic=(Traffic(messages=1000),))) == Ok(1.0)
+    assert isinstance(guard.watch(a_reading(traffic=(Traffic(messages=1001),))), Slow)

@@ -1,0 +1,62 @@
+"""Time in the market: for how much of the time an order of ours rested on a side.
+
+Whatever opens or ends an order is an event of its instrument, and every event of an instrument is
+followed by a look at it, so looking then misses nothing. Time that passed while nobody looked (a
+stopped process) counts as it was at the last look.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mmbot.core.orders import Order, Status
+from mmbot.core.types import Nanos, Side
+
+_RESTING = (Status.LIVE, Status.AMENDING, Status.CANCELING)
+"""Known to be at the venue, and not known to be gone."""
+
+
+@dataclass(slots=True)
+class SidePresence:
+    """One side: `quoted_ns` up to the last change, `since_ns` when the present quote began."""
+
+    quoted_ns: Nanos = 0
+    since_ns: Nanos = 0
+    """0 while there is none."""
+    gaps: int = 0
+    """How often there was one, and then none."""
+
+
+@dataclass(slots=True)
+class Presence:
+    """One instrument, from the first time it was quoted on a side."""
+
+    began_ns: Nanos = 0
+    """0 before that."""
+    sides: dict[Side, SidePresence] = field(
+        default_factory=lambda: {side: SidePresence() for side in Side}
+    )
+
+    def look(self, orders: Iterable[Order], now_ns: Nanos) -> None:
+        """Our orders on the instrument as they are now."""
+        resting = {order.side for order in orders if order.status in _RESTING}
+        if resting and not self.began_ns:
+            self.began_ns = now_ns
+        for side, presence in self.sides.items():
+            if side in resting:
+                presence.since_ns = presence.since_ns or now_ns
+            elif presence.since_ns:
+                presence.quoted_ns += now_ns - presence.since_ns
+                presence.since_ns = 0
+                presence.gaps += 1
+
+    def quoted_ns(self, side: Side, now_ns: Nanos) -> Nanos:
+        """For how long that side has been quoted."""
+        presence = self.sides[side]
+        open_ns = now_ns - presence.since_ns if presence.since_ns else 0
+        return presence.quoted_ns + max(0, open_ns)
+
+    def share(self, side: Side, now_ns: Nanos) -> float | None:
+        """Time in the market on that side, 0 to 1; None before any quote."""
+        if not self.began_ns or now_ns <= self.began_ns:
+            return None
+        return self.quoted_ns(side, now_ns) / (now_ns - self.began_ns)
