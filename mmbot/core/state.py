@@ -779,6 +779,8 @@ def _withdraw(state: State, now_ns: Nanos) -> None:
     if not state.withdraw_ns:
         state.withdraw_ns = now_ns
         state.exit = Exit(sum(order.working for order in state.orders.all()))
+        for account in state.accounts.values():
+            account.second_path_ns = 0  # now it is urgent
     touch_all(state)
 
 

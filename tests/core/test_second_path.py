@@ -81,3 +81,11 @@ def test_after_an_absence_lease_and_latch_are_read_first() -> None:
     assert of_kind(TakeBack, bot.turn(ev.Tick(), after_s=5)) == []
     assert of_kind(TakeBack, bot.wait(2)) == []
     assert len(of_kind(TakeBack, bot.turn(bot.authority()))) == 1
+
+
+def test_whoever_leaves_does_not_wait_for_the_next_turn() -> None:
+    bot = resting()
+    bot.turn(DOWN)
+    bot.wait(1.2)
+    bot.turn(ev.TakenBack(VENUE, bot.now_ns, None))
+    assert len(of_kind(TakeBack, bot.turn(ev.Stop(Why.USER)))) == 1
