@@ -3,8 +3,9 @@
 import errno
 import signal
 import sys
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from mmbot.errors import ConfigError
 from mmbot.settings import check, settings_class, unknown
 
 if TYPE_CHECKING:
+    from mmbot.sim.faults import FaultPlan
     from mmbot.sim.wire.server import Endpoints
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -36,6 +38,9 @@ class Serving:
     linger_s: Annotated[float | None, Gt(0), doc("end so long after the last client left")] = None
     state: Annotated[Path | None, doc("file the venue is saved to when it ends")] = None
     without_orders: Annotated[bool, doc("come back from the file with no open order")] = False
+    fault_seed: Annotated[
+        int | None, Ge(0), Le(2**63 - 1), doc("one seed, one series of faults")
+    ] = None
 
 
 @app.callback()
@@ -71,11 +76,25 @@ def serve(
     without_orders: Annotated[
         bool, typer.Option("--without-orders", help="Come back from FILE with no open order.")
     ] = False,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLAN",
+            help="What goes wrong: none, mild, harsh, name=value,..., or a TOML file. "
+            "(default none)",
+        ),
+    ] = None,
+    fault_seed: Annotated[
+        str | None, typer.Option(metavar="N", help="One seed, one series of faults. (default 1)")
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once it listens.")
     ] = False,
 ) -> None:
-    """Run a simulated venue until Ctrl+C, behind the real one's wire protocol on 127.0.0.1."""
+    """Run a simulated venue until Ctrl+C, behind the real one's wire protocol on 127.0.0.1.
+
+    With --faults it misbehaves, and says on stderr what it has done.
+    """
     if exchange not in EXCHANGES:
         raise ConfigError(f"--exchange: {unknown('exchange', exchange, EXCHANGES)}")
     table = {
@@ -89,17 +108,26 @@ def serve(
             ("linger_s", linger and number(linger)),
             ("state", state),
             ("without_orders", without_orders or None),
+            ("fault_seed", fault_seed and number(fault_seed)),
         )
         if value is not None
     }
-    flag = {"linger_s": "--linger", "without_orders": "--without-orders"}
+    flag = {
+        "linger_s": "--linger",
+        "without_orders": "--without-orders",
+        "fault_seed": "--fault-seed",
+    }
     if without_orders and state is None:
         raise ConfigError("--without-orders: there is no file to come back from: give --state FILE")
+    if fault_seed is not None and faults is None:
+        raise ConfigError("--fault-seed: nothing goes wrong: give --faults mild, or harsh")
     serving = check(Serving, table, "", lambda name: flag.get(name, f"--{name}"))
-    _serve(serving, json)
+    from mmbot.cli.fault_plan import fault_plan
+
+    _serve(serving, fault_plan(faults or "none", serving.fault_seed), json)
 
 
-def _serve(serving: Serving, json: bool) -> None:
+def _serve(serving: Serving, plan: "FaultPlan", json: bool) -> None:
     """Serve until a signal ends it, or nobody is left."""
     import asyncio
 
@@ -117,13 +145,16 @@ def _serve(serving: Serving, json: bool) -> None:
         linger_s=serving.linger_s,
         state_path=serving.state,
         restore_orders=not serving.without_orders,
+        faults=plan,
     )
+    diary = _Diary()
 
     def announce(endpoints: "Endpoints") -> None:
-        print(_ready_json(endpoints) if json else _ready(endpoints, serving), flush=True)
+        ready = _ready_json(endpoints, plan) if json else _ready(endpoints, serving, plan)
+        print(ready, flush=True)
 
     async def until_signal() -> None:
-        serving_task = asyncio.ensure_future(serve_venue(options, ready=announce))
+        serving_task = asyncio.ensure_future(serve_venue(options, ready=announce, tell=diary))
         for ending in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(ending, serving_task.cancel)
         await asyncio.wait([serving_task])
@@ -138,28 +169,58 @@ def _serve(serving: Serving, json: bool) -> None:
         raise ConfigError(
             f"--port: {serving.port} is taken on 127.0.0.1: choose another, or leave it out"
         ) from error
-    print("The simulated venue has ended.", file=sys.stderr)
+    print(f"The simulated venue has ended.{diary.summary(plan)}", file=sys.stderr)
 
 
-def _ready_json(endpoints: "Endpoints") -> str:
+class _Diary:
+    """Writes what has gone wrong to stderr, each kind at most once a second, and counts it."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._unsaid: Counter[str] = Counter()
+        self._said_ms: dict[str, int] = {}
+
+    def __call__(self, now_ms: int, fault: str, detail: str) -> None:
+        """`now_ms` is venue time."""
+        self._counts[fault] += 1
+        said_ms = self._said_ms.get(fault)
+        if said_ms is not None and now_ms - said_ms < 1000:
+            self._unsaid[fault] += 1
+            return
+        self._said_ms[fault] = now_ms
+        unsaid = self._unsaid.pop(fault, 0)
+        more = f" ({unsaid} more before)" if unsaid else ""
+        at = datetime.fromtimestamp(now_ms / 1000, UTC)
+        print(f"{at:%H:%M:%S.%f}"[:-3], f"fault {fault}: {detail}{more}", file=sys.stderr)
+
+    def summary(self, plan: "FaultPlan") -> str:
+        """What has gone wrong altogether; nothing where nothing could."""
+        if plan.calm:
+            return ""
+        told = ", ".join(f"{fault} {count}" for fault, count in sorted(self._counts.items()))
+        return f" Faults: {told or 'none happened'}."
+
+
+def _ready_json(endpoints: "Endpoints", plan: "FaultPlan") -> str:
     import orjson
 
-    return orjson.dumps(endpoints).decode()
+    return orjson.dumps(asdict(endpoints) | {"faults": dict(plan.active())}).decode()
 
 
-def _ready(endpoints: "Endpoints", serving: Serving) -> str:
+def _ready(endpoints: "Endpoints", serving: Serving, plan: "FaultPlan") -> str:
     """Where it listens and how to connect, ready to be pasted."""
     own_pair = (serving.key, serving.secret) != ("sim", "sim")
     pair = "the --key and --secret you gave" if own_pair else "sim / sim"
     key, secret = ("KEY", "SECRET") if own_pair else ("sim", "sim")
+    start = datetime.fromtimestamp(endpoints.start_ms / 1000, UTC)
     variables = "MMBOT_SIM_KEY=KEY MMBOT_SIM_SECRET=SECRET " if own_pair else ""
     return f"""\
 Simulated Deribit, world {endpoints.world_id}
 
-  seed       {serving.seed}, from {serving.at:%Y-%m-%d %H:%M} UTC
+  seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC
   REST       {endpoints.rest}
   WebSocket  {endpoints.ws}
-  key pair   {pair}; any other is refused
+  key pair   {pair}; any other is refused{_faults(plan)}
 
 mmbot on it:
 
@@ -175,3 +236,20 @@ ccxt on it:
   }})
 
 Ctrl+C ends it, and with it the world and its account."""
+
+
+def _faults(plan: "FaultPlan") -> str:
+    """A paragraph with what may go wrong; nothing where nothing can."""
+    import textwrap
+
+    if plan.calm:
+        return ""
+    strengths = ", ".join(f"{name} {strength:.3g}" for name, strength in plan.active().items())
+    told = textwrap.fill(
+        f"seed {plan.seed}: {strengths}",
+        width=98,
+        initial_indent="  faults     ",
+        subsequent_indent=" " * 13,
+        break_on_hyphens=False,
+    )
+    return f"\n{told}"

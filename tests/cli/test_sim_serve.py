@@ -1,5 +1,6 @@
 """`mmbot sim serve`: readiness, how to connect, and its end."""
 
+import http.client
 import json
 import os
 import signal
@@ -10,6 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from mmbot.cli.fault_plan import fault_plan
+from mmbot.errors import ConfigError
+from mmbot.sim.faults import FaultPlan, Harshness
 from tests.cli.terminal import MMBOT, Terminal
 
 SERVE = ("sim", "serve", "--exchange", "deribit")
@@ -40,7 +46,8 @@ def venue_ms(rest: object) -> int:
 
 def test_json_prints_exactly_one_object_once_it_listens() -> None:
     with served() as (process, ready):
-        assert ready.keys() == {"rest", "ws", "pid", "world_id"}
+        assert ready.keys() == {"rest", "ws", "pid", "world_id", "start_ms", "faults"}
+        assert ready["faults"] == {}
         assert ready["pid"] == process.pid
         assert str(ready["ws"]).startswith("ws://127.0.0.1:")
         venue_ms(ready["rest"])
@@ -116,3 +123,103 @@ def test_without_orders_needs_a_file() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "give --state FILE" in done.stderr
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+
+def test_the_faults_are_named_told_as_they_happen_and_summed_up() -> None:
+    with served("--faults", "lost_reply=1,late_s=0.5", "--fault-seed", "7") as (process, ready):
+        assert ready["faults"] == {"lost_reply": 1.0}
+        for _ in range(3):
+            with pytest.raises((http.client.HTTPException, ConnectionError)):
+                venue_ms(ready["rest"])
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, "")
+    first, last = err.splitlines()[0], err.splitlines()[-1]
+    assert first.startswith("12:00:0")
+    assert first.endswith("fault lost_reply: public/get_time")
+    assert last == "The simulated venue has ended. Faults: lost_reply 3."
+
+
+def test_a_person_reads_which_faults_are_on() -> None:
+    with Terminal(MMBOT, *SERVE, "--faults", "harsh", "--fault-seed", "3") as terminal:
+        text = terminal.wait_for("Ctrl+C ends it")
+    assert "  faults     seed 3: " in text
+    assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_a_plan_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text("lost_request = 0.25\ncut_per_hour = 60\nexpiry_soon = 1\n")
+    with served("--faults", str(file)) as (_, ready):
+        assert ready["faults"] == {
+            "lost_request": 0.25,
+            "cut_per_hour": 60.0,
+            "expiry_soon": 1.0,
+        }
+        # The default start is 2025-06-02 12:00 UTC; the next expiry is at 08:00 on the third.
+        expiry_ms = 1_748_937_600_000
+        assert expiry_ms - 180_000 <= int(str(ready["start_ms"])) <= expiry_ms - 45_000
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("harhs", "--faults: unknown plan 'harhs'; did you mean 'harsh'? There is: none, mild"),
+        ("lost_replay=0.1", "unknown setting 'lost_replay'; did you mean 'lost_reply'?"),
+        ("lost_reply=2", "lost_reply = 2: expected a number at least 0 and at most 1"),
+        ("lost_reply=nan", "lost_reply = NaN: expected a number at least 0 and at most 1"),
+        ("lost_reply=much", "lost_reply = 'much': expected a number"),
+        ("lost_reply=0.1,garbage", "'garbage': expected name=value"),
+        ("lost_reply=0.1,lost_reply=0.2", "lost_reply is given twice"),
+        ("nowhere.toml", "nowhere.toml: cannot be read: No such file or directory"),
+        ("/dev/zero", "/dev/zero: larger than any plan"),
+        ("a" * 5_000, f"--faults: unknown plan '{'a' * 60}'; there is: none"),
+        ("/", "/: cannot be read: Is a directory"),
+    ],
+)
+def test_a_plan_that_is_none_is_one_line(plan: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        fault_plan(plan, None)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lost_reply = 0.1\nlost_request = 7\n", "plan.toml:2: fault lost_request = 7: expected"),
+        ("[faults]\nlost_reply = 0.1\n", "plan.toml:1: fault unknown setting 'faults'"),
+        ("lost_reply = ", "plan.toml: not valid TOML"),
+        ("lost_reply = true", "plan.toml:1: fault lost_reply = true: expected a number"),
+        ("lost_reply = '0.1'", "plan.toml:1: fault lost_reply = '0.1': expected a number"),
+        ("lost_reply = 1e999999999999999999999", "plan.toml"),
+    ],
+)
+def test_a_file_that_is_no_plan_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        fault_plan(str(file), None)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_seed_is_the_flags_or_the_plans_own(tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text("seed = 9\nlost_reply = 0.5\n")
+    assert fault_plan(str(file), None).seed == 9
+    assert fault_plan(str(file), 4).seed == 4
+    assert fault_plan("lost_reply=0.5", None).seed == 1
+    assert fault_plan("mild", None) == FaultPlan.drawn(1, Harshness.MILD)
+    assert fault_plan("harsh", 5) == FaultPlan.drawn(5, Harshness.HARSH)
+    assert fault_plan("none", None).calm
+
+
+def test_a_seed_without_faults_is_refused() -> None:
+    done = subprocess.run(
+        [MMBOT, *SERVE, "--fault-seed", "3"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give --faults mild, or harsh" in done.stderr

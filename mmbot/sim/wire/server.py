@@ -99,20 +99,31 @@ class VenueOptions:
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the venue listens; `rest` and `ws` are what ccxt wants as urls."""
+    """Where the venue listens; `rest` and `ws` are what ccxt wants as urls. `start_ms`: when its
+    world began."""
 
     rest: str
     ws: str
     pid: int
     world_id: str
+    start_ms: int
 
 
-async def serve(options: VenueOptions, *, ready: Callable[[Endpoints], None]) -> None:
+async def serve(
+    options: VenueOptions,
+    *,
+    ready: Callable[[Endpoints], None],
+    tell: Callable[[int, str, str], None] | None = None,
+) -> None:
     """Run a venue until cancelled, or until `linger_s` after its last client left.
+
+    `tell` hears what goes wrong, as (venue time in milliseconds, fault, detail).
 
     Raises OSError when the port is taken, ConfigError for a state file that cannot be used.
     """
     async with SimVenue(options) as venue:
+        if tell is not None:
+            venue.trouble.tell = lambda fault, detail: tell(venue.now_ms(), fault, detail)
         ready(venue.endpoints)
         await venue.until_over()
 
@@ -202,7 +213,9 @@ class SimVenue:
             await self._runner.cleanup()
             raise
         at = f"{HOST}:{self._door.port}"
-        self.endpoints = Endpoints(f"http://{at}", f"ws://{at}{WS_PATH}", os.getpid(), world_id)
+        self.endpoints = Endpoints(
+            f"http://{at}", f"ws://{at}{WS_PATH}", os.getpid(), world_id, self._start_ms
+        )
         self._ticking = asyncio.create_task(self._tick(), name="simulated venue")
 
     async def __aexit__(

@@ -1,0 +1,86 @@
+"""`--faults PLAN`: how strong (none, mild, harsh), single strengths (name=value,...), or a file.
+
+A file is flat TOML with the same names. `manual(FaultPlan)` lists them.
+"""
+
+import os.path
+import tomllib
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from mmbot.config import number
+from mmbot.errors import ConfigError
+from mmbot.settings import Where, check, settings_class, unknown
+from mmbot.sim.faults import FaultPlan, Harshness
+
+FLAG = "--faults"
+WAYS = "or name=value,name=value, or a TOML file of such"
+FILE_MAX_BYTES = 64_000
+SHOWN_MAX = 60
+
+settings_class(FaultPlan)
+
+
+def fault_plan(text: str, seed: int | None) -> FaultPlan:
+    """The plan meant by `text`, its draws from `seed` (None: the plan's own, else 1).
+
+    Raises ConfigError.
+    """
+    words = [strength.value for strength in Harshness]
+    if text in words:
+        return FaultPlan.drawn(1 if seed is None else seed, Harshness(text))
+    table: dict[str, object]
+    where: Where
+    if "=" in text and not os.path.isfile(text):
+        table, where = _pairs(text), _flag
+    elif text.endswith(".toml") or os.path.exists(text):
+        table, where = _file(Path(text))
+    else:
+        raise ConfigError(f"{FLAG}: {unknown('plan', text[:SHOWN_MAX], words)}; {WAYS}")
+    table.setdefault("seed", 1)
+    if seed is not None:
+        table["seed"] = seed
+    return check(FaultPlan, table, "fault", where)
+
+
+def _flag(_: str) -> str:
+    return FLAG
+
+
+def _pairs(text: str) -> dict[str, object]:
+    table: dict[str, object] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise ConfigError(f"{FLAG}: {part!r}: expected name=value, such as lost_reply=0.05")
+        if name in table:
+            raise ConfigError(f"{FLAG}: {name} is given twice: leave one out")
+        table[name] = number(value)
+    return table
+
+
+def _file(path: Path) -> tuple[dict[str, object], Where]:
+    try:
+        with path.open("rb") as file:
+            read = file.read(FILE_MAX_BYTES + 1)
+        if len(read) > FILE_MAX_BYTES:
+            raise ConfigError(f"{path}: larger than any plan: give a TOML file of name = value")
+        text = read.decode()
+        table: dict[str, object] = tomllib.loads(text, parse_float=Decimal)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: cannot be read: not UTF-8 text") from error
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: too many brackets inside each other") from None
+    except (ValueError, InvalidOperation) as error:
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number too long"
+        raise ConfigError(f"{path}: not valid TOML: {reason}") from error
+    return table, lambda key: _place(path, text, key)
+
+
+def _place(path: Path, text: str, key: str) -> str:
+    for row, line in enumerate(text.splitlines(), 1):
+        if key and line.partition("=")[0].strip(" \t\"'[]") == key:
+            return f"{path}:{row}"
+    return str(path)
