@@ -26,19 +26,24 @@ from mmbot.core.turn import Desk as TradingDesk
 from mmbot.core.types import SECOND, Instrument
 from mmbot.core.why import Why
 from mmbot.credentials import credentials
+from mmbot.effective import effective
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
+from mmbot.registry import Family
 from mmbot.store import worlds
 from mmbot.store.database import Database, open_store
-from mmbot.store.locations import locate, stop_file
+from mmbot.store.locations import locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
 from mmbot.store.records import RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
 from mmbot.store.writer import Writer
+from mmbot.tape.format import Origin
+from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
+from mmbot.tape.recorder import Limits, Recorder
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.embedded import LINGER_S
@@ -50,6 +55,7 @@ FRAME_EVERY_S = 0.5
 STATISTICS_EVERY_S = 30.0
 HEARTBEAT_S = 1.0
 CLOSE_DEADLINE_S = 5.0
+MB = 1024 * 1024
 
 _log = logging.getLogger("mmbot")
 
@@ -66,6 +72,7 @@ class Engine:
     keeper: StoreKeeper
     instruments: list[Instrument]
     desk: TradingDesk
+    tape: Recorder | None = None
 
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
@@ -87,6 +94,8 @@ class Engine:
         self.runner.flush()
         if not await asyncio.to_thread(self.keeper.writer.close, exit_code, CLOSE_DEADLINE_S):
             _log.error("the store did not take everything: %s", self.keeper.writer.problem)
+        if self.tape is not None and not await asyncio.to_thread(self.tape.close):
+            _log.error("the tape did not take everything: its last turns are missing")
 
 
 async def run_quote(
@@ -151,6 +160,7 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             clock.set_to_ms(await venue.venue_ms())
         instruments = choose(listed, config)
         seat = Seat(config.desk.mode, venue.name, await venue.account())
+        _prepare_tapes(config)
         if database is None:
             database = open_store(location)
         draft = RunDraft(
@@ -250,9 +260,67 @@ def _engine(
     keeper = runner.keeper = StoreKeeper(runner.sink, clock)
     keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
     runner.observers += [log_turn, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
-    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk)
+    tape = None
+    if config.tape.on:
+        tape = runner.journal = Recorder(
+            _tapes(config),
+            Limits(config.tape.file_mb * MB, config.tape.total_mb * MB),
+            _origin(config, seat, state),
+            _plan(config, desk, guards),
+            desks,
+            state,
+            runner.sink,
+            clock,
+        )
+    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk, tape)
     venue.on_listed = engine.extend
     return engine
+
+
+def _prepare_tapes(config: Config) -> None:
+    """The folder of the tapes, writable. Raises ConfigError."""
+    folder = _tapes(config)
+    if not config.tape.on:
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK)
+        why = "no permission to write there"
+    except OSError as error:
+        writable, why = False, error.strerror or str(error)
+    if not writable:
+        raise ConfigError(
+            f"{config.origin('tape.directory')}: tapes cannot be written to {folder}: {why}; "
+            "give another [tape] directory, or --no-tape"
+        )
+
+
+def _tapes(config: Config) -> Path:
+    return tape_folder(config.desk.mode, os.environ, config.tape.directory)
+
+
+def _origin(config: Config, seat: Seat, state: State) -> Origin:
+    settings = tuple((one.key, one.text, one.origin) for one in effective(config))
+    return Origin(state.run, seat.mode.value, seat.venue, seat.account, settings)
+
+
+def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
+    """What the desk and the guards were built from, for whoever takes their turns again."""
+    traded = DeskPlan(
+        name=desk.name,
+        venue=desk.venue,
+        strategy=PluginPlan.of(Family.STRATEGY, config.strategy.name, desk.strategy),
+        rules=tuple(
+            PluginPlan.of(Family.RULE, table.name, rule)
+            for table, rule in zip(config.rules, desk.rules, strict=True)
+        ),
+        refresh_ns=desk.refresh_ns,
+    )
+    watching = tuple(
+        PluginPlan.of(Family.GUARD, table.name, guard)
+        for table, guard in zip(config.guards, guards, strict=True)
+    )
+    return Plan((traded,), watching, config.plugins)
 
 
 def _stop_file(config: Config) -> Path:

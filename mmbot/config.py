@@ -24,6 +24,9 @@ A file looks like this; every key has a default, and `--config FILE` loads it:
     [store]                        # where runs, orders and fills are kept
     url = "sqlite:////var/lib/mmbot/desk.db"
 
+    [tape]                         # the journal of every turn
+    total_mb = 256
+
 Flags are put into the same tables before anything is checked, so a flag and a file are refused
 for the same reasons in the same words. Secrets are never read from a file of this kind.
 """
@@ -45,7 +48,7 @@ from mmbot.errors import ConfigError
 from mmbot.registry import BUILT_IN, Family, build, load, load_plugins, names
 from mmbot.settings import check, manual, settings_class, unknown
 
-_TABLES = ("desk", "strategy", "risk", "guards", "sim", "store")
+_TABLES = ("desk", "strategy", "risk", "guards", "sim", "store", "tape")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""
@@ -111,6 +114,19 @@ class Store:
     ] = None
 
 
+@settings_class
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """The journal of every turn, for looking back and for proving what was decided."""
+
+    on: Annotated[bool, doc("whether turns are recorded")] = True
+    directory: Annotated[str | None, doc("where to; tapes/MODE in $MMBOT_HOME otherwise")] = None
+    file_mb: Annotated[int, Ge(1), Le(1024), doc("a file that large is ended")] = 16
+    total_mb: Annotated[
+        int, Ge(1), Le(1_000_000), doc("all tapes of the directory; the oldest make room")
+    ] = 256
+
+
 @dataclass(frozen=True, slots=True)
 class PluginTable:
     """A plug-in chosen by name, with the settings that were given for it."""
@@ -137,6 +153,7 @@ class Config:
     desk: Desk
     sim: Sim
     store: Store
+    tape: Tape
     strategy: PluginTable
     rules: tuple[PluginTable, ...]
     guards: tuple[PluginTable, ...]
@@ -192,13 +209,14 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     if desk.mode is not Mode.SIM:
         _refuse_sim_flags(written, desk.mode)
     store = _store(written)
+    tape = _tape(written)
     strategy, *rest = (_plugin(written, Family.STRATEGY, n) for n in written.tables["strategy"])
     assert not rest
     rules = tuple(_plugin(written, Family.RULE, name) for name in written.tables["risk"])
     guards = tuple(_plugin(written, Family.GUARD, name) for name in written.tables["guards"])
     _check_plugins(strategy, rules, guards)
     origins = dict(written.origins)
-    return Config(desk, sim, store, strategy, rules, guards, plugins, path, origins)
+    return Config(desk, sim, store, tape, strategy, rules, guards, plugins, path, origins)
 
 
 # What was written ---------------------------------------------------------------------------------
@@ -208,8 +226,8 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
 class _Written:
     """The raw tables before they are checked, and the place of each value.
 
-    `tables["desk"]`, `["sim"]` and `["store"]` map keys to values; `tables["strategy"]`,
-    `["risk"]` and `["guards"]` map names to such tables.
+    `tables["desk"]`, `["sim"]`, `["store"]` and `["tape"]` map keys to values;
+    `tables["strategy"]`, `["risk"]` and `["guards"]` map names to such tables.
     """
 
     tables: dict[str, dict[str, object]]
@@ -369,7 +387,8 @@ _FLAGS: Mapping[str, tuple[Callable[[str], object], str, str]] = {
     "--min-spread": (number, "risk.min_spread.bps", "min_spread_bps"),
 }
 _MODE_FLAGS = {f"--{mode.value}": mode for mode in Mode}
-KNOWN_FLAGS = frozenset((*_FLAGS, *_MODE_FLAGS, "--strategy"))
+_TAPE_FLAGS = {"--tape": True, "--no-tape": False}
+KNOWN_FLAGS = frozenset((*_FLAGS, *_MODE_FLAGS, *_TAPE_FLAGS, "--strategy"))
 
 
 def _choose_strategy(written: _Written, flags: Flags) -> None:
@@ -395,6 +414,11 @@ def _put_flags(written: _Written, flags: Flags) -> None:
         raise ConfigError(f"{' and '.join(modes)} contradict each other: give one")
     for flag in modes:
         written.put("desk", "mode", _MODE_FLAGS[flag].value, flag)
+    if _TAPE_FLAGS.keys() <= flags.keys():
+        raise ConfigError(f"{' and '.join(_TAPE_FLAGS)} contradict each other: give one")
+    for flag, on in _TAPE_FLAGS.items():
+        if flag in flags:
+            written.put("tape", "on", on, flag)
     name = next(iter(written.tables["strategy"]))
     strategy = f"strategy.{name}"
     for flag, given in flags.items():
@@ -566,6 +590,18 @@ def _store(written: _Written) -> Store:
             "environment only: set MMBOT_DATABASE_URL instead"
         )
     return store
+
+
+def _tape(written: _Written) -> Tape:
+    where = written.where("tape")
+    tape = check(Tape, written.tables["tape"], "[tape]", where)
+    if tape.total_mb < tape.file_mb:
+        key = "total_mb" if "tape.total_mb" in written.origins else "file_mb"
+        raise ConfigError(
+            f"{where(key)}: [tape] total_mb = {tape.total_mb} has no room for one file of file_mb "
+            f"= {tape.file_mb}: raise the first or lower the second"
+        )
+    return tape
 
 
 def moment(value: object, where: str) -> datetime:

@@ -32,6 +32,7 @@ def effective(config: Config) -> list[Entry]:
     if config.desk.mode is Mode.SIM:
         entries += _table(config, "sim", config.sim)
     entries += _table(config, "store", config.store)
+    entries += _table(config, "tape", config.tape)
     if config.plugins:
         entries.append(Entry("plugins", config.plugins, config.origin("plugins")))
     return entries

@@ -8,7 +8,7 @@ from pathlib import Path
 import annotated_types as at
 import pytest
 
-from mmbot.config import Desk, Sim, Store, load_config
+from mmbot.config import Desk, Sim, Store, Tape, load_config
 from mmbot.errors import ConfigError
 from mmbot.registry import BUILT_IN, Family, load
 from mmbot.settings import Setting, manual
@@ -17,6 +17,7 @@ TABLES: list[tuple[str, type]] = [
     ("desk", Desk),
     ("sim", Sim),
     ("store", Store),
+    ("tape", Tape),
     *(
         (f"{family.value}.{name}", load(family, name, "test"))
         for family in (Family.STRATEGY, Family.RULE, Family.GUARD)

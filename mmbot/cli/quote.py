@@ -140,6 +140,10 @@ def quote(
     json: Annotated[
         bool, _switch("--json", _OUTPUT, "Print the summary as one JSON object.")
     ] = False,
+    tape: Annotated[
+        bool, _switch("--tape", _OUTPUT, "Record every turn, whatever the file says.")
+    ] = False,
+    no_tape: Annotated[bool, _switch("--no-tape", _OUTPUT, "Record no turns.")] = False,
     no_screen: Annotated[
         bool, _switch("--no-screen", _OUTPUT, "Log lines instead of the live table.")
     ] = False,

@@ -3,6 +3,7 @@
     sim.db  paper.db  testnet.db  live.db      in $MMBOT_HOME, by default ~/.mmbot
     MMBOT_DATABASE_URL, else [store] url       instead of them, for every mode
     sim.stop  paper.stop ...                   no store: while it is there, the mode does not trade
+    tapes/sim  tapes/paper ...                 no store either: the journals of turns
 
 Imports nothing heavy, so that a command may look for stores before it opens one.
 """
@@ -80,6 +81,13 @@ def existing(environment: Mapping[str, str], url: str | None = None) -> list[Loc
 def stop_file(mode: Mode, environment: Mapping[str, str]) -> Path:
     """A file that trips the kill switch of a mode's engines when it appears."""
     return _home(environment) / f"{mode.value}.stop"
+
+
+def tape_folder(mode: Mode, environment: Mapping[str, str], configured: str | None = None) -> Path:
+    """Where the tapes of a mode's engines are, whether or not there are any."""
+    if configured is not None:
+        return Path(configured).expanduser().absolute()
+    return _home(environment) / "tapes" / mode.value
 
 
 def _home(environment: Mapping[str, str]) -> Path:

@@ -1,0 +1,116 @@
+"""The turns of a tape taken again: every intent is compared with the recorded one, byte for byte.
+
+A difference means that what was decided does not follow from what was recorded: another version of
+the deciding code, or something that should not decide (the wall clock, the order of a set, state
+that was changed between turns).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mmbot.core import events as ev
+from mmbot.core.intents import Intent
+from mmbot.core.state import State
+from mmbot.core.turn import turn
+from mmbot.core.types import Nanos
+from mmbot.errors import ConfigError
+from mmbot.tape.codec import (
+    decode_state,
+    encode,
+    encode_state,
+    events_of,
+    intents_of,
+    named,
+)
+from mmbot.tape.format import Turn
+from mmbot.tape.reader import TapeFile
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first turn that came out otherwise. A failure stands where a turn raised."""
+
+    number: int
+    now_ns: Nanos
+    events: list[ev.Event]
+    expected: list[Intent]
+    got: list[Intent]
+    expected_failure: str = ""
+    got_failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A turn taken again."""
+
+    number: int
+    now_ns: Nanos
+    events: list[ev.Event]
+    intents: list[Intent]
+    failure: str
+    difference: Difference | None
+
+
+class Replay:
+    """Takes the turns of one file again, from its checkpoint."""
+
+    def __init__(self, tape: TapeFile) -> None:
+        """Raises ConfigError for a file whose state or plug-ins this version cannot rebuild."""
+        self._tape = tape
+        try:
+            self.state: State = decode_state(tape.state)
+            self._desks, self._guards = tape.header.plan.build()
+        except ValueError as error:
+            raise ConfigError(
+                f"{tape.path}: cannot be taken up by this version ({error}): it was recorded by "
+                f"mmbot {tape.header.mmbot}"
+            ) from error
+
+    def turns(self) -> Iterator[Again]:
+        """Every turn of the file, taken again. Raises ValueError for one that cannot be read."""
+        for recorded in self._tape.turns():
+            yield self._again(recorded)
+
+    def _again(self, recorded: Turn) -> Again:
+        state = self.state
+        events = events_of(recorded.events)
+        self._trade_what_is_listed(events)
+        intents: list[Intent] = []
+        failure = ""
+        try:
+            intents = turn(state, events, recorded.now_ns, self._desks, self._guards)
+        except Exception as error:  # a bug that was recorded comes back
+            failure = f"{type(error).__name__}: {error}"
+        # The keeper has taken these away by the next turn.
+        state.journal.clear()
+        state.notes.clear()
+        state.orders.changed.clear()
+        number = recorded.number
+        same = encode(named(intents)) == bytes(recorded.intents) and state.turns == number
+        difference = None
+        if not same or failure != recorded.failure:
+            difference = Difference(
+                number,
+                recorded.now_ns,
+                events,
+                intents_of(recorded.intents),
+                intents,
+                recorded.failure,
+                failure,
+            )
+        return Again(number, recorded.now_ns, events, intents, failure, difference)
+
+    def _trade_what_is_listed(self, events: list[ev.Event]) -> None:
+        """What is listed while a desk runs is listed because it trades it."""
+        for event in events:
+            if isinstance(event, ev.InstrumentsListed):
+                for instrument in event.instruments:
+                    for desk in self._desks.values():
+                        if desk.venue == instrument.venue:
+                            self._desks.setdefault(instrument.id, desk)
+                            break
+
+
+def goes_on(before: State, after: TapeFile) -> bool:
+    """Whether a file begins with the state another one ended with."""
+    return encode_state(before) == encode_state(decode_state(after.state))
