@@ -396,17 +396,19 @@ def _judge(
     approved: list[Approved],
     now_ns: Nanos,
 ) -> Target | Why:
-    """One target before the core's own checks and the desk's rules: what is left of it."""
-    if now_ns < state.slot(target.instrument, target.side, target.level).not_before_ns:
-        return Why.REFUSED
+    """One target before the core's own checks and the desk's rules: what is left of it.
+
+    Where it cannot be sent just now, a less aggressive order that rests in its slot stays: that is
+    no risk the rules would not allow, and a gap helps nobody.
+    """
     side = target.side
+    wanted, obstacle = target, _obstacle(state, orders, target, approved, now_ns)
+    if obstacle is not None:
+        resting = _less_aggressive(orders, target)
+        if resting is None:
+            return obstacle
+        target = replace(target, price=resting.price, size=resting.remaining, why=obstacle)
     nearest = min if side is Side.BUY else max
-    against = [t.price for t in approved if t.side is not side]
-    for order in orders:
-        if order.side is not side and order.working:
-            against += (order.price, order.want_price or order.price)
-    if against and (target.price - nearest(against)) * side.sign >= 0:
-        return Why.SELF_CROSS
     best = nearest([t.price for t in targets if t.side is not side], default=None)
     beside = _worst(orders, side, approved, besides=target.level)
     proposal = Proposal(target, view.position + beside * side.sign, best)
@@ -425,7 +427,37 @@ def _judge(
             size = market.instrument.snap_size(verdict.size)
             if size <= 0:
                 return verdict.why
+    if obstacle is not None and (size < target.size or wanted.size < target.size):
+        return obstacle  # it would have to shrink, and cannot be touched but by a cancel
     return target if size == target.size else replace(target, size=size)
+
+
+def _obstacle(
+    state: State, orders: list[Order], target: Target, approved: list[Approved], now_ns: Nanos
+) -> Why | None:
+    """Why a target cannot be sent at this moment, whatever the rules say."""
+    side = target.side
+    if now_ns < state.slot(target.instrument, side, target.level).not_before_ns:
+        return Why.REFUSED
+    against = [t.price for t in approved if t.side is not side]
+    for order in orders:
+        if order.side is not side and order.working:
+            against += (order.price, order.want_price or order.price)
+    nearest = min if side is Side.BUY else max
+    if against and (target.price - nearest(against)) * side.sign >= 0:
+        return Why.SELF_CROSS
+    return None
+
+
+def _less_aggressive(orders: list[Order], target: Target) -> Order | None:
+    """The live order in a target's slot, if it rests at its price or behind it."""
+    for order in orders:
+        if (order.side, order.level) == (target.side, target.level) and (
+            order.status is Status.LIVE and order.remaining
+        ):
+            behind = (target.price - order.price) * target.side.sign >= 0
+            return order if behind else None
+    return None
 
 
 def _worst(

@@ -383,19 +383,70 @@ def test_a_refusal_in_one_slot_does_not_hold_up_another() -> None:
 
 def test_self_cross_waits_for_the_other_side() -> None:
     bot = Bot.quoting()
-    old_bid, ask = bot.rest(*both_sides(bid=0.0200, ask=0.0230))
-    # The market jumped up: the new bid is where our ask still rests.
+    bid, ask = bot.rest(*both_sides(bid=0.0200, ask=0.0230))
+    # The market jumped up: the new bid is where our ask still rests. The old one stays meanwhile.
     bot.wants = [a_quote(BUY, 0.0235), a_quote(SELL, 0.0260)]
-    sent = bot.turn(bot.book(0.0225, 0.0270))
-    assert [a.label for a in amends(sent)] == [ask.label]
-    assert [c.label for c in cancels(sent)] == [old_bid.label]
-    assert places(sent) == []
+    (amend,) = bot.turn(bot.book(0.0225, 0.0270))
+    assert isinstance(amend, Amend)
+    assert amend.label == ask.label
     assert bot.market.why[BUY] is Why.SELF_CROSS
     # While the ask's amend is under way, it may still rest at its old price.
-    sent = bot.turn(bot.says_cancelled(old_bid), bot.book(0.0225, 0.0270))
-    assert places(sent) == []
+    assert bot.turn(bot.book(0.0225, 0.0270)) == []
+    (amend,) = amends(bot.turn(bot.says_open(ask), bot.book(0.0225, 0.0270)))
+    assert (amend.label, amend.price) == (bid.label, Decimal("0.0235"))
+
+
+def test_a_missing_bid_waits_for_our_ask_to_be_out_of_the_way() -> None:
+    bot = Bot.quoting()
+    (ask,) = bot.rest(a_quote(SELL, 0.0230))
+    bot.wants = [a_quote(BUY, 0.0235), a_quote(SELL, 0.0260)]
+    assert places(bot.turn(bot.book(0.0225, 0.0270))) == []
+    assert bot.market.why[BUY] is Why.SELF_CROSS
     (place,) = places(bot.turn(bot.says_open(ask), bot.book(0.0225, 0.0270)))
     assert (place.side, place.price) == (BUY, Decimal("0.0235"))
+
+
+def refused_to_move(bot: Bot, bid: float) -> Order:
+    """The bid rests at 0.0200, and the venue has just refused to move it to `bid`."""
+    order, _ask = bot.rest(*both_sides(bid=0.0200))
+    bot.wants = both_sides(bid=bid)
+    assert len(amends(bot.turn(bot.book()))) == 1
+    bot.turn(bot.refuses(order, ev.Request.AMEND, stands=True))
+    return order
+
+
+def test_an_order_that_could_not_be_improved_stays_where_it_is() -> None:
+    bot = Bot.quoting()
+    order = refused_to_move(bot, 0.0205)
+    assert bot.turn(bot.book()) == []
+    assert bot.market.why[BUY] is Why.REFUSED
+    (amend,) = amends(bot.wait(1.0))
+    assert (amend.label, amend.price) == (order.label, Decimal("0.0205"))
+
+
+def test_an_order_that_could_not_be_moved_away_is_cancelled() -> None:
+    bot = Bot.quoting()
+    order = refused_to_move(bot, 0.0195)
+    sent = cancels(bot.wait(0.1))
+    assert [c.label for c in sent] == [order.label]
+
+
+def test_an_order_that_could_not_be_improved_goes_where_it_would_break_a_limit() -> None:
+    rule = Says(ALLOW)
+    bot = Bot.quoting(rules=[rule])
+    order = refused_to_move(bot, 0.0205)
+    rule.verdict = Block(Why.MAX_POSITION)
+    assert [c.label for c in cancels(bot.turn(bot.book()))] == [order.label]
+
+
+def test_an_order_that_could_not_be_improved_goes_where_it_has_become_too_large() -> None:
+    bot = Bot.quoting()
+    order, _ask = bot.rest(*both_sides(bid=0.0200, size=3))
+    bot.wants = both_sides(bid=0.0205, size=3)
+    bot.turn(bot.book())
+    bot.turn(bot.refuses(order, ev.Request.AMEND, stands=True))
+    bot.wants = both_sides(bid=0.0205, size=1)
+    assert [c.label for c in cancels(bot.turn(bot.book()))] == [order.label]
 
 
 def test_bid_and_ask_of_one_strategy_never_meet() -> None:
