@@ -10,7 +10,16 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, ReserveLabels, SaveLatch, TakeBack
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Place,
+    ReserveLabels,
+    SaveLatch,
+    TakeBack,
+    VenueIntent,
+)
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.turn import Desk, turn
@@ -406,18 +415,19 @@ def test_a_missing_bid_waits_for_our_ask_to_be_out_of_the_way() -> None:
     assert (place.side, place.price) == (BUY, Decimal("0.0235"))
 
 
-def refused_to_move(bot: Bot, bid: float) -> Order:
-    """The bid rests at 0.0200, and the venue has just refused to move it to `bid`."""
+def refused_to_move(bot: Bot, bid: float) -> tuple[Order, list[VenueIntent]]:
+    """The bid rests at 0.0200, and the venue has just refused to move it to `bid`; and what the bot
+    did about it."""
     order, _ask = bot.rest(*both_sides(bid=0.0200))
     bot.wants = both_sides(bid=bid)
     assert len(amends(bot.turn(bot.book()))) == 1
-    bot.turn(bot.refuses(order, ev.Request.AMEND, stands=True))
-    return order
+    return order, bot.turn(bot.refuses(order, ev.Request.AMEND, stands=True))
 
 
 def test_an_order_that_could_not_be_improved_stays_where_it_is() -> None:
     bot = Bot.quoting()
-    order = refused_to_move(bot, 0.0205)
+    order, sent = refused_to_move(bot, 0.0205)
+    assert sent == []
     assert bot.turn(bot.book()) == []
     assert bot.market.why[BUY] is Why.REFUSED
     (amend,) = amends(bot.wait(1.0))
@@ -426,15 +436,14 @@ def test_an_order_that_could_not_be_improved_stays_where_it_is() -> None:
 
 def test_an_order_that_could_not_be_moved_away_is_cancelled() -> None:
     bot = Bot.quoting()
-    order = refused_to_move(bot, 0.0195)
-    sent = cancels(bot.wait(0.1))
-    assert [c.label for c in sent] == [order.label]
+    order, sent = refused_to_move(bot, 0.0195)
+    assert [c.label for c in cancels(sent)] == [order.label]
 
 
 def test_an_order_that_could_not_be_improved_goes_where_it_would_break_a_limit() -> None:
     rule = Says(ALLOW)
     bot = Bot.quoting(rules=[rule])
-    order = refused_to_move(bot, 0.0205)
+    order, _ = refused_to_move(bot, 0.0205)
     rule.verdict = Block(Why.MAX_POSITION)
     assert [c.label for c in cancels(bot.turn(bot.book()))] == [order.label]
 
