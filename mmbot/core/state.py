@@ -14,6 +14,7 @@ from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.controls import Controls
+<<<<<<< ours
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -24,6 +25,10 @@ from mmbot.core.intents import (
     VenueIntent,
     venue_of,
 )
+=======
+from mmbot.core.elsewhere import Elsewhere
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+>>>>>>> theirs
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened, Position
 from mmbot.core.latch import Latch
 from mmbot.core.order_to_volume import OrderToVolume
@@ -138,6 +143,8 @@ class Account:
     """Per currency, the first statement of this run."""
     doubtful: dict[InstrumentId, Decimal] = field(default_factory=dict)
     """Positions that disagreed with our fills in the last snapshot, and by how much."""
+    elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
+    """Per underlying, what the last snapshot shows on instruments that no desk trades."""
     detail: str = ""
 
 
@@ -304,6 +311,8 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
         case ev.OrderSeen():
             _order_seen(state, event, now_ns)
         case ev.Filled():
+            if event.fill.instrument not in state.markets:  # what is held elsewhere has changed
+                due(state.account_of(event.fill.instrument), now_ns + RESYNC_DELAY_NS)
             _filled(state, event.fill)
         case ev.Tick():
             _tick(state, now_ns)
@@ -725,6 +734,11 @@ def _absorb_positions(
         if gap and market.halted:
             doubtful[instrument.id] = gap
     account.doubtful = doubtful
+    account.elsewhere = {}
+    for stated in event.positions:
+        if stated.instrument not in state.markets and stated.terms is not None and stated.amount:
+            underlying = stated.terms.underlying
+            account.elsewhere.setdefault(underlying, Elsewhere()).add(stated.terms, stated.amount)
 
 
 def _adopt(state: State, stated: OpenOrder, now_ns: Nanos) -> Order:

@@ -323,9 +323,7 @@ def _view(
         worst_long=position + longs,
         worst_short=position - shorts,
         book_age_ns=age_ns,
-        desk=DeskView(
-            others_coin=state.worst_coin.get(market.instrument.underlying, ZERO) - market.worst_coin
-        ),
+        desk=DeskView(others_coin=_others_coin(state, market)),
     )
 
 
@@ -500,6 +498,17 @@ def _reckon(
     total = state.worst_coin.get(instrument.underlying, ZERO)
     state.worst_coin[instrument.underlying] = total + worst - market.worst_coin
     market.worst_coin = worst
+
+
+def _others_coin(state: State, market: Market) -> Decimal:
+    """Worst-case exposure on a market's underlying that is not its own, in coin."""
+    underlying = market.instrument.underlying
+    others = state.worst_coin.get(underlying, ZERO) - market.worst_coin
+    for account in state.accounts.values():
+        elsewhere = account.elsewhere.get(underlying)
+        if elsewhere is not None:
+            others += elsewhere.in_coin(_index(state, market))
+    return others
 
 
 def _index(state: State, market: Market) -> Decimal | None:

@@ -358,6 +358,8 @@ class HeldPosition:
     mark: Decimal | None = None
     funding: Decimal = ZERO
     """Funding of this session that is in equity but not in the balance yet."""
+    terms: Instrument | None = None
+    """Of an instrument that no desk trades: what is needed to reckon its exposure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,8 @@ class DeskView:
     """What one market must know of the others.
 
     `others_coin`: worst-case exposure of all other instruments on the same underlying, in coin
-    (sum over instruments of the larger absolute position if one side filled).
+    (sum over instruments of the larger absolute position if one side filled), with what the account
+    holds where no desk trades.
     """
 
     others_coin: Decimal

@@ -21,8 +21,9 @@ class MaxExposure:
 
     Every instrument counts as delta-one, in coin: an option contract by its size, an inverse
     perpetual by its US dollars over the index. Longs and shorts are added, not netted, and orders
-    count as if filled. What the other instruments leave of the limit is this one's room; reducing
-    is always allowed up to flat.
+    count as if filled. So do positions of the account that no desk trades, bought by hand for
+    instance. What all others leave of the limit is this one's room; reducing is always allowed up
+    to flat.
     """
 
     limit: Annotated[Decimal, Gt(0), doc("largest exposure per underlying, in coin")] = Decimal(100)

@@ -134,6 +134,8 @@ class DeribitVenue:
         self._instruments: dict[str, Instrument] = {}
         self._currencies: dict[InstrumentId, str] = {}
         self._known: set[str] = set()
+        self._terms: dict[str, Instrument] = {}
+        """Of everything listed, followed or not."""
         self._reload: asyncio.Task[None] | None = None
         self._told_ns: Nanos = 0
         """When the private channel last said something ..."""
@@ -341,7 +343,9 @@ class DeribitVenue:
     def _listed(self) -> list[Instrument]:
         listed = [instrument_of(m["info"], m["symbol"]) for m in self._client.markets.values()]
         self._known = {m["info"]["instrument_name"] for m in self._client.markets.values()}
-        return [instrument for instrument in listed if instrument is not None]
+        found = [instrument for instrument in listed if instrument is not None]
+        self._terms = {instrument.name: instrument for instrument in found}
+        return found
 
     def _on_late_reply(self, reply: Reply) -> None:
         """The answer came after we stopped waiting: still the venue's word about the order."""
@@ -465,7 +469,7 @@ class DeribitVenue:
             venue=NAME,
             asked_ns=asked_ns,
             orders=tuple(open_order_of(o) for o in stated),
-            positions=tuple(position_of(p) for p in positions),
+            positions=tuple(map(self._position, positions)),
             fills=tuple(fills),
             flows=tuple(flows),
             lookups=tuple(lookups),
@@ -479,6 +483,10 @@ class DeribitVenue:
                 for s in summaries["summaries"]
             ),
         )
+
+    def _position(self, stated: dict[str, Any]) -> HeldPosition:
+        name = stated["instrument_name"]
+        return position_of(stated, None if name in self._names else self._terms.get(name))
 
     async def _fills(self, since_ms: int) -> list[Fill]:
         currencies = sorted(dict.fromkeys(self._currencies.values()))
@@ -684,14 +692,18 @@ def fill_of(trade: dict[str, Any]) -> Fill:
     )
 
 
-def position_of(position: dict[str, Any]) -> HeldPosition:
-    """One entry of private/get_positions: signed size, USD for inverse futures, else coin."""
+def position_of(position: dict[str, Any], terms: Instrument | None = None) -> HeldPosition:
+    """One entry of private/get_positions: signed size, USD for inverse futures, else coin.
+
+    `terms`: of an instrument that is not followed.
+    """
     mark = position.get("mark_price")
     return HeldPosition(
         instrument=_id(position["instrument_name"]),
         amount=_decimal(position["size"]),
         mark=_decimal(mark) if mark else None,
         funding=_decimal(position.get("realized_funding") or 0),
+        terms=terms,
     )
 
 
