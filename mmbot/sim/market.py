@@ -12,7 +12,9 @@ Theory of operation
    streams named after the seed and its instrument.
 4. The latent prices, their news included, do not depend on what is watched or traded. Nor does
    funding: it accrues every second on every perpetual.
-5. At 08:00 UTC what expires is delivered at the mean of its index since 07:30, sessions are
+5. `crowd_steps` above 1 lets the crowd act in every so many steps only, its takers as often
+   altogether: cheaper where the weather matters more than the crowd's manners.
+6. At 08:00 UTC what expires is delivered at the mean of its index since 07:30, sessions are
    settled, and what the calendar and the price now ask for is listed. For `settlement_pause_ms`
    nobody trades.
 
@@ -262,7 +264,9 @@ class Market:
         preset: str | Preset = "normal",
         prices: Mapping[str, float] = START_PRICES,
         settlement_pause_ms: int = SETTLEMENT_PAUSE_MS,
+        crowd_steps: int = 1,
     ) -> None:
+        assert crowd_steps >= 1, "the crowd acts every step, or every few of them"
         self.exchange = exchange
         self.seed = seed
         self.flow_scale = flow_scale
@@ -272,6 +276,8 @@ class Market:
         path = replace(path, news_per_hour=path.news_per_hour * flow_scale)
         self.underlyings = Underlyings(seed, start_ms, prices, path)
         self.now_ms = start_ms
+        self._crowd_steps = crowd_steps
+        self._slices: dict[str, list[News]] = {}  # traded since the crowd last acted, by currency
         self._steps = 0
         self._crowds: dict[str, _Crowd] = {}
         self._marked: dict[str, Listing] = {}  # whatever was watched once: somebody may hold it
@@ -328,7 +334,9 @@ class Market:
                 )
                 for profile in MAKERS
             ],
-            NoiseTaker(Random(f"{stream}:{NOISE_ACCOUNT}"), rate * self.flow_scale),
+            NoiseTaker(
+                Random(f"{stream}:{NOISE_ACCOUNT}"), rate * self.flow_scale * self._crowd_steps
+            ),
             Sniper(),
             InformedTaker(Random(f"{stream}:{INFORMED_ACCOUNT}")),
         )
@@ -432,9 +440,13 @@ class Market:
                 self._mark(listing)
         if self.now_ms >= self._settles_ms:
             self._settle()
-        if self.now_ms >= self.exchange.settling_until_ms:
-            for crowd in self._crowds.values():
-                self._trade(crowd)
+        for currency, latent in self.underlyings.latents.items():
+            self._slices.setdefault(currency, []).extend(latent.slices)
+        if self._steps % self._crowd_steps == 0:
+            if self.now_ms >= self.exchange.settling_until_ms:
+                for crowd in self._crowds.values():
+                    self._trade(crowd)
+            self._slices.clear()
 
     def _second(self) -> None:
         """Funding accrues, and the averages of the half hour before settlement gather."""
@@ -489,7 +501,7 @@ class Market:
         exchange = self.exchange
         scene, activity = self._scene(crowd.listing)
         latent = self.underlyings[crowd.listing.underlying]
-        for news in latent.slices:
+        for news in self._slices[crowd.listing.underlying]:
             crowd.informed.act(exchange, scene, _gain(scene, latent, news))
         crowd.noise.act(exchange, scene, activity)
         if self.preset.flow.snipers:

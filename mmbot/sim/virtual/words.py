@@ -1,0 +1,193 @@
+"""The exchange's objects as the real adapter would report them to the core.
+
+Amounts and prices take the way they take on the wire, through a float's shortest text.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from mmbot.core import events as ev
+from mmbot.core.state import is_ours
+from mmbot.core.types import (
+    MS,
+    ZERO,
+    Fill,
+    Flow,
+    FlowKind,
+    Instrument,
+    InstrumentId,
+    Kind,
+    Label,
+    Liquidity,
+    OpenOrder,
+    Right,
+    Side,
+    TickStep,
+)
+from mmbot.core.why import Why
+from mmbot.sim import matching
+from mmbot.sim.ledger import Entry, EntryType
+from mmbot.sim.matching import Code, Listing, Order, OrderState, Refusal, UserTrade
+
+VENUE: Final = "deribit"
+TOO_MANY_REQUESTS: Final = 10028
+
+_SIDES: Final = {matching.Side.BUY: Side.BUY, matching.Side.SELL: Side.SELL}
+SIDES: Final = {Side.BUY: matching.Side.BUY, Side.SELL: matching.Side.SELL}
+_STATES: Final = {
+    OrderState.OPEN: ev.OrderState.OPEN,
+    OrderState.FILLED: ev.OrderState.FILLED,
+    OrderState.CANCELLED: ev.OrderState.CANCELLED,
+}
+_GONE: Final = (Code.ORDER_NOT_FOUND, Code.NOT_OPEN_ORDER)
+
+
+def id_of(name: str) -> InstrumentId:
+    """An instrument by the venue's name for it."""
+    return InstrumentId(f"{VENUE}:{name}")
+
+
+def name_of(instrument: InstrumentId) -> str:
+    """The venue's name of an instrument."""
+    return instrument.removeprefix(f"{VENUE}:")
+
+
+def instrument_of(listing: Listing) -> Instrument:
+    """The terms of an instrument as the adapter reads them."""
+    inverse_base = listing.underlying
+    quote = "USD" if listing.inverse else listing.settlement
+    is_perpetual = listing.kind is matching.Kind.PERPETUAL
+    return Instrument(
+        id=id_of(listing.name),
+        venue=VENUE,
+        name=listing.name,
+        symbol=f"{inverse_base}/{quote}:{listing.settlement}",
+        kind=Kind[listing.kind.name],
+        underlying=listing.underlying,
+        settlement=listing.settlement,
+        inverse=listing.inverse,
+        contract_size=listing.contract_size,
+        min_amount=listing.min_amount,
+        amount_step=listing.min_amount,
+        tick=listing.tick,
+        tick_steps=tuple(TickStep(above, tick) for above, tick in listing.tick_steps),
+        maker_fee=listing.maker_fee,
+        taker_fee=listing.taker_fee,
+        strike=listing.strike,
+        right=Right(listing.right.value) if listing.right is not None else None,
+        expiry_ns=None if is_perpetual else listing.expiry_ms * MS,
+    )
+
+
+def seen_of(order: Order, answers: ev.Request | None) -> ev.OrderSeen:
+    """The venue's statement about one order."""
+    return ev.OrderSeen(
+        venue=VENUE,
+        label=Label(order.label) if order.label else None,
+        order_id=order.order_id,
+        instrument=id_of(order.name),
+        side=_SIDES[order.side],
+        price=order.price,
+        amount=order.amount,
+        filled=order.filled,
+        state=_STATES[order.state],
+        venue_ms=order.updated_ms,
+        answers=answers,
+    )
+
+
+def open_order_of(order: Order) -> OpenOrder:
+    """An order as a list of open orders has it."""
+    return OpenOrder(
+        order_id=order.order_id,
+        label=Label(order.label) if order.label else None,
+        instrument=id_of(order.name),
+        side=_SIDES[order.side],
+        price=order.price,
+        amount=order.amount,
+        filled=order.filled,
+        venue_ms=order.updated_ms,
+    )
+
+
+def fill_of(made: UserTrade) -> Fill:
+    """An execution as the account sees it."""
+    public = made.public
+    return Fill(
+        trade_id=public.trade_id,
+        instrument=id_of(public.name),
+        side=_SIDES[made.side],
+        price=_travelled(public.price),
+        amount=_travelled(public.amount),
+        fee=_travelled(made.fee),
+        fee_currency=made.fee_currency,
+        liquidity=Liquidity.MAKER if made.is_maker else Liquidity.TAKER,
+        order_id=made.order_id,
+        label=Label(made.label) if made.label else None,
+        venue_ms=public.time_ms,
+        mark=_travelled(public.mark) if public.mark else None,
+        index=_travelled(public.index) if public.index else None,
+    )
+
+
+def flow_of(entry: Entry, instrument: Instrument) -> Flow | None:
+    """A row of the transaction log that moved money without a trade; None for any other."""
+    if entry.type is EntryType.TRADE:
+        return None
+    kind, price, money = FlowKind.DELIVERY, None, _travelled(entry.change)
+    if entry.type is EntryType.SETTLEMENT:
+        kind, money = FlowKind.FUNDING, _travelled(entry.interest_pl or ZERO)
+        if not money:
+            return None
+    else:
+        price = instrument.payoff(_travelled(entry.index))
+    return Flow(
+        ref=str(entry.id),
+        kind=kind,
+        instrument=instrument.id,
+        currency=entry.currency,
+        money=money,
+        venue_ms=entry.time_ms,
+        price=price,
+        fee=_travelled(entry.commission) if kind is FlowKind.DELIVERY else ZERO,
+        index=_travelled(entry.index) if entry.index else None,
+    )
+
+
+def refusal_of(
+    refusal: Refusal, label: Label, request: ev.Request
+) -> ev.RequestRefused | ev.OutcomeUnknown:
+    """An error answer to an order request: what it tells about the order, and what it leaves open.
+
+    A refused place left nothing behind. A refused amend or cancel left the order as it was, unless
+    the code says that it is gone, or the amend met the book.
+    """
+    stands: bool | None
+    if refusal.code is Code.TIMED_OUT:
+        return ev.OutcomeUnknown(label, request, Why.REPLY_LOST)
+    if refusal.code is Code.POST_ONLY_REJECT:
+        why, stands = Why.CROSSED_BOOK, None
+    elif refusal.code in _GONE:
+        why, stands = Why.ABSENT, None
+    else:
+        busy = refusal.code is Code.SETTLEMENT_IN_PROGRESS
+        why, stands = Why.VENUE_BUSY if busy else Why.REFUSED, True
+    if request is ev.Request.PLACE:
+        stands = False
+    detail = f"{refusal.code.number} {refusal.code.message}"
+    return ev.RequestRefused(label, request, why, detail, stands)
+
+
+def too_many(label: Label, request: ev.Request) -> ev.RequestRefused:
+    """The answer 10028: not carried out, and the session ends."""
+    detail = f"{TOO_MANY_REQUESTS} too_many_requests"
+    return ev.RequestRefused(label, request, Why.REFUSED, detail, request is not ev.Request.PLACE)
+
+
+def is_our_order(order: Order) -> bool:
+    """Whether an order at the venue carries a label of ours."""
+    return is_ours(Label(order.label))
+
+
+def _travelled(number: Decimal) -> Decimal:
+    return Decimal(repr(float(number)))
