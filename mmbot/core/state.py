@@ -14,7 +14,7 @@ from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.controls import Controls
-<<<<<<< ours
+from mmbot.core.elsewhere import Elsewhere
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -25,10 +25,6 @@ from mmbot.core.intents import (
     VenueIntent,
     venue_of,
 )
-=======
-from mmbot.core.elsewhere import Elsewhere
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
->>>>>>> theirs
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened, Position
 from mmbot.core.latch import Latch
 from mmbot.core.order_to_volume import OrderToVolume
