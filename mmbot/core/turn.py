@@ -405,7 +405,7 @@ def _judge(
         resting = _less_aggressive(orders, target)
         if resting is None:
             return obstacle
-        target = replace(target, price=resting.price, size=resting.remaining, why=obstacle)
+        target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
     nearest = min if side is Side.BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
     beside = _worst(orders, side, approved, besides=target.level)

@@ -23,6 +23,7 @@ class Why(Enum):
     MIN_SPREAD_CLAMP = "at minimum spread"
     COST_FLOOR_CLAMP = "at cost floor"
     TIGHT_MARKET = "tight: joining"
+    STAYS = "cannot move just now"
     # No quote
     SIDE_OFF = "side switched off"
     NO_BOOK = "no book yet"

@@ -70,6 +70,7 @@ _WANTED: Final = frozenset(
         Why.LEANING,
         Why.REFRESH,
         Why.MOVED,
+        Why.STAYS,
         Why.RATE_LIMITED,
         Why.NO_LABEL,
     }

@@ -398,7 +398,7 @@ def test_self_cross_waits_for_the_other_side() -> None:
     (amend,) = bot.turn(bot.book(0.0225, 0.0270))
     assert isinstance(amend, Amend)
     assert amend.label == ask.label
-    assert bot.market.why[BUY] is Why.SELF_CROSS
+    assert bot.market.why[BUY] is Why.STAYS
     # While the ask's amend is under way, it may still rest at its old price.
     assert bot.turn(bot.book(0.0225, 0.0270)) == []
     (amend,) = amends(bot.turn(bot.says_open(ask), bot.book(0.0225, 0.0270)))
@@ -429,7 +429,7 @@ def test_an_order_that_could_not_be_improved_stays_where_it_is() -> None:
     order, sent = refused_to_move(bot, 0.0205)
     assert sent == []
     assert bot.turn(bot.book()) == []
-    assert bot.market.why[BUY] is Why.REFUSED
+    assert bot.market.why[BUY] is Why.STAYS
     (amend,) = amends(bot.wait(1.0))
     assert (amend.label, amend.price) == (order.label, Decimal("0.0205"))
 
