@@ -67,6 +67,15 @@ async def test_a_key_that_is_not_the_venues_is_refused() -> None:
             await client.start([Socket.TRADING])
 
 
+async def test_a_rest_answer_that_means_nothing_is_a_network_error() -> None:
+    async with scripted_venue() as venue, client_of(venue) as (client, _):
+        venue.garble(3, "private/get_open_orders")
+        for _ in range(3):
+            with pytest.raises(ccxt.NetworkError, match="no message"):
+                await client.privateGetGetOpenOrders({})
+        assert (await client.privateGetGetOpenOrders({}))["result"] == []
+
+
 async def test_books_follow_the_venue_through_a_busy_market() -> None:
     async with (
         SimVenue(VenueOptions(seed=7, rules=UNLIMITED)) as venue,

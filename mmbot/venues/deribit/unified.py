@@ -4,6 +4,7 @@
 * Orders and trades: the label is the clientOrderId, fees are in the settlement currency, and the
   cost of an inverse option is amount x price in coin (ccxt divides, as for inverse futures).
 * Positions: a flat one has no side, and `contracts` counts contracts whatever the size's unit.
+* A REST answer that is no message is a NetworkError, where ccxt hands it on as text.
 * Open orders without a symbol are those of every currency, and fills are fetched to the last page.
 
 `amount_to_precision` keeps ccxt's meaning: it rounds down to the lot, for people who want a number
@@ -49,6 +50,25 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
 
     def describe(self) -> Any:
         return self.deep_extend(super().describe(), {"exceptions": _EXCEPTIONS})
+
+    def handle_errors(
+        self,
+        httpCode: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Any,
+        body: Any,
+        response: Any,
+        requestHeaders: Any,
+        requestBody: Any,
+    ) -> None:
+        """ccxt's look at every REST answer. An HTTP error without a message is left to it."""
+        if not isinstance(response, dict) and str(httpCode) not in self.httpExceptions:
+            raise ExchangeNotAvailable(f"{self.id} {method} {url}: the answer is no message")
+        super().handle_errors(
+            httpCode, reason, url, method, headers, body, response, requestHeaders, requestBody
+        )
 
     def price_to_precision(self, symbol: str, price: Any) -> str | None:
         """`price` at the nearest tick that holds there, as text without exponent.
