@@ -33,7 +33,8 @@ async def agreed(bot: Live) -> None:
 
 def hit(bot: Live, side: Side, amount: str, name: str = CALL) -> None:
     """Another account trades through the best price on that side."""
-    bot.venue.exchange.open_account("taker", {"ETH": Decimal(1000)})
+    if "taker" not in bot.venue.exchange.accounts:
+        bot.venue.exchange.open_account("taker", {"ETH": Decimal(1000)})
     wish = NewOrder(name=name, side=side, amount=Decimal(amount), type=OrderType.MARKET)
     placed = bot.venue.exchange.place("taker", wish, bot.venue.now_ms())
     assert isinstance(placed, Placed), placed
