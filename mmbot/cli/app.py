@@ -26,6 +26,7 @@ from mmbot.cli import (
     sim,
     status,
     strategies,
+    tape,
 )
 from mmbot.errors import ExitCode, MmbotError
 
@@ -53,6 +54,7 @@ app.add_typer(fills.app, name="fills")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(control.app, name="set")
 app.add_typer(sim.app, name="sim")
+app.add_typer(tape.app, name="tape")
 
 
 def _print_version(wanted: bool) -> None:

@@ -69,9 +69,10 @@ class Replay:
     def turns(self) -> Iterator[Again]:
         """Every turn of the file, taken again. Raises ValueError for one that cannot be read."""
         for recorded in self._tape.turns():
-            yield self._again(recorded)
+            yield self.take(recorded)
 
-    def _again(self, recorded: Turn) -> Again:
+    def take(self, recorded: Turn) -> Again:
+        """The next turn. Raises ValueError where it cannot be read."""
         state = self.state
         events = events_of(recorded.events)
         self._trade_what_is_listed(events)
