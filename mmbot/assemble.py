@@ -10,7 +10,7 @@ import secrets
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -73,6 +73,13 @@ class Engine:
     instruments: list[Instrument]
     desk: TradingDesk
     tape: Recorder | None = None
+    ended: str = ""
+    """Why the run ended, for people; empty while it runs."""
+
+    def frame(self) -> StatusFrame:
+        """How things stand."""
+        state, mode = self.runner.state, self.config.desk.mode.value
+        return status_frame(state, mode, self.venue.name, self.clock.now_ns(), self.ended)
 
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
@@ -92,6 +99,7 @@ class Engine:
         """Close every connection, then write what is left and give up the lease."""
         await self.venue.close()
         self.runner.flush()
+        self.keeper.publish(self.frame())
         if not await asyncio.to_thread(self.keeper.writer.close, exit_code, CLOSE_DEADLINE_S):
             _log.error("the store did not take everything: %s", self.keeper.writer.problem)
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
@@ -105,16 +113,19 @@ async def run_quote(
 
     Raises MmbotError for everything a person can cause or cure.
     """
-    leave = asyncio.Event()
-    _leave_on_signals(leave)
-    engine = await _unless(leave, assemble(config, Clock()))
+    leave = _Leave()
+    leave.on_signals()
+    engine = await _unless(leave.asked, assemble(config, Clock()))
     exit_code = ExitCode.BUG
     try:
         said = await _quote(engine, leave, on_status)
         exit_code = said.exit_code
         return said
     except MmbotError as error:
-        exit_code = error.exit_code
+        exit_code, engine.ended = error.exit_code, str(error)
+        raise
+    except Exception as error:
+        engine.ended = f"{type(error).__name__}: {error}"
         raise
     finally:
         await engine.close(exit_code)
@@ -178,7 +189,7 @@ async def assemble(config: Config, clock: Clock) -> Engine:
 
 
 async def _quote(
-    engine: Engine, leave: asyncio.Event, on_status: Callable[[StatusFrame], None] | None
+    engine: Engine, leave: "_Leave", on_status: Callable[[StatusFrame], None] | None
 ) -> Summary:
     runner, clock, venue = engine.runner, engine.clock, engine.venue
     mode = engine.config.desk.mode.value
@@ -191,10 +202,11 @@ async def _quote(
     if on_status is not None:
         chores.append(asyncio.ensure_future(_frames(engine, on_status)))
     try:
-        await runner.run(leave, engine.config.desk.duration_s)
+        await runner.run(leave.asked, engine.config.desk.duration_s)
         holder = runner.state.lease_lost
         if holder:
             raise Refused(f"run {holder} has taken this account over: nothing was sent any more")
+        engine.ended = "turns kept failing" if runner.broken else leave.why or "its time was up"
         left = await runner.stop(Why.USER)
     finally:
         for chore in chores:
@@ -206,7 +218,7 @@ async def _quote(
         _log.error("still open: %s %s", order.label, order.instrument)
     open_orders = None if left is None else len(left)
     if on_status is not None:
-        on_status(status_frame(runner.state, mode, venue.name, clock.now_ns()))
+        on_status(engine.frame())
     return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders)
 
 
@@ -339,15 +351,25 @@ def trading_desk(config: Config, venue: str) -> TradingDesk:
     )
 
 
-def _leave_on_signals(leave: asyncio.Event) -> None:
-    def asked() -> None:
-        if leave.is_set():
-            _log.warning("already leaving: orders are being cancelled, this takes a moment")
-        leave.set()
+@dataclass(slots=True)
+class _Leave:
+    """Whether somebody wants us to leave, and by what."""
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    why: str = ""
+
+    def on_signals(self) -> None:
+        """Ctrl+C and `kill` mean it."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._ask, "Ctrl+C")
+        loop.add_signal_handler(signal.SIGTERM, self._ask, "SIGTERM")
+
+    def _ask(self, why: str) -> None:
+        if self.asked.is_set():
+            _log.warning("already leaving: orders are being cancelled, this takes a moment")
+            return
+        self.why = why
+        self.asked.set()
 
 
 def _trip_on_signal(runner: Runner) -> None:
@@ -366,16 +388,12 @@ async def _statistics(engine: Engine) -> None:
 
 async def _heartbeat(engine: Engine) -> None:
     """Tell other processes, through the store, that we live and how things stand."""
-    mode = engine.config.desk.mode.value
     while True:
-        now_ns = engine.clock.now_ns()
-        engine.keeper.publish(status_frame(engine.runner.state, mode, engine.venue.name, now_ns))
+        engine.keeper.publish(engine.frame())
         await engine.clock.sleep(HEARTBEAT_S)
 
 
 async def _frames(engine: Engine, on_status: Callable[[StatusFrame], None]) -> None:
-    mode = engine.config.desk.mode.value
     while True:
-        now_ns = engine.clock.now_ns()
-        on_status(status_frame(engine.runner.state, mode, engine.venue.name, now_ns))
+        on_status(engine.frame())
         await engine.clock.sleep(FRAME_EVERY_S)

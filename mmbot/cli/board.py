@@ -79,6 +79,8 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
     yield from _warnings(engine)
     if frame is None:
         return
+    if engine.state is EngineState.STOPPED and frame.ended:
+        yield Text(f" ran {cells.duration(engine.uptime_s)}; ended: {frame.ended}")
     if frame.controls and engine.state.up:
         yield cells.controls(frame.controls)
     yield _money(frame)
@@ -88,6 +90,9 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
         yield _equity(frame)
     if frame.foreign:
         yield _foreign(frame)
+    if frame.elsewhere:
+        coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
+        yield Text(f" held where nothing is quoted: {coins} (counts in max_exposure)", "yellow")
     if engine.state is not EngineState.STOPPED:
         yield _table(frame.rows, width)
     elif held := [row for row in frame.rows if row.position]:

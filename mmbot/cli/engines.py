@@ -169,8 +169,11 @@ def _frame(row: EngineRow) -> StatusFrame | None:
 def _now(frame: StatusFrame, state: EngineState, run: RunRow, silent_s: float) -> StatusFrame:
     """What was said that long ago, as it must be read now."""
     rows = tuple(_older(row, silent_s) for row in frame.rows)
-    if state is EngineState.STOPPED and run.exit_code == ExitCode.OK:
-        rows = tuple(map(_without_orders, rows))  # proved when it stopped, after its last word
+    if state is EngineState.STOPPED:
+        rows = tuple(map(_without_market, rows))
+        if run.exit_code == ExitCode.OK:
+            rows = tuple(map(_without_orders, rows))  # proved when it stopped
+        frame = replace(frame, link="stopped", controls=())
     if not state.up:
         return replace(frame, rows=rows, market_up=False, trading_up=False, link_ok=False)
     return replace(frame, rows=rows)
@@ -182,6 +185,11 @@ def _older(row: InstrumentRow, by_s: float) -> InstrumentRow:
         age_s=None if row.age_s is None else row.age_s + by_s,
         last_fill_s=None if row.last_fill_s is None else row.last_fill_s + by_s,
     )
+
+
+def _without_market(row: InstrumentRow) -> InstrumentRow:
+    """What the market was then is nobody's business now; what is held is valued at the mark."""
+    return replace(row, market_bid=None, market_ask=None, fair=None, age_s=None, quotes=())
 
 
 def _without_orders(row: InstrumentRow) -> InstrumentRow:

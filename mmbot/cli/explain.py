@@ -41,7 +41,7 @@ def explain(
         raise ConfigError(_unknown(instrument, said))
     # Engines of the past have their last words on file too: they count where nobody lives.
     newest = min(found, key=lambda one: one.age_s)
-    shown = [one for one in found if one.age_s <= STALE_S] or [newest]
+    shown = [one for one in found if one.age_s <= STALE_S and one.stopped_s is None] or [newest]
     if json:
         print_json([_object(one) for one in shown])
         return
@@ -56,6 +56,8 @@ class _Said:
     frame: Mapping[str, Any]
     row: Mapping[str, Any]
     age_s: float
+    stopped_s: float | None
+    """Since the engine stopped; None while it has not said so."""
 
 
 def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
@@ -70,7 +72,10 @@ def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
             if only not in (None, engine.run.seat.mode):
                 continue
             for row in engine.status["rows"]:
-                yield _Said(engine.status, row, max(0.0, (now_ns - engine.status_ns) / 1e9))
+                age_s = max(0.0, (now_ns - engine.status_ns) / 1e9)
+                stopped_ns = engine.run.stopped_ns
+                stopped_s = None if stopped_ns is None else max(0.0, (now_ns - stopped_ns) / 1e9)
+                yield _Said(engine.status, row, age_s, stopped_s)
 
 
 def _unknown(instrument: str, said: list[_Said]) -> str:
@@ -92,7 +97,13 @@ def _show(one: _Said) -> None:
         f"{frame['mode'].upper()} {frame['venue']} {row['instrument']}, run {frame['run_id']}, "
         f"{one.age_s:.1f} s ago"
     )
-    if one.age_s > STALE_S:
+    if one.stopped_s is not None:
+        print(
+            f"mmbot: this engine stopped {one.stopped_s:.0f} s ago "
+            f"({frame.get('ended') or 'it did not say why'}): it quotes nothing any more",
+            file=sys.stderr,
+        )
+    elif one.age_s > STALE_S:
         print(
             f"mmbot: these are the last words of an engine that has been silent for "
             f"{one.age_s:.0f} s",
@@ -148,4 +159,5 @@ def _text(value: object) -> str:
 
 def _object(one: _Said) -> dict[str, Any]:
     keys = ("mode", "venue", "run_id")
-    return {key: one.frame[key] for key in keys} | {"age_s": one.age_s} | dict(one.row)
+    age = {"age_s": one.age_s, "stopped": one.stopped_s is not None}
+    return {key: one.frame[key] for key in keys} | age | dict(one.row)

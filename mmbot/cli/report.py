@@ -22,8 +22,10 @@ from mmbot.core.why import Why
 DOLLARS = ("USD", "USDC", "USDT")
 
 
-def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFrame:
-    """The desk at this moment."""
+def status_frame(
+    state: State, mode: str, venue: str, now_ns: Nanos, ended: str = ""
+) -> StatusFrame:
+    """The desk at this moment. `ended`: why the run is over; empty while it is not."""
     account = state.account(venue)
     budget = account.budget
     link, link_ok = _link(state, venue)
@@ -59,6 +61,8 @@ def status_frame(state: State, mode: str, venue: str, now_ns: Nanos) -> StatusFr
             for order in account.foreign.values()
         ),
         controls=_controls(state, now_ns),
+        ended=ended,
+        elsewhere=_elsewhere(state, account),
     )
 
 
@@ -171,6 +175,15 @@ def _equity_usd(state: State, account: Account) -> float | None:
             return None
         total += float(held.equity) * (rate or 0.0)
     return total if account.equity else None
+
+
+def _elsewhere(state: State, account: Account) -> dict[str, float]:
+    index = {m.instrument.underlying: m.index for m in state.markets.values() if m.index > 0}
+    return {
+        coin: float(held.in_coin(to_decimal(index[coin]) if coin in index else None))
+        for coin, held in account.elsewhere.items()
+        if coin in {market.instrument.underlying for market in state.markets.values()}
+    }
 
 
 def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:

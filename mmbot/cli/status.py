@@ -90,6 +90,7 @@ def _print_json(places: "Sequence[Location]", now_ns: "Nanos") -> None:
 
 def _object(engine: "Engine") -> dict[str, Any]:
     """One engine. `null` where it is not known; moments are UTC, ages in seconds."""
+    from mmbot.cli.engines import EngineState
     from mmbot.core.state import base36
     from mmbot.store.moments import moment
 
@@ -107,6 +108,7 @@ def _object(engine: "Engine") -> dict[str, Any]:
         "started": moment(run.started_ns),
         "uptime_s": engine.uptime_s,
         "exit_code": run.exit_code,
+        "ended": (frame.ended or None) if frame and engine.state is EngineState.STOPPED else None,
         "heartbeat_age_s": engine.heartbeat_age_s,
         "latch": {
             "tripped": engine.tripped,
@@ -129,6 +131,7 @@ def _object(engine: "Engine") -> dict[str, Any]:
         "instruments": [_instrument(row) for row in frame.rows] if frame else [],
         "open_orders": sum(row.open_orders for row in frame.rows) if frame else None,
         "foreign": frame.foreign if frame else [],
+        "elsewhere_coin": frame.elsewhere if frame else {},
         "controls": frame.controls if frame and engine.state.up else [],
         "fills": frame and frame.fills,
         "pnl": frame and frame.pnl,

@@ -12,13 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from mmbot.cli.frame import QuoteRow
 from mmbot.cli.report import status_frame
 from mmbot.core.why import Why
 from mmbot.registry import BUILT_IN, Family
 from mmbot.sim.wire.server import VenueOptions
-from mmbot.store import latch
+from mmbot.store import latch, schema
+from mmbot.store.database import open_store
 from mmbot.store.records import Seat, StatusPublished
 from tests.cli.inprocess import Mmbot
 from tests.cli.terminal import MMBOT
@@ -67,7 +69,7 @@ BID = QuoteRow(
 
 
 def publish(home: Path, quotes: tuple[QuoteRow, ...], age_s: float = 0.0) -> None:
-    """An engine says this of its one instrument."""
+    """An engine says this of its one instrument, and has not stopped since."""
     row = replace(
         a_row(),
         quotes=quotes,
@@ -81,6 +83,8 @@ def publish(home: Path, quotes: tuple[QuoteRow, ...], age_s: float = 0.0) -> Non
             assert engine.writer.put(StatusPublished(a_frame(row), at_ns))
 
     asyncio.run(said())
+    with open_store(a_location(home)).transaction() as connection:
+        connection.execute(update(schema.runs).values(stopped_ns=None, exit_code=None))
 
 
 def clock_ns() -> int:

@@ -208,3 +208,36 @@ def test_ended_worlds_do_not_fill_the_screen() -> None:
     assert "sim-4" not in shown
     assert "4 earlier simulated engines: --json shows all" in shown
     assert len(json.loads(asyncio.run(mmbot("status", "--json")).out)["engines"]) == 5
+
+
+async def test_what_is_left_of_an_engine_that_ended_is_its_last_state(home: Path) -> None:
+    async with SimVenue(QUIET) as venue, an_engine(venue, home) as engine:
+        await state_is("running")
+        assert await ended(engine) == 0
+        said = await state_is("stopped")
+        assert (said["exit_code"], said["ended"]) == (0, "SIGTERM")
+        assert said["open_orders"] == 0
+        assert isinstance(said["pnl"], dict)
+        link, rows = said["link"], said["instruments"]
+        assert isinstance(link, dict)
+        assert isinstance(rows, list)
+        assert (link["text"], link["ok"]) == ("stopped", False)
+        for row in rows:
+            live = ("bid", "ask", "our_bid", "our_ask", "fair", "age_s")
+            assert {row[key] for key in live} == {None}
+            assert (row["open_orders"], row["position"]) == (0, 0)
+        page = (await mmbot("status", "--once")).out
+        assert "exit code 0" in page
+        assert "ended: SIGTERM" in page
+        asked = await mmbot("explain", "ETH-6JUN25-2800-C")
+        assert "stopped" in asked.err
+        assert "(SIGTERM): it quotes nothing any more" in asked.err
+        assert "rests" not in asked.out
+
+
+async def test_an_end_by_the_clock_says_so(home: Path) -> None:
+    async with SimVenue(QUIET) as venue:
+        at = ("quote", "--symbols", "ETH-PERPETUAL", "--sim-url", venue.rest_url)
+        assert (await mmbot(*at, "--duration", "1", "--json")).code == 0
+        assert (await state_is("stopped"))["ended"] == "its time was up"
+        assert "ended: its time was up" in (await mmbot("status", "--once")).out
