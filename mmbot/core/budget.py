@@ -76,6 +76,7 @@ class Budget:
         self.level -= 1.0
         self.in_flight[about] = None
 
-    def answered(self, about: Label) -> None:
-        """The venue has counted it by now (or nobody will ever tell)."""
+    def answered(self, about: Label, now_ns: Nanos) -> None:
+        """The venue has counted it by now (or nobody will ever tell), perhaps not before."""
+        self.refill(now_ns)
         self.in_flight.pop(about, None)

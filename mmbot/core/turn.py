@@ -19,7 +19,8 @@ Theory of operation
 The function is pure: same state, events, time and desks give the same intents.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from math import exp, inf
@@ -528,11 +529,11 @@ def _recover(state: State, now_ns: Nanos) -> None:
     """Tokens come back; where there is one to spend, markets that went without get their turn."""
     for account in state.accounts.values():
         budget = account.budget
+        budget.refill(now_ns)
         for label in list(budget.in_flight):
             order = state.orders.by_label.get(label)
             if order is None or order.status not in IN_FLIGHT:
-                budget.answered(label)
-        budget.refill(now_ns)
+                budget.answered(label, now_ns)
         if account.shed and budget.affords():
             state.dirty = account.shed | state.dirty
             account.shed = {}
@@ -542,66 +543,83 @@ def _swept(state: State, actions: list[Action], now_ns: Nanos) -> list[Action]:
     """Many single cancels become few sweeping ones: leaving or tripped, or where the budget has
     not enough for each. Foreign orders are spared.
 
-    The sweep stands in the place of its first cancel; the others' orders are named in it.
+    Short of budget, whole instruments are swept where that saves requests, and only if that does
+    not do either, all there is. The sweep stands in the place of its first cancel; the others'
+    orders are named in it.
     """
     if state.withdraw_ns and len(actions) >= SWEEP_FROM:
-        return _gathered(state, actions)
+        return _gathered(state, actions, None)
     for account in state.accounts.values():
         here = [a for a in actions if a.instrument.startswith(account.venue + ":")]
         cancels = [action for action in here if action.request is ev.Request.CANCEL]
-        if cancels and account.trading_up and account.budget.short_for(len(cancels)):
-            account.shed |= dict.fromkeys(a.instrument for a in here if a.target is not None)
-            actions = [action for action in actions if action not in here]
-            actions += _gathered(state, cancels + _swept_along(state, account, cancels, now_ns))
+        if not cancels or not account.trading_up or not account.budget.short_for(len(cancels)):
+            continue
+        counts = Counter(action.instrument for action in cancels)
+        saving = {instrument for instrument, count in counts.items() if count > 1}
+        sweeps = cancels + _along(state, account, cancels, saving, now_ns)
+        gathered = _gathered(state, sweeps, saving)
+        if account.budget.short_for(len(gathered)) and not account.foreign:
+            sweeps = cancels + _along(state, account, cancels, None, now_ns)
+            gathered = _gathered(state, sweeps, None)
+        account.shed |= dict.fromkeys(a.instrument for a in here if a.target is not None)
+        actions = [action for action in actions if action not in here] + gathered
     return actions
 
 
-def _swept_along(
-    state: State, account: Account, cancels: list[Action], now_ns: Nanos
+def _along(
+    state: State,
+    account: Account,
+    cancels: list[Action],
+    instruments: Container[InstrumentId] | None,
+    now_ns: Nanos,
 ) -> list[Action]:
-    """Cancels of what a sweep takes along though it might stay: it is placed again later."""
+    """Cancels of what sweeps of these instruments (None: of all) take along though it might stay:
+    it is placed again later."""
     asked = {action.order.label for action in cancels if action.order is not None}
-    touched = {action.instrument for action in cancels if _sweepable(account, action.instrument)}
     along = [
         Action(ev.Request.CANCEL, order.instrument, order, None, Why.RATE_LIMITED)
         for order in state.orders.all()
         if order.status is Status.LIVE
         and order.label not in asked
-        and (order.instrument in touched if account.foreign else _is_on(account, order))
+        and order.instrument.startswith(account.venue + ":")
+        and (
+            instruments is None
+            or (order.instrument in instruments and _sweepable(account, order.instrument))
+        )
     ]
     return [action for action in along if _may_cancel(state, action, now_ns)]
-
-
-def _is_on(account: Account, order: Order) -> bool:
-    return order.instrument.startswith(account.venue + ":")
 
 
 def _sweepable(account: Account, instrument: InstrumentId) -> bool:
     return all(order.instrument != instrument for order in account.foreign.values())
 
 
-def _gathered(state: State, cancels: list[Action]) -> list[Action]:
-    """Single cancels as sweeps of a whole venue, or of whole instruments where foreign orders rest
-    on others."""
-    swept: list[Action] = []
+def _gathered(
+    state: State, cancels: list[Action], instruments: Container[InstrumentId] | None
+) -> list[Action]:
+    """Single cancels as sweeps of these instruments (None: of a whole venue, or of every instrument
+    where foreign orders rest on others). Where foreign orders rest they stay single."""
+    gathered: list[Action] = []
     whole: dict[str, Sweep] = {}
     for action in cancels:
         order = action.order
         assert order is not None, "only cancels can be gathered"
         account = state.account_of(order.instrument)
-        if not account.foreign:
+        if instruments is None and not account.foreign:
             key, instrument = account.venue, None
-        elif _sweepable(account, order.instrument):
+        elif (instruments is None or order.instrument in instruments) and _sweepable(
+            account, order.instrument
+        ):
             key, instrument = order.instrument, order.instrument
         else:
-            swept.append(action)
+            gathered.append(action)
             continue
         sweep = whole.get(key)
         if sweep is None:
             sweep = whole[key] = Sweep(account.venue, instrument, [])
-            swept.append(replace(action, sweep=sweep))
+            gathered.append(replace(action, sweep=sweep))
         sweep.labels.append(order.label)
-    return swept
+    return gathered
 
 
 def _spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:

@@ -680,7 +680,7 @@ def test_a_side_that_reduces_a_position_is_quoted_first() -> None:
     assert [p.side for p in places(bot.turn(bot.book()))] == [SELL, BUY]
 
 
-def test_cancels_for_which_the_budget_is_too_short_become_one_sweep() -> None:
+def test_cancels_for_which_the_budget_is_too_short_become_a_sweep_of_their_instrument() -> None:
     bot = Bot.quoting()
     orders = resting_three(bot)
     drain(bot)
@@ -688,10 +688,45 @@ def test_cancels_for_which_the_budget_is_too_short_become_one_sweep() -> None:
     bot.wants = [a_quote(BUY, 0.0200)]
     (sweep,) = bot.turn(bot.book(), after_s=0.001)
     assert isinstance(sweep, CancelAll)
+    assert sweep.instrument == bot.instrument.id
     assert sorted(sweep.labels) == sorted(o.label for o in orders)  # the first one goes along
     assert [o.status for o in orders] == [Status.CANCELING] * 3
     bot.turn(*(bot.says_cancelled(order) for order in orders))
     assert [p.price for p in places(bot.wait(2.0))] == [Decimal("0.0200")]
+
+
+def test_where_sweeping_instruments_is_not_enough_everything_goes() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = both_sides()
+    bot.turn(bot.book(), bot.book(instrument=put))
+    bot.acknowledge()
+    bot.turn(bot.book(instrument=put))
+    bot.account.budget.level = 2.5
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = [a_quote(BUY, 0.0200)]
+    (sweep,) = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
+    assert isinstance(sweep, CancelAll)
+    assert (sweep.instrument, len(sweep.labels)) == (None, 4)
+    assert bot.account.budget.affords(cancel=True), "for whatever comes next"
+
+
+def test_a_single_cancel_does_not_take_along_what_rests_beside_it() -> None:
+    call, put = an_option(), PUT
+    bot = Bot.quoting(call, put)
+    bot.turn(bot.book(instrument=put))
+    for instrument in (call, put):
+        bot.puppet.wants[instrument.id] = both_sides()
+    bot.turn(bot.book(), bot.book(instrument=put))
+    bot.acknowledge()
+    bot.turn(bot.book(instrument=put))
+    bot.account.budget.level = 3.5
+    bot.puppet.wants = {call.id: [], put.id: [a_quote(BUY, 0.0200)]}
+    sent = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
+    assert [(s.instrument, len(s.labels)) for s in sweeps(sent)] == [(call.id, 2)]
+    assert [c.instrument for c in cancels(sent)] == [put.id]
 
 
 def test_a_sweep_for_want_of_budget_spares_foreign_orders_and_other_instruments() -> None:
