@@ -1,0 +1,1 @@
+"""Millions of messages through the real client and engine: nothing may grow."""
