@@ -34,7 +34,7 @@ COLUMNS: Columns = {
     "mode": (str, "live, testnet, paper or sim"),
     "venue": (str, "the exchange"),
     "account": (str, "the account there"),
-    "kind": (str, "trade, fee, funding, delivery or transfer"),
+    "kind": (str, "trade, fee, settlement, funding, delivery or transfer"),
     "instrument": (str, "the venue's name of it; none for transfers"),
     "side": (str, "of a trade: buy or sell"),
     "price": (Decimal, "of a trade or a delivery, in the instrument's quote unit"),
@@ -43,6 +43,7 @@ COLUMNS: Columns = {
     "currency": (str, "of the money"),
     "index": (Decimal, "USD per unit of the currency at that moment, where known"),
     "usd": (Decimal, "money x index, to the cent's hundredth"),
+    "realized": (Decimal, "of a perpetual's or future's trade or delivery: its profit, see above"),
     "ref": (str, "the venue's id of the trade or the log entry"),
     "run": (str, "the run that booked it"),
 }
@@ -51,13 +52,14 @@ _CENTS = Decimal("0.0001")
 
 _MANUAL = "\n".join(
     [
-        "Write every trade, fee, funding, delivery and transfer as a table, oldest first.",
+        "Write every trade, fee, settlement, funding, delivery and transfer as a table, oldest "
+        "first.",
         "",
-        "Money of an option's trade is its premium; of a perpetual's or a future's, the profit it "
-        "realized, which the venue's daily settlements pay out. A delivery's money is the payoff "
-        "of an option, or the profit a future realized. Fees are lines of their own, as charged. "
-        "So the money of an account adds up to the change of its balance once everything is "
-        "settled. USD is at the index of that moment. The columns:",
+        "Money is what the venue moved at that moment, so that the lines of a currency add up to "
+        "the change of the balance there. An option's trade moves its premium and its delivery the "
+        "payoff. A perpetual's or a future's trade moves nothing but its fee: what it realized is "
+        "told beside it, and is paid by the next settlement (08:00 UTC) or the delivery. Fees are "
+        "lines of their own, as charged. USD is at the index of that moment. The columns:",
         "",
         "\b",  # keeps the lines below as they are
         *(f"{name:<11} {doc}" for name, (_, doc) in COLUMNS.items()),
@@ -116,6 +118,7 @@ class _Line:
     money: Decimal
     currency: str
     index: Decimal | None
+    realized: Decimal | None = None
     ref: str
     run: int
 
@@ -140,12 +143,13 @@ def _lines(account: "AccountPast", asked: "Wanted") -> Iterator[_Line]:
 
 
 def _of_instrument(past: "Past") -> Iterator[_Line]:
-    """Replayed, because what a future's trade realizes depends on what was held."""
+    """Replayed, because what a trade realizes depends on what was held."""
     from mmbot.core.inventory import Position
     from mmbot.core.types import ZERO, FlowKind, Kind
     from mmbot.research.history import OPENING, steps, take
 
     instrument, position = past.instrument, Position(past.instrument)
+    option = instrument.kind is Kind.OPTION
     for step in steps(past):
         held, realized = position.amount, position.realized
         take(position, step)
@@ -161,7 +165,8 @@ def _of_instrument(past: "Past") -> Iterator[_Line]:
                 side=fill.side.value,
                 price=fill.price,
                 amount=change,
-                money=premium if instrument.kind is Kind.OPTION else profit,
+                money=premium if option else ZERO,
+                realized=None if option else profit,
                 currency=instrument.settlement,
                 index=_usd_per(instrument.settlement, fill.index),
                 ref=fill.trade_id,
@@ -174,12 +179,10 @@ def _of_instrument(past: "Past") -> Iterator[_Line]:
         elif step.entry is not None and step.entry.kind != OPENING:
             entry = step.entry
             delivered = entry.kind == FlowKind.DELIVERY.value
-            money = entry.money
-            if delivered:
+            money = entry.money + entry.fee
+            if delivered and option:
                 assert entry.price is not None, f"delivery {entry.ref} without a price"
-                money = profit
-                if instrument.kind is Kind.OPTION:
-                    money = instrument.value(held, entry.price) if held else ZERO
+                money = instrument.value(held, entry.price) if held else ZERO
             flow = _Line(
                 ms=step.ms,
                 kind=entry.kind,
@@ -189,6 +192,7 @@ def _of_instrument(past: "Past") -> Iterator[_Line]:
                 money=money,
                 currency=entry.currency,
                 index=_usd_per(entry.currency, entry.index),
+                realized=profit if delivered and not option else None,
                 ref=entry.ref,
                 run=step.run,
             )
@@ -244,6 +248,7 @@ def _row(account: "AccountPast", line: _Line) -> Row:
         line.currency,
         line.index,
         usd,
+        line.realized,
         line.ref,
         base36(line.run),
     )

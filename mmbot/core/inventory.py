@@ -111,7 +111,10 @@ class Position:
         self.last_fill_ms = fill.venue_ms
 
     def flow(self, flow: Flow) -> None:
-        """Funding settled, or the instrument delivered: all of it traded at its payoff."""
+        """Funding settled, or the instrument delivered: all of it traded at its payoff.
+
+        A settlement pays out what is in the profit already, so it changes nothing here.
+        """
         if flow.kind is FlowKind.FUNDING:
             self.cash += flow.money
             self.funding += flow.money

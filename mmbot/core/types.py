@@ -307,6 +307,7 @@ class FlowKind(Enum):
     """What moved money on the account other than a trade."""
 
     FUNDING = "funding"
+    SETTLEMENT = "settlement"
     DELIVERY = "delivery"
     TRANSFER = "transfer"
 
@@ -315,9 +316,11 @@ class FlowKind(Enum):
 class Flow:
     """Money that moved without a trade; `ref` is unique per venue and account.
 
-    Funding: `money` received (negative: paid), in `currency`. Delivery: the position of an expired
-    instrument ends at `price` (its payoff, in the quote unit) for `fee`. Transfer: `money` came in
-    or went out; no instrument. `index`: USD per coin at that moment, where it is known.
+    Funding: `money` received (negative: paid), in `currency`. Settlement: the venue paid out
+    `money`, what a perpetual or a future earned in the session; as profit it is counted already.
+    Delivery: the position of an expired instrument ends at `price` (its payoff, in the quote unit)
+    for `fee`. Transfer: `money` came in or went out; no instrument. `index`: USD per coin at that
+    moment, where it is known.
     """
 
     ref: str

@@ -248,21 +248,24 @@ def test_the_ledger_has_every_movement_with_its_dollars(mmbot: Mmbot, home: Path
     ]
 
 
-def test_a_perpetuals_trade_brings_what_it_realized(mmbot: Mmbot, home: Path) -> None:
+def test_a_perpetuals_trade_realizes_what_the_settlement_pays(mmbot: Mmbot, home: Path) -> None:
     # 1000 USD from 2000 to 2500: 1000 (1/2000 - 1/2500) = 0.1 ETH; funding is a line of its own.
     perpetual = a_perpetual()
     funding = a_flow(FlowKind.FUNDING, 9, instrument=perpetual.id, money=Decimal("-0.001"))
+    settled = a_flow(FlowKind.SETTLEMENT, 9, instrument=perpetual.id, money=Decimal("0.1"))
     book(
         home,
         a_record(1, price="2000", mark="2000", amount=1000, instrument=perpetual),
         a_record(2, side=Side.SELL, price="2500", mark="2500", amount=1000, instrument=perpetual),
         FlowBooked(funding, perpetual),
+        FlowBooked(settled, perpetual),
     )
-    told = [(row["kind"], Decimal(row["money"])) for row in ledger(mmbot)]
+    told = [(row["kind"], Decimal(row["money"]), row["realized"]) for row in ledger(mmbot)]
     assert told == [
-        ("trade", Decimal(0)),
-        ("trade", Decimal("0.1")),
-        ("funding", Decimal("-0.001")),
+        ("trade", Decimal(0), "0"),
+        ("trade", Decimal(0), "0.1"),
+        ("funding", Decimal("-0.001"), ""),
+        ("settlement", Decimal("0.1"), ""),
     ]
 
 

@@ -16,12 +16,13 @@ import pytest
 
 from mmbot.cli.report import summary
 from mmbot.core.why import Why
+from mmbot.sim.ledger import EntryType
 from mmbot.sim.matching import Side
 from mmbot.sim.wire.server import VenueOptions
 from tests.cli.inprocess import Mmbot
 from tests.cli.terminal import MMBOT
 from tests.engine.live import live, until
-from tests.engine.test_products import BEFORE_EXPIRY_MS, RESIDUAL, held, trade_with_us
+from tests.engine.test_products import BEFORE_EXPIRY_MS, RESIDUAL, held, looked, trade_with_us
 
 QUIET = VenueOptions(flow_scale=0.0)
 CALL, PUT, PERPETUAL = "ETH-6JUN25-2800-C", "ETH-6JUN25-2800-P", "ETH-PERPETUAL"
@@ -99,6 +100,41 @@ async def test_what_the_ledger_adds_up_to_is_what_the_venue_paid(mmbot: Mmbot) -
     assert {row["kind"] for row in rows} >= {"trade", "fee", "delivery"}
     assert abs(sum(Decimal(row["money"]) for row in rows) - paid) < RESIDUAL
     assert all(row["usd"] for row in rows), "every line has its dollars"
+    (page,) = mmbot.json("fills", "report", "--check")
+    assert page["check"]["ok"], page["check"]
+
+
+async def test_over_a_settlement_the_ledger_adds_up_to_the_change_of_the_balance(
+    mmbot: Mmbot,
+) -> None:
+    # The perpetual and the later future settle their session at 08:00, the other one expires.
+    names = ("ETH-PERPETUAL", "ETH-27JUN25", "ETH-6JUN25")
+    options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
+    flags = {"symbols": ",".join(names), "size": "500", "max_position": "5000"}
+    async with live(options, desk={}, **flags) as bot:
+        await until(lambda: len(bot.at_venue()) == 6, "every side quoted")
+        account = bot.state.accounts["deribit"]
+        before = account.equity["ETH"].balance
+        for name in names:
+            trade_with_us(bot, Side.SELL, "500", name)
+        await held(bot, *names)
+        for name in names:  # a part is realized, the rest is held over the settlement
+            trade_with_us(bot, Side.BUY, "200", name)
+        log = bot.venue.exchange.accounts[bot.venue.account].log
+        await until(lambda: sum(e.type is not EntryType.TRADE for e in log) == 3, "08:00", 30.0)
+        await until(lambda: len(bot.at_venue()) >= 2, "quotes after the settlement", 30.0)
+        trade_with_us(bot, Side.BUY, "100", names[0])  # realized, and not in the balance yet
+        await looked(bot)
+        change = account.equity["ETH"].balance - before
+        await bot.engine.runner.stop(Why.USER)
+    code, out, err = mmbot.run("ledger", "export")
+    assert code == 0, err
+    rows = [row for row in csv.DictReader(io.StringIO(out)) if row["currency"] == "ETH"]
+    settled = {row["instrument"] for row in rows if row["kind"] == "settlement"}
+    assert settled == {"ETH-PERPETUAL", "ETH-27JUN25"}
+    assert {row["instrument"] for row in rows if row["kind"] == "delivery"} == {"ETH-6JUN25"}
+    assert change
+    assert abs(sum(Decimal(row["money"]) for row in rows) - change) < RESIDUAL
     (page,) = mmbot.json("fills", "report", "--check")
     assert page["check"]["ok"], page["check"]
 

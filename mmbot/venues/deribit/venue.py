@@ -7,7 +7,8 @@ process is the one failure that is known: it is reported as refused.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -89,7 +90,7 @@ POSITIONS_TRIES_MAX = 3
 LOG_PAGE_ROWS = 100
 
 FLOW_ROWS = {
-    "settlement": FlowKind.FUNDING,
+    "settlement": FlowKind.SETTLEMENT,
     "delivery": FlowKind.DELIVERY,
     "transfer": FlowKind.TRANSFER,
     "deposit": FlowKind.TRANSFER,
@@ -502,8 +503,9 @@ class DeribitVenue:
             for currency in currencies
             for query in FLOW_ROWS
         ]
-        flows = [self._flow_of(row) for rows in await asyncio.gather(*asked) for row in rows]
-        return sorted((flow for flow in flows if flow is not None), key=lambda f: f.venue_ms)
+        answers = await asyncio.gather(*asked)
+        flows = [flow for rows in answers for row in rows for flow in self._flows_of(row)]
+        return sorted(flows, key=lambda flow: flow.venue_ms)
 
     async def _log_rows(self, currency: str, query: str, since_ms: int) -> list[dict[str, Any]]:
         """Every row of the transaction log of one type, over all pages."""
@@ -522,22 +524,18 @@ class DeribitVenue:
                 return rows
             params = {**params, "continuation": page["continuation"]}
 
-    def _flow_of(self, row: dict[str, Any]) -> Flow | None:
-        """A row that moved money without a trade; None where it moved nothing of ours."""
+    def _flows_of(self, row: dict[str, Any]) -> Iterator[Flow]:
+        """What a row moved of ours without a trade; a session's end is two: profit and funding."""
         name = row.get("instrument_name")
         instrument = self._instruments.get(name) if name else None
         kind = FLOW_ROWS[row["type"]]
         if kind is not FlowKind.TRANSFER and instrument is None:
-            return None  # not one that we trade
+            return  # not one that we trade
         price, money = None, _decimal(row["change"])
-        if kind is FlowKind.FUNDING:
-            money = _decimal(row.get("interest_pl") or 0)
-            if not money:
-                return None
-        elif kind is FlowKind.DELIVERY:
+        if kind is FlowKind.DELIVERY:
             assert instrument is not None
             price = instrument.payoff(_decimal(row["index_price"]))
-        return Flow(
+        flow = Flow(
             ref=str(row["id"]),
             kind=kind,
             instrument=instrument.id if instrument is not None else None,
@@ -548,6 +546,14 @@ class DeribitVenue:
             fee=_decimal(row["commission"]) if kind is FlowKind.DELIVERY else ZERO,
             index=_decimal(row["index_price"]) if row.get("index_price") else None,
         )
+        if kind is not FlowKind.SETTLEMENT:
+            yield flow
+            return
+        funding = _decimal(row.get("interest_pl") or 0)
+        if funding:
+            yield replace(flow, kind=FlowKind.FUNDING, money=funding)
+        if money != funding:
+            yield replace(flow, money=money - funding)
 
     async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
         currency = self._currencies.get(instrument)
