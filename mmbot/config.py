@@ -84,7 +84,9 @@ class Desk:
     strikes: Annotated[tuple[Decimal, ...], doc("strikes; the call and the put of each")] = ()
     all_strikes: Annotated[bool, doc("every strike listed for the expiry")] = False
     symbols: Annotated[tuple[str, ...], doc("instruments by the venue's own names")] = ()
-    refresh_s: Annotated[float, Ge(0.1), doc("longest time between two looks at a market")] = 1.0
+    refresh_s: Annotated[
+        float, Ge(0.1), Le(3600), doc("longest time between two looks at a market")
+    ] = 1.0
     duration_s: Annotated[float | None, Gt(0), doc("stop by itself after this time")] = None
     stop_file: Annotated[
         str | None,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Annotated
 
-from annotated_types import Ge, doc
+from annotated_types import Ge, Le, doc
 
 from mmbot.core.types import Kind, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -26,7 +26,10 @@ class MinSpread:
     """
 
     bps: Annotated[
-        Decimal, Ge(0), doc("least width between our bid and ask, in bps of mid (not for options)")
+        Decimal,
+        Ge(0),
+        Le(10_000),
+        doc("least width between our bid and ask, in bps of mid (not for options)"),
     ] = Decimal(5)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:

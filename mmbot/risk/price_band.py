@@ -5,7 +5,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Annotated
 
-from annotated_types import Ge, doc
+from annotated_types import Ge, Le, doc
 
 from mmbot.core.types import Side, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -23,8 +23,12 @@ class PriceBand:
     options need the ticks, perpetuals the percentage.
     """
 
-    max_pct: Annotated[Decimal, Ge(0), doc("largest distance from the mark, % of it")] = Decimal(5)
-    max_ticks: Annotated[int, Ge(0), doc("or in ticks at the mark, whichever is more")] = 20
+    max_pct: Annotated[Decimal, Ge(0), Le(1000), doc("largest distance from the mark, % of it")] = (
+        Decimal(5)
+    )
+    max_ticks: Annotated[
+        int, Ge(0), Le(10_000), doc("or in ticks at the mark, whichever is more")
+    ] = 20
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is outside (or when there is no mark)."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated
 
-from annotated_types import Ge, Gt, doc
+from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.core.types import ZERO, Kind, Quote, Side
 from mmbot.core.views import View
@@ -60,10 +60,13 @@ class ImproveTop:
         doc("below 1: instead of improving, go this fraction (at most 0.9) towards mid; 0 joins"),
     ] = 1.0
     spread_bps: Annotated[
-        float, Gt(0), doc("fallback width in bps of mid (perpetuals and futures)")
+        float, Gt(0), Le(10_000), doc("fallback width in bps of mid (perpetuals and futures)")
     ] = 10.0
     min_spread_bps: Annotated[
-        float, Ge(0), doc("least width between our bid and ask, bps of mid (not for options)")
+        float,
+        Ge(0),
+        Le(10_000),
+        doc("least width between our bid and ask, bps of mid (not for options)"),
     ] = 5.0
     edge: Annotated[
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
@@ -80,7 +83,10 @@ class ImproveTop:
         Decimal, Gt(0), doc("position of the full lean, in the venue's unit (perpetuals: USD)")
     ] = Decimal(10)
     requote_pct: Annotated[
-        float, Ge(0), doc("lag of a resting order worth a request, % of price; at least one tick")
+        float,
+        Ge(0),
+        Le(100),
+        doc("lag of a resting order worth a request, % of price; at least one tick"),
     ] = 0.5
     bid_only: Annotated[bool, doc("quote the bid alone")] = False
     ask_only: Annotated[bool, doc("quote the ask alone")] = False

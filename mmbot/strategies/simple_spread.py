@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Annotated
 
-from annotated_types import Ge, Gt, doc
+from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.core.types import ONE, ZERO, Quote, Side
 from mmbot.core.views import View
@@ -37,19 +37,24 @@ class SimpleSpread:
     center: Annotated[Center, doc("quote around the market's mid or around fair value")] = (
         Center.MID
     )
-    spread_bps: Annotated[float, Gt(0), doc("width between the first bid and ask, in bps")] = 20.0
-    levels: Annotated[int, Ge(1), doc("levels a side")] = 1
+    spread_bps: Annotated[
+        float, Gt(0), Le(10_000), doc("width between the first bid and ask, in bps")
+    ] = 20.0
+    levels: Annotated[int, Ge(1), Le(20), doc("levels a side")] = 1
     level_spacing_bps: Annotated[
-        float, Ge(0), doc("from one level to the next, in bps; at least one tick")
+        float, Ge(0), Le(10_000), doc("from one level to the next, in bps; at least one tick")
     ] = 10.0
     size: Annotated[
         Decimal, Gt(0), doc("amount of the first level, venue's unit; raised to its minimum")
     ] = ONE
     level_size_factor: Annotated[
-        Decimal, Gt(0), doc("size of a level as a multiple of the one before it")
+        Decimal, Gt(0), Le(10), doc("size of a level as a multiple of the one before it")
     ] = ONE
     skew_bps_at_limit: Annotated[
-        float, Ge(0), doc("shift of both sides at max_position, in bps; at least one tick, 0: none")
+        float,
+        Ge(0),
+        Le(10_000),
+        doc("shift of both sides at max_position, in bps; at least one tick, 0: none"),
     ] = 10.0
     max_position: Annotated[
         Decimal, Gt(0), doc("position of the full skew, in the venue's unit (perpetuals: USD)")
@@ -58,7 +63,10 @@ class SimpleSpread:
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
     ] = ZERO
     requote_pct: Annotated[
-        float, Ge(0), doc("lag of a resting order worth a request, % of price; at least one tick")
+        float,
+        Ge(0),
+        Le(100),
+        doc("lag of a resting order worth a request, % of price; at least one tick"),
     ] = 0.5
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:

@@ -21,7 +21,7 @@ class RejectRate:
 
     pause_pct: Annotated[float, Gt(0), Le(100), doc("share of refusals that pauses quoting")] = 30.0
     trip_pct: Annotated[float, Gt(0), Le(100), doc("share that trips the kill switch")] = 60.0
-    least: Annotated[int, Ge(1), doc("requests before the share is judged")] = 20
+    least: Annotated[int, Ge(1), Le(1000), doc("requests before the share is judged")] = 20
 
     def watch(self, reading: Reading) -> Watched:
         """Ok, pause or trip."""

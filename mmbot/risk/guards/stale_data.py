@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Gt, doc
+from annotated_types import Gt, Le, doc
 
 from mmbot.core.types import SECOND
 from mmbot.core.views import Ok, Reading, Trip, Watched
@@ -20,7 +20,7 @@ class StaleData:
     This is for an outage after which a person should look before anything is quoted again.
     """
 
-    after_s: Annotated[float, Gt(0), doc("silence of every market, in seconds")] = 900.0
+    after_s: Annotated[float, Gt(0), Le(86_400), doc("silence of every market, in seconds")] = 900.0
 
     def watch(self, reading: Reading) -> Watched:
         """Ok, or trip after too long a silence."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, doc
+from annotated_types import Ge, Le, doc
 
 from mmbot.core.types import SECOND
 from mmbot.core.views import Ok, Reading, Trip, Watched
@@ -19,7 +19,9 @@ class Unreconciled:
     The instrument itself is halted at once, and quoted again as soon as both agree.
     """
 
-    after_s: Annotated[float, Ge(0), doc("how long both numbers may differ, in seconds")] = 120.0
+    after_s: Annotated[
+        float, Ge(0), Le(3600), doc("how long both numbers may differ, in seconds")
+    ] = 120.0
 
     def watch(self, reading: Reading) -> Watched:
         """Ok, or trip after too long a difference."""
