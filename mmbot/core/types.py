@@ -43,10 +43,12 @@ _DECIMALS_KEPT = 4096
 
 
 # Prices and marks come back many times a turn and between turns; a text costs ten lookups.
-@lru_cache(_DECIMALS_KEPT, typed=True)
+@lru_cache(_DECIMALS_KEPT)
 def to_decimal(value: float) -> Decimal:
     """A model's float as the Decimal a person would have written."""
-    return Decimal(repr(round(value, _MODEL_DIGITS) + 0))  # + 0: there is one zero, not two
+    # Some JSON writes whole numbers as integers: they are the same number, digit for digit.
+    # + 0: there is one zero, not two.
+    return Decimal(repr(round(float(value), _MODEL_DIGITS) + 0))
 
 
 class Side(Enum):
