@@ -13,6 +13,8 @@ Always:
 * slot      one working order per instrument, side and level, at the venue and in the table (R-A3)
 * limit     position and everything that may still be traded stay within the desk's limits
 * deadline  no request in flight outlives its deadline
+* order     no amend or cancel leaves before the venue has answered for the order it is about
+* memory    of an order, the newest word that came is believed, whatever comes after it
 * booking   every fill is booked once, as the venue has it (R-B1)
 * foreign   nobody else's order is touched (R-A7)
 * credits   the venue never has to refuse a request for there being too many (R-E1)
@@ -142,6 +144,8 @@ class Checks:
         self._levels: dict[Label, int] = {}
         self._foreign: dict[str, None] = {}
         self._foreign_fills: Counter[str] = Counter()
+        self._told_ms: dict[Label, int] = {}
+        """The venue's newest stamp that the bot has seen on an order."""
         self._unwanted_ns: dict[Label, Nanos] = {}
         self._booked: dict[str, None] = {}
         """Trade ids booked by the present process."""
@@ -155,6 +159,7 @@ class Checks:
         """A new process of the bot: it knows nothing yet."""
         self._sound = dict.fromkeys(self._desks, "no book yet")
         self._booked.clear()
+        self._told_ms.clear()
         self._unwanted_ns.clear()
 
     def told(self, event: ev.Event) -> None:
@@ -168,6 +173,8 @@ class Checks:
                 elif bids and asks and bids[0][0] >= asks[0][0]:
                     fault = "crossed"
                 self._sound[event.instrument] = fault
+            case ev.OrderSeen(label=label) if label is not None:
+                self._told_ms[label] = max(self._told_ms.get(label, 0), event.venue_ms)
             case ev.BookLost():
                 self._sound[event.instrument] = "lost"
             case ev.LinkChanged(link=ev.Link.MARKET, up=False):
@@ -193,6 +200,8 @@ class Checks:
                         self._levels[intent.label] = state.orders.by_label[intent.label].level
                 case _:
                     pass
+            if isinstance(intent, Amend | Cancel) and not intent.order_id:
+                raise Violated("order", f"{_short(intent)} overtakes its place")
         self._check_table(state, now_ns)
 
     def sent(self, intents: Sequence[Intent]) -> None:
@@ -232,6 +241,8 @@ class Checks:
         for order in state.orders.all():
             if not order.working:
                 continue
+            if order.venue_ms < self._told_ms.get(order.label, 0):
+                raise Violated("memory", f"{order.label} is believed to be as it was before")
             slot = (order.instrument, order.side, order.level)
             if order.level != STRAY_LEVEL:
                 if slot in taken:
@@ -241,7 +252,8 @@ class Checks:
                 late_ms = (now_ns - order.deadline_ns) // MS
                 said = f"{order.label} is {order.status.name} {late_ms} ms past its deadline"
                 raise Violated("deadline", said)
-            if order.status is Status.LIVE and self._unwanted(state, order.instrument, order.side):
+            rests = order.status is Status.LIVE and order.remaining
+            if rests and self._unwanted(state, order.instrument, order.side):
                 unwanted[order.label] = self._unwanted_ns.get(order.label, now_ns)
         for label, since_ns in unwanted.items():
             order = state.orders.by_label[label]

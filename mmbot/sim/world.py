@@ -50,6 +50,7 @@ from mmbot.sim.matching import (
     Placed,
     Prints,
     Side,
+    TimeInForce,
 )
 from mmbot.sim.virtual.line import Line
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
@@ -69,6 +70,7 @@ EXPIRY_AHEAD_S: Final = (8.0, 30.0)
 DAY_MS: Final = 86_400_000
 EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 RUN_BITS: Final = 28
+RAIDER: Final = "raider"
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
@@ -79,9 +81,10 @@ class WorldOptions:
 
     `seconds` of faults, then up to `heal_s` until all has settled; never more than `turns` turns
     with faults. `market_ms` is how often the market moves, `crowd_steps` how lazily its crowd acts
-    (`Market`). `crash_per_hour`: how often the bot dies and starts anew. `foreign`: somebody else
-    has orders on the account. `people`: somebody pauses, winds down or trips the kill switch now
-    and then.
+    (`Market`). `crash_per_hour`: how often the bot dies and starts anew. `raids_per_s`: how
+    often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
+    somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
+    switch now and then.
     """
 
     start_ms: int = START_MS
@@ -94,6 +97,7 @@ class WorldOptions:
     flow_scale: float = 2.0
     rate: Rate = field(default_factory=lambda: Rate(5.0, 20))
     crash_per_hour: float = 0.0
+    raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
 
@@ -152,6 +156,7 @@ class World:
         )
         balances = dict.fromkeys(self.exchange.currencies, BALANCE)
         self.exchange.open_account(ACCOUNT, balances)
+        self.exchange.open_account(RAIDER, balances, followed=False)
         self.venue = VirtualVenue(
             self.timeline,
             self.exchange,
@@ -161,6 +166,7 @@ class World:
             self.options.rate,
         )
         self.venue.observe = self._observe
+        self.venue.on_rest = self._arriving
         for name in desks:
             self.market.watch(name)
         self.exchange.drain()
@@ -376,6 +382,9 @@ class World:
     # --- the world around it ---
 
     def _move_market(self) -> None:
+        chance = self.options.raids_per_s * self.options.market_ms / 1_000
+        if not self._healed_ns and self._draw.random() < chance:
+            self._raid()
         self.venue.advance()
         self.timeline.after(self.options.market_ms * MS, self._move_market)
 
@@ -434,9 +443,38 @@ class World:
         self.checks.settle_up(state)
         self._settled = True
 
+    def _raid(self) -> None:
+        """Somebody takes what is before an order of ours in the book, and some of it or all."""
+        ours = self.venue.our_orders
+        if not ours or self.venue.down:
+            return
+        order = ours[int(self._draw.random() * len(ours))]
+        book, step = self.exchange.book(order.name), self.exchange.terms(order.name).amount_step
+        if order.name not in self.exchange.listings:
+            return
+        ahead = Decimal(0)
+        for level in book.side(order.side).from_best():
+            for resting in level.orders.values():
+                if resting is order:
+                    break
+                ahead += resting.open_amount
+            if level.price == order.price:
+                break
+        part = order.open_amount * Decimal(1 + int(self._draw.random() * 4)) / 4
+        taken = max(step, part - part % step)
+        wish = NewOrder(
+            name=order.name,
+            side=order.side.opposite,
+            amount=ahead + taken,
+            price=order.price,
+            time_in_force=TimeInForce.IOC,
+        )
+        self._doing = f"somebody trades {taken} with {order.label or order.order_id}"
+        self.exchange.place(RAIDER, wish, self.venue.ms)
+
     def _people(self) -> None:
-        """About once in 20 s somebody does something."""
-        if self.line is None or self._draw.random() >= 0.05:
+        """About once in 10 s somebody does something."""
+        if self.line is None or self._draw.random() >= 0.1:
             return
         what = self._draw.random()
         event: ev.Event = ev.Unpause()
@@ -446,7 +484,7 @@ class World:
             event = ev.WindDown(on=self._draw.random() < 0.5)
         elif what < 0.6:
             event = ev.SizeScaled(Decimal(1 + int(self._draw.random() * 3)))
-        elif what < 0.7:
+        elif what < 0.65:
             event = ev.Trip(Why.USER, "by a person")
         self._sink(self._lives, event)
 

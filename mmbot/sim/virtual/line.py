@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
 from mmbot.core.orders import REQUEST_DEADLINE_NS
+from mmbot.core.state import is_ours
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.timeline import Timeline
@@ -405,25 +406,49 @@ class Line:
 
     def _take_back(self) -> None:
         """The second path: over connections of its own, which do not care for our links."""
-        asked_ns = self._timeline.now_ns
-        failed = any(
-            [
-                self._trouble.strikes("http_429"),
-                self._trouble.strikes("http_5xx"),
-                self._trouble.strikes("lost_request"),
-            ]
-        )
+        self._go_on_over_rest(self._cancel_ours(), self._timeline.now_ns, None)
 
-        def arrived() -> None:
-            left = None if failed or not self._venue.reachable else self._venue.cancel_ours()
-            back = ev.TakenBack(VENUE, asked_ns, left)
-            self._timeline.after(3 * self._latency_ns(), partial(self._tell, back))
+    def _cancel_ours(self) -> Questions:
+        """As the adapter asks: everything of ours at once where nothing else is open, else one by
+        one, then what is left."""
+        venue = self._venue
+        stated = yield venue.open_orders
+        ours = [order for order in stated if is_ours(order.label)]
+        if ours and len(ours) == len(stated):
+            yield partial(venue.carry_out_over_rest, CancelAll(VENUE, None, (), Why.LINK_DOWN))
+        else:
+            for order in ours:
+                cancel = Cancel(order.instrument, order.label, order.order_id, Why.LINK_DOWN)
+                yield partial(venue.carry_out_over_rest, cancel)
+        stated = yield venue.open_orders
+        return tuple(order for order in stated if is_ours(order.label))
 
-        self._timeline.after(3 * self._latency_ns(), arrived)
+    def _go_on_over_rest(self, questions: Questions, asked_ns: Nanos, answer: object) -> None:
+        """Ask the next question, or say what came of it; a failure ends the attempt."""
+        if self._gone:
+            return
+        trouble = self._trouble
+        trip_ns = 2 * self._latency_ns()
+        try:
+            question = questions.send(answer)
+        except StopIteration as end:
+            self._sink(ev.TakenBack(VENUE, asked_ns, end.value))
+            return
 
-    def _tell(self, event: ev.Event) -> None:
-        if not self._gone:
-            self._sink(event)
+        def arrive() -> None:
+            refused = trouble.strikes("http_429") or trouble.strikes("http_5xx")
+            if refused or not self._venue.reachable:
+                self._timeline.after(trip_ns, fail)
+                return
+            said = question()
+            self._venue.publish()
+            self._timeline.after(trip_ns, partial(self._go_on_over_rest, questions, asked_ns, said))
+
+        def fail() -> None:
+            if not self._gone:
+                self._sink(ev.TakenBack(VENUE, asked_ns, None))
+
+        self._timeline.after(trip_ns, arrive)
 
     # --- messages to us ---
 

@@ -161,6 +161,8 @@ class VirtualVenue:
         """Until then nobody can connect ..."""
         self.down_until_ns: Nanos = 0
         """... and the venue does nothing at all."""
+        self.on_rest: Callable[[OrderRequest], None] = lambda request: None
+        """Sees every request that is about to be carried out beside the line."""
         self.observe: Callable[[Effect], None] = lambda effect: None
         """Sees everything the exchange does."""
         self.counts: Counter[str] = Counter()
@@ -273,6 +275,12 @@ class VirtualVenue:
                     return self.unknown(request)
                 return Answer()
 
+    def carry_out_over_rest(self, request: Cancel | CancelAll) -> None:
+        """The same over a connection of its own, for what needs no answer: the next look tells."""
+        if self.spend():
+            self.on_rest(request)
+            self.carry_out(None, request)
+
     def unknown(self, sweep: CancelAll) -> Answer:
         """What the adapter says when a sweep was not carried out."""
         cancel, why = ev.Request.CANCEL, Why.REPLY_LOST
@@ -380,23 +388,12 @@ class VirtualVenue:
                     found.append(flow)
         return tuple(found)
 
-    def cancel_ours(self) -> tuple[OpenOrder, ...] | None:
-        """Every order of ours cancelled on the spot, and what is left; None without credits.
-
-        With nothing else open in one request, else one by one.
-        """
-        ours = self.our_orders
-        if ours and len(ours) == len(self.account_orders):
-            if not self.spend():
-                return None
-            self.exchange.cancel_all(ACCOUNT, self.ms)
-        else:
-            for order in ours:
-                if not self.spend():
-                    return None
+    def cancel_ours(self) -> None:
+        """Every order of ours cancelled on the spot, as far as the credits reach."""
+        for order in self.our_orders:
+            if self.spend():
                 self.exchange.cancel(ACCOUNT, order.order_id, self.ms)
         self.publish()
-        return tuple(open_order_of(order) for order in self.our_orders)
 
     # --- what it tells ---
 

@@ -1,0 +1,33 @@
+"""Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none]`."""
+
+import sys
+import time
+
+from mmbot.sim.faults import Harshness
+from tests.simulation.drawn import drawn_world
+
+
+def main() -> None:
+    """Print a line a seed, and what did not hold."""
+    first = int(sys.argv[1])
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    harshness = Harshness(sys.argv[3]) if len(sys.argv) > 3 else Harshness.HARSH
+    began_s, turns, failed = time.process_time(), 0, 0
+    for seed in range(first, first + count):
+        found = drawn_world(seed, harshness).run()
+        turns += found.turns
+        print(
+            f"{seed:6} {found.turns:5} turns {found.seconds:5.1f} s {found.fills:3} fills "
+            f"{found.crashes} crashes {found.tripped or '-':20} settled {found.settled_s:5.1f} s "
+            f"{found.hash[:8]}",
+            flush=True,
+        )
+        if found.violation is not None:
+            failed += 1
+            print(f"       {found.violation.check}: {found.violation.detail}")
+            print(f"       turn {found.violation.turn}: {found.violation.event[:600]}")
+    cpu_s = time.process_time() - began_s
+    print(f"{failed} of {count} failed; {cpu_s / count:.2f} s a seed, {turns / cpu_s:.0f} turns/s")
+
+
+main()

@@ -1,0 +1,185 @@
+"""The checks can fail: classic bugs, planted one at a time, are caught by a few seeds.
+
+Each is put where it would be made, in the core; everything else is as it is. What catches it may
+differ from seed to seed: that it is caught is what counts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from mmbot.core import books, budget, diff, events, intents, inventory, orders, state, turn
+from mmbot.core.orders import Order, Orders, Status, Trigger
+from mmbot.core.types import ZERO, Fill, Instrument, Nanos
+from tests.simulation.drawn import drawn_world
+
+SEEDS_MAX = 100
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def no_trade_id_dedup(patch: pytest.MonkeyPatch) -> None:
+    """A trade that is told twice is booked twice."""
+
+    def book(self: inventory.Inventory, fill: Fill, instrument: Instrument, mark: Decimal) -> bool:
+        self.know(fill.trade_id)
+        self.of(instrument).book(fill, mark)
+        return True
+
+    patch.setattr(inventory.Inventory, "book", book)
+
+
+def unknown_is_dead(patch: pytest.MonkeyPatch) -> None:
+    """An order whose request is not answered is taken for gone."""
+    lost = Orders.lost
+
+    def bury(self: Orders, order: Order, now_ns: Nanos) -> None:
+        lost(self, order, now_ns)
+        _bury(self, order)
+
+    patch.setattr(Orders, "lost", bury)
+
+
+def stale_snapshot_buries(patch: pytest.MonkeyPatch) -> None:
+    """What a snapshot does not list is gone, however long ago it was asked for."""
+
+    def bury(self: Orders, order: Order, asked_ns: Nanos) -> None:
+        if order.working:
+            order.status = Status.UNKNOWN
+            _bury(self, order)
+
+    patch.setattr(Orders, "not_in_snapshot", bury)
+
+
+def limits_ignore_resting(patch: pytest.MonkeyPatch) -> None:
+    """Only what is filled already counts for limits."""
+
+    def worst(ours: Iterable[Order], side: object, *_: object, **__: object) -> Decimal:
+        return sum((o.owed for o in ours if o.side is side), ZERO)
+
+    patch.setattr(turn, "_worst", worst)
+
+
+def cancel_overtakes_place(patch: pytest.MonkeyPatch) -> None:
+    """An unwanted order is cancelled before its place is answered."""
+    plain = diff.diff
+
+    def hasty(*args: Any) -> list[diff.Action]:
+        actions: list[diff.Action] = plain(*args)
+        targets, working, reasons = args[:3]
+        wanted = {(t.side, t.level) for t in targets}
+        for order in working:
+            if order.status is Status.PENDING and (order.side, order.level) not in wanted:
+                why = reasons.get(order.side, order.why)
+                actions.append(
+                    diff.Action(events.Request.CANCEL, order.instrument, order, None, why)
+                )
+        return actions
+
+    patch.setattr(turn, "diff", hasty)
+    patch.setitem(orders._TABLE, (Status.PENDING, Trigger.CANCEL_SENT), Status.CANCELING)
+    patch.setitem(orders._TABLE, (Status.CANCELING, Trigger.PROVEN_ABSENT), Status.DONE)
+
+
+def resent_blindly(patch: pytest.MonkeyPatch) -> None:
+    """A place that is not answered in time is forgotten, and so placed again."""
+    overdue = Orders.overdue
+
+    def forget(self: Orders, now_ns: Nanos) -> list[Order]:
+        pending = [o for o in self.all() if o.status is Status.PENDING]
+        late = overdue(self, now_ns)
+        for order in late:
+            if order in pending:
+                _bury(self, order)
+        return late
+
+    patch.setattr(Orders, "overdue", forget)
+
+
+def gap_ignored(patch: pytest.MonkeyPatch) -> None:
+    """A book with a gap is quoted on as if nothing had happened."""
+    patch.setattr(books.Market, "lose_book", lambda self, why: None)
+
+
+def latch_not_persisted(patch: pytest.MonkeyPatch) -> None:
+    """The kill switch is known to the process alone."""
+    keep = turn._keep
+
+    def forgetful(bot: state.State, now_ns: Nanos) -> Iterator[intents.Intent]:
+        return (i for i in keep(bot, now_ns) if not isinstance(i, intents.SaveLatch))
+
+    patch.setattr(turn, "_keep", forgetful)
+
+
+def tripped_but_quoting(patch: pytest.MonkeyPatch) -> None:
+    """The kill switch cancels, but does not keep from quoting."""
+    standing = turn._standing_reason
+
+    def blind(bot: state.State, *args: Any) -> Any:
+        tripped, bot.latch.tripped = bot.latch.tripped, None
+        why = standing(bot, *args)
+        bot.latch.tripped = tripped
+        return why
+
+    patch.setattr(turn, "_standing_reason", blind)
+
+
+def budget_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Requests are sent however many there have been."""
+    patch.setattr(budget.Budget, "affords", lambda self, cancel=False: True)
+
+
+def foreign_is_ours(patch: pytest.MonkeyPatch) -> None:
+    """Every order on the account is taken for ours."""
+    patch.setattr(state, "is_ours", lambda label: True)
+
+
+def late_word_believed(patch: pytest.MonkeyPatch) -> None:
+    """An old message about an order is believed like a new one."""
+    seen = Orders.seen
+
+    def believe(self: Orders, said: events.OrderSeen, order: Order, asked_ns: Nanos) -> None:
+        order.venue_ms = min(order.venue_ms, said.venue_ms - 1)
+        seen(self, said, order, asked_ns)
+
+    patch.setattr(Orders, "seen", believe)
+
+
+def _bury(table: Orders, order: Order) -> None:
+    if order.status is not Status.LIVE and order.working:
+        order.status = Status.DONE
+        order.amount = order.filled
+        table._settled(order)
+
+
+PLANTS: Sequence[Plant] = (
+    no_trade_id_dedup,
+    unknown_is_dead,
+    stale_snapshot_buries,
+    limits_ignore_resting,
+    cancel_overtakes_place,
+    resent_blindly,
+    gap_ignored,
+    latch_not_persisted,
+    tripped_but_quoting,
+    budget_ignored,
+    foreign_is_ours,
+    late_word_believed,
+)
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_caught(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    plant(monkeypatch)
+    for seed in range(1, SEEDS_MAX + 1):
+        violation = drawn_world(seed).run().violation
+        if violation is not None:
+            record_property("seeds", seed)
+            record_property("check", violation.check)
+            print(f"{plant.__name__}: seed {seed}, {violation.check}: {violation.detail}")
+            return
+    raise AssertionError(f"not one of {SEEDS_MAX} seeds catches it")

@@ -1,0 +1,52 @@
+"""Two hundred histories, harsh and mild: nothing that must hold breaks, and all of them settle.
+
+A seed that fails is run by hand with `python -m tests.simulation SEED 1 harsh`; the bug it found
+gets a test of its own.
+"""
+
+import pytest
+
+from mmbot.sim.faults import Harshness
+from mmbot.sim.world import Outcome
+from tests.simulation.drawn import drawn_world
+
+CHUNK = 10
+HARSH = range(1, 181, CHUNK)
+MILD = range(1001, 1031, CHUNK)
+CALM = range(2001, 2011, CHUNK)
+LONG = range(10_001, 12_001, CHUNK)
+
+
+def failures(first: int, harshness: Harshness) -> list[str]:
+    """What did not hold in one chunk of seeds, with the command that shows it again."""
+    found: list[str] = []
+    for seed in range(first, first + CHUNK):
+        outcome: Outcome = drawn_world(seed, harshness).run()
+        if outcome.violation is not None:
+            wrong = outcome.violation
+            found.append(
+                f"seed {seed}, turn {wrong.turn}: {wrong.check}: {wrong.detail}\n  {wrong.event}\n"
+                f"  python -m tests.simulation {seed} 1 {harshness.value}"
+            )
+    return found
+
+
+@pytest.mark.parametrize("first", HARSH)
+def test_harsh_seeds_hold(first: int) -> None:
+    assert not failures(first, Harshness.HARSH)
+
+
+@pytest.mark.parametrize("first", MILD)
+def test_mild_seeds_hold(first: int) -> None:
+    assert not failures(first, Harshness.MILD)
+
+
+@pytest.mark.parametrize("first", CALM)
+def test_seeds_without_faults_hold(first: int) -> None:
+    assert not failures(first, Harshness.NONE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", LONG)
+def test_two_thousand_more_hold(first: int) -> None:
+    assert not failures(first, Harshness.HARSH)
