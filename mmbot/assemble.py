@@ -10,7 +10,7 @@ import secrets
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -95,15 +95,23 @@ class Engine:
             self.runner.trade(new, self.desk)
             self.venue.follow(new)
 
-    async def close(self, exit_code: int) -> None:
-        """Close every connection, then write what is left and give up the lease."""
+    async def close(self, exit_code: int) -> str:
+        """Close every connection, then write what is left and give up the lease.
+
+        Returns what the store did not take and why, in one line; empty when it took everything.
+        """
         await self.venue.close()
         self.runner.flush()
         self.keeper.publish(self.frame())
-        if not await asyncio.to_thread(self.keeper.writer.close, exit_code, CLOSE_DEADLINE_S):
-            _log.error("the store did not take everything: %s", self.keeper.writer.problem)
+        writer, unwritten = self.keeper.writer, ""
+        if not await asyncio.to_thread(writer.close, exit_code, CLOSE_DEADLINE_S):
+            unwritten = (
+                f"{writer.problem or 'the store does not answer'}; {writer.unwritten} records are "
+                "not in it: the next start reads trades and funding again from the venue"
+            )
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
             _log.error("the tape did not take everything: its last turns are missing")
+        return unwritten
 
 
 async def run_quote(
@@ -117,10 +125,10 @@ async def run_quote(
     leave.on_signals()
     engine = await _unless(leave.asked, assemble(config, Clock()))
     exit_code = ExitCode.BUG
+    said: Summary | None = None
     try:
         said = await _quote(engine, leave, on_status)
         exit_code = said.exit_code
-        return said
     except MmbotError as error:
         exit_code, engine.ended = error.exit_code, str(error)
         raise
@@ -128,7 +136,10 @@ async def run_quote(
         engine.ended = f"{type(error).__name__}: {error}"
         raise
     finally:
-        await engine.close(exit_code)
+        unwritten = await engine.close(exit_code)
+        if unwritten and said is None:
+            _log.error("%s", unwritten)
+    return replace(said, unwritten=unwritten)
 
 
 async def _unless(leave: asyncio.Event, starting: Coroutine[Any, Any, Engine]) -> Engine:

@@ -198,6 +198,8 @@ class Summary:
     duration_s: float
     tripped: str | None = None
     """Why the kill switch was tripped; None when it was not."""
+    unwritten: str = ""
+    """What the store did not take in the end, and why; empty when it took everything."""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -18,7 +18,7 @@ import typer
 
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.credentials import credentials
-from mmbot.errors import OrdersMayRemain, Refused
+from mmbot.errors import OrdersMayRemain, Refused, StoreError
 
 if TYPE_CHECKING:
     from mmbot.cli.frame import Summary
@@ -167,6 +167,8 @@ def quote(
     with suppress(BrokenPipeError):  # the exit code matters more than who reads the summary
         _print_summary(summary, json)
     left = summary.open_orders_after_stop
+    if summary.unwritten and summary.exit_code:  # which is a graver matter, told below
+        print(summary.unwritten, file=sys.stderr)
     if left != 0:
         raise OrdersMayRemain(
             f"{'orders' if left is None else left} of ours may still be open at {summary.venue}: "
@@ -177,6 +179,8 @@ def quote(
             f"the kill switch was tripped ({summary.tripped}): look at the account, then "
             '`mmbot resume --reason "what was done about it"`'
         )
+    if summary.unwritten:
+        raise StoreError(summary.unwritten)
 
 
 def _mode_line(config: Config) -> str:
@@ -234,8 +238,9 @@ def _print_summary(summary: "Summary", json: bool) -> None:
     if json:
         import orjson
 
-        # Why the kill switch tripped is the exit code's and stderr's to tell.
-        said = {name: value for name, value in asdict(summary).items() if name != "tripped"}
+        # What went wrong is the exit code's and stderr's to tell.
+        silent = ("tripped", "unwritten")
+        said = {name: value for name, value in asdict(summary).items() if name not in silent}
         print(orjson.dumps(said, default=float).decode())
         return
     orders, pnl = summary.orders, summary.pnl

@@ -117,6 +117,8 @@ def statistics_line(state: State, now_ns: Nanos) -> str:
 def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
     paused = [why for why in (state.paused, state.watch.paused) if why is not None]
     said = ["paused" if why is Why.PAUSED else f"paused: {why.value}" for why in paused]
+    if state.store_trouble:
+        said.append(f"not quoting: {state.store_trouble}")
     if state.watch.slowed is not None:
         said.append(f"slowed: {state.watch.slowed.value}")
     return (*said, *state.controls.texts(now_ns))
