@@ -1,0 +1,238 @@
+"""A turn in words: what happened, what was decided and why, one line each."""
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import assert_never
+
+from mmbot.core import events as ev
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Intent,
+    Place,
+    ReadAuthority,
+    ReserveLabels,
+    Resync,
+    SaveLatch,
+    TakeBack,
+)
+from mmbot.core.types import SECOND, Fill, InstrumentId, Label, Level, Nanos, Side
+
+_DAY_NS: Nanos = 86_400 * SECOND
+
+
+class Topic(Enum):
+    """What a line is about."""
+
+    MARKET = "market"
+    TICKERS = "tickers"
+    ORDERS = "orders"
+    FILLS = "fills"
+    WHY = "why"
+    LINK = "link"
+    CONTROL = "control"
+    TIME = "time"
+
+
+BACKGROUND = frozenset((Topic.TICKERS, Topic.TIME))
+"""What there is so much of that nobody sees the rest, unless it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened or was decided. `side` of an order or a fill gives it its color;
+    `instrument` None concerns all."""
+
+    topic: Topic
+    word: str
+    text: str
+    instrument: InstrumentId | None = None
+    side: Side | None = None
+    alarm: bool = False
+
+
+Labels = Mapping[Label, InstrumentId]
+"""Which instrument an order of ours is on."""
+
+
+def clock_text(at_ns: Nanos) -> str:
+    """The time of the day in UTC, to the millisecond."""
+    seconds, rest = divmod(at_ns % _DAY_NS, SECOND)
+    minutes, second = divmod(seconds, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{rest // 1_000_000:03}"
+
+
+def event_lines(event: ev.Event, labels: Labels, booked: Container[str] = ()) -> Iterator[Line]:
+    """What happened. Trades that are `booked` are not told again."""
+    match event:
+        case ev.BookChanged():
+            text = f"{_top(event.bids)} / {_top(event.asks)}"
+            yield Line(Topic.MARKET, "book", text, event.instrument)
+        case ev.BookLost():
+            yield Line(Topic.MARKET, "no book", event.why.value, event.instrument)
+        case ev.TickerChanged():
+            vol = "" if event.mark_iv is None else f", vol {event.mark_iv:.2%}"
+            text = f"mark {event.mark:g}, index {event.index:g}{vol}"
+            yield Line(Topic.TICKERS, "ticker", text, event.instrument)
+        case ev.TradePrinted():
+            text = f"{event.side.value} {event.amount:g} @ {event.price:g}"
+            yield Line(Topic.MARKET, "trade", text, event.instrument)
+        case ev.InstrumentsListed():
+            names = ", ".join(instrument.name for instrument in event.instruments)
+            yield Line(Topic.MARKET, "listed", names)
+        case ev.LinkChanged():
+            state = "up" if event.up else "down"
+            text = f"{event.venue} {event.link.value} {state}: {event.detail}".removesuffix(": ")
+            yield Line(Topic.LINK, "link", text, alarm=not event.up)
+        case ev.LinkAlive():
+            took_ms = (event.received_ns - event.asked_ns) / 1e6
+            text = f"{event.venue} {event.link.value}, {took_ms:.1f} ms there and back"
+            yield Line(Topic.TIME, "alive", text)
+        case ev.LimitsRead():
+            text = f"{event.venue}: {event.rate_per_s:g} requests/s, {event.burst:g} at once"
+            yield Line(Topic.LINK, "limits", text)
+        case ev.OrderSeen():
+            yield _seen(event)
+        case ev.RequestRefused():
+            text = f"{event.request.value} of {event.label}: {event.why.value} ({event.detail})"
+            found = labels.get(event.label)
+            yield Line(Topic.ORDERS, "refused", text, found, alarm=True)
+        case ev.OutcomeUnknown():
+            text = f"no answer to {event.request.value} of {event.label}: {event.why.value}"
+            found = labels.get(event.label)
+            yield Line(Topic.ORDERS, "unknown", text, found, alarm=True)
+        case ev.Filled():
+            yield _filled(event.fill)
+        case ev.SnapshotTaken():
+            yield from _snapshot(event, booked)
+        case ev.SnapshotFailed():
+            yield Line(Topic.LINK, "snapshot", f"{event.venue}: {event.detail}", alarm=True)
+        case ev.MessageLost():
+            yield Line(Topic.LINK, "unreadable", f"{event.venue}: a private message", alarm=True)
+        case ev.TakenBack():
+            left = "could not be asked" if event.left is None else f"{len(event.left)} orders left"
+            yield Line(Topic.LINK, "2nd path", f"{event.venue}: {left}", alarm=bool(event.left))
+        case ev.LabelsReserved():
+            yield Line(Topic.CONTROL, "store", f"labels below {event.upto} are ours")
+        case ev.StoreChanged():
+            text = event.trouble or "takes what happens"
+            yield Line(Topic.CONTROL, "store", text, alarm=bool(event.trouble))
+        case ev.TapeChanged():
+            text = event.trouble or "takes what happens"
+            yield Line(Topic.CONTROL, "tape", text, alarm=bool(event.trouble))
+        case ev.LatchSaved():
+            yield Line(Topic.CONTROL, "store", "the kill switch is kept")
+        case ev.AuthorityRead():
+            yield Line(Topic.CONTROL, "store", "lease and latch were read: ours, and armed")
+        case ev.AuthorityLate():
+            yield Line(Topic.CONTROL, "store", "the lease ran out for a while", alarm=True)
+        case ev.LeaseLost():
+            text = f"run {event.holder} has taken the account over"
+            yield Line(Topic.CONTROL, "store", text, alarm=True)
+        case ev.Tick():
+            yield Line(Topic.TIME, "tick", "")
+        case ev.Pause():
+            yield Line(Topic.CONTROL, "pause", event.why.value)
+        case ev.Unpause():
+            yield Line(Topic.CONTROL, "unpause", "")
+        case ev.WindDown():
+            yield Line(Topic.CONTROL, "set", f"wind down: {_on(event.on)}")
+        case ev.Switched():
+            yield Line(Topic.CONTROL, "set", f"{event.scope.text}: {_on(event.on)}")
+        case ev.SizeScaled():
+            yield Line(Topic.CONTROL, "set", f"every size x {event.factor}")
+        case ev.VolShifted():
+            text = f"vol {event.points:+g} points until {clock_text(event.until_ns)}"
+            yield Line(Topic.CONTROL, "set", text)
+        case ev.Stop():
+            yield Line(Topic.CONTROL, "stop", event.why.value)
+        case ev.Trip():
+            text = f"{event.why.value}: {event.detail}".removesuffix(": ")
+            yield Line(Topic.CONTROL, "TRIP", text, alarm=True)
+        case _:
+            assert_never(event)
+
+
+def intent_line(intent: Intent, labels: Labels) -> Line:
+    """What was decided, and why."""
+    match intent:
+        case Place():
+            text = (
+                f"{intent.side.value} {intent.amount} @ {intent.price}: {intent.why.value}"
+                f" ({intent.label})"
+            )
+            return Line(Topic.ORDERS, "place", text, intent.instrument, intent.side)
+        case Amend():
+            text = f"to {intent.amount} @ {intent.price}: {intent.why.value} ({intent.label})"
+            return Line(Topic.ORDERS, "amend", text, intent.instrument)
+        case Cancel():
+            text = f"{intent.why.value} ({intent.label})"
+            return Line(Topic.ORDERS, "cancel", text, intent.instrument)
+        case CancelAll():
+            what = "everything" if intent.instrument is None else "all of it"
+            text = f"{what}, {len(intent.labels)} orders: {intent.why.value}"
+            return Line(Topic.ORDERS, "sweep", text, intent.instrument)
+        case Resync():
+            flows = "" if intent.flows_since_ms is None else ", funding and transfers"
+            asked = f", {len(intent.labels)} by name" if intent.labels else ""
+            text = f"{intent.venue}: orders, positions, fills{flows}{asked}: {intent.why.value}"
+            return Line(Topic.LINK, "ask", text)
+        case TakeBack():
+            text = f"{intent.venue}: everything, over the second path: {intent.why.value}"
+            return Line(Topic.LINK, "2nd path", text)
+        case ReserveLabels():
+            return Line(Topic.CONTROL, "store", f"reserve labels below {intent.upto}")
+        case SaveLatch():
+            text = f"keep the kill switch: {intent.why.value}: {intent.detail}".removesuffix(": ")
+            return Line(Topic.CONTROL, "store", text, alarm=True)
+        case ReadAuthority():
+            return Line(Topic.CONTROL, "store", "read lease and latch")
+        case _:
+            assert_never(intent)
+
+
+def _seen(seen: ev.OrderSeen) -> Line:
+    done = f", {seen.filled} filled" if seen.filled else ""
+    answers = f" to {seen.answers.value}" if seen.answers is not None else ""
+    whose = seen.label or f"{seen.order_id}, not ours"
+    text = f"{seen.state.value}: {seen.side.value} {seen.amount} @ {seen.price}{done} ({whose})"
+    word = "answer" if answers else "order"
+    alarm = seen.state is ev.OrderState.REJECTED
+    return Line(Topic.ORDERS, word, text + answers, seen.instrument, seen.side, alarm)
+
+
+def _filled(fill: Fill) -> Line:
+    whose = fill.label or "not ours"
+    text = (
+        f"{fill.side.value} {fill.amount} @ {fill.price}, fee {fill.fee} {fill.fee_currency}, "
+        f"trade {fill.trade_id} ({whose})"
+    )
+    return Line(Topic.FILLS, "fill", text, fill.instrument, fill.side)
+
+
+def _snapshot(taken: ev.SnapshotTaken, booked: Container[str]) -> Iterator[Line]:
+    held = sum(1 for position in taken.positions if position.amount)
+    flows = f", {len(taken.flows)} flows" if taken.flows else ""
+    text = f"{taken.venue}: {len(taken.orders)} orders, {held} positions, {len(taken.fills)} fills"
+    yield Line(Topic.LINK, "snapshot", text + flows)
+    for fill in taken.fills:
+        if fill.trade_id not in booked:
+            yield _filled(fill)
+    for flow in taken.flows:
+        text = f"{flow.kind.value} {flow.money} {flow.currency} ({flow.ref})"
+        yield Line(Topic.FILLS, "flow", text, flow.instrument)
+    for label, seen in taken.lookups:
+        if seen is not None:
+            yield _seen(seen)
+        else:
+            yield Line(Topic.ORDERS, "order", f"the venue knows no {label}")
+
+
+def _top(levels: tuple[Level, ...]) -> str:
+    return f"{levels[0][0]:g} x {levels[0][1]:g}" if levels else "-"
+
+
+def _on(on: bool) -> str:
+    return "on" if on else "off"
