@@ -20,12 +20,13 @@ from mmbot.cli.frame import StatusFrame, Summary
 from mmbot.cli.report import statistics_line, status_frame, summary
 from mmbot.config import Config, Mode
 from mmbot.core import events as ev
-from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.ports import Guard
 from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk as TradingDesk
-from mmbot.core.types import SECOND, Instrument
+from mmbot.core.types import Instrument
 from mmbot.core.why import Why
 from mmbot.credentials import credentials
+from mmbot.desk import trading_desk
 from mmbot.effective import effective
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
@@ -349,17 +350,6 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
 def _stop_file(config: Config) -> Path:
     configured = config.desk.stop_file
     return Path(configured) if configured else stop_file(config.desk.mode, os.environ)
-
-
-def trading_desk(config: Config, venue: str) -> TradingDesk:
-    """The strategy and the rules of a configuration, for every instrument it names."""
-    return TradingDesk(
-        name=config.strategy.name,
-        venue=venue,
-        strategy=cast(Strategy, config.strategy.build()),
-        rules=tuple(cast(RiskRule, rule.build()) for rule in config.rules),
-        refresh_ns=int(config.desk.refresh_s * SECOND),
-    )
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from ccxt.base.errors import BaseError
 
-from mmbot.assemble import client_for, trading_desk
+from mmbot.assemble import client_for
 from mmbot.choose import choose
 from mmbot.config import Config, Mode
 from mmbot.core import events as ev
@@ -24,6 +24,7 @@ from mmbot.core.state import SEQUENCES_MAX, State, apply
 from mmbot.core.turn import turn
 from mmbot.core.types import SECOND, Instrument, Side, Term
 from mmbot.core.why import Why
+from mmbot.desk import trading_desk
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.simulated_venue import visited

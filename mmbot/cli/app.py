@@ -24,6 +24,7 @@ from mmbot.cli import (
     quote,
     resume,
     sim,
+    simulate,
     status,
     strategies,
     tape,
@@ -39,6 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("quote")(quote.quote)
+app.command("simulate")(simulate.simulate)
 app.command("status")(status.status)
 app.command("cancel-all")(cancel_all.cancel_all)
 app.command("resume")(resume.resume)

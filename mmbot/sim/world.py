@@ -12,8 +12,9 @@ Theory of operation
    history. Its hash covers everything the venue did and everything the bot wanted done.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -100,6 +101,10 @@ class WorldOptions:
     raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
+
+    def lasting(self, seconds: float) -> "WorldOptions":
+        """The same for so long, however many turns that takes."""
+        return replace(self, seconds=seconds, turns=sys.maxsize)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,19 @@
+"""A configuration's desk: its strategy and its rules, ready to decide."""
+
+from typing import cast
+
+from mmbot.config import Config
+from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.turn import Desk
+from mmbot.core.types import SECOND
+
+
+def trading_desk(config: Config, venue: str) -> Desk:
+    """The strategy and the rules of a configuration, for every instrument it names."""
+    return Desk(
+        name=config.strategy.name,
+        venue=venue,
+        strategy=cast(Strategy, config.strategy.build()),
+        rules=tuple(cast(RiskRule, rule.build()) for rule in config.rules),
+        refresh_ns=int(config.desk.refresh_s * SECOND),
+    )
