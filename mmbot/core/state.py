@@ -851,10 +851,12 @@ def promise(state: State, intent: VenueIntent, level: int, fair: float, now_ns: 
 
 
 def unresolved(state: State, account: Account) -> Iterator[Order]:
-    """Orders of one account whose fate must be asked about by name."""
+    """Orders of one account whose fate must be asked about by name, those among them that are
+    being cancelled all the same: a cancel that finds nothing need not say so."""
     for order in state.orders.all():
+        unsure = order.status is Status.CANCELING and order.unknown_ns > 0
         if (
-            (order.status is Status.UNKNOWN or order.owed > 0)
+            (order.status is Status.UNKNOWN or unsure or order.owed > 0)
             and order.instrument in state.markets
             and state.account_of(order.instrument) is account
         ):
