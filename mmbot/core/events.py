@@ -216,6 +216,13 @@ class SnapshotFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageLost:
+    """The venue told us something about our orders or trades that could not be read: ask for it."""
+
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakenBack:
     """The second path has been tried. `left`: orders of ours the venue listed afterwards; None
     when it could not be asked."""
@@ -347,6 +354,7 @@ OrderEvent = (
     | Filled
     | SnapshotTaken
     | SnapshotFailed
+    | MessageLost
     | TakenBack
 )
 StoreEvent = (

@@ -123,6 +123,8 @@ class Account:
     """When the snapshot in flight was asked for; 0 when none is."""
     resync_ns: Nanos = 0
     """When the next snapshot is due."""
+    missed_ns: Nanos = 0
+    """When a message about our orders or trades last came that could not be read."""
     foreign: dict[str, OpenOrder] = field(default_factory=dict)
     """Open orders that are not ours, by order id."""
     ours_open: int = 0
@@ -334,6 +336,10 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             account = state.account(event.venue)
             account.asked_ns, account.detail = 0, event.detail
             account.resync_ns = now_ns + RESYNC_RETRY_NS
+        case ev.MessageLost():
+            account = state.account(event.venue)
+            account.missed_ns = now_ns
+            due(account, now_ns + RESYNC_RETRY_NS)
         case ev.LinkChanged():
             _link_changed(state, event, now_ns)
         case ev.TakenBack():
@@ -602,7 +608,8 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
         return  # superseded: the link changed since it was asked
     account.asked_ns, account.last_snapshot_ns = 0, event.asked_ns
     account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
-    account.resync_ns = now_ns + RESYNC_EVERY_NS
+    answers_missed = event.asked_ns > account.missed_ns
+    account.resync_ns = now_ns + (RESYNC_EVERY_NS if answers_missed else RESYNC_RETRY_NS)
     for fill in event.fills:
         _filled(state, fill)
     for flow in event.flows:

@@ -219,6 +219,26 @@ def test_the_venue_is_looked_at_even_when_nothing_is_unclear() -> None:
     assert resync.labels == ()
 
 
+def test_what_an_unreadable_message_said_is_asked_for_within_a_second() -> None:
+    bot = Bot()
+    bot.connect()
+    bot.turn(bot.snapshot())
+    bot.turn(ev.MessageLost("deribit"))
+    assert resyncs(bot.wait(0.9)) == []
+    assert len(resyncs(bot.wait(0.2))) == 1
+    bot.turn(bot.snapshot())
+    assert resyncs(bot.wait(29)) == []
+
+
+def test_an_answer_to_an_earlier_question_does_not_say_what_an_unreadable_message_said() -> None:
+    bot = Bot()
+    bot.connect()
+    bot.wait(0.5)
+    bot.turn(ev.MessageLost("deribit"))
+    bot.turn(bot.snapshot())
+    assert len(resyncs(bot.wait(1.1))) == 1
+
+
 def test_fills_are_asked_for_with_an_overlap() -> None:
     bot = Bot()
     (resync,) = resyncs(bot.connect())

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from mmbot.config import Mode
+from mmbot.core import events as ev
 from mmbot.core.orders import Status
 from mmbot.core.state import is_ours
 from mmbot.core.types import Label
@@ -31,7 +32,7 @@ from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from tests.engine.live import Live, live, until
+from tests.engine.live import CALL, Live, live, until
 
 TROUBLE_S = 6.0
 CONVERGE_S = 20.0
@@ -180,6 +181,21 @@ async def play(seed: int) -> None:
         trades = sorted(bot.trades_at_venue())
     stored = Reader(locate(Mode.SIM, os.environ)).fills()
     assert sorted(row.fill.trade_id for row in stored) == trades
+
+
+async def test_a_fill_that_came_as_garbage_is_asked_for() -> None:
+    async with live(VenueOptions(flow_scale=0.0)) as bot:
+        await until(lambda: not differences(bot) and len(bot.at_venue()) == 8, "it quotes")
+        bot.venue.freeze()
+        bot.venue.garble(1, "user.")
+        bot.venue.exchange.open_account("taker", {"ETH": Decimal(10_000)})
+        sell = NewOrder(name=CALL, side=Side.SELL, amount=Decimal(1), type=OrderType.MARKET)
+        while not bot.trades_at_venue():
+            bot.venue.exchange.place("taker", sell, bot.venue.now_ms())
+        bot.venue.publish()
+        lost = next(iter(bot.trades_at_venue()))
+        await until(lambda: lost in bot.state.inventory.booked, "it is booked", 5.0)
+        assert any(isinstance(event, ev.MessageLost) for event in bot.events)
 
 
 # Late, lost and unreadable in both directions; a clock that is wrong; cuts; a restart.

@@ -129,6 +129,8 @@ class Session(Unified):
     on_link: Callable[[Socket, bool, str], None] | None = None
     on_late_reply: Callable[[Reply], None] | None = None
     """A reply to a request that had already ended, as UNKNOWN or by an earlier copy."""
+    on_unreadable: Callable[[Socket], None] | None = None
+    """A frame could not be taken in; what it said is not known. `on_fault` tells why."""
     on_fault: Callable[[Exception, Any], None] | None = None
     """(what went wrong, the frame it went wrong with). Without it faults are logged."""
 
@@ -627,6 +629,7 @@ class Session(Unified):
                 raise BadResponse(f"{self.id} sent a frame of no known kind")
         except Exception as error:
             self._fault(error, frame)
+            self._tell(self.on_unreadable, link.socket)
 
     def _pushed(self, link: Link, channel: str, data: Any, frame: Any) -> None:
         """One subscription message, by channel, to whoever wants it."""

@@ -22,6 +22,7 @@ from mmbot.core.events import (
     Link,
     LinkAlive,
     LinkChanged,
+    MessageLost,
     OrderSeen,
     OrderState,
     OutcomeUnknown,
@@ -62,6 +63,7 @@ from mmbot.venues.base import Capabilities, Sink
 from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.limits import Bucket
 from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.deribit.session import Socket
 
@@ -189,6 +191,7 @@ class DeribitVenue:
         client.on_link = self._on_link
         client.on_late_reply = self._on_late_reply
         client.on_channel = self._on_channel
+        client.on_unreadable = self._on_unreadable
         market = [*self._channels(instruments), LISTINGS]
         try:
             await client.start(
@@ -323,6 +326,11 @@ class DeribitVenue:
         for order in data.get("orders") or ():
             self._sink(seen_of(order, None))
 
+    def _on_unreadable(self, socket: Socket) -> None:
+        """On MARKET a book has a gap now, and says so itself."""
+        if socket is Socket.TRADING:
+            self._sink(MessageLost(NAME))
+
     def _on_channel(self, channel: str, data: Any) -> None:
         """Something was listed: look at the whole list once the news stop coming."""
         if channel != LISTINGS or data["state"] not in ("created", "started"):
@@ -455,7 +463,12 @@ class DeribitVenue:
 
     async def _take_snapshot(self, intent: Resync, asked_ns: Nanos) -> SnapshotTaken:
         stated = await self._rpc("private/get_open_orders", {})
-        lookups = [(label, await self._look_up(i, label)) for i, label in intent.labels]
+        listed = {order.get("label") for order in stated}
+        lookups = [
+            (label, await self._look_up(instrument, label))
+            for instrument, label in intent.labels
+            if label not in listed  # what the list says of it is the venue's word already
+        ]
         summaries = await self._rpc("private/get_account_summaries", {})
         # Positions last: the less happens after them, the better they go with our fills.
         positions = await self._rpc("private/get_positions", {"currency": "any"})
@@ -583,7 +596,10 @@ class DeribitVenue:
             raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
 
     async def _cancel_each(self, orders: Sequence[OpenOrder]) -> None:
+        bucket = Bucket(self._client.rate_limits.matching, self._clock.monotonic_s())
         for order in orders:
+            while wait_s := bucket.take(self._clock.monotonic_s()):
+                await self._clock.sleep(wait_s)
             try:
                 await self._client.privateGetCancel({"order_id": order.order_id})
             except NetworkError:
