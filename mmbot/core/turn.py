@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import islice
 from math import exp, inf
 
 from mmbot.core import events as ev
@@ -105,6 +106,9 @@ LABELS_BLOCK = 512
 
 LABELS_LOW = 256
 """With fewer left, the next block is asked for."""
+
+LOOKUPS_MAX = 40
+"""Orders asked about by name at a time: questions count at the venue too."""
 
 SWEEP_FROM = 3
 """From this many cancels on, a sweeping cancel is used when leaving."""
@@ -741,7 +745,9 @@ def _look(state: State, account: Account, now_ns: Nanos) -> Iterator[Intent]:
         venue=account.venue,
         fills_since_ms=_since_ms(state, account.last_snapshot_ns),
         flows_since_ms=_since_ms(state, account.flows_ns) if flows_due else None,
-        labels=tuple((o.instrument, o.label) for o in unresolved(state, account)),
+        labels=tuple(
+            (o.instrument, o.label) for o in islice(unresolved(state, account), LOOKUPS_MAX)
+        ),
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
     )
     promise(state, intent, STRAY_LEVEL, 0.0, now_ns)

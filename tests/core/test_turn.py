@@ -31,6 +31,7 @@ from mmbot.risk.max_position import MaxPosition
 from tests.builders import NOW_NS, a_fill, a_perpetual, a_quote, an_option, an_order
 from tests.core.bot import (
     LABELS,
+    VENUE,
     Bot,
     a_foreign_order,
     amends,
@@ -1077,6 +1078,18 @@ def test_a_tick_looks_at_some_markets_in_turn_and_at_all_of_them_in_silence() ->
 
 
 # --- cancels that do not come through ---------------------------------------------------------
+
+
+def test_no_more_than_forty_orders_are_asked_about_by_name_at_a_time() -> None:
+    bot = Bot.quoting()
+    bot.rest(*(a_quote(BUY, 0.0200 - 0.0005 * (level % 30), level=level) for level in range(45)))
+    for _ in range(12):
+        bot.turn(bot.book(), after_s=1.0)
+        bot.acknowledge()
+    assert len(bot.orders) == 45
+    bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=False))
+    (resync,) = resyncs(bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=True)))
+    assert len(resync.labels) == 40
 
 
 def test_a_refused_cancel_is_tried_again_after_a_while() -> None:

@@ -1,6 +1,7 @@
 """The real engine and client in a violent market, at a venue that counts every request."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,10 @@ from mmbot.core.intents import Amend, Cancel, CancelAll, Place
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
 from mmbot.sim.wire.credits import Bucket
+from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import VenueOptions
+from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.session import Socket
 from tests.engine.live import Live, live, until
 
 VIOLENT = VenueOptions(preset="crash", flow_scale=5.0)
@@ -74,3 +78,25 @@ async def test_seconds_of_violence_are_not_too_many_requests(refused: list[int])
 async def test_half_a_minute_of_violence_is_not_too_many_requests(refused: list[int]) -> None:
     async with live(VIOLENT, STRIKES, refresh="0.1") as bot:
         await survives(bot, 10, refused)
+
+
+async def test_after_a_reconnect_what_the_venue_lists_is_not_asked_about_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: Counter[str] = Counter()
+    rpc = Deribit.rpc
+
+    async def counted(self: Deribit, socket: Socket, method: str, *rest: Any) -> Any:
+        asked[method] += 1
+        return await rpc(self, socket, method, *rest)
+
+    monkeypatch.setattr(Deribit, "rpc", counted)
+    survive = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True))
+    async with live(survive, STRIKES) as bot:
+        await until(lambda: len(bot.at_venue()) > 10, "quotes")
+        before = asked["private/get_open_orders"]
+        bot.venue.sever()
+        await until(lambda: asked["private/get_open_orders"] > before, "a look at the venue")
+        await until(lambda: bot.state.account("deribit").reconciled, "reconciled")
+        await until(lambda: bot.in_table() == bot.at_venue(), "table and venue agree")
+        assert asked["private/get_order_state_by_label"] <= 2, "those in flight when the line broke"
