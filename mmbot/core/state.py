@@ -538,7 +538,9 @@ def _filled(state: State, fill: Fill) -> None:
         _filled_elsewhere(state, fill)
         return
     position = state.inventory.of(market.instrument)
-    if fill.venue_ms < _counted_ms(state, position):
+    # What an earlier run traded without living to write it down is booked all the same.
+    ours_unwritten = is_ours(fill.label) and not position.opened
+    if fill.venue_ms < _counted_ms(state, position) and not ours_unwritten:
         state.inventory.know(fill.trade_id)  # part of the opening position
         return
     mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)

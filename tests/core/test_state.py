@@ -328,6 +328,17 @@ def test_fills_since_the_start_are_not_part_of_the_opening_position() -> None:
     assert position.amount == 7
 
 
+def test_a_run_that_dies_before_it_has_written_its_opening_loses_no_trade() -> None:
+    """Killed in its first moments: the next run begins anew, and finds a trade of ours."""
+    bot = Bot()
+    bot.connect()
+    ours = a_fill(BUY, "0.0200", 2, trade_id="ours", venue_ms=NOW_MS - 1, label="mmdead-0")
+    hers = a_fill(BUY, "0.0200", 5, trade_id="hers", venue_ms=NOW_MS - 1)
+    bot.turn(bot.snapshot(positions={an_option().id: 7}, fills=[ours, hers]))
+    position = bot.state.inventory.of(an_option())
+    assert (position.amount, position.opening, position.fills) == (7, 5, 1)
+
+
 def test_what_came_before_an_opening_position_is_in_it_for_later_runs_too() -> None:
     """A restart within the overlap of the back-fill reads trades from before the first start."""
     earlier = Position(

@@ -82,8 +82,6 @@ TROUBLES = {
     "full": (full_disk, "the disk fails to read or write it: check the disk and its free space"),
 }
 
-SLOW = [pytest.param("locked", marks=pytest.mark.long), "full"]
-
 
 def hit(venue: SimVenue, side: Side, amount: str) -> None:
     """Another account trades through the best price on that side."""
@@ -192,7 +190,8 @@ class Lines:
         return sum(words in line for line in self.said)
 
 
-@pytest.mark.parametrize("trouble", SLOW)
+@pytest.mark.long
+@pytest.mark.parametrize("trouble", TROUBLES)
 async def test_the_command_says_so_once_goes_on_and_leaves_with_everything_booked(
     trouble: str,
 ) -> None:
@@ -211,13 +210,12 @@ async def test_the_command_says_so_once_goes_on_and_leaves_with_everything_booke
         assert booked() == trades_at_venue(venue)
 
 
-@pytest.mark.parametrize("trouble", SLOW)
+@pytest.mark.parametrize("trouble", [pytest.param("locked", marks=pytest.mark.long), "full"])
 async def test_leaving_in_trouble_says_what_is_not_written_and_the_next_start_reads_it(
     trouble: str,
 ) -> None:
     async with SimVenue(QUIET) as venue:
         async with quoting(venue) as (engine, lines):
-            await until(opened, "what was there before us is written down")
             words = TROUBLES[trouble][1]
             with locked() if trouble == "locked" else full_disk(engine.pid):
                 hit(venue, Side.SELL, "50")
