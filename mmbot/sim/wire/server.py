@@ -29,17 +29,16 @@ from mmbot.sim.faults import FaultPlan
 from mmbot.sim.matching import DeliveryFee, Exchange, SelfTrade
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
+from mmbot.sim.wire.commands import Commands
 from mmbot.sim.wire.deribit import METHODS, DeribitVenue, Rules
-from mmbot.sim.wire.errors import known_error, too_many_requests
+from mmbot.sim.wire.errors import known_error
 from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.gate import Door, Gate, Link
 from mmbot.sim.wire.trouble import (
     PASSES,
     Blow,
     Due,
-    Fate,
     Kind,
-    Stage,
     Trouble,
     expiry_ahead_s,
     garbled,
@@ -68,6 +67,8 @@ class VenueOptions:
     `state_path`: where the venue is saved when it ends, and what it goes on from when there is such
     a file; world, seed, start and balances are the file's then. Without `restore_orders` the open
     orders in it come back cancelled (`cancel_on_disconnect`).
+    `faults`: what goes wrong. With `expiry_soon`, a new world starts shortly before the first 08:00
+    UTC after `start_ms`, when something expires.
     """
 
     port: int = 0  # 0: any free one
@@ -128,7 +129,7 @@ async def serve(
         await venue.until_over()
 
 
-class SimVenue:
+class SimVenue(Commands):
     """A venue in this process: `async with SimVenue(options) as venue`.
 
     Tests reach in: `exchange` and `market` to script what others do (then `publish`), `freeze` to
@@ -141,7 +142,6 @@ class SimVenue:
     protocol: DeribitVenue
     endpoints: Endpoints
     account: str
-    trouble: Trouble
     gate: Gate
 
     def __init__(self, options: VenueOptions | None = None) -> None:
@@ -285,76 +285,11 @@ class SimVenue:
         self.protocol.market_moves = True
 
     # -- trouble -------------------------------------------------------------------------------
-    # A method is named as on the wire ("private/buy"), over WebSocket and REST alike; a channel by
-    # its beginning ("user.", "book.ETH-PERPETUAL"). `count`: that many, from the next one on.
-
-    def lose_request(self, method: str, count: int = 1) -> None:
-        """Requests of that method never arrive."""
-        self.trouble.command(Stage.REQUEST, "lost_request", method, Fate(Kind.LOST), count)
-
-    def delay_request(self, method: str, seconds: float, count: int = 1) -> None:
-        """Requests of that method arrive late, even those whose line has broken meanwhile."""
-        fate = Fate(Kind.LATE, seconds=seconds)
-        self.trouble.command(Stage.REQUEST, "late_request", method, fate, count)
-
-    def drop_reply(self, method: str, count: int = 1) -> None:
-        """Requests of that method are carried out, but not answered."""
-        self.trouble.command(Stage.REPLY, "lost_reply", method, Fate(Kind.LOST), count)
-
-    def delay_reply(self, method: str, seconds: float, count: int = 1) -> None:
-        """Requests of that method are carried out at once and answered late."""
-        fate = Fate(Kind.LATE, seconds=seconds)
-        self.trouble.command(Stage.REPLY, "late_reply", method, fate, count)
-
-    def cut_on(self, method: str, *, before: bool, count: int = 1) -> None:
-        """A request of that method breaks its connection, before or after it is carried out."""
-        fate = Fate(Kind.CUT_BEFORE if before else Kind.CUT_AFTER)
-        self.trouble.command(Stage.REQUEST, "cut_mid_order", method, fate, count)
-
-    def answer(self, method: str, code: int, count: int = 1) -> None:
-        """Requests of that method are refused with that error; 10028 also ends the session."""
-        limited = code == too_many_requests().code
-        fault = "rate_limited" if limited else "refused"
-        self.trouble.command(Stage.REQUEST, fault, method, Fate(Kind.ERROR, code=code), count)
-
-    def answer_http(
-        self, method: str, status: int, count: int = 1, *, carried_out: bool = False
-    ) -> None:
-        """REST requests of that method get that HTTP status, `carried_out` or not."""
-        fate = Fate(Kind.STATUS_AFTER if carried_out else Kind.STATUS, code=status)
-        fault = "http_429" if status == 429 else "http_5xx"
-        self.trouble.command(Stage.REQUEST, fault, method, fate, count)
-
-    def lose_push(self, channel: str, count: int = 1) -> None:
-        """Messages of that channel are not sent."""
-        self._on_push("lost_push", channel, Fate(Kind.LOST), count)
-
-    def delay_push(self, channel: str, seconds: float, count: int = 1) -> None:
-        """Messages of that channel are sent late, the ones behind them are not."""
-        self._on_push("late_private", channel, Fate(Kind.LATE, seconds=seconds), count)
-
-    def duplicate_push(self, channel: str, count: int = 1) -> None:
-        """Messages of that channel are sent twice."""
-        self._on_push("duplicate_private", channel, Fate(Kind.TWICE), count)
-
-    def reorder_push(self, channel: str, count: int = 1) -> None:
-        """Messages of that channel are sent after the one behind them."""
-        self._on_push("reordered_private", channel, Fate(Kind.BEHIND), count)
-
-    def skip_book_change(self, name: str, count: int = 1) -> None:
-        """Changes of that instrument's books are not sent: the ones behind them leave a gap."""
-        self._on_push("book_gap", f"book.{name}.", Fate(Kind.LOST), count)
+    # What befalls the venue as a whole; for single messages see `Commands`.
 
     def stop_book(self, name: str, seconds: float) -> None:
         """Nothing of that instrument's books is sent for so long; then there is a gap."""
         self.trouble.stop_book(name, self.now_ms() + round(seconds * 1000))
-
-    def garble(self, count: int = 1, about: str = "") -> None:
-        """Replies and messages (of methods and channels that begin so) come as something that
-        means nothing: words, half of the message, bytes, in turn."""
-        for number in range(count):
-            fate = Fate(Kind.GARBLED, share=number % 3 / 3)
-            self.trouble.command(Stage.OUT, "garbage", about, fate, 1, whole_word=False)
 
     def sever(self) -> None:
         """Abort every TCP connection at once."""
@@ -555,9 +490,6 @@ class SimVenue:
             lines[int((due.share - 0.5) * 2 * len(lines))].deaf_until_ms = until_ms
         what = "everything" if whole else "one connection"
         self.trouble.note("half_open", f"{what}, {due.seconds:.1f} s")
-
-    def _on_push(self, fault: str, channel: str, fate: Fate, count: int) -> None:
-        self.trouble.command(Stage.PUSH, fault, channel, fate, count, whole_word=False)
 
     async def _on_websocket(self, request: web.Request) -> web.WebSocketResponse:
         # Pings are answered below, so that silence can swallow them too.
