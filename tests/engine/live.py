@@ -1,19 +1,29 @@
 """The real engine on the real client, trading on a simulated venue in the test's own process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import patch
 
 from mmbot.assemble import Engine, assemble
 from mmbot.config import load_config
 from mmbot.core import events as ev
+from mmbot.core import guards, turn
 from mmbot.core.intents import Intent
 from mmbot.core.state import State, is_ours
 from mmbot.core.types import Label
 from mmbot.engine.clock import Clock
+from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 DEADLINE_S = 10.0
@@ -69,6 +79,29 @@ class HastyVenue(SimVenue):
         return self._start_ms * 1000 + int(elapsed_us * self._scale)
 
 
+@contextmanager
+def patient(scale: float) -> Iterator[None]:
+    """A stall of this machine is no absence of the bot's that is `scale` times as long."""
+    limits = ((turn, "AWAY_PAUSE_NS"), (turn, "AWAY_TRIP_NS"), (guards, "MISSED_NS"))
+    with ExitStack() as patched:
+        for module, name in limits:
+            longer = int(getattr(module, name) * scale)
+            patched.enter_context(patch.object(module, name, longer))
+        yield
+
+
+async def connected(engine: Engine, scale: float) -> None:
+    """Connect. Scaled deadlines are short for a machine that is busy: then once more."""
+    for last in (scale == 1.0, False, True):
+        try:
+            await engine.venue.connect(engine.runner.sink, engine.instruments)
+        except VenueUnreachable:
+            if last:
+                raise
+        else:
+            return
+
+
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
     """Wait for a condition, not for a time."""
     end = asyncio.get_running_loop().time() + deadline_s
@@ -92,25 +125,26 @@ async def live(
     `line` leads from the venue's URL to the one the engine is given. With `scale`, the time of both
     runs that much faster than the wall's.
     """
-    async with HastyVenue(options, scale) as venue, line(venue.rest_url) as url:
-        given = (FLAGS if desk is None else desk) | {"--sim-url": url}
-        given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
-        engine = await assemble(load_config(given, config), Clock(scale))
-        events: list[ev.Event] = []
-        intents: list[Intent] = []
+    with patient(scale):
+        async with HastyVenue(options, scale) as venue, line(venue.rest_url) as url:
+            given = (FLAGS if desk is None else desk) | {"--sim-url": url}
+            given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
+            engine = await assemble(load_config(given, config), Clock(scale))
+            events: list[ev.Event] = []
+            intents: list[Intent] = []
 
-        def watch(happened: Sequence[ev.Event], wanted: Sequence[Intent], now_ns: int) -> None:
-            events.extend(happened)
-            intents.extend(wanted)
+            def watch(happened: Sequence[ev.Event], wanted: Sequence[Intent], now_ns: int) -> None:
+                events.extend(happened)
+                intents.extend(wanted)
 
-        engine.runner.observers.append(watch)
-        leave = asyncio.Event()
-        try:
-            await engine.venue.connect(engine.runner.sink, engine.instruments)
-            running = asyncio.ensure_future(engine.runner.run(leave, None))
-            yield Live(engine, venue, events, intents, running)
-        finally:
-            leave.set()
-            with suppress(UnboundLocalError, asyncio.CancelledError):
-                await running
-            await engine.close(0)
+            engine.runner.observers.append(watch)
+            leave = asyncio.Event()
+            try:
+                await connected(engine, scale)
+                running = asyncio.ensure_future(engine.runner.run(leave, None))
+                yield Live(engine, venue, events, intents, running)
+            finally:
+                leave.set()
+                with suppress(UnboundLocalError, asyncio.CancelledError):
+                    await running
+                await engine.close(0)

@@ -6,8 +6,8 @@
 Each WebSocket of the engine becomes a `Talk`, with a WebSocket of its own to the venue. The two
 hooks `to_venue` and `to_engine` say what is passed on in place of a frame: nothing, itself, itself
 twice, another one. What a hook keeps it can pass on later (`Talk.tell`, `Talk.say`). A link can be
-made deaf: TCP stays up on both sides and nothing passes. REST always passes, unless `rest` is
-false: then its requests are accepted and never answered.
+made deaf: TCP stays up on both sides and nothing passes. Methods in `silent` are accepted and never
+answered, over WebSocket and REST alike; `DIAL` stands for opening a WebSocket.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 
+DIAL = "dial"
 _ARMED = "private/enable_cancel_on_disconnect"
 _FRAME_BYTES_MAX = 1 << 24
 
@@ -105,7 +106,7 @@ class Relay:
     def __init__(self) -> None:
         self.to_venue: Hook = passes
         self.to_engine: Hook = passes
-        self.rest = True
+        self.silent: set[str] = set()
         self.talks: list[Talk] = []
         self.dials = 0
         self.asked: list[str] = []
@@ -145,8 +146,9 @@ class Relay:
     async def _on_request(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._on_websocket(request)
-        self.asked.append(request.path.removeprefix("/api/v2/"))
-        if not self.rest:
+        method = request.path.removeprefix("/api/v2/")
+        self.asked.append(method)
+        if method in self.silent:
             await asyncio.Event().wait()
         headers = {name: text for name, text in request.headers.items() if name == "Authorization"}
         async with self._session.request(
@@ -160,6 +162,8 @@ class Relay:
 
     async def _on_websocket(self, request: web.Request) -> web.StreamResponse:
         self.dials += 1
+        if DIAL in self.silent:
+            await asyncio.Event().wait()
         engine = web.WebSocketResponse(compress=False, max_msg_size=_FRAME_BYTES_MAX)
         await engine.prepare(request)
         async with self._session.ws_connect(
@@ -199,6 +203,6 @@ class Relay:
             if message.type is not WSMsgType.TEXT:
                 continue
             frame = talk.read(message.data)
-            if not self.is_deaf(talk):
+            if not self.is_deaf(talk) and frame.answers not in self.silent:
                 for passed in self.to_engine(talk, frame):
                     await talk.say(passed)

@@ -42,11 +42,11 @@ async def test_a_stream_that_falls_silent_is_noticed_though_requests_are_answere
 
 
 async def test_a_quiet_account_is_no_reason_to_give_the_link_up() -> None:
-    async with live(QUIET, scale=20.0) as bot:
+    async with live(QUIET, scale=4.0) as bot:
         await quoted(bot)
         bot.venue.freeze()
         since_ms = bot.venue.now_ms()
-        await until(lambda: bot.venue.now_ms() - since_ms > 30_000, "half a minute")
+        await until(lambda: bot.venue.now_ms() - since_ms > 12_000, "twice the patience")
         assert trading_downs(bot) == []
 
 

@@ -51,8 +51,11 @@ HEARTBEAT_S = 10
 """Deribit's shortest heartbeat. Silence of two of them is a dead connection."""
 DEADLINE_S = 2.0
 LOGIN_DEADLINE_S = 5.0
-DIAL_MS = 10_000
-DIAL_MIN_MS = 1000  # ccxt counts in whole seconds
+DIAL_S = 10.0
+REST_S = 10.0
+REAL_MIN_S = 2.0
+"""Dialing and REST get that much of the wall's time, however fast ours runs: they are real work."""
+GOODBYE_S = 1.0
 CARE_S = 1.0
 SWEEP_S = 0.1
 BACKOFF_FIRST_S = 0.25
@@ -155,6 +158,7 @@ class Session(Unified):
         super().__init__(dict(config or {}))  # last: it reads every property once
         self.clients: dict[str, Wire] = {}
         self.timeout_on_exit *= time_scale
+        self.timeout = 1000 * max(REST_S * time_scale, REAL_MIN_S)
 
     def describe(self) -> Any:
         return self.deep_extend(
@@ -315,7 +319,7 @@ class Session(Unified):
         wire = self.client(self._url(link))
         up_s: float | None = None
         try:
-            await wire.dial(self.session)
+            await self._dial(wire)
             link.heard_s = self._monotonic()
             await self._enter(link)
             link.up, up_s = True, self._monotonic()
@@ -335,6 +339,13 @@ class Session(Unified):
         steady = up_s is not None and self._monotonic() - up_s > STEADY_S
         link.failures = 1 if steady else link.failures + 1
         return failure
+
+    async def _dial(self, wire: Wire) -> None:
+        try:
+            async with asyncio.timeout(max(DIAL_S * self._time_scale, REAL_MIN_S)):
+                await wire.dial(self.session)
+        except TimeoutError as error:
+            raise RequestTimeout(f"{self.id} lets nobody in within {DIAL_S:.0f} s") from error
 
     def _backoff_s(self, link: Link) -> float:
         grown = BACKOFF_FIRST_S * 2.0 ** min(link.failures - 1, 20) if link.failures else 0.0
@@ -413,7 +424,8 @@ class Session(Unified):
                 "asyncio_loop": self.asyncio_loop,
                 "keepAlive": 0,  # silence is watched here, with Deribit's own heartbeat
                 "compress": 0,  # so that a frame can be written in one step
-                "connectionTimeout": max(DIAL_MIN_MS, DIAL_MS * self._time_scale),
+                "connectionTimeout": 2000 * DIAL_S,  # ours comes first: ccxt counts in seconds
+                "goodbye_s": GOODBYE_S * self._time_scale,
                 "proxy": http_proxy or https_proxy,
             }
             link.wire = self.clients[url] = Wire(

@@ -101,7 +101,7 @@ class DeribitSweeper:
     async def _ask(self, way: Way, method: str, params: dict[str, Any]) -> Any:
         """One private method's result; ccxt's error where the venue refuses it."""
         try:
-            async with asyncio.timeout(CALL_LIMIT_S):
+            async with asyncio.timeout(CALL_LIMIT_S / self._clock.scale):
                 if way is Way.WEBSOCKET:
                     await self._client.start((Socket.MARKET,))
                     return await self._client.rpc(Socket.MARKET, f"private/{method}", params)

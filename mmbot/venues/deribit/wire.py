@@ -21,15 +21,16 @@ from typing import Any
 from aiohttp import ClientSession, WSMsgType
 from ccxt.async_support.base.ws.client import Client
 
-GOODBYE_S = 1.0
-
 
 class Wire(Client):  # type: ignore[misc]  # ccxt ships no types
-    """One connection, from dialing to its loss. Never reused.
+    """One connection, from dialing to its loss. Never reused. `settings` are ccxt's, and ours.
 
     `lost` is set, and `on_lost(wire, why)` called, exactly once when the connection ends for
     whatever reason; after that `on_text` is not called again.
     """
+
+    goodbye_s = 1.0
+    """How long the venue's own goodbye is waited for."""
 
     def __init__(
         self,
@@ -153,7 +154,7 @@ class Wire(Client):  # type: ignore[misc]  # ccxt ships no types
             return
         if not connection.closed:
             with suppress(Exception):
-                await asyncio.wait_for(connection.close(), GOODBYE_S)
+                await asyncio.wait_for(connection.close(), self.goodbye_s)
         response = getattr(connection, "_response", None)
         if response is not None:
             response.close()
