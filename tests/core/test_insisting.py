@@ -1,4 +1,4 @@
-"""Leaving while nobody is sure of an order: it is cancelled again and again, and asked about too."""
+"""Leaving while nobody is sure of an order: it is cancelled again and again, and asked about."""
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Resync
