@@ -56,6 +56,11 @@ class Budget:
         self.rate_per_s, self.burst = rate_per_s, burst
         self.level = min(self.full, share * self.full)
 
+    def inherit(self, idle_ns: Nanos, now_ns: Nanos) -> None:
+        """Somebody else used the same limit until so long ago, and may have left nothing."""
+        earned = max(0, idle_ns) * self.rate_per_s * _RATE_MARGIN / SECOND
+        self.level, self.at_ns = min(self.level, earned), now_ns
+
     def refill(self, now_ns: Nanos) -> None:
         """Time passed."""
         if now_ns > self.at_ns:

@@ -44,6 +44,9 @@ from mmbot.venues.base import Sink
 KNOWN_BEFORE_MS = 24 * 3_600_000
 """Trades booked up to this long before the moment we resume from are kept in mind."""
 
+UNHEARD_NS: Nanos = 1 * SECOND
+"""How long an engine may have lived, and sent requests, after it last said something of itself."""
+
 BASELINE_EVERY_NS: Nanos = 1 * SECOND
 
 _log = logging.getLogger(__name__)
@@ -233,6 +236,10 @@ def restore(
         order.booked = booked.get(row.label, ZERO)
         state.orders.add(order)
     _restore_baseline(state, reader, seat)
+    last_ns = reader.last_sign_ns(seat, besides=int(state.run, 36))
+    if last_ns is not None:
+        idle_ns = clock.wall_ns() - last_ns - UNHEARD_NS
+        state.account(seat.venue).budget.inherit(idle_ns, clock.now_ns())
 
 
 def _restore_baseline(state: State, reader: Reader, seat: Seat) -> None:

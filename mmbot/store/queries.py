@@ -254,6 +254,19 @@ class Reader:
             for seat, run in newest.items()
         ]
 
+    def last_sign_ns(self, seat: Seat, besides: int) -> Nanos | None:
+        """When the last run of a seat but `besides` was known to be there (wall time): its end, or
+        what it last said of itself; None where there was none."""
+        earlier = [run for run in self.runs() if run.seat == seat and run.run != besides]
+        if not earlier:
+            return None
+        run = earlier[-1]
+        if run.stopped_ns is not None:
+            return run.stopped_ns
+        table = schema.engine_status
+        [*said] = self._rows(select(table).where(table.c.run == run.run))
+        return said[0]["at_ns"] if said else run.started_ns
+
     def labels_upto(self, run: int) -> int:
         """Label sequences below this were reserved by `run`."""
         blocks = schema.label_blocks

@@ -102,6 +102,18 @@ def test_limits_read_again_give_nothing_back() -> None:
     assert spent(budget, cancel=True) == 0
 
 
+def test_what_an_earlier_run_may_have_spent_is_not_there() -> None:
+    budget = Budget()
+    budget.inherit(2 * SECOND, 100 * SECOND)
+    budget.refill(100 * SECOND)
+    assert budget.level == pytest.approx(9.8)
+    budget.inherit(-SECOND, 100 * SECOND)
+    assert budget.level == 0.0
+    rested = Budget()
+    rested.inherit(3600 * SECOND, 100 * SECOND)
+    assert rested.level == rested.full
+
+
 @pytest.mark.parametrize("burst", [1.0, 2.0, 5.0])
 def test_the_smallest_venues_can_still_be_quoted(burst: float) -> None:
     budget = Budget()

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
+from mmbot.assemble import assemble
+from mmbot.config import load_config
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
+from mmbot.engine.clock import Clock
 from mmbot.sim.wire.credits import Bucket
 from mmbot.sim.wire.deribit import Rules
-from mmbot.sim.wire.server import VenueOptions
+from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.session import Socket
 from tests.engine.live import Live, live, until
@@ -100,3 +103,14 @@ async def test_after_a_reconnect_what_the_venue_lists_is_not_asked_about_by_name
         await until(lambda: bot.state.account("deribit").reconciled, "reconciled")
         await until(lambda: bot.in_table() == bot.at_venue(), "table and venue agree")
         assert asked["private/get_order_state_by_label"] <= 2, "those in flight when the line broke"
+
+
+async def test_a_run_right_after_another_one_does_not_count_on_a_full_bucket() -> None:
+    async with SimVenue(VenueOptions(flow_scale=0.0)) as venue:
+        config = load_config(STRIKES | {"--sim-url": venue.rest_url})
+        first = await assemble(config, Clock())
+        assert first.runner.state.account("deribit").budget.level == 19
+        await first.close(0)
+        second = await assemble(config, Clock())
+        assert second.runner.state.account("deribit").budget.level < 10
+        await second.close(0)

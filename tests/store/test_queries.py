@@ -101,3 +101,11 @@ async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
         engine.writer.put(a_record(2))
         engine.flush()  # ... holds nobody up
         assert list(rows) == []  # and sees the moment it began with
+
+
+async def test_when_the_run_before_was_last_seen(tmp_path: Path) -> None:
+    reader, first, second = await a_desk_with_a_past(tmp_path)
+    stopped = {run.run: run.stopped_ns for run in reader.runs()}
+    assert reader.last_sign_ns(SEAT, besides=second) == stopped[first]
+    assert reader.last_sign_ns(SEAT, besides=0) == stopped[second]
+    assert reader.last_sign_ns(Seat(SEAT.mode, "deribit", "sim-2"), besides=0) is None
