@@ -1,3 +1,24 @@
-"""mmbot: a market maker is a function from events to intents."""
+"""mmbot: a market maker is a function from events to intents.
+
+Four verbs name the zones; arrows point down only (`tests/house` proves it).
+
+asks      cli/         one file a command
+          research/    reports and reconciliation from the store
+acts      venues/      a venue's client made safe, and its frames turned into events
+          engine/      clock, inbox, and the runner of turns
+          tape/        the journal of turns: recorded, verified, shown
+          store/       labels, orders, fills, the latch and the lease; one writer thread
+          ops/         log lines and samples
+pretends  sim/         an exchange, a market that can hurt, and what can go wrong
+          sim/virtual/ the same behind a line full of faults, in virtual time
+          sim/wire/    the same behind a venue's real protocol on 127.0.0.1
+decides   core/        the mind: pure
+          pricing/     Black-76 and the greeks
+          strategies/  a view of one market in, quotes out
+          risk/        one rule or guard a file
+
+To read it: core/turn.py, core/orders.py, core/diff.py, core/state.py; then assemble.py, which puts
+everything together; then sim/world.py, which tries to break it.
+"""
 
 __version__ = "0.1.0"
