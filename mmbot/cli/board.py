@@ -45,6 +45,7 @@ def picture(everything: Everything, now_ns: Nanos, width: int) -> Group:
         what = "engine" if earlier == 1 else "engines"
         parts += [Text(), Text(f"{earlier} earlier simulated {what}: --json shows all", "dim")]
     parts += [Text(f"not read: {problem}", "bold red") for problem in everything.unread]
+    parts += [Text(f"cannot be written: {why}", "bold red") for why in everything.troubles]
     return Group(*parts)
 
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from mmbot.cli.frame import Doing, InstrumentRow, StatusFrame
 from mmbot.core.types import SECOND, Nanos
 from mmbot.errors import ExitCode, StoreError
+from mmbot.store.database import trouble
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.queries import EngineRow, Reader, RunRow
 from mmbot.store.records import LatchState
@@ -83,6 +84,8 @@ class Everything:
     engines: list[Engine] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """What is wrong with stores that cannot be read."""
+    troubles: list[str] = field(default_factory=list)
+    """Why stores cannot be written, where an engine is silent: it may be that alone."""
 
 
 def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
@@ -94,7 +97,10 @@ def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
         except StoreError as error:
             found.unread.append(str(error))
             continue
-        found.engines += [_engine(place, row, now_ns) for row in rows]
+        here = [_engine(place, row, now_ns) for row in rows]
+        if any(engine.state is EngineState.STALE for engine in here) and (why := trouble(place)):
+            found.troubles.append(why)
+        found.engines += here
     found.engines.sort(key=_rank)
     return found
 

@@ -83,7 +83,8 @@ def _print_json(places: "Sequence[Location]", now_ns: "Nanos") -> None:
     from mmbot.cli.engines import look
 
     found = look(places, now_ns)
-    said = {"engines": [_object(engine) for engine in found.engines], "unread": found.unread}
+    bad = [*found.unread, *found.troubles]
+    said = {"engines": [_object(engine) for engine in found.engines], "unread": bad}
     with suppress(BrokenPipeError):
         print(orjson.dumps(said, default=float).decode())
 

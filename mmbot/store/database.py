@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
@@ -28,6 +29,9 @@ from mmbot.store import migrations, schema
 from mmbot.store.locations import Location
 
 BUSY_TIMEOUT_S = 2.0
+
+FULL_BYTES = 1_000_000
+"""With less than this, a disk is full: the log of writes alone takes several times as much."""
 
 APPLICATION_ID = int.from_bytes(b"mmbt", "big")
 _MAGIC = b"SQLite format 3\x00"
@@ -139,6 +143,20 @@ def open_existing(location: Location, *, read_only: bool) -> Database:
                 "on it once to bring it up to date"
             )
     return database
+
+
+def trouble(location: Location) -> str:
+    """Why nobody can write to a store that is there, in one line; empty where nothing is seen.
+
+    Writes nothing. Waits for a lock as long as everybody does.
+    """
+    if location.path is not None and disk_usage(location.path.parent).free < FULL_BYTES:
+        return f"{location.name}: {_FULL}"
+    try:
+        with open_existing(location, read_only=False).transaction():
+            return ""
+    except StoreError as error:
+        return str(error)
 
 
 def explain(location: Location, error: Exception) -> str:

@@ -28,10 +28,12 @@ from mmbot.core.why import Why
 from mmbot.errors import ExitCode, Refused
 from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
+from mmbot.store import database
 from mmbot.store.database import open_store
 from mmbot.store.latch import require_armed
 from mmbot.store.locations import Location, locate
 from mmbot.store.queries import Reader
+from tests.cli.desk import mmbot
 from tests.engine.live import CALL, live, until
 from tests.engine.test_crash import START_S, ours_at_venue, trades_at_venue
 
@@ -202,6 +204,10 @@ async def test_the_command_says_so_once_goes_on_and_leaves_with_everything_booke
             venue.publish()
             await until(lambda: not ours_at_venue(venue), "nothing rests")
             await until(lambda: lines.count(words) == 1, "it is said")
+            while trouble == "locked" and f"cannot be written: {the_store().name}" not in (
+                shown := (await mmbot("status", COLUMNS="300")).out
+            ):
+                assert "running" in shown, shown  # it has spoken less than 3 s ago
         await until(lambda: len(ours_at_venue(venue)) == 8, "eight orders again", HEAL_S)
         assert lines.count("everything that waited is written") == 1
         assert lines.count(words) == 1
@@ -234,6 +240,17 @@ async def test_leaving_in_trouble_says_what_is_not_written_and_the_next_start_re
             assert await asyncio.wait_for(engine.wait(), START_S) == ExitCode.OK
 
 
+def test_what_ails_a_store_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(the_store())
+    name = the_store().name
+    assert database.trouble(the_store()) == ""
+    with monkeypatch.context() as patched, locked():
+        patched.setattr("mmbot.store.database.BUSY_TIMEOUT_S", 0.02)
+        assert database.trouble(the_store()) == f"{name}: {TROUBLES['locked'][1]}"
+    monkeypatch.setattr("mmbot.store.database.FULL_BYTES", 10**18)
+    assert database.trouble(the_store()) == f"{name}: the disk is full: free some space"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A file system of four megabytes with nothing but the store on it."""
@@ -262,6 +279,7 @@ async def test_a_disk_without_a_free_byte_is_told_by_its_name(
         hit(bot.venue, Side.SELL, "50")
         bot.venue.publish()
         await until(lambda: bot.state.store_trouble != "", "the trouble is noticed", HEAL_S)
+        assert database.trouble(the_store()) == bot.state.store_trouble
         assert bot.state.store_trouble == f"{the_store().name}: the disk is full: free some space"
         await until(lambda: not bot.at_venue(), "nothing rests")
         bot.engine.runner.sink(ev.Trip(Why.USER, "enough"))
