@@ -540,8 +540,8 @@ def _filled(state: State, fill: Fill) -> None:
     position = state.inventory.of(market.instrument)
     # What an earlier run traded without living to write it down is booked all the same.
     ours_unwritten = is_ours(fill.label) and not position.opened
-    if fill.venue_ms < _counted_ms(state, position) and not ours_unwritten:
-        state.inventory.know(fill.trade_id)  # part of the opening position
+    if not ours_unwritten and _in_opening(state, position, fill.venue_ms):
+        state.inventory.know(fill.trade_id)
         return
     mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)
     if not state.inventory.book(fill, market.instrument, mark):
@@ -563,9 +563,18 @@ def _filled(state: State, fill: Fill) -> None:
     state.touch(fill.instrument)
 
 
-def _counted_ms(state: State, position: Position) -> int:
-    """From when on (venue time) what happens is not part of the opening position."""
-    return position.opened_ms if position.opened else state.started_ns // MS
+def _in_opening(state: State, position: Position, venue_ms: int) -> bool:
+    """Whether what the venue stamped so is part of the opening position.
+
+    Once that stands, only the venue's own stamps can tell: its clock is not ours, and what happened
+    just after the opening may be stamped before it by ours.
+    """
+    if position.opened:
+        return venue_ms < position.opened_ms
+    if venue_ms >= state.started_ns // MS:
+        return False
+    position.opened_ms = max(position.opened_ms, venue_ms + 1)
+    return True
 
 
 def _notional_usd(market: Market, fill: Fill) -> float:
@@ -599,7 +608,7 @@ def _flowed(state: State, flow: Flow) -> None:
         return
     state.inventory.know(key)
     position = state.inventory.of(market.instrument)
-    if flow.venue_ms >= _counted_ms(state, position):
+    if not _in_opening(state, position, flow.venue_ms):
         position.flow(flow)
         state.journal.append(Flowed(flow, market.instrument))
 
@@ -726,7 +735,8 @@ def _absorb_positions(
         if not position.opened:
             position.open_with(gap, stated.mark if stated is not None else None)
             _value_opening(state, market)
-            at_ms = position.opened_ms = state.started_ns // MS
+            earliest_ms = (state.started_ns - CLOCK_SKEW_NS) // MS
+            at_ms = position.opened_ms = max(position.opened_ms, earliest_ms)
             state.journal.append(Opened(instrument, gap, position.mark, at_ms))
             continue
         if not gap:

@@ -353,6 +353,29 @@ def test_what_came_before_an_opening_position_is_in_it_for_later_runs_too() -> N
     assert (bot.position, earlier.fills) == (9, 1)
 
 
+def test_a_venue_whose_clock_is_slow_loses_us_no_trade_after_the_opening() -> None:
+    """Found by seed 3030: the first fill of a run is stamped before the run began."""
+    bot = Bot.quoting()
+    order = bot.rest(a_quote(BUY))[0]
+    slow = replace(bot.fill(order, 1), venue_ms=NOW_MS - 900)
+    bot.turn(ev.Filled(slow))
+    assert bot.position == 1
+
+
+def test_what_an_opening_position_holds_is_told_by_the_venue_s_own_stamps() -> None:
+    bot = Bot()
+    bot.connect()
+    before = a_fill(BUY, "0.0200", 7, trade_id="before", venue_ms=NOW_MS - 500)
+    bot.turn(bot.snapshot(positions={an_option().id: 7}, fills=[before]))
+    later_run = Bot()
+    opened = replace(bot.state.inventory.of(an_option()))
+    later_run.state.inventory.take_over(opened)
+    later_run.connect()
+    after = a_fill(SELL, "0.0230", 2, trade_id="after", venue_ms=NOW_MS - 499)
+    later_run.turn(later_run.snapshot(positions={an_option().id: 5}, fills=[before, after]))
+    assert (later_run.position, later_run.market.halted) == (5, "")
+
+
 def test_position_mismatch_twice_halts_and_shows_both_numbers() -> None:
     bot = Bot.quoting()
     (order,) = bot.rest(a_quote())
