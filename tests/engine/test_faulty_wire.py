@@ -26,7 +26,7 @@ from mmbot.core.state import is_ours
 from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.sim.faults import FaultPlan, Harshness
-from mmbot.sim.matching import NewOrder, OrderType, Side
+from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
 from mmbot.sim.wire.credits import Rate
 from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import VenueOptions
@@ -132,6 +132,22 @@ async def take(bot: Live, dice: Random, seconds: float) -> None:
         venue.publish()
 
 
+def stir(bot: Live) -> None:
+    """Every book changes once: one whose last change was lost has a gap only now."""
+    venue = bot.venue
+    for market in bot.state.markets.values():
+        instrument = market.instrument
+        wish = NewOrder(
+            name=instrument.name,
+            side=Side.BUY,
+            amount=instrument.min_amount,
+            price=Decimal("0.0005"),
+        )
+        placed = venue.exchange.place("taker", wish, venue.now_ms())
+        assert isinstance(placed, Placed), placed
+    venue.publish()
+
+
 def differences(bot: Live) -> list[str]:
     """What the engine and the venue do not agree about, and what is unclear."""
     state, exchange = bot.state, bot.venue.exchange
@@ -167,6 +183,7 @@ def differences(bot: Live) -> list[str]:
 async def play(seed: int) -> None:
     async with in_trouble(seed) as (bot, witness):
         bot.venue.freeze()
+        stir(bot)
         try:
             await until(lambda: not differences(bot), "agreement", CONVERGE_S)
         except AssertionError:
