@@ -183,9 +183,9 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             clock.set_to_ms(await venue.venue_ms())
         instruments = choose(listed, config)
         seat = Seat(config.desk.mode, venue.name, await venue.account())
-        _prepare_tapes(config)
         if database is None:
             database = open_store(location)
+        _prepare_tapes(config)
         draft = RunDraft(
             seat,
             venue.endpoint,
