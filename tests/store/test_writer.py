@@ -22,7 +22,7 @@ from mmbot.store import commands, runs
 from mmbot.store import database as database_module
 from mmbot.store import writer as writer_module
 from mmbot.store.database import open_existing, open_store
-from mmbot.store.housekeeping import KEEP_NS, PORTION_ROWS
+from mmbot.store.housekeeping import KEEP_AUDIT_NS, KEEP_NS, PORTION_ROWS
 from mmbot.store.latch import Kept
 from mmbot.store.queries import Reader
 from mmbot.store.records import (
@@ -201,6 +201,19 @@ async def test_what_is_old_is_forgotten_and_money_never(tmp_path: Path) -> None:
     assert [row.label for row in reader.open_orders()] == ["mm2-0"]
     assert booked(location) == {"t1"}
     assert list(reader.equity()) == []
+
+
+async def test_the_audit_trail_lasts_a_year(tmp_path: Path) -> None:
+    location, wall = a_location(tmp_path), Wall()
+    async with an_engine(location, wall=wall) as engine:
+        engine.writer.put(Audited("tripped", {}, wall.ns))
+        engine.flush()
+        wall.forward_s((KEEP_NS + DAY_NS) / 10**9)
+        engine.writer.put(Audited("control", {}, wall.ns))
+        engine.flush()
+        assert [row.kind for row in Reader(location).audit()] == ["tripped", "control"]
+        wall.forward_s((KEEP_AUDIT_NS - KEEP_NS) / 10**9)
+        await until(lambda: [row.kind for row in Reader(location).audit()] == ["control"])
 
 
 # --- trouble ----------------------------------------------------------------------------------
