@@ -98,6 +98,11 @@ async def test_a_running_engine_as_programs_see_it(home: Path) -> None:
         assert isinstance(budget, dict)
         assert isinstance(pnl, dict)
         assert budget["full"] == 20
+        assert budget.keys() == {"left", "full", "in_flight", "postponed"}
+        traffic = engine["order_to_volume"]
+        assert isinstance(traffic, dict)
+        assert traffic["messages"] >= 8
+        assert (traffic["trades"], traffic["per_trade"], traffic["slowed"]) == (0, None, False)
         assert {"total_usd", "spread_usd", "inventory_usd", "fees_usd"} <= pnl.keys()
         assert engine["equity"] == {"BTC": 10, "ETH": 100, "USDC": 250_000}
         rows = engine["instruments"]
@@ -109,6 +114,7 @@ async def test_a_running_engine_as_programs_see_it(home: Path) -> None:
         for row in rows:
             assert row["bid"] < row["ask"]
             assert row["our_bid"] < row["our_ask"]
+            assert row["quoted_share"].keys() == {"buy", "sell"}
             assert (row["position"], row["open_orders"], row["book"]) == (0, 2, "ok")
 
 
