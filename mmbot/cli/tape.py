@@ -115,7 +115,7 @@ class _Report:
             "same": self.difference is None,
             "difference": None if self.difference is None else _difference_json(self.difference),
             "breach": self.breach or None,
-            "ending": "damaged" if ending.damage else ending.why.value if ending.why else "cut",
+            "ending": ending.word,
             "damage": ending.damage or None,
             "notes": self.notes,
         }

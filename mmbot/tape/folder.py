@@ -15,6 +15,9 @@ from mmbot.core.types import SECOND, Nanos
 
 SUFFIX = ".tape.zst"
 
+FILES_MAX = 2000
+"""Every run leaves one at least, however short it was."""
+
 
 def file_name(at_ns: Nanos, run: str, file: int) -> str:
     """The name of a run's nth file, begun at a moment of wall time."""
@@ -28,16 +31,16 @@ def tapes_in(path: Path) -> list[Path]:
 
 
 def make_room(path: Path, most_bytes: int) -> list[Path]:
-    """Delete the oldest tapes until the folder holds at most that much, but none that is being
-    written. Returns what was deleted. Raises OSError."""
+    """Delete the oldest tapes until the folder holds at most that much, and room for one file, but
+    none that is being written. Returns what was deleted. Raises OSError."""
     sizes = {file: file.stat().st_size for file in tapes_in(path)}
     total = sum(sizes.values())
     deleted: list[Path] = []
     for file, size in sizes.items():
-        if total <= most_bytes:
+        if total <= most_bytes and len(sizes) - len(deleted) < FILES_MAX:
             break
-        if not _in_use(file):
-            file.unlink()
+        if not in_use(file):
+            file.unlink(missing_ok=True)
             deleted.append(file)
             total -= size
     return deleted
@@ -46,13 +49,17 @@ def make_room(path: Path, most_bytes: int) -> list[Path]:
 def lock(descriptor: int) -> None:
     """Say that this file is being written, until it is closed."""
     with suppress(OSError):  # a file system without locks: then nobody else deletes there either
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # whoever looks has let go in an instant
 
 
-def _in_use(file: Path) -> bool:
-    descriptor = os.open(file, os.O_RDONLY)
+def in_use(file: Path) -> bool:
+    """Whether a tape is being written. One that is gone is not."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:

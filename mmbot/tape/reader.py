@@ -17,6 +17,7 @@ import zstandard
 
 from mmbot.errors import ConfigError
 from mmbot.tape.codec import decode
+from mmbot.tape.folder import in_use
 from mmbot.tape.format import (
     FORMAT,
     LENGTH_BYTES,
@@ -34,17 +35,30 @@ _CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a file ends. `why` None: it does not say, because it was cut short or is damaged."""
+    """How a file ends. `why` None: it does not say; it was cut short, is damaged, or growing."""
 
     why: EndReason | None
     damage: str = ""
     """What is wrong after the last good turn; empty where nothing is."""
+    growing: bool = False
+    """It is being written just now, so it has no end yet."""
+
+    @property
+    def word(self) -> str:
+        """In one word, for programs: closed, full, gap, cut, growing or damaged."""
+        if self.damage:
+            return "damaged"
+        if self.why is not None:
+            return self.why.value
+        return "growing" if self.growing else "cut"
 
     @property
     def text(self) -> str:
         """In words."""
         if self.damage:
             return f"damaged: {self.damage}"
+        if self.growing:
+            return "it is still being written"
         match self.why:
             case None:
                 return "cut short at its end, as a crash leaves it"
@@ -110,7 +124,7 @@ class TapeFile:
 
     def _read(self) -> Iterator[bytes]:
         """Records, undecoded, of every sound block."""
-        for block in self._blocks:
+        for block in self._blocks.sound():
             at = 0
             while at < len(block):
                 length = int.from_bytes(block[at : at + LENGTH_BYTES])
@@ -120,7 +134,7 @@ class TapeFile:
                     return
                 yield block[at : at + length]
                 at += length
-        self.ending = Ending(None, self._blocks.damage)
+        self.ending = Ending(None, self._blocks.damage, growing=in_use(self.path))
 
 
 class _Blocks:
@@ -132,7 +146,8 @@ class _Blocks:
         self.read_bytes = 0
         self.damage = ""
 
-    def __iter__(self) -> Iterator[bytes]:
+    def sound(self) -> Iterator[bytes]:
+        """Every block up to the end or the first damage. Raises OSError where there is no file."""
         with self._path.open("rb") as file:
             self.size_bytes = self._path.stat().st_size
             rest = b""

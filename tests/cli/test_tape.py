@@ -8,9 +8,14 @@ import pytest
 import zstandard
 
 from mmbot.config import Mode
+from mmbot.sim.wire.server import SimVenue
 from mmbot.store.locations import tape_folder
+from mmbot.tape.folder import tapes_in
 from mmbot.tape.recorder import Limits
+from tests.cli.desk import QUIET, an_engine
+from tests.cli.desk import mmbot as command
 from tests.cli.inprocess import Mmbot
+from tests.engine.live import until
 from tests.tape.record import GOLDEN, SUFFIX
 from tests.tape.taped import TapedBot, busy
 from tests.tape.test_recorder import until_rotated
@@ -164,6 +169,21 @@ def test_a_plug_in_nobody_knows_is_named(mmbot: Mmbot, tmp_path: Path) -> None:
     assert shown[0] == 0
     assert "fill " in shown[1]
     assert "no reasons" in shown[2]
+
+
+async def test_an_engine_that_was_killed_leaves_a_tape_that_can_be_verified(home: Path) -> None:
+    """While it runs, too."""
+    async with SimVenue(QUIET) as venue, an_engine(venue, home) as engine:
+        (file,) = tapes_in(home / "tapes" / "sim")
+        await until(lambda: len(blocks(file)) > 2, "blocks are written as time goes by")
+        running = await command("tape", "verify", str(file))
+        engine.kill()
+        await engine.wait()
+        dead = await command("tape", "verify", file.name)
+    for done, ending in ((running, "it is still being written"), (dead, "cut short at its end")):
+        assert done.code == 0, done.err
+        assert "all decided the same again" in done.out
+        assert ending in done.out
 
 
 # --- show -------------------------------------------------------------------------------------

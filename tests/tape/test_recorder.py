@@ -223,6 +223,16 @@ def test_the_oldest_tapes_make_room_but_never_one_in_use(tmp_path: Path) -> None
     assert [name[-13:-9] for name in names] == ["0003", "0004", "0005", "0001"]
 
 
+def test_many_short_runs_do_not_leave_ever_more_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmbot.tape.folder.FILES_MAX", 3)
+    for number in range(1, 6):
+        (tmp_path / file_name(NOW_NS, "old", number)).write_bytes(b"short")
+    TapedBot(tmp_path).files()
+    assert [file.name[-13:-9] for file in tapes_in(tmp_path)] == ["0004", "0005", "0001"]
+
+
 def test_a_tape_in_use_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / file_name(NOW_NS, "old", 1)).write_bytes(bytes(1000))
     bot = TapedBot(tmp_path)
