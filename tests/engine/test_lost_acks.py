@@ -12,6 +12,7 @@ import pytest
 from mmbot.core import events as ev
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import SimVenue
+from mmbot.venues.deribit import venue
 from tests.engine.live import Live, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import QUIET, agreed, quoted
@@ -23,29 +24,29 @@ WAIT_S = 30.0
 Trouble = Callable[[SimVenue, str, int], None]
 
 
-def request_lost(venue: SimVenue, method: str, count: int) -> None:
-    venue.lose_request(method, count)
+def request_lost(sim: SimVenue, method: str, count: int) -> None:
+    sim.lose_request(method, count)
 
 
-def answer_lost(venue: SimVenue, method: str, count: int) -> None:
-    venue.drop_reply(method, count)
+def answer_lost(sim: SimVenue, method: str, count: int) -> None:
+    sim.drop_reply(method, count)
 
 
-def request_late(venue: SimVenue, method: str, count: int) -> None:
-    venue.delay_request(method, LATE_S / SCALE, count)
+def request_late(sim: SimVenue, method: str, count: int) -> None:
+    sim.delay_request(method, LATE_S / SCALE, count)
 
 
-def answer_late(venue: SimVenue, method: str, count: int) -> None:
-    venue.delay_reply(method, LATE_S / SCALE, count)
+def answer_late(sim: SimVenue, method: str, count: int) -> None:
+    sim.delay_reply(method, LATE_S / SCALE, count)
 
 
 TROUBLES = (request_lost, answer_lost, request_late, answer_late)
 
 
-def one_of_each(venue: SimVenue, method: str, _: int) -> None:
+def one_of_each(sim: SimVenue, method: str, _: int) -> None:
     """Four requests meet a different fate each."""
     for trouble in TROUBLES:
-        trouble(venue, method, 1)
+        trouble(sim, method, 1)
 
 
 each_trouble = pytest.mark.parametrize(
@@ -53,6 +54,12 @@ each_trouble = pytest.mark.parametrize(
     [one_of_each, *(pytest.param(trouble, marks=pytest.mark.long) for trouble in TROUBLES)],
     ids=lambda trouble: trouble.__name__,
 )
+
+
+@pytest.fixture(autouse=True)
+def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stall of this machine is no silence of the venue's, however fast the clock."""
+    monkeypatch.setattr(venue, "PROBE_TIMEOUT_S", 60.0)
 
 
 async def comes_right(bot: Live, doubles: list[str], since_ms: int) -> None:

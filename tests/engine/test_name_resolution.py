@@ -20,6 +20,7 @@ from mmbot.core.types import InstrumentId
 from mmbot.sim.matching import Side
 from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import VenueOptions
+from mmbot.venues.deribit import venue
 from tests.engine.live import CALL, Live, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import agreed, hit, quoted
@@ -59,6 +60,12 @@ class Names:
         connector = bot.engine.venue._client.session.connector
         connector.clear_dns_cache()  # ten minutes outlive it
         bot.venue.sever()
+
+
+@pytest.fixture(autouse=True)
+def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stall of this machine is no silence of the venue's, however fast the clock."""
+    monkeypatch.setattr(venue, "PROBE_TIMEOUT_S", 60.0)
 
 
 async def later(bot: Live, seconds: float) -> None:

@@ -17,6 +17,7 @@ from mmbot.core.intents import Amend, Intent, Place
 from mmbot.core.orders import Status
 from mmbot.sim.matching import Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
+from mmbot.venues.deribit import venue
 from tests.engine.live import Live, live, until
 from tests.engine.relay import Relay
 from tests.engine.slots import watch_slots
@@ -53,6 +54,12 @@ def labels(bot: Live) -> set[str]:
 def traded(bot: Live) -> set[str]:
     """The orders of ours that had a fill."""
     return {trade.label for trade in bot.venue.exchange.accounts[bot.venue.account].trades}
+
+
+@pytest.fixture(autouse=True)
+def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stall of this machine is no silence of the venue's, however fast the clock."""
+    monkeypatch.setattr(venue, "PROBE_TIMEOUT_S", 60.0)
 
 
 # --- a cut line -------------------------------------------------------------------------------
