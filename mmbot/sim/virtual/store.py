@@ -14,11 +14,16 @@ from mmbot.core.profit import Baseline
 from mmbot.core.state import VALID_FOR_NS, State
 from mmbot.core.types import MS, SECOND, ZERO, Fill, Instrument, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
+from mmbot.sim.virtual.words import VENUE
 
 CYCLE_NS: Nanos = 100 * MS
 LABELS_NS: Nanos = 5 * MS
 LABELS_BLOCK: Final = 512
 ORDER_EVERY_NS: Nanos = 1 * SECOND
+SIGN_EVERY_NS: Nanos = 1 * SECOND
+"""How often a running engine gives a sign of life ..."""
+UNHEARD_NS: Nanos = 1 * SECOND
+"""... and how long it may have lived on after the last one."""
 BASELINE_EVERY_NS: Nanos = 1 * SECOND
 KNOWN_BEFORE_MS: Final = 24 * 3_600_000
 
@@ -46,6 +51,8 @@ class VirtualStore:
     notes: dict[Label, Note] = field(default_factory=dict)
     """Orders whose end has not been written."""
     baseline: Baseline | None = None
+    sign_ns: Nanos = 0
+    """The last sign of life; 0 before the first."""
     _entries: list[Entry] = field(default_factory=list)
     _orders: dict[Label, Order] = field(default_factory=dict)
     _baseline: Baseline | None = None
@@ -72,6 +79,8 @@ class VirtualStore:
             self._book(entry)
         self._entries.clear()
         self.baseline = self._baseline
+        if now_ns >= self.sign_ns + SIGN_EVERY_NS:
+            self.sign_ns = now_ns
         for label in list(self._orders):
             order, known = self._orders[label], self.notes.get(label)
             if order.status is Status.DONE:
@@ -140,6 +149,8 @@ class VirtualStore:
             state.orders.add(self._unknown(note.order, now_ns, settle_ns))
         if self.baseline is not None:
             state.watch.profit.resume(self.baseline)
+        if self.sign_ns:
+            state.account(VENUE).budget.inherit(now_ns - self.sign_ns - UNHEARD_NS, now_ns)
 
     def _unknown(self, noted: Order, now_ns: Nanos, settle_ns: Nanos) -> Order:
         booked = sum((f.amount for f in self.fills.values() if f.label == noted.label), ZERO)

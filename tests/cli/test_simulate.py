@@ -1,0 +1,148 @@
+"""`mmbot simulate`: what it prints, how it ends, and that it is the same on one core or two."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from mmbot.core.books import Market
+from tests.cli.inprocess import Mmbot
+from tests.cli.terminal import MMBOT
+
+DESK = """\
+[desk]
+symbols = ["ETH-PERPETUAL"]
+
+[strategy.improve_top]
+size = 1000
+
+[risk.stale_market]
+
+[risk.max_position]
+limit = 3000
+"""
+
+
+@pytest.fixture
+def mmbot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mmbot:
+    return Mmbot(monkeypatch, capsys)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> str:
+    path = tmp_path / "desk.toml"
+    path.write_text(DESK)
+    return str(path)
+
+
+def test_it_prints_what_has_been_done(mmbot: Mmbot, desk: str) -> None:
+    page = mmbot.page("simulate", desk, "--seeds", "2", "--from", "5")
+    for said in ("2 of 2, from 5", "ETH-PERPETUAL", "simulated time", "hash of hashes"):
+        assert said in page
+
+
+def test_json_is_one_object_and_the_same_every_time(mmbot: Mmbot, desk: str) -> None:
+    said = mmbot.json("simulate", desk, "--seeds", "2")
+    again = mmbot.json("simulate", desk, "--seeds", "2")
+    assert said["seeds"] == 2
+    assert said["instruments"] == ["ETH-PERPETUAL"]
+    assert said["turns"] > 500
+    assert said["violations"] == []
+    for measured in ("turns_per_s",):
+        said.pop(measured)
+        again.pop(measured)
+    assert again == said
+
+
+def test_without_faults_nothing_goes_wrong(mmbot: Mmbot, desk: str) -> None:
+    said = mmbot.json("simulate", desk, "--seeds", "1", "--faults", "none")
+    assert said["faults_injected"] == {}
+    assert said["crashes"] == 0
+
+
+def test_hours_say_how_long_a_history_is(mmbot: Mmbot, desk: str) -> None:
+    said = mmbot.json("simulate", desk, "--seeds", "1", "--hours", "0.02", "--faults", "none")
+    assert 72 <= said["simulated_s"] < 80
+
+
+def test_two_processes_say_the_same_as_one(mmbot: Mmbot, desk: str) -> None:
+    """Nine seeds are shared out; one of them alone has the hash it has among them."""
+    from mmbot import simulate
+    from mmbot.sim.faults import Harshness
+
+    wish = simulate.Wish(Path(desk), 1, 9, Harshness.MILD, hours=0.002)
+    shared = [outcome.hash for outcome in simulate.outcomes(wish)]
+    assert shared == [simulate.run(wish, seed).hash for seed in wish.seeds]
+
+
+def test_a_violation_names_seed_event_and_command(
+    mmbot: Mmbot, desk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
+    command = ("simulate", desk, "--seeds", "6", "--from", "3", "--faults", "harsh")
+    code, out, err = mmbot.run(*command)
+    assert code == 1
+    assert "book: " in err
+    assert "turn " in err
+    seed = int(err.split()[1].rstrip(":"))
+    assert f"again: mmbot simulate {desk} --seeds 1 --from {seed} --faults harsh" in err
+    assert "violations" in out
+    said = mmbot.json(*command, code=1)
+    [first, *_] = said["violations"]
+    assert (first["seed"], first["check"]) == (seed, "book")
+    assert first["reproduce"].endswith(f"--seeds 1 --from {seed} --faults harsh")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--seeds", "0"], "--seeds: seeds = 0: expected a whole number at least 1"),
+        (["--seeds", "many"], "--seeds: seeds = 'many': expected a whole number"),
+        (["--from", "-1"], "--from: first = -1: expected a whole number at least 0"),
+        (["--faults", "hrsh"], "did you mean 'harsh'?"),
+        (["--hours", "0"], "--hours: hours = 0: expected a number greater than 0"),
+    ],
+)
+def test_bad_flags_are_one_line(mmbot: Mmbot, desk: str, flags: list[str], said: str) -> None:
+    assert said in mmbot.refusal("simulate", desk, *flags)
+
+
+def test_a_file_that_names_what_is_not_listed_is_one_line(mmbot: Mmbot, tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    path.write_text(DESK.replace("ETH-PERPETUAL", "ETH-PERPETUALS"))
+    assert "did you mean ETH-PERPETUAL?" in mmbot.refusal("simulate", str(path))
+
+
+def test_a_file_that_is_not_there_is_one_line(mmbot: Mmbot, tmp_path: Path) -> None:
+    assert "cannot be read" in mmbot.refusal("simulate", str(tmp_path / "none.toml"))
+
+
+def test_ctrl_c_ends_it_with_what_has_been_done(desk: str) -> None:
+    process = subprocess.Popen(
+        [MMBOT, "simulate", desk, "--seeds", "100000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    deadline_s = time.monotonic() + 60
+    while len(children.read_text().split()) < 2:
+        assert time.monotonic() < deadline_s, "no worker"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "of 100,000" in out
+    assert err == "mmbot: interrupted\n"
+
+
+def test_nothing_is_imported_that_it_does_not_use() -> None:
+    code = "import sys; import mmbot.simulate; print('ccxt' in sys.modules)"
+    said = subprocess.run(
+        [Path(MMBOT).parent / "python", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert said.stdout == "False\n"

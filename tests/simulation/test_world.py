@@ -1,0 +1,447 @@
+"""The virtual world: the same history everywhere, faults that happen, checks that can fail."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from mmbot.core import events as ev
+from mmbot.core.intents import Amend, CancelAll, Place
+from mmbot.core.inventory import Booked, Opened
+from mmbot.core.orders import Order, Status
+from mmbot.core.state import Note, State
+from mmbot.core.turn import Desk
+from mmbot.core.types import MS, SECOND, ZERO, Label, Side
+from mmbot.core.why import Why
+from mmbot.engine.inbox import Inbox
+from mmbot.risk.max_position import MaxPosition
+from mmbot.sim import chain, matching
+from mmbot.sim.checks import Checks, Violated
+from mmbot.sim.faults import STRENGTHS, FaultPlan, Harshness
+from mmbot.sim.market import START_MS, START_PRICES
+from mmbot.sim.matching import Code, NewOrder, Placed, Refusal
+from mmbot.sim.virtual.store import VirtualStore
+from mmbot.sim.virtual.venue import ACCOUNT
+from mmbot.sim.virtual.words import VENUE, id_of, instrument_of, refusal_of
+from mmbot.sim.wire import shapes
+from mmbot.sim.world import World, WorldOptions, _Inbox
+from mmbot.strategies.improve_top import ImproveTop
+from mmbot.venues.deribit import venue as adapter
+from tests.builders import a_fill
+from tests.simulation.drawn import drawn_world
+
+CALL = "ETH-6JUN25-2800-C"
+PERPETUAL = "ETH-PERPETUAL"
+
+
+def a_world(plan: FaultPlan | None = None, seed: int = 1, **changes: object) -> World:
+    """An option and a perpetual, traded with often, for 40 s."""
+    options = replace(WorldOptions(raids_per_s=1.0, market_ms=100), **changes)  # type: ignore[arg-type]  # by name
+    desks = {CALL: a_desk(Decimal(1)), PERPETUAL: a_desk(Decimal(1_000))}
+    return World(seed, plan or FaultPlan(seed=seed), desks, (), options)
+
+
+def a_desk(lot: Decimal) -> Desk:
+    strategy = ImproveTop(size=lot, max_position=3 * lot, requote_pct=0.0)
+    return Desk("test", VENUE, strategy, (MaxPosition(limit=3 * lot),), 500 * MS)
+
+
+# --- one seed, one history --------------------------------------------------------------------
+
+HASHES = """
+from mmbot.sim.faults import Harshness
+from tests.simulation.drawn import drawn_world
+print([drawn_world(seed).run().hash for seed in (3, 4, 20)])
+"""
+
+
+def test_a_seed_is_the_same_history_in_every_process() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", HASHES],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.getcwd()},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for hash_seed in ("0", "1", "4242")
+    }
+    assert said == {f"{[drawn_world(seed).run().hash for seed in (3, 4, 20)]}\n"}
+
+
+def test_another_seed_or_another_plan_is_another_history() -> None:
+    one = a_world().run().hash
+    assert a_world().run().hash == one
+    assert a_world(seed=2).run().hash != one
+    assert a_world(FaultPlan(seed=1, lost_reply=0.2)).run().hash != one
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+ALWAYS_ON = {
+    **dict.fromkeys(("lost_request", "lost_reply", "late_request", "late_reply"), 0.2),
+    **dict.fromkeys(("late_private", "duplicate_private", "reordered_private"), 0.3),
+    "book_gap": 0.05,
+    "stale_book_per_hour": 600.0,
+    "half_open_per_hour": 200.0,
+    "cut_per_hour": 400.0,
+    "cut_mid_order": 0.1,
+    "rate_limited": 0.05,
+    "garbage": 0.02,
+    "restart_per_hour": 400.0,
+    "expiry_soon": 1.0,
+}
+"""A strength at which a fault comes several times in 40 s."""
+
+WITH_OTHERS = {
+    "ignored_cod": {"ignored_cod": 1.0, "cut_per_hour": 400.0},
+    "restart_loses_orders": {"restart_loses_orders": 1.0, "restart_per_hour": 400.0},
+    "http_429": {"http_429": 1.0, "cut_per_hour": 400.0, "ignored_cod": 1.0, "down_s": 20.0},
+    "http_5xx": {"http_5xx": 1.0, "cut_per_hour": 400.0, "ignored_cod": 1.0, "down_s": 20.0},
+}
+"""Faults of something that has to happen first."""
+
+
+@pytest.mark.parametrize("name", [*ALWAYS_ON, *WITH_OTHERS])
+def test_a_fault_that_is_on_happens_and_does_no_harm(name: str) -> None:
+    strengths = WITH_OTHERS.get(name) or {name: ALWAYS_ON[name]}
+    outcome = a_world(FaultPlan(seed=1, **strengths)).run()
+    assert outcome.violation is None
+    assert outcome.faults[name.removesuffix("_per_hour")]
+
+
+def test_every_fault_is_tested() -> None:
+    assert ALWAYS_ON.keys() | WITH_OTHERS.keys() | {"clock_skew_s"} == STRENGTHS.keys()
+
+
+def test_without_a_plan_nothing_goes_wrong() -> None:
+    outcome = a_world().run()
+    assert outcome.faults == {}
+    assert outcome.violation is None
+    assert outcome.fills > 5
+
+
+@pytest.mark.parametrize("skew_s", [-0.9, 0.9])
+def test_the_venue_may_have_another_clock(skew_s: float) -> None:
+    world = a_world(FaultPlan(seed=1, clock_skew_s=skew_s))
+    assert world.venue.ms == world.timeline.now_ns // MS + round(skew_s * 1_000)
+    assert world.run().violation is None
+
+
+def test_a_process_that_crashes_is_followed_by_another_one() -> None:
+    outcome = a_world(crash_per_hour=600.0).run()
+    assert outcome.crashes > 2
+    assert outcome.violation is None
+
+
+def test_a_tripped_bot_stays_out_after_a_crash() -> None:
+    world = a_world(crash_per_hour=600.0)
+    for second in range(5, 15):  # whoever is down at one of these moments is up at another
+        world.timeline.after(second * SECOND, lambda: world._sink(world._lives, ev.Trip(Why.USER)))
+    outcome = world.run()
+    assert outcome.tripped == Why.USER.value
+    assert outcome.violation is None
+    assert world.venue.our_orders == []
+
+
+def test_harsh_plans_have_every_fault_within_fifty_seeds() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(1, 51):
+        seen.update(FaultPlan.drawn(seed, Harshness.HARSH).active())
+    assert seen.keys() == STRENGTHS.keys()
+
+
+def test_an_option_expires_in_mid_flight_and_is_delivered() -> None:
+    world = a_world(FaultPlan(seed=1, expiry_soon=1.0), raids_per_s=3.0)
+    outcome = world.run()
+    assert outcome.violation is None
+    assert CALL in world.exchange.expired
+    assert "delivery" in [key.split()[0] for key in world.store.flows]
+
+
+# --- the words are the adapter's --------------------------------------------------------------
+
+
+def test_instruments_are_what_the_adapter_reads_off_the_wire() -> None:
+    for family in chain.FAMILIES.values():
+        price = START_PRICES[family.underlying]
+        for number, listing in enumerate(chain.listings(family, price, START_MS)):
+            info = shapes.instrument(listing, number, is_open=True)
+            ours = instrument_of(listing)
+            assert adapter.instrument_of(info, ours.symbol) == ours
+
+
+@pytest.mark.parametrize("request_kind", ev.Request)
+@pytest.mark.parametrize("code", Code)
+def test_refusals_mean_what_they_mean_to_the_adapter(code: Code, request_kind: ev.Request) -> None:
+    label = Label("mm1-1")
+    ours = refusal_of(Refusal(code), label, request_kind)
+    if code is Code.TIMED_OUT:
+        assert ours == ev.OutcomeUnknown(label, request_kind, Why.REPLY_LOST)
+        return
+    theirs = adapter.refusal_of(code.number, f"{code.number} {code.message}", label, request_kind)
+    assert ours == theirs
+
+
+def test_the_inbox_conflates_like_the_engine_s() -> None:
+    book = ev.BookChanged(id_of(CALL), (), (), 1, 1)
+    ticker = ev.TickerChanged(id_of(CALL), 1.0, 1.0, None, None, None, None, None, 1)
+    happened = [
+        book,
+        ticker,
+        ev.Tick(),
+        ev.BookLost(id_of(CALL), Why.BOOK_GAPPED),
+        ev.Filled(a_fill()),
+        replace(book, venue_ms=2),
+        ev.Tick(),
+        replace(ticker, mark=2.0),
+        replace(book, instrument=id_of(PERPETUAL)),
+    ]
+    ours, engines = _Inbox(), Inbox()
+    for event in happened:
+        ours.put(event)
+        engines.put(event)
+    assert ours.drain() == engines.drain()
+    assert not ours
+
+
+# --- each check alone -------------------------------------------------------------------------
+
+
+class Judged:
+    """Checks over a quiet exchange with one option, and a bot that believes what it is told to."""
+
+    def __init__(self) -> None:
+        self.world = a_world()
+        self.checks: Checks = self.world.checks
+        self.exchange = self.world.exchange
+        self.instrument = self.world.instruments[id_of(CALL)]
+        self.state = State(run="test")
+        self.checks.begin()
+        self.checks.told(ev.BookChanged(id_of(CALL), ((0.01, 1.0),), ((0.02, 1.0),), 1, 1))
+
+    def rest(self, side: matching.Side, price: str, label: str, amount: int = 1) -> Placed:
+        wish = NewOrder(
+            name=CALL, side=side, amount=Decimal(amount), price=Decimal(price), label=label
+        )
+        placed = self.exchange.place(ACCOUNT, wish, self.world.venue.ms)
+        assert isinstance(placed, Placed)
+        return placed
+
+    def place(self, side: Side = Side.BUY, price: str = "0.0010", amount: str = "1") -> Place:
+        label = Label(f"mmtest-{len(self.state.orders.by_label)}")
+        where = id_of(CALL)
+        intent = Place(
+            where, label, side, Decimal(price), Decimal(amount), True, False, 10**19, Why.QUOTED
+        )
+        self.state.orders.add(
+            Order(
+                label=label,
+                instrument=where,
+                side=side,
+                level=len(self.state.orders.by_label),
+                price=intent.price,
+                amount=intent.amount,
+                why=Why.QUOTED,
+                deadline_ns=10**19,
+            )
+        )
+        return intent
+
+    def decide(self, *intents: Place | Amend | CancelAll, now_ns: int = 1) -> None:
+        self.checks.decided(self.state, intents, now_ns)
+        self.checks.sent(intents)
+
+
+def fails(check: str) -> pytest.RaisesExc[Violated]:
+    return pytest.raises(Violated, match=f"^{check}:")
+
+
+class TestChecks:
+    def test_what_is_sound_passes(self) -> None:
+        judged = Judged()
+        judged.decide(judged.place())
+        judged.checks.second()
+
+    def test_money_from_nowhere(self) -> None:
+        judged = Judged()
+        judged.exchange.accounts[ACCOUNT].cash["ETH"] += Decimal("0.000000000001")
+        with fails("money"):
+            judged.checks.second()
+
+    @pytest.mark.parametrize(("price", "amount"), [("0.00015", "1"), ("0.0010", "0.5")])
+    def test_off_the_grid(self, price: str, amount: str) -> None:
+        judged = Judged()
+        with fails("grid"):
+            judged.decide(judged.place(price=price, amount=amount))
+
+    def test_a_quote_on_an_empty_book(self) -> None:
+        judged = Judged()
+        judged.checks.told(ev.BookChanged(id_of(CALL), (), (), 2, 2))
+        with fails("book"):
+            judged.decide(judged.place())
+
+    def test_a_quote_on_a_crossed_book(self) -> None:
+        judged = Judged()
+        judged.checks.told(ev.BookChanged(id_of(CALL), ((0.03, 1.0),), ((0.02, 1.0),), 2, 2))
+        with fails("book"):
+            judged.decide(judged.place())
+
+    def test_a_quote_on_a_book_that_is_lost(self) -> None:
+        judged = Judged()
+        judged.checks.told(ev.LinkChanged(VENUE, ev.Link.MARKET, up=False))
+        with fails("book"):
+            judged.decide(judged.place())
+
+    def test_an_order_after_the_kill_switch(self) -> None:
+        judged = Judged()
+        judged.state.latch.trip(Why.USER, "", 1)
+        with fails("tripped"):
+            judged.decide(judged.place())
+
+    def test_an_order_of_ours_in_the_way_of_another(self) -> None:
+        judged = Judged()
+        judged.rest(matching.Side.BUY, "0.0100", "mmtest-a")
+        with fails("crossing"):
+            judged.checks.arriving(judged.place(Side.SELL, "0.0100"))
+
+    def test_two_orders_in_one_slot_of_the_table(self) -> None:
+        judged = Judged()
+        judged.place()
+        judged.place()
+        for order in judged.state.orders.all():
+            order.level = 0
+        with fails("slot"):
+            judged.decide()
+
+    def test_two_orders_in_one_slot_at_the_venue(self) -> None:
+        judged = Judged()
+        first, second = judged.place(), judged.place()
+        judged.decide(first, second)
+        for intent in (first, second):
+            judged.state.orders.by_label[intent.label].level = 0
+            judged.rest(matching.Side.BUY, "0.0010", intent.label)
+        judged.checks.believed(judged.state)
+        with fails("slot"):
+            judged.checks.carried_out(second)
+
+    def test_more_than_the_limit_may_come(self) -> None:
+        judged = Judged()
+        judged.rest(matching.Side.BUY, "0.0010", "mmtest-a", 2)
+        place = judged.place(amount="2")
+        judged.world.flying["it"] = place
+        with fails("limit"):
+            judged.decide(place)
+
+    def test_a_request_past_its_deadline(self) -> None:
+        judged = Judged()
+        judged.place()
+        with fails("deadline"):
+            judged.decide(now_ns=10**19 + SECOND)
+
+    def test_an_old_word_believed(self) -> None:
+        judged = Judged()
+        label = judged.place().label
+        said = ev.OrderSeen(
+            VENUE,
+            label,
+            "id",
+            id_of(CALL),
+            Side.BUY,
+            Decimal("0.001"),
+            Decimal(1),
+            ZERO,
+            ev.OrderState.OPEN,
+            venue_ms=5,
+        )
+        judged.checks.told(said)
+        with fails("memory"):
+            judged.decide()
+
+    def test_an_amend_before_there_is_an_order(self) -> None:
+        judged = Judged()
+        label = judged.place().label
+        amend = Amend(id_of(CALL), label, "", Decimal("0.001"), Decimal(1), True, 1, Why.QUOTED)
+        with fails("order"):
+            judged.decide(amend)
+
+    def test_a_trade_that_never_happened(self) -> None:
+        judged = Judged()
+        fill = a_fill(instrument=judged.instrument)
+        with fails("booking"):
+            judged.checks.booked([Booked(fill, judged.instrument, fill.price, True)])
+
+    def test_a_foreign_order_swept_along(self) -> None:
+        judged = Judged()
+        judged.checks.foreign(judged.rest(matching.Side.BUY, "0.0010", "by hand").order)
+        with fails("foreign"):
+            judged.checks.arriving(CancelAll(VENUE, None, (), Why.USER))
+
+    def test_one_request_too_many(self) -> None:
+        judged = Judged()
+        judged.world.venue.counts["10028 too_many_requests"] += 1
+        with fails("credits"):
+            judged.checks.carried_out(judged.place())
+
+    def test_a_cancel_that_waits(self) -> None:
+        judged = Judged()
+        label = judged.place().label
+        judged.state.orders.by_label[label].status = Status.LIVE
+        apply_listed(judged.state, judged)
+        judged.decide(now_ns=SECOND)
+        with fails("cancel"):
+            judged.decide(now_ns=2 * SECOND)
+
+    def test_a_profit_that_nobody_explains(self) -> None:
+        judged = Judged()
+        judged.exchange.accounts[ACCOUNT].cash["ETH"] += Decimal("0.00000001")
+        with fails("money"):
+            judged.checks.settle_up(judged.state)
+
+
+def apply_listed(state: State, judged: Judged) -> None:
+    """The option is known, its buying side has no quote, and the trading link is up."""
+    from mmbot.core.state import apply
+
+    apply(state, ev.InstrumentsListed((judged.instrument,)), 1)
+    state.account(VENUE).trading_up = True
+    state.markets[judged.instrument.id].why = {Side.BUY: Why.BOOK_STALE}
+
+
+# --- the store --------------------------------------------------------------------------------
+
+
+class TestStore:
+    def test_what_waits_is_lost_in_a_crash(self) -> None:
+        store, state = VirtualStore(), State(run="a")
+        instrument = a_world().instruments[id_of(CALL)]
+        fill = a_fill(instrument=instrument)
+        state.journal += [
+            Opened(instrument, ZERO, None, 1),
+            Booked(fill, instrument, fill.price, True),
+        ]
+        store.keep(state)
+        store.lose_queue()
+        store.cycle(1)
+        assert store.fills == {}
+
+    def test_a_restart_goes_on_with_what_is_durable(self) -> None:
+        store, state = VirtualStore(), State(run="a")
+        instrument = a_world().instruments[id_of(CALL)]
+        fill = a_fill(instrument=instrument)
+        state.journal += [
+            Opened(instrument, ZERO, None, 1),
+            Booked(fill, instrument, fill.price, True),
+        ]
+        state.notes.append(Note("kind", {}))
+        store.keep(state)
+        store.cycle(1)
+        store.lose_queue()
+        fresh = State(run="b", started_ns=2)
+        store.restore(fresh, {instrument.id: instrument})
+        assert fresh.inventory.of(instrument).amount == fill.amount
+        assert fill.trade_id in fresh.inventory.booked
