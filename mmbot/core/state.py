@@ -473,11 +473,16 @@ def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     elif event.state is ev.OrderState.REJECTED:
         _back_off(memory, now_ns)
         state.watch.requests.refused(now_ns)
-    if state.exit is not None and event.state is not ev.OrderState.OPEN:
-        state.exit.last_end_ms = max(state.exit.last_end_ms, event.venue_ms)
+    _note_end(state, event)
     if order.owed > 0:
         due(state.account_of(event.instrument), now_ns + RESYNC_DELAY_NS)
     state.touch(event.instrument)
+
+
+def _note_end(state: State, seen: ev.OrderSeen) -> None:
+    """How fast everything goes when it must is told by the venue's stamps."""
+    if state.exit is not None and seen.state is not ev.OrderState.OPEN:
+        state.exit.last_end_ms = max(state.exit.last_end_ms, seen.venue_ms)
 
 
 def _stated(seen: ev.OrderSeen) -> OpenOrder:
@@ -707,6 +712,7 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
             continue
         statement = looked_up.get(order.label)
         if statement is not None:
+            _note_end(state, statement)
             state.orders.seen(statement, order, event.asked_ns)
         elif order.label not in listed:
             if order.label in looked_up or order.instrument not in state.markets:
