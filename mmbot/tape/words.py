@@ -110,7 +110,8 @@ def event_lines(event: ev.Event, labels: Labels, booked: Container[str] = ()) ->
         case ev.SnapshotFailed():
             yield Line(Topic.LINK, "snapshot", f"{event.venue}: {event.detail}", alarm=True)
         case ev.MessageLost():
-            yield Line(Topic.LINK, "unreadable", f"{event.venue}: a private message", alarm=True)
+            text = f"{event.venue}: a message about our orders or trades could not be read"
+            yield Line(Topic.LINK, "garbled", text, alarm=True)
         case ev.TakenBack():
             left = "could not be asked" if event.left is None else f"{len(event.left)} orders left"
             yield Line(Topic.LINK, "2nd path", f"{event.venue}: {left}", alarm=bool(event.left))
