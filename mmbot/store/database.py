@@ -20,7 +20,7 @@ from shutil import disk_usage
 from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -288,7 +288,7 @@ def _file_engine(path: Path, mode: str, *, read_only: bool) -> Engine:
 def _open_server(location: Location, *, create: bool, read_only: bool) -> Database:
     try:
         engine = create_engine(
-            location.url,
+            make_url(location.url).set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
             connect_args={"connect_timeout": int(BUSY_TIMEOUT_S)},
         )

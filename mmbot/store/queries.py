@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -287,7 +288,8 @@ class Reader:
         """Where the loss limits of an account count from; None before anything was traded."""
         table = schema.baselines
         mine = select(table).where(table.c.venue == venue, table.c.account == account)
-        return next(map(baselines.from_row, self._rows(mine)), None)
+        row = self._first(mine)
+        return None if row is None else baselines.from_row(row)
 
     def taken(self, command: int) -> bool:
         """Whether the engine has taken a command."""
@@ -407,8 +409,8 @@ class Reader:
 
     def order(self, label: Label) -> OrderRow | None:
         """One order, finished or not."""
-        rows = self._rows(select(schema.orders).where(schema.orders.c.label == label))
-        return next(map(_order, rows), None)
+        row = self._first(select(schema.orders).where(schema.orders.c.label == label))
+        return None if row is None else _order(row)
 
     def equity(self, since_ns: Nanos = 0, until_ns: Nanos | None = None) -> Iterator[EquityRow]:
         """Account values, oldest first."""
@@ -479,8 +481,13 @@ class Reader:
 
     def _rows(self, query: Select[Any]) -> Iterator[RowMapping]:
         with self._database.transaction() as connection:
-            result = connection.execution_options(yield_per=_FETCH_ROWS).execute(query)
-            yield from result.mappings()
+            asked = connection.execution_options(yield_per=_FETCH_ROWS).execute(query)
+            with closing(asked) as result:  # who has read enough leaves no cursor on the server
+                yield from result.mappings()
+
+    def _first(self, query: Select[Any]) -> RowMapping | None:
+        with self._database.transaction() as connection:
+            return connection.execute(query).mappings().first()
 
 
 def _between(table: Table, since_ns: Nanos, until_ns: Nanos | None) -> Select[Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from mmbot.config import Mode
 from mmbot.core.types import MS, Fill, Instrument, Side
 from mmbot.store.database import Database, open_store
-from mmbot.store.locations import Location, locate
+from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location, locate
 from mmbot.store.queries import Reader
 from mmbot.store.records import FillBooked, News, OrderNoted, RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
@@ -67,7 +68,9 @@ class Engine:
 
 
 def a_location(folder: Path, mode: Mode = Mode.SIM) -> Location:
-    return locate(mode, {"MMBOT_HOME": str(folder)})
+    """In a file of that folder, or in the database that is named by a URL."""
+    named = {URL_VARIABLE: os.environ[URL_VARIABLE]} if URL_VARIABLE in os.environ else {}
+    return locate(mode, {HOME_VARIABLE: str(folder), **named})
 
 
 def begin(
