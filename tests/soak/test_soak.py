@@ -80,6 +80,12 @@ def test_a_short_run_does_not_judge_memory() -> None:
     assert [finding.ok for finding in memory] == [None, None]
 
 
+def test_a_middling_run_finds_what_is_kept_of_every_twentieth_message() -> None:
+    for grows, ok in ((40_000, True), (60_000, False)):
+        taken = [replace(s, messages=s.messages // 10) for s in samples(blocks=grows / 10)]
+        assert judge(taken)[1].ok is ok
+
+
 def soak(messages: int) -> dict[str, Any]:
     """The command, as anybody runs it."""
     command = [sys.executable, "-m", "tests.soak", "--messages", str(messages), "--json"]
