@@ -60,8 +60,7 @@ RSS_JUDGED_FROM = 2_000_000
 BLOCKS_SLOPE_MAX = 10_000.0
 """Per million messages: one kept in a hundred."""
 BLOCKS_SLOPE_EARLY_MAX = 50_000.0
-"""The same over fewer messages than RSS_JUDGED_FROM, while bounded memories still fill up (four
-thousand labels of finished orders above all)."""
+"""The same over fewer messages than RSS_JUDGED_FROM: what is bounded is still filling up."""
 BLOCKS_JUDGED_FROM = 100_000
 """... nor, over fewer than these, about what is alive in it."""
 QUEUED_MAX = 200
