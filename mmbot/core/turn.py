@@ -562,7 +562,7 @@ def _swept(state: State, actions: list[Action], now_ns: Nanos) -> list[Action]:
         saving = {instrument for instrument, count in counts.items() if count > 1}
         sweeps = cancels + _along(state, account, cancels, saving, now_ns)
         gathered = _gathered(state, sweeps, saving)
-        if account.budget.short_for(len(gathered)) and not account.foreign:
+        if account.budget.short_for(len(gathered)) and _all_ours(account):
             sweeps = cancels + _along(state, account, cancels, None, now_ns)
             gathered = _gathered(state, sweeps, None)
         account.shed |= dict.fromkeys(a.instrument for a in here if a.target is not None)
@@ -594,8 +594,16 @@ def _along(
     return [action for action in along if _may_cancel(state, action, now_ns)]
 
 
+def _all_ours(account: Account) -> bool:
+    """Whether nothing foreign rests at the venue: nobody knows before the venue has been asked."""
+    return account.reconciled and not account.foreign
+
+
 def _sweepable(account: Account, instrument: InstrumentId) -> bool:
-    return all(order.instrument != instrument for order in account.foreign.values())
+    """Whether nothing foreign rests on an instrument."""
+    return account.reconciled and all(
+        order.instrument != instrument for order in account.foreign.values()
+    )
 
 
 def _gathered(
@@ -609,7 +617,7 @@ def _gathered(
         order = action.order
         assert order is not None, "only cancels can be gathered"
         account = state.account_of(order.instrument)
-        if instruments is None and not account.foreign:
+        if instruments is None and _all_ours(account):
             key, instrument = account.venue, None
         elif (instruments is None or order.instrument in instruments) and _sweepable(
             account, order.instrument

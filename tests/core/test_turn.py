@@ -815,6 +815,17 @@ def resting_three(bot: Bot) -> list[Order]:
     )
 
 
+def test_nothing_is_swept_before_the_venue_has_said_what_else_rests_there() -> None:
+    """Found by seed 4105: a restart, little budget, and a fill before the first look around."""
+    bot = Bot()
+    for number in range(3):
+        bot.state.orders.add(an_order(label=f"mmold-{number}", status=Status.LIVE))
+    bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=True), ev.InstrumentsListed(bot.instruments))
+    sent = bot.turn(ev.Stop(Why.USER))
+    assert sweeps(sent) == []
+    assert len(cancels(sent)) == 3
+
+
 def test_many_cancels_become_one_sweep() -> None:
     bot = Bot.quoting()
     orders = resting_three(bot)
