@@ -12,7 +12,8 @@ Always:
 * crossing  no order of ours meets another one of ours
 * slot      one working order per instrument, side and level, at the venue and in the table (R-A3)
 * limit     position and everything that may still be traded stay within the desk's limits
-* deadline  no request in flight outlives its deadline
+* deadline  no request in flight outlives its deadline, and no order stays unknown though the venue
+            has been asked about it, by name and late enough, more than three times
 * order     no amend or cancel leaves before the venue has answered for the order it is about
 * memory    of an order, the newest word that came is believed, whatever comes after it
 * booking   every fill is booked once, as the venue has it (R-B1)
@@ -57,6 +58,7 @@ from mmbot.sim.virtual.words import fill_of, id_of, is_our_order, name_of
 
 OVERDUE_NS: Nanos = 300 * MS
 """Ticks come every 100 ms: by then a deadline has been noticed."""
+ASKED_MAX: Final = 3
 CANCEL_WAIT_NS: Nanos = 200 * MS
 TICK_NS: Nanos = 100 * MS
 EXPOSURE_SLACK: Final = Decimal("1.02")
@@ -146,6 +148,8 @@ class Checks:
         self._foreign_fills: Counter[str] = Counter()
         self._told_ms: dict[Label, int] = {}
         """The venue's newest stamp that the bot has seen on an order."""
+        self._asked: Counter[Label] = Counter()
+        """How often the venue has been asked about an order that is still unknown."""
         self._unwanted_ns: dict[Label, Nanos] = {}
         self._booked: dict[str, None] = {}
         """Trade ids booked by the present process."""
@@ -160,6 +164,7 @@ class Checks:
         self._sound = dict.fromkeys(self._desks, "no book yet")
         self._booked.clear()
         self._told_ms.clear()
+        self._asked.clear()
         self._unwanted_ns.clear()
 
     def told(self, event: ev.Event) -> None:
@@ -203,6 +208,18 @@ class Checks:
             if isinstance(intent, Amend | Cancel) and not intent.order_id:
                 raise Violated("order", f"{_short(intent)} overtakes its place")
         self._check_table(state, now_ns)
+
+    def absorbed(self, state: State, snapshot: ev.SnapshotTaken) -> None:
+        """A turn has ended that began with this snapshot."""
+        for label, _ in snapshot.lookups:
+            order = state.orders.by_label.get(label)
+            if order is None or order.status is not Status.UNKNOWN:
+                self._asked.pop(label, None)
+            elif order.settle_ns < snapshot.asked_ns:
+                self._asked[label] += 1
+                if self._asked[label] > ASKED_MAX:
+                    times = self._asked[label]
+                    raise Violated("deadline", f"{label} is unknown, asked about {times} times")
 
     def sent(self, intents: Sequence[Intent]) -> None:
         """These are on their way."""

@@ -90,7 +90,7 @@ class WorldOptions:
 
     start_ms: int = START_MS
     seconds: float = 40.0
-    heal_s: float = 120.0
+    heal_s: float = 60.0
     turns: int = 2_000
     market_ms: int = 100
     crowd_steps: int = 2
@@ -337,6 +337,9 @@ class World:
             self._doing += " -> " + "; ".join(map(_said, intents))
         self._note_turn(events, intents, now_ns)
         self.checks.decided(state, intents, now_ns)
+        for event in events:
+            if isinstance(event, ev.SnapshotTaken):
+                self.checks.absorbed(state, event)
         if intents:
             self._submit(line, intents)
             self.checks.sent(intents)

@@ -39,7 +39,7 @@ LOTS = {
 """What may be traded, by the venue's names, with a size that is a few of its lots."""
 
 CRASHES = {Harshness.NONE: 0.0, Harshness.MILD: 30.0, Harshness.HARSH: 150.0}
-RATES = (Rate(5.0, 20), Rate(5.0, 20), Rate(4.0, 10))
+RATES = (Rate(5.0, 20), Rate(5.0, 20), Rate(10.0, 50))
 PRESETS = ("normal", "normal", "toxic", "crash")
 
 
