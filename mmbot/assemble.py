@@ -219,6 +219,9 @@ async def _quote(
         if holder:
             raise Refused(f"run {holder} has taken this account over: nothing was sent any more")
         engine.ended = "turns kept failing" if runner.broken else leave.why or "its time was up"
+        tripped = runner.state.latch.tripped
+        if tripped is not None:
+            engine.ended += f", after the kill switch ({tripped.value})"
         left = await runner.stop(Why.USER)
     finally:
         for chore in chores:

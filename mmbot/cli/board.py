@@ -202,15 +202,17 @@ def _money(frame: StatusFrame) -> Text:
 
 def _traffic(frame: StatusFrame, hour: OrderToVolume) -> Text:
     """Order-to-volume of the last hour, and the time in the market, a mean over instruments."""
-    line = Text(f" messages {hour.messages} in the last hour")
+    line = Text(f" last hour {hour.messages} messages")
     if hour.per_trade is not None and hour.per_1000_usd is not None:
         style = "yellow" if hour.slowed else ""
-        line.append(f", {hour.per_trade:.1f} per trade", style)
+        line.append(f", {hour.per_trade:.1f} a trade", style)
         line.append(f", {hour.per_1000_usd:.1f} per 1,000 USD", style)
+    before = "  in the market  "
     for side, name in (("buy", "bid"), ("sell", "ask")):
         shares = [row.quoted_share[side] for row in frame.rows if side in row.quoted_share]
         if shares:
-            line.append(f"  {name} quoted {100 * sum(shares) / len(shares):.1f} %")
+            line.append(f"{before}{name} {100 * sum(shares) / len(shares):.1f} %")
+            before = "  "
     return line
 
 

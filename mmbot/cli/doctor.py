@@ -149,7 +149,8 @@ def _store(place: "Location") -> Line:
             return Line(
                 "database", Result.FAIL, f"{place.name} may not be written", "check its permissions"
             )
-        return Line("database", Result.PASS, f"{place.name}, {len(runs)} runs")
+        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        return Line("database", Result.PASS, f"{place.name}, {count}")
     folder = _existing(place.path.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         return Line(

@@ -109,8 +109,9 @@ def _show(one: _Said) -> None:
             f"{one.age_s:.0f} s",
             file=sys.stderr,
         )
+    digits = _digits(row)
     print(
-        f"  market   {_text(row['market_bid'])} / {_text(row['market_ask'])}, "
+        f"  market   {_price(row['market_bid'], digits)} / {_price(row['market_ask'], digits)}, "
         f"mark {_text(row.get('mark'))}, index {_text(row.get('index'))}, "
         f"position {_text(row['position'])}"
     )
@@ -125,30 +126,42 @@ def _show(one: _Said) -> None:
 
 def _show_side(row: Mapping[str, Any], side: str, price: str | None, size: str | None) -> None:
     word = "bid" if side == "buy" else "ask"
-    rests = f"{_text(size)} @ {_text(price)} rests" if price is not None else "none"
+    digits = _digits(row)
+    rests = f"{_text(size)} @ {_price(price, digits)} rests" if price is not None else "none"
     why = row.get("reasons", {}).get(side, "starting")
     print(f"\n  {word:<8} {rests}; why: {why}")
     quotes = [quote for quote in row.get("quotes", ()) if quote["side"] == side]
+    if quotes and price is not None and _differ(price, quotes[0]["grid"]):
+        print("           not at the price below: too small a move, too soon, or no request left")
     if not quotes:
         print("           no quote is wanted, so there are no terms")
     for quote in quotes:
-        digits = _digits(row, quote)
         level = f" (level {quote['level']})" if quote["level"] else ""
         for place, (name, value) in enumerate(quote["terms"]):
             sign = " " if place == 0 else "-" if value < 0 else "+"
-            print(f"    {sign} {name:<24} {abs(value):>14.{digits}f}")
-        print(f"    = {'model price' + level:<24} {quote['price']:>14.{digits}f}")
-        print(f"      {'on the grid':<24} {_text(quote['grid']):>14}")
+            print(f"    {sign} {name:<24} {abs(value):>14.{digits + 2}f}")
+        print(f"    = {'model price' + level:<24} {quote['price']:>14.{digits + 2}f}")
+        print(f"      {'on the grid':<24} {_price(quote['grid'], digits):>14}")
         print(f"      {'size wanted':<24} {_text(quote['size']):>14}")
         clamp = quote["clamp"] or "none"
         print(f"      {'bound that decided':<24} {clamp:>14}")
 
 
-def _digits(row: Mapping[str, Any], quote: Mapping[str, Any]) -> int:
-    """Two more than the grid shows."""
-    shown = [quote["grid"], row["our_bid"], row["our_ask"], row["market_bid"], row["market_ask"]]
-    places = [len(str(price).partition(".")[2]) for price in shown if price is not None]
-    return max(places, default=2) + 2
+def _digits(row: Mapping[str, Any]) -> int:
+    """Of the grid: as many as any price of the instrument has, four at least for coin premiums."""
+    prices = [row[name] for name in ("our_bid", "our_ask", "market_bid", "market_ask")]
+    prices += [quote["grid"] for quote in row.get("quotes", ())]
+    shown = [Decimal(str(price)) for price in prices if price is not None]
+    least = 4 if shown and all(price < 1 for price in shown) else 0
+    return max([least, *(len(plain(price).partition(".")[2]) for price in shown)])
+
+
+def _price(value: object, digits: int) -> str:
+    return "-" if value is None else f"{Decimal(str(value)):.{digits}f}"
+
+
+def _differ(one: object, other: object) -> bool:
+    return other is not None and Decimal(str(one)) != Decimal(str(other))
 
 
 def _text(value: object) -> str:

@@ -108,6 +108,16 @@ def test_every_term_is_shown_and_the_bound_that_decided(mmbot: Mmbot, home: Path
     assert "no quote is wanted, so there are no terms" in squeezed
 
 
+def test_a_quote_that_lags_behind_its_price_says_so(mmbot: Mmbot, home: Path) -> None:
+    resting = a_row().our_bid
+    publish(home, (replace(BID, grid=resting),))
+    assert "not at the price below" not in mmbot.page("explain", "ETH-6JUN25-2800-C")
+    publish(home, (replace(BID, grid=Decimal("0.0370")),))
+    page = mmbot.page("explain", "ETH-6JUN25-2800-C")
+    assert "not at the price below" in page
+    assert "0.0370" in page
+
+
 def test_explain_as_json_is_what_the_engine_published(mmbot: Mmbot, home: Path) -> None:
     publish(home, (BID,))
     (said,) = mmbot.json("explain", "eth-6jun25-2800-c")
