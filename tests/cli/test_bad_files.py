@@ -88,10 +88,18 @@ def quote(**options: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def quote_on_a_venue(**options: object) -> subprocess.CompletedProcess[str]:
+    """A quote that could be: only then is a new store made."""
+    return subprocess.run(  # type: ignore[call-overload,no-any-return] # options are passed on
+        [MMBOT, *QUOTE, "--duration", "1"], capture_output=True, text=True, timeout=60, **options
+    )
+
+
 def refused(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line after the one that names the mode."""
+    """The one line after the one that names the mode (and the one that names the venue)."""
     assert (done.returncode, done.stdout) == (2, "")
-    mode, said = done.stderr.splitlines()
+    mode, *venue, said = done.stderr.splitlines()
+    assert all("INFO    simulated venue" in line for line in venue)
     assert mode == "SIM: simulated venue, no real money"
     assert said.startswith("mmbot: ")
     return said
@@ -137,7 +145,7 @@ def test_a_store_that_somebody_keeps_locked(home: Path) -> None:
 
 def test_a_home_that_is_a_file(home: Path) -> None:
     home.write_text("")
-    assert f"{home / 'sim.db'} cannot be created" in refused(quote())
+    assert f"{home / 'sim.db'} cannot be created" in refused(quote_on_a_venue())
 
 
 def test_a_database_url_that_means_nothing(home: Path) -> None:
@@ -151,6 +159,6 @@ def test_a_disk_that_is_full(home: Path) -> None:
     def no_file_may_grow() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
 
-    said = refused(quote(preexec_fn=no_file_may_grow))
+    said = refused(quote_on_a_venue(preexec_fn=no_file_may_grow))
     assert f"{home / 'sim.db'}: " in said
     assert "disk" in said
