@@ -11,7 +11,7 @@ from mmbot.sim.world import Outcome
 from tests.simulation.drawn import drawn_world
 
 CHUNK = 10
-HARSH = range(1, 181, CHUNK)
+HARSH = range(1, 161, CHUNK)
 MILD = range(1001, 1031, CHUNK)
 CALM = range(2001, 2011, CHUNK)
 LONG = range(10_001, 12_001, CHUNK)
