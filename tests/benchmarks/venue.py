@@ -35,31 +35,19 @@ import orjson
 import uvloop
 from aiohttp import WSMsgType, web
 
-from tests.wire.scripted import TOKEN, option
+from tests.wire.fixed import INDEX_USD, MARK, NAMES, OWN_FEED, START_MS, answers, position
+from tests.wire.scripted import TOKEN
 
-CALL = "ETH-6JUN25-2800-C"
+CALL = NAMES[0]
 """The instrument whose book moves."""
-NAMES = (CALL, "ETH-6JUN25-2800-P", "ETH-6JUN25-2900-C", "ETH-6JUN25-2900-P")
-
-START_MS = 1_748_865_600_000
-"""2025-06-02 12:00 UTC."""
 DEADLINE_S = 30.0
 """A tick that nobody answers ends the run."""
 
 TICK = 0.0005
-MARK = 0.0350
-INDEX_USD = 2850.0
 CLOSED_BID, CLOSED_ASK = 0.0330, 0.0370
 STEPS_MAX = 12
 LEVELS = 10
 OTHERS_AMOUNT = 25.0
-
-_LIMIT = {"rate": 10_000, "burst": 10_000}
-LIMITS = {
-    "limits_per_currency": False,
-    "non_matching_engine": _LIMIT,
-    "matching_engine": {"trading": {"total": _LIMIT}, "cancel_all": _LIMIT, "quotes": _LIMIT},
-}
 
 Json = dict[str, Any]
 Levels = dict[float, float]
@@ -234,7 +222,7 @@ class BenchVenue:
             case "private/get_open_orders":
                 return {"result": list(account.orders.values())}
             case "private/get_position":
-                return {"result": _flat(params["instrument_name"])}
+                return {"result": position(params["instrument_name"])}
             case "public/get_time":
                 return {"result": self.now_ms()}
         if method in _ANSWERS:
@@ -282,10 +270,10 @@ class BenchVenue:
         if "order_state" not in order:
             return
         name = order["instrument_name"]
-        listener = account.channels.get(_OWN_FEED)
+        listener = account.channels.get(OWN_FEED)
         if listener is not None:
             changes = {"instrument_name": name, "trades": [], "positions": [], "orders": [order]}
-            listener.post(_push(_OWN_FEED, changes))
+            listener.post(_push(OWN_FEED, changes))
         channel = account.feed("book", name)
         if channel is not None:
             account.channels[channel].post(self._change(account, name))
@@ -468,50 +456,11 @@ def _push(channel: str, data: Json) -> Json:
     }
 
 
-def _flat(name: str) -> Json:
-    """A position of nothing."""
-    return {
-        "instrument_name": name,
-        "kind": "option",
-        "direction": "zero",
-        "size": 0.0,
-        "average_price": 0.0,
-        "mark_price": MARK,
-        "index_price": INDEX_USD,
-        "floating_profit_loss": 0.0,
-        "realized_profit_loss": 0.0,
-        "total_profit_loss": 0.0,
-        "initial_margin": 0.0,
-        "maintenance_margin": 0.0,
-    }
-
-
-def _listed() -> list[Json]:
-    """The chain's rows of public/get_instruments."""
-    rows = []
-    for name in NAMES:
-        _, _, strike, right = name.split("-")
-        kind = "call" if right == "C" else "put"
-        rows.append(option(name, strike=float(strike), option_type=kind))
-    return rows
-
-
 _NOBODY: Book = ({}, {})
-_OWN_FEED = "user.changes.any.any.raw"
-_SUMMARY = {"currency": "ETH", "equity": 100.0, "balance": 100.0, "limits": LIMITS}
-
-_ANSWERS: dict[str, Any] = {
-    "public/set_heartbeat": "ok",
-    "public/test": {"version": "1.2.26"},
-    "public/get_currencies": [{"currency": "ETH"}],
-    "public/get_instruments": _listed(),
-    "private/enable_cancel_on_disconnect": "ok",
-    "private/get_cancel_on_disconnect": {"scope": "connection", "enabled": True},
-    "private/get_account_summaries": {"system_name": "bench", "summaries": [_SUMMARY]},
+_ANSWERS: Json = answers("bench") | {
     "private/get_positions": [],
     "private/get_user_trades_by_currency_and_time": {"trades": [], "has_more": False},
     "private/get_order_state_by_label": [],
-    "private/get_transaction_log": {"logs": [], "continuation": None},
 }
 
 

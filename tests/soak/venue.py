@@ -30,11 +30,9 @@ import orjson
 import uvloop
 from aiohttp import WSMsgType, web
 
-from tests.wire.scripted import TOKEN, option
+from tests.wire.fixed import INDEX_USD, NAMES, OWN_FEED, START_MS, answers, position
+from tests.wire.scripted import TOKEN
 
-NAMES = ("ETH-6JUN25-2800-C", "ETH-6JUN25-2800-P", "ETH-6JUN25-2900-C", "ETH-6JUN25-2900-P")
-START_MS = 1_748_865_600_000
-"""2025-06-02 12:00 UTC."""
 DEADLINE_S = 60.0
 """So long the engine may take for a burst, or to come back after a cut."""
 
@@ -53,27 +51,10 @@ HALF_WIDTH = 3
 LEVELS = 10
 AMOUNTS = (20.0, 25.0, 30.0, 35.0)
 POSITION_MAX = 5
-INDEX_USD = 2850.0
 KEPT = 5_000
 """Trades and ended orders that can still be asked for."""
 
-_LIMIT = {"rate": 10_000, "burst": 10_000}
-_LIMITS = {
-    "limits_per_currency": False,
-    "non_matching_engine": _LIMIT,
-    "matching_engine": {"trading": {"total": _LIMIT}, "cancel_all": _LIMIT, "quotes": _LIMIT},
-}
-_SUMMARY = {"currency": "ETH", "equity": 100.0, "balance": 100.0, "limits": _LIMITS}
-_ANSWERS: dict[str, Any] = {
-    "public/set_heartbeat": "ok",
-    "public/test": {"version": "1.2.26"},
-    "public/get_currencies": [{"currency": "ETH"}],
-    "private/enable_cancel_on_disconnect": "ok",
-    "private/get_cancel_on_disconnect": {"scope": "connection", "enabled": True},
-    "private/get_account_summaries": {"system_name": "soak", "summaries": [_SUMMARY]},
-    "private/get_transaction_log": {"logs": [], "continuation": None},
-}
-_OWN_FEED = "user.changes.any.any.raw"
+_ANSWERS = answers("soak")
 _TEST = orjson.dumps({"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": "test_request"}})
 _NO_ORDER = {"error": {"code": 11044, "message": "not_open_order"}}
 _CROSSES = {"error": {"code": 11054, "message": "post_only_reject"}}
@@ -170,7 +151,7 @@ class SoakVenue:
     async def _market_link(self) -> Link:
         """The connection of the books, once both connections are back."""
         async with asyncio.timeout(DEADLINE_S):
-            while not (len(self._channels) > 2 * len(NAMES) and _OWN_FEED in self._channels):
+            while not (len(self._channels) > 2 * len(NAMES) and OWN_FEED in self._channels):
                 self._changed.clear()
                 await self._changed.wait()
         return self._channels[f"book.{NAMES[0]}.raw"]
@@ -266,13 +247,11 @@ class SoakVenue:
                 known = (*self._orders.values(), *self._ended)
                 return {"result": [o for o in known if o["label"] == params["label"]]}
             case "private/get_positions":
-                return {"result": [_position(n, size) for n, size in self._positions.items()]}
+                return {"result": [position(n, size) for n, size in self._positions.items()]}
             case "private/get_user_trades_by_currency_and_time":
                 since_ms = int(params["start_timestamp"])
                 trades = [t for t in self._trades if t["timestamp"] >= since_ms]
                 return {"result": {"trades": trades, "has_more": False}}
-            case "public/get_instruments":
-                return {"result": _listed()}
             case "public/get_time":
                 return {"result": self.now_ms()}
         if method in _ANSWERS:
@@ -331,7 +310,7 @@ class SoakVenue:
 
     def _tell(self, order: Json, *prices: int) -> None:
         """An order changed: on the account's own feed, and in the book at these prices."""
-        link = self._channels.get(_OWN_FEED)
+        link = self._channels.get(OWN_FEED)
         if link is not None:
             self._write(link, [_changes(order, [])])
         self._show(order, *prices)
@@ -426,7 +405,7 @@ class SoakVenue:
             "state": order["order_state"],
         }
         self._trades.append(trade)
-        link = self._channels.get(_OWN_FEED)
+        link = self._channels.get(OWN_FEED)
         if link is not None:
             self._write(link, [_changes(order, [trade])])
 
@@ -520,7 +499,7 @@ def _push(channel: str, data: Any) -> bytes:
 def _changes(order: Json, trades: list[Json]) -> bytes:
     name = order["instrument_name"]
     data = {"instrument_name": name, "trades": trades, "positions": [], "orders": [order]}
-    return _push(_OWN_FEED, data)
+    return _push(OWN_FEED, data)
 
 
 def _side(order: Json) -> int:
@@ -529,32 +508,6 @@ def _side(order: Json) -> int:
 
 def _units(price: float) -> int:
     return round(price * 10_000)
-
-
-def _position(name: str, size: int) -> Json:
-    return {
-        "instrument_name": name,
-        "kind": "option",
-        "direction": "buy" if size > 0 else "sell" if size < 0 else "zero",
-        "size": float(size),
-        "average_price": CENTER / 10_000,
-        "mark_price": CENTER / 10_000,
-        "index_price": INDEX_USD,
-        "floating_profit_loss": 0.0,
-        "realized_profit_loss": 0.0,
-        "total_profit_loss": 0.0,
-        "initial_margin": 0.0,
-        "maintenance_margin": 0.0,
-    }
-
-
-def _listed() -> list[Json]:
-    rows = []
-    for name in NAMES:
-        _, _, strike, right = name.split("-")
-        kind = "call" if right == "C" else "put"
-        rows.append(option(name, strike=float(strike), option_type=kind))
-    return rows
 
 
 async def serve() -> None:

@@ -444,7 +444,7 @@ class TestServing:
     async def test_a_taken_port_is_an_os_error(self) -> None:
         async with scripted_venue() as venue:
             port = int(venue.rest_url.rpartition(":")[2])
-            with pytest.raises(OSError, match="(?i)address already in use"):
+            with pytest.raises(OSError, match=r"(?i)address already in use"):
                 await serve(scripted_options(port=port), ready=lambda _: None)
 
     async def test_ids_carry_the_world(self) -> None:
