@@ -118,11 +118,21 @@ async def test_over_a_settlement_the_ledger_adds_up_to_the_change_of_the_balance
         for name in names:
             trade_with_us(bot, Side.SELL, "500", name)
         await held(bot, *names)
+        at_venue = bot.venue.exchange.accounts[bot.venue.account]
+
+        def offers(name: str) -> bool:
+            return any(
+                o.name == name and o.side is Side.SELL for o in at_venue.open_orders.values()
+            )
+
         for name in names:  # a part is realized, the rest is held over the settlement
+            await until(lambda name=name: offers(name), f"an ask on {name}")
             trade_with_us(bot, Side.BUY, "200", name)
-        log = bot.venue.exchange.accounts[bot.venue.account].log
+            assert at_venue.positions[name].size == 300
+        log = at_venue.log
         await until(lambda: sum(e.type is not EntryType.TRADE for e in log) == 3, "08:00", 30.0)
         await until(lambda: len(bot.at_venue()) >= 2, "quotes after the settlement", 30.0)
+        await until(lambda: offers(names[0]), "an ask after the settlement")
         trade_with_us(bot, Side.BUY, "100", names[0])  # realized, and not in the balance yet
         await looked(bot)
         change = account.equity["ETH"].balance - before
