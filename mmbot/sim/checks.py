@@ -5,6 +5,7 @@ travels on the line, and what the bot believes beside it. A check that fails rai
 
 Always:
 
+* bug       a turn ends, and not with an exception
 * money     cash and positions of all accounts add up to what they were
 * grid      no price or amount off the venue's grid leaves the bot (R-K1)
 * book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2)

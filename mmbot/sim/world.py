@@ -206,8 +206,6 @@ class World:
                 self.timeline.step()
         except Violated as failed:
             violation = self._violation(failed.check, failed.detail)
-        except AssertionError as error:
-            violation = self._violation("bug", f"an assertion failed: {error}")
         return self._outcome(violation)
 
     def _begin(self) -> None:
@@ -332,7 +330,10 @@ class World:
             self.checks.told(event)
         self._doing = _told(events)
         self.turns += 1
-        intents = turn(state, events, now_ns, self.desks, self.guards)
+        try:
+            intents = turn(state, events, now_ns, self.desks, self.guards)
+        except Exception as error:  # whatever it is, it would have tripped the kill switch
+            raise Violated("bug", f"{type(error).__name__}: {error}") from error
         if intents:
             self._doing += " -> " + "; ".join(map(_said, intents))
         self._note_turn(events, intents, now_ns)

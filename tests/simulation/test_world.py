@@ -80,6 +80,19 @@ def test_another_seed_or_another_plan_is_another_history() -> None:
     assert a_world(FaultPlan(seed=1, lost_reply=0.2)).run().hash != one
 
 
+def test_an_exception_in_a_turn_is_a_violation_with_its_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ArithmeticError("planted")
+
+    monkeypatch.setattr("mmbot.core.turn._decide", fail)
+    violation = a_world(seed=4).run().violation
+    assert violation is not None
+    said = (violation.check, violation.detail, violation.seed)
+    assert said == ("bug", "ArithmeticError: planted", 4)
+
+
 # --- faults -----------------------------------------------------------------------------------
 
 ALWAYS_ON = {
