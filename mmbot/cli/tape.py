@@ -194,7 +194,7 @@ def _of_another_version(tape: "TapeFile") -> list[str]:
 def _print_report(report: _Report) -> None:
     origin, ending = report.tape.header.origin, report.tape.ending
     rate = f", {report.turns / report.took_s:,.0f} turns/s" if report.took_s else ""
-    print(report.path)
+    print(report.path.name)
     print(f"  run {origin.run}, file {report.tape.header.file}, {origin.mode} {origin.venue}")
     same = report.difference is None
     print(

@@ -142,7 +142,7 @@ async def test_status_samples_and_the_trail_are_written(tmp_path: Path) -> None:
             )
         engine.writer.put(EquitySampled(Equity("ETH", Decimal("10.0001"), Decimal(10)), NOW_NS))
         engine.writer.put(PnlSampled("ETH", pnl, NOW_NS))
-        engine.writer.put(Audited("set", {"spread": Decimal("0.1")}, 7))
+        engine.writer.put(Audited("set", {"spread": Decimal("0.1")}, NOW_NS))
         engine.flush()
         [row] = Reader(location).engines()
         assert (row.status, row.status_ns) == ({"fair": "0.0130", "why": "quoting"}, NOW_NS + 1)
