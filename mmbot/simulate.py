@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -61,7 +62,9 @@ def outcomes(wish: Wish) -> Iterator[Outcome]:
         yield from (run(wish, seed) for seed in wish.seeds)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(os.cpu_count() or 1, wish.count), _leave_signals_alone) as pool:
+    with _children_leave_signals_alone():
+        pool = context.Pool(min(os.cpu_count() or 1, wish.count))
+    with pool:
         yield from pool.imap(_Run(wish), wish.seeds, CHUNK)
 
 
@@ -138,6 +141,12 @@ class _Run:
         return run(self.wish, seed)
 
 
-def _leave_signals_alone() -> None:
-    """Ctrl+C reaches every process of the terminal: the first one ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+@contextmanager
+def _children_leave_signals_alone() -> Iterator[None]:
+    """Ctrl+C reaches every process of the terminal: the first one ends the others. What is ignored
+    when a process is started is ignored by it from its first moment."""
+    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, heard)
