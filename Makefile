@@ -10,10 +10,10 @@ quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 	$(BIN)/mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900
 
 test: install ## the whole test suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 test-long: install ## what takes minutes: 50 kills in one world, long outages, the soak in small
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time
 	$(BIN)/mmbot simulate configs/deribit-eth-options.toml --faults harsh --seeds $(SEEDS) --from $(FROM)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import resource_tracker
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -143,10 +144,11 @@ class _Run:
 
 @contextmanager
 def _children_leave_signals_alone() -> Iterator[None]:
-    """Ctrl+C reaches every process of the terminal: the first one ends the others. What is ignored
-    when a process is started is ignored by it from its first moment."""
-    heard = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ctrl+C reaches every process of the terminal: the first one ends the others. A signal that is
+    blocked when a process is started is blocked in it for good; for us it only waits."""
+    resource_tracker.ensure_running()  # on its own start it unblocks what is blocked here
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, heard)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -130,11 +131,15 @@ def test_ctrl_c_ends_it_with_what_has_been_done(desk: str) -> None:
     )
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     deadline_s = time.monotonic() + 60
-    while len(children.read_text().split()) < 2:
-        assert time.monotonic() < deadline_s, "no worker"
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        while len(children.read_text().split()) < 2:
+            assert time.monotonic() < deadline_s, "no worker"
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "of 100,000" in out
     assert err == "mmbot: interrupted\n"
