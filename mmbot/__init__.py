@@ -5,7 +5,7 @@ Four verbs name the zones; arrows point down only (`tests/house` proves it).
 asks      cli/         one file a command
           research/    reports and reconciliation from the store
 acts      venues/      a venue's client made safe, and its frames turned into events
-          engine/      clock, inbox, and the runner of turns
+          engine/      the clock and the runner of turns
           tape/        the journal of turns: recorded, verified, shown
           store/       labels, orders, fills, the latch and the lease; one writer thread
           ops/         log lines and samples

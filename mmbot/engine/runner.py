@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mmbot.core import events as ev
+from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     Intent,
     ReadAuthority,
@@ -32,7 +33,6 @@ from mmbot.core.turn import Desk, turn
 from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
-from mmbot.engine.inbox import Inbox
 from mmbot.errors import VenueUnreachable
 from mmbot.venues.base import Venue
 

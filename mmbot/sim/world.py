@@ -22,6 +22,7 @@ from random import Random
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -36,7 +37,7 @@ from mmbot.core.intents import (
 from mmbot.core.ports import Guard
 from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk, turn
-from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
+from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.sim import chain
 from mmbot.sim.checks import Checks, Violated, Violation
@@ -186,7 +187,7 @@ class World:
         self.crashes = 0
         self._lives = 0
         self._hash = blake2b(digest_size=16)
-        self._inbox = _Inbox()
+        self._inbox = Inbox()
         self._turn_due = False
         self._keep_due = False
         self._doing = "nothing yet"
@@ -267,7 +268,7 @@ class World:
         apply(state, ev.LabelsReserved(self.store.reserve()), now_ns)
         self.store.restore(state, self.instruments)
         self.checks.begin()
-        self._inbox = _Inbox()
+        self._inbox = Inbox()
         self._turn_due = self._keep_due = False
         self.line = Line(
             self.timeline,
@@ -554,36 +555,6 @@ class World:
 
     def _note(self, text: str) -> None:
         self._hash.update(text.encode())
-
-
-class _Inbox:
-    """Events waiting for a turn; of books and tickers only the newest (engine.inbox)."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[str, InstrumentId] | int, ev.Event] = {}
-        self._count = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._waiting)
-
-    def put(self, event: ev.Event) -> None:
-        """Add one; a newer book or ticker takes the older one's place."""
-        key: tuple[str, InstrumentId] | int
-        if isinstance(event, ev.BookChanged | ev.BookLost):
-            key = ("book", event.instrument)
-        elif isinstance(event, ev.TickerChanged):
-            key = ("ticker", event.instrument)
-        else:
-            self._count += 1
-            key = self._count
-        self._waiting.pop(key, None)
-        self._waiting[key] = event
-
-    def drain(self) -> list[ev.Event]:
-        """Everything, in order."""
-        events = list(self._waiting.values())
-        self._waiting.clear()
-        return events
 
 
 @lru_cache(64)

@@ -17,7 +17,6 @@ from mmbot.core.state import Note, State
 from mmbot.core.turn import Desk
 from mmbot.core.types import MS, SECOND, ZERO, Label, Side
 from mmbot.core.why import Why
-from mmbot.engine.inbox import Inbox
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim import chain, matching
 from mmbot.sim.checks import Checks, Violated
@@ -28,7 +27,7 @@ from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.venue import ACCOUNT
 from mmbot.sim.virtual.words import VENUE, id_of, instrument_of, refusal_of
 from mmbot.sim.wire import shapes
-from mmbot.sim.world import World, WorldOptions, _Inbox
+from mmbot.sim.world import World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.venues.deribit import venue as adapter
 from tests.builders import a_fill
@@ -198,28 +197,6 @@ def test_refusals_mean_what_they_mean_to_the_adapter(code: Code, request_kind: e
         return
     theirs = adapter.refusal_of(code.number, f"{code.number} {code.message}", label, request_kind)
     assert ours == theirs
-
-
-def test_the_inbox_conflates_like_the_engine_s() -> None:
-    book = ev.BookChanged(id_of(CALL), (), (), 1, 1)
-    ticker = ev.TickerChanged(id_of(CALL), 1.0, 1.0, None, None, None, None, None, 1)
-    happened = [
-        book,
-        ticker,
-        ev.Tick(),
-        ev.BookLost(id_of(CALL), Why.BOOK_GAPPED),
-        ev.Filled(a_fill()),
-        replace(book, venue_ms=2),
-        ev.Tick(),
-        replace(ticker, mark=2.0),
-        replace(book, instrument=id_of(PERPETUAL)),
-    ]
-    ours, engines = _Inbox(), Inbox()
-    for event in happened:
-        ours.put(event)
-        engines.put(event)
-    assert ours.drain() == engines.drain()
-    assert not ours
 
 
 # --- each check alone -------------------------------------------------------------------------
