@@ -470,8 +470,10 @@ class Line:
     def _down(self, session: Session, hear: Callable[[], None], late_ns: Nanos = 0) -> None:
         """A frame on its way to us; a late one is overtaken by those behind it."""
         now_ns = self._timeline.now_ns
-        if now_ns < session.deaf_until_ns or self._trouble.strikes("garbage"):
+        if now_ns < session.deaf_until_ns:
             return
+        if self._trouble.strikes("garbage"):
+            hear = partial(self._unreadable, session)
         arrives_ns = now_ns + self._latency_ns() + late_ns
         if not late_ns:
             arrives_ns = session.down_ns = max(session.down_ns, arrives_ns)
@@ -482,6 +484,11 @@ class Line:
             return
         self._wires[session.link].heard_ns = self._timeline.now_ns
         hear()
+
+    def _unreadable(self, session: Session) -> None:
+        """On the market link a book has a gap now, and says so itself."""
+        if session.link is ev.Link.TRADING:
+            self._sink(ev.MessageLost(VENUE))
 
     def _hear(self, session: Session, message: Message) -> None:
         match message:
