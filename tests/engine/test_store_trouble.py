@@ -205,7 +205,7 @@ async def test_the_command_says_so_once_goes_on_and_leaves_with_everything_booke
             await until(lambda: not ours_at_venue(venue), "nothing rests")
             await until(lambda: lines.count(words) == 1, "it is said")
             while trouble == "locked" and f"cannot be written: {the_store().name}" not in (
-                shown := (await mmbot("status", COLUMNS="300")).out
+                shown := " ".join((await mmbot("status", COLUMNS="300")).out.split())
             ):
                 assert "running" in shown, shown  # it has spoken less than 3 s ago
         await until(lambda: len(ours_at_venue(venue)) == 8, "eight orders again", HEAL_S)
