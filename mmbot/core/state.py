@@ -259,6 +259,12 @@ class State:
         """This market needs a decision."""
         self.dirty[instrument] = None
 
+    def forget_kept(self) -> None:
+        """The store has taken everything that waited for it."""
+        self.journal.clear()
+        self.notes.clear()
+        self.orders.changed.clear()
+
 
 def due(account: Account, at_ns: Nanos) -> None:
     """A snapshot is wanted at `at_ns` at the latest."""

@@ -4,13 +4,15 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
-from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
-from mmbot.core.state import VALID_FOR_NS, State, base36
+from mmbot.core.state import State, base36
+from mmbot.core.takeover import take_budget, take_order, take_positions
 from mmbot.core.turn import FLOWS_EVERY_NS
 from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
@@ -40,12 +42,6 @@ from mmbot.store.records import (
 )
 from mmbot.store.writer import Writer
 from mmbot.venues.base import Sink
-
-KNOWN_BEFORE_MS = 24 * 3_600_000
-"""Trades booked up to this long before the moment we resume from are kept in mind."""
-
-UNHEARD_NS: Nanos = 1 * SECOND
-"""How long an engine may have lived, and sent requests, after it last said something of itself."""
 
 BASELINE_EVERY_NS: Nanos = 1 * SECOND
 
@@ -196,9 +192,7 @@ class Forgetful:
 
     def keep(self, state: State) -> None:
         """Forget it."""
-        state.journal.clear()
-        state.notes.clear()
-        state.orders.changed.clear()
+        state.forget_kept()
 
 
 # --- taking over from earlier runs ------------------------------------------------------------
@@ -214,32 +208,25 @@ def restore(
     which trades are in them, orders whose end nobody has seen, as UNKNOWN, and where loss limits
     count from."""
     state.inventory.booked |= dict.fromkeys(reader.flow_keys(seat.venue, seat.account))
-    known_ms: list[int] = []
-    for held in reader.positions(seat.venue, seat.account):
-        market = state.markets.get(held.instrument)
-        if market is None:
-            continue
-        state.inventory.take_over(held.restore(market.instrument))
-        if held.opened_ms is not None:
-            known_ms.append(max(held.opened_ms, held.last_fill_ms))
-    state.resume_ms = min(known_ms, default=0)
-    since_ms = state.resume_ms - KNOWN_BEFORE_MS
+    since_ms = take_positions(
+        state,
+        (
+            held.restore(state.markets[held.instrument].instrument)
+            for held in reader.positions(seat.venue, seat.account)
+            if held.instrument in state.markets
+        ),
+    )
     for trade_id in sorted(reader.trade_ids(seat.venue, seat.account, since_ms)):
         state.inventory.know(trade_id)
     rows = reader.open_orders(seat.venue, seat.account)
     booked = reader.booked_by(seat.venue, seat.account, [row.label for row in rows])
     for row in rows:
-        # A request sent just before the end may still be on its way.
-        age_ns = max(0, clock.wall_ns() - row.noted_ns)
-        settle_ns = clock.now_ns() + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - age_ns)
-        order = _unknown(row, clock.now_ns(), settle_ns)
-        order.booked = booked.get(row.label, ZERO)
-        state.orders.add(order)
+        noted = _noted(row, booked.get(row.label, ZERO))
+        take_order(state, noted, clock.wall_ns() - row.noted_ns, clock.now_ns())
     _restore_baseline(state, reader, seat)
     last_ns = reader.last_sign_ns(seat, besides=int(state.run, 36))
     if last_ns is not None:
-        idle_ns = clock.wall_ns() - last_ns - UNHEARD_NS
-        state.account(seat.venue).budget.inherit(idle_ns, clock.now_ns())
+        take_budget(state, seat.venue, clock.wall_ns() - last_ns, clock.now_ns())
 
 
 def _restore_baseline(state: State, reader: Reader, seat: Seat) -> None:
@@ -250,7 +237,7 @@ def _restore_baseline(state: State, reader: Reader, seat: Seat) -> None:
         state.watch.profit.resume(kept.baseline)
 
 
-def _unknown(row: OrderRow, now_ns: Nanos, settle_ns: Nanos) -> Order:
+def _noted(row: OrderRow, booked: Decimal) -> Order:
     return Order(
         label=row.label,
         instrument=row.instrument,
@@ -259,13 +246,10 @@ def _unknown(row: OrderRow, now_ns: Nanos, settle_ns: Nanos) -> Order:
         price=row.price,
         amount=row.amount,
         filled=row.filled,
+        booked=booked,
         why=Why.ADOPTED,
-        status=Status.UNKNOWN,
         order_id=row.order_id,
         venue_ms=row.venue_ms,
-        sent_ns=now_ns,
-        settle_ns=settle_ns,
-        unknown_ns=now_ns,
     )
 
 

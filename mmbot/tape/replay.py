@@ -83,9 +83,7 @@ class Replay:
         except Exception as error:  # a bug that was recorded comes back
             failure = f"{type(error).__name__}: {error}"
         # The keeper has taken these away by the next turn.
-        state.journal.clear()
-        state.notes.clear()
-        state.orders.changed.clear()
+        state.forget_kept()
         number = recorded.number
         same = encode(named(intents)) == bytes(recorded.intents) and state.turns == number
         difference = None

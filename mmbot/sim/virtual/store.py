@@ -6,12 +6,14 @@ Of an order that is amended again and again, the newest state is written once a 
 """
 
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Final
 
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
-from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.orders import Order, Status
 from mmbot.core.profit import Baseline
-from mmbot.core.state import VALID_FOR_NS, State
+from mmbot.core.state import State
+from mmbot.core.takeover import take_budget, take_order, take_positions
 from mmbot.core.types import MS, SECOND, ZERO, Fill, Instrument, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.words import VENUE
@@ -21,11 +23,8 @@ LABELS_NS: Nanos = 5 * MS
 LABELS_BLOCK: Final = 512
 ORDER_EVERY_NS: Nanos = 1 * SECOND
 SIGN_EVERY_NS: Nanos = 1 * SECOND
-"""How often a running engine gives a sign of life ..."""
-UNHEARD_NS: Nanos = 1 * SECOND
-"""... and how long it may have lived on after the last one."""
+"""How often a running engine gives a sign of life."""
 BASELINE_EVERY_NS: Nanos = 1 * SECOND
-KNOWN_BEFORE_MS: Final = 24 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +62,9 @@ class VirtualStore:
     def keep(self, state: State) -> None:
         """Queue what was booked and which orders changed."""
         self._entries += state.journal
-        state.journal.clear()
         for order in state.orders.changed.values():
             self._orders[order.label] = replace(order)
-        state.orders.changed.clear()
-        state.notes.clear()
+        state.forget_kept()
         now_ns = state.watch.watched_ns
         if now_ns >= self._baseline_ns + BASELINE_EVERY_NS and state.latch.tripped is None:
             self._baseline_ns = now_ns
@@ -130,44 +127,21 @@ class VirtualStore:
     def restore(self, state: State, instruments: dict[InstrumentId, Instrument]) -> None:
         """Put what is durable into a fresh state, as the engine does when it starts."""
         state.inventory.booked |= self.flows
-        known_ms: list[int] = []
-        for held in self.inventory.positions.values():
-            if held.instrument.id not in instruments:
-                continue
-            state.inventory.take_over(replace(held))
-            if held.opened:
-                known_ms.append(max(held.opened_ms, held.last_fill_ms))
-        state.resume_ms = min(known_ms, default=0)
-        since_ms = state.resume_ms - KNOWN_BEFORE_MS
+        held = self.inventory.positions.values()
+        since_ms = take_positions(
+            state, (replace(one) for one in held if one.instrument.id in instruments)
+        )
         for trade_id in sorted(self.fills):
             if self.fills[trade_id].venue_ms >= since_ms:
                 state.inventory.know(trade_id)
         now_ns = state.started_ns
         for note in self.notes.values():
-            age_ns = max(0, now_ns - note.noted_ns)
-            settle_ns = now_ns + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - age_ns)
-            state.orders.add(self._unknown(note.order, now_ns, settle_ns))
+            booked = self._booked_of(note.order.label)
+            take_order(state, replace(note.order, booked=booked), now_ns - note.noted_ns, now_ns)
         if self.baseline is not None:
             state.watch.profit.resume(self.baseline)
         if self.sign_ns:
-            state.account(VENUE).budget.inherit(now_ns - self.sign_ns - UNHEARD_NS, now_ns)
+            take_budget(state, VENUE, now_ns - self.sign_ns, now_ns)
 
-    def _unknown(self, noted: Order, now_ns: Nanos, settle_ns: Nanos) -> Order:
-        booked = sum((f.amount for f in self.fills.values() if f.label == noted.label), ZERO)
-        return Order(
-            label=noted.label,
-            instrument=noted.instrument,
-            side=noted.side,
-            level=noted.level,
-            price=noted.price,
-            amount=noted.amount,
-            filled=noted.filled,
-            booked=booked,
-            why=Why.ADOPTED,
-            status=Status.UNKNOWN,
-            order_id=noted.order_id,
-            venue_ms=noted.venue_ms,
-            sent_ns=now_ns,
-            settle_ns=settle_ns,
-            unknown_ns=now_ns,
-        )
+    def _booked_of(self, label: Label) -> Decimal:
+        return sum((fill.amount for fill in self.fills.values() if fill.label == label), ZERO)

@@ -1,0 +1,64 @@
+"""Taking over from earlier runs: what a fresh state makes of what the store has of them.
+
+The store only says what was written; what follows from it is decided here: from when on the venue
+is asked for trades, which of them must be known so that none is booked twice, how long an order
+whose end nobody has written may still turn up, and how many requests may have been spent.
+"""
+
+from collections.abc import Iterable
+
+from mmbot.core.inventory import Position
+from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.state import VALID_FOR_NS, State
+from mmbot.core.types import SECOND, Nanos
+from mmbot.core.why import Why
+
+KNOWN_BEFORE_MS = 24 * 3_600_000
+"""Trades booked up to this long before the moment we resume from are kept in mind."""
+
+UNHEARD_NS: Nanos = 1 * SECOND
+"""So long an earlier run may have sent requests after its last sign of life."""
+
+
+def take_positions(state: State, held: Iterable[Position]) -> int:
+    """Positions with their accounting, of instruments that are listed; they are the state's now.
+
+    Returns the moment (venue time, ms) from which on every booked trade must be known by its id.
+    """
+    known_ms: list[int] = []
+    for position in held:
+        state.inventory.take_over(position)
+        if position.opened:
+            known_ms.append(max(position.opened_ms, position.last_fill_ms))
+    state.resume_ms = min(known_ms, default=0)
+    return state.resume_ms - KNOWN_BEFORE_MS
+
+
+def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None:
+    """An order whose end nobody has seen, as it was written `age_ns` ago. A request sent just
+    before the end may still be on its way."""
+    state.orders.add(
+        Order(
+            label=noted.label,
+            instrument=noted.instrument,
+            side=noted.side,
+            level=noted.level,
+            price=noted.price,
+            amount=noted.amount,
+            filled=noted.filled,
+            booked=noted.booked,
+            why=Why.ADOPTED,
+            status=Status.UNKNOWN,
+            order_id=noted.order_id,
+            venue_ms=noted.venue_ms,
+            sent_ns=now_ns,
+            settle_ns=now_ns + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - max(0, age_ns)),
+            unknown_ns=now_ns,
+        )
+    )
+
+
+def take_budget(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
+    """An earlier run gave its last sign of life `silent_ns` ago, and may have spent everything the
+    venue allowed it."""
+    state.account(venue).budget.inherit(silent_ns - UNHEARD_NS, now_ns)
