@@ -88,13 +88,17 @@ class Engine:
             chosen = choose(listed, self.config)
         except ConfigError:
             return  # what we trade has expired, and nothing took its place
-        traded = {instrument.id for instrument in self.instruments}
+        traded = {instrument.id: instrument for instrument in self.instruments}
         new = [instrument for instrument in chosen if instrument.id not in traded]
+        changed = [i for i in chosen if i.id in traded and i != traded[i.id]]
+        if changed:
+            _log.info("on new terms: %s", ", ".join(instrument.name for instrument in changed))
         if new:
             _log.info("newly listed: %s", ", ".join(instrument.name for instrument in new))
-            self.instruments += new
-            self.runner.trade(new, self.desk)
             self.venue.follow(new)
+        if new or changed:
+            self.instruments = list((traded | {i.id: i for i in changed + new}).values())
+            self.runner.trade(changed + new, self.desk)
 
     async def close(self, exit_code: int) -> str:
         """Close every connection, then write what is left and give up the lease.

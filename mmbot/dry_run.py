@@ -153,7 +153,7 @@ async def _learn(
         events.clear()
         account = state.account(venue.name)
         alive = account.market_up and account.proven_ns >= account.doubted_ns
-        if alive and all(m.lost is None and m.mark > 0 for m in state.markets.values()):
+        if alive and all(m.lost is None and m.priced_ns for m in state.markets.values()):
             return
         await clock.sleep(LOOK_EVERY_S)
 

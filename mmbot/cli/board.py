@@ -11,7 +11,7 @@ from rich.text import Text
 from mmbot.cli import cells
 from mmbot.cli.cells import Column
 from mmbot.cli.engines import Engine, EngineState, Everything
-from mmbot.cli.frame import InstrumentRow, OrderToVolume, StatusFrame
+from mmbot.cli.frame import ForeignOrder, InstrumentRow, OrderToVolume, StatusFrame
 from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
@@ -91,6 +91,11 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
         yield _equity(frame)
     if frame.foreign:
         yield _foreign(frame)
+    if frame.locks and engine.state.up:
+        yield Text(f" venue: {'; '.join(frame.locks)}", "yellow")
+    if frame.unread:
+        counts = ", ".join(f"{count} {kind}" for kind, count in frame.unread.items())
+        yield Text(f" left out, not understood: {counts}", "yellow")
     if frame.elsewhere:
         coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
         yield Text(f" held where nothing is quoted: {coins} (counts in max_exposure)", "yellow")
@@ -227,12 +232,16 @@ def _amount(value: Decimal) -> str:
 
 
 def _foreign(frame: StatusFrame) -> Text:
-    some = ", ".join(
-        f"{order.side} {cells.plain(order.amount)} {order.instrument} at {cells.plain(order.price)}"
-        for order in frame.foreign[:_FOREIGN_MAX]
-    )
+    some = ", ".join(_order(order) for order in frame.foreign[:_FOREIGN_MAX])
     more = len(frame.foreign) - _FOREIGN_MAX
     return Text(f" not ours: {some}{f' and {more} more' if more > 0 else ''}", "yellow")
+
+
+def _order(order: ForeignOrder) -> str:
+    """As far as the venue tells: a stop order has no price."""
+    amount = "?" if order.amount is None else cells.plain(order.amount)
+    price = "" if order.price is None else f" at {cells.plain(order.price)}"
+    return f"{order.side} {amount} {order.instrument}{price}"
 
 
 def _table(rows: Sequence[InstrumentRow], width: int) -> Table:

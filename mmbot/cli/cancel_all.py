@@ -126,11 +126,14 @@ def _line(swept: "Swept") -> str:
 
 
 def _text(order: "OpenOrder") -> str:
-    name, amount = order.instrument.partition(":")[2], order.amount - order.filled
-    return (
-        f"{order.label or order.order_id} {order.side.value} {amount.normalize():f} {name} "
-        f"at {order.price.normalize():f}"
-    )
+    words = [order.label or order.order_id]
+    if order.side is not None and order.amount is not None:
+        amount = order.amount - (order.filled or 0)
+        words += [order.side.value, f"{amount.normalize():f}"]
+    words.append((order.instrument or ":?").partition(":")[2])
+    if order.price is not None:
+        words += ["at", f"{order.price.normalize():f}"]
+    return " ".join(words)
 
 
 def _as_json(outcome: "Outcome") -> dict[str, Any]:
@@ -151,10 +154,12 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
                     {
                         "label": order.label,
                         "order_id": order.order_id,
-                        "instrument": order.instrument.partition(":")[2],
-                        "side": order.side.value,
-                        "price": float(order.price),
-                        "amount": float(order.amount - order.filled),
+                        "instrument": (order.instrument or ":").partition(":")[2] or None,
+                        "side": None if order.side is None else order.side.value,
+                        "price": None if order.price is None else float(order.price),
+                        "amount": None
+                        if order.amount is None
+                        else float(order.amount - (order.filled or 0)),
                     }
                     for order in swept.remaining or ()
                 ],

@@ -79,7 +79,7 @@ def cells(row: "FillRow", mode: "Mode") -> Row:
         fill.amount,
         fill.fee,
         fill.fee_currency,
-        fill.liquidity.value,
+        fill.liquidity.value if fill.liquidity is not None else None,
         fill.mark,
         fill.index,
         fill.trade_id,

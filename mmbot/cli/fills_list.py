@@ -98,6 +98,6 @@ def _line(row: "FillRow") -> tuple[str, ...]:
         plain(fill.amount),
         f"{edge:+f}",
         f"{plain(round(fill.fee, 8))} {fill.fee_currency}",
-        fill.liquidity.value if row.ours else "not ours",
+        (fill.liquidity.value if fill.liquidity is not None else "") if row.ours else "not ours",
         base36(row.run),
     )

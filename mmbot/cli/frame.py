@@ -74,12 +74,13 @@ class InstrumentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignOrder:
-    """An open order on the account that is not ours."""
+    """An open order on the account that is not ours. `price` and `amount` (what is open of it) are
+    None where the venue does not say: a stop order has no price."""
 
     instrument: str
     side: str
-    price: Decimal
-    amount: Decimal
+    price: Decimal | None
+    amount: Decimal | None
     label: str
     order_id: str
 
@@ -163,6 +164,10 @@ class StatusFrame:
     elsewhere: dict[str, float] = field(default_factory=dict)
     """Per underlying that is quoted, what the account holds of it on instruments that are not, in
     coin: it counts in the exposure."""
+    locks: tuple[str, ...] = ()
+    """What the venue has locked or closed or takes no orders for, in words."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """Elements of the venue's messages that could not be read and were left out, by kind."""
     ended: str = ""
     """Why the run is over; empty while it is not."""
 

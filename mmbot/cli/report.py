@@ -1,5 +1,6 @@
 """From the engine's state to what people read: status frames, the summary, the statistics line."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from mmbot.cli.frame import (
@@ -16,7 +17,18 @@ from mmbot.cli.frame import (
 from mmbot.core.books import Market, distrust
 from mmbot.core.orders import Order, Status
 from mmbot.core.state import Account, State
-from mmbot.core.types import MS, SECOND, Instrument, Kind, Level, Nanos, Quote, Side, to_decimal
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    Instrument,
+    Kind,
+    Level,
+    Nanos,
+    OpenOrder,
+    Quote,
+    Side,
+    to_decimal,
+)
 from mmbot.core.why import Why
 
 DOLLARS = ("USD", "USDC", "USDT")
@@ -51,16 +63,18 @@ def status_frame(
         equity_usd=_equity_usd(state, account),
         foreign=tuple(
             ForeignOrder(
-                instrument=order.instrument.removeprefix(f"{venue}:"),
-                side=order.side.value,
+                instrument=(order.instrument or "?").removeprefix(f"{venue}:"),
+                side=order.side.value if order.side is not None else "?",
                 price=order.price,
-                amount=order.amount - order.filled,
+                amount=_open_amount(order),
                 label=order.label or "",
                 order_id=order.order_id,
             )
             for order in account.foreign.values()
         ),
         controls=_controls(state, now_ns),
+        locks=tuple(_locks(state, account, now_ns)),
+        unread=dict(account.unread),
         ended=ended,
         elsewhere=_elsewhere(state, account),
     )
@@ -169,10 +183,12 @@ def _doing(state: State) -> Doing:
 
 
 def _equity_usd(state: State, account: Account) -> float | None:
-    index = {m.instrument.underlying: m.index for m in state.markets.values() if m.index > 0}
+    index = _indices(state)
     total = 0.0
     for currency, held in account.equity.items():
         rate = 1.0 if currency in DOLLARS else index.get(currency)
+        if held.cross and rate is not None:
+            return float(held.equity) * rate  # each row is the whole portfolio, converted
         if held.equity and rate is None:
             return None
         total += float(held.equity) * (rate or 0.0)
@@ -180,7 +196,7 @@ def _equity_usd(state: State, account: Account) -> float | None:
 
 
 def _elsewhere(state: State, account: Account) -> dict[str, float]:
-    index = {m.instrument.underlying: m.index for m in state.markets.values() if m.index > 0}
+    index = _indices(state)
     return {
         coin: float(held.in_coin(to_decimal(index[coin]) if coin in index else None))
         for coin, held in account.elsewhere.items()
@@ -196,7 +212,7 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
     position = state.inventory.of(instrument)
     account = state.account(instrument.venue)
     heard_ns = max(market.received_ns, account.alive_ns)
-    distrusted = distrust(market, now_ns - heard_ns)
+    distrusted = distrust(market, now_ns - heard_ns, now_ns)
     return InstrumentRow(
         instrument=instrument.name,
         market_bid=_others(market, Side.BUY),
@@ -205,7 +221,7 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
         our_bid_size=bid.remaining if bid else None,
         our_ask=ask.price if ask else None,
         our_ask_size=ask.remaining if ask else None,
-        fair=market.quotes[0].fair if market.quotes else market.mark or None,
+        fair=market.quotes[0].fair if market.quotes else market.mark,
         position=position.amount,
         delta_coin=_delta(market, position.amount),
         pnl_usd=_usd(market, state.inventory.session(instrument, _mark(market)).total),
@@ -219,8 +235,8 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
             else None
         ),
         book=distrusted.value if distrusted is not None else "",
-        mark=market.mark or None,
-        index=market.index or None,
+        mark=market.mark,
+        index=market.index,
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
         quoted_share=_quoted_share(market, now_ns),
         reasons={side.value: market.why[side] for side in Side if side in market.why},
@@ -268,14 +284,38 @@ def _why(market: Market) -> Why:
 
 
 def _mark(market: Market) -> Decimal | None:
-    return to_decimal(market.mark) if market.mark > 0 else None
+    return None if market.mark is None else to_decimal(market.mark)
+
+
+def _locks(state: State, account: Account, now_ns: Nanos) -> Iterator[str]:
+    """What the venue does not let us trade at present."""
+    for name in account.locks:
+        yield f"{name or 'everything'} locked by the venue"
+    if account.refused.reason(now_ns) is not None:
+        yield f"no orders taken: {account.refused.detail}"
+    for market in state.markets.values():
+        if words := market.closure.words(now_ns):
+            yield f"{market.instrument.name} {words}"
+
+
+def _open_amount(order: OpenOrder) -> Decimal | None:
+    """What is still open of it; None where the venue does not say."""
+    if order.amount is None:
+        return None
+    return order.amount - (order.filled or Decimal(0))
+
+
+def _indices(state: State) -> dict[str, float]:
+    """USD per coin, of every underlying that is known."""
+    markets = state.markets.values()
+    return {m.instrument.underlying: m.index for m in markets if m.index is not None}
 
 
 def _delta(market: Market, amount: Decimal) -> float | None:
     instrument = market.instrument
     if instrument.kind is Kind.OPTION:
         return market.delta * float(amount) if market.delta is not None else None
-    if market.index <= 0:
+    if market.index is None:
         return None
     return float(instrument.coin(amount, to_decimal(market.index)))
 
@@ -288,7 +328,7 @@ def _in_usd(instrument: Instrument) -> bool:
 def _usd(market: Market, amount: Decimal) -> float | None:
     if _in_usd(market.instrument):
         return float(amount)
-    return float(amount) * market.index if market.index > 0 else None
+    return None if market.index is None else float(amount) * market.index
 
 
 def _pnl(state: State) -> Pnl:
@@ -316,7 +356,7 @@ def _pnl(state: State) -> Pnl:
 
 def _revaluation(state: State) -> float:
     """What the coins the account began with earned by their own price, in USD: E0 (S - S0)."""
-    index = {m.instrument.underlying: m.index for m in state.markets.values() if m.index > 0}
+    index = _indices(state)
     gained = 0.0
     for account in state.accounts.values():
         for currency, equity in account.opening_equity.items():

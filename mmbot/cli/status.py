@@ -132,6 +132,8 @@ def _object(engine: "Engine") -> dict[str, Any]:
         "instruments": [_instrument(row) for row in frame.rows] if frame else [],
         "open_orders": sum(row.open_orders for row in frame.rows) if frame else None,
         "foreign": frame.foreign if frame else [],
+        "locks": frame.locks if frame else [],
+        "unread": frame.unread if frame else {},
         "elsewhere_coin": frame.elsewhere if frame else {},
         "controls": frame.controls if frame and engine.state.up else [],
         "fills": frame and frame.fills,

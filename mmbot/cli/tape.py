@@ -428,9 +428,9 @@ def _trades(event: object) -> list[str]:
 
     match event:
         case Filled():
-            return [event.fill.trade_id]
+            return [event.fill.key]
         case SnapshotTaken():
-            return [fill.trade_id for fill in event.fills]
+            return [fill.key for fill in event.fills]
     return []
 
 

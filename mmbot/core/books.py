@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
 
+from mmbot.core.closures import Closure
 from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.orders import Order, Status
 from mmbot.core.presence import Presence
@@ -27,10 +28,15 @@ IMPLAUSIBLE_SHARE = {Kind.OPTION: 0.30, Kind.PERPETUAL: 0.02, Kind.FUTURE: 0.05}
 IMPLAUSIBLE_TICKS = 5
 """... or in ticks, whichever is more; an option's wide market may also differ by its own width."""
 
+MARK_MAX_NS: Nanos = 5 * SECOND
+"""A mark that has not been stated again for longer than this is none."""
+
 REFERENCE_MAX_NS: Nanos = 3 * SECOND
 """How long the last good reference may stand in while our own orders blur the book."""
 
 _AMOUNT_NOISE = 1e-9
+_LEAST = 1e-12
+"""Any price is more, but for that of a worthless option."""
 
 
 @dataclass(slots=True)
@@ -43,9 +49,12 @@ class Market:
     lost: Why | None = Why.NO_BOOK
     book_venue_ms: int = 0
     received_ns: Nanos = 0
-    mark: float = 0.0
-    index: float = 0.0
-    forward: float = 0.0
+    mark: float | None = None
+    """The last one that could be read; for valuing what is held, however old."""
+    index: float | None = None
+    forward: float | None = None
+    priced_ns: Nanos = 0
+    """When mark and index were last stated, both; 0 after a ticker that lacked one of them."""
     mark_iv: float | None = None
     delta: float | None = None
     min_price: float | None = None
@@ -61,6 +70,7 @@ class Market:
     why: dict[Side, Why] = field(default_factory=dict)
     """Why each side is as it is."""
     presence: Presence = field(default_factory=Presence)
+    closure: Closure = field(default_factory=Closure)
     halted: str = ""
     """Both numbers, when the venue's position and our fills disagree."""
 
@@ -86,20 +96,30 @@ class Market:
         self.held.clear()
 
     def take_ticker(self, event: TickerChanged) -> None:
-        """Newer reference values."""
-        self.mark, self.index = event.mark, event.index
+        """Newer reference values; what is no price is none."""
+        mark, index = event.mark, event.index
+        least = 0 if self.instrument.kind is Kind.OPTION else _LEAST
+        has_mark = mark is not None and least <= mark < inf  # false for NaN
+        has_index = index is not None and _LEAST <= index < inf
+        if has_mark:
+            self.mark = mark
+        if has_index:
+            self.index = index
+        self.priced_ns = event.received_ns if has_mark and has_index else 0
         self.forward = event.forward if event.forward is not None else event.index
         self.mark_iv, self.delta = event.mark_iv, event.delta
         self.min_price, self.max_price = event.min_price, event.max_price
 
 
-def distrust(market: Market, age_ns: Nanos) -> Why | None:
-    """Why no quote may be built on this market now; None when it is sound."""
+def distrust(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
+    """Why no quote may be built on this market now; None when it is sound. `age_ns`: of the book,
+    or of the last proof that nothing is missing from it."""
     if market.lost is not None:
         return market.lost
     if not market.bids and not market.asks:
         return Why.BOOK_EMPTY
-    if not (0 < market.mark < inf and 0 < market.index < inf):  # also when not a number
+    mark = market.mark
+    if mark is None or now_ns - market.priced_ns > MARK_MAX_NS:
         return Why.NO_MARK
     if age_ns > SILENCE_MAX_NS:
         return Why.BOOK_STALE
@@ -110,12 +130,12 @@ def distrust(market: Market, age_ns: Nanos) -> Why | None:
         return Why.BOOK_CROSSED
     instrument = market.instrument
     allowed = max(
-        IMPLAUSIBLE_SHARE[instrument.kind] * market.mark,
+        IMPLAUSIBLE_SHARE[instrument.kind] * mark,
         IMPLAUSIBLE_TICKS * float(instrument.tick),
     )
     if instrument.kind is Kind.OPTION:
         allowed = max(allowed, ask - bid)
-    if not abs((bid + ask) / 2 - market.mark) <= allowed:
+    if not abs((bid + ask) / 2 - mark) <= allowed:
         return Why.BOOK_IMPLAUSIBLE
     return None
 

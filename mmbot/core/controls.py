@@ -48,14 +48,14 @@ class Controls:
                 on = wanted
         return on
 
-    def fair(self, market: Market, now_ns: Nanos) -> float:
+    def fair(self, market: Market, mark: float, now_ns: Nanos) -> float:
         """The fair value of a market in price units: its mark, moved by offset x vega while a vol
         offset is in force and the instrument is an option whose volatility is known."""
-        if not self.vol_points or market.mark_iv is None:
-            return market.mark
+        if not self.vol_points or market.mark_iv is None or market.forward is None:
+            return mark
         instrument = market.instrument
         if instrument.kind is not Kind.OPTION:
-            return market.mark
+            return mark
         assert instrument.strike is not None
         assert instrument.expiry_ns is not None
         per_unit = vega(
@@ -65,7 +65,7 @@ class Controls:
             vol=market.mark_iv,
             inverse=instrument.inverse,
         )
-        return max(0.0, market.mark + self.vol_points / 100 * per_unit)
+        return max(0.0, mark + self.vol_points / 100 * per_unit)
 
     def lapse(self, now_ns: Nanos) -> bool:
         """End a vol offset whose time is up; whether it did."""

@@ -77,7 +77,7 @@ def diff(
             continue
         slot = (order.side, order.level)
         target = wanted.pop(slot, None) if order.level != STRAY_LEVEL else None
-        if not order.remaining:
+        if not order.remaining and not order.unsized:
             continue  # filled up: the word of its end is on its way
         if target is None:
             if order.status is Status.LIVE:

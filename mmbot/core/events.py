@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.error_scope import ErrorScope
 from mmbot.core.scope import Scope
 from mmbot.core.types import (
     Equity,
@@ -55,11 +56,12 @@ class BookLost:
 
 @dataclass(frozen=True, slots=True)
 class TickerChanged:
-    """Reference values. `forward` is the price options are priced on; None where not given."""
+    """Reference values. `forward` is the price options are priced on. What the venue does not say,
+    or says in a form nobody can read, is None."""
 
     instrument: InstrumentId
-    mark: float
-    index: float
+    mark: float | None
+    index: float | None
     forward: float | None
     mark_iv: float | None
     """Fraction per year: 0.62 is 62 %."""
@@ -67,6 +69,27 @@ class TickerChanged:
     min_price: float | None
     max_price: float | None
     received_ns: Nanos
+    state: str | None = None
+    """Of the instrument, in the venue's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentState:
+    """News of an instrument that closed, opened, or ended; `state` is the venue's word."""
+
+    instrument: InstrumentId
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformState:
+    """The venue locks or unlocks trading in what `currency` names (a settlement currency or a coin;
+    None: everywhere)."""
+
+    venue: str
+    currency: str | None
+    locked: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +169,17 @@ class OrderState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OrderSeen:
-    """The venue's statement about one order; `answers` names the request it replies to."""
+    """The venue's statement about one order; `answers` names the request it replies to. What it
+    does not say is None."""
 
     venue: str
     label: Label | None
     order_id: str
-    instrument: InstrumentId
-    side: Side
-    price: Decimal
-    amount: Decimal
-    filled: Decimal
+    instrument: InstrumentId | None
+    side: Side | None
+    price: Decimal | None
+    amount: Decimal | None
+    filled: Decimal | None
     state: OrderState
     venue_ms: int
     answers: Request | None = None
@@ -164,13 +188,15 @@ class OrderSeen:
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
     """The venue said no. `stands`: True = the order is untouched, False = there is no order,
-    None = the refusal does not tell (it may have been filled or cancelled meanwhile)."""
+    None = the refusal does not tell (it may have been filled or cancelled meanwhile). `scope`: how
+    far it reaches."""
 
     label: Label
     request: Request
     why: Why
     detail: str
     stands: bool | None
+    scope: ErrorScope = ErrorScope.ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +220,8 @@ class SnapshotTaken:
     """The venue's word on everything, stamped with the moment it was asked for.
 
     `lookups` answers the labels that were asked about by name: the venue's last statement, or
-    None where it knows no such order.
+    None where it knows no such order. `orders_complete` is false where an order in the list could
+    not even be named: then no order is missing for certain; `positions_complete` likewise.
     """
 
     venue: str
@@ -205,13 +232,27 @@ class SnapshotTaken:
     flows: tuple[Flow, ...] = ()
     lookups: tuple[tuple[Label, OrderSeen | None], ...] = ()
     equity: tuple[Equity, ...] = ()
+    orders_complete: bool = True
+    positions_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFailed:
-    """The venue could not be asked; another attempt is due."""
+    """The venue could not be asked, or (`unreadable`) answered in a form nobody can read."""
 
     venue: str
+    detail: str
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ElementsUnread:
+    """So many elements of one kind of message could not be read and were left out since this was
+    last said; `detail` is about the last of them."""
+
+    venue: str
+    kind: str
+    count: int
     detail: str
 
 
@@ -345,8 +386,10 @@ class Trip:
     detail: str = field(default="")
 
 
-MarketEvent = InstrumentsListed | BookChanged | BookLost | TickerChanged | TradePrinted
-LinkEvent = LinkChanged | LinkAlive | LimitsRead
+MarketEvent = (
+    InstrumentsListed | BookChanged | BookLost | TickerChanged | InstrumentState | TradePrinted
+)
+LinkEvent = LinkChanged | LinkAlive | LimitsRead | PlatformState | ElementsUnread
 OrderEvent = (
     OrderSeen
     | RequestRefused

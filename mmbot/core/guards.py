@@ -99,8 +99,11 @@ def _held(state: State) -> Iterator[Holding]:
 def _margins(state: State) -> Iterator[Margin]:
     for account in state.accounts.values():
         for stated in account.equity.values():
-            if stated.maintenance_margin > ZERO:
-                yield Margin(stated.currency, stated.equity, stated.maintenance_margin)
+            # A row's equity says nothing of what a whole portfolio needs.
+            has = stated.margin_balance if stated.cross else stated.equity
+            need = stated.maintenance_margin
+            if need is not None and has is not None and need > ZERO:
+                yield Margin(stated.currency, has, need)
 
 
 def _silent_ns(state: State, now_ns: Nanos) -> Nanos:

@@ -92,7 +92,7 @@ class Position:
         """
         self.opened = True
         self.opening += amount
-        mark = mark or self.mark
+        mark = self.mark if mark is None else mark
         if mark is not None:
             self.revalue(mark)
         paid = self.instrument.value(amount, mark) if amount and mark is not None else ZERO
@@ -165,7 +165,7 @@ class Position:
     def pnl(self, mark: Decimal | None) -> Pnl:
         """Profit since we started, at this mark. It changes nothing, but where something was taken
         over before any mark was known: that is done at the first one."""
-        mark = mark or self.mark
+        mark = self.mark if mark is None else mark
         if mark is None:
             return Pnl(total=self.cash + self.accrued, fees=self.fees, funding=self.funding)
         worth, moved = ZERO, ZERO
@@ -226,7 +226,7 @@ class Inventory:
     carried: dict[InstrumentId, Position] = field(default_factory=dict)
     """Positions as earlier runs left them, at our first mark: where this session starts."""
     booked: dict[str, None] = field(default_factory=dict)
-    """Trade ids, as an ordered set."""
+    """Keys of executions and flows, as an ordered set."""
 
     def of(self, instrument: Instrument) -> Position:
         """The position in `instrument`, flat if there was none."""
@@ -253,9 +253,9 @@ class Inventory:
 
     def book(self, fill: Fill, instrument: Instrument, mark: Decimal) -> bool:
         """Book a fill once, whatever its source; False when it is already in."""
-        if fill.trade_id in self.booked:
+        if fill.key in self.booked:
             return False
-        self.know(fill.trade_id)
+        self.know(fill.key)
         self.of(instrument).book(fill, mark)
         return True
 

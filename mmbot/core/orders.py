@@ -34,6 +34,9 @@ CLOCK_SKEW_NS: Nanos = 1 * SECOND
 CANCEL_AGAIN_NS: Nanos = SECOND // 2
 """Between two cancels of one order, when the venue refused the first or nobody knows."""
 
+CANCEL_AGAIN_MAX_NS: Nanos = 5 * SECOND
+"""The same when the venue keeps refusing."""
+
 STRAY_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
@@ -136,7 +139,12 @@ class Order:
     unknown_ns: Nanos = 0
     cancel_again_ns: Nanos = 0
     """No further cancel before this moment."""
+    cancels_refused: int = 0
+    """In a row."""
     venue_ms: int = 0
+    unsized: bool = False
+    """Found at the venue, which did not say what it is worth: it counts as nothing, so nothing is
+    quoted beside it until it is gone."""
     adopted_ms: int = -1
     """Fills up to this venue moment were counted when the order was found at the venue."""
     fair: float = 0.0
@@ -189,6 +197,8 @@ class Orders:
     by_label: dict[Label, Order] = field(default_factory=dict)
     forgotten: dict[Label, int] = field(default_factory=dict)
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
+    ids: dict[str, Label] = field(default_factory=dict)
+    """The venue's ids of our orders, finished ones too: executions may come without a label."""
     changed: dict[Label, Order] = field(default_factory=dict)
     """What the store has not been told yet; the newest state of an order counts."""
     counts: OrderCounts = field(default_factory=OrderCounts)
@@ -220,6 +230,8 @@ class Orders:
         assert order.label not in self.by_label, f"label {order.label} used twice"
         self.by_label[order.label] = order
         self.by_instrument.setdefault(order.instrument, {})[order.label] = order
+        if order.order_id:
+            self.ids[order.order_id] = order.label
 
     def amend_sent(
         self, order: Order, price: Decimal, amount: Decimal, now_ns: Nanos, valid_until_ns: Nanos
@@ -250,8 +262,11 @@ class Orders:
         if seen.venue_ms == order.venue_ms and not order.working:
             return  # the last word was about its end
         known_ms, order.venue_ms = order.venue_ms, seen.venue_ms
-        order.order_id = seen.order_id or order.order_id
-        order.filled = max(order.filled, seen.filled)
+        self._identify(order, seen.order_id)
+        if seen.filled is not None:
+            order.filled = max(order.filled, seen.filled)
+        elif seen.state is OrderState.FILLED:
+            order.filled = max(order.amount, order.want_amount, order.filled)
         if seen.state is not OrderState.OPEN:
             if order.working:
                 if seen.state is OrderState.CANCELLED:
@@ -267,7 +282,7 @@ class Orders:
         amending = order.request is Request.AMEND
         # An answer that tells nothing new is the late one to an earlier amend.
         amended = amending and (
-            (seen.price == order.want_price and seen.amount == order.want_amount)
+            (seen.price == order.want_price and seen.amount in (order.want_amount, None))
             or (seen.answers is Request.AMEND and seen.venue_ms > known_ms)
         )
         if (
@@ -287,9 +302,27 @@ class Orders:
             if order.status is Status.PENDING:
                 self.counts.placed += 1
             order.step(Trigger.SEEN_OPEN)
-        order.price, order.amount = seen.price, seen.amount
+        if None not in (seen.price, seen.amount, seen.filled):
+            order.unsized = order.unsized and seen.instrument != order.instrument
+        told = self._terms_of(order, amended=amended)
+        order.price = told[0] if seen.price is None else seen.price
+        order.amount = told[1] if seen.amount is None else seen.amount
         if order.status is Status.LIVE:
             self._answered(order)
+
+    def _identify(self, order: Order, order_id: str) -> None:
+        if order_id and order_id != order.order_id:
+            order.order_id = order_id
+            self.ids[order_id] = order.label
+            if len(self.ids) > _FORGOTTEN_MAX:
+                del self.ids[next(iter(self.ids))]
+
+    @staticmethod
+    def _terms_of(order: Order, *, amended: bool) -> tuple[Decimal, Decimal]:
+        """Price and amount by what we asked for, where the venue does not repeat them."""
+        if amended:
+            return order.want_price, order.want_amount
+        return order.price, order.amount
 
     def refused(self, order: Order, request: Request, stands: bool | None, now_ns: Nanos) -> None:
         """The venue said no to a request about `order`."""
@@ -298,6 +331,10 @@ class Orders:
             return  # to an earlier one, no longer waited for: the one in flight decides
         if order.working:
             self.counts.rejected += request is not Request.CANCEL
+        if request is Request.CANCEL:
+            order.cancels_refused += 1
+            times = min(order.cancels_refused - 1, 10)
+            order.cancel_again_ns = now_ns + min(CANCEL_AGAIN_MAX_NS, CANCEL_AGAIN_NS << times)
         if stands is True:
             order.step(Trigger.REFUSED_STANDS)
         elif stands is False and request is Request.PLACE:

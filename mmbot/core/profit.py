@@ -88,7 +88,7 @@ class Profit:
             if position is None or not (position.amount or position.cash or position.accrued):
                 continue
             rate = 1.0 if instrument.settlement in _DOLLARS else market.index
-            if not market.mark or not rate:
+            if market.mark is None or rate is None:
                 continue  # nothing was heard of this market yet
             carried = _carried(inventory, instrument.id)
             session = position.total(to_decimal(market.mark)) - carried

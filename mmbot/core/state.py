@@ -5,7 +5,7 @@ enters through `promise`, so that what we believe of our orders is never behind 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import inf
 from typing import assert_never
@@ -13,8 +13,17 @@ from typing import assert_never
 from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
+from mmbot.core.closures import (
+    BLOCKED_FIRST_NS,
+    BLOCKED_MAX_NS,
+    BUSY_FIRST_NS,
+    BUSY_MAX_NS,
+    Backoff,
+    doubled,
+)
 from mmbot.core.controls import Controls
 from mmbot.core.elsewhere import Elsewhere
+from mmbot.core.error_scope import ErrorScope
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -29,6 +38,7 @@ from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened, Posit
 from mmbot.core.latch import Latch
 from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order, Orders, Status
+from mmbot.core.slots import SlotMemory
 from mmbot.core.types import (
     MS,
     SECOND,
@@ -56,6 +66,12 @@ RESYNC_DELAY_NS: Nanos = 250 * MS
 
 RESYNC_RETRY_NS: Nanos = 1 * SECOND
 """Between two attempts to get a snapshot."""
+
+RESYNC_RETRY_MAX_NS: Nanos = 30 * SECOND
+"""The same where answers come that nobody can read."""
+
+UNSEEN_NS: Nanos = 90 * SECOND
+"""With a last snapshot older than this, no new risk is taken."""
 
 RESYNC_EVERY_NS: Nanos = 30 * SECOND
 """A look at the venue even when nothing is unclear (fills and strays nobody told us about)."""
@@ -123,6 +139,8 @@ class Account:
     """When the snapshot in flight was asked for; 0 when none is."""
     resync_ns: Nanos = 0
     """When the next snapshot is due."""
+    unreadable_looks: int = 0
+    """Snapshots in a row that nobody could read."""
     missed_ns: Nanos = 0
     """When a message about our orders or trades last came that could not be read."""
     foreign: dict[str, OpenOrder] = field(default_factory=dict)
@@ -144,14 +162,16 @@ class Account:
     elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
     """Per underlying, what the last snapshot shows on instruments that no desk trades."""
     detail: str = ""
+    locks: dict[str, str] = field(default_factory=dict)
+    """What the venue has locked (core.closures), and in which words it said so."""
+    refused: Backoff = field(default_factory=Backoff)
+    """The venue takes no orders at all, or none of this account."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """Elements of the venue's messages that could not be read, by kind of message."""
 
-
-@dataclass(slots=True)
-class SlotMemory:
-    """Refusals in a row in one slot, and when it may be tried again."""
-
-    refusals: int = 0
-    not_before_ns: Nanos = 0
+    def unseen(self, now_ns: Nanos) -> bool:
+        """Whether the venue has not shown us the account for too long."""
+        return self.reconciled and now_ns - self.last_snapshot_ns > UNSEEN_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,16 +321,20 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
         case ev.TickerChanged():
             market = state.markets.get(event.instrument)
             if market is not None:
-                if not market.index:
-                    touch_all(state)  # exposure in coin can be reckoned from now on
-                    carried = state.inventory.carried.get(event.instrument)
-                    if carried is not None and event.mark > 0:
-                        carried.revalue(to_decimal(event.mark))
+                unmarked, unindexed = market.mark is None, market.index is None
                 market.take_ticker(event)
-                _value_opening(state, market)
-                if event.index > 0:
+                if event.state is not None:
+                    market.closure.hear_ticker(event.state, now_ns)
+                if unmarked and market.mark is not None:
+                    carried = state.inventory.carried.get(event.instrument)
+                    if carried is not None:
+                        carried.revalue(to_decimal(market.mark))
+                if market.index is not None:
+                    if unindexed:
+                        touch_all(state)  # exposure in coin can be reckoned from now on
                     underlying = market.instrument.underlying
-                    state.opening_index.setdefault(underlying, event.index)
+                    state.opening_index.setdefault(underlying, market.index)
+                _value_opening(state, market)
                 state.touch(event.instrument)
         case ev.OrderSeen():
             _order_seen(state, event, now_ns)
@@ -318,6 +342,16 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
             if event.fill.instrument not in state.markets:  # what is held elsewhere has changed
                 due(state.account_of(event.fill.instrument), now_ns + RESYNC_DELAY_NS)
             _filled(state, event.fill)
+        case ev.InstrumentState():
+            market = state.markets.get(event.instrument)
+            if market is not None:
+                market.closure.hear_news(event.state, now_ns)
+                state.touch(event.instrument)
+        case ev.PlatformState():
+            _platform(state, event)
+        case ev.ElementsUnread():
+            unread = state.account(event.venue).unread
+            unread[event.kind] = unread.get(event.kind, 0) + event.count
         case ev.Tick():
             _tick(state, now_ns)
         case ev.LinkAlive():
@@ -341,7 +375,9 @@ def apply(state: State, event: ev.Event, now_ns: Nanos) -> None:
         case ev.SnapshotFailed():
             account = state.account(event.venue)
             account.asked_ns, account.detail = 0, event.detail
-            account.resync_ns = now_ns + RESYNC_RETRY_NS
+            account.unreadable_looks = account.unreadable_looks + 1 if event.unreadable else 0
+            times = max(1, account.unreadable_looks)
+            account.resync_ns = now_ns + doubled(RESYNC_RETRY_NS, times, RESYNC_RETRY_MAX_NS)
         case ev.MessageLost():
             account = state.account(event.venue)
             account.missed_ns = now_ns
@@ -435,8 +471,24 @@ def _listed(state: State, event: ev.InstrumentsListed) -> None:
 def _value_opening(state: State, market: Market) -> None:
     """What was taken over before any mark was known is so at the first one there is."""
     position = state.inventory.positions.get(market.instrument.id)
-    if position is not None and position.mark is None and position.amount and market.mark > 0:
+    if position is None or position.mark is not None or not position.amount:
+        return
+    if market.mark is not None:
         position.revalue(to_decimal(market.mark))
+
+
+def _platform(state: State, event: ev.PlatformState) -> None:
+    """The venue locks or unlocks; unlocking everything ends every lock."""
+    account = state.account(event.venue)
+    name = (event.currency or "").lower()
+    if event.locked:
+        account.locks[name] = event.detail
+    elif name:
+        account.locks.pop(name, None)
+    else:
+        account.locks.clear()
+        account.refused.over()
+    touch_all(state)
 
 
 def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
@@ -462,27 +514,33 @@ def _order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         _foreign_seen(state, event)
         return
     assert event.label is not None
-    market = state.markets.get(event.instrument)
-    if market is not None:
-        market.own_ms[event.side] = max(market.own_ms[event.side], event.venue_ms)
     order = state.orders.by_label.get(event.label)
     if order is None:
         if event.state is not ev.OrderState.OPEN:
             return
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
             return  # old news about a finished order
-        order = _adopt(state, _stated(event), now_ns)
+        order = _adopt(state, _stated(event), event.venue, now_ns)
+    market = state.markets.get(order.instrument)
+    if market is not None:
+        market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
     state.orders.seen(event, order, asked_ns=0)
     memory = state.slot(order.instrument, order.side, order.level)
+    account = state.account_of(order.instrument)
     if event.state is ev.OrderState.OPEN:
         memory.refusals = 0
+        if event.answers in (ev.Request.PLACE, ev.Request.AMEND):
+            memory.accept()
+            account.refused.over()
+            if market is not None:
+                market.closure.accept()
     elif event.state is ev.OrderState.REJECTED:
-        _back_off(memory, now_ns)
+        memory.refuse(now_ns)
         state.watch.requests.refused(now_ns)
     _note_end(state, event)
     if order.owed > 0:
-        due(state.account_of(event.instrument), now_ns + RESYNC_DELAY_NS)
-    state.touch(event.instrument)
+        due(account, now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)
 
 
 def _note_end(state: State, seen: ev.OrderSeen) -> None:
@@ -518,8 +576,8 @@ def _request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> N
     if order is None:
         return
     state.orders.refused(order, event.request, event.stands, now_ns)
-    _back_off(state.slot(order.instrument, order.side, order.level), now_ns)
-    if event.why is Why.REFUSED and event.request is not ev.Request.CANCEL:
+    news = _heed_scope(state, order, event, now_ns)
+    if news and event.request is not ev.Request.CANCEL:
         state.watch.requests.refused(now_ns)
     market = state.markets.get(order.instrument)
     if market is not None:
@@ -529,9 +587,25 @@ def _request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> N
     state.touch(order.instrument)
 
 
-def _back_off(memory: SlotMemory, now_ns: Nanos) -> None:
-    memory.refusals += 1
-    memory.not_before_ns = now_ns + min(5 * SECOND, (100 * MS) << min(memory.refusals, 6))
+def _heed_scope(state: State, order: Order, event: ev.RequestRefused, now_ns: Nanos) -> bool:
+    """Let a refusal stop what it reaches, and no more; whether it counts as a refusal of ours."""
+    memory = state.slot(order.instrument, order.side, order.level)
+    account, market = state.account_of(order.instrument), state.markets.get(order.instrument)
+    match event.scope:
+        case ErrorScope.SIDE:
+            return memory.lack_funds(now_ns)
+        case ErrorScope.INSTRUMENT if market is not None:
+            market.closure.refuse(event.detail, now_ns)
+        case ErrorScope.PLATFORM:
+            account.refused.refused(BUSY_FIRST_NS, BUSY_MAX_NS, event.why, event.detail, now_ns)
+            touch_all(state)
+        case ErrorScope.ACCOUNT:
+            first_ns, most_ns = BLOCKED_FIRST_NS, BLOCKED_MAX_NS
+            account.refused.refused(first_ns, most_ns, event.why, event.detail, now_ns)
+            touch_all(state)
+        case _:
+            memory.refuse(now_ns)
+    return event.why is Why.REFUSED
 
 
 def _outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> None:
@@ -544,6 +618,8 @@ def _outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> N
 
 
 def _filled(state: State, fill: Fill) -> None:
+    if fill.label is None:  # the venue need not repeat it: its order tells whose it is
+        fill = replace(fill, label=state.orders.ids.get(fill.order_id))
     market = state.markets.get(fill.instrument)
     if market is None:
         _filled_elsewhere(state, fill)
@@ -552,18 +628,21 @@ def _filled(state: State, fill: Fill) -> None:
     # What an earlier run traded without living to write it down is booked all the same.
     ours_unwritten = is_ours(fill.label) and not position.opened
     if not ours_unwritten and _in_opening(state, position, fill.venue_ms):
-        state.inventory.know(fill.trade_id)
+        state.inventory.know(fill.key)
         return
-    mark = fill.mark or (to_decimal(market.mark) if market.mark > 0 else fill.price)
+    mark = fill.mark
+    if mark is None or not market.instrument.is_price(mark):
+        mark = to_decimal(market.mark) if market.mark is not None else fill.price
     if not state.inventory.book(fill, market.instrument, mark):
         return
     state.watch.due = True
+    _funds_changed(state, market.instrument.venue)
     ours = is_ours(fill.label)
     state.journal.append(Booked(fill, market.instrument, mark, ours))
     if ours:
         assert fill.label is not None
         market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
-        if fill.liquidity is Liquidity.MAKER:
+        if fill.liquidity is not Liquidity.TAKER:  # what is not told is what our orders are for
             account = state.account(market.instrument.venue)
             account.order_to_volume.traded(_notional_usd(market, fill), fill.venue_ms * MS)
         order = state.orders.by_label.get(fill.label)
@@ -594,14 +673,14 @@ def _notional_usd(market: Market, fill: Fill) -> float:
     if instrument.inverse and instrument.kind is not Kind.OPTION:
         return float(fill.amount)
     index = float(fill.index) if fill.index is not None else market.index
-    return float(fill.amount) * index if 0 < index < inf else 0.0
+    return float(fill.amount) * index if index is not None and 0 < index < inf else 0.0
 
 
 def _filled_elsewhere(state: State, fill: Fill) -> None:
     """A fill on an instrument we do not trade: not ours to value, but no longer owed."""
     order = state.orders.by_label.get(fill.label) if fill.label else None
-    if order is not None and fill.trade_id not in state.inventory.booked:
-        state.inventory.know(fill.trade_id)
+    if order is not None and fill.key not in state.inventory.booked:
+        state.inventory.know(fill.key)
         state.orders.book(order, fill)
 
 
@@ -629,6 +708,7 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
     if not account.asked_ns or event.asked_ns < account.asked_ns:
         return  # superseded: the link changed since it was asked
     account.asked_ns, account.last_snapshot_ns = 0, event.asked_ns
+    account.unreadable_looks = 0
     account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
     answers_missed = event.asked_ns > account.missed_ns
     account.resync_ns = now_ns + (RESYNC_EVERY_NS if answers_missed else RESYNC_RETRY_NS)
@@ -638,6 +718,10 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
         _flowed(state, flow)
     _absorb_orders(state, account, event, now_ns)
     _absorb_positions(state, account, event, now_ns)
+    if {e.currency: e.balance for e in event.equity} != {
+        currency: held.balance for currency, held in account.equity.items()
+    }:
+        _funds_changed(state, event.venue)
     account.equity = {e.currency: e for e in event.equity}
     for equity in event.equity:
         account.opening_equity.setdefault(equity.currency, equity)
@@ -652,6 +736,14 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
             state.touch(market.instrument.id)
+
+
+def _funds_changed(state: State, venue: str) -> None:
+    """A position or a balance is not what it was: sides that lacked funds may have them now."""
+    prefix = f"{venue}:"
+    for (instrument, _, _), memory in state.slots.items():
+        if memory.short and instrument.startswith(prefix):
+            memory.funds_changed()
 
 
 def _taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
@@ -709,7 +801,7 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
         if order is None:
             if stated.venue_ms <= state.orders.forgotten.get(stated.label, -1):
                 continue
-            order = _adopt(state, stated, now_ns)
+            order = _adopt(state, stated, account.venue, now_ns)
         state.orders.in_snapshot(order, stated, event.asked_ns)
     account.foreign, account.ours_open = foreign, len(listed)
     looked_up = dict(event.lookups)
@@ -723,8 +815,9 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
         elif order.label not in listed:
             if order.label in looked_up or order.instrument not in state.markets:
                 # Where nobody trades, that it is not open is all there is to know.
-                state.orders.not_found(order, event.asked_ns)
-            else:
+                if event.orders_complete:
+                    state.orders.not_found(order, event.asked_ns)
+            elif event.orders_complete:
                 state.orders.not_in_snapshot(order, event.asked_ns)
         if order.status is Status.UNKNOWN or order.owed > 0:
             due(account, max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
@@ -740,12 +833,19 @@ def _absorb_positions(
         if instrument.venue != account.venue:
             continue
         stated = held.get(instrument.id)
-        amount = stated.amount if stated is not None else ZERO
+        amount: Decimal | None = ZERO if event.positions_complete else None
+        if stated is not None:
+            amount = stated.amount
+        if amount is None:
+            continue  # nobody knows what is held there: what we believe stands
         position = state.inventory.of(instrument)
         position.accrued = stated.funding if stated is not None else ZERO
         gap = amount - position.amount
         if not position.opened:
-            position.open_with(gap, stated.mark if stated is not None else None)
+            mark = stated.mark if stated is not None else None
+            if mark is not None and not instrument.is_price(mark):
+                mark = None
+            position.open_with(gap, mark)
             _value_opening(state, market)
             earliest_ms = (state.started_ns - CLOCK_SKEW_NS) // MS
             at_ms = position.opened_ms = max(position.opened_ms, earliest_ms)
@@ -764,26 +864,31 @@ def _absorb_positions(
     account.elsewhere = {}
     for stated in event.positions:
         if stated.instrument not in state.markets and stated.terms is not None and stated.amount:
+            assert stated.amount is not None
             underlying = stated.terms.underlying
             account.elsewhere.setdefault(underlying, Elsewhere()).add(stated.terms, stated.amount)
 
 
-def _adopt(state: State, stated: OpenOrder, now_ns: Nanos) -> Order:
-    """An order of ours that this table does not know: it fills its slot if that is free."""
+def _adopt(state: State, stated: OpenOrder, venue: str, now_ns: Nanos) -> Order:
+    """An order of ours that this table does not know: it fills its slot if that is free, and the
+    venue has said enough of it. Otherwise it goes, and nothing is quoted beside it meanwhile."""
     assert stated.label is not None
-    taken = any(
-        o.side is stated.side and o.level == 0 and o.working
-        for o in state.orders.on(stated.instrument)
-    )
+    instrument, side = stated.instrument, stated.side
+    if instrument is None:
+        instrument = InstrumentId(f"{venue}:")
+    price, amount, filled = stated.price, stated.amount, stated.filled
+    unsized = side is None or price is None or amount is None or filled is None
+    taken = any(o.side is side and o.level == 0 and o.working for o in state.orders.on(instrument))
     order = Order(
         label=stated.label,
-        instrument=stated.instrument,
-        side=stated.side,
-        level=STRAY_LEVEL if taken else 0,
-        price=stated.price,
-        amount=stated.amount,
-        filled=stated.filled,
-        booked=stated.filled,
+        instrument=instrument,
+        side=side or Side.BUY,
+        level=STRAY_LEVEL if taken or unsized else 0,
+        price=price or ZERO,
+        amount=amount or ZERO,
+        filled=filled or ZERO,
+        booked=filled or ZERO,
+        unsized=unsized,
         why=Why.ADOPTED,
         status=Status.UNKNOWN,
         order_id=stated.order_id,

@@ -24,10 +24,11 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
-from math import exp, inf
+from math import exp
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, reference
+from mmbot.core.closures import is_locked
 from mmbot.core.diff import Action, Sweep, amended_amount, diff
 from mmbot.core.guards import watch
 from mmbot.core.intents import (
@@ -222,7 +223,8 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
     age_ns = now_ns - max(market.received_ns, account.alive_ns)
     orders = list(state.orders.on(instrument.id))
     market.presence.look(orders, now_ns)
-    standing = _standing_reason(state, account, market, now_ns) or distrust(market, age_ns)
+    standing = _standing_reason(state, account, market, now_ns)
+    standing = standing or distrust(market, age_ns, now_ns)
     if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
         market.why = {Side.BUY: standing, Side.SELL: standing}
         return []  # the venue is being asked: what rests there has rested for a while
@@ -294,10 +296,27 @@ def _standing_reason(state: State, account: Account, market: Market, now_ns: Nan
         return Why.RECONCILING
     if market.halted:
         return Why.HALTED
+    if is_locked(account.locks, market.instrument):
+        return Why.LOCKED
+    shut = account.refused.reason(now_ns) or market.closure.reason(now_ns)
+    if shut is not None:
+        return shut
+    if _unsized(state, account, market):
+        return Why.RECONCILING
     if not state.inventory.of(market.instrument).opened:
         due(account, now_ns)  # listed since the last look at the venue
         return Why.RECONCILING
     return None
+
+
+def _unsized(state: State, account: Account, market: Market) -> bool:
+    """Whether an order of ours may rest there of which the venue did not say how much it is."""
+    nowhere = InstrumentId(f"{account.venue}:")
+    return any(
+        order.unsized and order.working
+        for instrument in (market.instrument.id, nowhere)
+        for order in state.orders.on(instrument)
+    )
 
 
 def _view(
@@ -308,6 +327,9 @@ def _view(
     asks = reference(market, Side.SELL, orders, now_ns)
     if bids is None or asks is None:
         return None
+    mark, index = market.mark, market.index
+    assert mark is not None, "distrusted without one"
+    assert index is not None, "distrusted without one"
     position = state.inventory.of(market.instrument).amount
     longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
     shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
@@ -316,10 +338,10 @@ def _view(
         now_ns=now_ns,
         bids=bids,
         asks=asks,
-        mark=market.mark,
-        index=market.index,
-        forward=market.forward,
-        fair=state.controls.fair(market, now_ns),
+        mark=mark,
+        index=index,
+        forward=market.forward if market.forward is not None else index,
+        fair=state.controls.fair(market, mark, now_ns),
         mark_iv=market.mark_iv,
         delta=market.delta,
         min_price=market.min_price,
@@ -416,10 +438,11 @@ def _judge(
     beside = _worst(orders, side, approved, besides=target.level)
     proposal = Proposal(target, view.position + beside * side.sign, best)
     size = target.size
-    if state.controls.wind_down:
+    unseen = state.account(market.instrument.venue).unseen(now_ns)
+    if state.controls.wind_down or unseen:
         size = min(size, market.instrument.snap_size(-side.sign * proposal.room_position))
         if size <= 0:
-            return Why.WIND_DOWN
+            return Why.ACCOUNT_UNSEEN if unseen else Why.WIND_DOWN
     for rule in desk.rules:
         verdict = rule.check(view, proposal)
         if verdict is ALLOW:
@@ -440,8 +463,9 @@ def _obstacle(
 ) -> Why | None:
     """Why a target cannot be sent at this moment, whatever the rules say."""
     side = target.side
-    if now_ns < state.slot(target.instrument, side, target.level).not_before_ns:
-        return Why.REFUSED
+    memory = state.slot(target.instrument, side, target.level)
+    if now_ns < memory.not_before_ns:
+        return memory.why
     against = [t.price for t in approved if t.side is not side]
     for order in orders:
         if order.side is not side and order.working:
@@ -518,10 +542,10 @@ def _others_coin(state: State, market: Market) -> Decimal:
 
 def _index(state: State, market: Market) -> Decimal | None:
     """USD per coin of a market's underlying, by its own ticker or that of a sibling."""
-    if 0 < market.index < inf:
+    if market.index is not None:
         return to_decimal(market.index)
     for other in state.markets.values():
-        if other.instrument.underlying == market.instrument.underlying and 0 < other.index < inf:
+        if other.instrument.underlying == market.instrument.underlying and other.index is not None:
             return to_decimal(other.index)
     return None
 
@@ -724,7 +748,7 @@ def _expected_loss(market: Market, order: Order, target: Target) -> float:
     """
     instrument, size = market.instrument, order.remaining
     loss = float(abs(instrument.value(size, order.price) - instrument.value(size, target.price)))
-    if instrument.settlement == instrument.underlying:
+    if instrument.settlement == instrument.underlying and market.index is not None:
         loss *= market.index
     distance = (target.fair - float(order.price)) * order.side.sign
     width = market.asks[0][0] - market.bids[0][0] if market.bids and market.asks else 0.0

@@ -160,6 +160,10 @@ class Instrument:
                 price, ticks = max(ZERO, price - self.tick_at(price - finest)), ticks + 1
         return price
 
+    def is_price(self, price: Decimal) -> bool:
+        """Whether something can be worth that: only an option can be worth nothing."""
+        return price > 0 or (price == 0 and self.kind is Kind.OPTION)
+
     def on_grid(self, price: Decimal) -> bool:
         """Whether the venue would accept this price's last digit."""
         return price > 0 and price % self.tick_at(price) == 0
@@ -275,7 +279,11 @@ class Liquidity(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution. `trade_id` is unique per venue and account; `fee` in `fee_currency`."""
+    """One execution; `fee` in `fee_currency`. `liquidity` is None where the venue does not say.
+
+    `trade_id` and `side` together are unique per venue and account: a trade with ourselves is two
+    executions under one id.
+    """
 
     trade_id: str
     instrument: InstrumentId
@@ -284,12 +292,22 @@ class Fill:
     amount: Decimal
     fee: Decimal
     fee_currency: str
-    liquidity: Liquidity
+    liquidity: Liquidity | None
     order_id: str
     label: Label | None
     venue_ms: int
     mark: Decimal | None = None
     index: Decimal | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is booked under, once."""
+        return execution_key(self.trade_id, self.side)
+
+
+def execution_key(trade_id: str, side: Side) -> str:
+    """The name of one execution on an account."""
+    return f"{trade_id} {side.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,15 +360,16 @@ Level = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """An order as the venue states it (in a snapshot)."""
+    """An order as the venue states it (in a snapshot). What it does not say is None, but for the
+    price of an order that has none. To cancel it, the id is enough."""
 
     order_id: str
     label: Label | None
-    instrument: InstrumentId
-    side: Side
-    price: Decimal
-    amount: Decimal
-    filled: Decimal
+    instrument: InstrumentId | None
+    side: Side | None
+    price: Decimal | None
+    amount: Decimal | None
+    filled: Decimal | None
     venue_ms: int = 0
 
 
@@ -359,7 +378,8 @@ class HeldPosition:
     """A position as the venue states it: signed, in the instrument's amount unit."""
 
     instrument: InstrumentId
-    amount: Decimal
+    amount: Decimal | None
+    """None where it could not be read: then nothing is known of it, least of all that it is 0."""
     mark: Decimal | None = None
     funding: Decimal = ZERO
     """Funding of this session that is in equity but not in the balance yet."""
@@ -374,5 +394,9 @@ class Equity:
     currency: str
     equity: Decimal
     balance: Decimal = field(default=ZERO)
-    maintenance_margin: Decimal = field(default=ZERO)
-    """What the positions need; below it the venue liquidates."""
+    maintenance_margin: Decimal | None = field(default=ZERO)
+    """What the positions need; below it the venue liquidates. None where it is not stated."""
+    margin_balance: Decimal | None = None
+    """What that is compared with; None: the equity."""
+    cross: bool = False
+    """The two margins are those of the whole portfolio, converted into this currency."""

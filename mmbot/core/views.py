@@ -122,7 +122,8 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """One currency's account value and the maintenance margin its positions need, both in it."""
+    """One currency's account value and the maintenance margin its positions need, both in it; with
+    cross margin, the whole portfolio's margin balance and what all of it needs."""
 
     currency: str
     equity: Decimal

@@ -36,6 +36,8 @@ class Why(Enum):
     NO_FAIR = "no fair value"
     BELOW_TICK = "price below one tick"
     BELOW_MIN_SIZE = "below minimum size"
+    CLOSED = "instrument closed"
+    LOCKED = "locked by the venue"
     OWN_ORDERS_UNCLEAR = "own order in flight"
     NO_QUOTE = "standing aside"
     # Risk
@@ -47,6 +49,8 @@ class Why(Enum):
     PRICE_BAND = "outside the price band"
     SELF_CROSS = "own order in the way"
     LATE_FILL = "fill not yet booked"
+    NO_FUNDS = "no funds for this"
+    ACCOUNT_UNSEEN = "account not seen"
     WIND_DOWN = "winding down"
     SWITCHED_OFF = "switched off"
     # Orders
@@ -54,6 +58,7 @@ class Why(Enum):
     REPLACED = "replaced by a new price"
     CROSSED_BOOK = "would have crossed"
     REFUSED = "refused by the venue"
+    BLOCKED = "account blocked"
     VENUE_BUSY = "venue not ready"
     RATE_LIMITED = "budget short"
     NO_LABEL = "no label left"

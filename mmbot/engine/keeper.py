@@ -216,8 +216,8 @@ def restore(
             if held.instrument in state.markets
         ),
     )
-    for trade_id in sorted(reader.trade_ids(seat.venue, seat.account, since_ms)):
-        state.inventory.know(trade_id)
+    for execution in sorted(reader.executions(seat.venue, seat.account, since_ms)):
+        state.inventory.know(execution)
     rows = reader.open_orders(seat.venue, seat.account)
     booked = reader.booked_by(seat.venue, seat.account, [row.label for row in rows])
     for row in rows:
@@ -268,7 +268,7 @@ def _with_index(flow: Flow, state: State) -> Flow:
     age_ms = state.last_turn_ns // MS - flow.venue_ms
     if flow.index is None and age_ms < FLOWS_EVERY_NS // MS * 2:
         for market in state.markets.values():
-            if market.instrument.underlying == flow.currency and market.index > 0:
+            if market.instrument.underlying == flow.currency and market.index is not None:
                 return replace(flow, index=to_decimal(market.index))
     return flow
 

@@ -82,7 +82,7 @@ class Sampler:
             if instrument.venue != venue:
                 continue
             position = state.inventory.of(instrument)
-            mark = to_decimal(market.mark) if market.mark > 0 else position.mark
+            mark = to_decimal(market.mark) if market.mark is not None else position.mark
             pnl = state.inventory.session(instrument, mark)
             profit[instrument.settlement] = profit.get(instrument.settlement, Pnl()) + pnl
             if position.amount or position.accrued:
@@ -92,9 +92,9 @@ class Sampler:
 
     def _mark(self, market: Market, now_ns: Nanos) -> None:
         position = self._state.inventory.of(market.instrument)
-        mark = to_decimal(market.mark) if market.mark > 0 else position.mark
+        mark = to_decimal(market.mark) if market.mark is not None else position.mark
         if mark is not None:
-            index = to_decimal(market.index) if market.index > 0 else None
+            index = to_decimal(market.index) if market.index is not None else None
             self._put(
                 MarkSampled(
                     market.instrument.id,

@@ -243,11 +243,11 @@ class Checks:
             raise Violated("grid", f"{_short(intent)}: the lot is {listing.amount_step}")
 
     def _check_fill(self, fill: Fill) -> None:
-        if fill.trade_id in self._booked or fill.trade_id in self._store.fills:
+        if fill.key in self._booked or fill.key in self._store.fills:
             raise Violated("booking", f"trade {fill.trade_id} was booked before")
-        self._booked[fill.trade_id] = None
+        self._booked[fill.key] = None
         for made in reversed(self._exchange.accounts[ACCOUNT].trades):
-            if made.public.trade_id == fill.trade_id:
+            if fill_of(made).key == fill.key:
                 if fill_of(made) != fill:
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
@@ -487,7 +487,7 @@ class Checks:
             if market.halted:
                 yield f"{market.instrument.name}: {market.halted}"
         for made in self._exchange.accounts[ACCOUNT].trades:
-            if made.public.trade_id not in self._store.fills:
+            if fill_of(made).key not in self._store.fills:
                 yield f"trade {made.public.trade_id} is not booked"
 
     def _unquoted(self, state: State, now_ns: Nanos) -> Iterator[str]:

@@ -213,7 +213,7 @@ def _insert(
     match record:
         case FillBooked():
             table = schema.fills
-            key = account | {"trade_id": record.fill.trade_id}
+            key = account | {"trade_id": record.fill.trade_id, "side": record.fill.side.value}
             values = _fill_row(record)
         case PositionOpened():
             key = account | {"kind": OPENING, "ref": record.instrument.id}
@@ -233,12 +233,11 @@ def _fill_row(record: FillBooked) -> dict[str, Any]:
     return {
         "ours": record.ours,
         "instrument": fill.instrument,
-        "side": fill.side.value,
         "price": fill.price,
         "amount": fill.amount,
         "fee": fill.fee,
         "fee_currency": fill.fee_currency,
-        "liquidity": fill.liquidity.value,
+        "liquidity": fill.liquidity.value if fill.liquidity is not None else "",
         "order_id": fill.order_id,
         "label": fill.label,
         "venue_ms": fill.venue_ms,

@@ -26,10 +26,25 @@ def add_what_reports_need(connection: Connection) -> None:
             connection.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column}" {kind}')
 
 
+def key_executions_by_side(connection: Connection) -> None:
+    """Version 4: a trade with ourselves is two executions under one id."""
+    table, old = schema.fills, "fills_by_trade_alone"
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    for index in table.indexes:
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index.name}")
+    connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {old}")
+    if connection.dialect.name == "postgresql":  # where a constraint's name outlives the renaming
+        connection.exec_driver_sql(f"ALTER TABLE {old} DROP CONSTRAINT IF EXISTS fills_pkey")
+    table.create(connection)
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {old}")
+    connection.exec_driver_sql(f"DROP TABLE {old}")
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_everything,
     add_what_reports_need,
     create_everything,  # version 3: where loss limits count from
+    key_executions_by_side,
 )
 """The function at index n leads from version n to n + 1."""
 

@@ -23,6 +23,7 @@ from mmbot.core.types import (
     Liquidity,
     Nanos,
     Side,
+    execution_key,
 )
 from mmbot.store import baselines, commands, latch, schema
 from mmbot.store.baselines import BaselineRow
@@ -321,10 +322,10 @@ class Reader:
     # --- trading ---
 
     def fills(self, wanted: FillFilter | None = None) -> Iterator[FillRow]:
-        """Executions, oldest first (venue time; venue, account and trade id decide ties)."""
+        """Executions, oldest first (venue time; venue, account, trade id and side decide ties)."""
         wanted, table = wanted or FillFilter(), schema.fills
         query = select(table).order_by(
-            table.c.venue_ms, table.c.venue, table.c.account, table.c.trade_id
+            table.c.venue_ms, table.c.venue, table.c.account, table.c.trade_id, table.c.side
         )
         if wanted.since_ms is not None:
             query = query.where(table.c.venue_ms >= wanted.since_ms)
@@ -344,13 +345,14 @@ class Reader:
             query = query.where(table.c.account == wanted.account)
         return (_fill(row) for row in self._rows(query))
 
-    def trade_ids(self, venue: str, account: str, since_ms: int = 0) -> frozenset[str]:
-        """Trades of an account that are booked, from a venue moment on."""
+    def executions(self, venue: str, account: str, since_ms: int = 0) -> frozenset[str]:
+        """Keys of an account's executions that are booked, from a venue moment on."""
         table = schema.fills
-        query = select(table.c.trade_id).where(
+        query = select(table.c.trade_id, table.c.side).where(
             table.c.venue == venue, table.c.account == account, table.c.venue_ms >= since_ms
         )
-        return frozenset(row["trade_id"] for row in self._rows(query))
+        rows = self._rows(query)
+        return frozenset(execution_key(row["trade_id"], Side(row["side"])) for row in rows)
 
     def booked_by(self, venue: str, account: str, labels: Iterable[Label]) -> dict[Label, Decimal]:
         """How much of each of these orders has been booked as fills; absent where nothing was."""
@@ -528,7 +530,7 @@ def _fill(row: RowMapping) -> FillRow:
         amount=row["amount"],
         fee=row["fee"],
         fee_currency=row["fee_currency"],
-        liquidity=Liquidity(row["liquidity"]),
+        liquidity=Liquidity(row["liquidity"]) if row["liquidity"] else None,
         order_id=row["order_id"],
         label=None if row["label"] is None else Label(row["label"]),
         venue_ms=row["venue_ms"],

@@ -175,10 +175,11 @@ fills = Table(
     Column("venue", String, primary_key=True),
     Column("account", String, primary_key=True),
     Column("trade_id", String, primary_key=True),
+    # A trade with ourselves is two executions under one id.
+    Column("side", String, primary_key=True),
     Column("run", ForeignKey("runs.run"), nullable=False),
     Column("ours", Boolean, nullable=False),
     Column("instrument", String, nullable=False),
-    Column("side", String, nullable=False),
     Column("price", Exact, nullable=False),
     Column("amount", Exact, nullable=False),
     Column("fee", Exact, nullable=False),

@@ -74,7 +74,9 @@ def event_lines(event: ev.Event, labels: Labels, booked: Container[str] = ()) ->
             yield Line(Topic.MARKET, "no book", event.why.value, event.instrument)
         case ev.TickerChanged():
             vol = "" if event.mark_iv is None else f", vol {event.mark_iv:.2%}"
-            text = f"mark {event.mark:g}, index {event.index:g}{vol}"
+            text = f"mark {_figure(event.mark)}, index {_figure(event.index)}{vol}"
+            if event.state not in (None, "open"):
+                text += f", {event.state}"
             yield Line(Topic.TICKERS, "ticker", text, event.instrument)
         case ev.TradePrinted():
             text = f"{event.side.value} {event.amount:g} @ {event.price:g}"
@@ -82,6 +84,15 @@ def event_lines(event: ev.Event, labels: Labels, booked: Container[str] = ()) ->
         case ev.InstrumentsListed():
             names = ", ".join(instrument.name for instrument in event.instruments)
             yield Line(Topic.MARKET, "listed", names)
+        case ev.InstrumentState():
+            yield Line(Topic.MARKET, "state", event.state, event.instrument)
+        case ev.PlatformState():
+            what = event.currency or "everything"
+            text = f"{event.venue}: {what} {'locked' if event.locked else 'unlocked'}"
+            yield Line(Topic.LINK, "platform", text, alarm=event.locked)
+        case ev.ElementsUnread():
+            text = f"{event.venue}: {event.count} {event.kind} not understood: {event.detail}"
+            yield Line(Topic.LINK, "unread", text, alarm=True)
         case ev.LinkChanged():
             state = "up" if event.up else "down"
             text = f"{event.venue} {event.link.value} {state}: {event.detail}".removesuffix(": ")
@@ -198,7 +209,10 @@ def _seen(seen: ev.OrderSeen) -> Line:
     done = f", {seen.filled} filled" if seen.filled else ""
     answers = f" to {seen.answers.value}" if seen.answers is not None else ""
     whose = seen.label or f"{seen.order_id}, not ours"
-    text = f"{seen.state.value}: {seen.side.value} {seen.amount} @ {seen.price}{done} ({whose})"
+    side = seen.side.value if seen.side is not None else "?"
+    amount = "?" if seen.amount is None else seen.amount
+    price = "?" if seen.price is None else seen.price
+    text = f"{seen.state.value}: {side} {amount} @ {price}{done} ({whose})"
     word = "answer" if answers else "order"
     alarm = seen.state is ev.OrderState.REJECTED
     return Line(Topic.ORDERS, word, text + answers, seen.instrument, seen.side, alarm)
@@ -219,7 +233,7 @@ def _snapshot(taken: ev.SnapshotTaken, booked: Container[str]) -> Iterator[Line]
     text = f"{taken.venue}: {len(taken.orders)} orders, {held} positions, {len(taken.fills)} fills"
     yield Line(Topic.LINK, "snapshot", text + flows)
     for fill in taken.fills:
-        if fill.trade_id not in booked:
+        if fill.key not in booked:
             yield _filled(fill)
     for flow in taken.flows:
         text = f"{flow.kind.value} {flow.money} {flow.currency} ({flow.ref})"
@@ -233,6 +247,10 @@ def _snapshot(taken: ev.SnapshotTaken, booked: Container[str]) -> Iterator[Line]
 
 def _top(levels: tuple[Level, ...]) -> str:
     return f"{levels[0][0]:g} x {levels[0][1]:g}" if levels else "-"
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:g}"
 
 
 def _on(on: bool) -> str:

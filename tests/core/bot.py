@@ -4,7 +4,7 @@
 test put into `bot.wants`. `bot.turn(...)` applies events and returns what the bot sends.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
@@ -81,6 +81,8 @@ class Bot:
         self.desks = {instrument.id: desk for instrument in self.instruments}
         self.guards: Sequence[Guard] = ()
         self.for_store: list[StoreIntent] = []
+        self.tickers_come = True
+        """The venue goes on stating what its last ticker said, however long a test waits."""
         self._trades = 0
 
     @staticmethod
@@ -113,6 +115,9 @@ class Bot:
         Returns what goes to the venue; what goes to the store is in `for_store`.
         """
         self.now_ns += int(after_s * SECOND)
+        if self.tickers_come:
+            for market in self.state.markets.values():
+                market.priced_ns = market.priced_ns and self.now_ns
         to_venue: list[VenueIntent] = []
         happened = events or (ev.Tick(),)
         for intent in turn(self.state, happened, self.now_ns, self.desks, self.guards):
@@ -217,7 +222,12 @@ class Bot:
         )
 
     def ticker(
-        self, instrument: Instrument | None = None, *, mark: float = 0.0215, index: float = 2850.0
+        self,
+        instrument: Instrument | None = None,
+        *,
+        mark: float | None = 0.0215,
+        index: float | None = 2850.0,
+        state: str | None = None,
     ) -> ev.TickerChanged:
         """Reference values of an option's market."""
         traded = instrument or self.instrument
@@ -231,6 +241,7 @@ class Bot:
             min_price=None,
             max_price=None,
             received_ns=self.now_ns,
+            state=state,
         )
 
     def alive(self) -> ev.LinkAlive:
@@ -301,22 +312,30 @@ class Bot:
         self,
         *,
         orders: Sequence[OpenOrder] = (),
-        positions: dict[InstrumentId, Decimal | int] | None = None,
+        positions: Mapping[InstrumentId, Decimal | int | None] | None = None,
         fills: Sequence[Fill] = (),
         flows: Sequence[Flow] = (),
         lookups: Sequence[tuple[Label, ev.OrderSeen | None]] = (),
         asked_ns: Nanos | None = None,
+        orders_complete: bool = True,
+        positions_complete: bool = True,
     ) -> ev.SnapshotTaken:
-        """The answer to the snapshot in flight. Positions not given are what our fills say."""
-        held = {
+        """The answer to the snapshot in flight. Positions not given are what our fills say; with
+        `positions_complete` false there are none."""
+        held: dict[InstrumentId, Decimal | None] = {
             i.id: self.state.inventory.of(i).amount
             for i in self.instruments
             if i.id in self.state.markets
         }
         for fill in fills:
-            if fill.trade_id not in self.state.inventory.booked:
-                held[fill.instrument] += fill.amount * fill.side.sign
-        held.update({i: Decimal(amount) for i, amount in (positions or {}).items()})
+            if fill.key not in self.state.inventory.booked:
+                held[fill.instrument] = (
+                    held[fill.instrument] or ZERO
+                ) + fill.amount * fill.side.sign
+        for instrument, amount in (positions or {}).items():
+            held[instrument] = None if amount is None else Decimal(amount)
+        if not positions_complete:
+            held = {}
         return ev.SnapshotTaken(
             venue=VENUE,
             asked_ns=self.account.asked_ns if asked_ns is None else asked_ns,
@@ -325,6 +344,8 @@ class Bot:
             positions=tuple(HeldPosition(i, amount) for i, amount in held.items()),
             fills=tuple(fills),
             lookups=tuple(lookups),
+            orders_complete=orders_complete,
+            positions_complete=positions_complete,
         )
 
     def stated(self, order: Order, *, filled: Decimal | int | None = None) -> OpenOrder:

@@ -163,20 +163,25 @@ def test_a_linear_options_fair_moves_in_dollars() -> None:
     moved = []
     for instrument in (inverse, linear):
         bot = Bot.quoting(instrument)
-        moved.append(controls.fair(bot.market, bot.now_ns) - bot.market.mark)
+        moved.append(
+            controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) - bot.market.mark
+        )
     assert moved[1] == pytest.approx(moved[0] * 2850)
 
 
 def test_only_options_with_a_known_volatility_are_moved_and_never_below_zero() -> None:
     bot = Bot.quoting()
     controls = Controls(vol_points=-50.0, vol_until_ns=EXPIRY_NS)
-    assert 0 <= controls.fair(bot.market, bot.now_ns) < bot.market.mark
+    assert 0 <= controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) < bot.market.mark
     bot.market.mark = 1e-9
-    assert controls.fair(bot.market, bot.now_ns) == 0
+    assert controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) == 0
     bot.market.mark_iv = None
-    assert controls.fair(bot.market, bot.now_ns) == bot.market.mark
+    assert controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) == bot.market.mark
     perpetual = Bot.quoting(a_perpetual())
-    assert controls.fair(perpetual.market, perpetual.now_ns) == perpetual.market.mark
+    assert (
+        controls.fair(perpetual.market, perpetual.market.mark or 0.0, perpetual.now_ns)
+        == perpetual.market.mark
+    )
 
 
 # --- for people -------------------------------------------------------------------------------

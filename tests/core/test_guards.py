@@ -146,11 +146,23 @@ def test_a_guard_whose_word_is_not_a_number_trips(used: float) -> None:
 
 
 @pytest.mark.parametrize("mark", [float("nan"), float("inf")])
-def test_a_position_worth_no_number_trips(mark: float) -> None:
+def test_a_mark_that_is_no_number_leaves_the_position_at_its_last_one(mark: float) -> None:
     bot = Guarded().resting()
     bot.turn(ev.Filled(bot.fill(bot.on(Side.BUY))))
+    before = bot.state.watch.profit.session_usd
     bot.turn(bot.ticker(mark=mark), ev.Tick())
-    assert bot.state.latch.tripped is Why.GUARD_FAILED
+    assert bot.state.latch.tripped is None
+    assert bot.state.watch.profit.session_usd == before
+    assert bot.market.why == {Side.BUY: Why.NO_MARK, Side.SELL: Why.NO_MARK}
+
+
+def test_a_position_that_became_worthless_counts_as_a_loss() -> None:
+    bot = Guarded().resting()
+    bot.turn(ev.Filled(bot.fill(bot.on(Side.BUY))))
+    bot.turn(bot.ticker(mark=0.0), ev.Tick())
+    bought = float(bot.state.inventory.of(bot.instrument).open_value)
+    assert bought > 0
+    assert bot.state.watch.profit.session_usd == pytest.approx(-bought * 2850.0, rel=0.02)
 
 
 def test_a_market_worth_no_number_is_not_quoted_but_trips_nothing_while_we_hold_nothing() -> None:

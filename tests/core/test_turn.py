@@ -170,12 +170,13 @@ def test_book_lost_cancels_quotes() -> None:
         (0.0230, 0.0230, 0.0215, Why.BOOK_CROSSED),
         (math.nan, 0.0230, 0.0215, Why.BOOK_CROSSED),
         (0.0200, 0.0230, 0.0500, Why.BOOK_IMPLAUSIBLE),
-        (0.0200, 0.0230, 0.0, Why.NO_MARK),
+        (0.0200, 0.0230, 0.0, Why.BOOK_IMPLAUSIBLE),
+        (0.0200, 0.0230, None, Why.NO_MARK),
         (0.0200, 0.0230, math.nan, Why.NO_MARK),
     ],
 )
 def test_crossed_empty_implausible_books_never_quote(
-    bid: float | None, ask: float | None, mark: float, why: Why
+    bid: float | None, ask: float | None, mark: float | None, why: Why
 ) -> None:
     bot = Bot.quoting(wants=both_sides())
     views = len(bot.puppet.views)

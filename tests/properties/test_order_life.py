@@ -288,7 +288,7 @@ class OrderLife(RuleBasedStateMachine):
         booked = sum(
             t.amount
             for t in self.venue.trades
-            if t.side is side and t.trade_id in self.bot.state.inventory.booked
+            if t.side is side and t.key in self.bot.state.inventory.booked
         )
         return booked + self.bot.state.orders.exposed(an_option().id, side)
 

@@ -29,7 +29,8 @@ from mmbot.sim.virtual.words import VENUE, id_of, instrument_of, refusal_of
 from mmbot.sim.wire import shapes
 from mmbot.sim.world import World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
-from mmbot.venues.deribit import venue as adapter
+from mmbot.venues.deribit import parse as adapter
+from mmbot.venues.deribit.parse import Unread
 from tests.builders import a_fill
 from tests.simulation.drawn import drawn_world
 
@@ -184,7 +185,9 @@ def test_instruments_are_what_the_adapter_reads_off_the_wire() -> None:
         for number, listing in enumerate(chain.listings(family, price, START_MS)):
             info = shapes.instrument(listing, number, is_open=True)
             ours = instrument_of(listing)
-            assert adapter.instrument_of(info, ours.symbol) == ours
+            read = adapter.instrument_of(info, Unread())
+            assert read is not None
+            assert replace(read, symbol=ours.symbol) == ours
 
 
 @pytest.mark.parametrize("request_kind", ev.Request)
@@ -195,7 +198,8 @@ def test_refusals_mean_what_they_mean_to_the_adapter(code: Code, request_kind: e
     if code is Code.TIMED_OUT:
         assert ours == ev.OutcomeUnknown(label, request_kind, Why.REPLY_LOST)
         return
-    theirs = adapter.refusal_of(code.number, f"{code.number} {code.message}", label, request_kind)
+    detail = f"{code.number} {code.message}"
+    theirs = adapter.refusal_of(code.number, None, detail, label, request_kind)
     assert ours == theirs
 
 

@@ -63,9 +63,11 @@ async def test_fills_of_one_run(tmp_path: Path) -> None:
 
 async def test_what_a_restarting_engine_needs(tmp_path: Path) -> None:
     reader, first, second = await a_desk_with_a_past(tmp_path)
-    assert reader.trade_ids("deribit", SEAT.account) == {"t1", "t2", "t3", "t4", "t5"}
-    assert reader.trade_ids("deribit", SEAT.account, NOW_MS + 4000) == {"t4", "t5"}
-    assert reader.trade_ids("deribit", "sim-2") == frozenset()
+    booked = {key.split()[0] for key in reader.executions("deribit", SEAT.account)}
+    assert booked == {"t1", "t2", "t3", "t4", "t5"}
+    late = {key.split()[0] for key in reader.executions("deribit", SEAT.account, NOW_MS + 4000)}
+    assert late == {"t4", "t5"}
+    assert reader.executions("deribit", "sim-2") == frozenset()
     assert {order.run for order in reader.open_orders("deribit", SEAT.account)} == {first, second}
     assert reader.open_orders("deribit", "sim-2") == []
     positions = {p.instrument: p.amount for p in reader.positions("deribit", SEAT.account)}

@@ -81,10 +81,10 @@ def test_a_turn_that_raised_raises_again(tmp_path: Path, monkeypatch: pytest.Mon
     bot = TapedBot(tmp_path)
     sound = core_turn.distrust
 
-    def broken(market: Market, age_ns: Nanos) -> Why | None:
+    def broken(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
         if market.bids and market.bids[0][0] == 0.0195:
             raise ZeroDivisionError("planted")
-        return sound(market, age_ns)
+        return sound(market, age_ns, now_ns)
 
     with monkeypatch.context() as bug:
         bug.setattr(core_turn, "distrust", broken)

@@ -50,7 +50,7 @@ def test_no_code_that_ccxt_knows_is_missing() -> None:
         (13021, ErrorScope.SESSION),
         (13403, ErrorScope.SESSION),
         (11098, ErrorScope.ACCOUNT),
-        (10043, ErrorScope.US),
+        (10021, ErrorScope.US),
         (-32601, ErrorScope.US),
     ],
 )

@@ -101,8 +101,8 @@ class VirtualStore:
         inventory = self.inventory
         match entry:
             case Booked():
-                if entry.fill.trade_id not in self.fills:
-                    self.fills[entry.fill.trade_id] = entry.fill
+                if entry.fill.key not in self.fills:
+                    self.fills[entry.fill.key] = entry.fill
                     inventory.book(entry.fill, entry.instrument, entry.mark)
             case Opened():
                 position = inventory.of(entry.instrument)
@@ -131,9 +131,9 @@ class VirtualStore:
         since_ms = take_positions(
             state, (replace(one) for one in held if one.instrument.id in instruments)
         )
-        for trade_id in sorted(self.fills):
-            if self.fills[trade_id].venue_ms >= since_ms:
-                state.inventory.know(trade_id)
+        for key in sorted(self.fills):
+            if self.fills[key].venue_ms >= since_ms:
+                state.inventory.know(key)
         now_ns = state.started_ns
         for note in self.notes.values():
             booked = self._booked_of(note.order.label)

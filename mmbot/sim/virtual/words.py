@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.error_scope import ErrorScope
 from mmbot.core.state import is_ours
 from mmbot.core.types import (
     MS,
@@ -40,6 +41,33 @@ _STATES: Final = {
     OrderState.CANCELLED: ev.OrderState.CANCELLED,
 }
 _GONE: Final = (Code.ORDER_NOT_FOUND, Code.NOT_OPEN_ORDER)
+_SCOPES: Final = {
+    Code.QTY_TOO_LOW: ErrorScope.INSTRUMENT,
+    Code.ORDER_OVERLAP: ErrorScope.ORDER,
+    Code.ORDER_NOT_FOUND: ErrorScope.ORDER,
+    Code.PRICE_TOO_LOW: ErrorScope.ORDER,
+    Code.PRICE_TOO_HIGH: ErrorScope.ORDER,
+    Code.NOT_ENOUGH_FUNDS: ErrorScope.SIDE,
+    Code.INVALID_INSTRUMENT: ErrorScope.INSTRUMENT,
+    Code.SETTLEMENT_IN_PROGRESS: ErrorScope.PLATFORM,
+    Code.PRICE_WRONG_TICK: ErrorScope.INSTRUMENT,
+    Code.OTHER_REJECT: ErrorScope.ORDER,
+    Code.NOT_OPEN_ORDER: ErrorScope.ORDER,
+    Code.POST_ONLY_REJECT: ErrorScope.ORDER,
+    Code.BOOK_CLOSED: ErrorScope.INSTRUMENT,
+}
+"""Of the others: us."""
+
+_WHY: Final = {
+    Code.POST_ONLY_REJECT: Why.CROSSED_BOOK,
+    Code.ORDER_NOT_FOUND: Why.ABSENT,
+    Code.NOT_OPEN_ORDER: Why.ABSENT,
+}
+_WHY_BY_SCOPE: Final = {
+    ErrorScope.SIDE: Why.NO_FUNDS,
+    ErrorScope.INSTRUMENT: Why.CLOSED,
+    ErrorScope.PLATFORM: Why.LOCKED,
+}
 
 
 def id_of(name: str) -> InstrumentId:
@@ -165,23 +193,22 @@ def refusal_of(
     stands: bool | None
     if refusal.code is Code.TIMED_OUT:
         return ev.OutcomeUnknown(label, request, Why.REPLY_LOST)
-    if refusal.code is Code.POST_ONLY_REJECT:
-        why, stands = Why.CROSSED_BOOK, None
-    elif refusal.code in _GONE:
-        why, stands = Why.ABSENT, None
-    else:
-        busy = refusal.code is Code.SETTLEMENT_IN_PROGRESS
-        why, stands = Why.VENUE_BUSY if busy else Why.REFUSED, True
+    scope = _SCOPES.get(refusal.code, ErrorScope.US)
+    stands = True
+    if refusal.code in (Code.POST_ONLY_REJECT, *_GONE) or scope is ErrorScope.INSTRUMENT:
+        stands = None
     if request is ev.Request.PLACE:
         stands = False
+    why = _WHY.get(refusal.code) or _WHY_BY_SCOPE.get(scope, Why.REFUSED)
     detail = f"{refusal.code.number} {refusal.code.message}"
-    return ev.RequestRefused(label, request, why, detail, stands)
+    return ev.RequestRefused(label, request, why, detail, stands, scope)
 
 
 def too_many(label: Label, request: ev.Request) -> ev.RequestRefused:
     """The answer 10028: not carried out, and the session ends."""
     detail = f"{TOO_MANY_REQUESTS} too_many_requests"
-    return ev.RequestRefused(label, request, Why.REFUSED, detail, request is not ev.Request.PLACE)
+    stands = request is not ev.Request.PLACE
+    return ev.RequestRefused(label, request, Why.LINK_DOWN, detail, stands, ErrorScope.SESSION)
 
 
 def is_our_order(order: Order) -> bool:

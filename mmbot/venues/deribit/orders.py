@@ -90,6 +90,8 @@ def amend(
     return "private/edit", params
 
 
-def cancel(order_id: str) -> Call:
-    """Take one order out of the book."""
+def cancel(order_id: str, label: str = "") -> Call:
+    """Take one order out of the book; by its label where the venue did not tell its id."""
+    if not order_id:
+        return "private/cancel_by_label", {"label": label}
     return "private/cancel", {"order_id": order_id}

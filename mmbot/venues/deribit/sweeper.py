@@ -15,8 +15,8 @@ from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Bucket, Limits
+from mmbot.venues.deribit.parse import NAME, Unread, each, open_order_of
 from mmbot.venues.deribit.session import Socket
-from mmbot.venues.deribit.venue import NAME, open_order_of
 
 CALL_LIMIT_S = 2.0
 """How long one way may take, connecting included, before the other one is tried."""
@@ -57,7 +57,9 @@ class DeribitSweeper:
 
         Raises WayFailedError, or VenueUnreachable when the venue refuses our credentials.
         """
-        return [open_order_of(order) for order in await self._look(way, "get_open_orders")]
+        unread = Unread()
+        answer = await self._look(way, "get_open_orders")
+        return each(answer, lambda row: open_order_of(row, unread), unread, "order")[0]
 
     async def cancel(
         self, way: Way, wanted: Sequence[OpenOrder], kept: Sequence[OpenOrder]
@@ -71,13 +73,14 @@ class DeribitSweeper:
             await self._order(way, "cancel_all", {})
             return
         spared = {order.instrument for order in kept}
-        whole = dict.fromkeys(o.instrument for o in wanted if o.instrument not in spared)
+        named = (o.instrument for o in wanted if o.instrument is not None)
+        whole = dict.fromkeys(name for name in named if name not in spared)
         for instrument in whole:
             await self._order(
                 way, "cancel_all_by_instrument", {"instrument_name": _name(instrument)}
             )
         for order in wanted:
-            if order.instrument in spared:
+            if order.instrument is None or order.instrument in spared:
                 await self._order(way, "cancel", {"order_id": order.order_id})
 
     async def close(self) -> None:

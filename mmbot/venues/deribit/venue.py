@@ -1,15 +1,15 @@
 """Deribit for the engine: the client's frames become events, intents become the client's frames.
 
-Nothing is decided here. What the venue says about an order is passed on as it is; what it does not
-say (no answer, a broken line) becomes OutcomeUnknown. A request that certainly never left this
-process is the one failure that is known: it is reported as refused.
+Nothing is decided here, and nothing is read here: `parse.py` is the border. What the venue says
+about an order is passed on as it is; what it does not say (no answer, a broken line, an answer that
+nobody can read) becomes OutcomeUnknown. A request that certainly never left this process is the one
+failure that is known: it is reported as refused.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from ccxt.base.errors import AuthenticationError, BaseError, NetworkError
@@ -17,7 +17,9 @@ from ccxt.base.errors import AuthenticationError, BaseError, NetworkError
 from mmbot.core.events import (
     BookChanged,
     BookLost,
+    ElementsUnread,
     Filled,
+    InstrumentState,
     LimitsRead,
     Link,
     LinkAlive,
@@ -26,52 +28,41 @@ from mmbot.core.events import (
     OrderSeen,
     OrderState,
     OutcomeUnknown,
+    PlatformState,
     Request,
     RequestRefused,
     SnapshotFailed,
-    SnapshotTaken,
     TakenBack,
-    TickerChanged,
 )
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
 from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.state import is_ours
-from mmbot.core.types import (
-    MS,
-    SECOND,
-    ZERO,
-    Equity,
-    Fill,
-    Flow,
-    FlowKind,
-    HeldPosition,
-    Instrument,
-    InstrumentId,
-    Kind,
-    Label,
-    Liquidity,
-    Nanos,
-    OpenOrder,
-    Right,
-    Side,
-    TickStep,
-)
+from mmbot.core.types import MS, SECOND, Instrument, InstrumentId, Label, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.errors import Refused, VenueUnreachable
 from mmbot.venues.base import Capabilities, Sink
-from mmbot.venues.deribit import orders
+from mmbot.venues.deribit import orders, parse
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.errors import OrderFate, meaning_of
 from mmbot.venues.deribit.limits import Bucket
+from mmbot.venues.deribit.looks import Looks
+from mmbot.venues.deribit.parse import NAME, Unread, Unreadable, name_of
 from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.deribit.session import Socket
 
-NAME = "deribit"
 BOOK_LEVELS = 10
-LISTINGS = "instrument.state.any.any"
-LISTINGS_SETTLE_S = 2.0
-"""News of listings come in bursts; the list itself may be asked for once in ten seconds."""
+LISTINGS = ("instrument.state.any.any",)
+LISTINGS_BY_KIND = ("instrument.state.future.any", "instrument.state.option.any")
+"""News of listings; where the venue takes no `any` kind, by those we trade."""
+
+PLATFORM = ("platform_state", "platform_state.public_methods_state")
+TERMS_CODES = frozenset({10002, 10026, 10043})
+"""Refusals that say that the tick or the least size is not what we know: it is asked for again."""
+
+LOCKS = ("user.lock",)
+"""Locks of the platform, of currencies, and of the account: no instrument's channel tells them."""
 
 PROBE_EVERY_S = 1.0
 """A round trip on each link this often: proof that it is alive, and how far it has caught up."""
@@ -88,17 +79,8 @@ PRIVATE_SILENCE_S = 5.0
 after one was, we would not hear of fills either."""
 
 SNAPSHOT_TIMEOUT_S = 5.0
-POSITIONS_TRIES_MAX = 3
-LOG_PAGE_ROWS = 100
-
-FLOW_ROWS = {
-    "settlement": FlowKind.SETTLEMENT,
-    "delivery": FlowKind.DELIVERY,
-    "transfer": FlowKind.TRANSFER,
-    "deposit": FlowKind.TRANSFER,
-    "withdrawal": FlowKind.TRANSFER,
-}
-"""Rows of the transaction log that are not trades, and what they are to us."""
+SAY_AGAIN_S = 10.0
+"""Between two log lines about elements of one kind that cannot be read."""
 
 _REQUEST_TIMEOUT_S = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
@@ -106,21 +88,6 @@ _REQUEST_TIMEOUT_S = 2 * REQUEST_DEADLINE_NS / SECOND
 _log = logging.getLogger(__name__)
 
 _LINKS = {Socket.MARKET: Link.MARKET, Socket.TRADING: Link.TRADING}
-_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-_STATES = {
-    "open": OrderState.OPEN,
-    "untriggered": OrderState.OPEN,
-    "filled": OrderState.FILLED,
-    "cancelled": OrderState.CANCELLED,
-    "rejected": OrderState.REJECTED,
-}
-
-_CROSSED_CODES = frozenset({11054})
-_BUSY_CODES = frozenset({10040, 10041, 10047, 10066, 11051, 13028})
-"""The venue takes no orders for a moment: settlement, maintenance, a full queue."""
-
-_GONE_CODES = frozenset({10004, 10010, 11008, 11044, 13666, 13777})
-"""The order is filled or cancelled, or another request overtook this one: ask what became of it."""
 
 
 class DeribitVenue:
@@ -133,19 +100,31 @@ class DeribitVenue:
         self._client = client
         self._clock = clock
         self._sink: Sink = _nowhere
-        self._names: dict[str, InstrumentId] = {}
         self._instruments: dict[str, Instrument] = {}
-        self._currencies: dict[InstrumentId, str] = {}
-        self._known: set[str] = set()
+        """Followed, by the venue's name."""
         self._terms: dict[str, Instrument] = {}
-        """Of everything listed, followed or not."""
-        self._reload: asyncio.Task[None] | None = None
+        """Of everything listed that could be read, followed or not."""
+        self.unread_listings: dict[str, str] = {}
+        """Instruments whose terms could not be read, and why."""
+        self._asked_terms: set[str] = set()
+        """Instruments whose terms are being asked for."""
+        self._unread = Unread()
+        self._said_s: dict[str, float] = {}
+        """When elements of a kind that could not be read were last talked about."""
+        self._looks = Looks(
+            self._rpc,
+            self._ask_rest,
+            self._instruments,
+            self._terms,
+            client.milliseconds,
+            self._unread,
+        )
         self._told_ns: Nanos = 0
         """When the private channel last said something ..."""
         self._untold_ns: Nanos = 0
         """... and when the first request was sent of which it has not told; 0: there is none."""
         self.on_listed: Callable[[list[Instrument]], None] | None = None
-        """Called with everything listed when the venue lists something new."""
+        """Called with everything listed when the venue lists something new, or on new terms."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -156,12 +135,34 @@ class DeribitVenue:
     # --- coming and going ---
 
     async def open(self) -> list[Instrument]:
-        """Everything listed."""
+        """Everything listed of what mmbot trades."""
         try:
-            await self._client.load_markets()
+            answer = await self._client.publicGetGetInstruments({"currency": "any"})
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
-        return self._listed()
+        rows = answer.get("result") if isinstance(answer, Mapping) else None
+        if not isinstance(rows, list):
+            raise VenueUnreachable(
+                f"{NAME}: public/get_instruments answers no list: {answer!r:.80}"
+            )
+        for row in rows:
+            self._list(row)
+        self._tell_unread()
+        return list(self._terms.values())
+
+    def _list(self, row: object) -> Instrument | None:
+        """One listing's terms, noted; None for one that mmbot does not trade or cannot read."""
+        try:
+            listed = parse.instrument_of(row, self._unread)
+        except Unreadable as error:
+            self._unread.note("listing", error)
+            if isinstance(row, Mapping) and isinstance(row.get("instrument_name"), str):
+                self.unread_listings[row["instrument_name"]] = str(error)
+            return None
+        if listed is not None:
+            self._terms[listed.name] = listed
+            self.unread_listings.pop(listed.name, None)
+        return listed
 
     async def venue_ms(self) -> int:
         """The venue's clock. Raises VenueUnreachable."""
@@ -173,12 +174,17 @@ class DeribitVenue:
     async def account(self) -> str:
         """The account our credentials open, by the venue's name for it. Raises VenueUnreachable."""
         try:
-            response = await self._client.privateGetGetAccountSummaries({})
+            answer = await self._client.privateGetGetAccountSummaries({"extended": "true"})
         except AuthenticationError as error:
             raise VenueUnreachable(_refused_credentials(error)) from error
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
-        return str(response["result"]["system_name"])
+        result = answer.get("result") if isinstance(answer, Mapping) else None
+        if not isinstance(result, Mapping):
+            raise VenueUnreachable(
+                f"{NAME}: private/get_account_summaries answers no object: {answer!r:.80}"
+            )
+        return account_name(result, self._client.apiKey)
 
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         """Log in, subscribe, and let events flow."""
@@ -192,7 +198,7 @@ class DeribitVenue:
         client.on_late_reply = self._on_late_reply
         client.on_channel = self._on_channel
         client.on_unreadable = self._on_unreadable
-        market = [*self._channels(instruments), LISTINGS]
+        market = self._channels(instruments)
         try:
             await client.start(
                 (Socket.MARKET, Socket.TRADING),
@@ -218,9 +224,7 @@ class DeribitVenue:
             _log.warning("%s: %s", NAME, _first_line(error))
 
     def _follow(self, instruments: Sequence[Instrument]) -> None:
-        self._names |= {i.name: i.id for i in instruments}
         self._instruments |= {i.name: i for i in instruments}
-        self._currencies |= {i.id: i.settlement for i in instruments}
 
     def _channels(self, instruments: Sequence[Instrument]) -> list[str]:
         interval = self._client.interval
@@ -249,6 +253,7 @@ class DeribitVenue:
             for socket in Socket:
                 if self._client.up(socket):
                     self._ask_alive(socket)
+            self._tell_unread()
             if self._untold_ns and self._since_s(self._untold_ns) > PRIVATE_SILENCE_S:
                 self._client.cut(Socket.TRADING, "the private channel does not tell of our orders")
             await self._clock.sleep(PROBE_EVERY_S)
@@ -286,83 +291,192 @@ class DeribitVenue:
         self._sink(LinkChanged(NAME, _LINKS[socket], up, why))
         if up:
             self._ask_alive(socket)
+            self._start(self._hear_news(socket))
 
     def _on_book(self, book: Book) -> None:
-        instrument = self._names.get(book.name)
+        instrument = self._instruments.get(book.name)
         if instrument is None:
             return
         if not book.valid:
-            self._sink(BookLost(instrument, Why.BOOK_GAPPED))
+            self._sink(BookLost(instrument.id, Why.BOOK_GAPPED))
             return
         bids, asks = book.top(BOOK_LEVELS)
-        self._sink(BookChanged(instrument, bids, asks, book.timestamp_ms, self._clock.now_ns()))
+        self._sink(BookChanged(instrument.id, bids, asks, book.timestamp_ms, self._clock.now_ns()))
 
-    def _on_ticker(self, name: str, data: dict[str, Any]) -> None:
-        instrument = self._names.get(name)
-        if instrument is None:
-            return
-        iv = data.get("mark_iv")
-        greeks = data.get("greeks")
-        self._sink(
-            TickerChanged(
-                instrument=instrument,
-                mark=data["mark_price"],
-                index=data["index_price"],
-                forward=data.get("underlying_price"),
-                mark_iv=iv / 100.0 if iv is not None else None,
-                delta=greeks["delta"] if greeks else None,
-                min_price=data.get("min_price"),
-                max_price=data.get("max_price"),
-                received_ns=self._clock.now_ns(),
-            )
-        )
+    def _on_ticker(self, name: str, data: Any) -> None:
+        instrument = self._instruments.get(name)
+        if instrument is not None:
+            now_ns = self._clock.now_ns()
+            self._sink(parse.ticker_changed(instrument, data, self._unread, now_ns))
 
     def _on_user(self, channel: str, data: Any) -> None:
+        if channel in LOCKS:
+            self._platform_news(channel, data)
         if not channel.startswith("user.changes."):
             return
         self._told_ns, self._untold_ns = self._clock.now_ns(), 0
-        for trade in data.get("trades") or ():
-            self._sink(Filled(fill_of(trade)))
-        for order in data.get("orders") or ():
-            self._sink(seen_of(order, None))
+        try:
+            changes = parse.fields_of(data, channel)
+            trades, lost = parse.each(
+                changes.get("trades") or [], self._fill, self._unread, "trade"
+            )
+            stated = changes.get("orders") or []
+            if not isinstance(stated, list):
+                raise Unreadable(f"{channel}: orders is no list")
+        except Unreadable as error:
+            self._unread.note(channel, error)
+            self._sink(MessageLost(NAME))
+            return
+        for fill in trades:
+            self._sink(Filled(fill))
+        for row in stated:
+            lost += not self._order_told(row)
+        if lost:
+            self._sink(MessageLost(NAME))
+
+    def _fill(self, row: object) -> Any:
+        return parse.fill_of(row, self._unread)
+
+    def _order_told(self, row: object) -> bool:
+        """Pass on what a push says of one order; False where that leaves one of ours in the dark.
+
+        Somebody else's that cannot be read is taken for open, so that no sweep takes it along.
+        """
+        try:
+            self._sink(parse.seen_of(row, None, self._unread))
+            return True
+        except Unreadable as error:
+            self._unread.note("order", error)
+        try:
+            order = parse.open_order_of(row, self._unread)
+        except Unreadable:
+            return False
+        if is_ours(order.label) or not order.order_id:
+            return False
+        self._sink(
+            OrderSeen(
+                NAME,
+                order.label,
+                order.order_id,
+                order.instrument,
+                order.side,
+                order.price,
+                order.amount,
+                order.filled,
+                OrderState.OPEN,
+                order.venue_ms,
+            )
+        )
+        return True
+
+    def _tell_unread(self) -> None:
+        """Say what could not be read: to the core each time, to the log now and then."""
+        now_s = self._clock.monotonic_s()
+        for kind, count, detail in self._unread.take():
+            self._sink(ElementsUnread(NAME, kind, count, detail))
+            if now_s - self._said_s.get(kind, float("-inf")) >= SAY_AGAIN_S:
+                self._said_s[kind] = now_s
+                _log.warning("%s: %d %s left out, not understood: %s", NAME, count, kind, detail)
 
     def _on_unreadable(self, socket: Socket) -> None:
         """On MARKET a book has a gap now, and says so itself."""
         if socket is Socket.TRADING:
             self._sink(MessageLost(NAME))
 
-    def _on_channel(self, channel: str, data: Any) -> None:
-        """Something was listed: look at the whole list once the news stop coming."""
-        if channel != LISTINGS or data["state"] not in ("created", "started"):
+    async def _hear_news(self, socket: Socket) -> None:
+        """Subscribe to what a desk can do without, and ask what was missed meanwhile."""
+        if socket is Socket.TRADING:
+            await self._subscribe_if_possible(socket, "private/subscribe", LOCKS)
             return
-        if data["instrument_name"] not in self._known and self._reload is None:
-            self._reload = self._start(self._look_at_listings())
-
-    async def _look_at_listings(self) -> None:
+        heard = await self._subscribe_if_possible(socket, "public/subscribe", LISTINGS + PLATFORM)
+        if not heard.intersection(LISTINGS):
+            await self._subscribe_if_possible(socket, "public/subscribe", LISTINGS_BY_KIND)
         try:
-            await self._clock.sleep(LISTINGS_SETTLE_S)
-            self._reload = None
-            await self._client.load_markets(True)
-        except BaseError as error:
-            _log.warning("%s: the new listings could not be read: %s", NAME, _first_line(error))
+            answer = await self._client.rpc(socket, "public/status", {}, SNAPSHOT_TIMEOUT_S)
+            locks = parse.locks_of(answer, self._unread)
+        except (BaseError, Unreadable) as error:
+            _log.info("%s does not tell what is locked: %s", NAME, _first_line(error))
             return
-        if self.on_listed is not None:
-            self.on_listed(self._listed())
+        self._sink(PlatformState(NAME, None, locked=False, detail=""))
+        for name in locks:
+            self._sink(PlatformState(NAME, name or None, locked=True, detail="public/status"))
 
-    def _listed(self) -> list[Instrument]:
-        listed = [instrument_of(m["info"], m["symbol"]) for m in self._client.markets.values()]
-        self._known = {m["info"]["instrument_name"] for m in self._client.markets.values()}
-        found = [instrument for instrument in listed if instrument is not None]
-        self._terms = {instrument.name: instrument for instrument in found}
-        return found
+    async def _subscribe_if_possible(
+        self, socket: Socket, method: str, channels: Sequence[str]
+    ) -> set[str]:
+        """Which of them the venue took. Not kept by the client: asked for on every connection."""
+        try:
+            params = {"channels": list(channels)}
+            accepted = await self._client.rpc(socket, method, params, SNAPSHOT_TIMEOUT_S)
+        except BaseError as error:
+            _log.info("%s: no %s: %s", NAME, ", ".join(channels), _first_line(error))
+            return set()
+        return set(accepted) if isinstance(accepted, list) else set()
+
+    def _on_channel(self, channel: str, data: Any) -> None:
+        """News of listings and of the platform."""
+        if channel in PLATFORM:
+            self._platform_news(channel, data)
+        if not channel.startswith("instrument.state."):
+            return
+        try:
+            news = parse.news_of(data, self._unread)
+        except Unreadable as error:
+            self._unread.note("listing news", error)
+            return
+        name = news.instrument_name
+        followed = self._instruments.get(name)
+        if followed is not None:
+            self._sink(InstrumentState(followed.id, news.state))
+        elif news.state in ("created", "started") and self._concerns_us(name):
+            self.ask_terms(name)
+
+    def _concerns_us(self, name: str) -> bool:
+        """Whether a desk of ours might trade a new instrument: neither a combo, nor known, nor on
+        a coin we have nothing to do with."""
+        if name in self._terms or name in self._asked_terms:
+            return False
+        chains = {instrument.name.partition("-")[0] for instrument in self._instruments.values()}
+        chain, _, rest = name.partition("-")
+        return chain in chains and _is_single(rest)
+
+    def ask_terms(self, name: str) -> None:
+        """Ask for the terms of one instrument, and tell whoever listens."""
+        if name not in self._asked_terms:
+            self._asked_terms.add(name)
+            self._start(self._read_terms(name))
+
+    async def _read_terms(self, name: str) -> None:
+        params = {"instrument_name": name}
+        try:
+            answer = await self._client.rpc(
+                Socket.MARKET, "public/get_instrument", params, SNAPSHOT_TIMEOUT_S
+            )
+        except BaseError as error:
+            _log.warning("%s: the terms of %s: %s", NAME, name, _first_line(error))
+            return
+        finally:
+            self._asked_terms.discard(name)
+        if self._list(answer) is not None and self.on_listed is not None:
+            self.on_listed(list(self._terms.values()))
+
+    def _platform_news(self, channel: str, data: Any) -> None:
+        try:
+            if channel == PLATFORM[1]:
+                _log.warning("%s: %s: %s", NAME, channel, data)
+                return  # of requests without a key: every one of ours has one
+            name, locked = parse.lock_of(data, self._unread)
+        except Unreadable as error:
+            self._unread.note("platform news", error)
+            return
+        self._sink(PlatformState(NAME, name or None, locked, channel))
 
     def _on_late_reply(self, reply: Reply) -> None:
         """The answer came after we stopped waiting: still the venue's word about the order."""
         result = reply.result
-        if isinstance(result, dict):
-            order = result.get("order", result)
-            if "order_id" in order and "order_state" in order:
-                self._sink(seen_of(order, None))
+        order = result.get("order", result) if isinstance(result, Mapping) else None
+        if isinstance(order, Mapping) and "order_state" in order:
+            self._order_told(order)
 
     # --- intents to frames ---
 
@@ -375,8 +489,8 @@ class DeribitVenue:
                 case Amend():
                     self._amend(intent)
                 case Cancel():
-                    call = orders.cancel(intent.order_id)
-                    self._request(call, intent.label, Request.CANCEL)
+                    call = orders.cancel(intent.order_id, intent.label)
+                    self._request(call, intent.label, Request.CANCEL, intent.instrument)
                 case CancelAll():
                     self._cancel_all(intent)
                 case Resync():
@@ -389,7 +503,7 @@ class DeribitVenue:
     def _place(self, intent: Place) -> None:
         call = orders.place(
             intent.side,
-            _name(intent.instrument),
+            name_of(intent.instrument),
             intent.amount,
             intent.price,
             label=intent.label,
@@ -397,7 +511,7 @@ class DeribitVenue:
             reduce_only=intent.reduce_only,
             valid_until_ms=intent.valid_until_ns // MS,
         )
-        self._request(call, intent.label, Request.PLACE)
+        self._request(call, intent.label, Request.PLACE, intent.instrument)
 
     def _amend(self, intent: Amend) -> None:
         call = orders.amend(
@@ -407,13 +521,17 @@ class DeribitVenue:
             post_only=intent.post_only,
             valid_until_ms=intent.valid_until_ns // MS,
         )
-        self._request(call, intent.label, Request.AMEND)
+        self._request(call, intent.label, Request.AMEND, intent.instrument)
 
-    def _request(self, call: orders.Call, label: Label, request: Request) -> None:
+    def _request(
+        self, call: orders.Call, label: Label, request: Request, instrument: InstrumentId
+    ) -> None:
         sent_ns = self._clock.now_ns()
 
         def done(reply: Reply) -> None:
             self._answered(reply, label, request)
+            if reply.error is not None and reply.error.code in TERMS_CODES:
+                self.ask_terms(name_of(instrument))
             if reply.outcome is Outcome.OK and self._told_ns < sent_ns:
                 self._untold_ns = self._untold_ns or sent_ns
 
@@ -422,24 +540,45 @@ class DeribitVenue:
 
     def _answered(self, reply: Reply, label: Label, request: Request) -> None:
         if reply.outcome is Outcome.OK:
-            result = reply.result
-            for trade in result.get("trades") or ():
-                self._sink(Filled(fill_of(trade)))
-            self._sink(seen_of(result.get("order", result), request))
+            self._done(reply.result, label, request)
         elif reply.outcome is Outcome.REFUSED:
             assert reply.error is not None
-            self._sink(refusal_of(reply.error.code, str(reply.error), label, request))
+            error = reply.error
+            meaning = meaning_of(error.code, error.data)
+            if meaning.fate is OrderFate.OPEN:
+                self._sink(OutcomeUnknown(label, request, Why.REPLY_LOST))
+                return
+            refused = parse.refusal_of(error.code, error.data, str(error), label, request)
+            self._sink(refused)
         elif not reply.sent:
             stands = request is not Request.PLACE
             self._sink(RequestRefused(label, request, Why.LINK_DOWN, reply.why, stands))
         else:
             self._sink(OutcomeUnknown(label, request, Why.REPLY_LOST))
 
+    def _done(self, result: object, label: Label, request: Request) -> None:
+        """The answer to a request that was carried out. What cannot be read of it is unknown."""
+        try:
+            fields = parse.fields_of(result, "answer")
+            trades, lost = parse.each(fields.get("trades") or [], self._fill, self._unread, "trade")
+            seen = parse.seen_of(fields.get("order", fields), request, self._unread)
+            if seen.label not in (label, None):
+                raise Unreadable(f"an answer about {seen.label} instead of {label}")
+        except Unreadable as error:
+            self._unread.note("answer", error)
+            self._sink(OutcomeUnknown(label, request, Why.REPLY_LOST))
+            return
+        for fill in trades:
+            self._sink(Filled(fill if fill.label else replace(fill, label=label)))
+        if lost:
+            self._sink(MessageLost(NAME))
+        self._sink(replace(seen, label=label))
+
     def _cancel_all(self, intent: CancelAll) -> None:
         method, params = "private/cancel_all", dict[str, Any]()
         if intent.instrument is not None:
             method = "private/cancel_all_by_instrument"
-            params = {"instrument_name": _name(intent.instrument)}
+            params = {"instrument_name": name_of(intent.instrument)}
 
         def done(reply: Reply) -> None:
             # The orders' own messages say what became of them; without an answer, nobody has.
@@ -454,132 +593,23 @@ class DeribitVenue:
     async def _snapshot(self, intent: Resync) -> None:
         asked_ns = self._clock.now_ns()
         try:
-            self._sink(await self._take_snapshot(intent, asked_ns))
+            self._sink(await self._looks.take(intent, asked_ns))
         except BaseError as error:
             self._sink(SnapshotFailed(NAME, _first_line(error)))
-        except Exception as error:  # a shape we do not know: say so, and let the core ask again
-            _log.exception("a snapshot could not be read")
-            self._sink(SnapshotFailed(NAME, f"{type(error).__name__}: {error}"))
-
-    async def _take_snapshot(self, intent: Resync, asked_ns: Nanos) -> SnapshotTaken:
-        stated = await self._rpc("private/get_open_orders", {})
-        listed = {order.get("label") for order in stated}
-        lookups = [
-            (label, await self._look_up(instrument, label))
-            for instrument, label in intent.labels
-            if label not in listed  # what the list says of it is the venue's word already
-        ]
-        summaries = await self._rpc("private/get_account_summaries", {})
-        # Positions last: the less happens after them, the better they go with our fills.
-        positions = await self._rpc("private/get_positions", {"currency": "any"})
-        for _ in range(POSITIONS_TRIES_MAX):
-            fills = await self._fills(intent.fills_since_ms)
-            flows = await self._flows(intent.flows_since_ms)
-            again = await self._rpc("private/get_positions", {"currency": "any"})
-            if _sizes(again) == _sizes(positions):
-                break
-            positions = again  # a fill came in between: trades and positions must agree
-        return SnapshotTaken(
-            venue=NAME,
-            asked_ns=asked_ns,
-            orders=tuple(open_order_of(o) for o in stated),
-            positions=tuple(map(self._position, positions)),
-            fills=tuple(fills),
-            flows=tuple(flows),
-            lookups=tuple(lookups),
-            equity=tuple(
-                Equity(
-                    s["currency"],
-                    _decimal(s["equity"]),
-                    _decimal(s["balance"]),
-                    _decimal(s.get("maintenance_margin") or 0),
-                )
-                for s in summaries["summaries"]
-            ),
-        )
-
-    def _position(self, stated: dict[str, Any]) -> HeldPosition:
-        name = stated["instrument_name"]
-        return position_of(stated, None if name in self._names else self._terms.get(name))
-
-    async def _fills(self, since_ms: int) -> list[Fill]:
-        currencies = sorted(dict.fromkeys(self._currencies.values()))
-        trades = await self._client.fetch_fills(since_ms, currencies)
-        return [fill_of(trade["info"]) for trade in trades]
-
-    async def _flows(self, since_ms: int | None) -> list[Flow]:
-        if since_ms is None:
-            return []
-        currencies = sorted(dict.fromkeys(self._currencies.values()))
-        asked = [
-            self._log_rows(currency, query, since_ms)
-            for currency in currencies
-            for query in FLOW_ROWS
-        ]
-        answers = await asyncio.gather(*asked)
-        flows = [flow for rows in answers for row in rows for flow in self._flows_of(row)]
-        return sorted(flows, key=lambda flow: flow.venue_ms)
-
-    async def _log_rows(self, currency: str, query: str, since_ms: int) -> list[dict[str, Any]]:
-        """Every row of the transaction log of one type, over all pages."""
-        params: dict[str, Any] = {
-            "currency": currency,
-            "query": query,
-            "start_timestamp": since_ms,
-            "end_timestamp": self._clock.now_ms() + 1000,
-            "count": LOG_PAGE_ROWS,
-        }
-        rows: list[dict[str, Any]] = []
-        while True:
-            page = await self._rpc("private/get_transaction_log", params)
-            rows += [row for row in page["logs"] if row["type"] == query]
-            if not page.get("continuation"):
-                return rows
-            params = {**params, "continuation": page["continuation"]}
-
-    def _flows_of(self, row: dict[str, Any]) -> Iterator[Flow]:
-        """What a row moved of ours without a trade; a session's end is two: profit and funding."""
-        name = row.get("instrument_name")
-        instrument = self._instruments.get(name) if name else None
-        kind = FLOW_ROWS[row["type"]]
-        if kind is not FlowKind.TRANSFER and instrument is None:
-            return  # not one that we trade
-        price, money = None, _decimal(row["change"])
-        if kind is FlowKind.DELIVERY:
-            assert instrument is not None
-            price = instrument.payoff(_decimal(row["index_price"]))
-        flow = Flow(
-            ref=str(row["id"]),
-            kind=kind,
-            instrument=instrument.id if instrument is not None else None,
-            currency=row["currency"],
-            money=money,
-            venue_ms=int(row["timestamp"]),
-            price=price,
-            fee=_decimal(row["commission"]) if kind is FlowKind.DELIVERY else ZERO,
-            index=_decimal(row["index_price"]) if row.get("index_price") else None,
-        )
-        if kind is not FlowKind.SETTLEMENT:
-            yield flow
-            return
-        funding = _decimal(row.get("interest_pl") or 0)
-        if funding:
-            yield replace(flow, kind=FlowKind.FUNDING, money=funding)
-        if money != funding:
-            yield replace(flow, money=money - funding)
-
-    async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
-        currency = self._currencies.get(instrument)
-        if currency is None:
-            return None
-        params = {"currency": currency, "label": label}
-        found = await self._rpc("private/get_order_state_by_label", params)
-        statements = found if isinstance(found, list) else [found]
-        newest = max(statements, key=lambda o: o["last_update_timestamp"], default=None)
-        return seen_of(newest, None) if newest is not None else None
+        except Unreadable as error:
+            self._unread.note("look", error)
+            self._sink(SnapshotFailed(NAME, _first_line(error), unreadable=True))
+        self._tell_unread()
 
     async def _rpc(self, method: str, params: dict[str, Any]) -> Any:
         return await self._client.rpc(Socket.TRADING, method, params, SNAPSHOT_TIMEOUT_S)
+
+    async def _ask_rest(self, method: str, params: dict[str, Any]) -> Any:
+        """A private method over REST, by the venue's name for it: long lists do not hold up the
+        trading connection."""
+        camel = "".join(part.capitalize() for part in method.split("_"))
+        answer = await getattr(self._client, f"privateGet{camel}")(params)
+        return answer.get("result") if isinstance(answer, Mapping) else None
 
     async def cancel_ours(self) -> list[OpenOrder]:
         """Cancel every order of ours over REST: all at once where nothing else is open, else one by
@@ -608,8 +638,11 @@ class DeribitVenue:
                 continue  # gone already, or still listed when we look again
 
     async def _open_orders(self) -> list[OpenOrder]:
-        response = await self._client.privateGetGetOpenOrders({})
-        return [open_order_of(order) for order in response["result"]]
+        answer = await self._ask_rest("get_open_orders", {})
+        found, _ = parse.each(
+            answer, lambda row: parse.open_order_of(row, self._unread), self._unread, "order"
+        )
+        return found
 
     async def _take_back(self) -> None:
         asked_ns = self._clock.now_ns()
@@ -622,155 +655,23 @@ class DeribitVenue:
             self._sink(TakenBack(NAME, asked_ns, left))
 
 
-# --- the venue's words ------------------------------------------------------------------------
+def account_name(result: Mapping[str, Any], client_id: str) -> str:
+    """The account by the venue's own name for it; where it does not tell, by the key's."""
+    for field in ("system_name", "username", "id"):
+        said = result.get(field)
+        if isinstance(said, str | int) and said:
+            return str(said)
+    return f"key {client_id}"
 
 
-def instrument_of(info: dict[str, Any], symbol: str) -> Instrument | None:
-    """One entry of public/get_instruments; None for kinds mmbot does not trade."""
-    kind = info["kind"]
-    if kind not in ("option", "future"):
-        return None
-    perpetual = info.get("settlement_period") == "perpetual"
-    inverse = info.get("instrument_type", "reversed") == "reversed"
-    name = info["instrument_name"]
-    return Instrument(
-        id=InstrumentId(f"{NAME}:{name}"),
-        venue=NAME,
-        name=name,
-        symbol=symbol,
-        kind=Kind.OPTION if kind == "option" else Kind.PERPETUAL if perpetual else Kind.FUTURE,
-        underlying=info["base_currency"],
-        settlement=info.get("settlement_currency") or info["base_currency"],
-        inverse=inverse,
-        contract_size=_decimal(info["contract_size"]),
-        min_amount=_decimal(info["min_trade_amount"]),
-        amount_step=_decimal(info["min_trade_amount"]),
-        tick=_decimal(info["tick_size"]),
-        tick_steps=tuple(
-            sorted(
-                (
-                    TickStep(_decimal(step["above_price"]), _decimal(step["tick_size"]))
-                    for step in info.get("tick_size_steps") or ()
-                ),
-                key=lambda step: step.above,
-            )
-        ),
-        maker_fee=_decimal(info["maker_commission"]),
-        taker_fee=_decimal(info["taker_commission"]),
-        strike=_decimal(info["strike"]) if kind == "option" else None,
-        right=Right(info["option_type"]) if kind == "option" else None,
-        expiry_ns=None if perpetual else int(info["expiration_timestamp"]) * MS,
-    )
-
-
-def seen_of(order: dict[str, Any], answers: Request | None) -> OrderSeen:
-    """The venue's statement about one order."""
-    return OrderSeen(
-        venue=NAME,
-        label=Label(order["label"]) if order.get("label") else None,
-        order_id=order["order_id"],
-        instrument=_id(order["instrument_name"]),
-        side=_SIDES[order["direction"]],
-        price=_price(order["price"]),
-        amount=_decimal(order["amount"]),
-        filled=_decimal(order["filled_amount"]),
-        state=_STATES.get(order["order_state"], OrderState.OPEN),
-        venue_ms=int(order["last_update_timestamp"]),
-        answers=answers,
-    )
-
-
-def open_order_of(order: dict[str, Any]) -> OpenOrder:
-    """One entry of private/get_open_orders."""
-    return OpenOrder(
-        order_id=order["order_id"],
-        label=Label(order["label"]) if order.get("label") else None,
-        instrument=_id(order["instrument_name"]),
-        side=_SIDES[order["direction"]],
-        price=_price(order["price"]),
-        amount=_decimal(order["amount"]),
-        filled=_decimal(order["filled_amount"]),
-        venue_ms=int(order["last_update_timestamp"]),
-    )
-
-
-def fill_of(trade: dict[str, Any]) -> Fill:
-    """One user trade. The fee is positive when paid, in the venue's own currency for it."""
-    mark, index = trade.get("mark_price"), trade.get("index_price")
-    return Fill(
-        trade_id=str(trade["trade_id"]),
-        instrument=_id(trade["instrument_name"]),
-        side=_SIDES[trade["direction"]],
-        price=_decimal(trade["price"]),
-        amount=_decimal(trade["amount"]),
-        fee=_decimal(trade["fee"]),
-        fee_currency=trade["fee_currency"],
-        liquidity=Liquidity.TAKER if trade.get("liquidity") == "T" else Liquidity.MAKER,
-        order_id=trade["order_id"],
-        label=Label(trade["label"]) if trade.get("label") else None,
-        venue_ms=int(trade["timestamp"]),
-        mark=_decimal(mark) if mark else None,
-        index=_decimal(index) if index else None,
-    )
-
-
-def position_of(position: dict[str, Any], terms: Instrument | None = None) -> HeldPosition:
-    """One entry of private/get_positions: signed size, USD for inverse futures, else coin.
-
-    `terms`: of an instrument that is not followed.
-    """
-    mark = position.get("mark_price")
-    return HeldPosition(
-        instrument=_id(position["instrument_name"]),
-        amount=_decimal(position["size"]),
-        mark=_decimal(mark) if mark else None,
-        funding=_decimal(position.get("realized_funding") or 0),
-        terms=terms,
-    )
-
-
-def refusal_of(code: int, detail: str, label: Label, request: Request) -> RequestRefused:
-    """An error answer to an order request.
-
-    A refused place left nothing behind. A refused amend or cancel left the order as it was, unless
-    the code says that it is gone, or the amend met the book: Deribit then may have cancelled it
-    (cancel_reason edit_post_only_reject).
-    """
-    if code in _CROSSED_CODES:
-        why, stands = Why.CROSSED_BOOK, None
-    elif code in _GONE_CODES:
-        why, stands = Why.ABSENT, None
-    else:
-        why, stands = Why.VENUE_BUSY if code in _BUSY_CODES else Why.REFUSED, True
-    if request is Request.PLACE:
-        stands = False
-    return RequestRefused(label, request, why, detail, stands)
-
-
-def _id(name: str) -> InstrumentId:
-    return InstrumentId(f"{NAME}:{name}")
-
-
-def _name(instrument: InstrumentId) -> str:
-    return instrument.removeprefix(f"{NAME}:")
-
-
-def _decimal(value: Any) -> Decimal:
-    """The venue's number, digit for digit: floats through their shortest text."""
-    return Decimal(value) if isinstance(value, str) else Decimal(repr(value))
-
-
-def _price(value: Any) -> Decimal:
-    """An order's price; market orders state a word instead."""
-    return ZERO if value == "market_price" else _decimal(value)
+def _is_single(rest: str) -> bool:
+    """Whether the end of a name is that of a perpetual, a future or an option: no combo."""
+    parts = rest.split("-")
+    return len(parts) in (1, 3) and "_" not in rest
 
 
 def _ours(stated: Sequence[OpenOrder]) -> list[OpenOrder]:
     return [order for order in stated if is_ours(order.label)]
-
-
-def _sizes(positions: list[dict[str, Any]]) -> dict[str, Any]:
-    return {p["instrument_name"]: p["size"] for p in positions}
 
 
 def _refused_credentials(error: BaseException) -> str:

@@ -1,0 +1,216 @@
+"""Asking the venue for its word: open orders, positions, trades, money that moved, account values.
+
+A snapshot is several questions, and anything may happen between them; positions come last, and are
+asked again until they stand still. What cannot be read of an answer is left out (`parse`); only an
+answer that is not even a list makes the look fail.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from mmbot.core.events import OrderSeen, SnapshotTaken
+from mmbot.core.intents import Resync
+from mmbot.core.types import (
+    Equity,
+    Fill,
+    Flow,
+    HeldPosition,
+    Instrument,
+    InstrumentId,
+    Label,
+    Nanos,
+)
+from mmbot.venues.deribit import parse
+from mmbot.venues.deribit.parse import Unread, Unreadable
+
+POSITIONS_TRIES_MAX: Final = 3
+LOG_PAGE_ROWS: Final = 250
+PAGE_TRADES: Final = 1000
+"""The most rows the venue returns at once, of its log and of trades."""
+
+RECENT_MS: Final = 23 * 3600 * 1000
+"""Trades older than about a day are served only with `historical`; an hour of margin."""
+
+PAGES_MAX: Final = 1000
+"""A list that goes on for longer than that is going round in circles."""
+
+Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
+"""A private method and its parameters to its result. Raises ccxt's errors."""
+
+
+class Looks:
+    """One account, asked over `ask` (the trading connection) and `ask_rest` (for long lists).
+
+    `followed` are the instruments we trade, by name, `listed` the terms of everything else, and
+    `now_ms` the venue's time.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        ask_rest: Ask,
+        followed: Mapping[str, Instrument],
+        listed: Mapping[str, Instrument],
+        now_ms: Callable[[], int],
+        unread: Unread,
+    ) -> None:
+        self._ask = ask
+        self._ask_rest = ask_rest
+        self._followed = followed
+        self._listed = listed
+        self._now_ms = now_ms
+        self._unread = unread
+
+    async def take(self, intent: Resync, asked_ns: Nanos) -> SnapshotTaken:
+        """The venue's word on everything. Raises ccxt's errors, and Unreadable."""
+        answer = await self._ask("private/get_open_orders", {})
+        orders, nameless = parse.each(
+            answer, lambda row: parse.open_order_of(row, self._unread), self._unread, "order"
+        )
+        named = {order.label for order in orders}
+        lookups = [
+            (label, await self._look_up(instrument, label))
+            for instrument, label in intent.labels
+            if label not in named  # what the list says of it is the venue's word already
+        ]
+        equity = await self._equity()
+        # Positions last: the less happens after them, the better they go with our fills.
+        positions, unnamed = await self._positions()
+        for _ in range(POSITIONS_TRIES_MAX):
+            fills = await self._fills(intent.fills_since_ms)
+            flows = await self._flows(intent.flows_since_ms)
+            again, unnamed = await self._positions()
+            if _sizes(again) == _sizes(positions):
+                break
+            positions = again  # a fill came in between: trades and positions must agree
+        return SnapshotTaken(
+            venue=parse.NAME,
+            asked_ns=asked_ns,
+            orders=tuple(orders),
+            positions=tuple(positions),
+            fills=tuple(fills),
+            flows=tuple(flows),
+            lookups=tuple(lookups),
+            equity=tuple(equity),
+            orders_complete=not nameless,
+            positions_complete=not unnamed,
+        )
+
+    async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
+        """The newest statement about a label. Raises Unreadable where there is one, but none that
+        could be read: that is no proof of absence."""
+        followed = self._followed.get(parse.name_of(instrument))
+        if followed is None:
+            return None
+        params = {"currency": followed.settlement, "label": label}
+        answer = await self._ask("private/get_order_state_by_label", params)
+        rows = answer if isinstance(answer, list) else [answer]
+        seen, left_out = parse.each(
+            rows, lambda row: parse.seen_of(row, None, self._unread), self._unread, "order"
+        )
+        if left_out and not seen:
+            raise Unreadable(f"what became of {label}")
+        return max(seen, key=lambda one: one.venue_ms, default=None)
+
+    async def _equity(self) -> list[Equity]:
+        answer = await self._ask("private/get_account_summaries", {})
+        rows = parse.fields_of(answer, "account").get("summaries", [])
+        found, _ = parse.each(
+            rows, lambda row: parse.equity_of(row, self._unread), self._unread, "account"
+        )
+        return found
+
+    async def _positions(self) -> tuple[list[HeldPosition], int]:
+        answer = await self._ask("private/get_positions", {"currency": "any"})
+        return parse.each(answer, self._position, self._unread, "position")
+
+    def _position(self, row: object) -> HeldPosition:
+        name = parse.fields_of(row, "position").get("instrument_name")
+        known = isinstance(name, str) and name not in self._followed
+        terms = self._listed.get(str(name)) if known else None
+        return parse.position_of(row, terms, self._unread)
+
+    def _currencies(self) -> list[str]:
+        return sorted({instrument.settlement for instrument in self._followed.values()})
+
+    # --- trades -------------------------------------------------------------------------------
+
+    async def _fills(self, since_ms: int) -> list[Fill]:
+        found: dict[str, Fill] = {}
+        for currency in self._currencies():
+            old = self._now_ms() - since_ms > RECENT_MS
+            for historical in ("true", "false") if old else ("false",):
+                async for fill in self._trades_of(currency, since_ms, historical):
+                    found[fill.key] = fill
+        return sorted(found.values(), key=lambda fill: (fill.venue_ms, fill.trade_id))
+
+    async def _trades_of(self, currency: str, since_ms: int, historical: str) -> Any:
+        start_ms = since_ms
+        seen: set[str] = set()
+        for _ in range(PAGES_MAX):
+            params = {
+                "currency": currency,
+                "start_timestamp": start_ms,
+                "end_timestamp": self._now_ms() + 1000,
+                "count": PAGE_TRADES,
+                "sorting": "asc",
+                "historical": historical,
+            }
+            answer = await self._ask_rest("get_user_trades_by_currency_and_time", params)
+            page = parse.fields_of(answer, "trades")
+            fills, _ = parse.each(
+                page.get("trades"),
+                lambda row: parse.fill_of(row, self._unread),
+                self._unread,
+                "trade",
+            )
+            new = [fill for fill in fills if fill.key not in seen]
+            for fill in new:
+                seen.add(fill.key)
+                yield fill
+            if not page.get("has_more"):
+                return
+            latest_ms = max((fill.venue_ms for fill in fills), default=start_ms)
+            if not new and latest_ms <= start_ms:
+                break
+            # The last millisecond again: it may hold more trades than this page did.
+            start_ms = latest_ms
+        raise Unreadable(f"the list of {currency} trades repeats itself at {start_ms}")
+
+    # --- money that moved otherwise -----------------------------------------------------------
+
+    async def _flows(self, since_ms: int | None) -> list[Flow]:
+        """One question a currency, whatever it is about: the log has a small pool of its own."""
+        if since_ms is None:
+            return []
+        flows: list[Flow] = []
+        for currency in self._currencies():
+            flows += await self._flows_of(currency, since_ms)
+        return sorted(flows, key=lambda flow: flow.venue_ms)
+
+    async def _flows_of(self, currency: str, since_ms: int) -> list[Flow]:
+        params: dict[str, Any] = {
+            "currency": currency,
+            "start_timestamp": since_ms,
+            "end_timestamp": self._now_ms() + 1000,
+            "count": LOG_PAGE_ROWS,
+        }
+        flows: list[Flow] = []
+        for _ in range(PAGES_MAX):
+            answer = await self._ask("private/get_transaction_log", params)
+            page = parse.fields_of(answer, "log")
+            rows, _ = parse.each(page.get("logs"), self._row_flows, self._unread, "log row")
+            flows += [flow for row in rows for flow in row]
+            following = page.get("continuation")
+            if not following or following == params.get("continuation"):
+                return flows
+            params = {**params, "continuation": following}
+        raise Unreadable(f"the {currency} log repeats itself")
+
+    def _row_flows(self, row: object) -> list[Flow]:
+        found: Iterator[Flow] = parse.flows_of(row, self._followed, self._unread)
+        return list(found)
+
+
+def _sizes(positions: Sequence[HeldPosition]) -> dict[InstrumentId, object]:
+    return {position.instrument: position.amount for position in positions}
