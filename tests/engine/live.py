@@ -21,7 +21,7 @@ from mmbot.core import events as ev
 from mmbot.core import guards, turn
 from mmbot.core.intents import Intent
 from mmbot.core.state import State, is_ours
-from mmbot.core.types import Label
+from mmbot.core.types import Label, Side, execution_key
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
@@ -55,8 +55,9 @@ class Live:
         }
 
     def trades_at_venue(self) -> list[str]:
-        """Ids of every trade of the account, as the exchange has them."""
-        return [t.public.trade_id for t in self.venue.exchange.accounts[self.venue.account].trades]
+        """Keys of every execution of the account, as the exchange has them."""
+        made = self.venue.exchange.accounts[self.venue.account].trades
+        return [execution_key(one.public.trade_id, Side(one.side.value)) for one in made]
 
     def in_table(self) -> dict[str, tuple[str, Decimal, Decimal]]:
         """Our working orders as the engine believes."""

@@ -31,7 +31,8 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.core.state import is_ours
-from mmbot.core.types import Label
+from mmbot.core.types import Label, execution_key
+from mmbot.core.types import Side as OurSide
 from mmbot.errors import StoreError
 from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
@@ -75,7 +76,8 @@ def positions_at_venue(venue: SimVenue) -> dict[str, Decimal]:
 
 
 def trades_at_venue(venue: SimVenue) -> list[str]:
-    return sorted(t.public.trade_id for t in venue.exchange.accounts[venue.account].trades)
+    made = venue.exchange.accounts[venue.account].trades
+    return sorted(execution_key(one.public.trade_id, OurSide(one.side.value)) for one in made)
 
 
 class Tap:
@@ -142,7 +144,7 @@ class Books:
         return {r.instrument.partition(":")[2]: r.amount for r in rows if r.amount}
 
     def trades(self) -> list[str]:
-        return sorted(row.fill.trade_id for row in self._reader.fills())
+        return sorted(row.fill.key for row in self._reader.fills())
 
     def engine(self, pid: int) -> Mapping[str, Any] | None:
         """What that engine last said of itself, once it has read the account."""

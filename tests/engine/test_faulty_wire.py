@@ -197,7 +197,7 @@ async def play(seed: int) -> None:
         assert bot.at_venue() == {}
         trades = sorted(bot.trades_at_venue())
     stored = Reader(locate(Mode.SIM, os.environ)).fills()
-    assert sorted(row.fill.trade_id for row in stored) == trades
+    assert sorted(row.fill.key for row in stored) == trades
 
 
 async def test_a_fill_that_came_as_garbage_is_asked_for() -> None:

@@ -42,6 +42,7 @@ DEAF = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True
 """A venue that leaves our orders where they are when the connection breaks."""
 
 GONE_WITHIN_MS = 2000
+OTHER_REJECT = 11030
 
 
 @register(Family.GUARD, "told")
@@ -223,9 +224,20 @@ async def test_too_little_margin(home: Path) -> None:
         assert "maintenance margin is" in await down(bot, Why.MARGIN)
 
 
-async def test_a_venue_that_refuses_nearly_everything(home: Path) -> None:
+async def test_an_account_without_funds_waits_and_trips_nothing(home: Path) -> None:
     broke = VenueOptions(flow_scale=0.0, balances={"ETH": Decimal("0.0001")})
     async with guarded(home, "", broke, orders=0) as bot:
+        slots = bot.state.slots
+        await until(lambda: len(slots) == 8 and all(m.short for m in slots.values()), "all short")
+        await until(lambda: any(m.short > 1 for m in slots.values()), "tried again", 20.0)
+        assert bot.state.latch.tripped is None
+        assert bot.state.watch.requests.count(bot.state.last_turn_ns)[1] == len(slots)
+
+
+async def test_a_venue_that_refuses_nearly_everything(home: Path) -> None:
+    async with guarded(home, "", orders=0) as bot:
+        for method in ("private/buy", "private/sell", "private/edit"):
+            bot.venue.answer(method, OTHER_REJECT, 1_000)
         detail = await down(bot, Why.REJECTS)
         assert detail.endswith("requests refused in the last minute")
 

@@ -98,7 +98,7 @@ def opened() -> bool:
 
 
 def booked() -> list[str]:
-    return sorted(row.fill.trade_id for row in Reader(the_store()).fills())
+    return sorted(row.fill.key for row in Reader(the_store()).fills())
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)

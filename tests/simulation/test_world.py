@@ -438,4 +438,4 @@ class TestStore:
         fresh = State(run="b", started_ns=2)
         store.restore(fresh, {instrument.id: instrument})
         assert fresh.inventory.of(instrument).amount == fill.amount
-        assert fill.trade_id in fresh.inventory.booked
+        assert fill.key in fresh.inventory.booked

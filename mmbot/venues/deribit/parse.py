@@ -373,8 +373,9 @@ def refusal_of(
         stands = False
     elif meaning.scope is ErrorScope.INSTRUMENT:
         stands = None  # a closed book may have taken the order with it
-    why = _WHY_BY_FATE.get(meaning.fate) if meaning.name else None
-    why = why or _WHY_BY_SCOPE.get(meaning.scope, Why.REFUSED)
+    why = _WHY_BY_FATE.get(meaning.fate) or _WHY_BY_SCOPE.get(meaning.scope, Why.REFUSED)
+    if not meaning.name:  # a code nobody has heard of
+        why = Why.REFUSED
     return RequestRefused(label, request, why, detail, stands, meaning.scope)
 
 
