@@ -622,6 +622,12 @@ class Exchange:
             position.listing, float(position.size), self._prices(position.listing.name)
         )
 
+    def open_orders_margin(self, account: str, name: str) -> float:
+        """What the open orders in one instrument add to the initial margin of the position."""
+        owner = self.accounts[account]
+        resting = self._resting(owner, self.terms(name).settlement).get(name, Resting())
+        return self._initial(owner, name, resting) - self._initial(owner, name, Resting())
+
     def margin_of(self, account: str, currency: str) -> Margin:
         """What the account must be covered by: initial with its orders, maintenance without."""
         owner = self.accounts[account]

@@ -450,7 +450,7 @@ class TestServing:
     async def test_ids_carry_the_world(self) -> None:
         async with scripted_venue(world_id="777") as venue, connected(venue) as client:
             assert (await buy(client))["order_id"].startswith("ETH-777")
-            summaries = await client.ask("private/get_account_summaries")
+            summaries = await client.ask("private/get_account_summaries", extended=True)
             assert summaries["username"] == "sim-777"
 
     async def test_two_venues_with_one_seed_show_the_same_world(self) -> None:

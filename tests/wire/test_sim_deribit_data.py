@@ -33,7 +33,7 @@ def rebuilt(pushes: Iterable[dict[str, Any]]) -> tuple[dict[float, float], dict[
     change_id = None
     for push in pushes:
         if push["type"] == "snapshot":
-            assert push["prev_change_id"] is None
+            assert "prev_change_id" not in push
             bids.clear()
             asks.clear()
         else:

@@ -22,28 +22,21 @@ method = enter(METHODS)
 
 @method("private/get_account_summary")
 def _get_account_summary(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return venue.summary_of(session.owner, currency_of(venue, params))
+    summary = venue.summary_of(session.owner, currency_of(venue, params))
+    return summary | _owner(venue, session, params)
 
 
 @method("private/get_account_summaries")
 def _get_account_summaries(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    account = venue.exchange.accounts[session.owner]
-    return {
-        "id": shapes.USER_ID,
-        "email": f"{account.name}@example.com",
-        "system_name": account.name,
-        "username": account.name,
-        "type": "main",
-        "mmp_enabled": False,
-        "interuser_transfers_enabled": False,
-        "login_enabled": False,
-        "security_keys_enabled": False,
-        "creation_timestamp": 0,
-        "referrer_id": None,
-        "self_trading_reject_mode": account.self_trade.value,
-        "self_trading_extended_to_subaccounts": False,
-        "summaries": [venue.summary_of(account.name, one) for one in venue.currencies()],
-    }
+    summaries = [venue.summary_of(session.owner, one) for one in venue.currencies()]
+    return {**_owner(venue, session, params), "summaries": summaries}
+
+
+def _owner(venue: DeribitVenue, session: Session, params: Params) -> Json:
+    """Whose account it is, for who asks with `extended`."""
+    if not params.flag("extended"):
+        return {}
+    return shapes.account_owner(venue.exchange.accounts[session.owner])
 
 
 @method("private/get_positions")
@@ -51,7 +44,7 @@ def _get_positions(venue: DeribitVenue, session: Session, params: Params) -> lis
     currency = currency_if_given(venue, params)
     kinds = kinds_of(params)
     return [
-        venue.position_of(session.owner, name)
+        _position(venue, session, name)
         for name, held in venue.exchange.accounts[session.owner].positions.items()
         if (currency is None or held.listing.settlement == currency)
         and (kinds is None or held.listing.kind in kinds)
@@ -60,7 +53,12 @@ def _get_positions(venue: DeribitVenue, session: Session, params: Params) -> lis
 
 @method("private/get_position")
 def _get_position(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return venue.position_of(session.owner, venue.terms(params).name)
+    return _position(venue, session, venue.terms(params).name)
+
+
+def _position(venue: DeribitVenue, session: Session, name: str) -> Json:
+    margin = venue.exchange.open_orders_margin(session.owner, name)
+    return {**venue.position_of(session.owner, name), "open_orders_margin": margin}
 
 
 @method("private/get_open_orders")

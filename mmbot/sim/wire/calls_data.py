@@ -17,6 +17,7 @@ from mmbot.sim.wire.shapes import Json
 DELIVERY_PRICES_COUNT: Final = 10
 DELIVERY_PRICES_MAX: Final = 1_000
 CHART_HOURS: Final = {"8h": 8, "24h": 24, "1m": 31 * 24}
+COIN_TYPES: Final = {"BTC": "BITCOIN", "ETH": "ETHER"}
 CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def _get_currencies(venue: DeribitVenue, session: Session, params: Params) -> li
         {
             "currency": currency,
             "currency_long": CURRENCY_NAMES.get(currency, currency),
-            "coin_type": "ETHER" if currency == "ETH" else currency,
+            "coin_type": COIN_TYPES.get(currency, currency),
             "network_currency": currency,
-            "fee_precision": 4,
+            "decimals": 6 if currency == "USDC" else 8,
             "min_confirmations": 1,
             "min_withdrawal_fee": 0.0001,
             "withdrawal_fee": 0.0001,

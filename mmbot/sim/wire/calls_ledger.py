@@ -43,7 +43,10 @@ def _get_transaction_log(venue: DeribitVenue, session: Session, params: Params) 
     ]
     page, rest = _page(chosen, params, LOG_COUNT)
     return {
-        "logs": [shapes.log_entry(entry) for entry in page],
+        "logs": [
+            shapes.log_entry(entry, session.owner, venue.exchange.terms(entry.name))
+            for entry in page
+        ],
         "continuation": rest[0].id if rest else None,
     }
 

@@ -211,10 +211,7 @@ def _placed(venue: DeribitVenue, placed: Placed | Refusal) -> Json:
     trades: list[Json] = []
     if placed.trades:
         ticker = venue.market_ticker(listing.name)
-        trades = [
-            shapes.user_trade(made, shapes.public_trade(made.public, listing, ticker))
-            for made in placed.trades
-        ]
+        trades = [shapes.user_trade(made, listing, ticker) for made in placed.trades]
     return {"order": shapes.order(placed.order, listing), "trades": trades}
 
 

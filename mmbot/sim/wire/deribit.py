@@ -475,9 +475,7 @@ class DeribitVenue:
         trades: list[Json] = []
         if change.trades:
             ticker = self.market_ticker(change.name)
-            for made in change.trades:
-                public = shapes.public_trade(made.public, listing, ticker)
-                trades.append(shapes.user_trade(made, public))
+            trades = [shapes.user_trade(made, listing, ticker) for made in change.trades]
             self.user_trades(change.account).extend(trades)
         news = AccountNews(
             change.account,

@@ -173,7 +173,7 @@ class DeribitVenue:
     async def account(self) -> str:
         """The account our credentials open, by the venue's name for it. Raises VenueUnreachable."""
         try:
-            response = await self._client.privateGetGetAccountSummaries({})
+            response = await self._client.privateGetGetAccountSummaries({"extended": True})
         except AuthenticationError as error:
             raise VenueUnreachable(_refused_credentials(error)) from error
         except BaseError as error:

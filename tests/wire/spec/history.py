@@ -1,0 +1,389 @@
+"""A morning at the simulated venue, without sockets: every frame it sends is judged.
+
+`morning` plays it: orders, fills, positions, the settlement and an expiry, in options, perpetuals
+and futures, inverse and linear ones. A new method needs one request in `EVERYTHING`, a new channel
+one name in `CHANNELS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import Any, Final
+
+import orjson
+
+from mmbot.sim.market import Market
+from mmbot.sim.matching import DeliveryFee, Exchange
+from mmbot.sim.wire import channels
+from mmbot.sim.wire.auth import Gatekeeper
+from mmbot.sim.wire.calls import Session
+from mmbot.sim.wire.deribit import DeribitVenue
+from tests.wire.spec import law
+from tests.wire.venue import UNLIMITED
+
+Json = dict[str, Any]
+
+EIGHT_MS: Final = 1_749_196_800_000  # 2025-06-06T08:00:00Z, a Friday
+ACCOUNT: Final = "sim-judged"
+INVERSE_OPTION: Final = "ETH-6JUN25-2800-C"  # ends at eight
+LATER_OPTION: Final = "ETH-13JUN25-2800-C"
+LINEAR_OPTION: Final = "BTC_USDC-6JUN25-105000-C"  # ends at eight
+PERPETUAL: Final = "ETH-PERPETUAL"
+LINEAR_PERPETUAL: Final = "BTC_USDC-PERPETUAL"
+FUTURE: Final = "ETH-6JUN25"  # ends at eight
+NAMES: Final = (
+    INVERSE_OPTION,
+    LATER_OPTION,
+    LINEAR_OPTION,
+    PERPETUAL,
+    LINEAR_PERPETUAL,
+    FUTURE,
+)
+EXPIRING: Final = (INVERSE_OPTION, LINEAR_OPTION, FUTURE)
+
+CHANNELS: Final = (
+    *(
+        shape.format(name)
+        for name in NAMES
+        for shape in (
+            "book.{}.raw",
+            "book.{}.100ms",
+            "book.{}.none.10.100ms",
+            "ticker.{}.raw",
+            "ticker.{}.100ms",
+            "incremental_ticker.{}",
+            "quote.{}",
+            "trades.{}.100ms",
+            "user.orders.{}.raw",
+            "user.orders.{}.100ms",
+            "user.trades.{}.raw",
+            "user.changes.{}.100ms",
+        )
+    ),
+    "trades.option.ETH.raw",
+    "trades.future.any.100ms",
+    "user.orders.any.any.raw",
+    "user.orders.any.any.100ms",
+    "user.trades.any.any.100ms",
+    "user.changes.any.any.raw",
+    "user.portfolio.any",
+    "user.portfolio.eth",
+    "deribit_price_index.eth_usd",
+    "instrument.state.any.any",
+)
+
+EVER: Final[Json] = {"start_timestamp": 0, "end_timestamp": 10**14}
+# What is asked at any time, about everything: method -> the parameters of each request.
+EVERYTHING: Final[Mapping[str, tuple[Json, ...]]] = {
+    "public/test": ({},),
+    "public/hello": ({"client_name": "judge", "client_version": "1"},),
+    "public/get_time": ({},),
+    "public/status": ({},),
+    "public/set_heartbeat": ({"interval": 30},),
+    "public/disable_heartbeat": ({},),
+    "private/enable_cancel_on_disconnect": ({"scope": "account"}, {}),
+    "private/get_cancel_on_disconnect": ({}, {"scope": "account"}),
+    "private/disable_cancel_on_disconnect": ({}, {"scope": "account"}),
+    "public/get_currencies": ({},),
+    "public/get_instruments": (
+        {"currency": "any"},
+        {"currency": "USDC", "kind": "option"},
+        {"currency": "any", "expired": True},
+        {"currency": "any", "kind": "spot"},
+    ),
+    "public/get_instrument": tuple({"instrument_name": name} for name in NAMES),
+    "public/get_last_trades_by_instrument": tuple({"instrument_name": name} for name in NAMES),
+    "public/get_last_trades_by_instrument_and_time": tuple(
+        {"instrument_name": name, **EVER} for name in NAMES
+    ),
+    "public/get_index_price": ({"index_name": "eth_usd"},),
+    "public/get_book_summary_by_currency": (
+        {"currency": "ETH"},
+        {"currency": "USDC", "kind": "future"},
+    ),
+    "public/get_delivery_prices": ({"index_name": "eth_usd"},),
+    "public/get_funding_rate_value": ({"instrument_name": PERPETUAL, **EVER},),
+    "public/get_funding_rate_history": ({"instrument_name": PERPETUAL, **EVER},),
+    "public/get_funding_chart_data": ({"instrument_name": PERPETUAL, "length": "8h"},),
+    "private/get_account_summary": (
+        {"currency": "ETH"},
+        {"currency": "BTC", "extended": True},
+        {"currency": "USDC", "extended": False},
+    ),
+    "private/get_account_summaries": ({}, {"extended": True}, {"extended": False}),
+    "private/get_positions": ({}, {"currency": "any"}, {"currency": "USDC", "kind": "future"}),
+    "private/get_position": tuple({"instrument_name": name} for name in NAMES),
+    "private/get_open_orders": ({}, {"kind": "option"}, {"type": "trigger_all"}),
+    "private/get_open_orders_by_currency": ({"currency": "ETH"},),
+    "private/get_open_orders_by_instrument": ({"instrument_name": PERPETUAL},),
+    "private/get_open_orders_by_label": ({"currency": "ETH", "label": "mine"},),
+    "private/get_order_state_by_label": ({"currency": "ETH", "label": "mine"},),
+    "private/get_order_history_by_currency": ({"currency": "ETH", "include_unfilled": True},),
+    "private/get_order_history_by_instrument": ({"instrument_name": PERPETUAL},),
+    "private/get_user_trades_by_instrument": tuple({"instrument_name": name} for name in NAMES),
+    "private/get_user_trades_by_instrument_and_time": (
+        {"instrument_name": INVERSE_OPTION, **EVER},
+    ),
+    "private/get_user_trades_by_currency": ({"currency": "USDC"}, {"currency": "ETH"}),
+    "private/get_user_trades_by_currency_and_time": ({"currency": "ETH", **EVER},),
+    "private/get_transaction_log": (
+        {"currency": "ETH", **EVER},
+        {"currency": "USDC", "query": "trade", **EVER},
+        {"currency": "ETH", "count": 2, **EVER},
+    ),
+    "private/get_settlement_history_by_instrument": ({"instrument_name": INVERSE_OPTION},),
+    "private/get_settlement_history_by_currency": (
+        {"currency": "ETH"},
+        {"currency": "ETH", "count": 1},
+    ),
+}
+# Of open instruments only.
+OF_OPEN: Final = ("public/ticker", "public/get_order_book")
+# Requests that must be refused, one for every way to say no.
+REFUSED: Final = (
+    ("public/no_such_method", {}),
+    ("private/get_position", {"instrument_name": "ETH-NOTHING"}),
+    ("private/buy", {"instrument_name": PERPETUAL}),
+    ("private/buy", {"instrument_name": PERPETUAL, "amount": 0.5, "price": 2_000}),
+    ("private/cancel", {"order_id": "ETH-1"}),
+    ("private/get_transaction_log", {"currency": "ETH"}),
+)
+
+
+@dataclass
+class Judge:
+    """Hears every frame that the venue writes, and notes what the specification does not permit."""
+
+    faults: list[str] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
+    pushed: set[str] = field(default_factory=set)  # patterns
+    asked: dict[Any, tuple[str, Json]] = field(default_factory=dict)
+    replies: dict[Any, Json] = field(default_factory=dict)
+
+    def hear(self, payload: bytes) -> None:
+        frame = orjson.loads(payload)
+        if frame.get("method") == "subscription":
+            channel = frame["params"]["channel"]
+            self.pushed.add(law.pattern_of(channel) or channel)
+            self.faults += law.faults_of_push(channel, frame["params"]["data"])
+        elif frame.get("method") == "heartbeat":
+            if frame["params"] not in ({"type": "heartbeat"}, {"type": "test_request"}):
+                self.faults.append(f"heartbeat: {frame}")
+        else:
+            method, params = self.asked.pop(frame["id"])
+            self.reply(method, params, frame)
+            self.replies[frame["id"]] = frame
+
+    def reply(self, method: str, params: Json, frame: Json) -> None:
+        """Judge the answer to a request."""
+        if "error" in frame:
+            self.refused.add(frame["error"]["code"])
+            self.faults += law.faults_of_error(frame)
+            return
+        unknown = frame.keys() - {"jsonrpc", "id", "result", *law.law()["envelope"]}
+        self.faults += [f"{method}: the frame has {name}" for name in sorted(unknown)]
+        self.answered.add(method)
+        extended = params.get("extended") in (True, "true")
+        self.faults += law.faults_of_reply(method, frame["result"], extended=extended)
+
+
+class Judged:
+    """A venue whose time moves by hand, and one client of it."""
+
+    def __init__(self) -> None:
+        self.us = (EIGHT_MS - 3_000) * 1_000
+        self.exchange = Exchange("judged", DeliveryFee())
+        balances = {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(250_000)}
+        self.exchange.open_account(ACCOUNT, balances)
+        market = Market(self.exchange, 1, self.us // 1_000, settlement_pause_ms=500)
+        keys = Gatekeeper("sim", "sim", ACCOUNT, 900.0)
+        self.venue = DeribitVenue(self.exchange, market, keys, UNLIMITED, lambda: self.us)
+        self.judge = Judge()
+        self.session = self._connected()
+        self._id = 0
+
+    def _connected(self) -> Session:
+        return self.venue.on_open(lambda payload, _: self.judge.hear(payload), lambda: None)
+
+    def ask(self, method: str, **params: Any) -> Any:
+        """The result of a request over the WebSocket, None where it is refused."""
+        self._id += 1
+        self.judge.asked[self._id] = (method, params)
+        frame = {"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}
+        self.venue.on_frame(self.session, orjson.dumps(frame))
+        return self.judge.replies.pop(self._id).get("result")
+
+    def ask_rest(self, token: str, method: str, **params: str) -> None:
+        """The same over REST, where every value is a text."""
+        _, body = self.venue.on_rest(method, params | {"access_token": token}, None, None)
+        self.judge.reply(method, params, orjson.loads(body))
+
+    def pass_time(self, ms: int) -> None:
+        """Let the venue live for so long."""
+        for _ in range(ms // 50):
+            self.us += 50_000
+            self.venue.tick()
+
+    def made(self, names: tuple[str, ...]) -> list[channels.Channel]:
+        """The channels of such names."""
+        found = [channels.make_channel(name, self.venue, ACCOUNT) for name in names]
+        return [one for one in found if one is not None]
+
+    def reconnect(self) -> None:
+        self.venue.on_closed(self.session)
+        self.session = self._connected()
+        self.ask("public/auth", **CREDENTIALS)
+
+
+CREDENTIALS: Final = {
+    "grant_type": "client_credentials",
+    "client_id": "sim",
+    "client_secret": "sim",
+}
+
+
+@cache
+def morning() -> Judge:
+    """Play it once; the tests share what was noted."""
+    judged = Judged()
+    token = judged.ask("public/auth", **CREDENTIALS)
+    judged.ask("public/auth", grant_type="refresh_token", refresh_token=token["refresh_token"])
+    half = len(CHANNELS) // 2
+    judged.ask("public/subscribe", channels=list(CHANNELS[:half]))
+    judged.ask("private/subscribe", channels=list(CHANNELS[half:]))
+    judged.pass_time(500)
+    _ask_everything(judged, NAMES)
+    _trade(judged)
+    judged.pass_time(500)
+    _ask_everything(judged, NAMES)
+    for method, params in REFUSED:
+        judged.ask(method, **params)
+    for method, requests in EVERYTHING.items():
+        if not method.startswith("public/set") and "cancel_on" not in method:
+            for params in requests:
+                texts = {name: _text(value) for name, value in params.items()}
+                judged.ask_rest(token["access_token"], method, **texts)
+    judged.pass_time(4_000)
+    _ask_everything(judged, [name for name in NAMES if name not in EXPIRING])
+    _cancel(judged)
+    judged.ask("public/set_heartbeat", interval=10)
+    judged.pass_time(10_500)
+    judged.ask("public/unsubscribe", channels=list(CHANNELS[:2]))
+    judged.ask("private/unsubscribe", channels=list(CHANNELS[-2:]))
+    judged.ask("public/unsubscribe_all")
+    judged.ask("private/unsubscribe_all")
+    judged.ask("private/logout")
+    return judged.judge
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode() if not isinstance(value, str) else value
+
+
+def _ask_everything(judged: Judged, names: list[str] | tuple[str, ...]) -> None:
+    for method, requests in EVERYTHING.items():
+        for params in requests:
+            judged.ask(method, **params)
+    for method in OF_OPEN:
+        for name in names:
+            judged.ask(method, instrument_name=name)
+
+
+def _trade(judged: Judged) -> None:
+    for name, amount in (
+        (INVERSE_OPTION, 2),
+        (LATER_OPTION, 1),
+        (LINEAR_OPTION, 1),
+        (PERPETUAL, 3_000),
+        (LINEAR_PERPETUAL, 0.01),
+        (FUTURE, 3_000),
+    ):
+        for method in ("private/buy", "private/sell", "private/buy"):
+            made = judged.ask(
+                method, instrument_name=name, amount=amount, type="market", label="mine"
+            )
+            if made is not None:
+                judged.ask("private/get_order_state", order_id=made["order"]["order_id"])
+                judged.ask("private/get_user_trades_by_order", order_id=made["order"]["order_id"])
+        judged.pass_time(100)
+    judged.ask("private/sell", instrument_name=PERPETUAL, amount=1_000, type="market")
+    made = judged.ask(
+        "private/buy",
+        instrument_name=PERPETUAL,
+        amount=10,
+        price=2_000,
+        label="mine",
+        post_only=True,
+        reject_post_only=True,
+    )
+    judged.ask("private/edit", order_id=made["order"]["order_id"], amount=20, price=2_001)
+    judged.ask(
+        "private/edit_by_label", label="mine", instrument_name=PERPETUAL, amount=10, price=2_000
+    )
+    judged.ask("private/get_order_state", order_id=made["order"]["order_id"])
+    judged.ask("private/get_open_orders_by_label", currency="ETH", label="mine")
+    judged.ask("private/cancel", order_id=made["order"]["order_id"])
+    # Left to the delivery, which ends it.
+    judged.ask("private/buy", instrument_name=INVERSE_OPTION, amount=1, price=0.0001)
+
+
+def _cancel(judged: Judged) -> None:
+    cancels: tuple[tuple[str, Json], ...] = (
+        ("private/cancel_all", {}),
+        ("private/cancel_all_by_instrument", {"instrument_name": PERPETUAL}),
+        ("private/cancel_all_by_currency", {"currency": "ETH", "kind": "any"}),
+        ("private/cancel_all_by_kind_or_type", {"currency": "any", "kind": "future"}),
+        ("private/cancel_by_label", {"label": "mine"}),
+    )
+    for method, params in cancels:
+        judged.ask("private/buy", instrument_name=PERPETUAL, amount=10, price=2_000, label="mine")
+        judged.ask(method, **params)
+    judged.ask("private/close_position", instrument_name=PERPETUAL, type="market")
+    # A line that breaks takes its orders along.
+    judged.ask("private/enable_cancel_on_disconnect")
+    judged.ask("private/buy", instrument_name=PERPETUAL, amount=10, price=2_000)
+    judged.reconnect()
+    judged.ask("private/get_order_history_by_currency", currency="ETH", include_unfilled=True)
+
+
+@cache
+def served_patterns() -> frozenset[str]:
+    """Every channel of the specification that the venue has."""
+    venue = Judged().venue
+    samples = {
+        "instrument_name": (INVERSE_OPTION, PERPETUAL),
+        "kind": ("any",),
+        "currency": ("any", "ETH"),
+        "interval": ("100ms",),
+        "index_name": ("eth_usd",),
+        "resolution": ("1",),
+        "group": ("none",),
+        "depth": ("10",),
+    }
+    served = set()
+    for pattern in law.law()["channels"]:
+        for name in _filled(pattern, samples):
+            if channels.make_channel(name, venue, ACCOUNT) is not None:
+                served.add(pattern)
+    return frozenset(served)
+
+
+def _filled(pattern: str, samples: Mapping[str, tuple[str, ...]]) -> list[str]:
+    made = [pattern]
+    for word, values in samples.items():
+        made = [one.replace(f"({word})", value) for one in made for value in values]
+    return made
+
+
+def channel_kinds() -> set[type[channels.Channel]]:
+    """Every kind of channel that the venue can make."""
+    return {one for one in _below(channels.Channel) if not one.__name__.startswith("_")}
+
+
+def _below(kind: type[channels.Channel]) -> list[type[channels.Channel]]:
+    found: Callable[[], list[type[channels.Channel]]] = kind.__subclasses__
+    return [one for sub in found() for one in (sub, *_below(sub))]

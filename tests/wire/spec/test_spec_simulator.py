@@ -1,0 +1,32 @@
+"""The simulated Deribit says only what Deribit's own specification permits."""
+
+from mmbot.sim.wire.deribit import METHODS
+from tests.wire.spec import history, law
+
+
+def test_every_reply_and_push_of_a_morning_conforms() -> None:
+    faults = sorted(set(history.morning().faults))
+    assert not faults, "\n".join(faults[:80])
+
+
+def test_no_served_method_goes_unjudged() -> None:
+    assert METHODS.keys() == history.morning().answered
+
+
+def test_no_served_channel_goes_unjudged() -> None:
+    assert history.served_patterns() == history.morning().pushed
+
+
+def test_every_kind_of_channel_follows_the_specification() -> None:
+    made = {type(one) for one in history.Judged().made(history.CHANNELS)}
+    assert history.channel_kinds() == made
+
+
+def test_every_way_to_say_no_is_judged() -> None:
+    assert history.morning().refused >= {-32601, -32602, 10004, 13020}
+
+
+def test_every_request_of_the_morning_is_permitted_itself() -> None:
+    for method, requests in history.EVERYTHING.items():
+        for params in requests:
+            assert not law.faults_of_request(method, params)
