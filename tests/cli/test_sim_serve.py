@@ -46,8 +46,8 @@ def venue_ms(rest: object) -> int:
 
 def test_json_prints_exactly_one_object_once_it_listens() -> None:
     with served() as (process, ready):
-        assert ready.keys() == {"rest", "ws", "pid", "world_id", "start_ms", "faults"}
-        assert ready["faults"] == {}
+        assert ready.keys() == {"rest", "ws", "pid", "world_id", "start_ms", "faults", "manners"}
+        assert (ready["faults"], ready["manners"]) == ({}, "plain")
         assert ready["pid"] == process.pid
         assert str(ready["ws"]).startswith("ws://127.0.0.1:")
         venue_ms(ready["rest"])

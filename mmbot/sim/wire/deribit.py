@@ -60,6 +60,7 @@ from mmbot.sim.wire.errors import (
     unauthorized,
 )
 from mmbot.sim.wire.face import Market, MarketTicker
+from mmbot.sim.wire.manners import Manner, Manners
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
 
@@ -107,7 +108,7 @@ class DeribitVenue:
     `now_us` is the venue's time in microseconds and the only time there is here; `skew_ms` is by
     how much it is ahead of the right one, which only `public/get_time` tells (a simulated desk sets
     its clock by it). `keeps_orders` is asked when a line breaks: True leaves the orders it should
-    take along.
+    take along. `manners`, drawn from `manners_seed`: how it says what it says.
     """
 
     def __init__(
@@ -120,6 +121,8 @@ class DeribitVenue:
         *,
         skew_ms: int = 0,
         keeps_orders: Callable[[], bool] = lambda: False,
+        manners: Manner = Manner.PLAIN,
+        manners_seed: int = 1,
     ) -> None:
         self.exchange = exchange
         self.market = market
@@ -128,6 +131,7 @@ class DeribitVenue:
         self.now_us = now_us
         self.skew_ms = skew_ms
         self._keeps_orders = keeps_orders
+        self._manners = Manners(manners, manners_seed, self.now_ms)
         self.hub = Hub(self)
         self.sessions: dict[Session, None] = {}
         self.market_moves = True
@@ -197,6 +201,8 @@ class DeribitVenue:
             if error.code == too_many_requests().code:
                 session.hang_up()
             return
+        if METHODS[name].is_matching and self._manners.notice_first():
+            self.publish()
         session.write(self._envelope(request_id, {"result": result}, came_us), name)
         then()
         self.publish()
@@ -223,7 +229,7 @@ class DeribitVenue:
             return self.refuse_rest(request_id, error)
         then()
         self.publish()
-        return 200, self._envelope(request_id, {"result": result}, came_us)
+        return 200, self._said(self._envelope(request_id, {"result": result}, came_us), name)
 
     def refuse(self, session: Session, frame: bytes, error: WireError) -> None:
         """Answer a WebSocket request without carrying it out."""
@@ -236,7 +242,7 @@ class DeribitVenue:
         """The answer to a REST request that is not carried out; returns (HTTP status, body)."""
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         answer = self._envelope(request_id, {"error": body}, self.now_us())
-        return HTTP_STATUS.get(error.code, 400), answer
+        return HTTP_STATUS.get(error.code, 400), self._said(answer, None)
 
     def restart(self, *, with_orders: bool) -> None:
         """Forget every session and token, and the open orders too unless told otherwise.
@@ -428,9 +434,19 @@ class DeribitVenue:
     ) -> Session:
         now_ms = self.now_ms()
         bucket = Bucket(self.rules.other, now_ms) if is_websocket else self._strangers
-        session = Session(write, hang_up, is_websocket, bucket)
+        talk = self._manners.talk()
+
+        def say(payload: bytes, about: str | None) -> None:
+            for frame in talk.frames(payload, about):
+                write(frame, about)
+
+        session = Session(say, hang_up, is_websocket, bucket)
         session.heard_ms = now_ms
         return session
+
+    def _said(self, payload: bytes, about: str | None) -> bytes:
+        """The answer to a REST request as it goes out."""
+        return next(iter(self._manners.talk().frames(payload, about)))
 
     def _spend(self, session: Session, is_matching: bool) -> None:
         if session.account is None:

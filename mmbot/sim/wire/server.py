@@ -34,6 +34,7 @@ from mmbot.sim.wire.deribit import METHODS, DeribitVenue, Rules
 from mmbot.sim.wire.errors import known_error
 from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.gate import Door, Gate, Link
+from mmbot.sim.wire.manners import Manner
 from mmbot.sim.wire.trouble import (
     PASSES,
     Blow,
@@ -68,7 +69,7 @@ class VenueOptions:
     a file; world, seed, start and balances are the file's then. Without `restore_orders` the open
     orders in it come back cancelled (`cancel_on_disconnect`).
     `faults`: what goes wrong. With `expiry_soon`, a new world starts shortly before the first 08:00
-    UTC after `start_ms`, when something expires.
+    UTC after `start_ms`, when something expires. `manners`: how the venue says what it says.
     """
 
     port: int = 0  # 0: any free one
@@ -96,6 +97,7 @@ class VenueOptions:
     restore_orders: bool = True
     make_market: Callable[[Exchange], Market] | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
+    manners: Manner = Manner.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,8 @@ class SimVenue(Commands):
             self.now_us,
             skew_ms=self._skew_us // 1000,
             keeps_orders=self.trouble.keeps_orders,
+            manners=options.manners,
+            manners_seed=self._seed,
         )
         if saved is not None:
             self.protocol.remember(saved.user_trades)

@@ -143,6 +143,7 @@ def _incremental(document: Json) -> None:
     ticker["properties"]["stats"] = dict(document["$defs"]["stats"])
     ticker["properties"]["stats"].pop("required", None)
     ticker["required"] = ["instrument_name", "timestamp", "type"]
+    ticker["x-usual"] = [*TICKER_REQUIRED, *TICKER_USUAL]
     document["channels"]["incremental_ticker.(instrument_name)"] = ticker
 
 
@@ -160,6 +161,7 @@ def _book(document: Json) -> None:
         "bids": {"type": "array", "items": row},
         "asks": {"type": "array", "items": row},
     }
+    book["x-usual"] = ["prev_change_id"]
     book["if"] = {"properties": {"type": {"const": "change"}}}
     book["then"] = {"required": ["prev_change_id"]}
     grouped = channels["book.(instrument_name).(group).(depth).(interval)"]

@@ -7,7 +7,7 @@ table of what may be left out (`mmbot/sim/wire/optional.json`). Both are kept in
 What only the texts say becomes keywords of ours:
 
 - `x-extended`: the fields that come only with the parameter `extended`;
-- `x-usual`: the fields that come with some kinds of instrument only.
+- `x-usual`: the fields that come with some kinds of instrument only, or only when they were given.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NULL: Final = re.compile(r"`null`|\bNULL\b|\bnull otherwise")
 USUAL: Final = re.compile(
     r"\bonly for (?:options?|futures|derivatives|positions of perpetual)|not added for spot"
     r"|\b(?:options?|futures|perpetual|futures and spots|settlement and delivery) only\b"
-    r"|settlement for perpetual",
+    r"|settlement for perpetual|\bpresent(?:ed)? only when\b",
     re.IGNORECASE,
 )
 OPTIONAL_TEXT: Final = re.compile(r"^optional\b|\boptional\)|\badded only\b", re.IGNORECASE)
@@ -318,6 +318,11 @@ def main() -> None:
     )
     EXTRACT.write_text(written(document))
     print(f"{EXTRACT}: {len(document['methods'])} methods, {len(document['channels'])} channels")
+    # Imported here, for it reads the file that has just been written.
+    from tests.wire.spec.table import table
+
+    OPTIONAL.write_text(written(table()))
+    print(OPTIONAL)
 
 
 if __name__ == "__main__":

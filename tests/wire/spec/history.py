@@ -21,6 +21,7 @@ from mmbot.sim.wire import channels
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
 from mmbot.sim.wire.deribit import DeribitVenue
+from mmbot.sim.wire.manners import Manner
 from tests.wire.spec import law
 from tests.wire.venue import UNLIMITED
 
@@ -163,9 +164,11 @@ class Judge:
     pushed: set[str] = field(default_factory=set)  # patterns
     asked: dict[Any, tuple[str, Json]] = field(default_factory=dict)
     replies: dict[Any, Json] = field(default_factory=dict)
+    frames: list[Json] = field(default_factory=list)  # over the WebSocket, as they came
 
     def hear(self, payload: bytes) -> None:
         frame = orjson.loads(payload)
+        self.frames.append(frame)
         if frame.get("method") == "subscription":
             channel = frame["params"]["channel"]
             self.pushed.add(law.pattern_of(channel) or channel)
@@ -174,7 +177,7 @@ class Judge:
             if frame["params"] not in ({"type": "heartbeat"}, {"type": "test_request"}):
                 self.faults.append(f"heartbeat: {frame}")
         else:
-            method, params = self.asked.pop(frame["id"])
+            method, params = self.asked[frame["id"]]
             self.reply(method, params, frame)
             self.replies[frame["id"]] = frame
 
@@ -194,14 +197,22 @@ class Judge:
 class Judged:
     """A venue whose time moves by hand, and one client of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, manner: Manner = Manner.PLAIN, seed: int = 1) -> None:
         self.us = (EIGHT_MS - 3_000) * 1_000
         self.exchange = Exchange("judged", DeliveryFee())
         balances = {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(250_000)}
         self.exchange.open_account(ACCOUNT, balances)
         market = Market(self.exchange, 1, self.us // 1_000, settlement_pause_ms=500)
         keys = Gatekeeper("sim", "sim", ACCOUNT, 900.0)
-        self.venue = DeribitVenue(self.exchange, market, keys, UNLIMITED, lambda: self.us)
+        self.venue = DeribitVenue(
+            self.exchange,
+            market,
+            keys,
+            UNLIMITED,
+            lambda: self.us,
+            manners=manner,
+            manners_seed=seed,
+        )
         self.judge = Judge()
         self.session = self._connected()
         self._id = 0
@@ -247,9 +258,9 @@ CREDENTIALS: Final = {
 
 
 @cache
-def morning() -> Judge:
+def morning(manner: Manner = Manner.PLAIN, seed: int = 1) -> Judge:
     """Play it once; the tests share what was noted."""
-    judged = Judged()
+    judged = Judged(manner, seed)
     token = judged.ask("public/auth", **CREDENTIALS)
     judged.ask("public/auth", grant_type="refresh_token", refresh_token=token["refresh_token"])
     half = len(CHANNELS) // 2

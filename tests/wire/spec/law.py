@@ -54,13 +54,14 @@ def channel_schema(pattern: str) -> Json:
 
 def pattern_of(channel: str) -> str | None:
     """The pattern that a channel's name follows, None if there is none."""
-    fitting = [one for one in law()["channels"] if _shape(one).fullmatch(channel)]
+    fitting = [one for one in law()["channels"] if shape(one).fullmatch(channel)]
     # `raw` is an interval too, and has a pattern of its own where it matters.
     return max(fitting, key=lambda one: (one.endswith(".raw"), len(one)), default=None)
 
 
 @cache
-def _shape(pattern: str) -> re.Pattern[str]:
+def shape(pattern: str) -> re.Pattern[str]:
+    """What the names of the channels of a pattern look like."""
     words = {"kind": "(any|future|option|spot|combo|future_combo|option_combo)"}
     parts = re.split(r"\((\w+)\)", pattern)
     text = "".join(

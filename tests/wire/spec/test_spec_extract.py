@@ -7,8 +7,9 @@ import pytest
 
 from tests.wire.spec import law
 from tests.wire.spec.exceptions import EXCEPTIONS
-from tests.wire.spec.extract import EXTRACT, extract, shared, specs, written
+from tests.wire.spec.extract import EXTRACT, OPTIONAL, extract, shared, specs, written
 from tests.wire.spec.recorded import recorded
+from tests.wire.spec.table import table
 
 needs_specs = pytest.mark.skipif(not specs().is_dir(), reason="the shared folder is not here")
 needs_frames = pytest.mark.skipif(
@@ -23,6 +24,10 @@ def test_the_kept_extract_is_what_the_script_writes_now() -> None:
         json.loads((specs() / "deribit_asyncapi.json").read_text()),
     )
     assert EXTRACT.read_text() == written(document)
+
+
+def test_what_the_simulator_knows_of_it_is_what_the_script_writes_now() -> None:
+    assert OPTIONAL.read_text() == written(table())
 
 
 def test_the_exceptions_are_few_and_each_has_a_reason_and_a_witness() -> None:
