@@ -129,7 +129,7 @@ def _ticker(document: Json) -> None:
     document["$defs"]["ticker"] = ticker
     document["methods"]["public/ticker"]["result"] = {"$ref": "#/$defs/ticker"}
     document["channels"]["ticker.(instrument_name).(interval)"] = {"$ref": "#/$defs/ticker"}
-    rows = {"type": "array", "items": {"type": "array", "prefixItems": [NUMBER, NUMBER]}}
+    rows = {"type": "array", "items": {"type": "array", "items": [NUMBER, NUMBER]}}
     rows["items"] |= {"minItems": 2, "maxItems": 2}
     order_book = copy.deepcopy(ticker)
     order_book["properties"] |= {"change_id": {"type": "integer"}, "bids": rows, "asks": rows}
@@ -149,9 +149,9 @@ def _incremental(document: Json) -> None:
 
 def _book(document: Json) -> None:
     row: Json = {"type": "array", "minItems": 3, "maxItems": 3}
-    row["prefixItems"] = [{"enum": ["new", "change", "delete"]}, NUMBER, NUMBER]
+    row["items"] = [{"enum": ["new", "change", "delete"]}, NUMBER, NUMBER]
     whole: Json = {"type": "array", "minItems": 2, "maxItems": 2}
-    whole["prefixItems"] = [NUMBER, NUMBER]
+    whole["items"] = [NUMBER, NUMBER]
     channels = document["channels"]
     book = channels["book.(instrument_name).(interval)"]
     book["properties"] |= {

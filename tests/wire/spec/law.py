@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator
 
 from tests.wire.spec.exceptions import EXCEPTIONS, Exception_
 from tests.wire.spec.extract import EXTRACT
@@ -86,6 +86,11 @@ def faults_of_push(channel: str, data: Any) -> list[str]:
     return _faults(channel, _push_validator(pattern), data)
 
 
+def faults_of_pattern(pattern: str, data: Any) -> list[str]:
+    """What is wrong with a message of any channel of a pattern."""
+    return _faults(pattern, _push_validator(pattern), data)
+
+
 def faults_of_request(method: str, params: Mapping[str, Any], *, rest: bool = False) -> list[str]:
     """What is wrong with a request; over REST every value is a text."""
     if method not in law()["methods"]:
@@ -114,22 +119,22 @@ def permitted_values(schema: Mapping[str, Any], name: str) -> list[Any]:
 
 
 @cache
-def _reply_validator(method: str, extended: bool) -> Draft202012Validator:
-    return Draft202012Validator(result_schema(method, extended=extended))
+def _reply_validator(method: str, extended: bool) -> Draft7Validator:
+    return Draft7Validator(result_schema(method, extended=extended))
 
 
 @cache
-def _push_validator(pattern: str) -> Draft202012Validator:
-    return Draft202012Validator(channel_schema(pattern))
+def _push_validator(pattern: str) -> Draft7Validator:
+    return Draft7Validator(channel_schema(pattern))
 
 
 @cache
-def _request_validator(method: str) -> Draft202012Validator:
-    return Draft202012Validator(params_schema(method))
+def _request_validator(method: str) -> Draft7Validator:
+    return Draft7Validator(params_schema(method))
 
 
 @cache
-def _error_validator() -> Draft202012Validator:
+def _error_validator() -> Draft7Validator:
     error = {
         "type": "object",
         "properties": {name: {} for name in law()["error"]}
@@ -137,7 +142,7 @@ def _error_validator() -> Draft202012Validator:
         "required": ["code", "message"],
         "additionalProperties": False,
     }
-    return Draft202012Validator(
+    return Draft7Validator(
         {
             "type": "object",
             "properties": {name: {} for name in law()["envelope"]}
@@ -172,7 +177,7 @@ def _objects(schema: Any) -> Iterator[Json]:
             yield from _objects(one)
 
 
-def _faults(about: str, validator: Draft202012Validator, value: Any) -> list[str]:
+def _faults(about: str, validator: Draft7Validator, value: Any) -> list[str]:
     found: list[str] = []
     for error in validator.iter_errors(_plain(value)):
         at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path)

@@ -34,7 +34,7 @@ def _node(schema: Json) -> Json:
     for branch in schema.get("anyOf", ()):
         if found := _node(branch):
             return found
-    if "items" in schema:
+    if isinstance(schema.get("items"), dict):
         return _node(schema["items"])
     if "properties" not in schema:
         return {}
