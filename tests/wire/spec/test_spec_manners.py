@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import orjson
 import pytest
 
+from mmbot.sim.matching import Side
 from mmbot.sim.wire.manners import Manner, Manners, Talk
+from mmbot.sim.wire.server import SimVenue
 from mmbot.sim.wire.strangers import BASKET, STRANGE_ID
 from tests.wire.spec import history, law
+from tests.wire.venue import OPTION, connected, rest, scripted_options
 
 Json = dict[str, Any]
 
@@ -217,6 +221,26 @@ def test_one_seed_of_odd_manners_says_the_same_every_time() -> None:
         return list(talk_of(Manner.ODD, seed).frames(frame, "private/get_open_orders"))
 
     assert all_said(1) == all_said(1) != all_said(2)
+
+
+@pytest.mark.parametrize("manner", [Manner.THIN, Manner.ODD])
+async def test_manners_hold_on_sockets_and_over_rest(manner: Manner) -> None:
+    options = scripted_options(manners=manner)
+    async with SimVenue(options) as venue, connected(venue) as client:
+        rest(venue, Side.SELL, "1", "0.04", OPTION)
+        await client.subscribe(f"ticker.{OPTION}.100ms")
+        ticker = await client.push(f"ticker.{OPTION}.100ms")
+        listed = await client.ask("public/get_instruments", currency="any")
+        async with aiohttp.ClientSession() as http:
+            url = f"{venue.rest_url}/api/v2/public/get_instruments?currency=any"
+            async with http.get(url) as reply:
+                over_rest = (await reply.json())["result"]
+    kinds = {row["kind"] for row in listed}
+    assert kinds == {row["kind"] for row in over_rest}
+    assert (BASKET in kinds) == (manner is Manner.ODD)
+    if manner is Manner.THIN:
+        assert ticker["greeks"] is ticker["best_bid_price"] is None
+        assert "estimated_delivery_price" not in ticker
 
 
 def _pushed(params: Json) -> Json:
