@@ -338,6 +338,8 @@ def _trade(judged: Judged) -> None:
     judged.ask("private/get_order_state", order_id=made["order"]["order_id"])
     judged.ask("private/get_open_orders_by_label", currency="ETH", label="mine")
     judged.ask("private/cancel", order_id=made["order"]["order_id"])
+    for terms in ({"time_in_force": "immediate_or_cancel"}, {"time_in_force": "fill_or_kill"}):
+        judged.ask("private/buy", instrument_name=PERPETUAL, amount=10, price=2_000, **terms)
     # Left to the delivery, which ends it.
     judged.ask("private/buy", instrument_name=INVERSE_OPTION, amount=1, price=0.0001)
 

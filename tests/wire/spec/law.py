@@ -109,12 +109,6 @@ def faults_of_error(frame: Mapping[str, Any]) -> list[str]:
     return _faults("error", _error_validator(), frame)
 
 
-def permitted_values(schema: Mapping[str, Any], name: str) -> list[Any]:
-    """The enum of a field, empty where it is open."""
-    found: list[Any] = schema["properties"][name].get("enum", [])
-    return found
-
-
 # -- inside ---------------------------------------------------------------------------------------
 
 

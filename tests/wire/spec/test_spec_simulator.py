@@ -1,5 +1,11 @@
 """The simulated Deribit says only what Deribit's own specification permits."""
 
+from enum import Enum
+
+import pytest
+
+from mmbot.sim.accounts import CancelReason, OrderState, TimeInForce
+from mmbot.sim.matching import OrderType, Right, Side
 from mmbot.sim.wire.deribit import METHODS
 from tests.wire.spec import history, law
 
@@ -24,6 +30,25 @@ def test_every_kind_of_channel_follows_the_specification() -> None:
 
 def test_every_way_to_say_no_is_judged() -> None:
     assert history.morning().refused >= {-32601, -32602, 10004, 13020}
+
+
+@pytest.mark.parametrize(
+    ("words", "shape", "name"),
+    [
+        (CancelReason, "order", "cancel_reason"),
+        (OrderState, "order", "order_state"),
+        (OrderState, "user_trade", "state"),
+        (OrderType, "order", "order_type"),
+        (TimeInForce, "order", "time_in_force"),
+        (Side, "order", "direction"),
+        (Right, "instrument", "option_type"),
+    ],
+)
+def test_every_word_of_the_exchange_is_one_of_the_venues(
+    words: type[Enum], shape: str, name: str
+) -> None:
+    permitted = law.law()["$defs"][shape]["properties"][name]["enum"]
+    assert {one.value for one in words} <= set(permitted)
 
 
 def test_every_request_of_the_morning_is_permitted_itself() -> None:
