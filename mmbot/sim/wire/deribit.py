@@ -45,7 +45,7 @@ from mmbot.sim.wire import (
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
 from mmbot.sim.wire.channels import AccountNews, Hub, Interval
-from mmbot.sim.wire.credits import Bucket, Rate
+from mmbot.sim.wire.credits import RATES, Credits, Pool, Rate, pool_of
 from mmbot.sim.wire.errors import (
     WireError,
     authorization_required,
@@ -63,8 +63,6 @@ from mmbot.sim.wire.face import Market, MarketTicker
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
 
-MATCHING_RATE: Final = Rate(per_s=5, burst=20)
-OTHER_RATE: Final = Rate(per_s=20, burst=100)  # 500 credits each, of 50 000, 10 000 more a second
 PRINTS_MAX: Final = 5_000  # how many public trades of an instrument can still be asked for
 USER_TRADES_MAX: Final = 100_000  # the same of an account's own
 FAST_MS: Final = 100
@@ -79,17 +77,20 @@ IDLE_RELEASE_MS: Final = 60_000  # an instrument nobody asks about any more is l
 class Rules:
     """What the venue allows; the defaults are the lowest tier's."""
 
-    matching: Rate = MATCHING_RATE
-    other: Rate = OTHER_RATE
+    matching: Rate = RATES[Pool.MATCHING]
+    cancel_all: Rate = RATES[Pool.CANCEL_ALL]
+    instruments: Rate = RATES[Pool.INSTRUMENTS]
+    subscribe: Rate = RATES[Pool.SUBSCRIBE]
+    transaction_log: Rate = RATES[Pool.TRANSACTION_LOG]
+    other: Rate = RATES[Pool.OTHER]
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
     ignore_cancel_on_disconnect: bool = False
 
-
-@dataclass(slots=True)
-class _AccountCredits:
-    matching: Bucket
-    other: Bucket
+    @property
+    def rates(self) -> dict[Pool, Rate]:
+        """What is allowed of each pool."""
+        return {pool: getattr(self, pool.value) for pool in Pool}
 
 
 METHODS: Final = (
@@ -132,8 +133,8 @@ class DeribitVenue:
         self.sessions: dict[Session, None] = {}
         self.market_moves = True
         self.account_scope_cod: set[str] = set()
-        self._credits: dict[str, _AccountCredits] = {}
-        self._strangers = Bucket(rules.other, self.now_ms())  # REST without credentials, together
+        self._credits: dict[str, Credits] = {}
+        self._strangers = Credits(rules.rates, self.now_ms())  # they all call from one address
         self._prints: dict[str, deque[Json]] = {}
         self._user_trades: dict[str, deque[Json]] = {}
         self._watched_ms: dict[str, int] = {}
@@ -397,7 +398,8 @@ class DeribitVenue:
             session.account = grant.account
             session.authorized_until_ms = grant.expires_ms
         found = METHODS.get(name)
-        self._spend(session, found is not None and found.is_matching)
+        is_matching = found is not None and found.is_matching
+        self._spend(session, pool_of(name, params.raw, is_matching=is_matching))
         if found is None:
             raise method_not_found()
         if found.websocket_only and not session.is_websocket:
@@ -410,15 +412,6 @@ class DeribitVenue:
         result = found.run(self, session, params)
         return result if found.then else (result, _nothing)
 
-    def credits_of(self, account: str) -> _AccountCredits:
-        found = self._credits.get(account)
-        if found is None:
-            now_ms = self.now_ms()
-            found = self._credits[account] = _AccountCredits(
-                Bucket(self.rules.matching, now_ms), Bucket(self.rules.other, now_ms)
-            )
-        return found
-
     def _session(
         self,
         write: Callable[[bytes, str | None], None],
@@ -426,33 +419,30 @@ class DeribitVenue:
         *,
         is_websocket: bool,
     ) -> Session:
-        now_ms = self.now_ms()
-        bucket = Bucket(self.rules.other, now_ms) if is_websocket else self._strangers
-        session = Session(write, hang_up, is_websocket, bucket)
-        session.heard_ms = now_ms
+        session = Session(write, hang_up, is_websocket)
+        session.heard_ms = self.now_ms()
         return session
 
-    def _spend(self, session: Session, is_matching: bool) -> None:
-        if session.account is None:
-            bucket = session.credits
-        else:
-            of_account = self.credits_of(session.account)
-            bucket = of_account.matching if is_matching else of_account.other
-        if not bucket.take(self.now_ms()):
+    def _spend(self, session: Session, pool: Pool) -> None:
+        credits = self._strangers
+        if session.account is not None:
+            found = self._credits.get(session.account)
+            if found is None:
+                found = Credits(self.rules.rates, self.now_ms())
+                self._credits[session.account] = found
+            credits = found
+        if not credits.take(pool, self.now_ms()):
             raise too_many_requests()
 
     def _limits(self) -> Json:
-        trading = {"burst": self.rules.matching.burst, "rate": self.rules.matching.per_s}
+        trading = _limit(self.rules.matching)
         return {
             "limits_per_currency": False,
-            "non_matching_engine": {
-                "burst": self.rules.other.burst,
-                "rate": self.rules.other.per_s,
-            },
+            "non_matching_engine": _limit(self.rules.other),
             "matching_engine": {
                 "trading": {"total": trading},
                 "spot": trading,
-                "cancel_all": trading,
+                "cancel_all": _limit(self.rules.cancel_all),
             },
         }
 
@@ -547,6 +537,10 @@ class DeribitVenue:
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         session.write(self._envelope(request_id, {"error": body}, came_us), name)
         self.publish()
+
+
+def _limit(rate: Rate) -> Json:
+    return {"burst": rate.burst, "rate": rate.per_s}
 
 
 def _nothing() -> None:
