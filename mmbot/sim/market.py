@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
-START_PRICES: Final = MappingProxyType({"BTC": 105_000.0, "ETH": 2_850.0, "XRP": 2.2})
+START_PRICES: Final = MappingProxyType({"BTC": 105_000.0, "ETH": 2_850.0, "XRP": 2.2, "SOL": 155.0})
 FLOW_SCALE_DEMO: Final = 1.0
 
 SETTLEMENT_PAUSE_MS: Final = 2_000
