@@ -15,7 +15,7 @@ import pytest
 
 from mmbot.sim.matching import Exchange
 from mmbot.sim.wire.auth import Gatekeeper
-from mmbot.sim.wire.credits import Bucket, Rate
+from mmbot.sim.wire.credits import RATES, Bucket, Pool, Rate
 from mmbot.sim.wire.deribit import DeribitVenue, Rules
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
@@ -331,7 +331,7 @@ class TestCredits:
     async def test_some_requests_have_a_pool_of_their_own(
         self, pool: str, burst: int, method: str, params: dict[str, Any]
     ) -> None:
-        published = replace(getattr(Rules(), pool), per_s=1e-6)
+        published = replace(RATES[Pool(pool)], per_s=1e-6)
         async with (
             scripted_venue(rules=rules(**{pool: published})) as venue,
             connected(venue) as client,
@@ -348,7 +348,7 @@ class TestCredits:
     def test_how_fast_the_pools_fill_again(self) -> None:
         # The venue's own figures, requests a second.
         refill = {"transaction_log": 1, "subscribe": 3.3, "instruments": 0.1, "other": 20}
-        assert {pool: getattr(Rules(), pool).per_s for pool in refill} == refill
+        assert {pool: RATES[Pool(pool)].per_s for pool in refill} == refill
 
     async def test_strangers_share_what_their_address_may_ask(self) -> None:
         limited = rules(instruments=Rate(per_s=1e-6, burst=1))

@@ -215,7 +215,7 @@ def ticker(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> 
     settled = exchange.settlement_prices.get(name)
     shaped: Json = {
         **quote(book, now_ms),
-        "state": "closed" if name in exchange.expired else "open",
+        "state": "closed" if name in exchange.expired or name in exchange.halted else "open",
         "stats": {
             "high": stats.high,
             "low": stats.low,
@@ -437,7 +437,7 @@ def log_entry(entry: Entry) -> Json:
         "user_id": USER_ID,
         "timestamp": entry.time_ms,
         "type": entry.type.value,
-        "instrument_name": entry.name,
+        "instrument_name": entry.name or None,
         "currency": entry.currency,
         "side": entry.side,
         "amount": float(entry.amount),
