@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from mmbot.sim.matching import Order
 from mmbot.sim.wire import shapes
 from mmbot.sim.wire.calls import Method, Session, enter
-from mmbot.sim.wire.errors import invalid_params, order_not_found
+from mmbot.sim.wire.errors import order_not_found
 from mmbot.sim.wire.filters import currency_if_given, currency_of, kinds_of, trades_page
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
+from mmbot.sim.wire.triggers import types_of
 
 if TYPE_CHECKING:
     from mmbot.sim.wire.deribit import DeribitVenue
@@ -96,21 +97,28 @@ def _open_orders(
     label: str | None = None,
 ) -> list[Json]:
     kinds = kinds_of(params)
-    if params.text_or("type", "all") not in ("all", "limit"):
-        return []
+    resting, triggers = types_of(params)
+    waiting = venue.triggers.waiting(
+        session.owner, triggers, name=name, currency=currency, kinds=kinds, label=label
+    )
     return [
         venue.shaped(order)
         for order in venue.exchange.accounts[session.owner].open_orders.values()
-        if (name is None or order.name == name)
+        if resting
+        and (name is None or order.name == name)
         and (label is None or order.label == label)
         and (currency is None or venue.exchange.listings[order.name].settlement == currency)
         and (kinds is None or venue.exchange.listings[order.name].kind in kinds)
-    ]
+    ] + [order.shaped() for order in waiting]
 
 
 @method("private/get_order_state")
 def _get_order_state(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    found = venue.exchange.order(session.owner, params.text("order_id"))
+    order_id = params.text("order_id")
+    waiting = venue.triggers.find(session.owner, order_id)
+    if waiting is not None:
+        return waiting.shaped()
+    found = venue.exchange.order(session.owner, order_id)
     if found is None:
         raise order_not_found()
     return venue.shaped(found)
@@ -124,6 +132,9 @@ def _get_order_state_by_label(venue: DeribitVenue, session: Session, params: Par
         venue.shaped(order)
         for order in _known_orders(venue, session)
         if order.label == label and venue.exchange.terms(order.name).settlement == currency
+    ] + [
+        order.shaped()
+        for order in venue.triggers.waiting(session.owner, currency=currency, label=label)
     ]
 
 
@@ -173,9 +184,6 @@ def _get_user_trades_by_instrument(venue: DeribitVenue, session: Session, params
 
 @method("private/get_user_trades_by_currency", "private/get_user_trades_by_currency_and_time")
 def _get_user_trades_by_currency(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    for name in ("start_id", "end_id"):
-        if params.raw.get(name) is not None:
-            raise invalid_params("not simulated: use timestamps", name)
     currency = currency_of(venue, params)
     kinds = kinds_of(params)
     own = []

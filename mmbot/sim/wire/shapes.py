@@ -215,7 +215,7 @@ def ticker(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> 
     settled = float(exchange.settlement_prices.get(name, 0))
     shaped: Json = {
         **quote(book, now_ms),
-        "state": "open" if is_open else "closed",
+        "state": "open" if is_open and name not in exchange.halted else "closed",
         "stats": {
             "high": stats.high,
             "low": stats.low,
@@ -444,8 +444,8 @@ def account_summary(
     }
 
 
-def log_entry(entry: Entry, account: str, listing: Listing) -> Json:
-    """A row of get_transaction_log."""
+def log_entry(entry: Entry, account: str, listing: Listing | None) -> Json:
+    """A row of get_transaction_log; without a listing it is about cash alone."""
     shaped: Json = {
         "id": entry.id,
         "user_seq": entry.user_seq,
@@ -453,16 +453,12 @@ def log_entry(entry: Entry, account: str, listing: Listing) -> Json:
         "username": account,
         "timestamp": entry.time_ms,
         "type": entry.type.value,
-        "instrument_name": entry.name,
+        "instrument_name": None,
         "currency": entry.currency,
         "side": entry.side,
         "amount": float(entry.amount),
-        "contracts": float(entry.amount / listing.contract_size),
-        "position": float(entry.position),
-        "price": float(entry.price),
-        "price_currency": quote_currency(listing),
-        "mark_price": float(entry.mark),
-        "index_price": float(entry.index),
+        "position": None,
+        "price": None,
         "cashflow": float(entry.cashflow),
         "change": float(entry.change),
         "balance": float(entry.balance),
@@ -471,8 +467,19 @@ def log_entry(entry: Entry, account: str, listing: Listing) -> Json:
         "interest_pl": None if entry.interest_pl is None else float(entry.interest_pl),
         "trade_id": entry.trade_id,
         "order_id": entry.order_id,
-        "profit_as_cashflow": False,
         "info": None,
+    }
+    if listing is None:
+        return shaped
+    shaped |= {
+        "instrument_name": entry.name,
+        "contracts": float(entry.amount / listing.contract_size),
+        "position": float(entry.position),
+        "price": float(entry.price),
+        "price_currency": quote_currency(listing),
+        "mark_price": float(entry.mark),
+        "index_price": float(entry.index),
+        "profit_as_cashflow": False,
     }
     if entry.total_interest_pl is not None:
         shaped["total_interest_pl"] = float(entry.total_interest_pl)

@@ -173,8 +173,13 @@ def _book(document: Json) -> None:
 
 
 def _settlements(document: Json) -> None:
-    for by in ("instrument", "currency"):
-        result = document["methods"][f"private/get_settlement_history_by_{by}"]["result"]
+    for method in (
+        "private/get_settlement_history_by_instrument",
+        "private/get_settlement_history_by_currency",
+        "public/get_last_settlements_by_instrument",
+        "public/get_last_settlements_by_currency",
+    ):
+        result = document["methods"][method]["result"]
         result.pop("items", None)
         result["type"] = "object"
         result["properties"]["continuation"] = {"type": ["string", "null"]}
@@ -188,6 +193,41 @@ def _auth(document: Json) -> None:
 def _trades_by_order(document: Json) -> None:
     rows = {"type": "array", "items": {"$ref": "#/$defs/user_trade"}}
     document["methods"]["private/get_user_trades_by_order"]["result"] = rows
+
+
+def _wallet_types(document: Json) -> None:
+    methods = document["methods"]
+    rows = [
+        methods[f"private/{name}"]["result"]
+        for name in (
+            "get_current_deposit_address",
+            "create_deposit_address",
+            "submit_transfer_to_subaccount",
+            "submit_transfer_to_user",
+        )
+    ]
+    rows.append(methods["private/get_subaccounts"]["result"]["items"])
+    rows.append(methods["private/get_transfers"]["result"]["properties"]["data"]["items"])
+    for row in rows:
+        row["properties"]["type"] = TEXT
+
+
+def _portfolios(document: Json) -> None:
+    """One of each currency, whatever it is called."""
+    of = document["methods"]["private/get_subaccounts"]["result"]["items"]["properties"]
+    one = of["portfolio"]["properties"]["btc"]
+    of["portfolio"] = {"type": "object", "additionalProperties": one}
+
+
+def _index_names(document: Json) -> None:
+    result = document["methods"]["public/get_index_price_names"]["result"]
+    result["items"] = {"anyOf": [TEXT, result["items"]]}
+
+
+def _resolution(document: Json) -> None:
+    params = document["methods"]["public/get_tradingview_chart_data"]["params"]
+    known = params["properties"]["resolution"]["enum"]
+    params["properties"]["resolution"]["enum"] = [str(one) for one in known]
 
 
 def _accounts(document: Json) -> Iterator[Json]:
@@ -315,7 +355,7 @@ EXCEPTIONS: Final = (
         _book,
     ),
     Exception_(
-        "private/get_settlement_history_by_*: result",
+        "private/get_settlement_history_by_*, public/get_last_settlements_by_*: result",
         "an object with a continuation, called an array; the last page has no continuation",
         "the example of the method",
         _settlements,
@@ -379,13 +419,14 @@ EXCEPTIONS: Final = (
         ),
     ),
     Exception_(
-        "transaction_log, settlement, accounts, fees: type",
+        "transaction_log, settlement, accounts, fees, wallet: type",
         "fields named `type` were lost when the specification was made: the account's is still "
         "required",
         "nautilus: http_get_account_summaries.json",
         _all(
             _account_type,
             _fee_type,
+            _wallet_types,
             _def("transaction_log", type=TEXT),
             _def("settlement", type={"enum": ["settlement", "delivery", "bankruptcy"]}),
             lambda document: document["$defs"]["transaction_log"]["required"].append("type"),
@@ -431,10 +472,11 @@ EXCEPTIONS: Final = (
         _portfolio,
     ),
     Exception_(
-        "every enum of currencies, coins and price indices",
-        "older than the venue, which lists a new currency every few months",
+        "every list of currencies, coins and price indices",
+        "older than the venue, which lists a new currency every few months; the portfolios of "
+        "sub-accounts are listed by currency too",
         "nautilus: ws_portfolio.json (USDT), cryptofeed get_instruments (SOL)",
-        _currencies,
+        _all(_currencies, _portfolios),
     ),
     Exception_(
         "instrument: settlement_period, tick_size_steps, contract_size",
@@ -459,6 +501,18 @@ EXCEPTIONS: Final = (
             _def("instrument", state=TEXT, max_non_default_leverage=NUMBER),
             _usual("instrument", "expiration_timestamp", "price_index"),
         ),
+    ),
+    Exception_(
+        "public/get_index_price_names: result",
+        "a list of names; only with `extended` of objects",
+        "the description of the parameter `extended`",
+        _index_names,
+    ),
+    Exception_(
+        "public/get_tradingview_chart_data: resolution",
+        "a text, of which the enum has numbers",
+        "the example of the request",
+        _resolution,
     ),
     Exception_(
         "stats, book_summary: high, low, volume",

@@ -7,7 +7,7 @@ one name in `CHANNELS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -17,9 +17,10 @@ import orjson
 
 from mmbot.sim.market import Market
 from mmbot.sim.matching import DeliveryFee, Exchange
-from mmbot.sim.wire import channels
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
+from mmbot.sim.wire.channel_names import make_channel
+from mmbot.sim.wire.channels import Channel, TickerChannel
 from mmbot.sim.wire.deribit import DeribitVenue
 from mmbot.sim.wire.manners import Manner
 from tests.wire.spec import law
@@ -74,6 +75,18 @@ CHANNELS: Final = (
     "user.portfolio.eth",
     "deribit_price_index.eth_usd",
     "instrument.state.any.any",
+    *(f"chart.trades.{name}.1" for name in NAMES),
+    "platform_state",
+    "platform_state.public_methods_state",
+    "user.lock",
+)
+COMBO_CHANNELS: Final = (
+    "book.{}.100ms",
+    "book.{}.none.10.100ms",
+    "ticker.{}.100ms",
+    "incremental_ticker.{}",
+    "quote.{}",
+    "trades.{}.100ms",
 )
 
 EVER: Final[Json] = {"start_timestamp": 0, "end_timestamp": 10**14}
@@ -134,6 +147,32 @@ EVERYTHING: Final[Mapping[str, tuple[Json, ...]]] = {
         {"currency": "ETH", **EVER},
         {"currency": "USDC", "query": "trade", **EVER},
         {"currency": "ETH", "count": 2, **EVER},
+    ),
+    "private/get_subaccounts": ({}, {"with_portfolio": True}),
+    "private/get_deposits": ({"currency": "ETH"},),
+    "private/get_withdrawals": ({"currency": "ETH"},),
+    "private/get_transfers": ({"currency": "ETH"},),
+    "private/get_current_deposit_address": ({"currency": "ETH"},),
+    "private/create_deposit_address": ({"currency": "ETH"},),
+    "private/get_trigger_order_history": ({"currency": "ETH"}, {"currency": "ETH", "count": 1}),
+    "private/get_user_locks": ({},),
+    "public/get_book_summary_by_instrument": tuple({"instrument_name": name} for name in NAMES),
+    "public/get_combos": ({"currency": "any"},),
+    "public/get_combo_ids": ({"currency": "ETH"}, {"currency": "BTC", "state": "active"}),
+    "public/get_historical_volatility": ({"currency": "ETH"},),
+    "public/get_index_price_names": ({}, {"extended": True}),
+    "public/get_last_settlements_by_currency": ({"currency": "ETH"},),
+    "public/get_last_settlements_by_instrument": ({"instrument_name": INVERSE_OPTION},),
+    "public/get_last_trades_by_currency": ({"currency": "ETH"}, {"currency": "USDC"}),
+    "public/get_last_trades_by_currency_and_time": ({"currency": "ETH", **EVER},),
+    "public/get_tradingview_chart_data": tuple(
+        {
+            "instrument_name": name,
+            "resolution": "1",
+            "start_timestamp": EIGHT_MS - 3_600_000,
+            "end_timestamp": EIGHT_MS + 3_600_000,
+        }
+        for name in NAMES
     ),
     "private/get_settlement_history_by_instrument": ({"instrument_name": INVERSE_OPTION},),
     "private/get_settlement_history_by_currency": (
@@ -239,9 +278,9 @@ class Judged:
             self.us += 50_000
             self.venue.tick()
 
-    def made(self, names: tuple[str, ...]) -> list[channels.Channel]:
+    def made(self, names: tuple[str, ...]) -> list[Channel]:
         """The channels of such names."""
-        found = [channels.make_channel(name, self.venue, ACCOUNT) for name in names]
+        found = [make_channel(self.venue, name, ACCOUNT) for name in names]
         return [one for one in found if one is not None]
 
     def reconnect(self) -> None:
@@ -269,6 +308,9 @@ def morning(manner: Manner = Manner.PLAIN, seed: int = 1) -> Judge:
     judged.pass_time(500)
     _ask_everything(judged, NAMES)
     _trade(judged)
+    _pull_triggers(judged)
+    _move_money(judged)
+    _combine(judged)
     judged.pass_time(500)
     _ask_everything(judged, NAMES)
     for method, params in REFUSED:
@@ -280,6 +322,7 @@ def morning(manner: Manner = Manner.PLAIN, seed: int = 1) -> Judge:
                 judged.ask_rest(token["access_token"], method, **texts)
     judged.pass_time(4_000)
     _ask_everything(judged, [name for name in NAMES if name not in EXPIRING])
+    _lock(judged)
     _cancel(judged)
     judged.ask("public/set_heartbeat", interval=10)
     judged.pass_time(10_500)
@@ -344,6 +387,67 @@ def _trade(judged: Judged) -> None:
     judged.ask("private/buy", instrument_name=INVERSE_OPTION, amount=1, price=0.0001)
 
 
+def _pull_triggers(judged: Judged) -> None:
+    """Trigger orders of every type: some wait, one is edited, one cancelled, one has come."""
+    index = judged.venue.index_of("eth_usd")
+    for terms in (
+        {"type": "stop_market", "trigger_price": 1_000, "trigger": "index_price"},
+        {"type": "stop_limit", "trigger_price": 1_000, "trigger": "mark_price", "price": 990},
+        {"type": "take_market", "trigger_price": 9_000, "trigger": "last_price"},
+        {"type": "take_limit", "trigger_price": 9_000, "trigger": "index_price", "price": 9_000},
+        {"type": "trailing_stop", "trigger_offset": 500, "trigger": "index_price"},
+        {"type": "stop_market", "trigger_price": index + 50, "trigger": "index_price"},
+    ):
+        made = judged.ask("private/sell", instrument_name=PERPETUAL, amount=10, **terms)
+        if made is not None:
+            judged.ask("private/get_order_state", order_id=made["order"]["order_id"])
+    for kind in ("all", "trigger_all", "stop_market", "trailing_stop"):
+        judged.ask("private/get_open_orders", type=kind)
+    waiting = judged.ask("private/get_open_orders", type="stop_limit")
+    judged.ask("private/edit", order_id=waiting[0]["order_id"], amount=20, trigger_price=1_010)
+    judged.ask("private/cancel", order_id=waiting[0]["order_id"])
+    judged.pass_time(200)
+    judged.ask("private/get_open_orders")
+    judged.ask("private/cancel_all_by_instrument", instrument_name=PERPETUAL, type="trigger_all")
+
+
+def _move_money(judged: Judged) -> None:
+    judged.ask("private/withdraw", currency="ETH", amount=1, address="0x1")
+    judged.ask("private/withdraw", currency="ETH", amount=1e6, address="0x1")
+    judged.ask("private/submit_transfer_to_subaccount", currency="ETH", amount=1, destination=7)
+    judged.ask("private/submit_transfer_to_user", currency="ETH", amount=1, destination="0x2")
+
+
+def _combine(judged: Judged) -> None:
+    """A combo is listed, and looked at on every channel."""
+    name = judged.venue.catalog.list_combo({LATER_OPTION: 1, "ETH-13JUN25-2900-C": -1})
+    judged.ask("public/subscribe", channels=[one.format(name) for one in COMBO_CHANNELS])
+    for method in ("public/get_instrument", "public/ticker", "public/get_order_book"):
+        for one in (name, "BTC_USDC"):
+            judged.ask(method, instrument_name=one)
+    judged.ask("public/get_combo_details", combo_id=name)
+
+
+def _lock(judged: Judged) -> None:
+    """What the venue says of itself."""
+    locks = judged.venue.locks
+    locks.lock("eth_usd", maintenance=False)
+    judged.ask("public/status")
+    locks.lock_account("ETH", locked=True)
+    judged.ask("private/get_user_locks")
+    judged.ask("private/buy", instrument_name=PERPETUAL, amount=10, price=2_000)
+    locks.lock_account(None, locked=False)
+    locks.unlock(None)
+    locks.let_strangers(False)
+    locks.let_strangers(True)
+    judged.exchange.halt(PERPETUAL, judged.venue.now_ms())
+    judged.venue.publish()
+    for method in ("public/get_instrument", "public/ticker", "public/get_order_book"):
+        judged.ask(method, instrument_name=PERPETUAL)
+    judged.exchange.resume_trading(PERPETUAL, judged.venue.now_ms())
+    judged.venue.publish()
+
+
 def _cancel(judged: Judged) -> None:
     cancels: tuple[tuple[str, Json], ...] = (
         ("private/cancel_all", {}),
@@ -380,7 +484,7 @@ def served_patterns() -> frozenset[str]:
     served = set()
     for pattern in law.law()["channels"]:
         for name in _filled(pattern, samples):
-            if channels.make_channel(name, venue, ACCOUNT) is not None:
+            if make_channel(venue, name, ACCOUNT) is not None:
                 served.add(pattern)
     return frozenset(served)
 
@@ -392,11 +496,9 @@ def _filled(pattern: str, samples: Mapping[str, tuple[str, ...]]) -> list[str]:
     return made
 
 
-def channel_kinds() -> set[type[channels.Channel]]:
-    """Every kind of channel that the venue can make."""
-    return {one for one in _below(channels.Channel) if not one.__name__.startswith("_")}
-
-
-def _below(kind: type[channels.Channel]) -> list[type[channels.Channel]]:
-    found: Callable[[], list[type[channels.Channel]]] = kind.__subclasses__
-    return [one for sub in found() for one in (sub, *_below(sub))]
+def channel_kinds() -> set[type[Channel]]:
+    """Every kind of channel that the venue can make: those of which there is no further kind."""
+    kinds = {Channel}
+    while bases := {sub for one in kinds for sub in one.__subclasses__()} - kinds:
+        kinds |= bases
+    return {one for one in kinds if not one.__subclasses__()} | {TickerChannel}

@@ -24,7 +24,10 @@ def test_no_served_channel_goes_unjudged() -> None:
 
 
 def test_every_kind_of_channel_follows_the_specification() -> None:
-    made = {type(one) for one in history.Judged().made(history.CHANNELS)}
+    judged = history.Judged()
+    name = judged.venue.catalog.list_combo({history.LATER_OPTION: 1, "ETH-13JUN25-2900-C": -1})
+    names = (*history.CHANNELS, *(one.format(name) for one in history.COMBO_CHANNELS))
+    made = {type(one) for one in judged.made(names)}
     assert history.channel_kinds() == made
 
 
