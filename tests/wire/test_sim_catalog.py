@@ -191,6 +191,25 @@ async def test_its_market_is_empty_but_valid() -> None:
         assert (await client.push(channels[3]))["best_ask_amount"] == 0.0
 
 
+@pytest.mark.parametrize(
+    "method",
+    [
+        "private/get_open_orders_by_instrument",
+        "private/get_order_history_by_instrument",
+        "private/get_user_trades_by_instrument",
+        "public/get_last_trades_by_instrument",
+    ],
+)
+async def test_nothing_is_found_in_them(method: str) -> None:
+    async with scripted_venue() as venue, connected(venue) as client:
+        with_higher_strike(venue)
+        name = venue.list_combo(CALL_SPREAD)
+        found = await client.ask(method, instrument_name=name)
+        assert found in ([], {"trades": [], "has_more": False})
+        with pytest.raises(Refused, match="13020"):
+            await client.ask(method, instrument_name="ETH-CS-6JUN25-1_2")
+
+
 async def test_orders_in_them_are_refused_politely() -> None:
     async with SimVenue(VenueOptions(rules=UNLIMITED)) as venue, connected(venue) as client:
 

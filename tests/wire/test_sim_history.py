@@ -220,7 +220,10 @@ class TestWallet:
 class TestNames:
     async def test_the_price_indices_by_name(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
-            assert await client.ask("public/get_index_price_names") == ["eth_usd", "btc_usd"]
+            names = await client.ask("public/get_index_price_names")
+            assert names == [{"name": "eth_usd"}, {"name": "btc_usd"}]
+            more = await client.ask("public/get_index_price_names", extended=True)
+            assert more[0]["future_combo_creation_enabled"] is False
 
     async def test_the_summary_of_one_instrument(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:

@@ -78,7 +78,7 @@ def _get_open_orders_by_currency(
 def _get_open_orders_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _open_orders(venue, session, params, name=venue.listing(params).name)
+    return _open_orders(venue, session, params, name=venue.known_name(params))
 
 
 @method("private/get_open_orders_by_label")
@@ -149,7 +149,7 @@ def _get_order_history_by_currency(
 def _get_order_history_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _order_history(venue, session, params, name=venue.terms(params).name)
+    return _order_history(venue, session, params, name=venue.known_name(params))
 
 
 def _order_history(
@@ -177,7 +177,7 @@ def _order_history(
 
 @method("private/get_user_trades_by_instrument", "private/get_user_trades_by_instrument_and_time")
 def _get_user_trades_by_instrument(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.terms(params).name
+    name = venue.known_name(params)
     own = [one for one in venue.user_trades(session.owner) if one["instrument_name"] == name]
     return trades_page(own, params)
 

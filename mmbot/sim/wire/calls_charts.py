@@ -29,7 +29,7 @@ method = enter(METHODS)
 
 @method("public/get_tradingview_chart_data")
 def _get_chart(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.terms(params).name
+    name = venue.known_name(params)
     resolution = params.text("resolution")
     if resolution not in RESOLUTIONS:
         raise invalid_params(f"must be one of {', '.join(RESOLUTIONS)}", "resolution")
@@ -38,7 +38,8 @@ def _get_chart(venue: DeribitVenue, session: Session, params: Params) -> Json:
     if start_ms is None or end_ms is None:
         missing = "start_timestamp" if start_ms is None else "end_timestamp"
         raise invalid_params("value required", missing)
-    venue.watch(name)
+    if name not in venue.catalog:
+        venue.watch(name)
     end_ms = min(end_ms, venue.now_ms())
     rows = [
         one.shaped()
@@ -96,15 +97,18 @@ def _a_year(hourly: Sequence[float]) -> float:
 
 
 @method("public/get_index_price_names")
-def _get_index_names(venue: DeribitVenue, session: Session, params: Params) -> list[str]:
-    return venue.index_names()
+def _get_index_names(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+    more: Json = {}
+    if params.flag("extended"):
+        more = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
+    return [{"name": name, **more} for name in venue.index_names()]
 
 
 @method("public/get_last_settlements_by_instrument", "public/get_last_settlements_by_currency")
 def _get_last_settlements(venue: DeribitVenue, session: Session, params: Params) -> Json:
     """Nobody goes bankrupt here, and what was settled is the accounts' own business."""
     if params.raw.get("instrument_name") is not None:
-        venue.terms(params)
+        venue.known_name(params)
     else:
         currency_of(venue, params)
     return {"settlements": [], "continuation": None}

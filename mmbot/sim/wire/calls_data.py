@@ -102,8 +102,9 @@ def _get_order_book(venue: DeribitVenue, session: Session, params: Params) -> Js
 
 @method("public/get_last_trades_by_instrument", "public/get_last_trades_by_instrument_and_time")
 def _get_last_trades(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.terms(params).name
-    venue.watch(name)
+    name = venue.known_name(params)
+    if name not in venue.catalog:
+        venue.watch(name)
     return trades_page(venue.prints(name), params)
 
 
