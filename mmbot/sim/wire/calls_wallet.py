@@ -32,6 +32,7 @@ def _get_subaccounts(venue: DeribitVenue, session: Session, params: Params) -> l
         "email": f"{session.owner}@example.com",
         "is_password": True,
         "login_enabled": True,
+        "tfa_enabled": False,
         "receive_notifications": False,
         "security_keys_enabled": False,
         "security_keys_assignments": [],
@@ -100,9 +101,6 @@ def _deposit_address(venue: DeribitVenue, session: Session, params: Params) -> J
     return {
         "address": venue.wallet.address(session.owner, currency),
         "currency": currency,
-        "type": "deposit",
-        "status": "ready",
-        "requires_confirmation": False,
         "creation_timestamp": ADDRESS_SINCE_MS,
     }
 
