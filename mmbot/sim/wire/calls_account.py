@@ -78,7 +78,9 @@ def _get_open_orders_by_currency(
 def _get_open_orders_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _open_orders(venue, session, params, name=venue.known_name(params))
+    wanted = params.text("instrument_name")
+    name = wanted if wanted in venue.catalog else venue.listing(params).name
+    return _open_orders(venue, session, params, name=name)
 
 
 @method("private/get_open_orders_by_label")

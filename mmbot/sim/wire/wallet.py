@@ -54,7 +54,6 @@ class Wallet:
             "amount": float(amount),
             "other_side": other_side,
             "direction": "payment",
-            "type": "subaccount" if other_side.isdigit() else "user",
             "state": "confirmed" if paid else "insufficient_funds",
         }
         self.of(account).transfers.append(shaped)
