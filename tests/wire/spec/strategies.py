@@ -142,7 +142,9 @@ def _of(schema: Json, shared: Json) -> st.SearchStrategy[Any]:
 def _object(schema: Json, shared: Json) -> st.SearchStrategy[Json]:
     fields: Json = schema.get("properties", {})
     if not fields:
-        return st.dictionaries(st.text(max_size=8), st.integers(), max_size=2)
+        others = schema.get("additionalProperties", True)
+        values = _of(others, shared) if isinstance(others, dict) else st.integers()
+        return st.dictionaries(st.text(max_size=8), values, max_size=2)
     required = schema.get("required", ())
     made = st.fixed_dictionaries(
         {name: _of(fields[name], shared) for name in required},
