@@ -146,7 +146,7 @@ def test_a_thin_refusal_has_no_details() -> None:
     assert frame == {"id": 1, "error": {"code": 10009, "message": "not_enough_funds"}}
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_odd_leaves_alone_what_money_hangs_on_in_our_own_elements(seed: int) -> None:
     judge = history.morning(Manner.ODD, seed)
     plain = history.morning()
@@ -178,7 +178,7 @@ def test_odd_puts_other_peoples_things_beside_ours() -> None:
 
 
 def test_odd_says_what_nobody_expects() -> None:
-    frames = [frame for seed in (1, 2, 3) for frame in history.morning(Manner.ODD, seed).frames]
+    frames = [frame for seed in (1, 2) for frame in history.morning(Manner.ODD, seed).frames]
     seen = list(objects(frames))
     assert any(name.startswith("x_") for one in seen for name in one)
     assert any(isinstance(one.get("open_interest"), str) for one in seen)
