@@ -89,6 +89,12 @@ COMBO_CHANNELS: Final = (
     "trades.{}.100ms",
 )
 
+HEARTBEATS: Final = tuple(
+    {"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": kind}}
+    for kind in ("heartbeat", "test_request")
+)
+LIST_ROWS: Final = 100
+
 EVER: Final[Json] = {"start_timestamp": 0, "end_timestamp": 10**14}
 # What is asked at any time, about everything: method -> the parameters of each request.
 EVERYTHING: Final[Mapping[str, tuple[Json, ...]]] = {
@@ -195,8 +201,12 @@ REFUSED: Final = (
 
 @dataclass
 class Judge:
-    """Hears every frame that the venue writes, and notes what the specification does not permit."""
+    """Hears every frame that the venue writes, and notes what the specification does not permit.
 
+    `lenient`: it only listens, for what is odd is not meant to be permitted.
+    """
+
+    lenient: bool = False
     faults: list[str] = field(default_factory=list)
     answered: set[str] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
@@ -208,29 +218,36 @@ class Judge:
     def hear(self, payload: bytes) -> None:
         frame = orjson.loads(payload)
         self.frames.append(frame)
-        if frame.get("method") == "subscription":
+        if "id" in frame:
+            method, params = self.asked[frame["id"]]
+            self.replies[frame["id"]] = frame
+            self.reply(method, params, frame)
+        elif self.lenient:
+            return
+        elif frame.get("method") == "subscription":
             channel = frame["params"]["channel"]
             self.pushed.add(law.pattern_of(channel) or channel)
             self.faults += law.faults_of_push(channel, frame["params"]["data"])
-        elif frame.get("method") == "heartbeat":
-            if frame["params"] not in ({"type": "heartbeat"}, {"type": "test_request"}):
-                self.faults.append(f"heartbeat: {frame}")
-        else:
-            method, params = self.asked[frame["id"]]
-            self.reply(method, params, frame)
-            self.replies[frame["id"]] = frame
+        elif frame not in HEARTBEATS:
+            self.faults.append(f"nobody asked for {frame}")
 
     def reply(self, method: str, params: Json, frame: Json) -> None:
         """Judge the answer to a request."""
+        if self.lenient:
+            return
         if "error" in frame:
             self.refused.add(frame["error"]["code"])
             self.faults += law.faults_of_error(frame)
             return
         unknown = frame.keys() - {"jsonrpc", "id", "result", *law.law()["envelope"]}
         self.faults += [f"{method}: the frame has {name}" for name in sorted(unknown)]
+        result = frame["result"]
+        if method in self.answered and isinstance(result, list):
+            # Thousands of listings, all shaped by one function: judged whole the first time.
+            result = result[:: 1 + len(result) // LIST_ROWS]
         self.answered.add(method)
         extended = params.get("extended") in (True, "true")
-        self.faults += law.faults_of_reply(method, frame["result"], extended=extended)
+        self.faults += law.faults_of_reply(method, result, extended=extended)
 
 
 class Judged:
@@ -252,7 +269,7 @@ class Judged:
             manners=manner,
             manners_seed=seed,
         )
-        self.judge = Judge()
+        self.judge = Judge(lenient=manner is Manner.ODD)
         self.session = self._connected()
         self._id = 0
 
