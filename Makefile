@@ -12,7 +12,7 @@ quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 test: install ## the whole test suite
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-test-long: install ## what takes minutes: 50 kills in one world, long outages, the soak in small
+test-long: install ## what takes minutes: 50 kills in one world, long outages, ccxt's own tests
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
 
 simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 EXCHANGES = ("deribit",)
+MANNERS = {
+    "plain": "says everything, as documented",
+    "thin": "says only what the venue's specification requires",
+    "odd": "says everything, and what nobody expects",
+}
 
 
 @settings_class
@@ -87,16 +92,27 @@ def serve(
     fault_seed: Annotated[
         str | None, typer.Option(metavar="N", help="One seed, one series of faults. (default 1)")
     ] = None,
+    manners: Annotated[
+        str,
+        typer.Option(
+            metavar="MANNERS",
+            help="How it says what it says: plain, thin (only what the venue's specification "
+            "requires) or odd (what nobody expects, by the seed).",
+        ),
+    ] = "plain",
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object once it listens.")
     ] = False,
 ) -> None:
     """Run a simulated venue until Ctrl+C, behind the real one's wire protocol on 127.0.0.1.
 
-    With --faults it misbehaves, and says on stderr what it has done.
+    With --faults it misbehaves, and says on stderr what it has done; with --manners it behaves, and
+    says so in another way.
     """
     if exchange not in EXCHANGES:
         raise ConfigError(f"--exchange: {unknown('exchange', exchange, EXCHANGES)}")
+    if manners not in MANNERS:
+        raise ConfigError(f"--manners: {unknown('manners', manners, tuple(MANNERS))}")
     table = {
         name: value
         for name, value in (
@@ -124,15 +140,16 @@ def serve(
     serving = check(Serving, table, "", lambda name: flag.get(name, f"--{name}"))
     from mmbot.cli.fault_plan import fault_plan
 
-    _serve(serving, fault_plan(faults or "none", serving.fault_seed), json)
+    _serve(serving, fault_plan(faults or "none", serving.fault_seed), manners, json)
 
 
-def _serve(serving: Serving, plan: "FaultPlan", json: bool) -> None:
+def _serve(serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> None:
     """Serve until a signal ends it, or nobody is left."""
     import asyncio
 
     import uvloop
 
+    from mmbot.sim.wire.manners import Manner
     from mmbot.sim.wire.server import VenueOptions
     from mmbot.sim.wire.server import serve as serve_venue
 
@@ -146,12 +163,15 @@ def _serve(serving: Serving, plan: "FaultPlan", json: bool) -> None:
         state_path=serving.state,
         restore_orders=not serving.without_orders,
         faults=plan,
+        manners=Manner(manners),
     )
     diary = _Diary()
 
     def announce(endpoints: "Endpoints") -> None:
-        ready = _ready_json(endpoints, plan) if json else _ready(endpoints, serving, plan)
-        print(ready, flush=True)
+        if json:
+            print(_ready_json(endpoints, plan, manners), flush=True)
+        else:
+            print(_ready(endpoints, serving, plan, manners), flush=True)
 
     async def until_signal() -> None:
         serving_task = asyncio.ensure_future(serve_venue(options, ready=announce, tell=diary))
@@ -201,18 +221,20 @@ class _Diary:
         return f" Faults: {told or 'none happened'}."
 
 
-def _ready_json(endpoints: "Endpoints", plan: "FaultPlan") -> str:
+def _ready_json(endpoints: "Endpoints", plan: "FaultPlan", manners: str) -> str:
     import orjson
 
-    return orjson.dumps(asdict(endpoints) | {"faults": dict(plan.active())}).decode()
+    told = {"faults": dict(plan.active()), "manners": manners}
+    return orjson.dumps(asdict(endpoints) | told).decode()
 
 
-def _ready(endpoints: "Endpoints", serving: Serving, plan: "FaultPlan") -> str:
+def _ready(endpoints: "Endpoints", serving: Serving, plan: "FaultPlan", manners: str) -> str:
     """Where it listens and how to connect, ready to be pasted."""
     own_pair = (serving.key, serving.secret) != ("sim", "sim")
     pair = "the --key and --secret you gave" if own_pair else "sim / sim"
     key, secret = ("KEY", "SECRET") if own_pair else ("sim", "sim")
     start = datetime.fromtimestamp(endpoints.start_ms / 1000, UTC)
+    said = "" if manners == "plain" else f"\n  manners    {manners}: {MANNERS[manners]}"
     variables = "MMBOT_SIM_KEY=KEY MMBOT_SIM_SECRET=SECRET " if own_pair else ""
     return f"""\
 Simulated Deribit, world {endpoints.world_id}
@@ -220,7 +242,7 @@ Simulated Deribit, world {endpoints.world_id}
   seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC
   REST       {endpoints.rest}
   WebSocket  {endpoints.ws}
-  key pair   {pair}; any other is refused{_faults(plan)}
+  key pair   {pair}; any other is refused{_faults(plan)}{said}
 
 mmbot on it:
 

@@ -211,6 +211,24 @@ FAMILIES: Final = {
             reach=1.5,
             index_digits=4,
         ),
+        Family(
+            prefix="SOL_USDC",
+            underlying="SOL",
+            settlement="USDC",
+            options=OptionTerms(
+                contract=Decimal(10),
+                min_amount=Decimal(10),
+                tick=Decimal("0.01"),
+                tick_steps=((Decimal(2), Decimal("0.05")),),
+            ),
+            perpetual=FutureTerms(contract=Decimal("0.1"), tick=Decimal("0.01")),
+            has_futures=False,
+            periods=(Period.WEEK,),
+            strike_steps=((8, 1), (math.inf, 2)),
+            strike_unit=Decimal(5),
+            reach=1.5,
+            index_digits=4,
+        ),
     )
 }
 

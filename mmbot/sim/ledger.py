@@ -13,6 +13,8 @@ class EntryType(Enum):
     TRADE = "trade"
     SETTLEMENT = "settlement"
     DELIVERY = "delivery"
+    TRANSFER = "transfer"
+    WITHDRAWAL = "withdrawal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,8 @@ class Entry:
     `amount` (unsigned) and `position` (what is held afterwards, signed) are in the listing's amount
     unit, `price` and `mark` in its price unit, `index` in USD, everything else in `currency`.
     `change` is premium and fee of a trade; realized profit and funding of the session at a
-    settlement; the payoff (option) or the session's profit (future) less the fee at a delivery.
+    settlement; the payoff (option) or the session's profit (future) less the fee at a delivery. A
+    transfer or withdrawal has no instrument, prices or position, just what left the account.
     """
 
     id: int  # counts over all accounts

@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
-START_PRICES: Final = MappingProxyType({"BTC": 105_000.0, "ETH": 2_850.0, "XRP": 2.2})
+START_PRICES: Final = MappingProxyType({"BTC": 105_000.0, "ETH": 2_850.0, "XRP": 2.2, "SOL": 155.0})
 FLOW_SCALE_DEMO: Final = 1.0
 
 SETTLEMENT_PAUSE_MS: Final = 2_000
@@ -342,6 +342,8 @@ class Market:
         )
         self._marked[name] = listing
         self._mark(listing)
+        if self.exchange.is_halted(listing):
+            return
         scene, _ = self._scene(listing)
         for maker in crowd.makers:
             maker.act(self.exchange, scene)
@@ -445,7 +447,8 @@ class Market:
         if self._steps % self._crowd_steps == 0:
             if self.now_ms >= self.exchange.settling_until_ms:
                 for crowd in self._crowds.values():
-                    self._trade(crowd)
+                    if not self.exchange.is_halted(crowd.listing):
+                        self._trade(crowd)
             self._slices.clear()
 
     def _second(self) -> None:

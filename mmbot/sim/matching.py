@@ -244,6 +244,7 @@ class Exchange:
         self.settlement_prices: dict[str, Decimal] = {}  # the mark when the last session ended
         self.delivery_prices: dict[str, list[tuple[int, Decimal]]] = {}  # by index: (ms, USD)
         self.settling_until_ms = 0
+        self.halted: set[str] = set()  # instruments and price indices in which nobody trades now
         self._books: dict[str, Book] = {}
         self.counts = Counts()
 
@@ -272,18 +273,30 @@ class Exchange:
         """
         book = self.book(name)
         request = _Request(self._not_before(now_ms), delivered=delivered)
-        for side in (book.bids, book.asks):
-            for level in list(side.from_best()):
-                for order in list(level.orders.values()):
-                    request.orders[order.order_id] = order
-                    order.updated_ms = request.now_ms
-                    side.remove(order)
-                    self._end(order, OrderState.CANCELLED, CancelReason.SETTLEMENT)
+        self._clear(book, request)
         listing = self.listings.pop(name)
         self.expired[name] = Expired(listing, delivery, now_ms)
         self._commit(book, request)
         for state in (InstrumentState.SETTLED, InstrumentState.CLOSED):
             self.outbox.append(InstrumentChanged(listing, state, now_ms))
+
+    def halt(self, name: str, now_ms: int) -> None:
+        """Close an instrument before its time: its orders are cancelled, positions stay."""
+        book = self.book(name)
+        request = _Request(self._not_before(now_ms))
+        self._clear(book, request)
+        self.halted.add(name)
+        self._commit(book, request)
+        self.outbox.append(InstrumentChanged(book.listing, InstrumentState.CLOSED, now_ms))
+
+    def resume_trading(self, name: str, now_ms: int) -> None:
+        """Open again what `halt` closed."""
+        self.halted.discard(name)
+        self.outbox.append(InstrumentChanged(self.terms(name), InstrumentState.STARTED, now_ms))
+
+    def is_halted(self, listing: Listing) -> bool:
+        """Whether nobody trades in that instrument at present."""
+        return listing.name in self.halted or listing.index_name in self.halted
 
     def open_account(
         self,
@@ -622,6 +635,12 @@ class Exchange:
             position.listing, float(position.size), self._prices(position.listing.name)
         )
 
+    def open_orders_margin(self, account: str, name: str) -> float:
+        """What the open orders in one instrument add to the initial margin of the position."""
+        owner = self.accounts[account]
+        resting = self._resting(owner, self.terms(name).settlement).get(name, Resting())
+        return self._initial(owner, name, resting) - self._initial(owner, name, Resting())
+
     def margin_of(self, account: str, currency: str) -> Margin:
         """What the account must be covered by: initial with its orders, maintenance without."""
         owner = self.accounts[account]
@@ -932,6 +951,16 @@ class Exchange:
                 is_maker=trade.is_maker if trade is not None else None,
             )
         )
+
+    def _clear(self, book: Book, request: _Request) -> None:
+        """Cancel everybody's orders in a book."""
+        for side in (book.bids, book.asks):
+            for level in list(side.from_best()):
+                for order in list(level.orders.values()):
+                    request.orders[order.order_id] = order
+                    order.updated_ms = request.now_ms
+                    side.remove(order)
+                    self._end(order, OrderState.CANCELLED, CancelReason.SETTLEMENT)
 
     def _end(self, order: Order, state: OrderState, reason: CancelReason | None) -> None:
         order.state = state

@@ -42,6 +42,10 @@ FAST_SD: Final = 0.45
 SLOW_SD: Final = 0.25
 
 COMMON_CORRELATION: Final = 0.8
+FIRST_COINS: Final = ("BTC", "ETH", "XRP")
+"""Their jumps are drawn from one stream; a coin listed later draws its own part from a stream of
+its own, so that it changes nobody else's history."""
+
 INDEX_LAG_S: Final = 1.0
 MEMORY_MS: Final = 2_000  # how far back `price_ago` reaches
 
@@ -305,11 +309,12 @@ class Underlyings:
         self.now_ms = start_ms
         self.params = params
         self._shock = Random(f"{seed}:path:common")
-        self._small = _Jumps(f"{seed}:jumps", params.jumps_a_day, params.jump_sd, start_ms)
+        coins = sorted(prices)
+        self._small = _Jumps(f"{seed}:jumps", params.jumps_a_day, params.jump_sd, start_ms, coins)
         self._large = _Jumps(
-            f"{seed}:large-jumps", params.large_jumps_a_day, params.large_jump_sd, start_ms
+            f"{seed}:large-jumps", params.large_jumps_a_day, params.large_jump_sd, start_ms, coins
         )
-        self.latents = {name: Latent(seed, name, prices[name], params) for name in sorted(prices)}
+        self.latents = {name: Latent(seed, name, prices[name], params) for name in coins}
 
     def __getitem__(self, currency: str) -> Latent:
         return self.latents[currency]
@@ -318,8 +323,8 @@ class Underlyings:
         """Move everything by one `STEP_MS`."""
         self.now_ms += STEP_MS
         shock = self._shock.gauss(0, 1)
-        small = self._small.at(self.now_ms, self.params.jump_mean_sds, len(self.latents))
-        large = self._large.at(self.now_ms, self.params.jump_mean_sds, len(self.latents))
+        small = self._small.at(self.now_ms, self.params.jump_mean_sds)
+        large = self._large.at(self.now_ms, self.params.jump_mean_sds)
         for place, latent in enumerate(self.latents.values()):
             jump = 0.0
             if small:
@@ -332,21 +337,25 @@ class Underlyings:
 class _Jumps:
     """Arrivals of one class of jumps, the same moments for all currencies."""
 
-    def __init__(self, stream: str, a_day: float, sd: float, start_ms: int) -> None:
+    def __init__(
+        self, stream: str, a_day: float, sd: float, start_ms: int, coins: Sequence[str]
+    ) -> None:
         self._draw = Random(stream)
+        self._own = [
+            self._draw if coin in FIRST_COINS else Random(f"{stream}:{coin}") for coin in coins
+        ]
         self._rate = a_day / SECONDS_A_DAY / 1_000
         self._sd = sd
         self._next_ms = start_ms + self._gap()
 
-    def at(self, now_ms: int, mean_sds: float, count: int) -> Sequence[float]:
-        """The jumps in log price of `count` currencies in the step that ends now, or nothing."""
+    def at(self, now_ms: int, mean_sds: float) -> Sequence[float]:
+        """Every coin's jump in log price in the step that ends now, or nothing."""
         if now_ms < self._next_ms:
             return ()
         self._next_ms = now_ms + self._gap()
-        gauss = self._draw.gauss
-        shared = COMMON_CORRELATION * gauss(0, 1)
+        shared = COMMON_CORRELATION * self._draw.gauss(0, 1)
         own = math.sqrt(1 - COMMON_CORRELATION**2)
-        return [self._sd * (mean_sds + shared + own * gauss(0, 1)) for _ in range(count)]
+        return [self._sd * (mean_sds + shared + own * draw.gauss(0, 1)) for draw in self._own]
 
     def _gap(self) -> float:
         return self._draw.expovariate(self._rate) if self._rate else math.inf

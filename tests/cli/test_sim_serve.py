@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from mmbot.cli.fault_plan import fault_plan
+from mmbot.cli.sim import MANNERS
 from mmbot.errors import ConfigError
 from mmbot.sim.faults import FaultPlan, Harshness
+from mmbot.sim.wire.manners import Manner
 from tests.cli.terminal import MMBOT, Terminal
 
 SERVE = ("sim", "serve", "--exchange", "deribit")
@@ -46,8 +48,8 @@ def venue_ms(rest: object) -> int:
 
 def test_json_prints_exactly_one_object_once_it_listens() -> None:
     with served() as (process, ready):
-        assert ready.keys() == {"rest", "ws", "pid", "world_id", "start_ms", "faults"}
-        assert ready["faults"] == {}
+        assert ready.keys() == {"rest", "ws", "pid", "world_id", "start_ms", "faults", "manners"}
+        assert (ready["faults"], ready["manners"]) == ({}, "plain")
         assert ready["pid"] == process.pid
         assert str(ready["ws"]).startswith("ws://127.0.0.1:")
         venue_ms(ready["rest"])
@@ -123,6 +125,36 @@ def test_without_orders_needs_a_file() -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "give --state FILE" in done.stderr
+
+
+# --- manners ----------------------------------------------------------------------------------
+
+
+def test_the_manners_are_named_and_kept() -> None:
+    with served("--manners", "thin") as (_, ready):
+        assert ready["manners"] == "thin"
+        with urllib.request.urlopen(f"{ready['rest']}/api/v2/public/test", timeout=30) as reply:
+            assert json.load(reply).keys() == {"jsonrpc", "result"}
+
+
+def test_a_person_reads_which_manners_it_has() -> None:
+    with Terminal(MMBOT, *SERVE, "--manners", "odd") as terminal:
+        assert "manners    odd: says everything" in terminal.wait_for("Ctrl+C ends it")
+
+
+def test_manners_that_there_are_not_are_one_line() -> None:
+    done = subprocess.run(
+        [MMBOT, *SERVE, "--manners", "thick"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "mmbot: --manners: unknown manners 'thick'; did you mean 'thin'? "
+        "There is: plain, thin, odd\n"
+    )
+
+
+def test_the_command_line_knows_every_manner() -> None:
+    assert [one.value for one in Manner] == list(MANNERS)
 
 
 # --- faults -----------------------------------------------------------------------------------

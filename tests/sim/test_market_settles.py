@@ -206,6 +206,7 @@ def test_funding_accrues_on_every_perpetual_watched_or_not() -> None:
         PERPETUAL,
         LINEAR_PERPETUAL,
         "ETH_USDC-PERPETUAL",
+        "SOL_USDC-PERPETUAL",
     }
 
 

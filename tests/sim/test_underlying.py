@@ -57,6 +57,19 @@ def test_one_seed_is_one_history_and_another_seed_another() -> None:
     assert end(3) != end(4)
 
 
+def test_a_coin_listed_later_changes_nobody_elses_history() -> None:
+    stormy = replace(PathParams(), jumps_a_day=20_000.0, large_jumps_a_day=2_000.0)
+    first = PRICES | {"XRP": 2.2}
+    before, after = (
+        Underlyings(3, 0, prices, stormy) for prices in (first, first | {"SOL": 155.0})
+    )
+    for _ in range(2_000):
+        before.step()
+        after.step()
+    assert [after[coin].price for coin in first] == [before[coin].price for coin in first]
+    assert after["SOL"].price != 155.0
+
+
 def test_the_history_does_not_depend_on_the_hash_seed() -> None:
     program = (
         "from mmbot.sim.underlying import *\n"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,6 @@ import pytest
 from mmbot.core.types import Side
 from mmbot.sim.matching import Side as VenueSide
 from mmbot.sim.wire.credits import Rate
-from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import Deribit, Outcome, Reply, Socket, amend, cancel, place
 from mmbot.venues.deribit.orders import Call
@@ -176,7 +176,7 @@ async def test_a_cut_takes_the_orders_with_it_and_the_link_comes_back() -> None:
 
 
 async def test_too_many_requests_end_the_session_and_the_link_comes_back() -> None:
-    rules = Rules(matching=Rate(1.0, 3), other=Rate(1e6, 1_000_000))
+    rules = replace(UNLIMITED, matching=Rate(1.0, 3))
     async with (
         scripted_venue(rules=rules) as venue,
         client_of(venue, time_scale=0.05) as (client, notes),
@@ -194,7 +194,7 @@ async def test_too_many_requests_end_the_session_and_the_link_comes_back() -> No
 
 
 async def test_the_ccxt_style_calls_never_spend_more_than_the_account_has() -> None:
-    rules = Rules(matching=Rate(50.0, 10), other=Rate(1e6, 1_000_000))
+    rules = replace(UNLIMITED, matching=Rate(50.0, 10))
     async with scripted_venue(rules=rules) as venue, client_of(venue) as (client, notes):
         await client.load_markets()
         await client.start([Socket.TRADING])

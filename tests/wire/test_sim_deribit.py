@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from mmbot.sim.matching import Exchange
 from mmbot.sim.wire.auth import Gatekeeper
-from mmbot.sim.wire.credits import Bucket, Rate
+from mmbot.sim.wire.credits import RATES, Bucket, Pool, Rate
 from mmbot.sim.wire.deribit import DeribitVenue, Rules
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
@@ -33,10 +34,11 @@ from tests.wire.venue import (
     until,
 )
 
+LOG = {"currency": "ETH", "start_timestamp": 0, "end_timestamp": 1}
+
 
 def rules(**changes: Any) -> Rules:
-    terms: dict[str, Any] = {"matching": UNLIMITED.matching, "other": UNLIMITED.other}
-    return Rules(**(terms | changes))
+    return replace(UNLIMITED, **changes)
 
 
 async def refusal(client: PlainClient, method: str, **params: Any) -> Refused:
@@ -304,7 +306,7 @@ class TestCredits:
             # The credits are the account's, so reconnecting does not help.
             async with connected(venue) as client:
                 assert await client.ask("public/test")
-                assert (await refusal(client, "private/cancel_all")).code == 10028
+                assert (await refusal(client, "private/cancel", order_id="1")).code == 10028
 
     async def test_other_requests_have_credits_of_their_own(self) -> None:
         limited = rules(other=Rate(per_s=0.001, burst=3))
@@ -315,10 +317,56 @@ class TestCredits:
             await buy(client)
             assert (await refusal(client, "private/get_positions")).code == 10028
 
+    @pytest.mark.parametrize(
+        ("pool", "burst", "method", "params"),
+        [
+            ("transaction_log", 8, "private/get_transaction_log", LOG),
+            ("subscribe", 10, "private/subscribe", {"channels": []}),
+            ("subscribe", 10, "public/subscribe", {"channels": []}),
+            ("instruments", 5, "public/get_instruments", {"currency": "any"}),
+            ("cancel_all", 20, "private/cancel_all", {}),
+            ("cancel_all", 20, "private/cancel_by_label", {"label": "mm1-1"}),
+        ],
+    )
+    async def test_some_requests_have_a_pool_of_their_own(
+        self, pool: str, burst: int, method: str, params: dict[str, Any]
+    ) -> None:
+        published = replace(RATES[Pool(pool)], per_s=1e-6)
+        async with (
+            scripted_venue(rules=rules(**{pool: published})) as venue,
+            connected(venue) as client,
+        ):
+            for _ in range(burst):
+                await client.ask(method, **params)
+            await client.ask("private/get_positions")
+            await client.ask("private/unsubscribe", channels=[])
+            await client.ask("private/cancel_by_label", label="mm1-1", currency="ETH")
+            await client.ask("private/cancel_all_by_currency", currency="ETH")
+            assert (await refusal(client, method, **params)).code == 10028
+            await client.until_closed()
+
+    def test_how_fast_the_pools_fill_again(self) -> None:
+        # The venue's own figures, requests a second.
+        refill = {"transaction_log": 1, "subscribe": 3.3, "instruments": 0.1, "other": 20}
+        assert {pool: RATES[Pool(pool)].per_s for pool in refill} == refill
+
+    async def test_strangers_share_what_their_address_may_ask(self) -> None:
+        limited = rules(instruments=Rate(per_s=1e-6, burst=1))
+        async with (
+            scripted_venue(rules=limited) as venue,
+            connected(venue, login=False) as one,
+            connected(venue, login=False) as other,
+            connected(venue) as account,
+        ):
+            await one.ask("public/get_instruments", currency="any")
+            assert (await refusal(other, "public/get_instruments", currency="any")).code == 10028
+            await account.ask("public/get_instruments", currency="any")
+
     async def test_the_account_is_told_its_limits(self) -> None:
         async with scripted_venue(rules=Rules()) as venue, connected(venue) as client:
             limits = (await client.ask("private/get_account_summary", currency="ETH"))["limits"]
             assert limits["matching_engine"]["trading"]["total"] == {"burst": 20, "rate": 5}
+            assert limits["matching_engine"]["cancel_all"] == {"burst": 20, "rate": 5}
             assert limits["non_matching_engine"] == {"burst": 100, "rate": 20}
 
 
@@ -450,7 +498,7 @@ class TestServing:
     async def test_ids_carry_the_world(self) -> None:
         async with scripted_venue(world_id="777") as venue, connected(venue) as client:
             assert (await buy(client))["order_id"].startswith("ETH-777")
-            summaries = await client.ask("private/get_account_summaries")
+            summaries = await client.ask("private/get_account_summaries", extended=True)
             assert summaries["username"] == "sim-777"
 
     async def test_two_venues_with_one_seed_show_the_same_world(self) -> None:

@@ -23,7 +23,7 @@ from mmbot.sim.matching import (
     Right,
     Side,
 )
-from mmbot.sim.wire.credits import Rate
+from mmbot.sim.wire.credits import Pool, Rate
 from mmbot.sim.wire.deribit import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
@@ -37,7 +37,7 @@ MAKER = "maker"
 DEADLINE_S = 10.0
 
 # No request is ever refused for its number: for tests about anything else.
-UNLIMITED = Rules(matching=Rate(1e6, 1_000_000), other=Rate(1e6, 1_000_000))
+UNLIMITED = Rules(**{pool.value: Rate(1e6, 1_000_000) for pool in Pool})
 
 
 def option(name: str = OPTION, **changes: Any) -> Listing:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmbot.sim.wire.credits import Bucket
 from mmbot.sim.wire.params import Params
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ class Session:
     write: Callable[[bytes, str | None], None]
     hang_up: Callable[[], None]
     is_websocket: bool
-    credits: Bucket  # of the unauthenticated caller; an account has its own
     account: str | None = None
     authorized_until_ms: int = 0
     cancels_on_disconnect: bool = False

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 from mmbot.sim.matching import Order
 from mmbot.sim.wire import shapes
 from mmbot.sim.wire.calls import Method, Session, enter
-from mmbot.sim.wire.errors import invalid_params, order_not_found
+from mmbot.sim.wire.errors import order_not_found
 from mmbot.sim.wire.filters import currency_if_given, currency_of, kinds_of, trades_page
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
+from mmbot.sim.wire.triggers import types_of
 
 if TYPE_CHECKING:
     from mmbot.sim.wire.deribit import DeribitVenue
@@ -22,28 +23,21 @@ method = enter(METHODS)
 
 @method("private/get_account_summary")
 def _get_account_summary(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return venue.summary_of(session.owner, currency_of(venue, params))
+    summary = venue.summary_of(session.owner, currency_of(venue, params))
+    return summary | _owner(venue, session, params)
 
 
 @method("private/get_account_summaries")
 def _get_account_summaries(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    account = venue.exchange.accounts[session.owner]
-    return {
-        "id": shapes.USER_ID,
-        "email": f"{account.name}@example.com",
-        "system_name": account.name,
-        "username": account.name,
-        "type": "main",
-        "mmp_enabled": False,
-        "interuser_transfers_enabled": False,
-        "login_enabled": False,
-        "security_keys_enabled": False,
-        "creation_timestamp": 0,
-        "referrer_id": None,
-        "self_trading_reject_mode": account.self_trade.value,
-        "self_trading_extended_to_subaccounts": False,
-        "summaries": [venue.summary_of(account.name, one) for one in venue.currencies()],
-    }
+    summaries = [venue.summary_of(session.owner, one) for one in venue.currencies()]
+    return {**_owner(venue, session, params), "summaries": summaries}
+
+
+def _owner(venue: DeribitVenue, session: Session, params: Params) -> Json:
+    """Whose account it is, for who asks with `extended`."""
+    if not params.flag("extended"):
+        return {}
+    return shapes.account_owner(venue.exchange.accounts[session.owner])
 
 
 @method("private/get_positions")
@@ -51,7 +45,7 @@ def _get_positions(venue: DeribitVenue, session: Session, params: Params) -> lis
     currency = currency_if_given(venue, params)
     kinds = kinds_of(params)
     return [
-        venue.position_of(session.owner, name)
+        _position(venue, session, name)
         for name, held in venue.exchange.accounts[session.owner].positions.items()
         if (currency is None or held.listing.settlement == currency)
         and (kinds is None or held.listing.kind in kinds)
@@ -60,7 +54,12 @@ def _get_positions(venue: DeribitVenue, session: Session, params: Params) -> lis
 
 @method("private/get_position")
 def _get_position(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return venue.position_of(session.owner, venue.terms(params).name)
+    return _position(venue, session, venue.terms(params).name)
+
+
+def _position(venue: DeribitVenue, session: Session, name: str) -> Json:
+    margin = venue.exchange.open_orders_margin(session.owner, name)
+    return {**venue.position_of(session.owner, name), "open_orders_margin": margin}
 
 
 @method("private/get_open_orders")
@@ -79,7 +78,9 @@ def _get_open_orders_by_currency(
 def _get_open_orders_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _open_orders(venue, session, params, name=venue.listing(params).name)
+    wanted = params.text("instrument_name")
+    name = wanted if wanted in venue.catalog else venue.listing(params).name
+    return _open_orders(venue, session, params, name=name)
 
 
 @method("private/get_open_orders_by_label")
@@ -98,21 +99,28 @@ def _open_orders(
     label: str | None = None,
 ) -> list[Json]:
     kinds = kinds_of(params)
-    if params.text_or("type", "all") not in ("all", "limit"):
-        return []
+    resting, triggers = types_of(params)
+    waiting = venue.triggers.waiting(
+        session.owner, triggers, name=name, currency=currency, kinds=kinds, label=label
+    )
     return [
         venue.shaped(order)
         for order in venue.exchange.accounts[session.owner].open_orders.values()
-        if (name is None or order.name == name)
+        if resting
+        and (name is None or order.name == name)
         and (label is None or order.label == label)
         and (currency is None or venue.exchange.listings[order.name].settlement == currency)
         and (kinds is None or venue.exchange.listings[order.name].kind in kinds)
-    ]
+    ] + [order.shaped() for order in waiting]
 
 
 @method("private/get_order_state")
 def _get_order_state(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    found = venue.exchange.order(session.owner, params.text("order_id"))
+    order_id = params.text("order_id")
+    waiting = venue.triggers.find(session.owner, order_id)
+    if waiting is not None:
+        return waiting.shaped()
+    found = venue.exchange.order(session.owner, order_id)
     if found is None:
         raise order_not_found()
     return venue.shaped(found)
@@ -126,6 +134,9 @@ def _get_order_state_by_label(venue: DeribitVenue, session: Session, params: Par
         venue.shaped(order)
         for order in _known_orders(venue, session)
         if order.label == label and venue.exchange.terms(order.name).settlement == currency
+    ] + [
+        order.shaped()
+        for order in venue.triggers.waiting(session.owner, currency=currency, label=label)
     ]
 
 
@@ -140,7 +151,7 @@ def _get_order_history_by_currency(
 def _get_order_history_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _order_history(venue, session, params, name=venue.terms(params).name)
+    return _order_history(venue, session, params, name=venue.known_name(params))
 
 
 def _order_history(
@@ -168,16 +179,13 @@ def _order_history(
 
 @method("private/get_user_trades_by_instrument", "private/get_user_trades_by_instrument_and_time")
 def _get_user_trades_by_instrument(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.terms(params).name
+    name = venue.known_name(params)
     own = [one for one in venue.user_trades(session.owner) if one["instrument_name"] == name]
     return trades_page(own, params)
 
 
 @method("private/get_user_trades_by_currency", "private/get_user_trades_by_currency_and_time")
 def _get_user_trades_by_currency(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    for name in ("start_id", "end_id"):
-        if params.raw.get(name) is not None:
-            raise invalid_params("not simulated: use timestamps", name)
     currency = currency_of(venue, params)
     kinds = kinds_of(params)
     own = []

@@ -10,13 +10,14 @@ from mmbot.sim.matching import Kind, Side
 from mmbot.sim.wire import shapes
 from mmbot.sim.wire.calls import Method, Session, enter
 from mmbot.sim.wire.errors import invalid_params
-from mmbot.sim.wire.filters import listings_of, trades_page
+from mmbot.sim.wire.filters import currency_if_given, listings_of, trades_page
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
 
 DELIVERY_PRICES_COUNT: Final = 10
 DELIVERY_PRICES_MAX: Final = 1_000
 CHART_HOURS: Final = {"8h": 8, "24h": 24, "1m": 31 * 24}
+COIN_TYPES: Final = {"BTC": "BITCOIN", "ETH": "ETHER"}
 CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def _get_currencies(venue: DeribitVenue, session: Session, params: Params) -> li
         {
             "currency": currency,
             "currency_long": CURRENCY_NAMES.get(currency, currency),
-            "coin_type": "ETHER" if currency == "ETH" else currency,
+            "coin_type": COIN_TYPES.get(currency, currency),
             "network_currency": currency,
-            "fee_precision": 4,
+            "decimals": 6 if currency == "USDC" else 8,
             "min_confirmations": 1,
             "min_withdrawal_fee": 0.0001,
             "withdrawal_fee": 0.0001,
@@ -50,24 +51,31 @@ def _get_currencies(venue: DeribitVenue, session: Session, params: Params) -> li
 @method("public/get_instruments")
 def _get_instruments(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
     is_open = not params.flag("expired")
-    numbers = venue.exchange.numbers
-    return [
-        shapes.instrument(one, numbers[one.name], is_open=is_open)
+    numbers, halted = venue.exchange.numbers, venue.exchange.halted
+    rows = [
+        shapes.instrument(one, numbers[one.name], is_open=is_open and one.name not in halted)
         for one in listings_of(venue, params, is_open=is_open)
     ]
+    if is_open:
+        kind = params.text_or("kind", "any") or "any"
+        rows += venue.catalog.rows(currency_if_given(venue, params), kind)
+    return rows
 
 
 @method("public/get_instrument")
 def _get_instrument(venue: DeribitVenue, session: Session, params: Params) -> Json:
+    if params.text("instrument_name") in venue.catalog:
+        return venue.catalog.row(params.text("instrument_name"))
     name = venue.terms(params).name
     exchange = venue.exchange
-    return shapes.instrument(
-        exchange.terms(name), exchange.numbers[name], is_open=name in exchange.listings
-    )
+    is_open = name in exchange.listings and name not in exchange.halted
+    return shapes.instrument(exchange.terms(name), exchange.numbers[name], is_open=is_open)
 
 
 @method("public/ticker")
 def _ticker(venue: DeribitVenue, session: Session, params: Params) -> Json:
+    if params.text("instrument_name") in venue.catalog:
+        return venue.catalog.ticker(params.text("instrument_name"))
     name = venue.listing(params).name
     venue.watch(name)
     return venue.ticker_of(name)
@@ -75,6 +83,9 @@ def _ticker(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 @method("public/get_order_book")
 def _get_order_book(venue: DeribitVenue, session: Session, params: Params) -> Json:
+    if params.text("instrument_name") in venue.catalog:
+        ticker = venue.catalog.ticker(params.text("instrument_name"))
+        return {**ticker, "change_id": 1, "bids": [], "asks": []}
     name = venue.listing(params).name
     depth = params.integer_or("depth", 20)
     if depth < 1:
@@ -91,8 +102,9 @@ def _get_order_book(venue: DeribitVenue, session: Session, params: Params) -> Js
 
 @method("public/get_last_trades_by_instrument", "public/get_last_trades_by_instrument_and_time")
 def _get_last_trades(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.terms(params).name
-    venue.watch(name)
+    name = venue.known_name(params)
+    if name not in venue.catalog:
+        venue.watch(name)
     return trades_page(venue.prints(name), params)
 
 

@@ -43,7 +43,12 @@ def _get_transaction_log(venue: DeribitVenue, session: Session, params: Params) 
     ]
     page, rest = _page(chosen, params, LOG_COUNT)
     return {
-        "logs": [shapes.log_entry(entry) for entry in page],
+        "logs": [
+            shapes.log_entry(
+                entry, session.owner, venue.exchange.terms(entry.name) if entry.name else None
+            )
+            for entry in page
+        ],
         "continuation": rest[0].id if rest else None,
     }
 
@@ -71,8 +76,8 @@ def _get_settlements_by_currency(venue: DeribitVenue, session: Session, params: 
 def _settlements(own: Iterable[Settlement], params: Params) -> Json:
     """Newest first; `continuation` is where the next page begins, counted from the oldest."""
     kind = params.text_or("type", None)
-    if kind is not None and kind not in (EntryType.SETTLEMENT.value, EntryType.DELIVERY.value):
-        raise invalid_params("must be one of settlement, delivery", "type")
+    if kind not in (None, EntryType.SETTLEMENT.value, EntryType.DELIVERY.value, "bankruptcy"):
+        raise invalid_params("must be one of settlement, delivery, bankruptcy", "type")
     latest_ms = params.integer_or_none("search_start_timestamp")
     chosen = [
         one

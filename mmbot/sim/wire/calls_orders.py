@@ -22,6 +22,7 @@ from mmbot.sim.wire.errors import WireError, bad_argument, invalid_params, order
 from mmbot.sim.wire.filters import currency_if_given, currency_of, kinds_of
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
+from mmbot.sim.wire.triggers import TriggerType, types_of
 
 LABEL_CHARS_MAX: Final = 64
 SESSION_ORDERS_MAX: Final = 1_000  # ended orders are forgotten when a session has placed more
@@ -44,14 +45,21 @@ def _sell(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 
 def _place(venue: DeribitVenue, session: Session, params: Params, side: Side) -> Json:
-    _refuse_unsimulated(params)
+    is_trigger = params.text_or("type", None) in _TRIGGER_TYPES
+    _refuse_unsimulated(params, is_trigger=is_trigger)
     listing = venue.listing(params)
+    venue.locks.check(listing)
     amount = _amount(params, listing)
     if amount is None:
         raise invalid_params("amount or contracts is required", "amount")
     label = params.text_or("label", "") or ""
     if len(label) > LABEL_CHARS_MAX:
         raise bad_argument(f"must be at most {LABEL_CHARS_MAX} characters", "label")
+    if is_trigger:
+        waiting = venue.triggers.place(session.owner, listing, side, amount, params, label)
+        if session.is_websocket:
+            session.orders[waiting.order_id] = None
+        return {"order": waiting.shaped(), "trades": []}
     wish = NewOrder(
         name=listing.name,
         side=side,
@@ -102,10 +110,11 @@ def _edit_by_label(venue: DeribitVenue, session: Session, params: Params) -> Jso
 
 
 def _edit_order(venue: DeribitVenue, session: Session, params: Params, order_id: str) -> Json:
-    _refuse_unsimulated(params)
+    _refuse_unsimulated(params, is_trigger=False)
     known = venue.exchange.order(session.owner, order_id)
     if known is None:
         raise order_not_found()
+    venue.locks.check(venue.exchange.terms(known.name))
     edit = Edit(
         order_id=order_id,
         amount=_amount(params, venue.exchange.listings[known.name]),
@@ -120,7 +129,11 @@ def _edit_order(venue: DeribitVenue, session: Session, params: Params, order_id:
 
 @method("private/cancel", matching=True)
 def _cancel(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    done = venue.exchange.cancel(session.owner, params.text("order_id"), venue.now_ms())
+    order_id = params.text("order_id")
+    waiting = venue.triggers.cancel(session.owner, order_id)
+    if waiting is not None:
+        return waiting.shaped()
+    done = venue.exchange.cancel(session.owner, order_id, venue.now_ms())
     if isinstance(done, Refusal):
         raise WireError.from_refusal(done)
     return venue.shaped(done)
@@ -152,11 +165,12 @@ def _cancel_all_by_kind(venue: DeribitVenue, session: Session, params: Params) -
 
 @method("private/cancel_by_label", matching=True)
 def _cancel_by_label(venue: DeribitVenue, session: Session, params: Params) -> int:
-    return _count(
-        venue.exchange.cancel_by_label(
-            session.owner, params.text("label"), venue.now_ms(), currency_if_given(venue, params)
-        )
+    label, currency = params.text("label"), currency_if_given(venue, params)
+    cancelled = _count(
+        venue.exchange.cancel_by_label(session.owner, label, venue.now_ms(), currency)
     )
+    waiting = venue.triggers.waiting(session.owner, currency=currency, label=label)
+    return cancelled + venue.triggers.cancel_each(waiting)
 
 
 def _cancel_matching(
@@ -170,15 +184,18 @@ def _cancel_matching(
 ) -> int:
     if params.flag("detailed"):
         raise invalid_params("detailed answers are not simulated", "detailed")
-    kind = params.text_or("type", "all")
-    if kind not in ("all", "limit"):
-        # Only limit orders ever rest here, so every other type has nothing to cancel.
-        return 0
-    return _count(
-        venue.exchange.cancel_all(
-            session.owner, venue.now_ms(), name=name, settlement=settlement, kinds=kinds
+    resting, triggers = types_of(params)
+    cancelled = 0
+    if resting:
+        cancelled = _count(
+            venue.exchange.cancel_all(
+                session.owner, venue.now_ms(), name=name, settlement=settlement, kinds=kinds
+            )
         )
+    waiting = venue.triggers.waiting(
+        session.owner, triggers, name=name, currency=settlement, kinds=kinds
     )
+    return cancelled + venue.triggers.cancel_each(waiting)
 
 
 def _count(cancelled: int | Refusal) -> int:
@@ -189,7 +206,9 @@ def _count(cancelled: int | Refusal) -> int:
 
 @method("private/close_position", matching=True)
 def _close_position(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    name = venue.listing(params).name
+    listing = venue.listing(params)
+    venue.locks.check(listing)
+    name = listing.name
     size = venue.exchange.position(session.owner, name).size
     if not size:
         raise bad_argument("there is no position to close", "instrument_name")
@@ -211,11 +230,8 @@ def _placed(venue: DeribitVenue, placed: Placed | Refusal) -> Json:
     trades: list[Json] = []
     if placed.trades:
         ticker = venue.market_ticker(listing.name)
-        trades = [
-            shapes.user_trade(made, shapes.public_trade(made.public, listing, ticker))
-            for made in placed.trades
-        ]
-    return {"order": shapes.order(placed.order, listing), "trades": trades}
+        trades = [shapes.user_trade(made, listing, ticker) for made in placed.trades]
+    return {"order": venue.shaped(placed.order), "trades": trades}
 
 
 _UNSIMULATED: Final = (
@@ -224,14 +240,13 @@ _UNSIMULATED: Final = (
     "linked_order_type",
     "max_show",
     "otoco_config",
-    "trigger",
-    "trigger_price",
-    "trigger_offset",
 )
+_TRIGGER_TYPES: Final = frozenset(one.value for one in TriggerType)
+_OF_TRIGGERS: Final = ("trigger", "trigger_price", "trigger_offset")
 
 
-def _refuse_unsimulated(params: Params) -> None:
-    for name in _UNSIMULATED:
+def _refuse_unsimulated(params: Params, *, is_trigger: bool) -> None:
+    for name in _UNSIMULATED if is_trigger else (*_UNSIMULATED, *_OF_TRIGGERS):
         if params.raw.get(name) is not None:
             raise invalid_params("not simulated", name)
     if params.flag("mmp"):

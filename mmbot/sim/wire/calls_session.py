@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from mmbot.sim.wire.auth import SCOPE
 from mmbot.sim.wire.calls import Method, Session, enter
-from mmbot.sim.wire.errors import invalid_params, raw_needs_authentication
+from mmbot.sim.wire.errors import (
+    invalid_params,
+    must_be_websocket_request,
+    raw_needs_authentication,
+)
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
 
@@ -24,9 +28,10 @@ method = enter(METHODS)
 @method("public/auth")
 def _auth(venue: DeribitVenue, session: Session, params: Params) -> Json:
     grant = venue.gatekeeper.grant(params, venue.now_ms())
+    is_new = session.account is None
     session.account = grant.account
     session.authorized_until_ms = grant.expires_ms
-    if grant.account in venue.account_scope_cod:
+    if is_new and grant.account in venue.account_scope_cod:
         session.cancels_on_disconnect = True
     return {
         "access_token": grant.access_token,
@@ -69,7 +74,7 @@ def _get_time(venue: DeribitVenue, session: Session, params: Params) -> int:
 
 @method("public/status")
 def _status(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return {"locked": "false", "locked_indices": []}
+    return venue.locks.status()
 
 
 @method("public/set_heartbeat", websocket_only=True)
@@ -90,25 +95,28 @@ def _disable_heartbeat(venue: DeribitVenue, session: Session, params: Params) ->
     return "ok"
 
 
-@method("private/enable_cancel_on_disconnect", websocket_only=True)
+@method("private/enable_cancel_on_disconnect")
 def _enable_cod(venue: DeribitVenue, session: Session, params: Params) -> str:
-    if _cod_scope(params) == "account":
+    """For the account: how every connection opened from now on begins; this one stays as it is."""
+    if _cod_scope(session, params) == "account":
         venue.account_scope_cod.add(session.owner)
-    session.cancels_on_disconnect = True
+    else:
+        session.cancels_on_disconnect = True
     return "ok"
 
 
-@method("private/disable_cancel_on_disconnect", websocket_only=True)
+@method("private/disable_cancel_on_disconnect")
 def _disable_cod(venue: DeribitVenue, session: Session, params: Params) -> str:
-    if _cod_scope(params) == "account":
+    if _cod_scope(session, params) == "account":
         venue.account_scope_cod.discard(session.owner)
-    session.cancels_on_disconnect = False
+    else:
+        session.cancels_on_disconnect = False
     return "ok"
 
 
-@method("private/get_cancel_on_disconnect", websocket_only=True)
+@method("private/get_cancel_on_disconnect")
 def _get_cod(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    scope = _cod_scope(params)
+    scope = _cod_scope(session, params)
     enabled = (
         session.owner in venue.account_scope_cod
         if scope == "account"
@@ -117,10 +125,12 @@ def _get_cod(venue: DeribitVenue, session: Session, params: Params) -> Json:
     return {"scope": scope, "enabled": enabled}
 
 
-def _cod_scope(params: Params) -> str:
+def _cod_scope(session: Session, params: Params) -> str:
     scope = params.text_or("scope", "connection")
     if scope not in ("connection", "account"):
         raise invalid_params("must be one of connection, account", "scope")
+    if scope == "connection" and not session.is_websocket:
+        raise must_be_websocket_request()
     return scope
 
 

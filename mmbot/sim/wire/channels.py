@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
 from typing import Any, Protocol
 
@@ -22,8 +22,6 @@ import orjson
 from mmbot.sim.matching import BookDelta, Exchange, InstrumentChanged, Listing, Side
 from mmbot.sim.wire import shapes
 from mmbot.sim.wire.shapes import Json
-
-GROUPED_DEPTHS = ("1", "10", "20")
 
 
 class Interval(Enum):
@@ -374,7 +372,7 @@ class TradesChannel(_Gathering):
             self.gather(trades)
 
 
-class _OfAccount(_Gathering):
+class OfAccount(_Gathering):
     """A channel about one account; instruments need not be watched for it."""
 
     def __init__(
@@ -388,7 +386,7 @@ class _OfAccount(_Gathering):
         return news.account == self.account and self.scope.covers(news.listing)
 
 
-class UserTradesChannel(_OfAccount):
+class UserTradesChannel(OfAccount):
     """user.trades.{instrument | kind.currency}.{interval}: a list each time."""
 
     def on_account(self, news: AccountNews) -> None:
@@ -396,7 +394,7 @@ class UserTradesChannel(_OfAccount):
             self.gather(news.trades)
 
 
-class UserOrdersChannel(_OfAccount):
+class UserOrdersChannel(OfAccount):
     """user.orders...: `raw` sends one order object a message, the other intervals a list."""
 
     def on_account(self, news: AccountNews) -> None:
@@ -409,7 +407,7 @@ class UserOrdersChannel(_OfAccount):
             self.gather(news.orders)
 
 
-class UserChangesChannel(_OfAccount):
+class UserChangesChannel(OfAccount):
     """user.changes...: one request's orders, trades and position in one message.
 
     At the slower intervals, what gathered is merged into one message an instrument.
@@ -499,31 +497,11 @@ class PriceIndexChannel(Channel):
         }
 
 
-class InstrumentStateChannel(Channel):
-    """instrument.state.{kind}.{currency}: listings as they come and go."""
-
-    interval = Interval.RAW
-
-    def __init__(self, name: str, source: Source, scope: Scope) -> None:
-        super().__init__(name, source)
-        self._scope = scope
-
-    def on_instrument(self, change: InstrumentChanged) -> None:
-        if self._scope.covers(change.listing):
-            self.publish(
-                {
-                    "timestamp": change.time_ms,
-                    "state": change.state.value,
-                    "instrument_name": change.listing.name,
-                }
-            )
-
-
 class Hub:
     """All channels anybody subscribes to; a channel lives as long as it has a subscriber."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, make: Callable[[str, str | None], Channel | None]) -> None:
+        self._make = make  # the channel of that name, for that account
         self._channels: dict[tuple[str, str | None], Channel] = {}
         self._by_instrument: dict[str, list[Channel]] = {}
 
@@ -536,7 +514,7 @@ class Hub:
         key = (name, account)
         channel = self._channels.get(key)
         if channel is None:
-            channel = make_channel(name, self._source, account)
+            channel = self._make(name, account)
             if channel is None:
                 return None
             self._channels[key] = channel
@@ -604,81 +582,3 @@ class Hub:
         for channel in list(self._channels.values()):
             if channel.interval is interval:
                 channel.flush()
-
-
-def make_channel(name: str, source: Source, account: str | None) -> Channel | None:
-    """The channel of that name, None if there is none (or none without an account)."""
-    match name.split("."):
-        case ["book", instrument, interval] if _can(source, instrument, interval):
-            return BookChannel(name, source, instrument, Interval(interval))
-        case ["book", instrument, group, depth, interval] if _can(source, instrument, interval):
-            step = _group_of(group)
-            if depth not in GROUPED_DEPTHS or (step is None and group != "none"):
-                return None
-            return GroupedBookChannel(
-                name, source, instrument, step, int(depth), Interval(interval)
-            )
-        case ["ticker", instrument, interval] if _can(source, instrument, interval):
-            return TickerChannel(name, source, instrument, Interval(interval))
-        case ["incremental_ticker", instrument] if instrument in source.exchange.listings:
-            return IncrementalTickerChannel(name, source, instrument)
-        case ["quote", instrument] if instrument in source.exchange.listings:
-            return QuoteChannel(name, source, instrument)
-        case ["trades", *which, interval]:
-            scope = _scope_of(source, which)
-            if scope is None or not _is_interval(interval):
-                return None
-            return TradesChannel(name, source, scope, Interval(interval))
-        case ["deribit_price_index", index] if index in source.index_names():
-            return PriceIndexChannel(name, source, index)
-        case ["instrument", "state", kind, currency]:
-            scope = _scope_of(source, [kind, currency])
-            return None if scope is None else InstrumentStateChannel(name, source, scope)
-        case ["user", "portfolio", currency] if account is not None:
-            if currency != "any" and currency.upper() not in source.currencies():
-                return None
-            wanted = currency if currency == "any" else currency.upper()
-            return PortfolioChannel(name, source, wanted, account)
-        case ["user", topic, *which, interval] if account is not None:
-            scope = _scope_of(source, which)
-            kind_of = _USER_CHANNELS.get(topic)
-            if scope is None or kind_of is None or not _is_interval(interval):
-                return None
-            return kind_of(name, source, scope, Interval(interval), account)
-        case _:
-            return None
-
-
-_USER_CHANNELS: dict[str, type[_OfAccount]] = {
-    "orders": UserOrdersChannel,
-    "trades": UserTradesChannel,
-    "changes": UserChangesChannel,
-}
-
-
-def _is_interval(text: str) -> bool:
-    return text in ("raw", "100ms", "agg2")
-
-
-def _can(source: Source, instrument: str, interval: str) -> bool:
-    return instrument in source.exchange.listings and _is_interval(interval)
-
-
-def _scope_of(source: Source, which: list[str]) -> Scope | None:
-    match which:
-        case [name] if name in source.exchange.listings:
-            return Scope(name=name)
-        case [("any" | "future" | "option") as kind, currency] if (
-            currency == "any" or currency.upper() in source.currencies()
-        ):
-            return Scope(kind=kind, currency=currency if currency == "any" else currency.upper())
-        case _:
-            return None
-
-
-def _group_of(text: str) -> Decimal | None:
-    try:
-        step = Decimal(text)
-    except InvalidOperation:
-        return None
-    return step if step.is_finite() and step > 0 else None

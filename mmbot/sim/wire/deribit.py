@@ -17,8 +17,10 @@ answered once with 10028 and ends the session.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from random import Random
 from typing import Any, Final
 
 import orjson
@@ -36,16 +38,22 @@ from mmbot.sim.matching import (
 )
 from mmbot.sim.wire import (
     calls_account,
+    calls_charts,
     calls_data,
     calls_ledger,
     calls_orders,
+    calls_others,
     calls_session,
+    calls_wallet,
     shapes,
 )
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
+from mmbot.sim.wire.catalog import COMBOS_PER_HOUR, Catalog
+from mmbot.sim.wire.channel_names import make_channel
 from mmbot.sim.wire.channels import AccountNews, Hub, Interval
-from mmbot.sim.wire.credits import Bucket, Rate
+from mmbot.sim.wire.charts import Charts
+from mmbot.sim.wire.credits import RATES, Credits, Pool, Rate, pool_of
 from mmbot.sim.wire.errors import (
     WireError,
     authorization_required,
@@ -55,16 +63,20 @@ from mmbot.sim.wire.errors import (
     must_be_websocket_request,
     not_found,
     orderbook_closed,
+    other_reject,
     parse_error,
     too_many_requests,
+    unauthenticated_public_disabled,
     unauthorized,
 )
 from mmbot.sim.wire.face import Market, MarketTicker
+from mmbot.sim.wire.locks import Locks
+from mmbot.sim.wire.manners import Manner, Manners
 from mmbot.sim.wire.params import Params
 from mmbot.sim.wire.shapes import Json
+from mmbot.sim.wire.triggers import Triggers
+from mmbot.sim.wire.wallet import Wallet
 
-MATCHING_RATE: Final = Rate(per_s=5, burst=20)
-OTHER_RATE: Final = Rate(per_s=20, burst=100)  # 500 credits each, of 50 000, 10 000 more a second
 PRINTS_MAX: Final = 5_000  # how many public trades of an instrument can still be asked for
 USER_TRADES_MAX: Final = 100_000  # the same of an account's own
 FAST_MS: Final = 100
@@ -79,17 +91,20 @@ IDLE_RELEASE_MS: Final = 60_000  # an instrument nobody asks about any more is l
 class Rules:
     """What the venue allows; the defaults are the lowest tier's."""
 
-    matching: Rate = MATCHING_RATE
-    other: Rate = OTHER_RATE
+    matching: Rate = RATES[Pool.MATCHING]
+    cancel_all: Rate = RATES[Pool.CANCEL_ALL]
+    instruments: Rate = RATES[Pool.OTHER]
+    subscribe: Rate = RATES[Pool.OTHER]
+    transaction_log: Rate = RATES[Pool.OTHER]
+    other: Rate = RATES[Pool.OTHER]
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
     ignore_cancel_on_disconnect: bool = False
 
-
-@dataclass(slots=True)
-class _AccountCredits:
-    matching: Bucket
-    other: Bucket
+    @property
+    def rates(self) -> dict[Pool, Rate]:
+        """What is allowed of each pool."""
+        return {pool: getattr(self, pool.value) for pool in Pool}
 
 
 METHODS: Final = (
@@ -98,6 +113,9 @@ METHODS: Final = (
     | calls_orders.METHODS
     | calls_account.METHODS
     | calls_ledger.METHODS
+    | calls_charts.METHODS
+    | calls_others.METHODS
+    | calls_wallet.METHODS
 )
 
 
@@ -107,7 +125,7 @@ class DeribitVenue:
     `now_us` is the venue's time in microseconds and the only time there is here; `skew_ms` is by
     how much it is ahead of the right one, which only `public/get_time` tells (a simulated desk sets
     its clock by it). `keeps_orders` is asked when a line breaks: True leaves the orders it should
-    take along.
+    take along. `manners`, drawn from `manners_seed`: how it says what it says.
     """
 
     def __init__(
@@ -120,6 +138,10 @@ class DeribitVenue:
         *,
         skew_ms: int = 0,
         keeps_orders: Callable[[], bool] = lambda: False,
+        manners: Manner = Manner.PLAIN,
+        manners_seed: int = 1,
+        seed: int = 1,
+        combos_per_hour: float = COMBOS_PER_HOUR,
     ) -> None:
         self.exchange = exchange
         self.market = market
@@ -128,12 +150,19 @@ class DeribitVenue:
         self.now_us = now_us
         self.skew_ms = skew_ms
         self._keeps_orders = keeps_orders
-        self.hub = Hub(self)
+        self._manners = Manners(manners, manners_seed, self.now_ms)
+        self.hub = Hub(partial(make_channel, self))
+        self.locks = Locks(self)
+        self.charts = Charts()
+        self.triggers = Triggers(self)
+        self.wallet = Wallet(self)
+        self.catalog = Catalog(self, Random(f"{seed}:combos"), combos_per_hour)
+        self.news: list[AccountNews] = []  # what the exchange knows nothing of, to be told
         self.sessions: dict[Session, None] = {}
         self.market_moves = True
         self.account_scope_cod: set[str] = set()
-        self._credits: dict[str, _AccountCredits] = {}
-        self._strangers = Bucket(rules.other, self.now_ms())  # REST without credentials, together
+        self._credits: dict[str, Credits] = {}
+        self._strangers = Credits(rules.rates, self.now_ms())  # they all call from one address
         self._prints: dict[str, deque[Json]] = {}
         self._user_trades: dict[str, deque[Json]] = {}
         self._watched_ms: dict[str, int] = {}
@@ -170,6 +199,8 @@ class DeribitVenue:
                 self.exchange.cancel(
                     session.account, order_id, self.now_ms(), CancelReason.DISCONNECT
                 )
+            else:
+                self.triggers.cancel(session.account, order_id, CancelReason.DISCONNECT)
         self.publish()
 
     def on_frame(self, session: Session, frame: bytes) -> None:
@@ -197,6 +228,8 @@ class DeribitVenue:
             if error.code == too_many_requests().code:
                 session.hang_up()
             return
+        if METHODS[name].is_matching and self._manners.notice_first():
+            self.publish()
         session.write(self._envelope(request_id, {"result": result}, came_us), name)
         then()
         self.publish()
@@ -223,7 +256,7 @@ class DeribitVenue:
             return self.refuse_rest(request_id, error)
         then()
         self.publish()
-        return 200, self._envelope(request_id, {"result": result}, came_us)
+        return 200, self._said(self._envelope(request_id, {"result": result}, came_us), name)
 
     def refuse(self, session: Session, frame: bytes, error: WireError) -> None:
         """Answer a WebSocket request without carrying it out."""
@@ -236,7 +269,7 @@ class DeribitVenue:
         """The answer to a REST request that is not carried out; returns (HTTP status, body)."""
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         answer = self._envelope(request_id, {"error": body}, self.now_us())
-        return HTTP_STATUS.get(error.code, 400), answer
+        return HTTP_STATUS.get(error.code, 400), self._said(answer, None)
 
     def restart(self, *, with_orders: bool) -> None:
         """Forget every session and token, and the open orders too unless told otherwise.
@@ -250,6 +283,7 @@ class DeribitVenue:
         self.gatekeeper.forget()
         self._credits.clear()
         if not with_orders:
+            self.triggers.cancel_everything()
             for account in self.exchange.accounts.values():
                 if account.followed:
                     for order_id in list(account.open_orders):
@@ -267,10 +301,11 @@ class DeribitVenue:
             self.market.advance(self._market_ms)
             self._tickers.clear()
             self.publish()
+            self.triggers.look()
+            self.catalog.look()
             for channel in self.hub.everything():
                 channel.on_market()
-        else:
-            self.publish()
+        self.publish()
         if now_ms >= self._fast_due_ms:
             self._fast_due_ms = now_ms - now_ms % FAST_MS + FAST_MS
             self.hub.flush(Interval.FAST)
@@ -283,6 +318,9 @@ class DeribitVenue:
 
     def publish(self) -> None:
         """Send what the exchange has done since the last time to whoever listens."""
+        news, self.news = self.news, []
+        for one in news:
+            self._tell(one)
         effects = self.exchange.drain()
         while effects:
             for effect in effects:
@@ -341,6 +379,10 @@ class DeribitVenue:
         """The last public trades of an instrument as they went out, oldest first."""
         return self._prints.setdefault(name, deque(maxlen=PRINTS_MAX))
 
+    def prints_so_far(self, name: str) -> Iterable[Json]:
+        """The same, of an instrument that need not have traded."""
+        return self._prints.get(name, ())
+
     def user_trades(self, account: str) -> deque[Json]:
         """The account's last trades as they went out, oldest first."""
         return self._user_trades.setdefault(account, deque(maxlen=USER_TRADES_MAX))
@@ -362,6 +404,8 @@ class DeribitVenue:
         found = self.exchange.listings.get(wanted)
         if found is not None:
             return found
+        if wanted in self.catalog:
+            raise other_reject("combos and spot are listed here, not traded", name)
         if wanted in self.exchange.expired:
             raise orderbook_closed()
         raise not_found("instrument not found", name)
@@ -373,8 +417,13 @@ class DeribitVenue:
         except KeyError:
             raise not_found("instrument not found", name) from None
 
+    def known_name(self, params: Params, name: str = "instrument_name") -> str:
+        """The name of the instrument asked about, traded here or not; 13020 for any other."""
+        wanted = params.text(name)
+        return wanted if wanted in self.catalog else self.terms(params, name).name
+
     def shaped(self, order: Order) -> Json:
-        return shapes.order(order, self.exchange.terms(order.name))
+        return self.triggers.mark(shapes.order(order, self.exchange.terms(order.name)))
 
     def watch(self, name: str) -> None:
         """Somebody wants this book: from now on the market acts in it, unless it has expired."""
@@ -397,7 +446,10 @@ class DeribitVenue:
             session.account = grant.account
             session.authorized_until_ms = grant.expires_ms
         found = METHODS.get(name)
-        self._spend(session, found is not None and found.is_matching)
+        is_matching = found is not None and found.is_matching
+        if session.account is None and not self.locks.strangers and name != "public/auth":
+            raise unauthenticated_public_disabled()
+        self._spend(session, pool_of(name, params.raw, is_matching=is_matching))
         if found is None:
             raise method_not_found()
         if found.websocket_only and not session.is_websocket:
@@ -407,17 +459,10 @@ class DeribitVenue:
                 raise authorization_required()
             if session.authorized_until_ms <= self.now_ms():
                 raise unauthorized("token expired")
+        if is_matching:
+            self.locks.check_maintenance()
         result = found.run(self, session, params)
         return result if found.then else (result, _nothing)
-
-    def credits_of(self, account: str) -> _AccountCredits:
-        found = self._credits.get(account)
-        if found is None:
-            now_ms = self.now_ms()
-            found = self._credits[account] = _AccountCredits(
-                Bucket(self.rules.matching, now_ms), Bucket(self.rules.other, now_ms)
-            )
-        return found
 
     def _session(
         self,
@@ -426,33 +471,40 @@ class DeribitVenue:
         *,
         is_websocket: bool,
     ) -> Session:
-        now_ms = self.now_ms()
-        bucket = Bucket(self.rules.other, now_ms) if is_websocket else self._strangers
-        session = Session(write, hang_up, is_websocket, bucket)
-        session.heard_ms = now_ms
+        talk = self._manners.talk()
+
+        def say(payload: bytes, about: str | None) -> None:
+            for frame in talk.frames(payload, about):
+                write(frame, about)
+
+        session = Session(say, hang_up, is_websocket)
+        session.heard_ms = self.now_ms()
         return session
 
-    def _spend(self, session: Session, is_matching: bool) -> None:
-        if session.account is None:
-            bucket = session.credits
-        else:
-            of_account = self.credits_of(session.account)
-            bucket = of_account.matching if is_matching else of_account.other
-        if not bucket.take(self.now_ms()):
+    def _said(self, payload: bytes, about: str | None) -> bytes:
+        """The answer to a REST request as it goes out."""
+        return next(iter(self._manners.talk().frames(payload, about)))
+
+    def _spend(self, session: Session, pool: Pool) -> None:
+        credits = self._strangers
+        if session.account is not None:
+            found = self._credits.get(session.account)
+            if found is None:
+                found = Credits(self.rules.rates, self.now_ms())
+                self._credits[session.account] = found
+            credits = found
+        if not credits.take(pool, self.now_ms()):
             raise too_many_requests()
 
     def _limits(self) -> Json:
-        trading = {"burst": self.rules.matching.burst, "rate": self.rules.matching.per_s}
+        trading = _limit(self.rules.matching)
         return {
             "limits_per_currency": False,
-            "non_matching_engine": {
-                "burst": self.rules.other.burst,
-                "rate": self.rules.other.per_s,
-            },
+            "non_matching_engine": _limit(self.rules.other),
             "matching_engine": {
                 "trading": {"total": trading},
                 "spot": trading,
-                "cancel_all": trading,
+                "cancel_all": _limit(self.rules.cancel_all),
             },
         }
 
@@ -467,6 +519,7 @@ class DeribitVenue:
         ticker = self.market_ticker(prints.name)
         shaped = [shapes.public_trade(made, listing, ticker) for made in prints.trades]
         self.prints(prints.name).extend(shaped)
+        self.charts.note(listing, shaped)
         for channel in self.hub.everything():
             channel.on_trades(listing, shaped)
 
@@ -475,27 +528,33 @@ class DeribitVenue:
         trades: list[Json] = []
         if change.trades:
             ticker = self.market_ticker(change.name)
-            for made in change.trades:
-                public = shapes.public_trade(made.public, listing, ticker)
-                trades.append(shapes.user_trade(made, public))
+            trades = [shapes.user_trade(made, listing, ticker) for made in change.trades]
             self.user_trades(change.account).extend(trades)
         news = AccountNews(
             change.account,
             listing,
-            [shapes.order(one, listing) for one in change.orders],
+            [self.shaped(one) for one in change.orders],
             trades,
             change.delivered,
             lambda: self.position_of(change.account, change.name),
         )
+        self._tell(news)
+
+    def _tell(self, news: AccountNews) -> None:
         for channel in self.hub.everything():
             channel.on_account(news)
 
     def _tell_instrument(self, change: InstrumentChanged) -> None:
         for channel in self.hub.everything():
             channel.on_instrument(change)
-        if change.state is InstrumentState.CLOSED:
-            self.hub.end(change.listing.name)
-            self._watched_ms.pop(change.listing.name, None)
+        name = change.listing.name
+        if change.state is not InstrumentState.CLOSED:
+            return
+        self.triggers.cancel_in(name)
+        if name in self.exchange.expired:
+            self.catalog.on_ended(name)
+            self.hub.end(name)
+            self._watched_ms.pop(name, None)
 
     def _release_idle(self, now_ms: int) -> None:
         busy = self._needed()
@@ -515,6 +574,7 @@ class DeribitVenue:
             needed.update(dict.fromkeys(order.name for order in account.open_orders.values()))
             held = account.positions.items()
             needed.update(dict.fromkeys(name for name, position in held if position.size))
+        needed.update(dict.fromkeys(self.triggers.names()))
         return needed
 
     def _beat(self, session: Session, now_ms: int) -> None:
@@ -547,6 +607,10 @@ class DeribitVenue:
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         session.write(self._envelope(request_id, {"error": body}, came_us), name)
         self.publish()
+
+
+def _limit(rate: Rate) -> Json:
+    return {"burst": rate.burst, "rate": rate.per_s}
 
 
 def _nothing() -> None:

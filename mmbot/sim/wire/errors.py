@@ -37,6 +37,22 @@ def order_not_found() -> WireError:
     return WireError(10004, "order_not_found")
 
 
+def locked_by_admin() -> WireError:
+    return WireError(10019, "locked_by_admin")
+
+
+def system_maintenance() -> WireError:
+    return WireError(11051, "system_maintenance")
+
+
+def unauthenticated_public_disabled() -> WireError:
+    return WireError(11056, "unauthenticated_public_requests_temporarily_disabled")
+
+
+def other_reject(reason: str, param: str) -> WireError:
+    return WireError(11030, "other_reject", reason, param)
+
+
 def bad_argument(reason: str, param: str) -> WireError:
     return WireError(11043, "bad_argument", reason, param)
 

@@ -24,6 +24,7 @@ def trades_page(trades: Sequence[Json], params: Params) -> Json:
         raise invalid_params(f"must be from 1 to {COUNT_MAX}", "count")
     start_ms = params.integer_or_none("start_timestamp")
     end_ms = params.integer_or_none("end_timestamp")
+    trades = _between_ids(trades, params)
     start_seq = params.integer_or_none("start_seq")
     end_seq = params.integer_or_none("end_seq")
     chosen = [
@@ -38,6 +39,30 @@ def trades_page(trades: Sequence[Json], params: Params) -> Json:
     if params.text_or("sorting", "default") != "asc":
         chosen.reverse()
     return {"trades": chosen[:count], "has_more": len(chosen) > count}
+
+
+def _between_ids(trades: Sequence[Json], params: Params) -> Sequence[Json]:
+    """From the trade of `start_id` to the one of `end_id`, both with it; ids of one currency."""
+    start, end = (_number_of(params.text_or(name, None)) for name in ("start_id", "end_id"))
+    if start is None and end is None:
+        return trades
+    return [
+        trade
+        for trade in trades
+        if (number := _number_of(trade["trade_id"])) is not None
+        and (start is None or number >= start)
+        and (end is None or number <= end)
+    ]
+
+
+def _number_of(trade_id: str | None) -> int | None:
+    """Trade ids count upward behind their currency: ETH-34066, 48470."""
+    if trade_id is None:
+        return None
+    digits = trade_id.rpartition("-")[2]
+    if not digits.isdigit():
+        raise invalid_params("must be a trade id", "start_id")
+    return int(digits)
 
 
 def listings_of(venue: DeribitVenue, params: Params, *, is_open: bool = True) -> list[Listing]:
@@ -79,6 +104,6 @@ def kinds_of(params: Params) -> frozenset[Kind] | None:
         return frozenset({Kind.OPTION})
     if kind == "future":
         return frozenset({Kind.PERPETUAL, Kind.FUTURE})
-    if kind in ("spot", "future_combo", "option_combo"):
+    if kind in ("spot", "combo", "future_combo", "option_combo"):
         return frozenset()
     raise invalid_params("must be one of any, future, option", "kind")

@@ -29,11 +29,14 @@ from mmbot.sim.faults import FaultPlan
 from mmbot.sim.matching import DeliveryFee, Exchange, SelfTrade
 from mmbot.sim.wire.auth import Gatekeeper
 from mmbot.sim.wire.calls import Session
+from mmbot.sim.wire.catalog import COMBOS_PER_HOUR
+from mmbot.sim.wire.closures import Closures
 from mmbot.sim.wire.commands import Commands
 from mmbot.sim.wire.deribit import METHODS, DeribitVenue, Rules
 from mmbot.sim.wire.errors import known_error
 from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.gate import Door, Gate, Link
+from mmbot.sim.wire.manners import Manner
 from mmbot.sim.wire.trouble import (
     PASSES,
     Blow,
@@ -68,7 +71,7 @@ class VenueOptions:
     a file; world, seed, start and balances are the file's then. Without `restore_orders` the open
     orders in it come back cancelled (`cancel_on_disconnect`).
     `faults`: what goes wrong. With `expiry_soon`, a new world starts shortly before the first 08:00
-    UTC after `start_ms`, when something expires.
+    UTC after `start_ms`, when something expires. `manners`: how the venue says what it says.
     """
 
     port: int = 0  # 0: any free one
@@ -90,12 +93,14 @@ class VenueOptions:
     self_trade: SelfTrade = SelfTrade.CANCEL_MAKER
     rules: Rules = field(default_factory=Rules)
     delivery_fee: DeliveryFee = field(default_factory=DeliveryFee)
+    combos_per_hour: float = COMBOS_PER_HOUR  # how many are listed as time goes by
     settlement_pause_ms: int = 2_000  # how long nobody can trade after 08:00 UTC
     linger_s: float | None = None  # end that long after the last client left; None: never
     state_path: Path | None = None
     restore_orders: bool = True
     make_market: Callable[[Exchange], Market] | None = None
     faults: FaultPlan = field(default_factory=FaultPlan)
+    manners: Manner = Manner.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +134,12 @@ async def serve(
         await venue.until_over()
 
 
-class SimVenue(Commands):
+class SimVenue(Commands, Closures):
     """A venue in this process: `async with SimVenue(options) as venue`.
 
     Tests reach in: `exchange` and `market` to script what others do (then `publish`), `freeze` to
-    stop the market's own flow, and the commands under "trouble". Seconds are seconds of the wall.
-    `trouble.counts` says what has happened, `trouble.tell` hears of it.
+    stop the market's own flow, the commands under "trouble", and those of `Closures`. Seconds are
+    seconds of the wall. `trouble.counts` says what has happened, `trouble.tell` hears of it.
     """
 
     exchange: Exchange
@@ -199,6 +204,10 @@ class SimVenue(Commands):
             self.now_us,
             skew_ms=self._skew_us // 1000,
             keeps_orders=self.trouble.keeps_orders,
+            manners=options.manners,
+            manners_seed=self._seed,
+            seed=self._seed,
+            combos_per_hour=options.combos_per_hour,
         )
         if saved is not None:
             self.protocol.remember(saved.user_trades)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from mmbot.sim.funding import FundingHour
-from mmbot.sim.ledger import Entry, Settlement
+from mmbot.sim.ledger import Entry, EntryType, Settlement
 from mmbot.sim.margin import MAX_LEVERAGE
 from mmbot.sim.matching import (
     Account,
@@ -132,7 +132,6 @@ def public_trade(made: Print, listing: Listing, ticker: MarketTicker) -> Json:
     }
     if listing.kind is Kind.OPTION:
         shaped["iv"] = _trade_iv(made, listing, ticker)
-        shaped["underlying_price"] = ticker.underlying_price
     return shaped
 
 
@@ -145,10 +144,13 @@ def _trade_iv(made: Print, listing: Listing, ticker: MarketTicker) -> float:
     return round(max(ticker.mark_iv + away_usd / ticker.greeks.vega, 0.0), 2)
 
 
-def user_trade(made: UserTrade, public: Json) -> Json:
-    """A trade as the account sees it; `public` is the same trade shaped for everybody."""
+def user_trade(made: UserTrade, listing: Listing, ticker: MarketTicker) -> Json:
+    """A trade as the account sees it."""
+    shaped = public_trade(made.public, listing, ticker)
+    if listing.kind is Kind.OPTION:
+        shaped["underlying_price"] = ticker.underlying_price
     return {
-        **public,
+        **shaped,
         "direction": made.side.value,
         "order_id": made.order_id,
         "label": made.label,
@@ -162,10 +164,8 @@ def user_trade(made: UserTrade, public: Json) -> Json:
         "reduce_only": made.reduce_only,
         "mmp": False,
         "api": True,
-        "self_trade": False,
         "risk_reducing": False,
         "matching_id": None,
-        "user_id": USER_ID,
     }
 
 
@@ -188,7 +188,6 @@ def snapshot(book: Book, now_ms: int) -> Json:
         "type": "snapshot",
         "timestamp": now_ms,
         "instrument_name": book.listing.name,
-        "prev_change_id": None,
         "change_id": book.change_id,
         "bids": [("new", float(price), float(amount)) for price, amount in book.depth(Side.BUY)],
         "asks": [("new", float(price), float(amount)) for price, amount in book.depth(Side.SELL)],
@@ -212,10 +211,11 @@ def ticker(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> 
     """A ticker object of any kind of instrument, open or expired."""
     book = exchange.book(name)
     stats = market.stats
-    settled = exchange.settlement_prices.get(name)
+    is_open = name not in exchange.expired
+    settled = float(exchange.settlement_prices.get(name, 0))
     shaped: Json = {
         **quote(book, now_ms),
-        "state": "closed" if name in exchange.expired else "open",
+        "state": "open" if is_open and name not in exchange.halted else "closed",
         "stats": {
             "high": stats.high,
             "low": stats.low,
@@ -230,7 +230,7 @@ def ticker(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> 
         "min_price": market.min_price,
         "max_price": market.max_price,
         "last_price": None if book.last_price is None else float(book.last_price),
-        "settlement_price": None if settled is None else float(settled),
+        "settlement_price" if is_open else "delivery_price": settled,
         "open_interest": float(exchange.open_interest(name)),
     }
     if book.listing.kind is Kind.OPTION:
@@ -289,7 +289,7 @@ def book_summary(exchange: Exchange, name: str, market: MarketTicker, now_ms: in
 
 
 def position(exchange: Exchange, account: str, name: str, market: MarketTicker) -> Json:
-    """A row of get_positions; sizes signed, USD for inverse futures, coin otherwise.
+    """A position as `user.changes` has it; sizes signed, USD for inverse futures, coin otherwise.
 
     `realized_*` are this session's, in settlement currency.
     """
@@ -300,7 +300,6 @@ def position(exchange: Exchange, account: str, name: str, market: MarketTicker) 
     floating = float(found.unrealized(exchange.book(name).mark))
     realized = float(found.realized)
     to_usd = market.index_price if listing.inverse else 1.0
-    settled = exchange.settlement_prices.get(name)
     margin = exchange.position_margin(found)
     shaped: Json = {
         "instrument_name": listing.name,
@@ -310,9 +309,8 @@ def position(exchange: Exchange, account: str, name: str, market: MarketTicker) 
         "average_price": float(found.average_price),
         "mark_price": market.mark_price,
         "index_price": market.index_price,
-        "settlement_price": None if settled is None else float(settled),
+        "settlement_price": float(exchange.settlement_prices.get(name, 0)),
         "floating_profit_loss": floating,
-        "floating_profit_loss_usd": floating * to_usd,
         "realized_profit_loss": realized,
         "total_profit_loss": floating + realized,
         "initial_margin": margin.initial,
@@ -325,15 +323,13 @@ def position(exchange: Exchange, account: str, name: str, market: MarketTicker) 
             "gamma": size * market.greeks.gamma,
             "vega": size * market.greeks.vega,
             "theta": size * market.greeks.theta,
+            "floating_profit_loss_usd": floating * to_usd,
         }
-    else:
-        shaped |= {
-            "size_currency": position_delta(found, market),
-            "leverage": MAX_LEVERAGE,
-            "realized_funding": float(exchange.funding_of(account, name)),
-            "interest_value": float(found.funded),
-            "estimated_liquidation_price": None,
-        }
+        return shaped
+    shaped |= {"size_currency": position_delta(found, market), "leverage": MAX_LEVERAGE}
+    if listing.kind is Kind.PERPETUAL:
+        shaped["realized_funding"] = float(exchange.funding_of(account, name))
+        shaped["interest_value"] = float(found.funded)
     return shaped
 
 
@@ -343,6 +339,26 @@ def position_delta(found: Position, market: MarketTicker) -> float:
     if found.listing.kind is Kind.OPTION:
         return size * market.greeks.delta if market.greeks is not None else 0.0
     return size / market.mark_price if found.listing.inverse else size
+
+
+def account_owner(account: Account) -> Json:
+    """Whose account it is: what the methods about it say with `extended` only."""
+    return {
+        "id": USER_ID,
+        "email": f"{account.name}@example.com",
+        "system_name": account.name,
+        "username": account.name,
+        "type": "main",
+        "mmp_enabled": False,
+        "interuser_transfers_enabled": False,
+        "login_enabled": False,
+        "security_keys_enabled": False,
+        "creation_timestamp": 0,
+        "referrer_id": None,
+        "self_trading_reject_mode": account.self_trade.value,
+        "self_trading_extended_to_subaccounts": False,
+        "block_rfq_self_match_prevention": True,
+    }
 
 
 def account_summary(
@@ -414,7 +430,6 @@ def account_summary(
         "futures_session_rpl": float(session_realized),
         "session_upl": float(session_open + options_open),
         "session_rpl": float(session_realized),
-        "session_funding": float(session_funding),
         "total_pl": float(total),
         "fee_balance": 0.0,
         "spot_reserve": 0.0,
@@ -429,41 +444,52 @@ def account_summary(
     }
 
 
-def log_entry(entry: Entry) -> Json:
-    """A row of get_transaction_log."""
+def log_entry(entry: Entry, account: str, listing: Listing | None) -> Json:
+    """A row of get_transaction_log; without a listing it is about cash alone."""
     shaped: Json = {
         "id": entry.id,
         "user_seq": entry.user_seq,
         "user_id": USER_ID,
+        "username": account,
         "timestamp": entry.time_ms,
         "type": entry.type.value,
-        "instrument_name": entry.name,
+        "instrument_name": None,
         "currency": entry.currency,
         "side": entry.side,
         "amount": float(entry.amount),
-        "position": float(entry.position),
-        "price": float(entry.price),
-        "mark_price": float(entry.mark),
-        "index_price": float(entry.index),
+        "position": None,
+        "price": None,
         "cashflow": float(entry.cashflow),
         "change": float(entry.change),
         "balance": float(entry.balance),
         "equity": float(entry.equity),
         "commission": float(entry.commission),
-        "interest_pl": _or_none(entry.interest_pl),
-        "total_interest_pl": _or_none(entry.total_interest_pl),
-        "session_rpl": _or_none(entry.session_rpl),
+        "interest_pl": None if entry.interest_pl is None else float(entry.interest_pl),
         "trade_id": entry.trade_id,
         "order_id": entry.order_id,
         "info": None,
     }
+    if listing is None:
+        return shaped
+    shaped |= {
+        "instrument_name": entry.name,
+        "contracts": float(entry.amount / listing.contract_size),
+        "position": float(entry.position),
+        "price": float(entry.price),
+        "price_currency": quote_currency(listing),
+        "mark_price": float(entry.mark),
+        "index_price": float(entry.index),
+        "profit_as_cashflow": False,
+    }
+    if entry.total_interest_pl is not None:
+        shaped["total_interest_pl"] = float(entry.total_interest_pl)
+    if entry.session_rpl is not None:
+        shaped["session_rpl"] = float(entry.session_rpl)
     if entry.is_maker is not None:
-        shaped["user_role"] = "maker" if entry.is_maker else "taker"
+        shaped["user_role"] = shaped["fee_role"] = "maker" if entry.is_maker else "taker"
+    if entry.type is EntryType.DELIVERY:
+        shaped["settlement_price"] = float(entry.price)
     return shaped
-
-
-def _or_none(number: Decimal | None) -> float | None:
-    return None if number is None else float(number)
 
 
 def settlement(done: Settlement) -> Json:

@@ -49,7 +49,7 @@ class DeribitSweeper:
 
     async def account(self, way: Way) -> str:
         """The account our credentials open, by the venue's name for it. Errors as `orders`."""
-        said = await self._look(way, "get_account_summaries")
+        said = await self._look(way, "get_account_summaries", extended=True)
         return str(said["system_name"])
 
     async def orders(self, way: Way) -> list[OpenOrder]:
@@ -87,9 +87,9 @@ class DeribitSweeper:
         """Close every connection."""
         await self._client.aclose()
 
-    async def _look(self, way: Way, method: str) -> Any:
+    async def _look(self, way: Way, method: str, **params: bool) -> Any:
         try:
-            return await self._ask(way, method, {})
+            return await self._ask(way, method, params)
         except BaseError as error:
             raise WayFailedError(f"{NAME} over {way.value}: {_first_line(error)}") from error
 

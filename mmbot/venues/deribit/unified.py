@@ -5,6 +5,7 @@
   cost of an inverse option is amount x price in coin (ccxt divides, as for inverse futures).
 * Positions: a flat one has no side, and `contracts` counts contracts whatever the size's unit.
 * A REST answer that is no message is a NetworkError, where ccxt hands it on as text.
+* The list of instruments is asked for with the currency that the venue requires.
 * Open orders without a symbol are those of every currency, and fills are fetched to the last page.
 
 `amount_to_precision` keeps ccxt's meaning: it rounds down to the lot, for people who want a number
@@ -129,6 +130,10 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
         parsed["contracts"] = float(abs(size) / contract_size)
         parsed["contractSize"] = float(contract_size)
         return parsed
+
+    async def fetch_markets(self, params: Mapping[str, Any] | None = None) -> Any:
+        """Every instrument of every currency."""
+        return await super().fetch_markets({"currency": "any", **(params or {})})
 
     async def fetch_open_orders(
         self,
