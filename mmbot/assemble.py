@@ -162,11 +162,12 @@ async def assemble(config: Config, clock: Clock) -> Engine:
     The caller closes it. Raises MmbotError.
     """
     location = locate(config.desk.mode, os.environ, config.store.url)
+    has_store = location.exists
     file = _stop_file(config)
     if is_there(file):
         raise Refused(f"{file} is there, so nothing may be quoted: remove it to start")
     # A new store and a new venue are for a run that can be: a bad strike leaves neither behind.
-    database = open_store(location) if location.exists else None
+    database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
         there, made = config, None
         if simulated_venue.needs_one(config):

@@ -143,7 +143,7 @@ def _database(settings: "Config") -> "Iterator[Line]":
 def _store(place: "Location") -> Line:
     from mmbot.store.queries import Reader
 
-    if place.path is None or place.path.exists():
+    if place.exists:
         runs = Reader(place).runs()
         if place.path is not None and not os.access(place.path, os.W_OK):
             return Line(
@@ -151,6 +151,7 @@ def _store(place: "Location") -> Line:
             )
         count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
         return Line("database", Result.PASS, f"{place.name}, {count}")
+    assert place.path is not None, "one on a server exists"
     folder = _existing(place.path.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         return Line(
@@ -267,9 +268,9 @@ def _latch(settings: "Config", venue: str, account: str) -> Line:
     from mmbot.store.records import Seat
 
     place = locate(settings.desk.mode, os.environ, settings.store.url)
-    if place.path is not None and not place.path.exists() and not place.latch_file.exists():
-        return Line("kill switch", Result.PASS, "armed: never used here")
     try:
+        if not place.exists and not place.latch_file.exists():
+            return Line("kill switch", Result.PASS, "armed: never used here")
         state = Reader(place).latch(Seat(settings.desk.mode, venue, account))
     except StoreError as error:
         return Line("kill switch", Result.FAIL, str(error))
