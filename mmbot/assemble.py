@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mmbot import simulated_venue
 from mmbot.choose import choose
@@ -45,6 +45,7 @@ from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.recorder import Limits, Recorder
+from mmbot.venues.deribit.arrival import START_S, Arrival
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.embedded import LINGER_S
@@ -57,6 +58,8 @@ STATISTICS_EVERY_S = 30.0
 HEARTBEAT_S = 1.0
 CLOSE_DEADLINE_S = 5.0
 MB = 1024 * 1024
+
+T = TypeVar("T")
 
 _log = logging.getLogger("mmbot")
 
@@ -143,8 +146,13 @@ async def run_quote(
     return replace(said, unwritten=unwritten)
 
 
-async def _unless(leave: asyncio.Event, starting: Coroutine[Any, Any, Engine]) -> Engine:
-    """The engine, unless leaving is asked for before there is one."""
+async def _connected(engine: Engine) -> None:
+    arrival = Arrival(engine.venue, engine.clock, START_S, tell=True)
+    await arrival.connected(engine.runner.sink, engine.instruments)
+
+
+async def _unless(leave: asyncio.Event, starting: Coroutine[Any, Any, T]) -> T:
+    """What comes of it, unless leaving is asked for before: then Interrupted."""
     start, asked = asyncio.ensure_future(starting), asyncio.ensure_future(leave.wait())
     await asyncio.wait((start, asked), return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
@@ -179,11 +187,12 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             there = simulated_venue.at_venue(config, url)
         venue = _venue(there, clock)
         undo.push_async_callback(venue.close)
-        listed = await venue.open()
+        arrival = Arrival(venue, clock, START_S, tell=True)
+        listed = await arrival.listed()
         if config.desk.mode is Mode.SIM:
-            clock.set_to_ms(await venue.venue_ms())
+            clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config)
-        seat = Seat(config.desk.mode, venue.name, await venue.account())
+        seat = Seat(config.desk.mode, venue.name, await arrival.account())
         if database is None:
             database = open_store(location)
         _prepare_tapes(config)
@@ -207,7 +216,12 @@ async def _quote(
     runner, clock, venue = engine.runner, engine.clock, engine.venue
     mode = engine.config.desk.mode.value
     _trip_on_signal(runner)
-    await venue.connect(runner.sink, engine.instruments)
+    try:
+        await _unless(leave.asked, _connected(engine))
+    except Interrupted:
+        if not runner.state.orders.by_label:
+            raise
+        # What an earlier run left, or a link that was up already has sent, is taken back.
     chores = [
         asyncio.ensure_future(_statistics(engine)),
         asyncio.ensure_future(_heartbeat(engine)),
@@ -356,6 +370,14 @@ def _stop_file(config: Config) -> Path:
     return Path(configured) if configured else stop_file(config.desk.mode, os.environ)
 
 
+_LEAVE_ON = {
+    signal.SIGINT: "Ctrl+C",
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGHUP: "its terminal was closed",
+    signal.SIGQUIT: "SIGQUIT",
+}
+
+
 @dataclass(slots=True)
 class _Leave:
     """Whether somebody wants us to leave, and by what."""
@@ -364,10 +386,12 @@ class _Leave:
     why: str = ""
 
     def on_signals(self) -> None:
-        """Ctrl+C and `kill` mean it."""
+        """Ctrl+C and `kill` mean it, and so does a terminal that is closed, unless `nohup` had that
+        ignored from the start."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._ask, "Ctrl+C")
-        loop.add_signal_handler(signal.SIGTERM, self._ask, "SIGTERM")
+        for ending, why in _LEAVE_ON.items():
+            if ending is not signal.SIGHUP or signal.getsignal(ending) is not signal.SIG_IGN:
+                loop.add_signal_handler(ending, self._ask, why)
 
     def _ask(self, why: str) -> None:
         if self.asked.is_set():

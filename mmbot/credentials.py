@@ -69,7 +69,7 @@ def env_file(path: Path, names: Sequence[str]) -> dict[str, str | None]:
             return {}
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    text = read_text(path, ENV_FILE_MAX_BYTES, ".env file", "lines such as NAME=value")
+    text = read_text(path, ENV_FILE_MAX_BYTES, ".env file")
     for row, line in enumerate(text.split("\n"), 1):
         if any(name in _ascii(line) for name in names):
             _refuse_stray_letters(f"{path}: line {row}", _COMMENT.sub("", line))

@@ -4,13 +4,13 @@ Editors and web pages put things into a file that nobody sees: a byte order mark
 curly quotes, characters without a width. The mark is taken off; the others are named by place.
 """
 
+import codecs
 import unicodedata
 from pathlib import Path
 
 from mmbot.errors import ConfigError
 
 _BYTE_ORDER_MARK = "\ufeff"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _INSTEAD = (
     ("\u201c\u201d\u201e\u201f\u00ab\u00bb", 'replace it with a plain "'),
     ("\u2018\u2019\u201a\u201b\u00b4\u2032", "replace it with a plain '"),
@@ -21,32 +21,32 @@ _UNSEEN = frozenset({"Zs", "Zl", "Zp", "Cf", "Cc"})
 """Unicode's categories of what shows as a gap, or not at all."""
 
 
-def read_text(path: Path, most_bytes: int, kind: str, give: str) -> str:
+def read_text(path: Path, most_bytes: int, kind: str, give: str = "") -> str:
     """The text of a file, without a byte order mark. `kind` of file, and what to `give` instead.
 
     Raises ConfigError for a file that cannot be read, is larger than `most_bytes` or not UTF-8.
     """
+    advice = f"give {give}" if give else ""
     try:
         with path.open("rb") as file:
             read = file.read(most_bytes + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if len(read) > most_bytes:
-        raise ConfigError(f"{path}: larger than any {kind}: give {give}")
-    if read.startswith(_UTF16_MARKS) or _every_other_is_zero(read):
+        raise ConfigError(f"{path}: larger than any {kind}{advice and ': '}{advice}")
+    if _is_utf16(read):
         raise ConfigError(f"{path}: cannot be read: it is UTF-16 text; save it as UTF-8")
     try:
         return read.decode().removeprefix(_BYTE_ORDER_MARK)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read: not UTF-8 text; give {give}") from error
+        reason = f"not UTF-8 text{advice and '; '}{advice}"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from error
 
 
-def _every_other_is_zero(read: bytes) -> bool:
-    """How UTF-16 without a mark begins, where it is English."""
-    start = read[:64]
-    return len(start) > 1 and any(
-        not any(start[zeros::2]) and all(start[1 - zeros :: 2]) for zeros in (0, 1)
-    )
+def _is_utf16(read: bytes) -> bool:
+    """Whether a text of plain letters begins like this: every other byte is zero."""
+    start = read.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)[:64]
+    return any(start) and not (any(start[::2]) and any(start[1::2]))
 
 
 def stray_letter(text: str, *, valid: bool) -> str | None:

@@ -46,6 +46,7 @@ ROUND_TRIPS = 10
 MARGIN_WARN, MARGIN_FAIL = 0.5, 0.8
 """Maintenance margin as a share of the equity; at 1 the venue liquidates."""
 
+SAID_MAX_CHARS = 300
 FEE_MOST = Decimal("0.01")
 NEEDED_SCOPES = ("trade:read_write", "account:read")
 WITHDRAWALS = "wallet:read_write"
@@ -188,11 +189,11 @@ async def _venue(settings: "Config") -> list[Line]:
 
 
 async def _at_venue(settings: "Config") -> list[Line]:
-    from ccxt.base.errors import BaseError
-
     from mmbot.assemble import client_for
     from mmbot.credentials import credentials
     from mmbot.engine.clock import Clock
+    from mmbot.venues.deribit.arrival import LOOK_S, Arrival
+    from mmbot.venues.deribit.failures import in_words
     from mmbot.venues.deribit.session import Socket
     from mmbot.venues.deribit.venue import DeribitVenue
 
@@ -201,24 +202,26 @@ async def _at_venue(settings: "Config") -> list[Line]:
     client = client_for(settings, clock, {"apiKey": keys.key, "secret": keys.secret})
     venue = DeribitVenue(client, clock)
     lines: list[Line] = []
+    arrival = Arrival(venue, clock, LOOK_S)
     try:
-        listed = await venue.open()
-        lines.append(
-            Line("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
-        )
-        if settings.desk.mode is Mode.SIM:
-            clock.set_to_ms(await venue.venue_ms())
-        account = await venue.account()
-        lines.append(await _scopes(client, keys, account, settings.desk.mode))
-        lines.append(_latch(settings, venue.name, account))
-        await client.start((Socket.TRADING,))
-        lines += [_cancel_on_disconnect(client), _rate_limits(client)]
-        lines += await _round_trips(client, clock, settings.desk.mode)
-        lines += [_ticks(listed), _fees(listed)]
-        lines.append(await _margin(client))
-    except (MmbotError, BaseError) as error:
-        said = " ".join(str(error).split())[:200]
-        lines.append(Line("venue", Result.FAIL, said, "check network, keys and the venue's status"))
+        with in_words(venue.name):
+            listed = await arrival.listed()
+            lines.append(
+                Line("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
+            )
+            if settings.desk.mode is Mode.SIM:
+                clock.set_to_ms(await arrival.venue_ms())
+            account = await arrival.account()
+            lines.append(await _scopes(client, keys, account, settings.desk.mode))
+            lines.append(_latch(settings, venue.name, account))
+            await client.start((Socket.TRADING,))
+            lines += [_cancel_on_disconnect(client), _rate_limits(client)]
+            lines += await _round_trips(client, clock, settings.desk.mode)
+            lines += [_ticks(listed), _fees(listed)]
+            lines.append(await _margin(client))
+    except MmbotError as error:
+        do = "check network, keys and the venue's status"
+        lines.append(Line("venue", Result.FAIL, str(error)[:SAID_MAX_CHARS], do))
     finally:
         await venue.close()
     return lines
