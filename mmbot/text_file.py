@@ -46,7 +46,7 @@ def read_text(path: Path, most_bytes: int, kind: str, give: str = "") -> str:
 def _is_utf16(read: bytes) -> bool:
     """Whether a text of plain letters begins like this: every other byte is zero."""
     start = read.removeprefix(codecs.BOM_UTF16_LE).removeprefix(codecs.BOM_UTF16_BE)[:64]
-    return any(start) and not (any(start[::2]) and any(start[1::2]))
+    return len(start) > 1 and any(start) and not (any(start[::2]) and any(start[1::2]))
 
 
 def stray_letter(text: str, *, valid: bool) -> str | None:
