@@ -32,6 +32,7 @@ from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
+from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
 from mmbot.registry import Family
@@ -114,7 +115,7 @@ class Engine:
                 "not in it: the next start reads trades and funding again from the venue"
             )
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
-            _log.error("the tape did not take everything: its last turns are missing")
+            _log.error("the tape did not take everything: its last turns are missing", extra=ALWAYS)
         return unwritten
 
 
@@ -142,7 +143,7 @@ async def run_quote(
     finally:
         unwritten = await engine.close(exit_code)
         if unwritten and said is None:
-            _log.error("%s", unwritten)
+            _log.error("%s", unwritten, extra=ALWAYS)
     return replace(said, unwritten=unwritten)
 
 
@@ -245,7 +246,7 @@ async def _quote(
                 await chore
         runner.flush()
     for order in left or ():
-        _log.error("still open: %s %s", order.label, order.instrument)
+        _log.error("still open: %s %s", order.label, order.instrument, extra=ALWAYS)
     open_orders = None if left is None else len(left)
     if on_status is not None:
         on_status(engine.frame())

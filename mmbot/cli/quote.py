@@ -231,7 +231,10 @@ def _run(config: Config, *, screen: bool) -> "Summary":
 
 
 def _log_to(handler: logging.Handler) -> None:
+    from mmbot.ops.limit import Limit
+
     handler.setFormatter(logging.Formatter(_LOG_FORMAT, _LOG_TIME))
+    handler.addFilter(Limit())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
