@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -251,3 +252,23 @@ kill.trip_all = told
 from mmbot.__main__ import main
 main()
 """
+
+
+# --- the log ----------------------------------------------------------------------------------
+
+
+def test_lines_of_one_kind_are_one_in_ten_seconds() -> None:
+    with served() as (_, ready):
+        done = run(*at(ready), "--duration", "13", "--json")
+    orders = json.loads(done.stdout)["orders"]
+    for what, count in (("place", orders["placed"]), ("amend", orders["amended"])):
+        lines = [line for line in done.stderr.splitlines() if f" INFO    {what} " in line]
+        assert 1 <= len(lines) <= 2, lines
+        told = [
+            int(n) for n in re.findall(r" \((\d+) more like it in the last 1\d s\)$", lines[-1])
+        ]
+        assert len(lines) - 1 == len(told), lines
+        assert sum(told) + len(lines) <= count
+    assert orders["amended"] > 2, "it would have been more"
+    for link in ("market data", "trading"):
+        assert done.stderr.count(f"deribit {link} link up: connected") == 1
