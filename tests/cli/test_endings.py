@@ -259,7 +259,8 @@ main()
 
 def test_lines_of_one_kind_are_one_in_ten_seconds() -> None:
     with served() as (_, ready):
-        done = run(*at(ready), "--duration", "13", "--json")
+        quote = ("quote", "--symbols", "ETH-PERPETUAL", "--sim-url", str(ready["rest"]))
+        done = run(*quote, "--duration", "13", "--json")
     orders = json.loads(done.stdout)["orders"]
     for what, count in (("place", orders["placed"]), ("amend", orders["amended"])):
         lines = [line for line in done.stderr.splitlines() if f" INFO    {what} " in line]
