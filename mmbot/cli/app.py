@@ -3,6 +3,7 @@
 Imports nothing a command does not use: what is heavy is imported inside the command that needs it.
 """
 
+import os
 import sys
 import traceback
 from contextlib import suppress
@@ -94,10 +95,21 @@ def run() -> None:
     except Exception as error:
         if nobody_reads(error) and (let_go(sys.stdout) or let_go(sys.stderr)):
             sys.exit(_flushed(ExitCode.INTERRUPTED))
+        if isinstance(error, FileNotFoundError) and _folder_is_gone():
+            gone = "the folder this was started in is gone: change to one that is there"
+            sys.exit(_flushed(_end(gone, ExitCode.BAD_INPUT, debug)))
         said = _one_line(f"{type(error).__name__}: {error}")
         hint = "" if debug else "; run it again with --debug for the traceback, and report it"
         code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
     sys.exit(_flushed(code))
+
+
+def _folder_is_gone() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _flushed(code: int) -> int:

@@ -119,6 +119,18 @@ def test_a_container_with_a_user_of_no_name(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", [QUOTE, ("config", "show", "--symbols", "ETH-PERPETUAL")])
+def test_a_folder_that_was_removed_meanwhile(tmp_path: Path, command: tuple[str, ...]) -> None:
+    script = f'mkdir gone && cd gone && rmdir ../gone && exec {MMBOT} "$@"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, "sh", *command], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1] == (
+        "mmbot: the folder this was started in is gone: change to one that is there"
+    )
+
+
 def test_a_home_that_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     place = locate(Mode.SIM, os.environ)
 

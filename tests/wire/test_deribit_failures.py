@@ -8,6 +8,7 @@ import pytest
 
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
+from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.arrival import Arrival
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import may_pass, said, unreachable
@@ -17,6 +18,7 @@ from mmbot.venues.patience import patiently
 from tests.wire.no_venue import (
     NOWHERE,
     Connection,
+    at_first,
     hangs_up,
     http,
     json,
@@ -189,6 +191,26 @@ async def test_an_answer_of_another_shape_is_called_unreadable(message: str) -> 
                     await arrival.venue_ms()
         finally:
             await venue.close()
+
+
+async def test_connecting_is_tried_again_and_ends_on_both_links() -> None:
+    async with SimVenue(VenueOptions(flow_scale=0.0)) as simulated:
+        port = int(simulated.rest_url.rpartition(":")[2])
+        async with no_venue(at_first(http("503 Busy"), 3, port)) as host:
+            urls = {"api": {"rest": simulated.rest_url, "ws": f"ws://{host}/ws/api/v2"}}
+            clock = Clock()
+            client = Deribit({"apiKey": "sim", "secret": "sim", "urls": urls}, now_ms=clock.now_ms)
+            venue = DeribitVenue(client, clock)
+            arrival = Arrival(venue, clock, limit_s=30.0)
+            seen: list[object] = []
+            try:
+                listed = await arrival.listed()
+                clock.set_to_ms(await arrival.venue_ms())
+                await arrival.connected(seen.append, listed[:2])
+                assert client.up(Socket.MARKET)
+                assert client.up(Socket.TRADING)
+            finally:
+                await venue.close()
 
 
 class Troubled:
