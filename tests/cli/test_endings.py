@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ from tests.cli.test_quote import QUOTE, open_orders, run, wait_until
 from tests.cli.test_sim_serve import served
 
 ALL_QUOTES = "a bid and an ask on all four"
+
+
+@pytest.fixture(autouse=True)
+def _not_under_nohup() -> Iterator[None]:
+    """What is ignored here is ignored by whatever is started here."""
+    before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGHUP, signal.SIGQUIT)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
 
 
 def last_run() -> dict[str, object]:
