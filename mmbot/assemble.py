@@ -387,11 +387,12 @@ class _Leave:
     why: str = ""
 
     def on_signals(self) -> None:
-        """Ctrl+C and `kill` mean it, and so does a terminal that is closed, unless `nohup` had that
-        ignored from the start."""
+        """Ctrl+C and `kill` mean it, and so does a terminal that is closed, unless `nohup` or a
+        shell's `&` had that ignored from the start."""
         loop = asyncio.get_running_loop()
         for ending, why in _LEAVE_ON.items():
-            if ending is not signal.SIGHUP or signal.getsignal(ending) is not signal.SIG_IGN:
+            always = ending in (signal.SIGINT, signal.SIGTERM)
+            if always or signal.getsignal(ending) is not signal.SIG_IGN:
                 loop.add_signal_handler(ending, self._ask, why)
 
     def _ask(self, why: str) -> None:

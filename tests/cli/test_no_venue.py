@@ -3,7 +3,13 @@
 import asyncio
 import os
 import re
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from json import loads
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +17,19 @@ import mmbot.cancel_all as kill
 from mmbot.config import Mode
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
+from mmbot.sim.faults import FaultPlan
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.database import open_store
 from mmbot.store.locations import locate
+from mmbot.store.queries import Reader
 from mmbot.store.records import RunDraft, Seat
 from mmbot.store.runs import start_run
-from tests.cli.desk import QUIET, mmbot
+from tests.cli.desk import QUIET, an_engine, mmbot
 from tests.cli.inprocess import Mmbot
+from tests.cli.terminal import MMBOT
 from tests.cli.test_cancel_all import in_process
+from tests.engine.live import until
+from tests.engine.test_crash import ours_at_venue
 from tests.wire.no_venue import (
     NOWHERE,
     Connection,
@@ -30,6 +41,7 @@ from tests.wire.no_venue import (
     no_venue,
     resets,
     saying,
+    without_websocket,
 )
 
 QUOTE = ("quote", "--symbols", "ETH-PERPETUAL", "--duration", "1", "--no-tape")
@@ -177,3 +189,57 @@ async def test_wrong_credentials_are_not_tried_again() -> None:
         "refuses the credentials (13004 invalid_credentials"
     )
     assert "asking again" not in end.err
+
+
+# --- leaving before it is connected -----------------------------------------------------------
+
+
+@asynccontextmanager
+async def waiting_to_connect(venue: SimVenue) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A quote that has its account, and whose sockets nobody opens."""
+    port = int(venue.rest_url.rpartition(":")[2])
+    async with no_venue(without_websocket(port)) as host:
+        bot = await asyncio.create_subprocess_exec(
+            *(MMBOT, *QUOTE, "--sim-url", f"http://{host}", "--json"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert bot.stderr is not None
+        try:
+            async with asyncio.timeout(60):
+                while b"HTTP 503 Service Unavailable: asking" not in await bot.stderr.readline():
+                    assert bot.returncode is None
+            yield bot
+        finally:
+            if bot.returncode is None:
+                bot.kill()
+            await bot.wait()
+
+
+async def test_ctrl_c_while_it_waits_to_connect_is_heeded_at_once() -> None:
+    async with SimVenue(QUIET) as venue, waiting_to_connect(venue) as bot:
+        bot.send_signal(signal.SIGINT)
+        async with asyncio.timeout(20):
+            out, err = await bot.communicate()
+        assert (bot.returncode, out) == (130, b"")
+        last = err.decode().splitlines()[-1]
+        assert last == "mmbot: stopped before it had begun: nothing was sent"
+
+
+async def test_what_an_earlier_run_left_is_taken_back_on_leaving(home: Path) -> None:
+    stays = replace(QUIET, faults=FaultPlan(ignored_cod=1.0))
+    async with SimVenue(stays) as venue:
+        async with an_engine(venue, home) as engine:
+            store = Reader(locate(Mode.SIM, os.environ))
+            noted = partial(store.open_orders, "deribit", venue.account)
+            await until(lambda: len(noted()) == 8, "all eight are in the store")
+            engine.kill()
+            await engine.wait()
+        assert len(ours_at_venue(venue)) == 8
+        async with waiting_to_connect(venue) as bot:
+            bot.send_signal(signal.SIGHUP)
+            async with asyncio.timeout(60):
+                out, err = await bot.communicate()
+        assert bot.returncode == 0, err
+        assert ours_at_venue(venue) == {}
+        assert loads(out)["open_orders_after_stop"] == 0

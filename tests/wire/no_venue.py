@@ -78,6 +78,23 @@ def at_first(connection: Connection, times: int, port: int) -> Connection:
     return talk
 
 
+def without_websocket(port: int) -> Connection:
+    """The server at `port`, but for its WebSocket, which is not available."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"upgrade: websocket" in head.lower():
+            writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            writer.close()
+            return
+        there, to_there = await asyncio.open_connection("127.0.0.1", port)
+        # One request a connection, so that each is looked at.
+        to_there.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await asyncio.gather(_pass_on(reader, to_there), _pass_on(there, writer))
+
+    return talk
+
+
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):
         while said := await reader.read(65_536):
