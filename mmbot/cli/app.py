@@ -95,21 +95,28 @@ def run() -> None:
     except Exception as error:
         if nobody_reads(error) and (let_go(sys.stdout) or let_go(sys.stderr)):
             sys.exit(_flushed(ExitCode.INTERRUPTED))
-        if isinstance(error, FileNotFoundError) and _folder_is_gone():
-            gone = "the folder this was started in is gone: change to one that is there"
-            sys.exit(_flushed(_end(gone, ExitCode.BAD_INPUT, debug)))
+        curable = _curable(error)
+        if curable:
+            sys.exit(_flushed(_end(curable, ExitCode.BAD_INPUT, debug)))
         said = _one_line(f"{type(error).__name__}: {error}")
         hint = "" if debug else "; run it again with --debug for the traceback, and report it"
         code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
     sys.exit(_flushed(code))
 
 
-def _folder_is_gone() -> bool:
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return True
-    return False
+def _curable(error: Exception) -> str:
+    """What a person has to change about files and folders; empty where it is not about those."""
+    if isinstance(error, PermissionError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}: check its permissions, or set MMBOT_HOME to a "
+            "folder of yours"
+        )
+    if isinstance(error, FileNotFoundError):
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            return "the folder this was started in is gone: change to one that is there"
+    return ""
 
 
 def _flushed(code: int) -> int:

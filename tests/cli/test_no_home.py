@@ -142,6 +142,15 @@ def test_a_home_that_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> No
         _ = place.exists
 
 
+def test_tapes_that_may_not_be_looked_at(mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", forbidden)
+    said = mmbot.refusal("tape", "show")
+    assert ": Permission denied: check its permissions, or set MMBOT_HOME" in said
+
+
 def test_a_home_that_may_not_be_written(mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MMBOT_HOME", "/proc/mmbot")
     ended, out, err = mmbot.run(*QUOTE)
