@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from mmbot import simulated_venue
 from mmbot.choose import choose
@@ -32,6 +32,7 @@ from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
+from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
 from mmbot.registry import Family
@@ -45,6 +46,7 @@ from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.recorder import Limits, Recorder
+from mmbot.venues.deribit.arrival import START_S, Arrival
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.embedded import LINGER_S
@@ -57,6 +59,8 @@ STATISTICS_EVERY_S = 30.0
 HEARTBEAT_S = 1.0
 CLOSE_DEADLINE_S = 5.0
 MB = 1024 * 1024
+
+T = TypeVar("T")
 
 _log = logging.getLogger("mmbot")
 
@@ -115,7 +119,7 @@ class Engine:
                 "not in it: the next start reads trades and funding again from the venue"
             )
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
-            _log.error("the tape did not take everything: its last turns are missing")
+            _log.error("the tape did not take everything: its last turns are missing", extra=ALWAYS)
         return unwritten
 
 
@@ -143,12 +147,17 @@ async def run_quote(
     finally:
         unwritten = await engine.close(exit_code)
         if unwritten and said is None:
-            _log.error("%s", unwritten)
+            _log.error("%s", unwritten, extra=ALWAYS)
     return replace(said, unwritten=unwritten)
 
 
-async def _unless(leave: asyncio.Event, starting: Coroutine[Any, Any, Engine]) -> Engine:
-    """The engine, unless leaving is asked for before there is one."""
+async def _connected(engine: Engine) -> None:
+    arrival = Arrival(engine.venue, engine.clock, START_S, tell=True)
+    await arrival.connected(engine.runner.sink, engine.instruments)
+
+
+async def _unless(leave: asyncio.Event, starting: Coroutine[Any, Any, T]) -> T:
+    """What comes of it, unless leaving is asked for before: then Interrupted."""
     start, asked = asyncio.ensure_future(starting), asyncio.ensure_future(leave.wait())
     await asyncio.wait((start, asked), return_when=asyncio.FIRST_COMPLETED)
     asked.cancel()
@@ -166,11 +175,12 @@ async def assemble(config: Config, clock: Clock) -> Engine:
     The caller closes it. Raises MmbotError.
     """
     location = locate(config.desk.mode, os.environ, config.store.url)
+    has_store = location.exists
     file = _stop_file(config)
     if is_there(file):
         raise Refused(f"{file} is there, so nothing may be quoted: remove it to start")
     # A new store and a new venue are for a run that can be: a bad strike leaves neither behind.
-    database = open_store(location) if location.exists else None
+    database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
         there, made = config, None
         if simulated_venue.needs_one(config):
@@ -182,11 +192,12 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             there = simulated_venue.at_venue(config, url)
         venue = _venue(there, clock)
         undo.push_async_callback(venue.close)
-        listed = await venue.open()
+        arrival = Arrival(venue, clock, START_S, tell=True)
+        listed = await arrival.listed()
         if config.desk.mode is Mode.SIM:
-            clock.set_to_ms(await venue.venue_ms())
+            clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config)
-        seat = Seat(config.desk.mode, venue.name, await venue.account())
+        seat = Seat(config.desk.mode, venue.name, await arrival.account())
         if database is None:
             database = open_store(location)
         _prepare_tapes(config)
@@ -210,7 +221,12 @@ async def _quote(
     runner, clock, venue = engine.runner, engine.clock, engine.venue
     mode = engine.config.desk.mode.value
     _trip_on_signal(runner)
-    await venue.connect(runner.sink, engine.instruments)
+    try:
+        await _unless(leave.asked, _connected(engine))
+    except Interrupted:
+        if not runner.state.orders.by_label:
+            raise
+        # What an earlier run left, or a link that was up already has sent, is taken back.
     chores = [
         asyncio.ensure_future(_statistics(engine)),
         asyncio.ensure_future(_heartbeat(engine)),
@@ -234,7 +250,7 @@ async def _quote(
                 await chore
         runner.flush()
     for order in left or ():
-        _log.error("still open: %s %s", order.label, order.instrument)
+        _log.error("still open: %s %s", order.label, order.instrument, extra=ALWAYS)
     open_orders = None if left is None else len(left)
     if on_status is not None:
         on_status(engine.frame())
@@ -359,6 +375,14 @@ def _stop_file(config: Config) -> Path:
     return Path(configured) if configured else stop_file(config.desk.mode, os.environ)
 
 
+_LEAVE_ON = {
+    signal.SIGINT: "Ctrl+C",
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGHUP: "its terminal was closed",
+    signal.SIGQUIT: "SIGQUIT",
+}
+
+
 @dataclass(slots=True)
 class _Leave:
     """Whether somebody wants us to leave, and by what."""
@@ -367,10 +391,13 @@ class _Leave:
     why: str = ""
 
     def on_signals(self) -> None:
-        """Ctrl+C and `kill` mean it."""
+        """Ctrl+C and `kill` mean it, and so does a terminal that is closed, unless `nohup` or a
+        shell's `&` had that ignored from the start."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._ask, "Ctrl+C")
-        loop.add_signal_handler(signal.SIGTERM, self._ask, "SIGTERM")
+        for ending, why in _LEAVE_ON.items():
+            always = ending in (signal.SIGINT, signal.SIGTERM)
+            if always or signal.getsignal(ending) is not signal.SIG_IGN:
+                loop.add_signal_handler(ending, self._ask, why)
 
     def _ask(self, why: str) -> None:
         if self.asked.is_set():

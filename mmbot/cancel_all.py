@@ -224,6 +224,7 @@ async def _empty(
     foreign: bool,
 ) -> None:
     """Look and cancel until nothing of ours is left, or time is up."""
+    from mmbot.venues.deribit.failures import said
     from mmbot.venues.deribit.sweeper import Way, WayFailedError
 
     heard_s = started_s + (HEARD_AFTER_S if account.running else 0.0)
@@ -247,8 +248,13 @@ async def _empty(
                 swept.verified_by = way.value
                 return
             await clock.sleep(LOOK_AGAIN_S)
-        except WayFailedError as error:
-            swept.problem = str(error)
+        except (MmbotError, _GoneError):
+            raise
+        except Exception as error:  # an answer nobody can read is one way that failed
+            known = isinstance(error, WayFailedError)
+            swept.problem = (
+                str(error) if known else f"{account.seat.venue} over {way.value}: {said(error)}"
+            )
             way = way.other
             await clock.sleep(RETRY_S if way is Way.WEBSOCKET else 0.0)
     swept.problem = swept.problem or "they did not go in time"

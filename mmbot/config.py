@@ -39,7 +39,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le, doc
@@ -47,6 +47,7 @@ from annotated_types import Ge, Gt, Le, doc
 from mmbot.errors import ConfigError
 from mmbot.registry import BUILT_IN, Family, build, load, load_plugins, names
 from mmbot.settings import check, manual, settings_class, unknown
+from mmbot.text_file import read_text, stray_letter
 
 _TABLES = ("desk", "strategy", "risk", "guards", "sim", "store", "tape")
 
@@ -266,14 +267,8 @@ _SECRET = re.compile(
 def _read(path: Path) -> _Written:
     """The tables of a desk file. Raises ConfigError for what is no such file, names a table that
     does not exist, or holds a secret."""
-    text = _text(path)
-    try:
-        document = tomllib.loads(text, parse_float=Decimal)
-    except RecursionError:
-        raise ConfigError(f"{path}: not valid TOML: too many brackets inside each other") from None
-    except (ValueError, InvalidOperation) as error:
-        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number too long"
-        raise ConfigError(f"{path}: not valid TOML: {reason}") from error
+    text = read_text(path, FILE_MAX_BYTES, "desk file", "a TOML desk file")
+    document = toml_of(path, text)
     origins = {key: f"{path}:{line}" for key, line in _lines(text).items()}
     for key in origins:
         if _SECRET.search(key.rpartition(".")[2]):
@@ -295,19 +290,22 @@ def _read(path: Path) -> _Written:
     return _Written(document, origins)
 
 
-def _text(path: Path) -> str:
+def toml_of(path: Path, text: str) -> dict[str, Any]:
+    """The tables of a TOML text, read from `path`. Raises ConfigError."""
+    document: dict[str, Any] = {}
+    reason = ""
     try:
-        with path.open("rb") as file:
-            read = file.read(FILE_MAX_BYTES + 1)
-        if len(read) > FILE_MAX_BYTES:
-            raise ConfigError(f"{path}: larger than any desk file: give a TOML desk file")
-        return read.decode()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: not UTF-8 text; give a TOML desk file"
-        ) from error
+        document = tomllib.loads(text, parse_float=Decimal)
+    except RecursionError:
+        reason = "too many brackets inside each other"
+    except (ValueError, InvalidOperation) as error:
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number too long"
+    stray = stray_letter(text, valid=not reason)
+    if stray is not None:
+        raise ConfigError(f"{path}: {stray}")
+    if reason:
+        raise ConfigError(f"{path}: not valid TOML: {reason}")
+    return document
 
 
 def _lines(text: str) -> dict[str, int]:
@@ -318,11 +316,11 @@ def _lines(text: str) -> dict[str, int]:
     of them.
     """
     found: dict[str, int] = {}
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")
     start = 1
     for row in range(1, len(lines) + 1):
         try:
-            document = tomllib.loads("".join(lines[:row]))
+            document = tomllib.loads("\n".join((*lines[:row], "")))
         except tomllib.TOMLDecodeError:
             continue
         for key in _dotted(document):

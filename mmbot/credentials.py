@@ -1,11 +1,18 @@
 """A venue's key pair, from the environment or .env and from nowhere else."""
 
 import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 from mmbot.config import Mode
 from mmbot.errors import ConfigError
+from mmbot.text_file import read_text, said_of
+
+ENV_FILE_MAX_BYTES = 1_000_000
+_COMMENT = re.compile(r"(^|\s)#.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +32,8 @@ def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials
 
     Raises ConfigError where a real pair is missing or incomplete.
     """
-    known = {**env_file(folder / ".env"), **os.environ}
     names_wanted = variables(mode, venue)
+    known = {**env_file(folder / ".env", names_wanted), **os.environ}
     key, secret = (known.get(name) or "" for name in names_wanted)
     if mode is Mode.SIM:
         return Credentials(key or "sim", secret or "sim")
@@ -49,12 +56,31 @@ def variables(mode: Mode, venue: str = "deribit") -> tuple[str, str]:
     return f"{prefix}_KEY", f"{prefix}_SECRET"
 
 
-def env_file(path: Path) -> dict[str, str | None]:
-    """The variables of a .env file, none where there is no such file. Raises ConfigError."""
+def env_file(path: Path, names: Sequence[str]) -> dict[str, str | None]:
+    """The variables of a .env file, none where there is no such file.
+
+    Raises ConfigError for a file that cannot be read, and for a line with one of `names` that holds
+    what no key pair does: no-break spaces, curly quotes and the like.
+    """
     from dotenv import dotenv_values
 
     try:
-        return dict(dotenv_values(path))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from error
+        if not (path.is_file() or path.is_fifo()):
+            return {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    text = read_text(path, ENV_FILE_MAX_BYTES, ".env file")
+    for row, line in enumerate(text.split("\n"), 1):
+        if any(name in _ascii(line) for name in names):
+            _refuse_stray_letters(f"{path}: line {row}", _COMMENT.sub("", line))
+    return dict(dotenv_values(stream=StringIO(text)))
+
+
+def _refuse_stray_letters(where: str, line: str) -> None:
+    for column, letter in enumerate(line, 1):
+        if not letter.isascii():
+            raise ConfigError(f"{where}: {said_of(letter, column)}")
+
+
+def _ascii(line: str) -> str:
+    return line.encode("ascii", "ignore").decode()

@@ -26,9 +26,10 @@ from mmbot.core.types import SECOND, Instrument, Side, Term
 from mmbot.core.why import Why
 from mmbot.desk import trading_desk
 from mmbot.engine.clock import Clock
-from mmbot.errors import VenueUnreachable
 from mmbot.simulated_venue import visited
 from mmbot.venues.base import Sink
+from mmbot.venues.deribit.arrival import LOOK_S, Arrival
+from mmbot.venues.deribit.failures import unreachable
 from mmbot.venues.deribit.session import Socket
 from mmbot.venues.deribit.venue import DeribitVenue
 
@@ -82,9 +83,10 @@ async def _rehearse(config: Config) -> Rehearsal:
     clock = Clock()
     venue = PublicDeribit(client_for(config, clock, {}), clock)
     try:
-        listed = await venue.open()
+        arrival = Arrival(venue, clock, LOOK_S)
+        listed = await arrival.listed()
         if config.desk.mode is Mode.SIM:
-            clock.set_to_ms(await venue.venue_ms())
+            clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config)
         state = _account_at_rest(venue.name, instruments, clock)
         await _learn(state, venue, instruments, clock)
@@ -123,7 +125,7 @@ class PublicDeribit(DeribitVenue):
         try:
             await client.start((Socket.MARKET,), {Socket.MARKET: channels})
         except BaseError as error:
-            raise VenueUnreachable(f"{self.name}: cannot connect: {error}") from error
+            raise unreachable(self.name, error) from error
 
 
 def _account_at_rest(venue: str, instruments: Sequence[Instrument], clock: Clock) -> State:
@@ -145,7 +147,7 @@ async def _learn(
 ) -> None:
     """Take in public data until every market is known, or the time is over."""
     events: list[ev.Event] = []
-    await venue.connect(events.append, instruments)
+    await Arrival(venue, clock, LOOK_S).connected(events.append, instruments)
     end_ns = clock.now_ns() + int(DATA_DEADLINE_S * SECOND)
     while clock.now_ns() < end_ns:
         for event in events:

@@ -144,11 +144,12 @@ class _Run:
 
 @contextmanager
 def _children_leave_signals_alone() -> Iterator[None]:
-    """Ctrl+C reaches every process of the terminal: the first one ends the others. A signal that is
-    blocked when a process is started is blocked in it for good; for us it only waits."""
-    resource_tracker.ensure_running()  # on its own start it unblocks what is blocked here
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    """Ctrl+C and the end of a terminal reach every process of it: the first one ends the others. A
+    signal that is blocked when a process is started is blocked in it for good; for us it waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGQUIT))
     try:
+        resource_tracker.ensure_running()  # on its own start it unblocks SIGINT
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

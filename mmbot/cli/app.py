@@ -6,6 +6,7 @@ Imports nothing a command does not use: what is heavy is imported inside the com
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ from mmbot.cli import (
     strategies,
     tape,
 )
+from mmbot.cli.streams import let_go, nobody_reads, open_missing
 from mmbot.errors import ExitCode, MmbotError
 
 app = typer.Typer(
@@ -77,6 +79,7 @@ def mmbot(
 
 def run() -> None:
     """Run the command line: one line on stderr and an exit code for whatever goes wrong."""
+    open_missing()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
@@ -90,30 +93,49 @@ def run() -> None:
         said = _one_line(error.format_message())
         code = _end(said, ExitCode.BAD_INPUT, debug) if said else ExitCode.BAD_INPUT
     except Exception as error:
+        if nobody_reads(error) and (let_go(sys.stdout) or let_go(sys.stderr)):
+            sys.exit(_flushed(ExitCode.INTERRUPTED))
+        curable = _curable(error)
+        if curable:
+            sys.exit(_flushed(_end(curable, ExitCode.BAD_INPUT, debug)))
         said = _one_line(f"{type(error).__name__}: {error}")
         hint = "" if debug else "; run it again with --debug for the traceback, and report it"
         code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
     sys.exit(_flushed(code))
 
 
+def _curable(error: Exception) -> str:
+    """What a person has to change about files and folders; empty where it is not about those."""
+    if isinstance(error, PermissionError) and error.filename:
+        return (
+            f"{error.filename}: {error.strerror}: check its permissions, or set MMBOT_HOME to a "
+            "folder of yours"
+        )
+    if isinstance(error, FileNotFoundError):
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            return "the folder this was started in is gone: change to one that is there"
+    return ""
+
+
 def _flushed(code: int) -> int:
     """Let go of what is still unwritten: the interpreter would complain about a reader that left,
     or a disk that is full, in a traceback of its own."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):
-            return code or _end(
-                f"stdout cannot be written: {error.strerror}", ExitCode.BAD_INPUT, False
-            )
+    error = let_go(sys.stdout)
+    if error is not None and not nobody_reads(error):
+        code = code or _end(
+            f"stdout cannot be written: {error.strerror}", ExitCode.BAD_INPUT, False
+        )
+    let_go(sys.stderr)
     return code
 
 
 def _end(message: str, code: ExitCode, debug: bool) -> ExitCode:
-    if debug:
-        traceback.print_exc()
-    print(f"mmbot: {message}", file=sys.stderr)
+    with suppress(OSError):  # a disk that is full must not cost the exit code either
+        if debug:
+            traceback.print_exc()
+        print(f"mmbot: {message}", file=sys.stderr)
     return code
 
 

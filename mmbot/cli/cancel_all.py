@@ -5,12 +5,13 @@ The outcome goes to stdout, as lines or as one object; what went wrong to stderr
 
 import logging
 import os
+import signal
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli.streams import read_or_not
 from mmbot.errors import OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def cancel_all(
     asked.
     """
     outcome = _carry_out(foreign)
-    with suppress(BrokenPipeError):  # the exit code matters more than who reads this
+    with read_or_not():  # the exit code matters more than who reads this
         if json:
             import orjson
 
@@ -50,6 +51,8 @@ def _carry_out(foreign: bool) -> "Outcome":
     from mmbot.store.commands import whoami
     from mmbot.store.locations import existing
 
+    # Whoever asked for this and then lost the line wants it carried out all the same.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     # What goes wrong on the way is told once, with the account it concerns.
     logging.getLogger("mmbot").addHandler(logging.NullHandler())
     clock, outcome, places = Clock(), Outcome(), existing(os.environ)

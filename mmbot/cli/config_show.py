@@ -130,9 +130,10 @@ def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
 
     default = "set by default" if settings.desk.mode is Mode.SIM else "missing"
     path = Path.cwd() / ".env"
-    in_file: Mapping[str, str | None] = env_file(path)
+    names = variables(settings.desk.mode, settings.desk.venue)
+    in_file: Mapping[str, str | None] = env_file(path, names)
     rows = []
-    for name in variables(settings.desk.mode, settings.desk.venue):
+    for name in names:
         if os.environ.get(name):
             rows.append((name, REDACTED, "the environment"))
         elif in_file.get(name):

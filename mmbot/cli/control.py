@@ -253,13 +253,14 @@ def _ask(
 
 def _engines(run: str | None) -> "list[tuple[Location, Engine]]":
     """The engines that are meant, live first. Raises ConfigError when there is none."""
-    from mmbot.cli.engines import EngineState, look
+    from mmbot.cli.engines import EngineState, look, obituary
     from mmbot.core.state import base36
     from mmbot.engine.clock import Clock
     from mmbot.store.locations import existing
 
     wanted, now_ns = run_number(run), Clock().wall_ns()
     found: list[tuple[Location, Engine]] = []
+    gone: list[Engine] = []
     for place in existing(os.environ):
         there = look([place], now_ns)
         for problem in there.unread:
@@ -269,9 +270,16 @@ def _engines(run: str | None) -> "list[tuple[Location, Engine]]":
             hangs = engine.state is EngineState.STALE and (engine.lease_left_s or 0) > 0
             if engine.state.up or hangs or (engine.state.silent and engine.run.run == wanted):
                 found.append((place, engine))
+            else:
+                gone.append(engine)
     if wanted is None and not found:
-        raise ConfigError("no engine runs: start one with `mmbot quote`")
+        newest = max(gone, key=lambda engine: engine.since_ns, default=None)
+        last = f": {obituary(newest)}" if newest is not None else ""
+        raise ConfigError(f"no engine runs{last}: start one with `mmbot quote`")
     meant = [pair for pair in found if wanted in (None, pair[1].run.run)]
+    ended = next((engine for engine in gone if engine.run.run == wanted), None)
+    if not meant and ended is not None:
+        raise ConfigError(f"--run: {obituary(ended)}")
     if not meant:
         names = [base36(engine.run.run) for _, engine in found]
         raise ConfigError(f"--run: {unknown('running engine', run or '', names)}")

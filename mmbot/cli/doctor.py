@@ -46,6 +46,7 @@ ROUND_TRIPS = 10
 MARGIN_WARN, MARGIN_FAIL = 0.5, 0.8
 """Maintenance margin as a share of the equity; at 1 the venue liquidates."""
 
+SAID_MAX_CHARS = 300
 FEE_MOST = Decimal("0.01")
 NEEDED_SCOPES = ("trade:read_write", "account:read")
 WITHDRAWALS = "wallet:read_write"
@@ -143,7 +144,7 @@ def _database(settings: "Config") -> "Iterator[Line]":
 def _store(place: "Location") -> Line:
     from mmbot.store.queries import Reader
 
-    if place.path is None or place.path.exists():
+    if place.exists:
         runs = Reader(place).runs()
         if place.path is not None and not os.access(place.path, os.W_OK):
             return Line(
@@ -151,6 +152,7 @@ def _store(place: "Location") -> Line:
             )
         count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
         return Line("database", Result.PASS, f"{place.name}, {count}")
+    assert place.path is not None, "one on a server exists"
     folder = _existing(place.path.parent)
     if not os.access(folder, os.W_OK | os.X_OK):
         return Line(
@@ -187,11 +189,11 @@ async def _venue(settings: "Config") -> list[Line]:
 
 
 async def _at_venue(settings: "Config") -> list[Line]:
-    from ccxt.base.errors import BaseError
-
     from mmbot.assemble import client_for
     from mmbot.credentials import credentials
     from mmbot.engine.clock import Clock
+    from mmbot.venues.deribit.arrival import LOOK_S, Arrival
+    from mmbot.venues.deribit.failures import in_words
     from mmbot.venues.deribit.session import Socket
     from mmbot.venues.deribit.venue import DeribitVenue
 
@@ -200,24 +202,26 @@ async def _at_venue(settings: "Config") -> list[Line]:
     client = client_for(settings, clock, {"apiKey": keys.key, "secret": keys.secret})
     venue = DeribitVenue(client, clock)
     lines: list[Line] = []
+    arrival = Arrival(venue, clock, LOOK_S)
     try:
-        listed = await venue.open()
-        lines.append(
-            Line("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
-        )
-        if settings.desk.mode is Mode.SIM:
-            clock.set_to_ms(await venue.venue_ms())
-        account = await venue.account()
-        lines.append(await _scopes(client, keys, account, settings.desk.mode))
-        lines.append(_latch(settings, venue.name, account))
-        await client.start((Socket.TRADING,))
-        lines += [_cancel_on_disconnect(client), _rate_limits(client)]
-        lines += await _round_trips(client, clock, settings.desk.mode)
-        lines += [_ticks(listed), _fees(listed)]
-        lines.append(await _margin(client))
-    except (MmbotError, BaseError) as error:
-        said = " ".join(str(error).split())[:200]
-        lines.append(Line("venue", Result.FAIL, said, "check network, keys and the venue's status"))
+        with in_words(venue.name):
+            listed = await arrival.listed()
+            lines.append(
+                Line("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
+            )
+            if settings.desk.mode is Mode.SIM:
+                clock.set_to_ms(await arrival.venue_ms())
+            account = await arrival.account()
+            lines.append(await _scopes(client, keys, account, settings.desk.mode))
+            lines.append(_latch(settings, venue.name, account))
+            await client.start((Socket.TRADING,))
+            lines += [_cancel_on_disconnect(client), _rate_limits(client)]
+            lines += await _round_trips(client, clock, settings.desk.mode)
+            lines += [_ticks(listed), _fees(listed)]
+            lines.append(await _margin(client))
+    except MmbotError as error:
+        do = "check network, keys and the venue's status"
+        lines.append(Line("venue", Result.FAIL, str(error)[:SAID_MAX_CHARS], do))
     finally:
         await venue.close()
     return lines
@@ -267,9 +271,9 @@ def _latch(settings: "Config", venue: str, account: str) -> Line:
     from mmbot.store.records import Seat
 
     place = locate(settings.desk.mode, os.environ, settings.store.url)
-    if place.path is not None and not place.path.exists() and not place.latch_file.exists():
-        return Line("kill switch", Result.PASS, "armed: never used here")
     try:
+        if not place.exists and not place.latch_file.exists():
+            return Line("kill switch", Result.PASS, "armed: never used here")
         state = Reader(place).latch(Seat(settings.desk.mode, venue, account))
     except StoreError as error:
         return Line("kill switch", Result.FAIL, str(error))

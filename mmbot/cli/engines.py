@@ -10,10 +10,12 @@ from enum import Enum
 from pydantic import TypeAdapter, ValidationError
 
 from mmbot.cli.frame import Doing, InstrumentRow, StatusFrame
+from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.errors import ExitCode, StoreError
 from mmbot.store.database import trouble
 from mmbot.store.locations import LIVE_FIRST, Location
+from mmbot.store.moments import moment
 from mmbot.store.queries import EngineRow, Reader, RunRow
 from mmbot.store.records import LatchState
 
@@ -103,6 +105,19 @@ def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
         found.engines += here
     found.engines.sort(key=_rank)
     return found
+
+
+def obituary(engine: Engine) -> str:
+    """Which engine that was, and how and when it ended or was last heard of."""
+    run = engine.run
+    who = f"{run.seat.mode.value.upper()} {run.seat.venue}, run {base36(run.run)}"
+    at = moment(engine.since_ns)
+    if engine.state is EngineState.STOPPED:
+        why = engine.frame.ended if engine.frame and engine.frame.ended else "it did not say why"
+        return f"{who} stopped at {at} ({why})"
+    if engine.state is EngineState.DEAD:
+        return f"{who} ended without a word after {at}, see `mmbot status`"
+    return f"{who} was last heard of at {at}, see `mmbot status`"
 
 
 def _rank(engine: Engine) -> tuple[int, bool, Nanos]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,10 @@ from mmbot.cli.pages import plain, print_json
 from mmbot.cli.wanted import DeskFile, Json, ModeName, one_of, stores
 from mmbot.config import Mode, load_config
 from mmbot.errors import ConfigError
+from mmbot.store.moments import moment
+
+if TYPE_CHECKING:
+    from mmbot.core.types import Nanos
 
 STALE_S = 3.0
 """An engine publishes once a second; older words are of one that is gone or hangs."""
@@ -56,8 +60,12 @@ class _Said:
     frame: Mapping[str, Any]
     row: Mapping[str, Any]
     age_s: float
+    stopped_ns: "Nanos | None"
+    """When the engine stopped (wall time); None while it has not said so."""
     stopped_s: float | None
-    """Since the engine stopped; None while it has not said so."""
+    """How long ago that is."""
+    dead: bool
+    """Whether its process ended without a word."""
 
 
 def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
@@ -75,7 +83,8 @@ def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
                 age_s = max(0.0, (now_ns - engine.status_ns) / 1e9)
                 stopped_ns = engine.run.stopped_ns
                 stopped_s = None if stopped_ns is None else max(0.0, (now_ns - stopped_ns) / 1e9)
-                yield _Said(engine.status, row, age_s, stopped_s)
+                dead = engine.lease is not None and engine.lease.process.provably_dead
+                yield _Said(engine.status, row, age_s, stopped_ns, stopped_s, dead)
 
 
 def _unknown(instrument: str, said: list[_Said]) -> str:
@@ -88,19 +97,27 @@ def _unknown(instrument: str, said: list[_Said]) -> str:
     near = get_close_matches(instrument.upper(), names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+    if all(one.stopped_ns is not None or one.dead for one in said):
+        return f"no engine runs any more, and none quoted {instrument}; {hint}there was {shown}"
     return f"{instrument} is not quoted by any engine; {hint}there is {shown}"
 
 
 def _show(one: _Said) -> None:
     frame, row = one.frame, one.row
-    print(
-        f"{frame['mode'].upper()} {frame['venue']} {row['instrument']}, run {frame['run_id']}, "
-        f"{one.age_s:.1f} s ago"
-    )
-    if one.stopped_s is not None:
+    name = f"{frame['mode'].upper()} {frame['venue']} {row['instrument']}, run {frame['run_id']}"
+    if one.stopped_s is not None and one.stopped_ns is not None:
+        print(f"{name}, stopped at {moment(one.stopped_ns)} with position {_text(row['position'])}")
         print(
             f"mmbot: this engine stopped {one.stopped_s:.0f} s ago "
             f"({frame.get('ended') or 'it did not say why'}): it quotes nothing any more",
+            file=sys.stderr,
+        )
+        return
+    print(f"{name}, {one.age_s:.1f} s ago")
+    if one.dead:
+        print(
+            "mmbot: this engine's process is gone, these were its last words: orders may be open, "
+            "`mmbot cancel-all` takes them back",
             file=sys.stderr,
         )
     elif one.age_s > STALE_S:
@@ -172,5 +189,10 @@ def _text(value: object) -> str:
 
 def _object(one: _Said) -> dict[str, Any]:
     keys = ("mode", "venue", "run_id")
-    age = {"age_s": one.age_s, "stopped": one.stopped_s is not None}
+    age = {
+        "age_s": one.age_s,
+        "stopped": one.stopped_ns is not None,
+        "stopped_at": moment(one.stopped_ns) if one.stopped_ns is not None else None,
+        "ended": one.frame.get("ended") or None,
+    }
     return {key: one.frame[key] for key in keys} | age | dict(one.row)

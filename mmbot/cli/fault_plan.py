@@ -4,14 +4,13 @@ A file is flat TOML with the same names. `manual(FaultPlan)` lists them.
 """
 
 import os.path
-import tomllib
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from mmbot.config import number
+from mmbot.config import number, toml_of
 from mmbot.errors import ConfigError
 from mmbot.settings import Where, check, settings_class, unknown
 from mmbot.sim.faults import FaultPlan, Harshness
+from mmbot.text_file import read_text
 
 FLAG = "--faults"
 WAYS = "or name=value,name=value, or a TOML file of such"
@@ -60,27 +59,13 @@ def _pairs(text: str) -> dict[str, object]:
 
 
 def _file(path: Path) -> tuple[dict[str, object], Where]:
-    try:
-        with path.open("rb") as file:
-            read = file.read(FILE_MAX_BYTES + 1)
-        if len(read) > FILE_MAX_BYTES:
-            raise ConfigError(f"{path}: larger than any plan: give a TOML file of name = value")
-        text = read.decode()
-        table: dict[str, object] = tomllib.loads(text, parse_float=Decimal)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read: not UTF-8 text") from error
-    except RecursionError:
-        raise ConfigError(f"{path}: not valid TOML: too many brackets inside each other") from None
-    except (ValueError, InvalidOperation) as error:
-        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number too long"
-        raise ConfigError(f"{path}: not valid TOML: {reason}") from error
+    text = read_text(path, FILE_MAX_BYTES, "plan", "a TOML file of name = value")
+    table = toml_of(path, text)
     return table, lambda key: _place(path, text, key)
 
 
 def _place(path: Path, text: str, key: str) -> str:
-    for row, line in enumerate(text.splitlines(), 1):
+    for row, line in enumerate(text.split("\n"), 1):
         if key and line.partition("=")[0].strip(" \t\"'[]") == key:
             return f"{path}:{row}"
     return str(path)

@@ -86,13 +86,14 @@ async def _listed(config: "Config") -> "list[Instrument]":
     from mmbot.assemble import client_for
     from mmbot.engine.clock import Clock
     from mmbot.simulated_venue import visited
+    from mmbot.venues.deribit.arrival import LOOK_S, Arrival
     from mmbot.venues.deribit.venue import DeribitVenue
 
     async with visited(config) as there:
         clock = Clock()
         venue = DeribitVenue(client_for(there, clock, {}), clock)
         try:
-            return await venue.open()
+            return await Arrival(venue, clock, LOOK_S).listed()
         finally:
             await venue.close()
 

@@ -9,13 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli.streams import StreamLog, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.credentials import credentials
 from mmbot.errors import OrdersMayRemain, Refused, StoreError
@@ -162,13 +162,15 @@ def quote(
         _dry_run(settings, json)
         return
     credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)  # missing ones end it here
-    print(_mode_line(settings), file=sys.stderr)
+    with read_or_not():
+        print(_mode_line(settings), file=sys.stderr)
     summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen))
-    with suppress(BrokenPipeError):  # the exit code matters more than who reads the summary
+    with read_or_not():  # the exit code matters more than who reads the summary
         _print_summary(summary, json)
     left = summary.open_orders_after_stop
     if summary.unwritten and summary.exit_code:  # which is a graver matter, told below
-        print(summary.unwritten, file=sys.stderr)
+        with read_or_not():
+            print(summary.unwritten, file=sys.stderr)
     if left != 0:
         raise OrdersMayRemain(
             f"{'orders' if left is None else left} of ours may still be open at {summary.venue}: "
@@ -216,19 +218,23 @@ def _run(config: Config, *, screen: bool) -> "Summary":
     from mmbot.cli.feed import ScreenFeed, ScreenLog
 
     feed = ScreenFeed() if screen else None
-    _log_to(ScreenLog(feed) if feed else logging.StreamHandler(sys.stderr))
+    _log_to(ScreenLog(feed) if feed else StreamLog(sys.stderr))
     try:
         return uvloop.run(run_quote(config, on_status=feed.show if feed else None))
     finally:
         # Every order is dealt with; one more Ctrl+C must not cost the summary and the exit code.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for ending in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(ending, signal.SIG_IGN)
         if feed:
             feed.close()
-            _log_to(logging.StreamHandler(sys.stderr))
+            _log_to(StreamLog(sys.stderr))
 
 
 def _log_to(handler: logging.Handler) -> None:
+    from mmbot.ops.limit import Limit
+
     handler.setFormatter(logging.Formatter(_LOG_FORMAT, _LOG_TIME))
+    handler.addFilter(Limit())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)

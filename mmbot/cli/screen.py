@@ -8,7 +8,7 @@ import os
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pydantic import TypeAdapter
 from rich.console import Console, Group
@@ -19,6 +19,7 @@ from rich.text import Text
 from mmbot.cli import cells
 from mmbot.cli.cells import Column
 from mmbot.cli.frame import InstrumentRow, StatusFrame
+from mmbot.cli.streams import let_go, read_or_not
 
 
 def main() -> None:
@@ -26,13 +27,14 @@ def main() -> None:
     line_type: TypeAdapter[StatusFrame | str] = TypeAdapter(StatusFrame | str)
     console = Console(highlight=False)
     live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
-    with quiet_keyboard(), live:
+    with read_or_not(), quiet_keyboard(), live:
         for line in sys.stdin.buffer:
             what = line_type.validate_json(line)
             if isinstance(what, str):
                 console.print(Text(what))
             else:
                 live.update(picture(what, console.width), refresh=True)
+    let_go(sys.stdout)
 
 
 @contextmanager
@@ -49,7 +51,8 @@ def quiet_keyboard() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        with suppress(termios.error):  # the terminal may be gone
+            termios.tcsetattr(terminal, termios.TCSANOW, before)
 
 
 def picture(frame: StatusFrame, width: int) -> Group:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.cli.streams import read_or_not
 from mmbot.config import SIM_SEED, SIM_START, moment, number
 from mmbot.errors import ConfigError
 from mmbot.settings import check, settings_class, unknown
@@ -169,14 +170,17 @@ def _serve(serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> Non
 
     def announce(endpoints: "Endpoints") -> None:
         if json:
-            print(_ready_json(endpoints, plan, manners), flush=True)
+            ready = _ready_json(endpoints, plan, manners)
         else:
-            print(_ready(endpoints, serving, plan, manners), flush=True)
+            ready = _ready(endpoints, serving, plan, manners)
+        with read_or_not():
+            print(ready, flush=True)
 
     async def until_signal() -> None:
         serving_task = asyncio.ensure_future(serve_venue(options, ready=announce, tell=diary))
-        for ending in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(ending, serving_task.cancel)
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            if signal.getsignal(ending) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(ending, serving_task.cancel)
         await asyncio.wait([serving_task])
         if not serving_task.cancelled():
             serving_task.result()
@@ -189,7 +193,8 @@ def _serve(serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> Non
         raise ConfigError(
             f"--port: {serving.port} is taken on 127.0.0.1: choose another, or leave it out"
         ) from error
-    print(f"The simulated venue has ended.{diary.summary(plan)}", file=sys.stderr)
+    with read_or_not():
+        print(f"The simulated venue has ended.{diary.summary(plan)}", file=sys.stderr)
 
 
 class _Diary:
@@ -211,7 +216,8 @@ class _Diary:
         unsaid = self._unsaid.pop(fault, 0)
         more = f" ({unsaid} more before)" if unsaid else ""
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
-        print(f"{at:%H:%M:%S.%f}"[:-3], f"fault {fault}: {detail}{more}", file=sys.stderr)
+        with read_or_not():
+            print(f"{at:%H:%M:%S.%f}"[:-3], f"fault {fault}: {detail}{more}", file=sys.stderr)
 
     def summary(self, plan: "FaultPlan") -> str:
         """What has gone wrong altogether; nothing where nothing could."""

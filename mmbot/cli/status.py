@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli.streams import read_or_not
+
 if TYPE_CHECKING:
     from mmbot.cli.engines import Engine
     from mmbot.cli.frame import InstrumentRow
@@ -57,7 +59,7 @@ def _watch(clock: "Clock") -> None:
 
     console = Console(highlight=False)
     live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
-    with suppress(KeyboardInterrupt), quiet_keyboard(), live:
+    with suppress(KeyboardInterrupt), read_or_not(), quiet_keyboard(), live:
         while True:
             now_ns = clock.wall_ns()
             everything = look(existing(os.environ), now_ns)
@@ -73,7 +75,7 @@ def _print(places: "Sequence[Location]", now_ns: "Nanos") -> None:
 
     width = None if sys.stdout.isatty() else _WIDTH
     console = Console(highlight=False, width=width)
-    with suppress(BrokenPipeError):
+    with read_or_not():
         console.print(picture(look(places, now_ns), now_ns, console.width))
 
 
@@ -85,7 +87,7 @@ def _print_json(places: "Sequence[Location]", now_ns: "Nanos") -> None:
     found = look(places, now_ns)
     bad = [*found.unread, *found.troubles]
     said = {"engines": [_object(engine) for engine in found.engines], "unread": bad}
-    with suppress(BrokenPipeError):
+    with read_or_not():
         print(orjson.dumps(said, default=float).decode())
 
 

@@ -18,6 +18,7 @@ from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.engine.commands import event_of
+from mmbot.ops.limit import ALWAYS
 from mmbot.store.latch import Kept
 from mmbot.store.queries import OrderRow, Reader
 from mmbot.store.records import (
@@ -78,7 +79,7 @@ class StoreKeeper:
             case SaveLatch():
                 kept = self.writer.trip(intent.why, intent.detail, "mmbot")
                 if kept is Kept.NOWHERE:
-                    _log.error("the kill switch could not be written anywhere")
+                    _log.error("the kill switch could not be written anywhere", extra=ALWAYS)
                 self._sink(ev.LatchSaved())
 
     def keep(self, state: State) -> None:
@@ -158,7 +159,7 @@ class StoreKeeper:
 
     def _command(self, command: Command) -> None:
         said = " ".join(f"{key}={value}" for key, value in command.arguments.items())
-        _log.info("%s asks: %s %s", command.who, command.kind.value, said)
+        _log.info("%s asks: %s %s", command.who, command.kind.value, said, extra=ALWAYS)
         body = {"who": command.who, "what": command.kind.value, **command.arguments}
         try:
             event = event_of(command, self._clock.now_ns())

@@ -34,6 +34,7 @@ from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
+from mmbot.ops.limit import ALWAYS
 from mmbot.venues.base import Venue
 
 TICK_S = 0.1
@@ -151,7 +152,7 @@ class Runner:
     def _failed(self, error: Exception) -> str:
         """A bug: trip; returns what it was, in one line."""
         self._failures += 1
-        _log.error("bug: %s: %s", type(error).__name__, error, exc_info=error)
+        _log.error("bug: %s: %s", type(error).__name__, error, exc_info=error, extra=ALWAYS)
         detail = f"{type(error).__name__}: {error}"
         self.sink(ev.Trip(Why.INTERNAL_ERROR, detail))
         if self.broken:  # no turn will do it any more
@@ -213,13 +214,13 @@ class Runner:
             await self._clock.sleep(TICK_S / 4)
         if self.state.flat_verified:
             return []
-        _log.warning("orders not cancelled in time: trying the second path (REST)")
+        _log.warning("orders not cancelled in time: trying the second path (REST)", extra=ALWAYS)
         left: list[OpenOrder] = []
         try:
             for venue in self._venues.values():
                 left += await venue.cancel_ours()
         except VenueUnreachable as error:
-            _log.error("%s", error)
+            _log.error("%s", error, extra=ALWAYS)
             return None
         return left
 

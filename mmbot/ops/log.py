@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync, SaveLatch, TakeBack
 from mmbot.core.types import Fill, InstrumentId, Nanos
+from mmbot.ops.limit import ALWAYS
 
 _log = logging.getLogger("mmbot")
 
@@ -21,7 +22,7 @@ def log_turn(events: Sequence[ev.Event], intents: Sequence[Intent], now_ns: Nano
 def _log_event(event: ev.Event) -> None:
     match event:
         case ev.Filled():
-            _log.info("fill %s", _fill_text(event.fill))
+            _log.info("fill %s", _fill_text(event.fill), extra=ALWAYS)
         case ev.RequestRefused():
             _log.info(
                 "%s of %s refused: %s (%s)",
@@ -37,13 +38,15 @@ def _log_event(event: ev.Event) -> None:
         case ev.LinkChanged():
             level = logging.INFO if event.up else logging.WARNING
             state = "up" if event.up else "down"
-            _log.log(level, "%s %s link %s: %s", event.venue, event.link.value, state, event.detail)
+            # Each link's coming and going is a kind of its own: one must not hide the other.
+            template = f"%s {event.link.value} link {state}: %s"
+            _log.log(level, template, event.venue, event.detail)
         case ev.SnapshotFailed():
             _log.warning("%s could not be asked: %s", event.venue, event.detail)
         case ev.BookLost():
             _log.info("book of %s lost: %s", _name(event.instrument), event.why.value)
         case ev.Stop():
-            _log.info("stopping: %s", event.why.value)
+            _log.info("stopping: %s", event.why.value, extra=ALWAYS)
         case ev.Pause():
             _log.info("paused: %s", event.why.value)
         case _:
@@ -75,7 +78,7 @@ def _log_intent(intent: Intent) -> None:
             where = intent.venue if intent.instrument is None else _name(intent.instrument)
             _log.info("cancel all on %s: %s", where, intent.why.value)
         case SaveLatch():
-            _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail)
+            _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail, extra=ALWAYS)
         case TakeBack():
             _log.warning("taking orders back from %s over the second path", intent.venue)
         case Resync():

@@ -26,7 +26,7 @@ from sqlalchemy.pool import NullPool
 
 from mmbot.errors import StoreError
 from mmbot.store import migrations, schema
-from mmbot.store.locations import Location
+from mmbot.store.locations import HOME_VARIABLE, Location
 
 BUSY_TIMEOUT_S = 2.0
 
@@ -223,7 +223,10 @@ def _create_file(location: Location, path: Path) -> None:
                 return  # somebody else was faster with the same
             _sync_folder(path.parent)
     except OSError as error:
-        raise StoreError(f"{location.name} cannot be created: {error.strerror}") from error
+        raise StoreError(
+            f"{location.name} cannot be created: {error.strerror}; set {HOME_VARIABLE} to a folder "
+            "that may be written"
+        ) from error
 
 
 def _fill_file(location: Location, path: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmbot.config import Mode
-from mmbot.errors import StoreError
+from mmbot.errors import ConfigError, StoreError
 
 HOME_VARIABLE = "MMBOT_HOME"
 URL_VARIABLE = "MMBOT_DATABASE_URL"
@@ -41,24 +41,29 @@ class Location:
 
     @property
     def exists(self) -> bool:
-        """Whether it may hold something; one on a server counts as existing."""
-        return self.path is None or self.path.exists()
+        """Whether it may hold something; one on a server counts as existing. Raises StoreError."""
+        try:
+            return self.path is None or self.path.exists()
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be looked at: {error.strerror}; set {HOME_VARIABLE} to a "
+                "folder of yours"
+            ) from error
 
 
 def locate(mode: Mode, environment: Mapping[str, str], url: str | None = None) -> Location:
     """Where a mode's store is, whether or not it exists. `url` is the configured one.
 
-    Raises StoreError for a URL of a kind that is not supported.
+    Raises StoreError for a URL of a kind that is not supported, ConfigError for want of a home.
     """
-    home = _home(environment)
     url = environment.get(URL_VARIABLE) or url
     if url is None:
-        return _file(home / f"{mode.value}.db")
+        return _file(_home(environment) / f"{mode.value}.db")
     if url.startswith(_SQLITE):
-        return _file(Path(url.removeprefix(_SQLITE)).expanduser())
+        return _file(_expanded(url.removeprefix(_SQLITE), "the database's URL"))
     if url.startswith(("postgresql:", "postgresql+psycopg:")):
         # The latch must hold where this process runs, whichever machine the database is on.
-        return Location(url, None, home / "database.latch")
+        return Location(url, None, _home(environment) / "database.latch")
     raise StoreError(
         f"{_PASSWORD.sub('***', url)} is no database we can use: give sqlite:///FILE or "
         "postgresql://USER@HOST/NAME"
@@ -68,30 +73,58 @@ def locate(mode: Mode, environment: Mapping[str, str], url: str | None = None) -
 def existing(environment: Mapping[str, str], url: str | None = None) -> list[Location]:
     """Every store that may hold something, live first; the one named by a URL before the files.
 
-    A database on a server counts as existing. Raises StoreError.
+    A database on a server counts as existing. Raises StoreError, and ConfigError for want of a
+    home, where no URL is given either.
     """
     found: dict[Location, None] = {}
-    if environment.get(URL_VARIABLE) or url:
+    named = bool(environment.get(URL_VARIABLE) or url)
+    if named:
         found[locate(Mode.LIVE, environment, url)] = None
-    for mode in LIVE_FIRST:
-        found[_file(_home(environment) / f"{mode.value}.db")] = None
+    try:
+        home = _home(environment)
+    except ConfigError:
+        if not named:
+            raise
+    else:
+        for mode in LIVE_FIRST:
+            found[_file(home / f"{mode.value}.db")] = None
     return [place for place in found if place.exists]
 
 
 def stop_file(mode: Mode, environment: Mapping[str, str]) -> Path:
-    """A file that trips the kill switch of a mode's engines when it appears."""
+    """A file that trips the kill switch of a mode's engines when it appears. Raises ConfigError."""
     return _home(environment) / f"{mode.value}.stop"
 
 
 def tape_folder(mode: Mode, environment: Mapping[str, str], configured: str | None = None) -> Path:
-    """Where the tapes of a mode's engines are, whether or not there are any."""
+    """Where the tapes of a mode's engines are, whether or not there are any. Raises ConfigError."""
     if configured is not None:
-        return Path(configured).expanduser().absolute()
+        return _expanded(configured, "[tape] directory")
     return _home(environment) / "tapes" / mode.value
 
 
 def _home(environment: Mapping[str, str]) -> Path:
-    return Path(environment.get(HOME_VARIABLE) or "~/.mmbot").expanduser().absolute()
+    configured = environment.get(HOME_VARIABLE)
+    if not configured and environment.get("HOME") == "":  # the root of everything is nobody's home
+        raise _homeless("HOME is empty")
+    return _expanded(configured or "~/.mmbot", HOME_VARIABLE)
+
+
+def _expanded(written: str, what: str) -> Path:
+    """A folder or file of which `~` may be the beginning, absolute. Raises ConfigError."""
+    try:
+        return Path(written).expanduser().absolute()
+    except RuntimeError as error:  # neither HOME nor an entry of this user, or of the one named
+        raise _homeless(
+            f"{what}: {written} cannot be found, for there is no home folder"
+        ) from error
+
+
+def _homeless(why: str) -> ConfigError:
+    return ConfigError(
+        f"{why}: set {HOME_VARIABLE} to a folder where mmbot may keep its files, for instance "
+        f"{HOME_VARIABLE}=/var/lib/mmbot"
+    )
 
 
 def _file(path: Path) -> Location:

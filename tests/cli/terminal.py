@@ -92,6 +92,24 @@ class Terminal:
         """Press Ctrl+C."""
         self._child.sendintr()
 
+    def quit(self) -> None:
+        """Press Ctrl+backslash."""
+        self._child.send("\x1c")
+
+    def hang_up(self, deadline_s: float = 30) -> int:
+        """Close the window, as a mouse or a lost ssh does: the exit code of the command, or minus
+        the signal that ended it. Nothing it writes from now on is read by anybody."""
+        self._child.ptyproc.fileobj.close()
+        self._child.closed = self._child.ptyproc.closed = True
+        end = time.monotonic() + deadline_s
+        while True:
+            ended, status = os.waitpid(self._child.pid, os.WNOHANG)
+            if ended:
+                self._child.terminated = self._child.ptyproc.terminated = True
+                return os.waitstatus_to_exitcode(status)
+            assert time.monotonic() < end, f"still running:\n{self.text()}"
+            time.sleep(0.02)
+
     def exit_code(self, deadline_s: float = 30) -> int:
         """Wait for the end of the command."""
         end = time.monotonic() + deadline_s

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -239,6 +240,37 @@ async def test_what_is_left_of_an_engine_that_ended_is_its_last_state(home: Path
         assert "stopped" in asked.err
         assert "(SIGTERM): it quotes nothing any more" in asked.err
         assert "rests" not in asked.out
+        assert asked.out.count("\n") == 1, "no market, no terms: they are of the past"
+        assert re.search(r"stopped at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC with pos", asked.out)
+        (one,) = (await mmbot("explain", "ETH-6JUN25-2800-C", "--json")).json()
+        assert (one["stopped"], one["ended"]) == (True, "SIGTERM")
+        assert one["stopped_at"] in asked.out
+        unknown = await mmbot("explain", "ETH-6JUN25-2800-X")
+        assert unknown.code == 2
+        assert "no engine runs any more, and none quoted ETH-6JUN25-2800-X; did you" in unknown.err
+        for command in (("pause",), ("set", "size", "2"), ("set", "disable", "--side", "bid")):
+            late = await mmbot(*command)
+            assert (late.code, late.out, late.err.count("\n")) == (2, "", 1)
+            assert late.err.startswith("mmbot: no engine runs: SIM deribit, run ")
+            assert f" stopped at {one['stopped_at']} (SIGTERM): start one" in late.err
+        late = await mmbot("pause", "--run", one["run_id"])
+        assert f"--run: SIM deribit, run {one['run_id']} stopped at " in late.err
+        assert late.code == 2
+
+
+async def test_an_engine_that_was_killed_is_explained_as_gone(home: Path) -> None:
+    async with SimVenue(QUIET) as venue, an_engine(venue, home) as engine:
+        while (await mmbot("explain", "ETH-6JUN25-2800-C")).code:
+            assert engine.returncode is None, "it speaks once a second"
+        engine.kill()
+        await engine.wait()
+        asked = await mmbot("explain", "ETH-6JUN25-2800-C")
+        assert asked.code == 0
+        assert "process is gone" in asked.err
+        assert "`mmbot cancel-all` takes them back" in asked.err
+        late = await mmbot("pause")
+        assert late.code == 2
+        assert "ended without a word after " in late.err
 
 
 async def test_an_end_by_the_clock_says_so(home: Path) -> None:

@@ -1,8 +1,8 @@
 """The house rules that can be read off the source: who imports whom, who reads the time, who draws.
 
 Four zones: DECIDES is pure; ACTS and PRETENDS stand on it and know nothing of each other; ASKS sees
-them all. The files beside the rooms are either vocabulary (errors, settings, registry, config) or
-put the whole together (assemble and its like).
+them all. The files beside the rooms are either vocabulary (errors, settings, registry, config,
+text_file) or put the whole together (assemble and its like).
 """
 
 import ast
@@ -17,7 +17,7 @@ DECIDES = {"core", "pricing", "signals", "strategies", "hedging", "risk"}
 ACTS = {"venues", "engine", "tape", "store", "ops"}
 PRETENDS = {"sim"}
 ASKS = {"research", "web", "cli"}
-VOCABULARY = {"errors", "settings", "registry", "config", "__init__"}
+VOCABULARY = {"errors", "settings", "registry", "config", "text_file", "__init__"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core", "pricing"},

@@ -14,6 +14,7 @@ from mmbot.core.types import InstrumentId, OpenOrder
 from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.failures import said
 from mmbot.venues.deribit.limits import Bucket, Limits
 from mmbot.venues.deribit.parse import NAME, Unread, each, open_order_of
 from mmbot.venues.deribit.session import Socket
@@ -91,7 +92,7 @@ class DeribitSweeper:
         try:
             return await self._ask(way, method, params)
         except BaseError as error:
-            raise WayFailedError(f"{NAME} over {way.value}: {_first_line(error)}") from error
+            raise WayFailedError(f"{NAME} over {way.value}: {said(error)}") from error
 
     async def _order(self, way: Way, method: str, params: dict[str, Any]) -> None:
         while wait_s := self._bucket.take(self._clock.monotonic_s()):
@@ -112,10 +113,10 @@ class DeribitSweeper:
                 return reply["result"]
         except AuthenticationError as error:
             raise VenueUnreachable(
-                f"{NAME} refuses the credentials ({_first_line(error)}): check key and secret"
+                f"{NAME} refuses the credentials ({said(error)}): check key and secret"
             ) from error
         except (NetworkError, TimeoutError) as error:
-            raise WayFailedError(f"{NAME} over {way.value}: {_first_line(error)}") from error
+            raise WayFailedError(f"{NAME} over {way.value}: {said(error)}") from error
 
 
 _REST = {
@@ -130,7 +131,3 @@ _REST = {
 
 def _name(instrument: InstrumentId) -> str:
     return instrument.removeprefix(f"{NAME}:")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0][:200] or "no answer in time"

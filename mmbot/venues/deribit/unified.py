@@ -6,6 +6,7 @@
 * Positions: a flat one has no side, and `contracts` counts contracts whatever the size's unit.
 * A REST answer that is no message is a NetworkError, where ccxt hands it on as text.
 * The list of instruments is asked for with the currency that the venue requires.
+* A redirect is an error (RedirectedError), where ccxt follows it to whoever is named.
 * Open orders without a symbol are those of every currency, and fills are fetched to the last page.
 
 `amount_to_precision` keeps ccxt's meaning: it rounds down to the lot, for people who want a number
@@ -17,6 +18,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import ccxt.pro
+from aiohttp import ClientError, ClientSession, TraceConfig, TraceRequestRedirectParams
 from ccxt.base.errors import (
     DDoSProtection,
     ExchangeError,
@@ -46,11 +48,41 @@ _EXCEPTIONS = {
 """Codes ccxt does not know."""
 
 
+NO_MESSAGE = "the answer is no message"
+
+
+class RedirectedError(ClientError):
+    """The answer sends us elsewhere: a login page, a proxy, another scheme; never the venue."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"redirected to {target}")
+        self.target = target
+
+
+async def _refuse_redirect(
+    session: ClientSession, context: object, params: TraceRequestRedirectParams
+) -> None:
+    target = params.response.headers.get("Location", "nowhere")
+    params.response.close()
+    raise RedirectedError(target)
+
+
+_STAY = TraceConfig()
+_STAY.on_request_redirect.append(_refuse_redirect)
+_STAY.freeze()
+
+
 class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
     """Stock ccxt with its unified structures corrected; nothing about sockets."""
 
     def describe(self) -> Any:
         return self.deep_extend(super().describe(), {"exceptions": _EXCEPTIONS})
+
+    def open(self, lazy: bool = False) -> None:
+        """ccxt's session, which every request and dialing goes through."""
+        super().open(lazy)
+        if _STAY not in self.session.trace_configs:
+            self.session.trace_configs.append(_STAY)
 
     def handle_errors(
         self,
@@ -66,7 +98,7 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
     ) -> None:
         """ccxt's look at every REST answer. An HTTP error without a message is left to it."""
         if not isinstance(response, dict) and str(httpCode) not in self.httpExceptions:
-            raise ExchangeNotAvailable(f"{self.id} {method} {url}: the answer is no message")
+            raise ExchangeNotAvailable(f"{self.id} {method} {url}: {NO_MESSAGE}")
         super().handle_errors(
             httpCode, reason, url, method, headers, body, response, requestHeaders, requestBody
         )

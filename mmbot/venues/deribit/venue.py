@@ -46,6 +46,7 @@ from mmbot.venues.deribit import orders, parse
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.errors import OrderFate, meaning_of
+from mmbot.venues.deribit.failures import said
 from mmbot.venues.deribit.limits import Bucket
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import NAME, Unread, Unreadable, name_of
@@ -139,7 +140,7 @@ class DeribitVenue:
         try:
             answer = await self._client.publicGetGetInstruments({"currency": "any"})
         except BaseError as error:
-            raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
+            raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
         rows = answer.get("result") if isinstance(answer, Mapping) else None
         if not isinstance(rows, list):
             raise VenueUnreachable(
@@ -169,7 +170,7 @@ class DeribitVenue:
         try:
             return int(await self._client.fetch_time())
         except BaseError as error:
-            raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
+            raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
 
     async def account(self) -> str:
         """The account our credentials open, by the venue's name for it. Raises VenueUnreachable."""
@@ -178,7 +179,7 @@ class DeribitVenue:
         except AuthenticationError as error:
             raise VenueUnreachable(_refused_credentials(error)) from error
         except BaseError as error:
-            raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
+            raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
         result = answer.get("result") if isinstance(answer, Mapping) else None
         if not isinstance(result, Mapping):
             raise VenueUnreachable(
@@ -207,7 +208,7 @@ class DeribitVenue:
         except AuthenticationError as error:
             raise VenueUnreachable(_refused_credentials(error)) from error
         except BaseError as error:
-            raise VenueUnreachable(f"{NAME}: cannot connect: {_first_line(error)}") from error
+            raise VenueUnreachable(f"{NAME}: cannot connect: {said(error)}") from error
         if not client.cod_enabled:
             raise Refused(f"{NAME} did not confirm cancel-on-disconnect: not safe to quote")
         self._start(self._probe())
@@ -221,7 +222,7 @@ class DeribitVenue:
         try:
             await self._client.subscribe(Socket.MARKET, channels)
         except BaseError as error:
-            _log.warning("%s: %s", NAME, _first_line(error))
+            _log.warning("%s: %s", NAME, said(error))
 
     def _follow(self, instruments: Sequence[Instrument]) -> None:
         self._instruments |= {i.name: i for i in instruments}
@@ -395,7 +396,7 @@ class DeribitVenue:
             answer = await self._client.rpc(socket, "public/status", {}, SNAPSHOT_TIMEOUT_S)
             locks = parse.locks_of(answer, self._unread)
         except (BaseError, Unreadable) as error:
-            _log.info("%s does not tell what is locked: %s", NAME, _first_line(error))
+            _log.info("%s does not tell what is locked: %s", NAME, said(error))
             return
         self._sink(PlatformState(NAME, None, locked=False, detail=""))
         for name in locks:
@@ -409,7 +410,7 @@ class DeribitVenue:
             params = {"channels": list(channels)}
             accepted = await self._client.rpc(socket, method, params, SNAPSHOT_TIMEOUT_S)
         except BaseError as error:
-            _log.info("%s: no %s: %s", NAME, ", ".join(channels), _first_line(error))
+            _log.info("%s: no %s: %s", NAME, ", ".join(channels), said(error))
             return set()
         return set(accepted) if isinstance(accepted, list) else set()
 
@@ -453,7 +454,7 @@ class DeribitVenue:
                 Socket.MARKET, "public/get_instrument", params, SNAPSHOT_TIMEOUT_S
             )
         except BaseError as error:
-            _log.warning("%s: the terms of %s: %s", NAME, name, _first_line(error))
+            _log.warning("%s: the terms of %s: %s", NAME, name, said(error))
             return
         finally:
             self._asked_terms.discard(name)
@@ -595,10 +596,10 @@ class DeribitVenue:
         try:
             self._sink(await self._looks.take(intent, asked_ns))
         except BaseError as error:
-            self._sink(SnapshotFailed(NAME, _first_line(error)))
+            self._sink(SnapshotFailed(NAME, said(error)))
         except Unreadable as error:
             self._unread.note("look", error)
-            self._sink(SnapshotFailed(NAME, _first_line(error), unreadable=True))
+            self._sink(SnapshotFailed(NAME, said(error), unreadable=True))
         self._tell_unread()
 
     async def _rpc(self, method: str, params: dict[str, Any]) -> Any:
@@ -623,7 +624,7 @@ class DeribitVenue:
                 await self._cancel_each(ours)
             return _ours(await self._open_orders())
         except BaseError as error:
-            raise VenueUnreachable(f"{NAME} does not answer: {_first_line(error)}") from error
+            raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
 
     async def _cancel_each(self, orders: Sequence[OpenOrder]) -> None:
         bucket = Bucket(self._client.rate_limits.matching, self._clock.monotonic_s())
@@ -675,11 +676,7 @@ def _ours(stated: Sequence[OpenOrder]) -> list[OpenOrder]:
 
 
 def _refused_credentials(error: BaseException) -> str:
-    return f"{NAME} refuses the credentials ({_first_line(error)}): check key and secret"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__
+    return f"{NAME} refuses the credentials ({said(error)}): check key and secret"
 
 
 def _nowhere(event: object) -> None:

@@ -1,0 +1,84 @@
+"""Coming to Deribit: what is asked first is asked again while that may help, and an answer that is
+none is called so."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from ccxt.base.errors import BaseError
+
+from mmbot.core.types import Instrument
+from mmbot.engine.clock import Clock
+from mmbot.errors import MmbotError
+from mmbot.venues.base import Sink
+from mmbot.venues.deribit.failures import UnreadableError, in_words, may_pass, unreachable
+from mmbot.venues.deribit.parse import NAME
+from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.patience import patiently
+
+START_S = 30.0
+"""How long a start goes on asking."""
+
+LOOK_S = 5.0
+"""How long a command that only looks does, for which a person waits."""
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Arrival:
+    """A venue's first answers. Each raises VenueUnreachable after `limit_s`, or at once where
+    asking again cannot help. With `tell`, a wait of some length is said in the log."""
+
+    def __init__(
+        self, venue: DeribitVenue, clock: Clock, limit_s: float, *, tell: bool = False
+    ) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._limit_s = limit_s
+        self._tell = self._say if tell else None
+
+    async def listed(self) -> list[Instrument]:
+        """Everything listed, which is not nothing."""
+
+        async def ask() -> list[Instrument]:
+            found = await self._venue.open()
+            if not found:
+                raise UnreadableError("to get_instruments: nothing is listed")
+            return found
+
+        return await self._asked(ask, "to get_instruments")
+
+    async def venue_ms(self) -> int:
+        """The venue's clock."""
+        return await self._asked(self._venue.venue_ms, "to get_time")
+
+    async def account(self) -> str:
+        """The account our credentials open."""
+        return await self._asked(self._venue.account, "to get_account_summaries")
+
+    async def connected(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+        """Logged in and subscribed."""
+        await self._asked(lambda: self._venue.connect(sink, instruments), "to signing in")
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]], what: str) -> T:
+        async def readably() -> T:
+            try:
+                return await ask()
+            except (BaseError, MmbotError, OSError):
+                raise
+            except Exception as error:  # it was answered, and not in the shape we know
+                raise UnreadableError(what) from error
+
+        with in_words(NAME):
+            return await patiently(
+                readably,
+                may_pass=may_pass,
+                clock=self._clock,
+                limit_s=self._limit_s,
+                tell=self._tell,
+            )
+
+    def _say(self, error: BaseException) -> None:
+        _log.warning("%s: asking again for up to %.0f s", unreachable(NAME, error), self._limit_s)
