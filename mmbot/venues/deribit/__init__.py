@@ -11,9 +11,9 @@ unified.py   what ccxt parses or rounds wrongly, put right
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Limits, Rate
+from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.orders import amend, cancel, place
 from mmbot.venues.deribit.requests import Outcome, Refusal, Reply
-from mmbot.venues.deribit.session import Socket
 
 __all__ = [
     "Book",
