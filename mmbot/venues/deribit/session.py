@@ -451,7 +451,8 @@ class Session(Unified):
         config: Any = None,
     ) -> Any:
         """The one place where ccxt sends REST: it draws on the same pools."""
-        async with self._calls.rest(f"{api}/{path}"):
+        scope = api if isinstance(api, str) else api[0]
+        async with self._calls.rest(f"{scope}/{path}"):
             return await super().fetch2(path, api, method, params or {}, config or {})
 
     def _error_of(self, method: str, refusal: Refusal) -> Exception:
