@@ -15,7 +15,7 @@ from mmbot.errors import OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
     from mmbot.cancel_all import Outcome, Swept
-    from mmbot.core.types import OpenOrder
+    from mmbot.venues.deribit.rescue import Listed
 
 
 def cancel_all(
@@ -30,8 +30,8 @@ def cancel_all(
     emptied, and asked until nothing of ours is left. Engines stay stopped, also after a restart,
     until `mmbot resume --reason "..."`.
 
-    Exit code 0: nothing of ours is open. 3: something is, and is listed. 5: a venue could not be
-    asked.
+    Exit code 0: nothing of ours is open. 3: something is, and is listed, or the venue's list could
+    not be read. 5: a venue could not be asked.
     """
     outcome = _carry_out(foreign)
     with suppress(BrokenPipeError):  # the exit code matters more than who reads this
@@ -79,6 +79,11 @@ def _judge(outcome: "Outcome") -> None:
             f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} still open: {orders}; "
             "run it again, and look at the venue"
         )
+    unproved = [f"{s.seat}: {s.problem}" for s in outcome.swept if s.unread or s.unlisted]
+    if unproved:
+        raise OrdersMayRemain(
+            f"orders may still be open: {'; '.join(unproved)}; run it again, and look at the venue"
+        )
     blind = [f"{s.seat}: {s.problem}" for s in outcome.swept if s.verified_by is None]
     if blind or outcome.unread:
         raise VenueUnreachable(
@@ -112,6 +117,8 @@ def _print(outcome: "Outcome") -> None:
 
 def _line(swept: "Swept") -> str:
     where = f"{swept.seat.mode.value.upper():<8} {swept.seat.venue} {swept.seat.account}"
+    if swept.unlisted:
+        return f"{where}: canceled by label what the store knows of, not verified: {swept.problem}"
     if swept.remaining is None:
         return f"{where}: not reached ({swept.problem})"
     kept = f", {swept.foreign} foreign kept" if swept.foreign else ""
@@ -125,12 +132,11 @@ def _line(swept: "Swept") -> str:
     )
 
 
-def _text(order: "OpenOrder") -> str:
-    words = [order.label or order.order_id]
+def _text(order: "Listed") -> str:
+    words = [order.label or order.order_id or "an order"]
     if order.side is not None and order.amount is not None:
-        amount = order.amount - (order.filled or 0)
-        words += [order.side.value, f"{amount.normalize():f}"]
-    words.append((order.instrument or ":?").partition(":")[2])
+        words += [order.side.value, f"{order.amount.normalize():f}"]
+    words.append(order.instrument or "(instrument not stated)")
     if order.price is not None:
         words += ["at", f"{order.price.normalize():f}"]
     return " ".join(words)
@@ -154,12 +160,10 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
                     {
                         "label": order.label,
                         "order_id": order.order_id,
-                        "instrument": (order.instrument or ":").partition(":")[2] or None,
+                        "instrument": order.instrument,
                         "side": None if order.side is None else order.side.value,
                         "price": None if order.price is None else float(order.price),
-                        "amount": None
-                        if order.amount is None
-                        else float(order.amount - (order.filled or 0)),
+                        "amount": None if order.amount is None else float(order.amount),
                     }
                     for order in swept.remaining or ()
                 ],

@@ -240,6 +240,7 @@ class Session(Unified):
         if self._closing:
             raise ExchangeClosedByUser(f"{self.id} is closing")
         if link.task is None:
+            link.failures = link.refusals = 0  # whoever starts us anew has a pace of their own
             link.first = asyncio.get_running_loop().create_future()
             link.task = asyncio.ensure_future(self._keep(link))
         assert link.first is not None
