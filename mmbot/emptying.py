@@ -10,7 +10,7 @@ from contextlib import suppress
 from mmbot.cancel_all import HEARD_AFTER_S, Account, GoneError, Swept
 from mmbot.config import Mode
 from mmbot.engine.clock import Clock
-from mmbot.errors import VenueUnreachable
+from mmbot.errors import MmbotError, VenueUnreachable
 from mmbot.venues.deribit.rescue import (
     ListUnreadableError,
     Look,
@@ -92,9 +92,13 @@ class Emptying:
                 if look.unread:
                     way = way.other
                 await self._clock.sleep(LOOK_AGAIN_S)
-            except (WayFailedError, ListUnreadableError) as error:
+            except (MmbotError, GoneError):
+                raise
+            except Exception as error:  # whatever it was, it was one way that failed
                 self._failed[way] = error
-                self._swept.problem = str(error)
+                known = isinstance(error, WayFailedError | ListUnreadableError)
+                kind = "" if known else f"deribit over {way.value}: {type(error).__name__}: "
+                self._swept.problem = f"{kind}{error}"
                 if len(self._failed) == len(Way):
                     await self._without_a_list()
                 way = way.other

@@ -830,7 +830,8 @@ class TestWatching:
             assert len(venue.last.calls("public/subscribe")) == 1
 
 
-RECORDED = Path(__file__).parents[3] / "shared" / "data" / "deribit_messages"
+SHARED = Path(os.environ.get("MMBOT_SHARED") or Path(__file__).parents[3] / "shared")
+RECORDED = SHARED / "data" / "deribit_messages"
 
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings are not here")

@@ -120,7 +120,7 @@ class Session(Unified):
         self._links = {socket: Link(socket) for socket in Socket}
         self._calls = Calls(self._monotonic, self._wait, time_scale, self._error_of, self._fault)
         self._entry = SignIn(self._calls, lambda: (self.apiKey, self.secret), self.milliseconds)
-        self._subscriptions = Subscriptions(self._calls, lambda b: self._publish(b), time_scale)
+        self._subscriptions = Subscriptions(self._calls, self._publish, time_scale)
         self._tickers = TickerWatch(self._calls, self._ticker)
         self._closing = False
         super().__init__(dict(config or {}))  # last: it reads every property once
@@ -579,7 +579,7 @@ class Session(Unified):
 
     def _publish(self, book: Book) -> None:
         """A book has changed, for better or worse."""
-        self._tell(self.on_book, book)
+        self._calls.tell(self.on_book, book)
 
     # -- Small tools -----------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ requests wait for their place in the pool. A snapshot that does not come is aske
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -141,12 +141,13 @@ class Subscriptions:
             self._calls.fault(error, data)
             return
         if applied:
-            link.awaiting_s.pop(channel, None)
+            if link.awaiting_s:
+                link.awaiting_s.pop(channel, None)
             if book.crossed:
                 link.crossed_s.setdefault(channel, self._calls.now_s())
-            elif channel in link.crossed_s:
-                del link.crossed_s[channel]
-            if channel in link.doubts:
+            elif link.crossed_s:
+                link.crossed_s.pop(channel, None)
+            if link.doubts and channel in link.doubts:
                 self._reconsider(link, book)
             self._publish(book)
         elif was_valid:
@@ -178,11 +179,14 @@ class Subscriptions:
 
     # -- Second opinions -------------------------------------------------------------------------
 
-    def compare(self, link: Link, name: str, ticker: Any) -> None:
+    def compare(self, link: Link, name: str, ticker: Mapping[str, Any]) -> None:
         """Hold an instrument's ticker against its book."""
         book = link.named.get(name)
-        if book is None or not book.valid or not isinstance(ticker, dict):
+        if book is None or not book.valid:
             return
+        bid, ask = ticker.get("best_bid_price"), ticker.get("best_ask_price")
+        if bid == book.best_bid and ask == book.best_ask and not link.doubts:
+            return  # as nearly always
         said = Best.stated(ticker)
         if said is None or said.timestamp_ms < book.timestamp_ms:
             return
