@@ -179,6 +179,22 @@ class TestSigningIn:
             await until(lambda: client.up(TRADING), "back")
             assert client.cod_enabled
 
+    async def test_is_an_error_of_the_venues_when_it_does_not_know_us_at_the_start(self) -> None:
+        async with Scripted() as venue, ours(venue) as (client, _):
+            venue.answer("private/get_account_summaries", Refused(13009, "unauthorized"))
+            with pytest.raises(ccxt.AuthenticationError, match="13009"):
+                await client.start([TRADING])
+
+    async def test_does_not_go_on_unprotected_where_it_was_protected_before(self) -> None:
+        async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
+            await client.start([TRADING])
+            venue.answer("private/get_cancel_on_disconnect", {"enabled": False})
+            venue.last.sever()
+            await until(lambda: len(notes.faults) >= 4, "tried twice")
+            assert lives(notes) == [True, False]
+            venue.answer("private/get_cancel_on_disconnect", {"enabled": True})
+            await until(lambda: client.up(TRADING), "back")
+
 
 class TestSubscribing:
     @pytest.mark.parametrize("answer", [Refused(11051, "system_maintenance"), "ok", 5])

@@ -313,15 +313,15 @@ class Session(Unified):
     async def _enter(self, link: Link) -> None:
         """Sign in and subscribe on a fresh connection."""
         await self._calls.call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
-        if self.has_credentials:
-            try:
+        try:
+            if self.has_credentials:
                 await self._entry.sign_in(link)
-            except ExchangeError:
-                link.refusals += 1
-                raise
-        if link.socket is Socket.TRADING:
-            await self._entry.arm(link)
-            await self._entry.read_limits(link)
+            if link.socket is Socket.TRADING:
+                await self._entry.arm(link)
+                await self._entry.read_limits(link)
+        except ExchangeError:
+            link.refusals += 1
+            raise
         while todo := [channel for channel in link.channels if channel not in link.asked]:
             await self._subscriptions.ask(link, todo)
             blind = [channel for channel in todo if channel in link.refused and is_private(channel)]

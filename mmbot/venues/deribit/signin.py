@@ -9,7 +9,7 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-from ccxt.base.errors import BadResponse, ExchangeError
+from ccxt.base.errors import AuthenticationError, BadResponse, ExchangeError
 
 from mmbot.core.error_scope import ErrorScope
 from mmbot.venues.deribit.calls import Calls
@@ -27,6 +27,10 @@ SCOPE_EXCEEDED = 13403
 """While signing in it tells what the key may not do; later, that we are not signed in."""
 
 
+class SignedOut(AuthenticationError):  # type: ignore[misc]  # ccxt ships no types
+    """The connection is not signed in, although the venue let us in."""
+
+
 class SignIn:
     """What both links do to be let in. `keys` are (key, secret), `now_ms` the venue's time."""
 
@@ -38,6 +42,7 @@ class SignIn:
         self._now_ms = now_ms
         self.cod_enabled = False
         """The venue has confirmed that it cancels our orders when TRADING breaks."""
+        self._was_armed = False
         self.limits: Limits | None = None
         """As last read."""
         self.bucket: Bucket | None = None
@@ -77,11 +82,17 @@ class SignIn:
         link.refresh_s = self._calls.now_s() + REFRESH_AT * known_s
 
     async def arm(self, link: Link) -> None:
-        """Switch cancel-on-disconnect on, and believe only what is read back."""
+        """Switch cancel-on-disconnect on, and believe only what is read back.
+
+        Raises SignedOut, and ExchangeError where a connection before this one was armed: whoever
+        has begun to trade under that protection does not go on without it.
+        """
         scope, state = {"scope": "connection"}, None
         try:
             for method in ("enable_cancel_on_disconnect", "get_cancel_on_disconnect"):
                 state = await self._private(link, method, scope)
+        except SignedOut:
+            raise
         except ExchangeError as error:
             self._calls.fault(error, None)
             state = None
@@ -89,12 +100,20 @@ class SignIn:
         if not self.cod_enabled:
             unarmed = ExchangeError("deribit does not confirm cancel-on-disconnect")
             self._calls.fault(unarmed, state)
+            if self._was_armed:
+                raise unarmed
+        self._was_armed = self._was_armed or self.cod_enabled
 
     async def read_limits(self, link: Link) -> None:
-        """Size the rate limit from the account; where it does not say, the lowest tier stays."""
+        """Size the rate limit from the account; where it does not say, the lowest tier stays.
+
+        Raises SignedOut.
+        """
         account: Any = None
         try:
             account = await self._private(link, "get_account_summaries", {"extended": True})
+        except SignedOut:
+            raise
         except ExchangeError as error:
             self._calls.fault(error, None)
         summaries = account.get("summaries") if isinstance(account, dict) else None
@@ -121,10 +140,6 @@ class SignIn:
         if refusal is not None and refusal.code != SCOPE_EXCEEDED and signs_out(refusal):
             raise SignedOut(f"deribit {method}: {refusal}")
         return self._calls.result(method, reply)
-
-
-class SignedOut(Exception):
-    """The connection is not signed in, although the venue let us in."""
 
 
 def signs_out(error: Refusal) -> bool:
