@@ -538,7 +538,7 @@ class TestBreaking:
             await until(lambda: len(client.waits_s) >= 10, "ten attempts")
             venue.refuse_dials = False
             await until(lambda: client.up(Socket.MARKET), "back")
-            assert client.waits_s[1:10] == [0.25, 0.5, 1.0, *[2.0] * 6]
+            assert client.waits_s[1:10] == [0.25, 0.5, 1.0, *[1.5] * 6]
             assert [up for _, up in notes.links] == [True, False, True]
             assert len(notes.faults) >= 8
 

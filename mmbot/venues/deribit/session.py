@@ -68,7 +68,8 @@ REAL_MIN_S = 2.0
 GOODBYE_S = 1.0
 CARE_S = 0.5
 BACKOFF_FIRST_S = 0.25
-BACKOFF_MAX_S = 2.0
+BACKOFF_MAX_S = 1.5
+"""With half a second for dialing and signing in, a line that is well again is up within 2 s."""
 UNWANTED_MAX_S = 30.0
 """The longest wait of one who is refused."""
 STEADY_S = 10.0
