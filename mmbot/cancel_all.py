@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmbot.config import Mode
-from mmbot.core.types import Label, Nanos
+from mmbot.core.types import Label, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.credentials import credentials
 from mmbot.engine.clock import Clock
@@ -40,7 +40,6 @@ from mmbot.store.queries import EngineRow, Reader
 from mmbot.store.records import CommandKind, Seat
 
 if TYPE_CHECKING:
-    from mmbot.venues.deribit.rescue import Listed
     from mmbot.venues.deribit.sweeper import DeribitSweeper
 
 DETAIL = "mmbot cancel-all"
@@ -95,7 +94,7 @@ class Swept:
 
     seat: Seat
     cancelled: int = 0
-    remaining: "list[Listed] | None" = None
+    remaining: list[OpenOrder] | None = None
     """As last seen; None: the venue could not be asked, or has shown no list that can be read."""
     foreign: int = 0
     """Open orders that are not ours and were left alone."""

@@ -116,7 +116,7 @@ class Emptying:
         """Cancel what a look shows; whether it proves that nothing is left."""
         wanted = (*look.ours, *look.others) if self._foreign else look.ours
         kept = () if self._foreign else look.others
-        self._ours |= dict.fromkeys(o.label or o.order_id or "" for o in wanted)
+        self._ours |= dict.fromkeys(o.label or o.order_id for o in wanted)
         swept, swept.unlisted = self._swept, False
         swept.remaining, swept.foreign, swept.unread = list(wanted), len(kept), look.unread
         swept.cancelled, swept.problem = len(self._ours) - len(wanted), ""

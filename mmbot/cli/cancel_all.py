@@ -15,7 +15,7 @@ from mmbot.errors import OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
     from mmbot.cancel_all import Outcome, Swept
-    from mmbot.venues.deribit.rescue import Listed
+    from mmbot.core.types import OpenOrder
 
 
 def cancel_all(
@@ -132,11 +132,12 @@ def _line(swept: "Swept") -> str:
     )
 
 
-def _text(order: "Listed") -> str:
-    words = [order.label or order.order_id or "an order"]
+def _text(order: "OpenOrder") -> str:
+    words = [order.label or order.order_id]
     if order.side is not None and order.amount is not None:
-        words += [order.side.value, f"{order.amount.normalize():f}"]
-    words.append(order.instrument or "(instrument not stated)")
+        amount = order.amount - (order.filled or 0)
+        words += [order.side.value, f"{amount.normalize():f}"]
+    words.append((order.instrument or ":?").partition(":")[2])
     if order.price is not None:
         words += ["at", f"{order.price.normalize():f}"]
     return " ".join(words)
@@ -160,10 +161,12 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
                     {
                         "label": order.label,
                         "order_id": order.order_id,
-                        "instrument": order.instrument,
+                        "instrument": (order.instrument or ":").partition(":")[2] or None,
                         "side": None if order.side is None else order.side.value,
                         "price": None if order.price is None else float(order.price),
-                        "amount": None if order.amount is None else float(order.amount),
+                        "amount": None
+                        if order.amount is None
+                        else float(order.amount - (order.filled or 0)),
                     }
                     for order in swept.remaining or ()
                 ],

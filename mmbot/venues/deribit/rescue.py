@@ -9,17 +9,17 @@ be somebody else's.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ccxt.base.errors import BaseError, NetworkError
 
 from mmbot.core.state import is_ours
-from mmbot.core.types import Label, Side
+from mmbot.core.types import OpenOrder
 from mmbot.engine.clock import Clock
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Bucket
 from mmbot.venues.deribit.orders import Call
+from mmbot.venues.deribit.parse import Unread, Unreadable, name_of, open_order_of
 
 OPEN_ORDERS = "private/get_open_orders"
 
@@ -29,27 +29,11 @@ class ListUnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """One open order as the venue lists it; what cannot be read is None.
-
-    `amount` is what is still open of it, in the instrument's unit; `stated` is the row itself.
-    """
-
-    order_id: str | None
-    label: Label | None
-    instrument: str | None
-    side: Side | None
-    price: Decimal | None
-    amount: Decimal | None
-    stated: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
     """What a list of open orders says."""
 
-    ours: tuple[Listed, ...]
-    others: tuple[Listed, ...]
+    ours: tuple[OpenOrder, ...]
+    others: tuple[OpenOrder, ...]
     """Other people's: no label, or one that is not of our form."""
     unread: int
     """Rows that may be anybody's."""
@@ -69,7 +53,7 @@ def look_at(rows: object) -> Look:
     )
 
 
-def cancels(wanted: Sequence[Listed], kept: Sequence[Listed], unread: int = 0) -> list[Call]:
+def cancels(wanted: Sequence[OpenOrder], kept: Sequence[OpenOrder], unread: int = 0) -> list[Call]:
     """Requests that cancel `wanted` and leave alone `kept` and what could not be read, in as few as
     that allows: all at once where there is nothing else, else whole instruments where nothing else
     rests, else one by one."""
@@ -78,12 +62,12 @@ def cancels(wanted: Sequence[Listed], kept: Sequence[Listed], unread: int = 0) -
     spared = {order.instrument for order in kept}
     anywhere = bool(unread) or None in spared
     whole: dict[str, None] = {}
-    single: list[Listed] = []
+    single: list[OpenOrder] = []
     for order in wanted:
         if order.instrument is None or order.instrument in spared or anywhere:
             single.append(order)
         else:
-            whole[order.instrument] = None
+            whole[name_of(order.instrument)] = None
     return [
         *(("private/cancel_all_by_instrument", {"instrument_name": name}) for name in whole),
         *(call for order in single if (call := _cancel(order)) is not None),
@@ -131,46 +115,20 @@ async def _send_all(client: Deribit, clock: Clock, calls: Sequence[Call]) -> Non
             continue  # gone already, or still listed when we look again
 
 
-def _cancel(order: Listed) -> Call | None:
-    if order.order_id is not None:
+def _cancel(order: OpenOrder) -> Call | None:
+    if order.order_id:
         return ("private/cancel", {"order_id": order.order_id})
     if order.label is not None:
         return ("private/cancel_by_label", {"label": order.label})
     return None
 
 
-def _listed(row: object) -> Listed | None:
+def _listed(row: object) -> OpenOrder | None:
     """One row; None: it may be anybody's."""
-    if not isinstance(row, dict):
-        return None
-    order_id, label = row.get("order_id"), row.get("label")
-    if isinstance(order_id, int) and not isinstance(order_id, bool):
-        order_id = str(order_id)
-    if not isinstance(order_id, str) or not order_id:
-        order_id = None
+    label = row.get("label") if isinstance(row, Mapping) else None
     if label is not None and not isinstance(label, str):
         return None
-    if order_id is None and not label:
-        return None
-    instrument, side = row.get("instrument_name"), row.get("direction")
-    amount, filled = _number(row.get("amount")), _number(row.get("filled_amount", 0))
-    return Listed(
-        order_id=order_id,
-        label=Label(label) if label else None,
-        instrument=instrument if isinstance(instrument, str) and instrument else None,
-        side=Side(side) if side in ("buy", "sell") else None,
-        price=_number(row.get("price")),
-        amount=None if amount is None else amount - (filled or 0),
-        stated=row,
-    )
-
-
-def _number(value: object) -> Decimal | None:
-    """A finite number, digit for digit; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
     try:
-        number = Decimal(str(value))
-    except InvalidOperation:
+        return open_order_of(row, Unread())
+    except Unreadable:
         return None
-    return number if number.is_finite() else None
