@@ -150,7 +150,12 @@ class Emptying:
         now_s = self._clock.monotonic_s()
         labels = sorted(self._account.labels)
         self._swept.unlisted = True
-        self._swept.problem = str(self._failed[answering[0]])
+        known = (
+            "1 order that the store knows of was"
+            if len(labels) == 1
+            else (f"{len(labels)} orders that the store knows of were")
+        )
+        self._swept.problem = f"{self._failed[answering[0]]}; {known} cancelled by label"
         if self._unread_s is None:
             self._unread_s = now_s
         if self._rounds == 0 or (self._rounds == 1 and now_s >= self._heard_s > self._started_s):

@@ -118,7 +118,7 @@ def _print(outcome: "Outcome") -> None:
 def _line(swept: "Swept") -> str:
     where = f"{swept.seat.mode.value.upper():<8} {swept.seat.venue} {swept.seat.account}"
     if swept.unlisted:
-        return f"{where}: canceled by label what the store knows of, not verified: {swept.problem}"
+        return f"{where}: not verified: {swept.problem}"
     if swept.remaining is None:
         return f"{where}: not reached ({swept.problem})"
     kept = f", {swept.foreign} foreign kept" if swept.foreign else ""

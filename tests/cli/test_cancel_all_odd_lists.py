@@ -160,7 +160,8 @@ async def test_a_list_that_is_none_is_answered_by_the_labels_of_the_store(
             code, out, error = await code_of(capsys)
         assert code == 3
         assert "list of open orders cannot be read" in error
-        assert "canceled by label what the store knows of, not verified" in out
+        assert "not verified: the venue's list of open orders cannot be read" in out
+        assert "1 order that the store knows of was cancelled by label" in out
         assert open_labels(venue) == ["mm7-1"], "which no store knows of"
 
 

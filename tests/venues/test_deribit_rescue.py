@@ -3,11 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
+import ccxt.pro
 import pytest
 
 from mmbot.core.types import OpenOrder, Side
-from mmbot.venues.deribit.rescue import ListUnreadableError, cancels, look_at
-from tests.wire.scripted import order
+from mmbot.engine.clock import Clock
+from mmbot.venues.deribit.rescue import ListUnreadableError, cancel_ours, cancels, look_at
+from tests.wire.clients import ours as ours_of
+from tests.wire.scripted import Refused, Scripted, order
 
 STOP = {
     # As the venue lists a stop-loss of a person's: no filled_amount, no price that is a number.
@@ -105,3 +108,44 @@ class TestCancels:
             ("private/cancel_all_by_instrument", {"instrument_name": "BTC-PERPETUAL"}),
             ("private/cancel", {"order_id": "102"}),
         ]
+
+
+class TestCancelOurs:
+    """Over REST, for an engine that leaves."""
+
+    async def test_takes_ours_back_and_leaves_the_rest(self) -> None:
+        async with Scripted() as venue, ours_of(venue) as (client, _):
+            rows = [ours(1), ours(2), order(order_id="7", label="by hand"), STOP]
+            venue.answer("private/get_open_orders", lambda _: rows)
+
+            def cancel(params: dict[str, Any]) -> Any:
+                rows[:] = [row for row in rows if row["order_id"] != params["order_id"]]
+                return {}
+
+            venue.answer("private/cancel", cancel)
+            look = await cancel_ours(client, Clock())
+            assert (look.ours, len(look.others), look.unread) == ((), 2, 0)
+            assert [row["order_id"] for row in rows] == ["7", "ETH-SLTS-77120"]
+
+    async def test_shows_what_the_venue_does_not_let_go(self) -> None:
+        async with Scripted() as venue, ours_of(venue) as (client, _):
+            venue.answer("private/get_open_orders", [ours(1), None])
+            venue.answer("private/cancel", Refused(11044, "not_open_order"))
+            look = await cancel_ours(client, Clock())
+            assert (keys(look.ours), look.unread) == ([("101", "mm7-1")], 1)
+
+    @pytest.mark.parametrize("rows", ["none", {"orders": []}])
+    async def test_goes_by_the_labels_known_where_there_is_no_list(self, rows: Any) -> None:
+        async with Scripted() as venue, ours_of(venue) as (client, _):
+            venue.answer("private/get_open_orders", lambda _: rows)
+            venue.answer("private/cancel_by_label", 1)
+            with pytest.raises(ListUnreadableError):
+                await cancel_ours(client, Clock(), ["mm7-1", "mm7-2"])
+            sent = [params for method, params in venue.rest if method.endswith("by_label")]
+            assert sent == [{"label": "mm7-1"}, {"label": "mm7-2"}]
+
+    async def test_says_so_where_the_venue_does_not_answer(self) -> None:
+        async with Scripted() as venue, ours_of(venue) as (client, _):
+            venue.answer("private/get_open_orders", Refused(13028, "temporarily_unavailable"))
+            with pytest.raises(ccxt.NetworkError):
+                await cancel_ours(client, Clock())

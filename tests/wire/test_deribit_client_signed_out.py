@@ -267,6 +267,28 @@ class TestALineThatFlaps:
             venue.answer("public/set_heartbeat", "ok")
             await until(lambda: client.up(Socket.MARKET), "back")
 
+    async def test_that_lets_nobody_in_is_given_up_soon_and_dialed_again(self) -> None:
+        held: list[asyncio.StreamWriter] = []
+
+        async def hole(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            held.append(writer)  # TCP is there, and nobody answers
+
+        async with Scripted() as venue, ours(venue) as (client, notes):
+            await client.start([Socket.MARKET])
+            server = await asyncio.start_server(hole, "127.0.0.1", 0)
+            right = client.urls["api"]["ws"]
+            port = server.sockets[0].getsockname()[1]
+            client.urls["api"]["ws"] = f"ws://127.0.0.1:{port}/ws/api/v2"
+            venue.last.sever()
+            await until(lambda: len(held) == 2, "given up once")
+            client.urls["api"]["ws"] = right
+            await until(lambda: client.up(Socket.MARKET), "back")
+            assert isinstance(notes.faults[0], ccxt.RequestTimeout)
+            assert [wait_s for wait_s in client.waits_s if wait_s][:2] == [0.25, 0.25]
+            for writer in held:
+                writer.close()
+            server.close()
+
     async def test_is_dialed_once_at_a_time(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.01) as (client, _):
             await client.start([Socket.MARKET])
