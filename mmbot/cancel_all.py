@@ -5,10 +5,15 @@ Theory of operation
 1. The latch first, for every account any engine ever traded on any store: from here on no engine
    quotes, and none starts. It needs neither the engine nor a venue, and where the database does
    not take it in time, a file beside it stands for it. Engines that run are also told so.
-2. Then every account, all at the same time, over a connection of our own: look, cancel what is
-   ours, look again. A way that fails (WebSocket, REST) gives place to the other one.
-3. An account is clean when a look shows nothing of ours, and the look was asked so late that an
-   engine that was running has heard of the latch. Until then we look again, within bounds.
+2. Then every account (emptying.py), all at the same time, over a connection of our own: look,
+   cancel what is ours, look again. A way that fails (WebSocket, REST) gives place to the other one.
+   Where neither shows a list that can be read, what the store knows of is canceled by its label.
+3. An account is clean when a look shows nothing of ours, every row of it can be read, and it was
+   asked so late that an engine that was running has heard of the latch. Until then we look again,
+   within bounds.
+4. Whose account it is decides what is said of the result, never whether what is ours is canceled.
+   (A simulated venue that is another world than the one that was traded is nobody's account: it is
+   left alone if it says so in time.)
 
 Nothing here needs ccxt before the latch is set: importing it takes longer than tripping.
 """
@@ -16,18 +21,17 @@ Nothing here needs ccxt before the latch is set: importing it takes longer than 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmbot.config import Mode
-from mmbot.core.state import is_ours
 from mmbot.core.types import Label, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.credentials import credentials
 from mmbot.engine.clock import Clock
-from mmbot.errors import MmbotError, StoreError, VenueUnreachable
+from mmbot.errors import MmbotError, StoreError
 from mmbot.store import commands, latch
 from mmbot.store.database import open_existing
 from mmbot.store.latch import Kept
@@ -47,8 +51,6 @@ BOUND_S = 15.0
 ORDER_S = 0.5
 """An account is given up after BOUND_S, and ORDER_S more for each order that had to go."""
 
-LOOK_AGAIN_S = 0.1
-RETRY_S = 0.5
 KNOCK_S = 1.0
 
 
@@ -62,8 +64,14 @@ class Account:
     """Where its .env is, if it has one."""
     running: bool
     """An engine holds its lease."""
-    known: frozenset[Label]
-    """Orders that engine had open by its own account; empty where none runs."""
+    labels: frozenset[Label]
+    """Orders that are open by the store's account, of engines that run and of dead ones."""
+
+    @property
+    def known(self) -> frozenset[Label]:
+        """Orders that count as open before the first look, because the engine that runs may take
+        them back before it."""
+        return self.labels if self.running else frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +95,13 @@ class Swept:
     seat: Seat
     cancelled: int = 0
     remaining: list[OpenOrder] | None = None
-    """As last seen; None: the venue could not be asked."""
+    """As last seen; None: the venue could not be asked, or has shown no list that can be read."""
     foreign: int = 0
     """Open orders that are not ours and were left alone."""
+    unread: int = 0
+    """Rows of the list as last seen that may be anybody's."""
+    unlisted: bool = False
+    """The list itself could not be read; what the store knows of was canceled by its label."""
     verified_by: str | None = None
     ms: int = 0
     problem: str = ""
@@ -108,7 +120,7 @@ class Outcome:
     """Stores that could not be read: which accounts they know of is not known."""
 
 
-class _GoneError(Exception):
+class GoneError(Exception):
     """There is no such account any more."""
 
 
@@ -135,9 +147,10 @@ def trip_all(places: Sequence[Location], who: str, clock: Clock, outcome: Outcom
                 kept = latch.trip(place, seat, Why.USER, DETAIL, who, now_ns)
             outcome.latched.append(Latched(place.name, seat, kept))
             account = _account(engine, reader, now_ns)
-            before = accounts.setdefault((seat, account.endpoint), account)
-            if account.running and not before.running:
-                accounts[seat, account.endpoint] = account
+            before = accounts.get((seat, account.endpoint), account)
+            first = account if account.running and not before.running else before
+            labels = before.labels | account.labels
+            accounts[seat, account.endpoint] = replace(first, labels=labels)
     order = {mode: rank for rank, mode in enumerate(LIVE_FIRST)}
     return sorted(accounts.values(), key=lambda account: order[account.seat.mode])
 
@@ -170,14 +183,12 @@ def _urgency(engine: EngineRow, now_ns: Nanos) -> tuple[bool, int]:
 
 
 def _account(engine: EngineRow, reader: Reader, now_ns: Nanos) -> Account:
-    run, known = engine.run, frozenset[Label]()
-    running = runs(engine, now_ns)
-    if running:
-        with suppress(StoreError):  # only for counting
-            rows = reader.open_orders(run.seat.venue, run.seat.account)
-            known = frozenset(row.label for row in rows)
+    run, labels = engine.run, frozenset[Label]()
+    with suppress(StoreError):  # for counting, and for a list that cannot be read
+        rows = reader.open_orders(run.seat.venue, run.seat.account)
+        labels = frozenset(row.label for row in rows)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
-    return Account(run.seat, run.endpoint, folder, running, known)
+    return Account(run.seat, run.endpoint, folder, runs(engine, now_ns), labels)
 
 
 # --- the venues -------------------------------------------------------------------------------
@@ -193,7 +204,7 @@ async def sweep_all(
         return_exceptions=True,  # whatever is wrong with one account, the others are emptied
     )
     for swept, end in zip(attempts, ends, strict=True):
-        if isinstance(end, _GoneError):
+        if isinstance(end, GoneError):
             outcome.ended.append(swept.seat)
             continue
         if isinstance(end, BaseException):
@@ -203,73 +214,19 @@ async def sweep_all(
 
 
 async def _sweep(account: Account, swept: Swept, clock: Clock, foreign: bool) -> None:
-    """One account. Raises VenueUnreachable, ConfigError for missing keys, and _GoneError."""
+    """One account. Raises VenueUnreachable, ConfigError for missing keys, and GoneError."""
     started_s = clock.monotonic_s()
     if account.seat.mode is Mode.PAPER or not await _listens(account):
-        raise _GoneError  # paper orders rest in the engine and nowhere else
+        raise GoneError  # paper orders rest in the engine and nowhere else
+    from mmbot.emptying import Emptying
+
     sweeper = _sweeper(account, clock)
     try:
-        await _empty(account, sweeper, clock, swept, started_s, foreign)
+        emptying = Emptying(account, sweeper, clock, swept, foreign=foreign)
+        await emptying.run(BOUND_S, ORDER_S)
     finally:
         swept.ms = round((clock.monotonic_s() - started_s) * 1000)
         await sweeper.close()
-
-
-async def _empty(
-    account: Account,
-    sweeper: "DeribitSweeper",
-    clock: Clock,
-    swept: Swept,
-    started_s: float,
-    foreign: bool,
-) -> None:
-    """Look and cancel until nothing of ours is left, or time is up."""
-    from mmbot.venues.deribit.failures import said
-    from mmbot.venues.deribit.sweeper import Way, WayFailedError
-
-    heard_s = started_s + (HEARD_AFTER_S if account.running else 0.0)
-    way, entered = Way.WEBSOCKET, False
-    ours: dict[str, None] = dict.fromkeys(account.known)
-    while clock.monotonic_s() < started_s + BOUND_S + ORDER_S * len(ours):
-        try:
-            if not entered:
-                _require_same(account, await sweeper.account(way))
-                entered = True
-            asked_s = clock.monotonic_s()
-            found = await sweeper.orders(way)
-            wanted = [order for order in found if foreign or is_ours(order.label)]
-            kept = [order for order in found if not (foreign or is_ours(order.label))]
-            ours |= dict.fromkeys(order.label or order.order_id for order in wanted)
-            swept.remaining, swept.foreign = wanted, len(kept)
-            swept.cancelled, swept.problem = len(ours) - len(wanted), ""
-            if wanted:
-                await sweeper.cancel(way, wanted, kept)
-            elif asked_s >= heard_s:
-                swept.verified_by = way.value
-                return
-            await clock.sleep(LOOK_AGAIN_S)
-        except (MmbotError, _GoneError):
-            raise
-        except Exception as error:  # an answer nobody can read is one way that failed
-            known = isinstance(error, WayFailedError)
-            swept.problem = (
-                str(error) if known else f"{account.seat.venue} over {way.value}: {said(error)}"
-            )
-            way = way.other
-            await clock.sleep(RETRY_S if way is Way.WEBSOCKET else 0.0)
-    swept.problem = swept.problem or "they did not go in time"
-
-
-def _require_same(account: Account, opened: str) -> None:
-    """Raises VenueUnreachable, or _GoneError, unless this is the account."""
-    if opened == account.seat.account:
-        return
-    if account.seat.mode is Mode.SIM:
-        raise _GoneError  # another world on the same port
-    raise VenueUnreachable(
-        f"the credentials open the account {opened}, not {account.seat.account}: set those of "
-        f"{account.seat} in the environment or in {account.env_folder / '.env'}"
-    )
 
 
 async def _listens(account: Account) -> bool:

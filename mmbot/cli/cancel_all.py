@@ -31,8 +31,8 @@ def cancel_all(
     emptied, and asked until nothing of ours is left. Engines stay stopped, also after a restart,
     until `mmbot resume --reason "..."`.
 
-    Exit code 0: nothing of ours is open. 3: something is, and is listed. 5: a venue could not be
-    asked.
+    Exit code 0: nothing of ours is open. 3: something is, and is listed, or the venue's list could
+    not be read. 5: a venue could not be asked.
     """
     outcome = _carry_out(foreign)
     with read_or_not():  # the exit code matters more than who reads this
@@ -82,6 +82,11 @@ def _judge(outcome: "Outcome") -> None:
             f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} still open: {orders}; "
             "run it again, and look at the venue"
         )
+    unproved = [f"{s.seat}: {s.problem}" for s in outcome.swept if s.unread or s.unlisted]
+    if unproved:
+        raise OrdersMayRemain(
+            f"orders may still be open: {'; '.join(unproved)}; run it again, and look at the venue"
+        )
     blind = [f"{s.seat}: {s.problem}" for s in outcome.swept if s.verified_by is None]
     if blind or outcome.unread:
         raise VenueUnreachable(
@@ -115,6 +120,8 @@ def _print(outcome: "Outcome") -> None:
 
 def _line(swept: "Swept") -> str:
     where = f"{swept.seat.mode.value.upper():<8} {swept.seat.venue} {swept.seat.account}"
+    if swept.unlisted:
+        return f"{where}: not verified: {swept.problem}"
     if swept.remaining is None:
         return f"{where}: not reached ({swept.problem})"
     kept = f", {swept.foreign} foreign kept" if swept.foreign else ""

@@ -153,3 +153,31 @@ async def test_a_published_book_is_true_or_invalid(seed: int) -> None:
         await until(lambda: set(books) == set(CHANNELS) and newest(), "right in the end")
         assert readings.wrong == []
         venue.freeze()
+
+
+async def test_a_book_whose_channel_fell_silent_is_found_out_by_its_ticker() -> None:
+    silent = CHANNELS[0]
+    books: list[tuple[str, bool, str]] = []
+    relay, muted = Relay(), False
+
+    def mute(_: Talk, frame: Frame) -> Sequence[Frame]:
+        return [] if muted and frame.channel == silent else [frame]
+
+    relay.to_engine = mute
+    async with SimVenue(BUSY) as venue, relay(venue.rest_url) as url:
+        ws = url.replace("http", "ws") + "/ws/api/v2"
+        config = {"apiKey": "sim", "secret": "sim", "timeout_on_exit": 0}
+        client = Deribit({**config, "urls": {"api": {"rest": url, "ws": ws}}})
+        client.on_book = lambda book: books.append((book.channel, book.valid, book.why))
+        tickers = [channel.replace("book", "ticker") for channel in CHANNELS]
+        try:
+            await client.start((Socket.MARKET,), {Socket.MARKET: [*CHANNELS, *tickers]})
+            await until(lambda: {channel for channel, _, _ in books} == set(CHANNELS), "books")
+            muted = True
+            lost = (silent, False, "its ticker says otherwise")
+            await until(lambda: lost in books, "doubted")
+            muted = False
+            await until(lambda: client._links[Socket.MARKET].books[silent].valid, "right again")
+            assert all(valid for channel, valid, _ in books if channel != silent)
+        finally:
+            await client.aclose()

@@ -1,21 +1,23 @@
 """The client's parts that need no connection: the book, the table of requests, the limits."""
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.venues.deribit import Book, Limits, Outcome, Rate, Reply
+from mmbot.venues.deribit.book import MalformedBook
 from mmbot.venues.deribit.limits import Bucket
-from mmbot.venues.deribit.requests import Requests, reply_of
+from mmbot.venues.deribit.requests import Pending, Requests, reply_of
 from tests.wire.scripted import LIMITS, change, snapshot
 
 SOCKET, OTHER = "socket", "other socket"
 
 
 def a_book(*messages: dict[str, Any]) -> Book:
-    book = Book("book.X.raw", "X")
+    book = Book("book.BTC-PERPETUAL.raw", "BTC-PERPETUAL")
     for message in messages:
         book.apply(message)
     return book
@@ -76,13 +78,88 @@ class TestBook:
         assert book.invalidate("reason")
         assert not book.invalidate("reason")
 
-    def test_a_malformed_message_leaves_it_invalid(self) -> None:
-        for rows in ([["new", 1.0]], [1.0], None, [["new", "1", None, 2]]):
-            book = a_book(self.FIRST)
-            with pytest.raises((TypeError, ValueError, KeyError, IndexError)):
-                book.apply({**change(1, 2, [], []), "bids": rows})
-            assert not book.valid
-            assert book.levels() == ((), ())
+    def test_a_message_without_a_type_that_stands_on_another_is_a_change(
+        self,
+    ) -> None:
+        # As recorded in 2020: prev_change_id, and no type.
+        untyped = change(1, 2, [["new", 9.5, 7.0]], [])
+        del untyped["type"]
+        book = a_book(self.FIRST, untyped)
+        assert book.levels()[0] == ((10.0, 1.0), (9.5, 7.0), (9.0, 2.0))
+        assert not a_book(self.FIRST, {**untyped, "prev_change_id": 7}).valid
+
+    @pytest.mark.parametrize("extra", [{}, {"prev_change_id": None}, {"type": None}])
+    def test_one_that_names_neither_is_a_snapshot(self, extra: dict[str, Any]) -> None:
+        grouped = {**self.FIRST, "bids": [[8.0, 1.0]], "asks": [], **extra}
+        if "type" not in extra:
+            del grouped["type"]
+        assert a_book(self.FIRST, grouped).levels() == (((8.0, 1.0),), ())
+
+    def test_a_snapshot_may_say_that_it_stands_on_nothing(self) -> None:
+        assert a_book({**self.FIRST, "prev_change_id": None}).valid
+
+    BROKEN: ClassVar = {
+        "of an unknown type": {"type": "delta"},
+        "about another instrument": {"instrument_name": "ETH-PERPETUAL"},
+        "whose id is a word": {"change_id": "2"},
+        "whose id is a fraction": {"change_id": 2.5},
+        "whose id is true": {"change_id": True},
+        "without a time": {"timestamp": None},
+        "without bids": {"bids": None},
+        "whose asks are a word": {"asks": ""},
+        "whose rows are numbers": {"bids": [1.0]},
+        "with a row too short": {"bids": [["new", 9.5]]},
+        "with a row too long": {"bids": [["new", 9.5, 1.0, 2]]},
+        "with an unknown action": {"bids": [["newer", 9.5, 1.0]]},
+        "with a price of zero": {"bids": [["new", 0.0, 1.0]]},
+        "with a price below zero": {"asks": [["new", -9.5, 1.0]]},
+        "with a price of null": {"bids": [["delete", None, 0.0]]},
+        "with a price in words": {"bids": [["new", "9.5", 1.0]]},
+        "with a price of true": {"bids": [["new", True, 1.0]]},
+        "with an infinite price": {"bids": [["new", math.inf, 1.0]]},
+        "with a price that is no number": {"bids": [["new", math.nan, 1.0]]},
+        "with an amount of zero": {"bids": [["change", 9.0, 0.0]]},
+        "with an amount below zero": {"bids": [["new", 9.5, -1.0]]},
+        "with an amount of null": {"bids": [["new", 9.5, None]]},
+        "with an amount in words": {"bids": [["new", 9.5, "1.0"]]},
+        "with an amount of true": {"bids": [["new", 9.5, True]]},
+        "with an infinite amount": {"bids": [["new", 9.5, math.inf]]},
+    }
+
+    @pytest.mark.parametrize("kind", ["change", "snapshot"])
+    @pytest.mark.parametrize("flaw", BROKEN)
+    def test_is_invalid_and_empty_after_a_message(self, flaw: str, kind: str) -> None:
+        book = a_book(self.FIRST)
+        good = [["new", 9.7, 1.0]]
+        message = {**change(1, 2, good, good), "type": kind, **self.BROKEN[flaw]}
+        with pytest.raises(MalformedBook):
+            book.apply(message)
+        assert not book.valid
+        assert book.levels() == ((), ())
+        assert not book.apply(change(1, 2, [], [])), "until the next snapshot"
+        assert book.apply(self.FIRST)
+
+    @pytest.mark.parametrize("data", [None, "book", 7, [], ["bids"], {}])
+    def test_is_invalid_after_what_is_no_message(self, data: Any) -> None:
+        book = a_book(self.FIRST)
+        with pytest.raises(MalformedBook):
+            book.apply(data)
+        assert not book.valid
+
+    @pytest.mark.parametrize("amount", [0, 0.0, 5.0, -1.0, None])
+    def test_a_level_goes_whatever_its_amount(self, amount: Any) -> None:
+        book = a_book(self.FIRST, change(1, 2, [["delete", 10.0, amount]], []))
+        assert book.levels()[0] == ((9.0, 2.0),)
+
+    def test_knows_that_it_is_crossed(self) -> None:
+        book = a_book(self.FIRST)
+        assert not book.crossed
+        for number, (price, crossed) in enumerate(((11.0, True), (11.5, True)), start=1):
+            book.apply(change(number, number + 1, [["new", price, 1.0]], []))
+            assert book.crossed is crossed
+        book.apply(change(3, 4, [["delete", 11.0, 0.0], ["delete", 11.5, 0.0]], []))
+        assert not book.crossed
+        assert not a_book(snapshot(1, [[5.0, 1.0]], [])).crossed
 
     @given(
         steps=st.lists(
@@ -116,29 +193,37 @@ class TestRequests:
     def test_end_once(self) -> None:
         requests = Requests()
         id_ = requests.next_id()
-        requests.add(id_, SOCKET, None, 5.0)
-        assert requests.take(id_) == (True, None)
-        assert requests.take(id_) == (False, None)
+        requests.add(id_, SOCKET, "private/buy", None, 5.0)
+        assert requests.take(id_) == Pending(SOCKET, "private/buy", None, 5.0)
+        assert requests.take(id_) is None
         assert requests.take_expired(9.0) == []
         assert requests.take_all(SOCKET) == []
 
     def test_expire_in_the_order_of_their_deadlines(self) -> None:
         requests = Requests()
         for id_, deadline in ((1, 3.0), (2, 1.0), (3, 2.0)):
-            requests.add(id_, SOCKET, None, deadline)
+            requests.add(id_, SOCKET, "private/buy", None, deadline)
         assert [id_ for id_, _ in requests.take_expired(2.0)] == [2, 3]
         assert len(requests) == 1
 
     def test_of_one_socket_end_together(self) -> None:
         requests = Requests()
         for id_, socket in ((1, SOCKET), (2, OTHER), (3, SOCKET)):
-            requests.add(id_, socket, None, 1.0)
+            requests.add(id_, socket, "private/buy", None, 1.0)
         assert [id_ for id_, _ in requests.take_all(SOCKET)] == [1, 3]
         assert [id_ for id_, _ in requests.take_expired(1.0)] == [2]
 
-    @pytest.mark.parametrize("id_", ["1", 1.5, None, [], 7])
+    @pytest.mark.parametrize("id_", ["1", 1.0, True, None, [], 7])
     def test_nobody_asked_for(self, id_: Any) -> None:
-        assert Requests().take(id_) == (False, None)
+        requests = Requests()
+        requests.add(1, SOCKET, "private/buy", None, 1.0)
+        assert requests.take(id_) is None
+
+    @pytest.mark.parametrize("error", ["no", 5, [], {}, {"code": "10009"}, {"code": True}])
+    def test_an_error_of_another_shape_leaves_it_open(self, error: Any) -> None:
+        reply = reply_of({"id": 1, "error": error})
+        assert (reply.outcome, reply.error) == (Outcome.UNKNOWN, None)
+        assert "cannot be read" in reply.why
 
     def test_a_result_may_be_null_or_false(self) -> None:
         assert reply_of({"id": 1, "result": None}) == Reply(1, Outcome.OK, None)

@@ -1,19 +1,30 @@
 """Deribit. Read `client.py` first; it stands on
 
-wire.py      one WebSocket: bytes in, frames out at once, one way to be lost
-requests.py  every request ends exactly once: OK, REFUSED or UNKNOWN
-book.py      one order book, right or invalid
-orders.py    place, amend and cancel as frames with exact decimals
-limits.py    the account's rate limits and a token bucket
-unified.py   what ccxt parses or rounds wrongly, put right
+wire.py           one WebSocket: bytes in, frames out at once, one way to be lost
+link.py           what is wanted of a connection, and what is so on it at present
+session.py        two links kept up; every frame to whom it concerns
+signin.py         being let in, cancel-on-disconnect, the account's limits
+subscriptions.py  channels and books: when one is doubted, and how it is asked for anew
+contradiction.py  whether a book and a ticker can both be true
+tickers.py        tickers that are silent are asked for
+calls.py          requests, paced and written at once
+requests.py       every request ends exactly once: OK, REFUSED or UNKNOWN
+pools.py          how many requests beside orders an account may make
+limits.py         the account's rate limits and a token bucket
+book.py           one order book, right or invalid
+errors.py         every error code: how far it reaches
+orders.py         place, amend and cancel as frames with exact decimals
+rescue.py         taking back what is ours, whatever the list looks like
+sweeper.py        the same for another process, over either way
+unified.py        what ccxt parses or rounds wrongly, put right
 """
 
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Limits, Rate
+from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.orders import amend, cancel, place
 from mmbot.venues.deribit.requests import Outcome, Refusal, Reply
-from mmbot.venues.deribit.session import Socket
 
 __all__ = [
     "Book",

@@ -25,7 +25,8 @@ from ccxt.base.errors import ArgumentsRequired, InvalidOrder, NotSupported
 from mmbot.core.types import Side
 from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.session import Link, Session, Socket
+from mmbot.venues.deribit.link import Link, Socket
+from mmbot.venues.deribit.session import Session
 from mmbot.venues.deribit.wire import Wire
 
 CANCEL_RESERVE = 0.2
@@ -277,7 +278,7 @@ class Deribit(Session):
 
     async def _spend(self, is_cancel: bool) -> None:
         """Wait for one request's worth of the rate limit; cancels may use the reserve."""
-        bucket = self._bucket
+        bucket = self._entry.bucket
         assert bucket is not None, "signed in without reading the limits"
         burst = bucket.limit.burst
         keep = 0.0 if is_cancel else max(0.0, min(max(1.0, CANCEL_RESERVE * burst), burst - 1.0))

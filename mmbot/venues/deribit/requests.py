@@ -61,19 +61,40 @@ OPEN_ENDED_CODES = frozenset({11094, 13888})
 
 
 def reply_of(frame: dict[str, Any]) -> Reply:
-    """A JSON-RPC reply frame as a Reply. Raises KeyError for a frame of the wrong shape."""
+    """A JSON-RPC reply frame, with an id, as a Reply.
+
+    An error of another shape than the venue's leaves open what happened.
+    """
+    out_us = frame.get("usOut")
+    if out_us.__class__ is not int:
+        out_us = None
     error = frame.get("error")
-    if error is None:
-        return Reply(frame["id"], Outcome.OK, frame["result"], out_us=frame.get("usOut"))
-    refusal = Refusal(error["code"], error.get("message", ""), error.get("data"))
+    if error is None and "result" in frame:
+        return Reply(frame["id"], Outcome.OK, frame["result"], out_us=out_us)
+    refusal = refusal_of(error)
+    if refusal is None:
+        why = f"the answer cannot be read: {str(error)[:100]}"
+        return Reply(frame["id"], Outcome.UNKNOWN, why=why, out_us=out_us)
     if refusal.code in OPEN_ENDED_CODES:
-        return Reply(frame["id"], Outcome.UNKNOWN, error=refusal, why=str(refusal))
-    return Reply(frame["id"], Outcome.REFUSED, error=refusal)
+        return Reply(frame["id"], Outcome.UNKNOWN, error=refusal, why=str(refusal), out_us=out_us)
+    return Reply(frame["id"], Outcome.REFUSED, error=refusal, out_us=out_us)
+
+
+def refusal_of(error: object) -> Refusal | None:
+    """The `error` of a frame; None: it is none of the venue's."""
+    code = error.get("code") if isinstance(error, dict) else None
+    if not isinstance(error, dict) or code.__class__ is not int:
+        return None
+    message = error.get("message")
+    return Refusal(code, message if isinstance(message, str) else "", error.get("data"))
 
 
 @dataclass(slots=True)
-class _Pending:
+class Pending:
+    """One request in flight."""
+
     socket: object
+    method: str
     done: Done | None
     deadline_s: float
 
@@ -83,7 +104,7 @@ class Requests:
 
     def __init__(self) -> None:
         self.last_id = 0
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[int, Pending] = {}
         self._deadlines: list[tuple[float, int]] = []
 
     def __len__(self) -> int:
@@ -94,27 +115,28 @@ class Requests:
         self.last_id += 1
         return self.last_id
 
-    def add(self, id_: int, socket: object, done: Done | None, deadline_s: float) -> None:
-        """Expect a reply to `id_` on `socket` until `deadline_s`."""
-        self._pending[id_] = _Pending(socket, done, deadline_s)
+    def add(
+        self, id_: int, socket: object, method: str, done: Done | None, deadline_s: float
+    ) -> None:
+        """Expect a reply to `id_`, a call of `method` on `socket`, until `deadline_s`."""
+        self._pending[id_] = Pending(socket, method, done, deadline_s)
         heapq.heappush(self._deadlines, (deadline_s, id_))
 
-    def take(self, id_: object) -> tuple[bool, Done | None]:
-        """End a request: (was it in flight, whom to tell)."""
-        pending = self._pending.pop(id_, None) if isinstance(id_, int) else None
-        return (False, None) if pending is None else (True, pending.done)
+    def take(self, id_: object) -> Pending | None:
+        """End a request; None: no such one was in flight."""
+        return self._pending.pop(id_, None) if id_.__class__ is int else None
 
-    def take_expired(self, now_s: float) -> list[tuple[int, Done | None]]:
+    def take_expired(self, now_s: float) -> list[tuple[int, Pending]]:
         """End and return what is past its deadline, oldest deadline first."""
         expired = []
         while self._deadlines and self._deadlines[0][0] <= now_s:
             _, id_ = heapq.heappop(self._deadlines)
             pending = self._pending.pop(id_, None)
             if pending is not None:
-                expired.append((id_, pending.done))
+                expired.append((id_, pending))
         return expired
 
-    def take_all(self, socket: object) -> list[tuple[int, Done | None]]:
+    def take_all(self, socket: object) -> list[tuple[int, Pending]]:
         """End and return everything in flight on `socket`, oldest first."""
         ids = [id_ for id_, pending in self._pending.items() if pending.socket is socket]
-        return [(id_, self._pending.pop(id_).done) for id_ in ids]
+        return [(id_, self._pending.pop(id_)) for id_ in ids]

@@ -7,27 +7,28 @@ for orders and everything private. A link's task dials, signs in, subscribes, an
 looks after it until it is lost, waits, and begins again. House rules:
 
 1. Frames are handled in the receive callback, synchronously, and nothing a frame or a handler does
-   can end the reading: what goes wrong is contained and told to `on_fault`.
-2. A request ends exactly once (`requests.py`). A lost link ends everything in flight on it as
+   can end the reading: what goes wrong is contained and told to `on_fault`. It concerns the channel
+   it came over; a frame of which even that cannot be read concerns every book of its link.
+2. A request ends exactly once (`calls.py`). A lost link ends everything in flight on it as
    UNKNOWN; nothing is ever sent again by itself.
-3. A book is right or invalid (`book.py`). Nothing of it survives a lost link, and messages of an
-   old connection are never heard.
+3. A book is right or invalid (`book.py`, `subscriptions.py`). Nothing of it survives a lost link,
+   and messages of an old connection are never heard.
 4. No order leaves on a TRADING link before cancel-on-disconnect has been asked for and read back
    there (`cod_enabled` tells the answer).
 5. Too many requests (10028) is a disconnect: the venue ends the session, so we do, and we wait
-   before coming back.
+   before coming back. A private request that is refused for want of a session (13009 and its like)
+   is one too: the connection is signed in in name only.
+6. After a failure of the line we are back within 2 s of its end, however often it fails. A venue
+   that does not want us (sign-ins refused, sessions ended) is left alone for longer each time.
 
 Every wait goes through `_pause` or is multiplied with the time scale; every reading of a clock
 through the two callables the client was made with.
 """
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 from typing import Any
 
@@ -42,74 +43,43 @@ from ccxt.base.errors import (
 )
 
 from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.limits import Bucket, Limits, Rate
-from mmbot.venues.deribit.requests import Done, Outcome, Refusal, Reply, Requests, reply_of
+from mmbot.venues.deribit.calls import Calls
+from mmbot.venues.deribit.errors import TOO_MANY_REQUESTS
+from mmbot.venues.deribit.limits import Limits
+from mmbot.venues.deribit.link import Link, Socket
+from mmbot.venues.deribit.requests import Done, Pending, Refusal, Reply, refusal_of
+from mmbot.venues.deribit.signin import SignIn, signs_out
+from mmbot.venues.deribit.subscriptions import Subscriptions, is_private
+from mmbot.venues.deribit.tickers import TickerWatch, instrument_of
 from mmbot.venues.deribit.unified import Unified
 from mmbot.venues.deribit.wire import Wire
 
 HEARTBEAT_S = 10
 """Deribit's shortest heartbeat. Silence of two of them is a dead connection."""
 DEADLINE_S = 2.0
-LOGIN_DEADLINE_S = 5.0
+HELLO_S = 1.5
+"""The first request is easy to answer: a connection that leads nowhere is given up soon."""
 DIAL_S = 10.0
+REDIAL_S = 2.0
+"""Dialing again takes no longer than this, or three times what it has taken before."""
 REST_S = 10.0
 REAL_MIN_S = 2.0
 """Dialing and REST get that much of the wall's time, however fast ours runs: they are real work."""
 GOODBYE_S = 1.0
-CARE_S = 1.0
-SWEEP_S = 0.1
+CARE_S = 0.5
 BACKOFF_FIRST_S = 0.25
-BACKOFF_MAX_S = 30.0
+BACKOFF_MAX_S = 1.5
+"""With half a second for dialing and signing in, a line that is well again is up within 2 s."""
+UNWANTED_MAX_S = 30.0
+"""The longest wait of one who is refused."""
 STEADY_S = 10.0
 """A link that stood this long is forgiven its earlier failures."""
 COOL_DOWN_S = 5.0
 """After 10028 the venue refuses an immediate return."""
-SNAPSHOT_S = 5.0
-REFRESH_AT = 0.8
-"""The part of a token's life after which it is renewed."""
-CHANNELS_PER_REQUEST = 200
-"""Keeps a subscription well under the venue's 32 kB a frame and 500 channels a request."""
-RATE_MARGIN = 0.95
-"""Requests bunch up on the way: evenly spent here is not evenly spent there."""
-TOO_MANY_REQUESTS = 10028
+
+__all__ = ["Session", "Socket"]
 
 _log = logging.getLogger(__name__)
-
-
-class Socket(Enum):
-    """The physical connections. The value marks ccxt's key for it and never goes on the wire."""
-
-    MARKET = ""
-    TRADING = "#trading"
-
-
-@dataclass(slots=True, eq=False)
-class Link:
-    """One connection's lasting side: what should be true whenever it is up."""
-
-    socket: Socket
-    channels: dict[str, None] = field(default_factory=dict)
-    """Wanted, in the order asked for."""
-    asked: set[str] = field(default_factory=set)
-    """Requested on the present connection."""
-    refused: dict[str, ExchangeError] = field(default_factory=dict)
-    """Left out by the venue, and therefore no longer wanted."""
-    books: dict[str, Book] = field(default_factory=dict)
-    awaiting_s: dict[str, float] = field(default_factory=dict)
-    """Books whose snapshot has been asked for, and when."""
-    gapped: dict[str, None] = field(default_factory=dict)
-    resubscribe: asyncio.TimerHandle | None = None
-    resubscribed_s: float = float("-inf")
-    wire: Wire | None = None
-    up: bool = False
-    task: asyncio.Task[None] | None = None
-    first: asyncio.Future[None] | None = None
-    """Settled by the first attempt after `start`."""
-    failures: int = 0
-    cool_down_s: float = 0.0
-    heard_s: float = float("-inf")
-    refresh_token: str | None = None
-    refresh_s: float = float("inf")
 
 
 class Session(Unified):
@@ -149,11 +119,10 @@ class Session(Unified):
         self._time_scale = time_scale
         self._monotonic = monotonic or self._loop_time_s
         self._links = {socket: Link(socket) for socket in Socket}
-        self._requests = Requests()
-        self._sweeping: asyncio.TimerHandle | None = None
-        self._limits: Limits | None = None
-        self._bucket: Bucket | None = None
-        self._cod_enabled = False
+        self._calls = Calls(self._monotonic, self._wait, time_scale, self._error_of, self._fault)
+        self._entry = SignIn(self._calls, lambda: (self.apiKey, self.secret), self.milliseconds)
+        self._subscriptions = Subscriptions(self._calls, self._publish, time_scale)
+        self._tickers = TickerWatch(self._calls, self._ticker)
         self._closing = False
         super().__init__(dict(config or {}))  # last: it reads every property once
         self.clients: dict[str, Wire] = {}
@@ -181,12 +150,12 @@ class Session(Unified):
     @property
     def cod_enabled(self) -> bool:
         """Whether the venue has confirmed that it cancels our orders when TRADING breaks."""
-        return self._cod_enabled
+        return self._entry.cod_enabled
 
     @property
     def rate_limits(self) -> Limits:
         """The account's rate limits as read at sign-in; the lowest tier before that."""
-        return self._limits or Limits()
+        return self._entry.limits or Limits()
 
     def up(self, socket: Socket) -> bool:
         """Whether the connection is established, signed in and subscribed."""
@@ -239,26 +208,14 @@ class Session(Unified):
         await self._started(link)
         if not link.up and wanted:
             raise NetworkError(f"{self.id} is reconnecting: the channels follow when it is back")
-        await self._ask(link, [channel for channel in wanted if channel in link.channels])
+        await self._subscriptions.ask(link, [c for c in wanted if c in link.channels])
         refusals = [link.refused[channel] for channel in wanted if channel in link.refused]
         if refusals:
             raise refusals[0]
 
     async def unsubscribe(self, socket: Socket, channels: Iterable[str]) -> None:
         """Drop channels; their books become invalid at once."""
-        link = self._links[socket]
-        dropped = [channel for channel in channels if channel in link.channels]
-        for channel in dropped:
-            del link.channels[channel]
-            link.asked.discard(channel)
-            link.awaiting_s.pop(channel, None)
-            book = link.books.pop(channel, None)
-            if book is not None and book.invalidate("unsubscribed"):
-                self._publish(book)
-        if link.up:
-            for private, part in _requests_for(dropped):
-                method = "private/unsubscribe" if private else "public/unsubscribe"
-                await self._call(link, method, {"channels": part}, LOGIN_DEADLINE_S)
+        await self._subscriptions.unsubscribe(self._links[socket], channels)
 
     async def aclose(self) -> None:
         """Close everything. What is in flight ends as UNKNOWN; nothing is left running."""
@@ -270,15 +227,11 @@ class Session(Unified):
         for link in self._links.values():
             if link.wire is not None:
                 link.wire.lose("closed by us", cut=False)
-            if link.resubscribe is not None:
-                link.resubscribe.cancel()
-                link.resubscribe = None
+            self._subscriptions.close(link)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        self._calls.close()
         self.clients.clear()
         await super().close(clean_instance_data)
         self._closing = False
@@ -288,6 +241,7 @@ class Session(Unified):
         if self._closing:
             raise ExchangeClosedByUser(f"{self.id} is closing")
         if link.task is None:
+            link.failures = link.refusals = 0  # whoever starts us anew has a pace of their own
             link.first = asyncio.get_running_loop().create_future()
             link.task = asyncio.ensure_future(self._keep(link))
         assert link.first is not None
@@ -317,12 +271,12 @@ class Session(Unified):
         """One connection from dialing to its end; returns what ended it."""
         self.open()
         wire = self.client(self._url(link))
-        up_s: float | None = None
+        was_up = False
         try:
-            await self._dial(wire)
+            await self._dial(link, wire)
             link.heard_s = self._monotonic()
             await self._enter(link)
-            link.up, up_s = True, self._monotonic()
+            link.up = was_up = True
             if not first.done():
                 first.set_result(None)
             self._tell(self.on_link, link.socket, True, "connected")
@@ -334,37 +288,44 @@ class Session(Unified):
         finally:
             wire.lose("given up")  # ignored if it is lost already
             await wire.shut()
-        if up_s is None and first.done():
+        if not was_up and first.done():
             self._fault(failure, None)  # the loss of a link that was up is told by on_link
-        steady = up_s is not None and self._monotonic() - up_s > STEADY_S
-        link.failures = 1 if steady else link.failures + 1
+        link.failures += 1
+        link.timed_out = not was_up and isinstance(failure, RequestTimeout)
         return failure
 
-    async def _dial(self, wire: Wire) -> None:
+    async def _dial(self, link: Link, wire: Wire) -> None:
+        began_s, before = self._monotonic(), link.dialing_s
+        limit_s = max(REDIAL_S, 3.0 * before) if before else DIAL_S
         try:
-            async with asyncio.timeout(max(DIAL_S * self._time_scale, REAL_MIN_S)):
+            async with asyncio.timeout(max(limit_s * self._time_scale, REAL_MIN_S)):
                 await wire.dial(self.session)
         except TimeoutError as error:
-            raise RequestTimeout(f"{self.id} lets nobody in within {DIAL_S:.0f} s") from error
+            raise RequestTimeout(f"{self.id} lets nobody in within {limit_s:.0f} s") from error
+        link.dialing_s = max(before, self._monotonic() - began_s)
 
     def _backoff_s(self, link: Link) -> float:
-        grown = BACKOFF_FIRST_S * 2.0 ** min(link.failures - 1, 20) if link.failures else 0.0
-        wait_s = max(link.cool_down_s, min(grown, BACKOFF_MAX_S))
+        """How long to wait before dialing: for the line's sake, or for the venue's."""
+        line_s = _doubled(link.failures, BACKOFF_FIRST_S if link.timed_out else BACKOFF_MAX_S)
+        wait_s = max(link.cool_down_s, line_s, _doubled(link.refusals, UNWANTED_MAX_S))
         link.cool_down_s = 0.0
         return wait_s
 
     async def _enter(self, link: Link) -> None:
         """Sign in and subscribe on a fresh connection."""
-        # Easy to answer: a connection that leads nowhere is given up soon.
-        await self._call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, self.deadline_s)
-        if self.has_credentials:
-            await self._sign_in(link)
-        if link.socket is Socket.TRADING:
-            await self._arm(link)
-            await self._read_limits(link)
+        await self._calls.call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
+        try:
+            if self.has_credentials:
+                await self._entry.sign_in(link)
+            if link.socket is Socket.TRADING:
+                await self._entry.arm(link)
+                await self._entry.read_limits(link)
+        except ExchangeError:
+            link.refusals += 1
+            raise
         while todo := [channel for channel in link.channels if channel not in link.asked]:
-            await self._ask(link, todo)
-            blind = [channel for channel in todo if channel in link.refused and _private(channel)]
+            await self._subscriptions.ask(link, todo)
+            blind = [channel for channel in todo if channel in link.refused and is_private(channel)]
             if blind:  # up without them, it would not tell of our own orders: try again later
                 link.channels.update(dict.fromkeys(blind))
                 error = link.refused[blind[0]]
@@ -375,43 +336,50 @@ class Session(Unified):
                 self._fault(error, None)
 
     async def _look_after(self, link: Link, wire: Wire) -> None:
-        """Until the connection is lost: notice silence, renew the token, chase snapshots."""
-        probed_s = float("-inf")
+        """Until the connection is lost: notice silence, renew the token, see to what is missing."""
+        up_s, probed_s = self._monotonic(), float("-inf")
         while not wire.lost.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(wire.lost.wait(), CARE_S * self._time_scale)
             now_s = self._monotonic()
+            if now_s - up_s > STEADY_S:
+                link.failures = 0
+                if not wire.lost.is_set():
+                    link.refusals = 0
             silent_s = now_s - link.heard_s
             if silent_s > 2 * HEARTBEAT_S:
                 wire.lose(f"nothing heard for {silent_s:.0f} s")
             elif silent_s > HEARTBEAT_S and probed_s <= link.heard_s:
                 probed_s = now_s
-                self._send(link, "public/test", {}, None, self.deadline_s)
+                self._calls.send(link, "public/test", {}, None, self.deadline_s)
             if now_s >= link.refresh_s and not wire.lost.is_set():
-                await self._renew(link)
-            for channel, since_s in link.awaiting_s.items():
-                if now_s - since_s > SNAPSHOT_S:
-                    self._resubscribe_soon(link, channel)
+                await self._renew(link, wire)
+            if not wire.lost.is_set():
+                self._subscriptions.look_after(link)
+                self._tickers.look_after(link)
+
+    async def _renew(self, link: Link, wire: Wire) -> None:
+        """Renew the token; a connection on which that fails is not signed in for long."""
+        try:
+            await self._entry.renew(link)
+        except ExchangeError as error:
+            self._fault(error, None)
+            link.refusals += 1
+            wire.lose(f"the token could not be renewed: {error}")
 
     def _lost(self, link: Link, wire: Wire, why: str) -> None:
         """Called once by a connection that is over."""
         if link.wire is not wire:
             return
-        was_up, link.up, link.wire = link.up, False, None
+        was_up = link.up
+        link.forget_connection()
         self.clients.pop(wire.url, None)
-        link.asked.clear()
-        link.awaiting_s.clear()
-        link.gapped.clear()
-        link.refresh_s = float("inf")
         if link.socket is Socket.TRADING:
-            self._cod_enabled = False
+            self._entry.cod_enabled = False
         if was_up:
             self._tell(self.on_link, link.socket, False, why)
-        for id_, done in self._requests.take_all(link.socket):
-            self._tell(done, Reply(id_, Outcome.UNKNOWN, why=why))
-        for book in link.books.values():
-            if book.invalidate(why):
-                self._publish(book)
+        self._calls.lost(link, why)
+        self._subscriptions.end(link, why)
         wire.fail_watchers(NetworkError(f"{self.id} {link.socket.name}: {why}"))
 
     def client(self, url: str) -> Wire:
@@ -440,77 +408,6 @@ class Session(Unified):
     def _url(self, link: Link) -> str:
         return f"{self.urls['api']['ws']}{link.socket.value}"
 
-    # -- Signing in ------------------------------------------------------------------------------
-
-    async def _sign_in(self, link: Link) -> None:
-        stamp = str(self.milliseconds())
-        signature = self.hmac(
-            self.encode(f"{stamp}\n{stamp}\n"), self.encode(self.secret), hashlib.sha256
-        )
-        request = {
-            "grant_type": "client_signature",
-            "client_id": self.apiKey,
-            "timestamp": int(stamp),
-            "nonce": stamp,
-            "data": "",
-            "signature": signature,
-        }
-        self._signed_in(link, await self._call(link, "public/auth", request, LOGIN_DEADLINE_S))
-
-    def _signed_in(self, link: Link, token: Any) -> None:
-        link.refresh_token = token.get("refresh_token")
-        life_s = float(token.get("expires_in") or "inf")
-        link.refresh_s = self._monotonic() + REFRESH_AT * life_s
-
-    async def _renew(self, link: Link) -> None:
-        """Renew the token; if the venue does not take the old one, sign in anew."""
-        request = {"grant_type": "refresh_token", "refresh_token": link.refresh_token}
-        try:
-            token = await self._call(link, "public/auth", request, LOGIN_DEADLINE_S)
-        except NetworkError:
-            raise
-        except ExchangeError as error:
-            self._fault(error, None)
-            await self._sign_in(link)
-        else:
-            self._signed_in(link, token)
-
-    async def _arm(self, link: Link) -> None:
-        """Switch cancel-on-disconnect on, and believe only what is read back."""
-        scope = {"scope": "connection"}
-        enable, read_back = (
-            "private/enable_cancel_on_disconnect",
-            "private/get_cancel_on_disconnect",
-        )
-        state: dict[str, Any] = {}
-        try:
-            await self._call(link, enable, scope, LOGIN_DEADLINE_S)
-            state = await self._call(link, read_back, scope, LOGIN_DEADLINE_S)
-        except ExchangeError as error:
-            self._fault(error, None)
-        self._cod_enabled = state.get("enabled") is True
-        if not self._cod_enabled:
-            self._fault(ExchangeError(f"{self.id} does not confirm cancel-on-disconnect"), state)
-
-    async def _read_limits(self, link: Link) -> None:
-        """Size the rate limit from the account; where it does not say, the lowest tier stays."""
-        try:
-            account = await self._call(
-                link, "private/get_account_summaries", {"extended": True}, LOGIN_DEADLINE_S
-            )
-        except ExchangeError as error:
-            self._fault(error, None)
-            account = {}
-        for summary in account.get("summaries", ()):
-            if summary.get("limits"):
-                self._limits = Limits.from_venue(summary["limits"])
-                break
-        stated = self.rate_limits.matching
-        spendable = Rate(RATE_MARGIN * stated.rate, max(1.0, stated.burst - 1.0))
-        if self._bucket is None:
-            self._bucket = Bucket(spendable, self._monotonic())
-        self._bucket.limit = spendable
-
     # -- Requests --------------------------------------------------------------------------------
 
     def send(
@@ -528,8 +425,8 @@ class Session(Unified):
         """
         link = self._links[socket]
         if not link.up:
-            return self._refuse_to_send(f"{socket.name} is not connected", done)
-        return self._send(link, method, params, done, timeout_s or self.deadline_s)
+            return self._calls.refuse(f"{socket.name} is not connected", done)
+        return self._calls.send(link, method, params, done, timeout_s or self.deadline_s)
 
     async def rpc(
         self,
@@ -538,83 +435,36 @@ class Session(Unified):
         params: dict[str, Any] | None = None,
         timeout_s: float | None = None,
     ) -> Any:
-        """A request's result.
+        """A request's result, once there is room for it in its pool.
 
         Raises the ccxt error of the venue's code, RequestTimeout when nobody answered in time, or
         NetworkError when the link is down or broke: after those two it may have been carried out.
         """
-        reply = await self._answer(
-            lambda done: self.send(socket, method, params or {}, done, timeout_s)
-        )
-        return self._result(method, reply)
+        link, limit_s = self._links[socket], timeout_s or self.deadline_s
+        reply = await self._calls.ask(link, method, params or {}, limit_s, entered=True)
+        return self._calls.result(method, reply)
 
-    async def _call(self, link: Link, method: str, params: dict[str, Any], timeout_s: float) -> Any:
-        """`rpc` for the link's own affairs, which begin before it is up."""
-        reply = await self._answer(lambda done: self._send(link, method, params, done, timeout_s))
-        return self._result(method, reply)
-
-    async def _answer(self, ask: Callable[[Done], int]) -> Reply:
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        ask(lambda reply: None if future.done() else future.set_result(reply))
-        return await future
-
-    def _result(self, method: str, reply: Reply) -> Any:
-        if reply.outcome is Outcome.OK:
-            return reply.result
-        if reply.error is not None:
-            raise self._error_of(method, reply.error)
-        kind = RequestTimeout if reply.why == _NO_REPLY else NetworkError
-        raise kind(f"{self.id} {method}: {reply.why}")
+    async def fetch2(
+        self,
+        path: str,
+        api: Any = "public",
+        method: str = "GET",
+        params: Any = None,
+        config: Any = None,
+    ) -> Any:
+        """The one place where ccxt sends REST: it draws on the same pools."""
+        scope = api if isinstance(api, str) else api[0]
+        async with self._calls.rest(f"{scope}/{path}"):
+            return await super().fetch2(path, api, method, params or {}, config or {})
 
     def _error_of(self, method: str, refusal: Refusal) -> Exception:
         kind = self.exceptions.get(str(refusal.code), ExchangeError)
         error: Exception = kind(f"{self.id} {method}: {refusal}")
         return error
 
-    def _send(
-        self,
-        link: Link,
-        method: str,
-        params: dict[str, Any],
-        done: Done | None,
-        timeout_s: float,
-    ) -> int:
-        id_ = self._requests.next_id()
-        frame = orjson.dumps({"jsonrpc": "2.0", "id": id_, "method": method, "params": params})
-        try:
-            if link.wire is None:
-                raise ConnectionError(f"{link.socket.name} is not connected")
-            link.wire.write(frame)
-        except ConnectionError as error:
-            return self._refuse_to_send(str(error), done, id_)
-        self._requests.add(id_, link.socket, done, self._monotonic() + timeout_s)
-        if self._sweeping is None:
-            self._sweep_later()
-        return id_
-
-    def _refuse_to_send(self, why: str, done: Done | None, id_: int | None = None) -> int:
-        if id_ is None:
-            id_ = self._requests.next_id()
-        if done is not None:
-            reply = Reply(id_, Outcome.UNKNOWN, why=why, sent=False)
-            asyncio.get_running_loop().call_soon(self._tell, done, reply)
-        return id_
-
-    def _sweep_later(self) -> None:
-        self._sweeping = asyncio.get_running_loop().call_later(
-            SWEEP_S * self._time_scale, self._sweep
-        )
-
-    def _sweep(self) -> None:
-        self._sweeping = None
-        for id_, done in self._requests.take_expired(self._monotonic()):
-            self._tell(done, Reply(id_, Outcome.UNKNOWN, why=_NO_REPLY))
-        if len(self._requests):
-            self._sweep_later()
-
     def request_id(self) -> int:
         """ccxt's counter and ours are one."""
-        return self._requests.next_id()
+        return self._calls.requests.next_id()
 
     # -- Frames ----------------------------------------------------------------------------------
 
@@ -627,18 +477,25 @@ class Session(Unified):
         try:
             frame = orjson.loads(data)
             if not isinstance(frame, dict):
-                raise BadResponse(f"{self.id} sent JSON that is not a message")
+                raise _UnreadableFrame(f"{self.id} sent JSON that is not a message")
             method = frame.get("method")
             if method == "subscription":
-                params = frame["params"]
-                self._pushed(link, params["channel"], params["data"], frame)
+                params = frame.get("params")
+                channel = params.get("channel") if isinstance(params, dict) else None
+                if params is None or not isinstance(channel, str):
+                    raise _UnreadableFrame(f"{self.id} does not say which channel a message is of")
+                self._pushed(link, channel, params.get("data"), frame)
             elif method == "heartbeat":
                 if frame["params"]["type"] == "test_request":
-                    self._send(link, "public/test", {}, None, self.deadline_s)
+                    self._calls.send(link, "public/test", {}, None, self.deadline_s)
             elif method is None and ("result" in frame or "error" in frame):
                 self._replied(link, frame)
             else:
-                raise BadResponse(f"{self.id} sent a frame of no known kind")
+                raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
+        except (orjson.JSONDecodeError, _UnreadableFrame) as error:
+            self._fault(error, frame)
+            self._tell(self.on_unreadable, link.socket)
+            self._subscriptions.doubt_all(link, "a frame could not be read")
         except Exception as error:
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
@@ -646,12 +503,12 @@ class Session(Unified):
     def _pushed(self, link: Link, channel: str, data: Any, frame: Any) -> None:
         """One subscription message, by channel, to whoever wants it."""
         if channel.startswith("book."):
-            self._book_message(link, channel, data)
-            return
-        if channel.startswith("ticker."):
-            if self.on_ticker is not None:
-                self.on_ticker(data["instrument_name"], data)
+            self._subscriptions.take(link, channel, data)
+        elif channel.startswith("ticker."):
+            self._ticker(link, channel, data)
         elif channel.startswith("user."):
+            if not isinstance(data, dict | list):
+                raise BadResponse(f"{self.id} {channel}: a message without data")
             if self.on_user is not None:
                 self.on_user(channel, data)
         elif channel.startswith("trades."):
@@ -659,39 +516,58 @@ class Session(Unified):
                 for name, trades in _by_instrument(data):
                     self.on_trades(name, trades)
         elif channel.startswith("deribit_price_index."):
+            if not isinstance(data, dict):
+                raise BadResponse(f"{self.id} {channel}: a message without data")
             if self.on_index is not None:
-                self.on_index(data["index_name"], data)
+                self.on_index(channel.split(".", 1)[1], data)
         elif self.on_channel is not None:
             self.on_channel(channel, data)
 
+    def _ticker(self, link: Link, channel: str, data: Any) -> None:
+        """What a ticker says, pushed or asked for. The channel names the instrument; data that is
+        none, or another one's, is handed on as {}: of this one nothing is known any more."""
+        name = instrument_of(channel)
+        if isinstance(data, dict) and data.get("instrument_name", name) == name:
+            if channel in link.told_s:
+                link.told_s[channel] = link.heard_s
+            self._subscriptions.compare(link, name, data)
+        else:
+            self._fault(BadResponse(f"{self.id} {channel}: a ticker that is none"), data)
+            data = {}
+        if self.on_ticker is not None:
+            self.on_ticker(name, data)
+
     def _replied(self, link: Link, frame: dict[str, Any]) -> None:
         if frame.get("id") is None:
-            error = frame.get("error") or {}
-            self._heed(link, error.get("code"))
-            raise ExchangeError(f"{self.id} answers no request in particular: {error}")
-        reply = reply_of(frame)
-        expected, done = self._requests.take(reply.id)
-        if not expected:
-            if not 0 < reply.id <= self._requests.last_id:
-                raise BadResponse(f"{self.id} answers a request that was never made")
-            done = self.on_late_reply
-        self._tell(done, reply)
+            error = refusal_of(frame.get("error"))
+            if error is not None:
+                self._heed(link, error, None)
+            raise ExchangeError(f"{self.id} answers no request in particular: {frame.get('error')}")
+        reply, pending = self._calls.replied(frame)
+        self._tell(self.on_late_reply if pending is None else pending.done, reply)
         if reply.error is not None:
-            self._heed(link, reply.error.code)
+            self._heed(link, reply.error, pending)
 
-    def _heed(self, link: Link, code: object) -> None:
-        if code == TOO_MANY_REQUESTS and link.wire is not None:
+    def _heed(self, link: Link, error: Refusal, pending: Pending | None) -> None:
+        """End the connection where an error says that it has ended. What was asked is `pending`'s;
+        None: nobody knows any more."""
+        if link.wire is None:
+            return
+        if error.code == TOO_MANY_REQUESTS:
             link.cool_down_s = COOL_DOWN_S
+            link.refusals += 1
             link.wire.lose("10028 too_many_requests: the venue has ended the session")
+        elif (
+            link.up
+            and self.has_credentials
+            and signs_out(error)
+            and (pending is None or pending.method.startswith("private/"))
+        ):
+            link.refusals += 1
+            link.wire.lose(f"{error}: the connection is not signed in any more")
 
     def _tell(self, handler: Callable[..., None] | None, *args: Any) -> None:
-        """Call somebody's handler; what it raises is a fault and nothing worse."""
-        if handler is None:
-            return
-        try:
-            handler(*args)
-        except Exception as error:
-            self._fault(error, args)
+        self._calls.tell(handler, *args)
 
     def _fault(self, error: Exception, frame: Any) -> None:
         if self.on_fault is None:
@@ -702,97 +578,14 @@ class Session(Unified):
         except Exception:
             _log.exception("deribit: the fault handler itself failed on %r", error)
 
-    # -- Books -----------------------------------------------------------------------------------
-
-    def _book_message(self, link: Link, channel: str, data: dict[str, Any]) -> None:
-        book = link.books.get(channel)
-        if book is None:
-            return  # unsubscribed while this was on its way
-        was_valid = book.valid
-        try:
-            applied = book.apply(data)
-        finally:
-            if was_valid and not book.valid:
-                self._resubscribe_soon(link, channel)
-                self._publish(book)
-        if applied:
-            link.awaiting_s.pop(channel, None)
-            self._publish(book)
-
     def _publish(self, book: Book) -> None:
         """A book has changed, for better or worse."""
-        self._tell(self.on_book, book)
-
-    def _resubscribe_soon(self, link: Link, channel: str) -> None:
-        """Ask for a new snapshot: at once, but not more than one batch a second."""
-        link.awaiting_s[channel] = self._monotonic()
-        link.gapped[channel] = None
-        if link.resubscribe is None:
-            wait_s = max(0.0, link.resubscribed_s + 1.0 - self._monotonic())
-            link.resubscribe = asyncio.get_running_loop().call_later(
-                wait_s * self._time_scale, self._resubscribe, link
-            )
-
-    def _resubscribe(self, link: Link) -> None:
-        link.resubscribe = None
-        channels = [channel for channel in link.gapped if channel in link.channels]
-        link.gapped.clear()
-        if link.wire is None or not channels:
-            return
-        link.resubscribed_s = self._monotonic()
-        for private, part in _requests_for(channels):
-            assert not private, "books are public"
-            params = {"channels": part}
-            self._send(link, "public/unsubscribe", params, None, LOGIN_DEADLINE_S)
-            self._send(link, "public/subscribe", params, self._acknowledged(part), LOGIN_DEADLINE_S)
-
-    def _acknowledged(self, asked: Sequence[str]) -> Done:
-        def done(reply: Reply) -> None:
-            missing = sorted(set(asked) - set(reply.result or ()))
-            if missing:
-                raise ExchangeError(f"{self.id} did not resubscribe {', '.join(missing)}")
-
-        return done
-
-    # -- Subscriptions ---------------------------------------------------------------------------
-
-    async def _ask(self, link: Link, channels: Iterable[str]) -> None:
-        """Subscribe what is not yet on this connection.
-
-        What the venue refuses or leaves out is noted in `link.refused` and wanted no more. Raises
-        NetworkError if the venue does not answer.
-        """
-        todo = [channel for channel in channels if channel not in link.asked]
-        link.asked.update(todo)
-        now_s = self._monotonic()
-        for channel in todo:
-            if channel.startswith("book."):
-                link.books.setdefault(channel, Book(channel, channel.split(".")[1]))
-                link.awaiting_s[channel] = now_s
-        for private, part in _requests_for(todo):
-            method = "private/subscribe" if private else "public/subscribe"
-            try:
-                accepted = await self._call(link, method, {"channels": part}, LOGIN_DEADLINE_S)
-            except ExchangeError as error:
-                self._forget(link, part, type(error), f" ({error})")
-            except NetworkError:
-                link.asked.difference_update(todo)  # unanswered, so ask again next time
-                raise
-            else:
-                self._forget(link, [c for c in part if c not in accepted], ExchangeError, "")
-
-    def _forget(
-        self, link: Link, channels: Sequence[str], kind: type[ExchangeError], detail: str
-    ) -> None:
-        error = kind(f"{self.id} did not subscribe {', '.join(channels)}{detail}: check the names")
-        for channel in channels:
-            link.refused[channel] = error
-            link.channels.pop(channel, None)
-            link.asked.discard(channel)
-            link.books.pop(channel, None)
-            link.awaiting_s.pop(channel, None)
+        self._calls.tell(self.on_book, book)
 
     # -- Small tools -----------------------------------------------------------------------------
+
+    async def _wait(self, seconds: float) -> None:
+        await self._pause(seconds)
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0.0:
@@ -802,26 +595,22 @@ class Session(Unified):
         return asyncio.get_running_loop().time() / self._time_scale
 
 
-_NO_REPLY = "no reply in time"
+class _UnreadableFrame(Exception):
+    """Nobody can tell what it was about."""
 
 
-def _private(channel: str) -> bool:
-    return channel.startswith("user.")
+def _doubled(times: int, at_most_s: float) -> float:
+    """A quarter of a second, doubled with every time after the first."""
+    return min(BACKOFF_FIRST_S * 2.0 ** min(times - 1, 20), at_most_s) if times else 0.0
 
 
-def _requests_for(channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
-    """Channels as (private, part) requests that fit the venue's frame size."""
-    requests = []
-    for private in (False, True):
-        chosen = [channel for channel in channels if _private(channel) is private]
-        for start in range(0, len(chosen), CHANNELS_PER_REQUEST):
-            requests.append((private, chosen[start : start + CHANNELS_PER_REQUEST]))
-    return requests
-
-
-def _by_instrument(trades: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _by_instrument(trades: Any) -> list[tuple[str, list[dict[str, Any]]]]:
     """A trades message by instrument; a channel of a whole kind may mix several."""
+    if not isinstance(trades, list):
+        raise BadResponse("deribit trades: a message without data")
     grouped: dict[str, list[dict[str, Any]]] = {}
     for trade in trades:
-        grouped.setdefault(trade["instrument_name"], []).append(trade)
+        name = trade.get("instrument_name") if isinstance(trade, dict) else None
+        if isinstance(name, str):
+            grouped.setdefault(name, []).append(trade)
     return list(grouped.items())

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ccxt.base.errors import AuthenticationError, BaseError, NetworkError
+from ccxt.base.errors import AuthenticationError, BaseError
 
 from mmbot.core.events import (
     BookChanged,
@@ -42,12 +42,11 @@ from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.errors import Refused, VenueUnreachable
 from mmbot.venues.base import Capabilities, Sink
-from mmbot.venues.deribit import orders, parse
+from mmbot.venues.deribit import orders, parse, rescue
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.errors import OrderFate, meaning_of
 from mmbot.venues.deribit.failures import said
-from mmbot.venues.deribit.limits import Bucket
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import NAME, Unread, Unreadable, name_of
 from mmbot.venues.deribit.requests import Outcome, Reply
@@ -80,6 +79,7 @@ PRIVATE_SILENCE_S = 5.0
 after one was, we would not hear of fills either."""
 
 SNAPSHOT_TIMEOUT_S = 5.0
+PLACED_MAX = 1000
 SAY_AGAIN_S = 10.0
 """Between two log lines about elements of one kind that cannot be read."""
 
@@ -120,6 +120,9 @@ class DeribitVenue:
             client.milliseconds,
             self._unread,
         )
+        self._placed: dict[Label, None] = {}
+        """Orders that may rest by our own account, the oldest first: what there is to go by where
+        the venue's list cannot be read."""
         self._told_ns: Nanos = 0
         """When the private channel last said something ..."""
         self._untold_ns: Nanos = 0
@@ -344,7 +347,7 @@ class DeribitVenue:
         Somebody else's that cannot be read is taken for open, so that no sweep takes it along.
         """
         try:
-            self._sink(parse.seen_of(row, None, self._unread))
+            self._tell_seen(parse.seen_of(row, None, self._unread))
             return True
         except Unreadable as error:
             self._unread.note("order", error)
@@ -502,6 +505,9 @@ class DeribitVenue:
                     self._start(self._take_back())
 
     def _place(self, intent: Place) -> None:
+        self._placed[intent.label] = None
+        if len(self._placed) > PLACED_MAX:
+            del self._placed[next(iter(self._placed))]
         call = orders.place(
             intent.side,
             name_of(intent.instrument),
@@ -573,7 +579,12 @@ class DeribitVenue:
             self._sink(Filled(fill if fill.label else replace(fill, label=label)))
         if lost:
             self._sink(MessageLost(NAME))
-        self._sink(replace(seen, label=label))
+        self._tell_seen(replace(seen, label=label))
+
+    def _tell_seen(self, seen: OrderSeen) -> None:
+        if seen.label is not None and seen.state is not OrderState.OPEN:
+            self._placed.pop(seen.label, None)
+        self._sink(seen)
 
     def _cancel_all(self, intent: CancelAll) -> None:
         method, params = "private/cancel_all", dict[str, Any]()
@@ -613,37 +624,16 @@ class DeribitVenue:
         return answer.get("result") if isinstance(answer, Mapping) else None
 
     async def cancel_ours(self) -> list[OpenOrder]:
-        """Cancel every order of ours over REST: all at once where nothing else is open, else one by
-        one; what the venue still lists of ours then."""
+        """Cancel every order of ours over REST, whatever its list looks like; what the venue still
+        lists of ours then. Raises VenueUnreachable, also where a list cannot be read in full: then
+        nothing is proved."""
         try:
-            stated = await self._open_orders()
-            ours = _ours(stated)
-            if ours and len(ours) == len(stated):
-                await self._client.privateGetCancelAll({})
-            else:
-                await self._cancel_each(ours)
-            return _ours(await self._open_orders())
-        except BaseError as error:
+            look = await rescue.cancel_ours(self._client, self._clock, self._placed)
+        except (BaseError, rescue.ListUnreadableError) as error:
             raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
-
-    async def _cancel_each(self, orders: Sequence[OpenOrder]) -> None:
-        bucket = Bucket(self._client.rate_limits.matching, self._clock.monotonic_s())
-        for order in orders:
-            while wait_s := bucket.take(self._clock.monotonic_s()):
-                await self._clock.sleep(wait_s)
-            try:
-                await self._client.privateGetCancel({"order_id": order.order_id})
-            except NetworkError:
-                raise
-            except BaseError:
-                continue  # gone already, or still listed when we look again
-
-    async def _open_orders(self) -> list[OpenOrder]:
-        answer = await self._ask_rest("get_open_orders", {})
-        found, _ = parse.each(
-            answer, lambda row: parse.open_order_of(row, self._unread), self._unread, "order"
-        )
-        return found
+        if look.unread:
+            raise VenueUnreachable(f"{NAME}: {look.unread} rows of its list could not be read")
+        return list(look.ours)
 
     async def _take_back(self) -> None:
         asked_ns = self._clock.now_ns()
@@ -669,10 +659,6 @@ def _is_single(rest: str) -> bool:
     """Whether the end of a name is that of a perpetual, a future or an option: no combo."""
     parts = rest.split("-")
     return len(parts) in (1, 3) and "_" not in rest
-
-
-def _ours(stated: Sequence[OpenOrder]) -> list[OpenOrder]:
-    return [order for order in stated if is_ours(order.label)]
 
 
 def _refused_credentials(error: BaseException) -> str:

@@ -1,0 +1,278 @@
+"""What is subscribed on a link, and the books that live by it.
+
+Theory of operation
+-------------------
+A book is right or invalid, and an invalid one is asked for anew: its channel is unsubscribed and
+subscribed, and the venue begins with a snapshot. It is invalid from the moment
+
+* a message of its channel does not follow on the last one, or is no message (book.py),
+* it stays crossed for CROSSED_S,
+* the ticker of its instrument contradicts it for a while (contradiction.py),
+* a frame arrives on its link that nobody can read, and that may have been its own.
+
+However often and however many, there is one batch of resubscriptions a second at most, and its
+requests wait for their place in the pool. A snapshot that does not come is asked for again.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ccxt.base.errors import BadResponse, ExchangeError
+
+from mmbot.core.error_scope import ErrorScope
+from mmbot.venues.deribit.book import Book, MalformedBook
+from mmbot.venues.deribit.calls import Calls
+from mmbot.venues.deribit.contradiction import Best, Contradiction
+from mmbot.venues.deribit.errors import meaning_of
+from mmbot.venues.deribit.link import Link
+from mmbot.venues.deribit.pools import Pool
+from mmbot.venues.deribit.requests import Reply
+from mmbot.venues.deribit.signin import LOGIN_DEADLINE_S
+from mmbot.venues.deribit.tickers import instrument_of
+
+BATCH_S = 1.0
+SNAPSHOT_S = 5.0
+CROSSED_S = 3.0
+CHANNELS_PER_REQUEST = 200
+"""Keeps a subscription well under the venue's 32 kB a frame and 500 channels a request."""
+
+_PASSING = frozenset({ErrorScope.REQUEST, ErrorScope.PLATFORM, ErrorScope.SESSION})
+"""Refusals that say nothing about the channels: they are asked for again."""
+
+
+class Subscriptions:
+    """The channels and books of both links. `publish` hands on a book that has changed."""
+
+    def __init__(self, calls: Calls, publish: Callable[[Book], None], time_scale: float) -> None:
+        self._calls = calls
+        self._publish = publish
+        self._time_scale = time_scale
+
+    # -- Channels --------------------------------------------------------------------------------
+
+    async def ask(self, link: Link, channels: Iterable[str]) -> None:
+        """Subscribe what is not yet on this connection.
+
+        What the venue refuses or leaves out is noted in `link.refused` and wanted no more. Raises
+        ccxt's error if the venue does not answer, or not for reasons of the channels'.
+        """
+        todo = [channel for channel in channels if channel not in link.asked]
+        link.asked.update(todo)
+        now_s = self._calls.now_s()
+        for channel in todo:
+            if channel.startswith("book."):
+                self._expect_book(link, channel, now_s)
+            elif channel.startswith("ticker."):
+                link.told_s[channel] = now_s
+        try:
+            for private, part in requests_for(todo):
+                await self._ask_for(link, private, part)
+        except Exception:
+            link.asked.difference_update(todo)  # unanswered, so ask again next time
+            raise
+
+    async def _ask_for(self, link: Link, private: bool, part: list[str]) -> None:
+        method = "private/subscribe" if private else "public/subscribe"
+        reply = await self._calls.ask(link, method, {"channels": part}, LOGIN_DEADLINE_S)
+        try:
+            accepted = self._calls.result(method, reply)
+        except ExchangeError as error:
+            if reply.error is None or meaning_of(reply.error.code).scope in _PASSING:
+                raise
+            self._forget(link, part, type(error), f" ({error})")
+            return
+        if not isinstance(accepted, list):
+            raise BadResponse(f"deribit {method}: the answer is no list: {accepted}")
+        self._forget(link, [c for c in part if c not in accepted], ExchangeError, "")
+
+    def _expect_book(self, link: Link, channel: str, now_s: float) -> None:
+        book = link.books.setdefault(channel, Book(channel, instrument_of(channel)))
+        if channel.count(".") == 2:  # grouped ones round their prices
+            link.named[book.name] = book
+        link.awaiting_s[channel] = now_s
+
+    def _forget(
+        self, link: Link, channels: Sequence[str], kind: type[ExchangeError], detail: str
+    ) -> None:
+        names = ", ".join(channels)
+        error = kind(f"deribit did not subscribe {names}{detail}: check the names")
+        for channel in channels:
+            link.refused[channel] = error
+            self.drop(link, channel)
+
+    def drop(self, link: Link, channel: str) -> Book | None:
+        """Want a channel no more; its book, if it had one."""
+        link.channels.pop(channel, None)
+        link.asked.discard(channel)
+        for times in (link.awaiting_s, link.crossed_s, link.told_s):
+            times.pop(channel, None)
+        link.doubts.pop(channel, None)
+        book = link.books.pop(channel, None)
+        if book is not None and link.named.get(book.name) is book:
+            del link.named[book.name]
+        return book
+
+    async def unsubscribe(self, link: Link, channels: Iterable[str]) -> None:
+        """Drop channels; their books become invalid at once."""
+        dropped = [channel for channel in channels if channel in link.channels]
+        for channel in dropped:
+            book = self.drop(link, channel)
+            if book is not None and book.invalidate("unsubscribed"):
+                self._publish(book)
+        if link.up:
+            for private, part in requests_for(dropped):
+                method = "private/unsubscribe" if private else "public/unsubscribe"
+                await self._calls.call(link, method, {"channels": part}, LOGIN_DEADLINE_S)
+
+    # -- Books -----------------------------------------------------------------------------------
+
+    def take(self, link: Link, channel: str, data: Any) -> None:
+        """One message of a book's channel."""
+        book = link.books.get(channel)
+        if book is None:
+            return  # unsubscribed while this was on its way
+        was_valid = book.valid
+        try:
+            applied = book.apply(data)
+        except MalformedBook as error:
+            self._lost(link, book, was_valid)
+            self._calls.fault(error, data)
+            return
+        if applied:
+            if link.awaiting_s:
+                link.awaiting_s.pop(channel, None)
+            if book.crossed:
+                link.crossed_s.setdefault(channel, self._calls.now_s())
+            elif link.crossed_s:
+                link.crossed_s.pop(channel, None)
+            if link.doubts and channel in link.doubts:
+                self._reconsider(link, book)
+            self._publish(book)
+        elif was_valid:
+            self._lost(link, book, was_valid)
+
+    def doubt(self, link: Link, book: Book, why: str) -> None:
+        """Do not believe a book any longer."""
+        was_valid = book.invalidate(why)
+        self._lost(link, book, was_valid)
+
+    def doubt_all(self, link: Link, why: str) -> None:
+        """A frame of any of the link's books may have been lost."""
+        for book in list(link.books.values()):
+            self.doubt(link, book, why)
+
+    def _lost(self, link: Link, book: Book, was_valid: bool) -> None:
+        """A book has become invalid, or stays so for a new reason."""
+        link.crossed_s.pop(book.channel, None)
+        link.doubts.pop(book.channel, None)
+        self.resubscribe_soon(link, book.channel)
+        if was_valid:
+            self._publish(book)
+
+    def end(self, link: Link, why: str) -> None:
+        """The connection is lost, and nothing of its books survives it."""
+        for book in link.books.values():
+            if book.invalidate(why):
+                self._publish(book)
+
+    # -- Second opinions -------------------------------------------------------------------------
+
+    def compare(self, link: Link, name: str, ticker: Mapping[str, Any]) -> None:
+        """Hold an instrument's ticker against its book."""
+        book = link.named.get(name)
+        if book is None or not book.valid:
+            return
+        bid, ask = ticker.get("best_bid_price"), ticker.get("best_ask_price")
+        if bid == book.best_bid and ask == book.best_ask and not link.doubts:
+            return  # as nearly always
+        said = Best.stated(ticker)
+        if said is None or said.timestamp_ms < book.timestamp_ms:
+            return
+        if said.agrees(book.best_bid, book.best_ask):
+            link.doubts.pop(book.channel, None)
+            return
+        now_s = self._calls.now_s()
+        doubt = link.doubts.get(book.channel)
+        if doubt is None:
+            link.doubts[book.channel] = Contradiction(said, now_s)
+        elif doubt.again(said, now_s):
+            self.doubt(link, book, "its ticker says otherwise")
+
+    def _reconsider(self, link: Link, book: Book) -> None:
+        doubt = link.doubts[book.channel]
+        if doubt.settled(book.best_bid, book.best_ask, book.timestamp_ms):
+            del link.doubts[book.channel]
+
+    def look_after(self, link: Link) -> None:
+        """Resubscribe what stays crossed, and what was asked for and does not come."""
+        now_s = self._calls.now_s()
+        for channel, since_s in list(link.crossed_s.items()):
+            if now_s - since_s >= CROSSED_S:
+                self.doubt(link, link.books[channel], "crossed for too long")
+        for channel, since_s in link.awaiting_s.items():
+            if now_s - since_s > SNAPSHOT_S:
+                self.resubscribe_soon(link, channel)
+
+    # -- Resubscribing ---------------------------------------------------------------------------
+
+    def resubscribe_soon(self, link: Link, channel: str) -> None:
+        """Ask for a new snapshot: at once, but not more than one batch a second."""
+        now_s = self._calls.now_s()
+        link.awaiting_s[channel] = now_s
+        link.gapped[channel] = None
+        if link.resubscribe is None:
+            self._resubscribe_in(link, max(0.0, link.resubscribed_s + BATCH_S - now_s))
+
+    def _resubscribe_in(self, link: Link, wait_s: float) -> None:
+        link.resubscribe = asyncio.get_running_loop().call_later(
+            wait_s * self._time_scale, self._resubscribe, link
+        )
+
+    def _resubscribe(self, link: Link) -> None:
+        link.resubscribe = None
+        wanted = [channel for channel in link.gapped if channel in link.channels]
+        link.gapped.clear()
+        while wanted and link.wire is not None:
+            now_s = self._calls.now_s()
+            if wait_s := self._calls.pools.take(Pool.SUBSCRIBE, now_s):
+                link.gapped.update(dict.fromkeys(wanted))
+                self._resubscribe_in(link, wait_s)
+                return
+            link.resubscribed_s = now_s
+            self._renew(link, wanted[:CHANNELS_PER_REQUEST])
+            wanted = wanted[CHANNELS_PER_REQUEST:]
+
+    def _renew(self, link: Link, channels: list[str]) -> None:
+        params, limit_s = {"channels": channels}, LOGIN_DEADLINE_S
+        self._calls.send(link, "public/unsubscribe", params, None, limit_s)
+        done = partial(self._acknowledged, channels)
+        self._calls.send(link, "public/subscribe", params, done, limit_s, paid=True)
+
+    def _acknowledged(self, asked: Sequence[str], reply: Reply) -> None:
+        accepted = reply.result if isinstance(reply.result, list) else ()
+        missing = sorted(set(asked).difference(c for c in accepted if isinstance(c, str)))
+        if missing and reply.sent:
+            raise ExchangeError(f"deribit did not resubscribe {', '.join(missing)}")
+
+    def close(self, link: Link) -> None:
+        """Ask for nothing any more."""
+        if link.resubscribe is not None:
+            link.resubscribe.cancel()
+            link.resubscribe = None
+
+
+def is_private(channel: str) -> bool:
+    """Whether a channel needs signing in whatever its interval."""
+    return channel.startswith("user.")
+
+
+def requests_for(channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
+    """Channels as (private, part) requests that fit the venue's frame size."""
+    requests = []
+    for private in (False, True):
+        chosen = [channel for channel in channels if is_private(channel) is private]
+        for start in range(0, len(chosen), CHANNELS_PER_REQUEST):
+            requests.append((private, chosen[start : start + CHANNELS_PER_REQUEST]))
+    return requests
