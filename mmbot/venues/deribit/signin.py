@@ -82,21 +82,24 @@ class SignIn:
         link.refresh_s = self._calls.now_s() + REFRESH_AT * known_s
 
     async def arm(self, link: Link) -> None:
-        """Switch cancel-on-disconnect on, and believe only what is read back.
+        """Switch cancel-on-disconnect on, and believe what is read back before what was answered.
 
         Raises SignedOut, and ExchangeError where a connection before this one was armed: whoever
         has begun to trade under that protection does not go on without it.
         """
-        scope, state = {"scope": "connection"}, None
+        scope: dict[str, Any] = {"scope": "connection"}
+        done = state = None
         try:
-            for method in ("enable_cancel_on_disconnect", "get_cancel_on_disconnect"):
-                state = await self._private(link, method, scope)
+            done = await self._private(link, "enable_cancel_on_disconnect", scope)
+            state = await self._private(link, "get_cancel_on_disconnect", scope)
         except SignedOut:
             raise
         except ExchangeError as error:
             self._calls.fault(error, None)
             state = None
-        self.cod_enabled = isinstance(state, dict) and state.get("enabled") is True
+        # The venue need not repeat the state; but whoever does, is believed.
+        stated = state.get("enabled", done == "ok") if isinstance(state, dict) else None
+        self.cod_enabled = stated is True
         if not self.cod_enabled:
             unarmed = ExchangeError("deribit does not confirm cancel-on-disconnect")
             self._calls.fault(unarmed, state)
