@@ -29,10 +29,10 @@ from mmbot.config import Mode
 from mmbot.errors import ExitCode, MmbotError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mmbot.config import Config
-    from mmbot.core.types import Instrument
+    from mmbot.core.types import Equity, Instrument
     from mmbot.credentials import Credentials
     from mmbot.store.locations import Location
     from mmbot.venues.deribit.client import Deribit
@@ -44,7 +44,8 @@ SKEW_WARN_MS, SKEW_FAIL_MS = 200, 1000
 LATENCY_WARN_MS = 250
 ROUND_TRIPS = 10
 MARGIN_WARN, MARGIN_FAIL = 0.5, 0.8
-"""Maintenance margin as a share of the equity; at 1 the venue liquidates."""
+"""Maintenance margin as a share of the equity, or with cross margin of the portfolio's margin
+balance; at 1 the venue liquidates."""
 
 SAID_MAX_CHARS = 300
 FEE_MOST = Decimal("0.01")
@@ -393,18 +394,30 @@ def _percent(rate: Decimal) -> str:
 
 
 async def _margin(client: "Deribit") -> Line:
-    answer = await client.privateGetGetAccountSummaries({})
-    held: list[Mapping[str, Any]] = [
-        one for one in answer["result"]["summaries"] if float(one["equity"])
-    ]
+    """With cross margin the portfolio's margin balance stands for what one currency is worth."""
+    from mmbot.venues.deribit import parse
+
+    answer, unread = await client.privateGetGetAccountSummaries({}), parse.Unread()
+    try:
+        rows = parse.fields_of(answer.get("result"), "account").get("summaries", [])
+        stated, _ = parse.each(rows, lambda row: parse.equity_of(row, unread), unread, "account")
+    except parse.Unreadable as error:
+        return Line("margin", Result.WARN, f"not understood: {error}", "look at the account")
+    held = [one for one in stated if one.equity]
+    if unread.counts and not held:
+        detail = next(iter(unread.details.values()))
+        return Line("margin", Result.WARN, f"not understood: {detail}", "look at the account")
     if not held:
         return Line("margin", Result.WARN, "the account is empty", "move money there to trade")
-    shares = {one["currency"]: _share(one) for one in held}
+    shares = [_share(one) for one in held]
     said = ", ".join(
-        f"{one['currency']} {float(one['equity']):g} ({shares[one['currency']]:.1%} used)"
-        for one in held
+        f"{one.currency} {float(one.equity):g}"
+        + (" (margin not stated)" if share is None else f" ({share:.1%} used)")
+        for one, share in zip(held, shares, strict=True)
     )
-    worst = max(shares.values())
+    if any(one.cross for one in held):
+        said = f"cross margin, each figure the whole portfolio's: {said}"
+    worst = max((share for share in shares if share is not None), default=0.0)
     if worst >= MARGIN_FAIL:
         return Line("margin", Result.FAIL, said, "reduce positions: liquidation is near")
     if worst >= MARGIN_WARN:
@@ -412,7 +425,10 @@ async def _margin(client: "Deribit") -> Line:
     return Line("margin", Result.PASS, said)
 
 
-def _share(summary: "Mapping[str, Any]") -> float:
-    equity = float(summary["equity"])
-    used = float(summary.get("maintenance_margin") or 0.0)
-    return used / equity if equity > 0 else 1.0
+def _share(stated: "Equity") -> float | None:
+    """How much of what counts against liquidation is in use; None where it is not stated."""
+    has = stated.margin_balance if stated.cross else stated.equity
+    used = stated.maintenance_margin
+    if has is None or used is None:
+        return None
+    return float(used) / float(has) if has > 0 else 1.0

@@ -75,6 +75,8 @@ class Sampler:
         self._account_ns, self._last_told = now_ns, state.flat_verified
         at_ns = self._wall_ns()
         for equity in state.account(venue).equity.values():
+            if equity.cross:  # the whole portfolio's worth says nothing about one currency's profit
+                continue
             self._put(EquitySampled(equity, at_ns, now_ns // MS))
         profit: dict[str, Pnl] = {}
         for market in state.markets.values():
