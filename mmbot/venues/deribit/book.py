@@ -111,7 +111,7 @@ class Book:
             else:
                 raise ValueError(f"type {kind}")
         except (KeyError, TypeError, ValueError) as error:
-            self.invalidate(f"malformed book message: {error}")
+            self.invalidate(f"malformed book message: {_words(error)}")
             raise MalformedBook(f"{self.channel}: {self.why}") from error
         self.change_id = change_id
         self.timestamp_ms = timestamp_ms
@@ -126,6 +126,13 @@ class Book:
         self._bids.replace([])
         self._asks.replace([])
         return was_valid
+
+
+def _words(error: Exception) -> str:
+    """What was wrong with a message, for people."""
+    if isinstance(error, KeyError):
+        return f"{error.args[0]} is missing"
+    return "a value of another type" if isinstance(error, TypeError) else str(error)
 
 
 class _Levels:
