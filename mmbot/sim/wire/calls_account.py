@@ -80,7 +80,8 @@ def _get_open_orders_by_currency(
 def _get_open_orders_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    return _open_orders(venue, session, params, name=venue.known_name(params))
+    name = venue.known_name(params, is_open=True)
+    return _open_orders(venue, session, params, name=name)
 
 
 @method("private/get_open_orders_by_label")
