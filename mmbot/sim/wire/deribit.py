@@ -92,9 +92,9 @@ class Rules:
 
     matching: Rate = RATES[Pool.MATCHING]
     cancel_all: Rate = RATES[Pool.CANCEL_ALL]
-    instruments: Rate = RATES[Pool.OTHER]
-    subscribe: Rate = RATES[Pool.OTHER]
-    transaction_log: Rate = RATES[Pool.OTHER]
+    instruments: Rate = RATES[Pool.INSTRUMENTS]
+    subscribe: Rate = RATES[Pool.SUBSCRIBE]
+    transaction_log: Rate = RATES[Pool.TRANSACTION_LOG]
     other: Rate = RATES[Pool.OTHER]
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
