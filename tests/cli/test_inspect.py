@@ -23,7 +23,6 @@ from mmbot.store import latch, schema
 from mmbot.store.database import open_store
 from mmbot.store.records import Seat, StatusPublished
 from tests.cli.inprocess import Mmbot
-from tests.cli.terminal import MMBOT
 from tests.cli.test_screen import a_frame, a_row
 from tests.engine.live import CALL, live, until
 from tests.store.desk import SEAT, a_location, an_engine
@@ -43,11 +42,27 @@ def mmbot(
     return Mmbot(monkeypatch, capsys)
 
 
+SERVE = """
+import asyncio, dataclasses, json
+from mmbot.sim.wire.server import VenueOptions, serve
+from tests.wire.venue import MANY_STARTS
+
+def ready(endpoints):
+    print(json.dumps(dataclasses.asdict(endpoints)), flush=True)
+
+asyncio.run(serve(VenueOptions(rules=MANY_STARTS), ready=ready))
+"""
+
+
 @pytest.fixture(scope="module")
 def venue() -> Iterator[dict[str, str]]:
-    """A simulated venue in a process of its own."""
-    command = [MMBOT, "sim", "serve", "--exchange", "deribit", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    """A simulated venue in a process of its own, which lets us start many times in a row."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())
         process.terminate()

@@ -39,6 +39,7 @@ from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
 from tests.engine.live import until
+from tests.wire.venue import MANY_STARTS
 
 AGREE_S = 5.0
 START_S = 20.0
@@ -235,7 +236,7 @@ async def kill_and_restart(seed: int, kills: int, home: Path) -> None:
     in_flight = [kill % 4 < 2 for kill in range(kills)]
     dice.shuffle(deaf)
     dice.shuffle(in_flight)
-    async with SimVenue(VenueOptions(seed=seed)) as venue:
+    async with SimVenue(VenueOptions(seed=seed, rules=MANY_STARTS)) as venue:
         tap, books, market = Tap(venue), Books(), Takers(venue, dice)
         hers = NewOrder(
             name=ELSEWHERE, side=Side.BUY, amount=Decimal(2), price=Decimal("0.001"), label="hers"

@@ -17,10 +17,11 @@ from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import Book, Deribit, Socket
 from tests.engine.relay import Frame, Relay, Talk
 from tests.wire.scripted import until
+from tests.wire.venue import MANY_STARTS
 
 NAMES = ("ETH-PERPETUAL", "BTC-PERPETUAL", "ETH-6JUN25-2800-C")
 CHANNELS = [f"book.{name}.raw" for name in NAMES]
-BUSY = VenueOptions(flow_scale=30.0)
+BUSY = VenueOptions(flow_scale=30.0, rules=MANY_STARTS)
 PUBLISHED = 300
 """Books a run should see."""
 

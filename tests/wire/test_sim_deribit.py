@@ -350,6 +350,9 @@ class TestCredits:
         refill = {"transaction_log": 1, "subscribe": 3.3, "instruments": 0.1, "other": 20}
         assert {pool: RATES[Pool(pool)].per_s for pool in refill} == refill
 
+    def test_every_pool_is_counted_by_default(self) -> None:
+        assert Rules().rates == RATES
+
     async def test_strangers_share_what_their_address_may_ask(self) -> None:
         limited = rules(instruments=Rate(per_s=1e-6, burst=1))
         async with (

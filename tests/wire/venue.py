@@ -38,6 +38,13 @@ DEADLINE_S = 10.0
 
 # No request is ever refused for its number: for tests about anything else.
 UNLIMITED = Rules(**{pool.value: Rate(1e6, 1_000_000) for pool in Pool})
+# Every start costs listings, channels and the log: for tests that start often, or whose client's
+# clock runs faster than the venue's.
+MANY_STARTS = Rules(
+    instruments=UNLIMITED.instruments,
+    subscribe=UNLIMITED.subscribe,
+    transaction_log=UNLIMITED.transaction_log,
+)
 
 
 def option(name: str = OPTION, **changes: Any) -> Listing:

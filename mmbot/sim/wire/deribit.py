@@ -93,9 +93,9 @@ class Rules:
 
     matching: Rate = RATES[Pool.MATCHING]
     cancel_all: Rate = RATES[Pool.CANCEL_ALL]
-    instruments: Rate = RATES[Pool.OTHER]
-    subscribe: Rate = RATES[Pool.OTHER]
-    transaction_log: Rate = RATES[Pool.OTHER]
+    instruments: Rate = RATES[Pool.INSTRUMENTS]
+    subscribe: Rate = RATES[Pool.SUBSCRIBE]
+    transaction_log: Rate = RATES[Pool.TRANSACTION_LOG]
     other: Rate = RATES[Pool.OTHER]
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
@@ -417,10 +417,15 @@ class DeribitVenue:
         except KeyError:
             raise not_found("instrument not found", name) from None
 
-    def known_name(self, params: Params, name: str = "instrument_name") -> str:
-        """The name of the instrument asked about, traded here or not; 13020 for any other."""
-        wanted = params.text(name)
-        return wanted if wanted in self.catalog else self.terms(params, name).name
+    def known_name(self, params: Params, *, is_open: bool = False) -> str:
+        """The name of the instrument asked about, traded here or not; 13020 for any other.
+
+        With `is_open` an expired one is refused with 13019.
+        """
+        wanted = params.text("instrument_name")
+        if wanted in self.catalog:
+            return wanted
+        return (self.listing(params) if is_open else self.terms(params)).name
 
     def shaped(self, order: Order) -> Json:
         return self.triggers.mark(shapes.order(order, self.exchange.terms(order.name)))

@@ -1,7 +1,7 @@
 """What keeps people from trading without any news on the instruments' own channels: locks.
 
 The venue locks a currency (by its price index) or the whole platform, goes into maintenance, locks
-one account, or closes an instrument before its time.
+one account, or closes an instrument before its time. A venue that ends opens everything again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Money that comes and goes: deposits, withdrawals and transfers of the accounts.
 
 Nothing of it goes over a chain: a transfer or a withdrawal that the cash covers is taken from it at
-once and is confirmed. Deposits are what an account was opened with.
+once and is confirmed. Deposits are what an account was opened with. A venue that ends forgets the
+lists; what they moved stays in the transaction log.
 """
 
 from __future__ import annotations
