@@ -78,8 +78,7 @@ def _get_open_orders_by_currency(
 def _get_open_orders_by_instrument(
     venue: DeribitVenue, session: Session, params: Params
 ) -> list[Json]:
-    wanted = params.text("instrument_name")
-    name = wanted if wanted in venue.catalog else venue.listing(params).name
+    name = venue.known_name(params, is_open=True)
     return _open_orders(venue, session, params, name=name)
 
 
