@@ -94,8 +94,8 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
     if frame.locks and engine.state.up:
         yield Text(f" venue: {'; '.join(frame.locks)}", "yellow")
     if frame.unread:
-        counts = ", ".join(f"{count} {kind}" for kind, count in frame.unread.items())
-        yield Text(f" left out, not understood: {counts}", "yellow")
+        counts = ", ".join(f"{count} x {kind}" for kind, count in frame.unread.items())
+        yield Text(f" not understood, and left out: {counts}", "yellow")
     if frame.elsewhere:
         coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
         yield Text(f" held where nothing is quoted: {coins} (counts in max_exposure)", "yellow")

@@ -125,9 +125,10 @@ def _salvaged(kind: type[StructT], data: Mapping[str, Any], unread: Unread, what
         try:
             values[one.name] = msgspec.convert(data[one.name], one.type)
         except msgspec.ValidationError as error:
+            told = f"{one.name} is {data[one.name]!r:.60}"
             if one.required:
-                raise Unreadable(f"{what}: {one.name}: {error}") from error
-            unread.note(what, f"{one.name}: {error}")
+                raise Unreadable(f"{what}: {told}") from error
+            unread.note(f"{what} field", told)
     try:
         return kind(**values)
     except TypeError as error:

@@ -36,13 +36,14 @@ import orjson
 from ccxt.base.errors import (
     AuthenticationError,
     BadResponse,
+    BaseError,
     ExchangeClosedByUser,
     ExchangeError,
     NetworkError,
     RequestTimeout,
 )
 
-from mmbot.venues.deribit.book import Book
+from mmbot.venues.deribit.book import Book, MalformedBook
 from mmbot.venues.deribit.calls import Calls
 from mmbot.venues.deribit.errors import TOO_MANY_REQUESTS
 from mmbot.venues.deribit.limits import Limits
@@ -475,7 +476,10 @@ class Session(Unified):
         link.heard_s = self._monotonic()
         frame: Any = data
         try:
-            frame = orjson.loads(data)
+            try:
+                frame = orjson.loads(data)
+            except orjson.JSONDecodeError as error:
+                raise _UnreadableFrame(f"{self.id} sent a frame that is no JSON") from error
             if not isinstance(frame, dict):
                 raise _UnreadableFrame(f"{self.id} sent JSON that is not a message")
             method = frame.get("method")
@@ -492,7 +496,7 @@ class Session(Unified):
                 self._replied(link, frame)
             else:
                 raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
-        except (orjson.JSONDecodeError, _UnreadableFrame) as error:
+        except _UnreadableFrame as error:
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
             self._subscriptions.doubt_all(link, "a frame could not be read")
@@ -571,7 +575,8 @@ class Session(Unified):
 
     def _fault(self, error: Exception, frame: Any) -> None:
         if self.on_fault is None:
-            _log.warning("deribit: %s: %s", type(error).__name__, error)
+            known = isinstance(error, BaseError | MalformedBook | _UnreadableFrame)
+            _log.warning("%s", error if known else f"deribit: {type(error).__name__}: {error}")
             return
         try:
             self.on_fault(error, frame)

@@ -380,7 +380,7 @@ class DeribitVenue:
             self._sink(ElementsUnread(NAME, kind, count, detail))
             if now_s - self._said_s.get(kind, float("-inf")) >= SAY_AGAIN_S:
                 self._said_s[kind] = now_s
-                _log.warning("%s: %d %s left out, not understood: %s", NAME, count, kind, detail)
+                _log.warning("%s: %d x %s not understood: %s", NAME, count, kind, detail)
 
     def _on_unreadable(self, socket: Socket) -> None:
         """On MARKET a book has a gap now, and says so itself."""
