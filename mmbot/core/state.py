@@ -463,8 +463,9 @@ def _listed(state: State, event: ev.InstrumentsListed) -> None:
             market = state.markets[instrument.id] = Market(instrument)
             market.off = state.controls.sides_off(instrument)
             state.inventory.of(instrument)  # before any reader asks, so that their order is ours
-        else:
+        elif market.instrument != instrument:
             market.instrument = instrument
+            market.closure.accept()  # what was refused may have been so for the old terms
         state.touch(instrument.id)
 
 

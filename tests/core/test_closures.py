@@ -1,5 +1,6 @@
 """What the venue refuses reaches as far as the venue says, and no further."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,9 @@ from mmbot.core.closures import Closure, is_locked
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.guards import read
 from mmbot.core.intents import Place
-from mmbot.core.types import SECOND, Equity, Side
+from mmbot.core.inventory import Booked
+from mmbot.core.orders import Status
+from mmbot.core.types import SECOND, Equity, Label, OpenOrder, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option
 from tests.core.bot import VENUE, Bot, both_sides, cancels, places
@@ -269,3 +272,63 @@ def test_what_a_portfolio_has_is_unknown_where_it_is_not_stated() -> None:
     bot = Bot.quoting(CALL)
     bot.account.equity = {"ETH": Equity("ETH", Decimal(2), Decimal(1), Decimal(3), cross=True)}
     assert read(bot.state, bot.now_ns).margins == ()
+
+
+def test_new_terms_are_worth_another_try_at_once() -> None:
+    bot = Bot.quoting(CALL, wants=both_sides())
+    refused = places(bot.turn(bot.book()))
+    bot.turn(*(no(place, ErrorScope.INSTRUMENT, Why.CLOSED) for place in refused))
+    assert places(bot.turn(bot.alive(), bot.book(), after_s=1)) == []
+    finer = replace(CALL, tick=CALL.tick / 2)
+    assert len(places(bot.turn(ev.InstrumentsListed((finer,)), bot.book()))) == 2
+
+
+# --- executions -------------------------------------------------------------------------------
+
+
+def test_a_trade_with_ourselves_is_booked_as_two() -> None:
+    bot = Bot.quoting(CALL)
+    bid, ask = bot.rest(*both_sides())
+    bought = bot.fill(bid, trade_id="one trade")
+    sold = bot.fill(ask, trade_id="one trade")
+    for _ in range(2):
+        bot.turn(ev.Filled(bought), ev.Filled(sold))
+    assert bot.position == 0
+    assert bot.state.inventory.of(CALL).fills == 2
+
+
+def test_an_execution_without_a_label_is_ours_by_its_order() -> None:
+    bot = Bot.quoting(CALL)
+    bid, _ = bot.rest(*both_sides())
+    unlabeled = replace(bot.fill(bid), label=None, order_id=bid.order_id)
+    bot.turn(ev.Filled(unlabeled))
+    (booked,) = (entry for entry in bot.state.journal if isinstance(entry, Booked))
+    assert (booked.ours, booked.fill.label) == (True, bid.label)
+    assert bid.booked == 1
+
+
+def test_an_answer_that_repeats_nothing_leaves_an_order_as_we_asked_for_it() -> None:
+    bot = Bot.quoting(CALL, wants=both_sides())
+    (bid, _) = places(bot.turn(bot.book()))
+    order = bot.state.orders.by_label[bid.label]
+    bare = replace(bot.says_open(order), instrument=None, amount=None, filled=None, side=None)
+    bot.turn(bare)
+    assert (order.status, order.price, order.amount) == (Status.LIVE, bid.price, bid.amount)
+
+
+def test_an_order_said_to_be_filled_owes_all_of_it_until_the_fill_comes() -> None:
+    bot = Bot.quoting(CALL)
+    bid, _ = bot.rest(*both_sides())
+    bot.turn(replace(bot.says(bid, ev.OrderState.FILLED), amount=None, filled=None))
+    assert bid.owed == bid.booked + 1
+
+
+def test_an_order_of_ours_nobody_knows_the_size_of_goes_and_nothing_is_quoted_beside_it() -> None:
+    bot = Bot.quoting(CALL, wants=both_sides())
+    left = OpenOrder("77", Label("mmold-1"), None, None, None, None, None, bot.ms)
+    bot.account.asked_ns = bot.now_ns
+    sent = bot.turn(bot.snapshot(orders=(left,)), bot.book())
+    assert places(sent) == []
+    assert [cancel.order_id for cancel in cancels(sent + bot.turn())] == ["77"]
+    bot.turn(bot.says_cancelled(bot.state.orders.by_label[Label("mmold-1")]))
+    assert len(places(bot.turn(bot.alive(), bot.book()))) == 2

@@ -219,8 +219,10 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
                 }
             )
             page = response["result"]["trades"]
-            new = [trade for trade in page if str(trade["trade_id"]) not in found]
-            found.update((str(trade["trade_id"]), trade) for trade in new)
+            # A trade with ourselves is two executions under one id.
+            keys = {f"{trade['trade_id']} {trade['direction']}": trade for trade in page}
+            new = {key: trade for key, trade in keys.items() if key not in found}
+            found.update(new)
             if not response["result"].get("has_more"):
                 return
             latest_ms = max(int(trade["timestamp"]) for trade in page)
