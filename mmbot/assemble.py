@@ -196,7 +196,7 @@ async def assemble(config: Config, clock: Clock) -> Engine:
         listed = await arrival.listed()
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config)
+        instruments = choose(listed, config, venue.unread_listings)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
         if database is None:
             database = open_store(location)

@@ -5,7 +5,7 @@ chain `ETH` is settled in coin, `ETH_USDC` in USDC. Everything else is named by 
 name or by ccxt's symbol.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -29,13 +29,16 @@ _NOT_FOR_OPTIONS = (
 """Settings in bps of a price, which say nothing about an option's premium."""
 
 
-def choose(listed: Iterable[Instrument], config: Config) -> list[Instrument]:
-    """The instruments a configuration names, each once, in the order it names them.
+def choose(
+    listed: Iterable[Instrument], config: Config, unread: Mapping[str, str] | None = None
+) -> list[Instrument]:
+    """The instruments a configuration names, each once, in the order it names them. `unread`:
+    listed ones whose terms nobody could read, and why.
 
     Raises ConfigError with what is listed instead, or naming a value none of them can meet.
     """
     listed = list(listed)
-    chosen = _named(listed, config)
+    chosen = _named(listed, config, unread or {})
     if config.desk.expiry is not None:
         chosen += _options(listed, config, config.desk.expiry)
     chosen = list({instrument.id: instrument for instrument in chosen}.values())
@@ -53,9 +56,16 @@ def amount_unit(instrument: Instrument) -> str:
 # --- by name ----------------------------------------------------------------------------------
 
 
-def _named(listed: Sequence[Instrument], config: Config) -> list[Instrument]:
+def _named(
+    listed: Sequence[Instrument], config: Config, unread: Mapping[str, str]
+) -> list[Instrument]:
     by_name = {i.symbol: i for i in listed} | {i.name: i for i in listed}
     for symbol in config.desk.symbols:
+        if symbol in unread:
+            raise ConfigError(
+                f"{config.origin('desk.symbols')}: the venue lists {symbol} on terms that mmbot "
+                f"cannot read ({unread[symbol]}): choose another one"
+            )
         if symbol not in by_name:
             near = get_close_matches(symbol.upper(), by_name, n=1)
             hint = f"did you mean {near[0]}? " if near else ""

@@ -87,7 +87,7 @@ async def _rehearse(config: Config) -> Rehearsal:
         listed = await arrival.listed()
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config)
+        instruments = choose(listed, config, venue.unread_listings)
         state = _account_at_rest(venue.name, instruments, clock)
         await _learn(state, venue, instruments, clock)
     finally:

@@ -190,3 +190,9 @@ def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
 
 def test_bps_mean_something_to_a_strategy_that_uses_them_on_options() -> None:
     assert chosen({**OPTIONS, "--strategy": "simple_spread", "--spread": "300"})
+
+
+def test_an_instrument_on_terms_nobody_can_read_is_said_to_be_listed() -> None:
+    config = load_config({"--symbols": "ETH-PERPETUAL"})
+    with pytest.raises(ConfigError, match=r"lists ETH-PERPETUAL on terms .*tick_size is 'x'"):
+        choose([BTC_PERPETUAL], config, {"ETH-PERPETUAL": "listing: tick_size is 'x'"})

@@ -221,7 +221,8 @@ class SnapshotTaken:
 
     `lookups` answers the labels that were asked about by name: the venue's last statement, or
     None where it knows no such order. `orders_complete` is false where an order in the list could
-    not even be named: then no order is missing for certain; `positions_complete` likewise.
+    not even be named: then no order is missing for certain; `positions_complete` likewise. With
+    `flows_complete` false the log could not be read to its end, and is asked for again.
     """
 
     venue: str
@@ -234,6 +235,7 @@ class SnapshotTaken:
     equity: tuple[Equity, ...] = ()
     orders_complete: bool = True
     positions_complete: bool = True
+    flows_complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

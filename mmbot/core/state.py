@@ -710,7 +710,8 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
         return  # superseded: the link changed since it was asked
     account.asked_ns, account.last_snapshot_ns = 0, event.asked_ns
     account.unreadable_looks = 0
-    account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
+    if event.flows_complete:
+        account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
     answers_missed = event.asked_ns > account.missed_ns
     account.resync_ns = now_ns + (RESYNC_EVERY_NS if answers_missed else RESYNC_RETRY_NS)
     for fill in event.fills:
@@ -719,11 +720,12 @@ def _snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> Non
         _flowed(state, flow)
     _absorb_orders(state, account, event, now_ns)
     _absorb_positions(state, account, event, now_ns)
-    if {e.currency: e.balance for e in event.equity} != {
-        currency: held.balance for currency, held in account.equity.items()
-    }:
-        _funds_changed(state, event.venue)
-    account.equity = {e.currency: e for e in event.equity}
+    stated = {equity.currency: equity for equity in event.equity}
+    for currency, equity in stated.items():
+        before = account.equity.get(currency)
+        if before is not None and before.balance != equity.balance:
+            _funds_changed(state, event.venue)
+    account.equity |= stated  # what is not told just now is what it was
     for equity in event.equity:
         account.opening_equity.setdefault(equity.currency, equity)
     if event.asked_ns >= account.doubted_ns and account.trading_up:

@@ -78,7 +78,7 @@ class Looks:
         positions, unnamed = await self._positions()
         for _ in range(POSITIONS_TRIES_MAX):
             fills = await self._fills(intent.fills_since_ms)
-            flows = await self._flows(intent.flows_since_ms)
+            flows, flows_complete = await self._flows(intent.flows_since_ms)
             again, unnamed = await self._positions()
             if _sizes(again) == _sizes(positions):
                 break
@@ -94,6 +94,7 @@ class Looks:
             equity=tuple(equity),
             orders_complete=not nameless,
             positions_complete=not unnamed,
+            flows_complete=flows_complete,
         )
 
     async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
@@ -113,11 +114,16 @@ class Looks:
         return max(seen, key=lambda one: one.venue_ms, default=None)
 
     async def _equity(self) -> list[Equity]:
+        """What the account is worth, as far as it is told: nothing else depends on it."""
         answer = await self._ask("private/get_account_summaries", {})
-        rows = parse.fields_of(answer, "account").get("summaries", [])
-        found, _ = parse.each(
-            rows, lambda row: parse.equity_of(row, self._unread), self._unread, "account"
-        )
+        try:
+            rows = parse.fields_of(answer, "account").get("summaries", [])
+            found, _ = parse.each(
+                rows, lambda row: parse.equity_of(row, self._unread), self._unread, "account"
+            )
+        except Unreadable as error:
+            self._unread.note("account", error)
+            return []
         return found
 
     async def _positions(self) -> tuple[list[HeldPosition], int]:
@@ -179,14 +185,20 @@ class Looks:
 
     # --- money that moved otherwise -----------------------------------------------------------
 
-    async def _flows(self, since_ms: int | None) -> list[Flow]:
-        """One question a currency, whatever it is about: the log has a small pool of its own."""
-        if since_ms is None:
-            return []
+    async def _flows(self, since_ms: int | None) -> tuple[list[Flow], bool]:
+        """What moved, and whether that is all of it. One question a currency, whatever it is about:
+        the log has a small pool of its own."""
         flows: list[Flow] = []
+        complete = True
+        if since_ms is None:
+            return flows, complete
         for currency in self._currencies():
-            flows += await self._flows_of(currency, since_ms)
-        return sorted(flows, key=lambda flow: flow.venue_ms)
+            try:
+                flows += await self._flows_of(currency, since_ms)
+            except Unreadable as error:
+                self._unread.note("log", error)
+                complete = False
+        return sorted(flows, key=lambda flow: flow.venue_ms), complete
 
     async def _flows_of(self, currency: str, since_ms: int) -> list[Flow]:
         params: dict[str, Any] = {
