@@ -223,7 +223,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
     age_ns = now_ns - max(market.received_ns, account.alive_ns)
     orders = list(state.orders.on(instrument.id))
     market.presence.look(orders, now_ns)
-    standing = _standing_reason(state, account, market, now_ns)
+    standing = _standing_reason(state, account, market, orders, now_ns)
     standing = standing or distrust(market, age_ns, now_ns)
     if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
         market.why = {Side.BUY: standing, Side.SELL: standing}
@@ -269,7 +269,9 @@ def _may_cancel(state: State, action: Action, now_ns: Nanos) -> bool:
     return False
 
 
-def _standing_reason(state: State, account: Account, market: Market, now_ns: Nanos) -> Why | None:
+def _standing_reason(
+    state: State, account: Account, market: Market, orders: list[Order], now_ns: Nanos
+) -> Why | None:
     """Why nothing may be quoted whatever the market does."""
     if market.expired(now_ns):
         if not market.expiry_asked and state.inventory.of(market.instrument).amount:
@@ -296,12 +298,12 @@ def _standing_reason(state: State, account: Account, market: Market, now_ns: Nan
         return Why.RECONCILING
     if market.halted:
         return Why.HALTED
-    if is_locked(account.locks, market.instrument):
+    if account.locks and is_locked(account.locks, market.instrument):
         return Why.LOCKED
     shut = account.refused.reason(now_ns) or market.closure.reason(now_ns)
     if shut is not None:
         return shut
-    if _unsized(state, account, market):
+    if _unsized(state, account, orders):
         return Why.RECONCILING
     if not state.inventory.of(market.instrument).opened:
         due(account, now_ns)  # listed since the last look at the venue
@@ -309,14 +311,14 @@ def _standing_reason(state: State, account: Account, market: Market, now_ns: Nan
     return None
 
 
-def _unsized(state: State, account: Account, market: Market) -> bool:
-    """Whether an order of ours may rest there of which the venue did not say how much it is."""
-    nowhere = InstrumentId(f"{account.venue}:")
-    return any(
-        order.unsized and order.working
-        for instrument in (market.instrument.id, nowhere)
-        for order in state.orders.on(instrument)
-    )
+def _unsized(state: State, account: Account, orders: list[Order]) -> bool:
+    """Whether an order of ours may rest there, or nobody knows where, of which the venue did not
+    say how much it is."""
+    for order in orders:
+        if order.unsized and order.working:
+            return True
+    nowhere = state.orders.by_instrument.get(InstrumentId(f"{account.venue}:"))
+    return nowhere is not None and any(order.working for order in nowhere.values())
 
 
 def _view(
