@@ -116,14 +116,12 @@ class PublicDeribit(DeribitVenue):
         client = self._client
         assert not client.has_credentials
         self._sink = sink
-        self._names = {i.name: i.id for i in instruments}
+        self._follow(instruments)
         client.on_book = self._on_book
         client.on_ticker = self._on_ticker
         client.on_link = self._on_link
-        channels = [f"book.{name}.{client.interval}" for name in self._names]
-        channels += [f"ticker.{name}.{client.interval}" for name in self._names]
         try:
-            await client.start((Socket.MARKET,), {Socket.MARKET: channels})
+            await client.start((Socket.MARKET,), {Socket.MARKET: self._channels(instruments)})
         except BaseError as error:
             raise unreachable(self.name, error) from error
 

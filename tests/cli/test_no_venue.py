@@ -16,7 +16,7 @@ import pytest
 import mmbot.cancel_all as kill
 from mmbot.config import Mode
 from mmbot.engine.clock import Clock
-from mmbot.errors import VenueUnreachable
+from mmbot.errors import OrdersMayRemain, VenueUnreachable
 from mmbot.sim.faults import FaultPlan
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.database import open_store
@@ -73,7 +73,8 @@ AT_ONCE: list[tuple[Connection, str]] = [
     ),
     (json("null"), "unreadable answer (no JSON-RPC message) from {host}"),
     (json("[]"), "unreadable answer (no JSON-RPC message) from {host}"),
-    (json("{}"), "unreadable answer to get_instruments: nothing is listed"),
+    (json("{}"), "unreadable answer to get_instruments"),
+    (json('{"result": []}'), "unreadable answer to get_instruments: nothing is listed"),
     (json('{"result": null}'), "unreadable answer to get_instruments"),
     (json('{"result": "ok"}'), "unreadable answer to get_instruments"),
     (json('{"result": [null]}'), "unreadable answer to get_instruments"),
@@ -148,8 +149,6 @@ def was_traded_at(host: str) -> None:
         (resets, "connection reset by"),
         (http("302 Found", "", "Location: /login"), "redirected to /login"),
         (http("503 Busy"), "HTTP 503 Service Unavailable"),
-        (json("{}"), "unreadable answer"),
-        (json('{"result": "ok"}'), "unreadable answer"),
     ],
 )
 async def test_a_kill_switch_that_finds_no_venue_says_what_is_there(
@@ -165,6 +164,17 @@ async def test_a_kill_switch_that_finds_no_venue_says_what_is_there(
             await in_process()
     assert words in str(caught.value)
     assert "bug" not in str(caught.value) + capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", ["{}", '{"result": "ok"}', '{"result": null}'])
+async def test_a_kill_switch_that_gets_no_list_says_that_orders_may_remain(
+    answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kill, "BOUND_S", 1.0)
+    async with no_venue(json(answer)) as host:
+        was_traded_at(host)
+        with pytest.raises(OrdersMayRemain, match="list of open orders cannot be read"):
+            await in_process()
 
 
 # --- trouble that passes ----------------------------------------------------------------------

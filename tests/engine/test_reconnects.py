@@ -81,7 +81,9 @@ async def test_forced_disconnects_leave_nothing_behind(
         await quoted(bot, 6)
         account = bot.state.accounts["deribit"]
         before = tasks(), open_files(), subscriptions(bot)
-        assert [len(names) for names in before[2]] == [9, 1], "4 books, 4 tickers, listings; ours"
+        assert [len(names) for names in before[2]] == [11, 2], (
+            "4 books, 4 tickers, listings, the platform twice; ours, and locks"
+        )
         for _ in range(cuts):
             await asyncio.sleep(dice.uniform(0.0, 0.1))
             if dice.random() < 0.3:
@@ -95,7 +97,7 @@ async def test_forced_disconnects_leave_nothing_behind(
         bot.venue.freeze()
         await quoted(bot)
         assert bot.venue.connections == 2
-        assert subscriptions(bot) == before[2]
+        await until(lambda: subscriptions(bot) == before[2], "subscribed as before", WAIT_S)
         await until(lambda: tasks() <= before[0], f"{before[0]} tasks, as before")
         assert open_files() <= before[1] + POOLED_MAX
         assert old == []

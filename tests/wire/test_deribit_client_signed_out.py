@@ -164,7 +164,20 @@ class TestSigningIn:
             await client.start([TRADING])
             assert client.rate_limits.matching.rate == 5.0
 
-    @pytest.mark.parametrize("state", ["ok", [], {}, {"enabled": "yes"}])
+    async def test_believes_the_answer_to_arming_where_the_state_is_not_repeated(self) -> None:
+        async with Scripted() as venue, ours(venue) as (client, _):
+            venue.answer("private/get_cancel_on_disconnect", {})
+            await client.start([TRADING])
+            assert client.cod_enabled
+
+    async def test_does_not_believe_an_answer_that_is_none(self) -> None:
+        async with Scripted() as venue, ours(venue) as (client, _):
+            venue.answer("private/enable_cancel_on_disconnect", {})
+            venue.answer("private/get_cancel_on_disconnect", {})
+            await client.start([TRADING])
+            assert not client.cod_enabled
+
+    @pytest.mark.parametrize("state", ["ok", [], {"enabled": None}, {"enabled": "yes"}])
     async def test_believes_in_cancel_on_disconnect_only_when_told_so(self, state: Any) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.answer("private/get_cancel_on_disconnect", state)

@@ -46,7 +46,7 @@ from mmbot.venues.deribit import orders, parse, rescue
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.errors import OrderFate, meaning_of
-from mmbot.venues.deribit.failures import said
+from mmbot.venues.deribit.failures import UnreadableError, said
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import NAME, Unread, Unreadable, name_of
 from mmbot.venues.deribit.requests import Outcome, Reply
@@ -139,16 +139,15 @@ class DeribitVenue:
     # --- coming and going ---
 
     async def open(self) -> list[Instrument]:
-        """Everything listed of what mmbot trades."""
+        """Everything listed of what mmbot trades. Raises VenueUnreachable, and UnreadableError for
+        an answer that is no list."""
         try:
             answer = await self._client.publicGetGetInstruments({"currency": "any"})
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
         rows = answer.get("result") if isinstance(answer, Mapping) else None
         if not isinstance(rows, list):
-            raise VenueUnreachable(
-                f"{NAME}: public/get_instruments answers no list: {answer!r:.80}"
-            )
+            raise UnreadableError(f"to get_instruments: {answer!r:.80}")
         for row in rows:
             self._list(row)
         self._tell_unread()
@@ -176,7 +175,10 @@ class DeribitVenue:
             raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
 
     async def account(self) -> str:
-        """The account our credentials open, by the venue's name for it. Raises VenueUnreachable."""
+        """The account our credentials open, by the venue's name for it.
+
+        Raises VenueUnreachable, and UnreadableError for an answer that is no account.
+        """
         try:
             answer = await self._client.privateGetGetAccountSummaries({"extended": "true"})
         except AuthenticationError as error:
@@ -185,10 +187,13 @@ class DeribitVenue:
             raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
         result = answer.get("result") if isinstance(answer, Mapping) else None
         if not isinstance(result, Mapping):
-            raise VenueUnreachable(
-                f"{NAME}: private/get_account_summaries answers no object: {answer!r:.80}"
-            )
-        return account_name(result, self._client.apiKey)
+            raise UnreadableError(f"to get_account_summaries: {answer!r:.80}")
+        name = account_name(result)
+        if name is None:
+            if not isinstance(result.get("summaries"), list):
+                raise UnreadableError(f"to get_account_summaries: {answer!r:.80}")
+            name = f"key {self._client.apiKey}"
+        return name
 
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         """Log in, subscribe, and let events flow."""
@@ -646,13 +651,13 @@ class DeribitVenue:
             self._sink(TakenBack(NAME, asked_ns, left))
 
 
-def account_name(result: Mapping[str, Any], client_id: str) -> str:
-    """The account by the venue's own name for it; where it does not tell, by the key's."""
+def account_name(result: Mapping[str, Any]) -> str | None:
+    """The account by the venue's own name for it; None where it does not tell."""
     for field in ("system_name", "username", "id"):
         said = result.get(field)
         if isinstance(said, str | int) and said:
             return str(said)
-    return f"key {client_id}"
+    return None
 
 
 def _is_single(rest: str) -> bool:
