@@ -223,6 +223,11 @@ class BenchVenue:
                 return {"result": list(account.orders.values())}
             case "private/get_position":
                 return {"result": position(params["instrument_name"])}
+            case "public/ticker":  # of a channel that has been silent for a while
+                name = params["instrument_name"]
+                bids, asks = account.shown[name].book
+                best = max(bids, default=0.0), min(asks, default=0.0)
+                return {"result": self._ticker(name, *best)}
             case "public/get_time":
                 return {"result": self.now_ms()}
         if method in _ANSWERS:
