@@ -221,8 +221,8 @@ class SnapshotTaken:
 
     `lookups` answers the labels that were asked about by name: the venue's last statement, or
     None where it knows no such order. `orders_complete` is false where an order in the list could
-    not even be named: then no order is missing for certain; `positions_complete` likewise. With
-    `flows_complete` false the log could not be read to its end, and is asked for again.
+    not even be named: then no order is missing for certain. With `flows_complete` false the log
+    could not be read to its end, and is asked for again.
     """
 
     venue: str
@@ -234,7 +234,6 @@ class SnapshotTaken:
     lookups: tuple[tuple[Label, OrderSeen | None], ...] = ()
     equity: tuple[Equity, ...] = ()
     orders_complete: bool = True
-    positions_complete: bool = True
     flows_complete: bool = True
 
 

@@ -836,9 +836,7 @@ def _absorb_positions(
         if instrument.venue != account.venue:
             continue
         stated = held.get(instrument.id)
-        amount: Decimal | None = ZERO if event.positions_complete else None
-        if stated is not None:
-            amount = stated.amount
+        amount = stated.amount if stated is not None else ZERO
         if amount is None:
             continue  # nobody knows what is held there: what we believe stands
         position = state.inventory.of(instrument)

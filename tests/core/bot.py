@@ -318,10 +318,8 @@ class Bot:
         lookups: Sequence[tuple[Label, ev.OrderSeen | None]] = (),
         asked_ns: Nanos | None = None,
         orders_complete: bool = True,
-        positions_complete: bool = True,
     ) -> ev.SnapshotTaken:
-        """The answer to the snapshot in flight. Positions not given are what our fills say; with
-        `positions_complete` false there are none."""
+        """The answer to the snapshot in flight. Positions not given are what our fills say."""
         held: dict[InstrumentId, Decimal | None] = {
             i.id: self.state.inventory.of(i).amount
             for i in self.instruments
@@ -334,8 +332,6 @@ class Bot:
                 ) + fill.amount * fill.side.sign
         for instrument, amount in (positions or {}).items():
             held[instrument] = None if amount is None else Decimal(amount)
-        if not positions_complete:
-            held = {}
         return ev.SnapshotTaken(
             venue=VENUE,
             asked_ns=self.account.asked_ns if asked_ns is None else asked_ns,
@@ -345,7 +341,6 @@ class Bot:
             fills=tuple(fills),
             lookups=tuple(lookups),
             orders_complete=orders_complete,
-            positions_complete=positions_complete,
         )
 
     def stated(self, order: Order, *, filled: Decimal | int | None = None) -> OpenOrder:

@@ -75,11 +75,11 @@ class Looks:
         ]
         equity = await self._equity()
         # Positions last: the less happens after them, the better they go with our fills.
-        positions, unnamed = await self._positions()
+        positions = await self._positions()
         for _ in range(POSITIONS_TRIES_MAX):
             fills = await self._fills(intent.fills_since_ms)
             flows, flows_complete = await self._flows(intent.flows_since_ms)
-            again, unnamed = await self._positions()
+            again = await self._positions()
             if _sizes(again) == _sizes(positions):
                 break
             positions = again  # a fill came in between: trades and positions must agree
@@ -93,7 +93,6 @@ class Looks:
             lookups=tuple(lookups),
             equity=tuple(equity),
             orders_complete=not nameless,
-            positions_complete=not unnamed,
             flows_complete=flows_complete,
         )
 
@@ -126,9 +125,27 @@ class Looks:
             return []
         return found
 
-    async def _positions(self) -> tuple[list[HeldPosition], int]:
+    async def _positions(self) -> list[HeldPosition]:
+        """Every position. Where a row does not say of which instrument it is, each of ours that is
+        in no other row is asked about by name: it might be that one."""
         answer = await self._ask("private/get_positions", {"currency": "any"})
-        return parse.each(answer, self._position, self._unread, "position")
+        found, nameless = parse.each(answer, self._position, self._unread, "position")
+        if nameless:
+            named = {position.instrument for position in found}
+            for instrument in list(self._followed.values()):
+                if instrument.id not in named:
+                    found.append(await self._position_of(instrument))
+        return found
+
+    async def _position_of(self, instrument: Instrument) -> HeldPosition:
+        """One position; of unknown size where the answer cannot be read."""
+        params = {"instrument_name": instrument.name}
+        answer = await self._ask("private/get_position", params)
+        try:
+            return parse.position_of(answer, None, self._unread)
+        except Unreadable as error:
+            self._unread.note("position", error)
+            return HeldPosition(instrument.id, None)
 
     def _position(self, row: object) -> HeldPosition:
         name = parse.fields_of(row, "position").get("instrument_name")
