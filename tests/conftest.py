@@ -1,8 +1,20 @@
-"""What every test gets: a home of its own, so that no test meets another one's store."""
+"""What every test gets: a home of its own, so that no test meets another one's store, and where the
+client meets the simulated venue, one that says no more than it must."""
 
+import hashlib
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from mmbot.sim.wire.manners import Manner
+from mmbot.sim.wire.server import SimVenue, VenueOptions
+
+CLIENTS = ("tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")
+"""Where our client is under test."""
+
+ODD_ONE_IN = 5
 
 
 @pytest.fixture(autouse=True)
@@ -12,3 +24,29 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MMBOT_HOME", str(folder))
     monkeypatch.delenv("MMBOT_DATABASE_URL", raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def manners(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Manner:
+    """How the venue in a test's own process speaks to our client: thinly, and to one test in
+    five, always the same ones, oddly. `MMBOT_MANNERS` overrides, `@pytest.mark.manners` decides
+    where a test is about the words themselves."""
+    name = request.node.nodeid
+    manner = Manner.PLAIN
+    if name.startswith(CLIENTS):
+        drawn = hashlib.sha256(name.encode()).digest()[0] % ODD_ONE_IN
+        manner = Manner.THIN if drawn else Manner.ODD
+        manner = Manner(os.environ.get("MMBOT_MANNERS", manner.value))
+        marked = request.node.get_closest_marker("manners")
+        if marked is not None:
+            manner = Manner(marked.args[0])
+    opened = SimVenue.__init__
+
+    def open_with_manners(self: SimVenue, options: VenueOptions | None = None) -> None:
+        options = options or VenueOptions()
+        if options.manners is Manner.PLAIN:
+            options = replace(options, manners=manner)
+        opened(self, options)
+
+    monkeypatch.setattr(SimVenue, "__init__", open_with_manners)
+    return manner

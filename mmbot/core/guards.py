@@ -28,6 +28,9 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
     if not guards:
         return
     memory = state.watch
+    if not memory.ticking:
+        memory.paused = Why.STARTING  # however long connecting takes: nothing is quoted before
+        return
     since_ns = max(memory.watched_ns, state.away_ns)
     if since_ns and now_ns - since_ns > MISSED_NS:
         detail = f"not for {(now_ns - since_ns) / SECOND:.1f} s"

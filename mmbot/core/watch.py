@@ -47,6 +47,8 @@ class Watch:
 
     due: bool = False
     """Something happened that they should look at in this turn."""
+    ticking: bool = False
+    """Ticks have begun: from then on the guards must be asked."""
     watched_ns: Nanos = 0
     """When they last looked."""
     paused: Why | None = None

@@ -14,7 +14,7 @@ from mmbot.core.types import MS, SECOND, Equity, Side
 from mmbot.core.views import Margin, Ok, Pause, Reading, Trip, Watched
 from mmbot.core.why import Why
 from tests.builders import a_quote
-from tests.core.bot import VENUE, Bot, cancels, of_kind, places
+from tests.core.bot import VENUE, Bot, both_sides, cancels, of_kind, places
 
 TRIP = Trip(Why.MARGIN, "in a test")
 
@@ -39,7 +39,7 @@ class Guarded(Bot):
         self.guards = (Says(self._answer),)
         self.connect()
         self.turn(self.snapshot())
-        self.turn(self.alive(), self.ticker(), self.book())
+        self.turn(self.alive(), self.ticker(), self.book(), ev.Tick())
 
     def _answer(self, reading: Reading) -> Watched:
         self.readings.append(reading)
@@ -344,3 +344,15 @@ def test_a_plain_stop_over_a_living_link_needs_no_second_path() -> None:
     bot = Guarded().resting()
     bot.turn(ev.Stop(Why.USER))
     assert of_kind(TakeBack, bot.wait(1.5)) == []
+
+
+def test_nothing_trips_and_nothing_is_quoted_before_the_first_tick() -> None:
+    bot = Bot()
+    bot.guards = (Says(lambda reading: Ok()),)
+    bot.connect()
+    bot.turn(bot.snapshot(), bot.alive(), bot.ticker(), bot.book())
+    bot.wants = both_sides()
+    for _ in range(60):  # connecting may take long
+        assert places(bot.turn(bot.alive(), bot.book(), after_s=0.1)) == []
+    assert bot.state.latch.tripped is None
+    assert len(places(bot.turn(ev.Tick(), bot.book()))) == 2

@@ -74,7 +74,7 @@ CASES: list[tuple[Connection, Ask, str, bool]] = [
         "connection closed by {host} without an answer (does it want TLS?)",
         True,
     ),
-    (never_answers, over_rest, "no answer from {host} in 10 s", False),
+    (never_answers, over_rest, "no answer from {host} in 10 s", True),
     (saying(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), over_rest, "unreadable answer (not HTTP)", False),
     (saying(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), over_websocket, "unreadable answer (not HTTP)", False),
     (

@@ -117,7 +117,7 @@ def _understood(error: BaseException) -> Failure:
     if isinstance(error, MmbotError):
         return Failure(Manner.SAYS, str(error))
     if isinstance(error, TimeoutError):  # of a deadline of ours
-        return Failure(Manner.SILENT, "no answer in time")
+        return Failure(Manner.SILENT, "no answer in time", True)
     return Failure(Manner.ODD, f"unreadable answer ({type(error).__name__}: {error})")
 
 
@@ -194,9 +194,11 @@ def _of_ccxt(error: BaseError, where: str) -> Failure:
     if request is not None and request[2]:
         return _status(int(request[2]), where)
     if isinstance(error, RequestTimeout) and (request is not None or not text):
-        return Failure(Manner.SILENT, f"no answer from{where} in {REST_S:.0f} s")
+        return Failure(Manner.SILENT, f"no answer from{where} in {REST_S:.0f} s", True)
     spoken = text.partition(" ")[2].strip() or text or type(error).__name__
-    passing = isinstance(error, ExchangeNotAvailable | RateLimitExceeded | DDoSProtection)
+    passing = isinstance(
+        error, ExchangeNotAvailable | RateLimitExceeded | DDoSProtection | RequestTimeout
+    )
     if spoken.startswith("{"):
         return Failure(Manner.SAYS, _venue_error(spoken), passing)
     manner = Manner.SILENT if isinstance(error, RequestTimeout) else Manner.SAYS
