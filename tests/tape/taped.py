@@ -96,7 +96,8 @@ class TapedBot(Bot):
         """Connected, reconciled, and both sides of the first instrument out and acknowledged."""
         self.connect()
         self.turn(self.snapshot())
-        self.turn(self.alive(), *(self.ticker(i) for i in self.instruments), self.book())
+        tickers = (self.ticker(i) for i in self.instruments)
+        self.turn(self.alive(), *tickers, self.book(), ev.Tick())
         self.acknowledge()
 
     def files(self) -> list[Path]:
