@@ -123,6 +123,7 @@ class DeribitVenue:
         self._placed: dict[Label, None] = {}
         """Orders that may rest by our own account, the oldest first: what there is to go by where
         the venue's list cannot be read."""
+        self._probe_with = "public/test"
         self._told_ns: Nanos = 0
         """When the private channel last said something ..."""
         self._untold_ns: Nanos = 0
@@ -272,13 +273,21 @@ class DeribitVenue:
 
         def done(reply: Reply) -> None:
             if reply.outcome is not Outcome.UNKNOWN:
-                venue_ns = None if reply.out_us is None else reply.out_us * 1000
+                venue_ns = self._venue_ns(reply)
                 now_ns = self._clock.now_ns()
                 self._sink(LinkAlive(NAME, _LINKS[socket], asked_ns, now_ns, venue_ns))
             elif self._client.up(socket):
                 self._start(self._cut_if_silent(socket))
 
-        self._client.send(socket, "public/test", {}, done, PROBE_TIMEOUT_S)
+        self._client.send(socket, self._probe_with, {}, done, PROBE_TIMEOUT_S)
+
+    def _venue_ns(self, reply: Reply) -> Nanos | None:
+        """The venue's clock as it answered; where it does not stamp its answers, it is asked."""
+        if reply.out_us is not None:
+            return reply.out_us * 1000
+        self._probe_with = "public/get_time"
+        told = isinstance(reply.result, int) and not isinstance(reply.result, bool)
+        return reply.result * MS if told else None
 
     def _since_s(self, moment_ns: Nanos) -> float:
         return (self._clock.now_ns() - moment_ns) / SECOND
