@@ -12,8 +12,14 @@ quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 test: install ## the whole test suite
 	$(BIN)/python -m pytest -n 3 --dist worksteal
 
-test-long: install ## what takes minutes: 50 kills in one world, long outages, ccxt's own tests
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m long
+# What `make test-long PART=...` runs, each part within an hour; without PART, everything.
+LONG_wire := tests/wire tests/soak tests/cli/test_odd_and_harsh.py
+LONG_seeds := tests/simulation
+LONG_market := tests/sim
+LONG_desk := tests/engine tests/cli tests/tape --ignore tests/cli/test_odd_and_harsh.py
+
+test-long: install ## what takes minutes; PART=wire|seeds|market|desk for a part of it
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long $(LONG_$(PART)) || test $$? -eq 5
 
 simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time
 	$(BIN)/mmbot simulate configs/deribit-eth-options.toml --faults harsh --seeds $(SEEDS) --from $(FROM)
