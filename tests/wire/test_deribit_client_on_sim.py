@@ -52,6 +52,7 @@ def a_bid(venue: SimVenue, label: str, price: str = "0.0300", amount: str = "2")
     )
 
 
+@pytest.mark.manners("plain")  # the limits are not promised
 async def test_it_signs_in_is_armed_and_reads_its_limits() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, notes):
         await client.start(Socket)
@@ -89,6 +90,7 @@ async def test_books_follow_the_venue_through_a_busy_market() -> None:
         assert not notes.faults
 
 
+@pytest.mark.manners("plain")  # ccxt's own structures need what is not promised
 async def test_an_order_lives_its_life() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, notes):
         await client.load_markets()
@@ -193,6 +195,7 @@ async def test_too_many_requests_end_the_session_and_the_link_comes_back() -> No
         await until(lambda: client.up(Socket.TRADING), "back")
 
 
+@pytest.mark.manners("plain")  # ccxt's own structures need what is not promised
 async def test_the_ccxt_style_calls_never_spend_more_than_the_account_has() -> None:
     rules = replace(UNLIMITED, matching=Rate(50.0, 10))
     async with scripted_venue(rules=rules) as venue, client_of(venue) as (client, notes):

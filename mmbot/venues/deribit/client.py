@@ -288,6 +288,8 @@ class Deribit(Session):
     async def _lots(self, symbol: str, amount: Number) -> Decimal:
         await self.load_markets()
         market = self.market(symbol)
+        if market["precision"]["amount"] is None:
+            raise InvalidOrder(f"{self.id} the lot of {symbol} is not known: nothing is sent")
         lot = Decimal(str(market["precision"]["amount"]))
         lots = Decimal(str(amount))
         if lots <= 0 or lots % lot:
