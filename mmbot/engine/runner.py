@@ -36,10 +36,14 @@ from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.ops.limit import ALWAYS
 from mmbot.venues.base import Venue
+from mmbot.venues.patience import patiently
 
 TICK_S = 0.1
 AFTER_SEND_S = 0.001
 """uvloop counts in milliseconds: half of one would be rounded to none at all."""
+
+SECOND_PATH_S = 4.0
+"""How long leaving goes on asking over REST: one 429 is not the end of it."""
 
 STOP_DEADLINE_S = 10.0
 """How long leaving may take over the first path before the second one is used."""
@@ -218,7 +222,12 @@ class Runner:
         left: list[OpenOrder] = []
         try:
             for venue in self._venues.values():
-                left += await venue.cancel_ours()
+                left += await patiently(
+                    venue.cancel_ours,
+                    may_pass=lambda error: isinstance(error, VenueUnreachable),
+                    clock=self._clock,
+                    limit_s=SECOND_PATH_S,
+                )
         except VenueUnreachable as error:
             _log.error("%s", error, extra=ALWAYS)
             return None

@@ -23,6 +23,8 @@ from tests.cli.test_cancel_all import (
     was_traded,
 )
 
+pytestmark = pytest.mark.manners("plain")  # what is odd here, the tests say themselves
+
 Twist = Callable[[Params, Any], Any]
 STOP = {
     "order_id": "ETH-SLTS-77120",

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 
 from mmbot.core.state import is_ours
 from mmbot.core.types import Label
@@ -56,7 +56,7 @@ async def run(home: Path, *arguments: str, limit_s: float = 60.0) -> tuple[int, 
 async def left_at(url: str) -> list[str]:
     """Orders of ours that the venue lists. It is asked until it answers: it is odd and harsh."""
     for _ in range(100):
-        with suppress(OSError, ValueError, KeyError, TypeError, asyncio.TimeoutError):
+        with suppress(OSError, ValueError, KeyError, TypeError, TimeoutError, ClientError):
             async with ClientSession() as session:
                 params = {
                     "grant_type": "client_credentials",

@@ -29,7 +29,7 @@ from ccxt.base.errors import (
     AuthenticationError,
     BaseError,
     DDoSProtection,
-    ExchangeNotAvailable,
+    NetworkError,
     RateLimitExceeded,
     RequestTimeout,
 )
@@ -196,9 +196,7 @@ def _of_ccxt(error: BaseError, where: str) -> Failure:
     if isinstance(error, RequestTimeout) and (request is not None or not text):
         return Failure(Manner.SILENT, f"no answer from{where} in {REST_S:.0f} s", True)
     spoken = text.partition(" ")[2].strip() or text or type(error).__name__
-    passing = isinstance(
-        error, ExchangeNotAvailable | RateLimitExceeded | DDoSProtection | RequestTimeout
-    )
+    passing = isinstance(error, NetworkError | RateLimitExceeded | DDoSProtection)
     if spoken.startswith("{"):
         return Failure(Manner.SAYS, _venue_error(spoken), passing)
     manner = Manner.SILENT if isinstance(error, RequestTimeout) else Manner.SAYS

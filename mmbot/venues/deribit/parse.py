@@ -462,6 +462,11 @@ def flows_of(data: object, instruments: Mapping[str, Instrument], unread: Unread
     instrument = instruments.get(row.instrument_name) if row.instrument_name else None
     if kind is not FlowKind.TRANSFER and instrument is None:
         return  # not one that we trade
+    needed = {FlowKind.DELIVERY: "commission", FlowKind.SETTLEMENT: "interest_pl"}.get(kind)
+    if needed is not None:
+        stated = fields_of(data, "log row").get(needed)
+        if stated is not None and exact_or_none(getattr(row, needed)) is None:
+            raise Unreadable(f"log row {row.id}: {needed} is {stated!r:.80}")
     money, price = exact(row.change), None
     index = exact_or_none(row.index_price)
     if kind is FlowKind.DELIVERY:

@@ -151,7 +151,6 @@ class DeribitVenue:
             raise UnreadableError(f"to get_instruments: {answer!r:.80}")
         for row in rows:
             self._list(row)
-        self._tell_unread()
         return list(self._terms.values())
 
     def _list(self, row: object) -> Instrument | None:
