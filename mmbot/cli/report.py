@@ -129,7 +129,8 @@ def statistics_line(state: State, now_ns: Nanos) -> str:
 
 
 def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
-    paused = [why for why in (state.paused, state.watch.paused) if why is not None]
+    guards = None if state.watch.paused is Why.STARTING else state.watch.paused
+    paused = [why for why in (state.paused, guards) if why is not None]
     said = ["paused" if why is Why.PAUSED else f"paused: {why.value}" for why in paused]
     if state.store_trouble:
         said.append(f"not quoting: {state.store_trouble}")
@@ -178,7 +179,8 @@ def _doing(state: State) -> Doing:
         return Doing.KILLED
     if state.stopping is not None:
         return Doing.STOPPING
-    paused = state.paused is not None or state.watch.paused is not None
+    guards = None if state.watch.paused is Why.STARTING else state.watch.paused
+    paused = state.paused is not None or guards is not None
     return Doing.PAUSED if paused else Doing.RUNNING
 
 

@@ -28,10 +28,10 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
     if not guards:
         return
     memory = state.watch
-    if not memory.ticking:
+    if not memory.ticking_ns:
         memory.paused = Why.STARTING  # however long connecting takes: nothing is quoted before
         return
-    since_ns = max(memory.watched_ns, state.away_ns)
+    since_ns = max(memory.watched_ns, state.away_ns) if memory.watched_ns else 0
     if since_ns and now_ns - since_ns > MISSED_NS:
         detail = f"not for {(now_ns - since_ns) / SECOND:.1f} s"
         trip(state, Why.GUARD_MISSED, detail, now_ns)

@@ -904,7 +904,8 @@ def _adopt(state: State, stated: OpenOrder, venue: str, now_ns: Nanos) -> Order:
 
 
 def _tick(state: State, now_ns: Nanos) -> None:
-    state.watch.due = state.watch.ticking = True
+    state.watch.due = True
+    state.watch.ticking_ns = state.watch.ticking_ns or now_ns
     if state.controls.lapse(now_ns):
         state.notes.append(Note("control", {"what": "vol offset", "ended": "its time was up"}))
         touch_all(state)

@@ -202,8 +202,9 @@ def _may_send(state: State, now_ns: Nanos) -> bool:
 
 def _notice_absence(state: State, now_ns: Nanos) -> None:
     """A machine that slept, a process that was stopped: do not act on what was true before."""
-    if not state.last_turn_ns:
-        return
+    ticking_ns = state.watch.ticking_ns
+    if not ticking_ns or state.last_turn_ns < ticking_ns:
+        return  # nobody ticks while the venue is being connected to
     away_ns = now_ns - state.last_turn_ns
     if away_ns < AWAY_PAUSE_NS:
         return

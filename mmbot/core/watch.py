@@ -47,8 +47,9 @@ class Watch:
 
     due: bool = False
     """Something happened that they should look at in this turn."""
-    ticking: bool = False
-    """Ticks have begun: from then on the guards must be asked."""
+    ticking_ns: Nanos = 0
+    """When Ticks began: from then on turns must follow each other, and the guards be asked. 0
+    while the venue is being connected to, however long that takes."""
     watched_ns: Nanos = 0
     """When they last looked."""
     paused: Why | None = None

@@ -98,13 +98,14 @@ class Bot:
         bot.wants = wants
         return bot
 
-    def connect(self) -> list[VenueIntent]:
+    def connect(self, *, ticking: bool = True) -> list[VenueIntent]:
         """Instruments listed, labels reserved, both links up; returns what the bot asks."""
         return self.turn(
             ev.InstrumentsListed(self.instruments),
             ev.LabelsReserved(LABELS),
             ev.LinkChanged(VENUE, ev.Link.MARKET, up=True),
             ev.LinkChanged(VENUE, ev.Link.TRADING, up=True),
+            *([ev.Tick()] if ticking else []),
         )
 
     # --- time and turns ---

@@ -349,10 +349,11 @@ def test_a_plain_stop_over_a_living_link_needs_no_second_path() -> None:
 def test_nothing_trips_and_nothing_is_quoted_before_the_first_tick() -> None:
     bot = Bot()
     bot.guards = (Says(lambda reading: Ok()),)
-    bot.connect()
+    bot.connect(ticking=False)
     bot.turn(bot.snapshot(), bot.alive(), bot.ticker(), bot.book())
     bot.wants = both_sides()
     for _ in range(60):  # connecting may take long
         assert places(bot.turn(bot.alive(), bot.book(), after_s=0.1)) == []
+    assert places(bot.turn(bot.alive(), bot.book(), after_s=40)) == []  # on a lossy line
     assert bot.state.latch.tripped is None
     assert len(places(bot.turn(ev.Tick(), bot.book()))) == 2
