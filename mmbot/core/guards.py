@@ -32,7 +32,8 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
         memory.paused = Why.STARTING  # however long connecting takes: nothing is quoted before
         return
     since_ns = max(memory.watched_ns, state.away_ns) if memory.watched_ns else 0
-    if since_ns and now_ns - since_ns > MISSED_NS:
+    missed = since_ns and now_ns - since_ns > MISSED_NS
+    if missed and state.stopping is None:  # leaving by the second path ends the Ticks
         detail = f"not for {(now_ns - since_ns) / SECOND:.1f} s"
         trip(state, Why.GUARD_MISSED, detail, now_ns)
     elif not memory.due and since_ns:

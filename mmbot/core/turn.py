@@ -209,7 +209,7 @@ def _notice_absence(state: State, now_ns: Nanos) -> None:
     if away_ns < AWAY_PAUSE_NS:
         return
     be_away(state, now_ns)
-    if away_ns >= AWAY_TRIP_NS:
+    if away_ns >= AWAY_TRIP_NS and state.stopping is None:
         detail = f"no turn for {away_ns / SECOND:.1f} s"
         trip(state, Why.GAP_IN_TURNS, detail, now_ns)
 

@@ -346,6 +346,14 @@ def test_a_plain_stop_over_a_living_link_needs_no_second_path() -> None:
     assert of_kind(TakeBack, bot.wait(1.5)) == []
 
 
+def test_leaving_is_no_absence() -> None:
+    bot = Guarded().resting()
+    bot.turn(ev.Stop(Why.USER))
+    for after_s in (1.0, 3.5, 20.0):  # the second path takes its time, and nobody ticks
+        assert len(places(bot.turn(bot.alive(), after_s=after_s))) == 0
+    assert bot.state.latch.tripped is None
+
+
 def test_nothing_trips_and_nothing_is_quoted_before_the_first_tick() -> None:
     bot = Bot()
     bot.guards = (Says(lambda reading: Ok()),)
