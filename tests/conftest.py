@@ -3,6 +3,7 @@ client meets the simulated venue, one that says no more than it must."""
 
 import hashlib
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,11 @@ CLIENTS = ("tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")
 """Where our client is under test."""
 
 ODD_ONE_IN = 5
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests run in the background of a shell inherit that, and so would every mmbot they start and
+    # press Ctrl+C in: it leaves an ignored signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
