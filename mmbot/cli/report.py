@@ -129,8 +129,7 @@ def statistics_line(state: State, now_ns: Nanos) -> str:
 
 
 def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
-    guards = None if state.watch.paused is Why.STARTING else state.watch.paused
-    paused = [why for why in (state.paused, guards) if why is not None]
+    paused = _paused(state)
     said = ["paused" if why is Why.PAUSED else f"paused: {why.value}" for why in paused]
     if state.store_trouble:
         said.append(f"not quoting: {state.store_trouble}")
@@ -179,9 +178,13 @@ def _doing(state: State) -> Doing:
         return Doing.KILLED
     if state.stopping is not None:
         return Doing.STOPPING
-    guards = None if state.watch.paused is Why.STARTING else state.watch.paused
-    paused = state.paused is not None or guards is not None
-    return Doing.PAUSED if paused else Doing.RUNNING
+    return Doing.PAUSED if _paused(state) else Doing.RUNNING
+
+
+def _paused(state: State) -> list[Why]:
+    """What pauses us, by a person's word or a guard's; that nobody has ticked yet is no news."""
+    said = (state.paused, state.watch.paused)
+    return [why for why in said if why is not None and why is not Why.STARTING]
 
 
 def _equity_usd(state: State, account: Account) -> float | None:
