@@ -22,20 +22,11 @@ from tests.cli.test_cancel_all import (
     place_ours,
     was_traded,
 )
+from tests.wire.scripted import STOP
 
 pytestmark = pytest.mark.manners("plain")  # what is odd here, the tests say themselves
 
 Twist = Callable[[Params, Any], Any]
-STOP = {
-    "order_id": "ETH-SLTS-77120",
-    "order_state": "untriggered",
-    "order_type": "stop_market",
-    "price": "market_price",
-    "label": "",
-    "instrument_name": "ETH-PERPETUAL",
-    "direction": "sell",
-    "amount": 50.0,
-}
 
 
 @contextmanager

@@ -10,19 +10,7 @@ from mmbot.core.types import OpenOrder, Side
 from mmbot.engine.clock import Clock
 from mmbot.venues.deribit.rescue import ListUnreadableError, cancel_ours, cancels, look_at
 from tests.wire.clients import ours as ours_of
-from tests.wire.scripted import Refused, Scripted, order
-
-STOP = {
-    # As the venue lists a stop-loss of a person's: no filled_amount, no price that is a number.
-    "order_id": "ETH-SLTS-77120",
-    "order_state": "untriggered",
-    "order_type": "stop_market",
-    "price": "market_price",
-    "label": "",
-    "instrument_name": "ETH-PERPETUAL",
-    "direction": "sell",
-    "amount": 50.0,
-}
+from tests.wire.scripted import STOP, Refused, Scripted, order
 
 
 def ours(number: int = 1, **over: Any) -> dict[str, Any]:

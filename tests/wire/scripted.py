@@ -336,6 +336,19 @@ def change(
     }
 
 
+STOP: dict[str, Any] = {
+    "order_id": "ETH-SLTS-77120",
+    "order_state": "untriggered",
+    "order_type": "stop_market",
+    "price": "market_price",
+    "label": "",
+    "instrument_name": "ETH-PERPETUAL",
+    "direction": "sell",
+    "amount": 50.0,
+}
+"""A stop-loss of a person's, as the venue lists it: no filled_amount, no price that is a number."""
+
+
 def order(**over: Any) -> dict[str, Any]:
     """An order as Deribit states it: a resting bid of 10 USD on BTC-PERPETUAL."""
     row: dict[str, Any] = {
