@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from mmbot.venues.deribit.errors import OrderFate, meaning_of
+
 
 class Outcome(Enum):
     """How a request ended."""
@@ -56,9 +58,6 @@ class Reply:
 
 Done = Callable[[Reply], None]
 
-OPEN_ENDED_CODES = frozenset({11094, 13888})
-"""internal_server_error and timed_out: the venue itself does not say whether it happened."""
-
 
 def reply_of(frame: dict[str, Any]) -> Reply:
     """A JSON-RPC reply frame, with an id, as a Reply.
@@ -75,7 +74,7 @@ def reply_of(frame: dict[str, Any]) -> Reply:
     if refusal is None:
         why = f"the answer cannot be read: {str(error)[:100]}"
         return Reply(frame["id"], Outcome.UNKNOWN, why=why, out_us=out_us)
-    if refusal.code in OPEN_ENDED_CODES:
+    if meaning_of(refusal.code, refusal.data).fate is OrderFate.OPEN:
         return Reply(frame["id"], Outcome.UNKNOWN, error=refusal, why=str(refusal), out_us=out_us)
     return Reply(frame["id"], Outcome.REFUSED, error=refusal, out_us=out_us)
 

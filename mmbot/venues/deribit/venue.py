@@ -45,7 +45,6 @@ from mmbot.venues.base import Capabilities, Sink
 from mmbot.venues.deribit import orders, parse, rescue
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.errors import OrderFate, meaning_of
 from mmbot.venues.deribit.failures import UnreadableError, said
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import NAME, Unread, Unreadable, name_of
@@ -564,10 +563,6 @@ class DeribitVenue:
         elif reply.outcome is Outcome.REFUSED:
             assert reply.error is not None
             error = reply.error
-            meaning = meaning_of(error.code, error.data)
-            if meaning.fate is OrderFate.OPEN:
-                self._sink(OutcomeUnknown(label, request, Why.REPLY_LOST))
-                return
             refused = parse.refusal_of(error.code, error.data, str(error), label, request)
             self._sink(refused)
         elif not reply.sent:
