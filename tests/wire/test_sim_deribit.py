@@ -29,6 +29,7 @@ from tests.wire.venue import (
     Refused,
     ScriptedMarket,
     connected,
+    refused,
     scripted_options,
     scripted_venue,
     until,
@@ -39,12 +40,6 @@ LOG = {"currency": "ETH", "start_timestamp": 0, "end_timestamp": 1}
 
 def rules(**changes: Any) -> Rules:
     return replace(UNLIMITED, **changes)
-
-
-async def refusal(client: PlainClient, method: str, **params: Any) -> Refused:
-    with pytest.raises(Refused) as caught:
-        await client.ask(method, **params)
-    return caught.value
 
 
 async def buy(client: PlainClient, price: float = 0.02, **params: Any) -> dict[str, Any]:
@@ -86,7 +81,7 @@ class TestLoggingIn:
 
     async def test_credentials_a_signature_or_a_refresh_token(self) -> None:
         async with scripted_venue() as venue, connected(venue, login=False) as client:
-            assert (await refusal(client, "private/get_positions")).code == 10000
+            assert (await refused(client, "private/get_positions")).code == 10000
             granted = await client.login()
             assert granted["expires_in"] == 900
             assert granted["token_type"] == "bearer"
@@ -105,7 +100,7 @@ class TestLoggingIn:
                 "public/auth", grant_type="refresh_token", refresh_token=signed["refresh_token"]
             )
             assert refreshed["refresh_token"] != signed["refresh_token"]
-            used = await refusal(
+            used = await refused(
                 client,
                 "public/auth",
                 grant_type="refresh_token",
@@ -129,8 +124,8 @@ class TestLoggingIn:
     )
     async def test_wrong_credentials_are_13004(self, wrong: dict[str, Any]) -> None:
         async with scripted_venue() as venue, connected(venue, login=False) as client:
-            assert (await refusal(client, "public/auth", **wrong)).code == 13004
-            assert (await refusal(client, "private/get_positions")).code == 10000
+            assert (await refused(client, "public/auth", **wrong)).code == 13004
+            assert (await refused(client, "private/get_positions")).code == 10000
 
     async def test_other_keys_can_be_given(self) -> None:
         async with (
@@ -151,7 +146,7 @@ class TestLoggingIn:
             granted = await client.login()
             expires_ms = venue.now_ms() + 60
             await until(lambda: venue.now_ms() > expires_ms)
-            assert (await refusal(client, "private/get_positions")).code == 13009
+            assert (await refused(client, "private/get_positions")).code == 13009
             await client.ask(
                 "public/auth", grant_type="refresh_token", refresh_token=granted["refresh_token"]
             )
@@ -202,7 +197,7 @@ class TestHeartbeats:
 
     async def test_the_shortest_interval_is_ten_seconds(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
-            assert (await refusal(client, "public/set_heartbeat", interval=5)).code == -32602
+            assert (await refused(client, "public/set_heartbeat", interval=5)).code == -32602
             assert await client.ask("public/set_heartbeat", interval=10) == "ok"
 
 
@@ -297,16 +292,16 @@ class TestCredits:
             async with connected(venue) as client:
                 for _ in range(3):
                     await buy(client)
-                refused = await refusal(
+                error = await refused(
                     client, "private/buy", instrument_name=OPTION, amount=1, price=0.02
                 )
-                assert (refused.code, refused.message) == (10028, "too_many_requests")
+                assert (error.code, error.message) == (10028, "too_many_requests")
                 await client.until_closed()
             assert len(venue.exchange.orders) == 3
             # The credits are the account's, so reconnecting does not help.
             async with connected(venue) as client:
                 assert await client.ask("public/test")
-                assert (await refusal(client, "private/cancel", order_id="1")).code == 10028
+                assert (await refused(client, "private/cancel", order_id="1")).code == 10028
 
     async def test_other_requests_have_credits_of_their_own(self) -> None:
         limited = rules(other=Rate(per_s=0.001, burst=3))
@@ -315,7 +310,7 @@ class TestCredits:
             for _ in range(3):
                 await client.ask("private/get_positions")
             await buy(client)
-            assert (await refusal(client, "private/get_positions")).code == 10028
+            assert (await refused(client, "private/get_positions")).code == 10028
 
     @pytest.mark.parametrize(
         ("pool", "burst", "method", "params"),
@@ -342,7 +337,7 @@ class TestCredits:
             await client.ask("private/unsubscribe", channels=[])
             await client.ask("private/cancel_by_label", label="mm1-1", currency="ETH")
             await client.ask("private/cancel_all_by_currency", currency="ETH")
-            assert (await refusal(client, method, **params)).code == 10028
+            assert (await refused(client, method, **params)).code == 10028
             await client.until_closed()
 
     def test_how_fast_the_pools_fill_again(self) -> None:
@@ -362,7 +357,7 @@ class TestCredits:
             connected(venue) as account,
         ):
             await one.ask("public/get_instruments", currency="any")
-            assert (await refusal(other, "public/get_instruments", currency="any")).code == 10028
+            assert (await refused(other, "public/get_instruments", currency="any")).code == 10028
             await account.ask("public/get_instruments", currency="any")
 
     async def test_the_account_is_told_its_limits(self) -> None:
@@ -376,10 +371,10 @@ class TestCredits:
 class TestErrors:
     async def test_what_is_not_understood(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
-            assert (await refusal(client, "public/nonsense")).code == -32601
-            assert (await refusal(client, "private/mass_quote")).code == -32601
-            assert (await refusal(client, "public/ticker")).code == -32602
-            unknown = await refusal(client, "public/ticker", instrument_name="ETH-X")
+            assert (await refused(client, "public/nonsense")).code == -32601
+            assert (await refused(client, "private/mass_quote")).code == -32601
+            assert (await refused(client, "public/ticker")).code == -32602
+            unknown = await refused(client, "public/ticker", instrument_name="ETH-X")
             assert unknown.code == 13020
             await client.socket.send_str("{not json")
             parse = await client.wait_for(

@@ -19,8 +19,8 @@ from tests.wire.venue import (
     PERPETUAL,
     UNLIMITED,
     PlainClient,
-    Refused,
     connected,
+    refusal,
     rest,
     scripted_venue,
 )
@@ -35,12 +35,6 @@ def morning_venue(lead_ms: int, **changes: Any) -> SimVenue:
     """The seeded market, so long before 08:00."""
     terms: dict[str, Any] = {"start_ms": EIGHT_MS - lead_ms, "rules": UNLIMITED}
     return SimVenue(VenueOptions(**(terms | changes)))
-
-
-async def refusal(client: PlainClient, method: str, **params: Any) -> tuple[int, str]:
-    with pytest.raises(Refused) as caught:
-        await client.ask(method, **params)
-    return caught.value.code, caught.value.message
 
 
 async def bought(client: PlainClient, name: str, amount: float) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from tests.wire.venue import (
     PERPETUAL,
     PUT,
     PlainClient,
-    Refused,
     connected,
+    refusal,
     rest,
     scripted_venue,
     until,
@@ -27,12 +27,6 @@ async def order(client: PlainClient, side: str = "buy", **params: Any) -> dict[s
     answer = await client.ask(f"private/{side}", **(terms | params))
     shaped: dict[str, Any] = answer["order"]
     return shaped
-
-
-async def refused(client: PlainClient, method: str, **params: Any) -> tuple[int, str]:
-    with pytest.raises(Refused) as caught:
-        await client.ask(method, **params)
-    return caught.value.code, caught.value.message
 
 
 async def traded(venue: SimVenue, client: PlainClient, *prices: str) -> None:
@@ -61,9 +55,9 @@ class TestOrders:
             terms = {"instrument_name": BTC_PERPETUAL, "price": 100_000}
             placed = (await client.ask("private/buy", **terms, contracts=3))["order"]
             assert (placed["amount"], placed["contracts"]) == (30.0, 3.0)
-            code, _ = await refused(client, "private/buy", **terms, contracts=3, amount=20)
+            code, _ = await refusal(client, "private/buy", **terms, contracts=3, amount=20)
             assert code == -32602
-            assert (await refused(client, "private/buy", **terms))[0] == -32602
+            assert (await refusal(client, "private/buy", **terms))[0] == -32602
 
     async def test_refusals_carry_the_venues_codes(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
@@ -71,7 +65,7 @@ class TestOrders:
             terms: dict[str, Any] = {"instrument_name": OPTION, "amount": 1, "price": 0.02}
 
             async def code(**changes: Any) -> int:
-                return (await refused(client, "private/buy", **(terms | changes)))[0]
+                return (await refusal(client, "private/buy", **(terms | changes)))[0]
 
             assert await code(price=0.00505) == 10043
             assert await code(amount=1.5) == 10021
@@ -103,7 +97,7 @@ class TestOrders:
             assert edited["order_id"] == placed["order_id"]
             assert (edited["label"], edited["replaced"]) == ("mm1-1", True)
             assert (edited["amount"], edited["price"]) == (2.0, 0.0205)
-            assert (await refused(client, "private/edit", order_id="ETH-9", amount=1))[0] == 10004
+            assert (await refusal(client, "private/edit", order_id="ETH-9", amount=1))[0] == 10004
 
     async def test_by_label_only_while_the_label_is_unique(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
@@ -112,10 +106,10 @@ class TestOrders:
             edited = await client.ask("private/edit_by_label", **terms)
             assert edited["order"]["amount"] == 2.0
             await order(client, label="a")
-            assert (await refused(client, "private/edit_by_label", **terms))[0] == 13032
+            assert (await refusal(client, "private/edit_by_label", **terms))[0] == 13032
             assert await client.ask("private/cancel_by_label", label="a", currency="BTC") == 0
             assert await client.ask("private/cancel_by_label", label="a") == 2
-            assert (await refused(client, "private/edit_by_label", **terms))[0] == 10004
+            assert (await refusal(client, "private/edit_by_label", **terms))[0] == 10004
 
     async def test_cancelling_what_is_gone(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
@@ -123,9 +117,9 @@ class TestOrders:
             cancelled = await client.ask("private/cancel", order_id=placed["order_id"])
             assert cancelled["order_state"] == "cancelled"
             assert cancelled["cancel_reason"] == "user_request"
-            again = await refused(client, "private/cancel", order_id=placed["order_id"])
+            again = await refusal(client, "private/cancel", order_id=placed["order_id"])
             assert again == (11044, "not_open_order")
-            assert (await refused(client, "private/cancel", order_id="ETH-9"))[0] == 10004
+            assert (await refusal(client, "private/cancel", order_id="ETH-9"))[0] == 10004
 
     async def test_cancelling_many(self) -> None:
         async with scripted_venue() as venue, connected(venue) as client:
@@ -159,7 +153,7 @@ class TestOrders:
             )
             assert closed["order"]["filled_amount"] == 2.0
             assert closed["order"]["reduce_only"] is True
-            again = await refused(
+            again = await refusal(
                 client, "private/close_position", instrument_name=OPTION, type="market"
             )
             assert again[0] == 11043

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from mmbot.sim.market import Market
 from mmbot.sim.matching import Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
@@ -17,6 +15,7 @@ from tests.wire.venue import (
     PlainClient,
     Refused,
     connected,
+    refused,
     rest,
     scripted_venue,
 )
@@ -28,12 +27,6 @@ async def buy(client: PlainClient, name: str = PERPETUAL, price: float = 2800) -
     answer = await client.ask("private/buy", instrument_name=name, amount=10, price=price)
     order: dict[str, Any] = answer["order"]
     return order
-
-
-async def refused(client: PlainClient, method: str, **params: Any) -> Refused:
-    with pytest.raises(Refused) as caught:
-        await client.ask(method, **params)
-    return caught.value
 
 
 async def refused_buy(client: PlainClient, name: str = PERPETUAL, price: float = 2800) -> Refused:

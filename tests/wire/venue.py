@@ -313,6 +313,21 @@ class Refused(Exception):
         self.data: Any = error["data"]
 
 
+async def refused(client: PlainClient, method: str, **params: Any) -> Refused:
+    """The error that a request is answered with."""
+    try:
+        answer = await client.ask(method, **params)
+    except Refused as error:
+        return error
+    raise AssertionError(f"{method} is not refused: {answer}")
+
+
+async def refusal(client: PlainClient, method: str, **params: Any) -> tuple[int, str]:
+    """Its code and message."""
+    error = await refused(client, method, **params)
+    return error.code, error.message
+
+
 @asynccontextmanager
 async def connected(venue: SimVenue, *, login: bool = True) -> AsyncIterator[PlainClient]:
     """A `PlainClient` on a venue, logged in unless told otherwise."""
