@@ -316,7 +316,10 @@ class TestShapesAgainstRecordings:
             stir(venue)
             files = ("ws_book_snapshot.json", "ws_book_grouped_snapshot.json", "ws_quote.json")
             for channel, file in zip(channels, files, strict=True):
-                theirs = self.recorded(file)["params"]["data"]
+                theirs = dict(self.recorded(file)["params"]["data"])
+                # This snapshot names nothing that it follows on; those recorded in 2021 leave the
+                # field out, and so does the simulated venue.
+                assert theirs.pop("prev_change_id", None) is None
                 assert set(await client.push(channel)) == set(theirs)
             theirs = self.recorded("ws_book_delta.json")["params"]["data"]
             assert set(await client.push(channels[0], 2)) == set(theirs)
