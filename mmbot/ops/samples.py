@@ -7,9 +7,12 @@ An observer of the runner: it sees every turn after its orders have left.
   instrument gets four samples a second at most.
 * With a snapshot of the account, half a minute apart and once everything is taken back, go its
   equity, our profit, and the mark of everything held: what `mmbot fills report --check` compares.
+  The marks are the venue's own of that look, and it counts only where positions are as we have
+  them: else a trade is told of in the one and not in the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from heapq import heappop, heappush
 
 from mmbot.core import events as ev
@@ -17,7 +20,16 @@ from mmbot.core.books import Market
 from mmbot.core.intents import Intent
 from mmbot.core.inventory import Pnl
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, Fill, InstrumentId, Nanos, to_decimal
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    ZERO,
+    Fill,
+    HeldPosition,
+    InstrumentId,
+    Nanos,
+    to_decimal,
+)
 from mmbot.store.records import EquitySampled, MarkSampled, PnlSampled, Record
 
 MARKOUT_HORIZONS_S = (1, 10, 60)
@@ -50,7 +62,7 @@ class Sampler:
                 case ev.SnapshotTaken():
                     for fill in event.fills:
                         self._wish(fill, now_ns)
-                    self._account(event.venue, now_ns)
+                    self._account(event, now_ns)
         while self._wishes and self._wishes[0][0] <= now_ns:
             wish = heappop(self._wishes)
             self._wished.discard(wish)
@@ -67,10 +79,13 @@ class Sampler:
                 self._wished.add(wish)
                 heappush(self._wishes, wish)
 
-    def _account(self, venue: str, now_ns: Nanos) -> None:
-        state = self._state
+    def _account(self, taken: ev.SnapshotTaken, now_ns: Nanos) -> None:
+        state, venue = self._state, taken.venue
         last = state.flat_verified and not self._last_told
         if now_ns < self._account_ns + ACCOUNT_EVERY_NS and not last:
+            return
+        held = {position.instrument: position for position in taken.positions}
+        if not self._agrees(venue, held):
             return
         self._account_ns, self._last_told = now_ns, state.flat_verified
         at_ns = self._wall_ns()
@@ -88,13 +103,26 @@ class Sampler:
             pnl = state.inventory.session(instrument, mark)
             profit[instrument.settlement] = profit.get(instrument.settlement, Pnl()) + pnl
             if position.amount or position.accrued:
-                self._mark(market, now_ns)
+                there = held.get(instrument.id)
+                self._mark(market, now_ns, there.mark if there is not None else None)
         for currency, total in profit.items():
             self._put(PnlSampled(currency, total, at_ns))
 
-    def _mark(self, market: Market, now_ns: Nanos) -> None:
+    def _agrees(self, venue: str, held: Mapping[InstrumentId, HeldPosition]) -> bool:
+        """Whether the venue's positions are ours."""
+        return all(
+            (held[id_].amount if id_ in held else ZERO)
+            == self._state.inventory.of(market.instrument).amount
+            for id_, market in self._state.markets.items()
+            if market.instrument.venue == venue
+        )
+
+    def _mark(self, market: Market, now_ns: Nanos, stated: Decimal | None = None) -> None:
+        """`stated`: the mark that goes with what else is sampled, where there is one."""
         position = self._state.inventory.of(market.instrument)
-        mark = to_decimal(market.mark) if market.mark is not None else position.mark
+        mark = stated
+        if mark is None:
+            mark = to_decimal(market.mark) if market.mark is not None else position.mark
         if mark is not None:
             index = to_decimal(market.index) if market.index is not None else None
             self._put(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from mmbot.core import events as ev
 from mmbot.core.inventory import Position
 from mmbot.core.state import State, apply
-from mmbot.core.types import MS, SECOND, Equity, Side
+from mmbot.core.types import MS, SECOND, Equity, HeldPosition, Side
 from mmbot.ops.samples import Sampler
 from mmbot.store.records import EquitySampled, MarkSampled, PnlSampled, Record
 from tests.builders import NOW_NS, a_fill, an_option
@@ -45,8 +45,10 @@ class Desk:
         ]
 
 
-def a_snapshot() -> ev.SnapshotTaken:
-    return ev.SnapshotTaken("deribit", NOW_NS, (), (), ())
+def a_snapshot(amount: int = 0, mark: str | None = None) -> ev.SnapshotTaken:
+    """The venue's word: that position in the option, at that mark."""
+    held = HeldPosition(an_option().id, Decimal(amount), Decimal(mark) if mark else None)
+    return ev.SnapshotTaken("deribit", NOW_NS, (), (held,) if amount else (), ())
 
 
 def a_trade(at_s: float = 0.0) -> ev.Filled:
@@ -101,7 +103,7 @@ def held(desk: Desk, amount: int) -> Position:
 def test_the_accounts_worth_our_profit_and_the_marks_of_what_is_held_go_together() -> None:
     desk = Desk()
     held(desk, 3)
-    desk.turn(0.5, a_snapshot())
+    desk.turn(0.5, a_snapshot(3))
     kinds = [type(record) for record in desk.records]
     assert kinds == [EquitySampled, MarkSampled, PnlSampled]
     stated = desk.records[0]
@@ -129,9 +131,27 @@ def test_the_account_is_sampled_twice_a_minute_and_once_everything_is_taken_back
     desk = Desk()
     held(desk, 1)
     for second in range(60):
-        desk.turn(second, a_snapshot())
+        desk.turn(second, a_snapshot(1))
     assert len(desk.marks()) == 3
     desk.state.flat_verified = True
-    desk.turn(60.0, a_snapshot())
-    desk.turn(61.0, a_snapshot())
+    desk.turn(60.0, a_snapshot(1))
+    desk.turn(61.0, a_snapshot(1))
     assert [at_s for at_s, _ in desk.marks()] == [0.0, 25.0, 50.0, 60.0]
+
+
+def test_the_account_is_valued_at_the_marks_that_the_venue_stated_with_it() -> None:
+    desk = Desk()
+    held(desk, 2)
+    desk.worth("0.0200")  # a ticker that has come late
+    desk.turn(0.0, a_snapshot(2, "0.0203"))
+    assert desk.marks() == [(0.0, Decimal("0.0203"))]
+
+
+def test_a_look_that_knows_of_another_position_is_no_sample_and_the_next_one_is() -> None:
+    desk = Desk()
+    held(desk, 2)
+    desk.turn(0.0, a_snapshot(3))
+    desk.turn(1.0, a_snapshot())
+    assert desk.records == []
+    desk.turn(2.0, a_snapshot(2))
+    assert desk.marks() == [(2.0, Decimal("0.02"))]

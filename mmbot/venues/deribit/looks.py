@@ -5,6 +5,7 @@ asked again until they stand still. What cannot be read of an answer is left out
 answer that is not even a list makes the look fail.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -73,13 +74,13 @@ class Looks:
             for instrument, label in intent.labels
             if label not in named  # what the list says of it is the venue's word already
         ]
-        equity = await self._equity()
-        # Positions last: the less happens after them, the better they go with our fills.
+        # Positions last: the less happens after them, the better they go with our fills. And what
+        # the account is worth goes with them: it is valued at their marks.
         positions = await self._positions()
         for _ in range(POSITIONS_TRIES_MAX):
             fills = await self._fills(intent.fills_since_ms)
             flows, flows_complete = await self._flows(intent.flows_since_ms)
-            again = await self._positions()
+            equity, again = await asyncio.gather(self._equity(), self._positions())
             if _sizes(again) == _sizes(positions):
                 break
             positions = again  # a fill came in between: trades and positions must agree
