@@ -4,6 +4,7 @@ client meets the simulated venue, one that says no more than it must."""
 import hashlib
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +18,23 @@ CLIENTS = ("tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")
 
 ODD_ONE_IN = 5
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Tests run in the background of a shell inherit that, and so would every mmbot they start and
-    # press Ctrl+C in: it leaves an ignored signal ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+ENDINGS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+# Tests run in the background of a shell, or with nohup, inherit ignored signals, and so would every
+# mmbot they start: it leaves an ignored signal ignored. A handler of ours is not inherited.
+for ending in ENDINGS:
+    if signal.getsignal(ending) is signal.SIG_IGN:
+        signal.signal(ending, lambda *_: None)
+
+
+@pytest.fixture(autouse=True)
+def endings() -> Iterator[None]:
+    """A command in the test's own process may leave signals ignored as it ends; those that later
+    tests start would inherit that."""
+    handlers = {ending: signal.getsignal(ending) for ending in ENDINGS}
+    yield
+    for ending, handler in handlers.items():
+        signal.signal(ending, handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,12 @@
 """The `mmbot` command in the test's own process."""
 
 import json
-import signal
 import sys
 from typing import Any
 
 import pytest
 
 from mmbot.cli import app
-
-ENDINGS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-"""What the real command may leave ignored when it ends: the commands that tests start later would
-inherit that, and hear no Ctrl+C."""
 
 
 class Mmbot:
@@ -24,11 +19,8 @@ class Mmbot:
         """Exit code, stdout, stderr."""
         self._capsys.readouterr()
         self._monkeypatch.setattr(sys, "argv", ["mmbot", *arguments])
-        handlers = {ending: signal.getsignal(ending) for ending in ENDINGS}
         with pytest.raises(SystemExit) as end:
             app.run()
-        for ending, handler in handlers.items():
-            signal.signal(ending, handler)
         written = self._capsys.readouterr()
         return end.value.code, written.out, written.err
 
