@@ -30,7 +30,7 @@ from mmbot.cli import (
     strategies,
     tape,
 )
-from mmbot.cli.streams import let_go, nobody_reads, open_missing
+from mmbot.cli.streams import has_no_reader, let_go, nobody_reads, open_missing
 from mmbot.errors import ExitCode, MmbotError
 
 app = typer.Typer(
@@ -93,7 +93,7 @@ def run() -> None:
         said = _one_line(error.format_message())
         code = _end(said, ExitCode.BAD_INPUT, debug) if said else ExitCode.BAD_INPUT
     except Exception as error:
-        if nobody_reads(error) and (let_go(sys.stdout) or let_go(sys.stderr)):
+        if nobody_reads(error) and any(map(has_no_reader, (sys.stdout, sys.stderr))):
             sys.exit(_flushed(ExitCode.INTERRUPTED))
         curable = _curable(error)
         if curable:

@@ -7,6 +7,7 @@ may keep a command from what it has left to do.
 import errno
 import logging
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,15 @@ def let_go(stream: TextIO) -> OSError | None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return error
     return None
+
+
+def has_no_reader(stream: TextIO) -> bool:
+    """Whether what is written there goes nowhere any more; nothing unwritten is left in it then."""
+    if let_go(stream) is not None:
+        return True
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)  # what has happened to it is told whatever is asked for
+    return bool(poll.poll(0))
 
 
 def open_missing() -> None:

@@ -252,11 +252,35 @@ def test_a_kill_switch_is_carried_out_though_the_line_is_lost() -> None:
                 bot.kill()
 
 
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_what_is_printed_to_a_closed_window_is_no_bug(
+    buffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", buffered)
+    with Terminal(sys.executable, "-c", CLOSED_WINDOW, "status") as terminal:
+        terminal.wait_for("close it")
+        assert terminal.hang_up(deadline_s=60) in (0, 130)
+
+
+CLOSED_WINDOW = """
+import os
+import select
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
+os.write(1, b"close it\\n")
+poll = select.poll()
+poll.register(1, 0)
+poll.poll()
+from mmbot.__main__ import main
+main()
+"""
+
 LOST_LINE = """
+import os
 import mmbot.cancel_all as kill
 trip_all = kill.trip_all
 def told(*arguments):
-    print("the line is lost", flush=True)
+    os.write(1, b"the line is lost\\n")  # at once: nothing of it is left to be written afterwards
     return trip_all(*arguments)
 kill.trip_all = told
 from mmbot.__main__ import main
