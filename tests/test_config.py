@@ -61,6 +61,16 @@ def test_the_coin_may_be_written_small() -> None:
     assert from_flags(underlying="btc").desk.underlying == "BTC"
 
 
+@pytest.mark.parametrize("written", ["20250606", "2025-06-06", "6JUN25", "06jun25", "6Jun25"])
+def test_a_date_is_written_as_one_likes(written: str, desk_file: Any) -> None:
+    day = date(2025, 6, 6)
+    assert from_flags(expiry=written).desk.expiry == day
+    path = desk_file(f"[desk]\nexpiry = '{written}'\nstrikes = [2800]\n[sim]\nat = '{written}'\n")
+    config = load_config({}, path)
+    assert (config.desk.expiry, config.sim.at) == (day, datetime(2025, 6, 6, tzinfo=UTC))
+    assert from_flags(at=written).sim.at == config.sim.at
+
+
 def test_a_file_and_flags_that_say_the_same_build_the_same(desk_file: Any) -> None:
     path = desk_file(
         DESK + "refresh_s = 2.5\n[strategy.improve_top]\nsize = 0.5\nimprovement = 0.2\n"
@@ -119,7 +129,7 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"--expiry": "2025-06-06"}, "--expiry: '2025-06-06' is not a date: write YYYYMMDD"),
+        ({"--expiry": "6.6.25"}, "--expiry: '6.6.25' is not a date: write it like 20250606, 2025-"),
         ({"--expiry": "20250631"}, "--expiry: '20250631' is not a date"),
         ({"--strikes": "2800;2900"}, "--strikes: strike '2800;2900' is not a number"),
         ({"--strikes": "2800,-1"}, "--strikes: strike '-1' is not a number greater than 0"),
@@ -132,8 +142,8 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
         ({"--duration": "-5"}, "--duration: [desk] duration_s = -5: expected a number greater"),
         ({"--max-position": "0"}, "--max-position: [risk.max_position] limit = 0: expected"),
         ({"--seed": "1.5"}, "--seed: [sim] seed = 1.5: expected a whole number at least 0"),
-        ({"--at": "yesterday"}, "--at: 'yesterday' is not a moment in UTC"),
-        ({"--at": "2025-06-02T12:00:00"}, "is not a moment in UTC: write it like 2025-06-02T12"),
+        ({"--at": "yesterday"}, "--at: 'yesterday' is neither a date nor a moment in UTC"),
+        ({"--at": "2025-06-02T12:00:00"}, "nor a moment in UTC: write it like 2025-06-02"),
         ({"--exchange": "deribitt"}, "unknown exchange 'deribitt'; did you mean 'deribit'?"),
         ({"--strategy": "improvetop"}, "unknown strategy 'improvetop'; did you mean 'improve_top'"),
         ({"--bid-only": True, "--ask-only": True}, "--bid-only and --ask-only contradict each"),
@@ -148,7 +158,7 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
         ({"--size": "1e13"}, "size = 1E+13: expected a number greater than 0, at most 1000000000"),
         ({"--size": "9" * 99}, "size = 9999"),
         ({"--strikes": "1e99"}, "--strikes: strike '1e99' is not a number greater than 0"),
-        ({"--at": "0001-01-01T00:00:00+14:00"}, "is not a moment in UTC"),
+        ({"--at": "0001-01-01T00:00:00+14:00"}, "nor a moment in UTC"),
         ({"--sim-url": "http://127.0.0.1:8800", "--seed": "2"}, "--seed: the world at --sim-url"),
         ({"--sim-url": "https://www.deribit.com"}, "is not the address of a simulator on this"),
         ({"--sim-url": "http://127.0.0.1"}, "is not the address of a simulator on this machine"),

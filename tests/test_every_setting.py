@@ -32,8 +32,8 @@ OF_ANOTHER_KIND: dict[str, tuple[str, ...]] = {
     "true or false": ("1", "0", "'yes'", "[true]", "1.0"),
     "text": ("1", "true", "['a']", "2025-06-06"),
     "one of": ("'nonsense'", "1", "true", "['sim']"),
-    "a date and time": ("'noon'", "5", "true", "2025-06-06", "1999-01-01T00:00:00Z"),
-    "a date": ("'6JUN25'", "5", "true", "[2025-06-06]"),
+    "a date and time": ("'noon'", "5", "true", "2025-06-02T12:00:00", "1999-01-01T00:00:00Z"),
+    "a date": ("'6 June'", "5", "true", "[2025-06-06]"),
     "a list, each text": ("'BTC-PERPETUAL'", "5", "[1]", "[]", "true"),
     "a list, each a number": ("'x'", "true", "['2800;2900']", "[]", "[-1]", "[true]", "[nan]"),
 }
