@@ -367,7 +367,7 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
         PluginPlan.of(Family.GUARD, table.name, guard)
         for table, guard in zip(config.guards, guards, strict=True)
     )
-    return Plan((traded,), watching, config.plugins)
+    return Plan((traded,), watching, config.plugins, tuple(map(str, config.plugin_folders)))
 
 
 def _stop_file(config: Config) -> Path:

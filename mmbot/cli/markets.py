@@ -129,7 +129,7 @@ def _nothing(listed: "list[Instrument]", underlying: str | None, day: date | Non
 
 
 def _line(one: "Instrument") -> tuple[str, ...]:
-    from mmbot.choose import amount_unit
+    from mmbot.core.sizes import unit_of
     from mmbot.core.types import Kind
 
     option = one.kind is Kind.OPTION
@@ -141,7 +141,7 @@ def _line(one: "Instrument") -> tuple[str, ...]:
         one.kind.value,
         "-" if day is None else f"{day}",
         "; ".join([plain(one.tick), *steps]),
-        f"{plain(one.min_amount)} {amount_unit(one)}",
+        f"{plain(one.min_amount)} {unit_of(one)}",
         priced,
         f"{plain(one.maker_fee * 100)}/{plain(one.taker_fee * 100)} %",
     )

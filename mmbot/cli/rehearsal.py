@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmbot.choose import amount_unit
 from mmbot.config import Config
+from mmbot.core.sizes import unit_of
 from mmbot.core.types import Instrument, Kind, Side
 from mmbot.dry_run import FirstQuote, NoQuote, Rehearsal
 from mmbot.effective import effective
@@ -56,7 +56,7 @@ def _instruments(instruments: Iterable[Instrument]) -> Table:
             instrument.name,
             _price_unit(instrument),
             "; ".join([str(instrument.tick), *steps]),
-            f"{_plain(instrument.min_amount)} {amount_unit(instrument)}",
+            f"{_plain(instrument.min_amount)} {unit_of(instrument)}",
             f"{_plain(instrument.maker_fee * 100)} %",
             f"{_plain(instrument.taker_fee * 100)} %",
             f"{_plain(instrument.fee_cap * 100)} % of premium" if option else "-",
@@ -71,7 +71,7 @@ def _quotes(quotes: Iterable[FirstQuote]) -> Table:
             quote.instrument.name,
             Text(quote.side.value, style=_SIDE_STYLES[quote.side]),
             str(quote.price),
-            f"{_plain(quote.size)} {amount_unit(quote.instrument)}",
+            f"{_plain(quote.size)} {unit_of(quote.instrument)}",
             _model(quote, quote.fair),
             quote.why.value,
             _terms(quote),

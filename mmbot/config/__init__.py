@@ -12,8 +12,10 @@ A file looks like this; every key has a default, and `--config FILE` loads it:
     [strategy.improve_top]         # the strategy and its settings
     improvement = 0.1
 
-    [risk.max_position]            # the rules, in the order they are asked
-    limit = 10
+    [risk.max_position]            # settings of a rule; those that are not named hold all the same,
+    limit = 10                     # and only `off = true` switches one off
+
+    [risk.my_rule]                 # one's own are added
 
     [guards.session_loss]          # what trips the kill switch; all of them always watch
     limit_usd = 1000

@@ -99,8 +99,6 @@ def put_flags(written: Written, flags: Flags) -> None:
                 raise ConfigError(
                     f"{flag}: strategy {name} has no such setting; it has {', '.join(settings)}"
                 )
-        elif path.startswith("risk.") and path[5:] not in written.tables["risk"]:
-            raise ConfigError(f"{flag}: the file has no rule [{path}] to set it in; add that table")
         written.put(path, key, value, flag)
         if copy and copy in settings_of(written, Family.STRATEGY, name):
             written.put(strategy, copy, value, flag)

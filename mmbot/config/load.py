@@ -1,7 +1,8 @@
 """The configuration of one run from its flags and its file: put together, then checked."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
@@ -19,6 +20,7 @@ from mmbot.config.flags import (
     settings_of,
 )
 from mmbot.config.model import Config, Desk, Mode, PluginTable, Sim, Store, Tape
+from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 from mmbot.registry import BUILT_IN, Family, load_plugins, names
 from mmbot.settings import check, unknown
@@ -26,10 +28,12 @@ from mmbot.settings import check, unknown
 STRIKE_MAX = Decimal(10**9)
 
 DEFAULT_RULES = (
+    # Every desk has them, whatever its file says of others.
     "stale_market",
     "price_band",
     "min_spread",
     "cost_floor",
+    "max_order",
     "max_position",
     "max_exposure",
 )
@@ -43,13 +47,17 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     assert flags.keys() <= KNOWN_FLAGS, flags
     written = read_desk(path) if path else Written({}, {})
     plugins = plugin_modules(written)
-    load_plugins(plugins, written.origins.get("plugins", ""))
+    folders = _plugin_folders(path) if plugins else ()
+    load_plugins(plugins, written.origins.get("plugins", ""), folders)
     choose_strategy(written, flags)
-    if not written.tables["risk"]:
-        written.tables["risk"] = {name: {} for name in DEFAULT_RULES}
+    # A file never weakens a default by leaving it out: what it does not name is there all the same.
+    for name in DEFAULT_RULES:
+        written.tables["risk"].setdefault(name, {})
     for name in BUILT_IN[Family.GUARD]:
         written.tables["guards"].setdefault(name, {})
+    off = _switched_off(written)
     put_flags(written, flags)
+    _refuse_flags_of(off, written)
     _inherit(written)
     _inherit_position(written)
 
@@ -61,11 +69,64 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     tape = _tape(written)
     strategy, *rest = (_plugin(written, Family.STRATEGY, n) for n in written.tables["strategy"])
     assert not rest
-    rules = tuple(_plugin(written, Family.RULE, name) for name in written.tables["risk"])
+    rules = [_plugin(written, Family.RULE, name) for name in written.tables["risk"]]
     guards = tuple(_plugin(written, Family.GUARD, name) for name in written.tables["guards"])
     _check_plugins(strategy, rules, guards)
-    origins = dict(written.origins)
-    return Config(desk, sim, store, tape, strategy, rules, guards, plugins, path, origins)
+    return Config(
+        desk=desk,
+        sim=sim,
+        store=store,
+        tape=tape,
+        strategy=strategy,
+        rules=tuple(rule for rule in rules if rule.name not in off),
+        off=tuple(rule for rule in rules if rule.name in off),
+        guards=guards,
+        plugins=plugins,
+        plugin_folders=folders,
+        path=path,
+        origins=dict(written.origins),
+    )
+
+
+def _plugin_folders(path: Path | None) -> tuple[Path, ...]:
+    """Where plug-ins are looked for: beside the desk file, then in the current folder."""
+    beside = [path.resolve().parent] if path else []
+    return tuple(dict.fromkeys((*beside, Path.cwd())))
+
+
+def _switched_off(written: Written) -> set[str]:
+    """The rules a file switches off. The word is taken out of their tables."""
+    for name in written.tables["guards"]:
+        if "off" in written.table(f"guards.{name}"):
+            raise ConfigError(
+                f"{written.origins[f'guards.{name}.off']}: [guards.{name}] off: a guard cannot be "
+                "switched off, it is what trips the kill switch: raise its limits instead"
+            )
+    off = set()
+    for name in written.tables["risk"]:
+        table = written.table(f"risk.{name}")
+        if "off" not in table:
+            continue
+        word = table.pop("off")
+        if not isinstance(word, bool):
+            raise ConfigError(
+                f"{written.origins[f'risk.{name}.off']}: [risk.{name}] off = {word!r}: expected "
+                "true or false"
+            )
+        if word:
+            off.add(name)
+    return off
+
+
+def _refuse_flags_of(off: set[str], written: Written) -> None:
+    """A limit that is given now is not one that is switched off."""
+    for key, given in written.origins.items():
+        path, _, _ = key.rpartition(".")
+        if given.startswith("--") and path.startswith("risk.") and path[5:] in off:
+            raise ConfigError(
+                f"{given}: [{path}] is switched off ({written.origins[f'{path}.off']}): drop one "
+                "of them"
+            )
 
 
 def _inherit(written: Written) -> None:
@@ -86,9 +147,11 @@ def _inherit_position(written: Written) -> None:
     limit = written.tables["risk"].get("max_position", {})
     given = limit.get("limit") if isinstance(limit, dict) else None
     guard = cast(dict[str, object], written.tables["guards"]["position"])
-    if isinstance(given, int | Decimal) and not isinstance(given, bool) and "limit" not in guard:
-        origin = written.origins["risk.max_position.limit"]
-        written.put("guards.position", "limit", given * POSITION_GUARD_TIMES, origin)
+    if given is None or "limit" in guard:
+        return
+    with suppress(ValueError):  # told where it was written, by the rule
+        twice = Size.parse(given).times(POSITION_GUARD_TIMES)
+        written.put("guards.position", "limit", twice, written.origins["risk.max_position.limit"])
 
 
 # The checks ---------------------------------------------------------------------------------------
@@ -234,7 +297,7 @@ def _plugin(written: Written, family: Family, name: str) -> PluginTable:
 
 
 def _check_plugins(
-    strategy: PluginTable, rules: tuple[PluginTable, ...], guards: tuple[PluginTable, ...]
+    strategy: PluginTable, rules: Sequence[PluginTable], guards: Sequence[PluginTable]
 ) -> None:
     if strategy.table.get("bid_only") is True and strategy.table.get("ask_only") is True:
         raise ConfigError(
@@ -247,7 +310,7 @@ def _check_plugins(
     _check_widths(strategy, rules)
 
 
-def _check_widths(strategy: PluginTable, rules: tuple[PluginTable, ...]) -> None:
+def _check_widths(strategy: PluginTable, rules: Sequence[PluginTable]) -> None:
     """A width and a least width, both given, that cannot both be kept."""
     width = strategy.table.get("spread_bps")
     for rule in rules:

@@ -104,7 +104,7 @@ class PluginTable:
         return self.origins.get(key, self.origins[""])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything a run needs to know before it starts, checked."""
 
@@ -114,8 +114,13 @@ class Config:
     tape: Tape
     strategy: PluginTable
     rules: tuple[PluginTable, ...]
+    """The defaults and one's own, in the order they are asked."""
+    off: tuple[PluginTable, ...]
+    """The rules that the file switches off."""
     guards: tuple[PluginTable, ...]
     plugins: tuple[str, ...]
+    plugin_folders: tuple[Path, ...]
+    """Where those are looked for besides where Python looks."""
     path: Path | None
     """The file it came from, if any."""
     origins: Mapping[str, str]

@@ -7,7 +7,7 @@ instrument where its price is known.
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 from math import isfinite
 
 from mmbot.core.types import ONE, ZERO, Instrument, Kind, to_decimal
@@ -62,7 +62,7 @@ class Size:
             return value
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
             raise ValueError(f"{value!r} is no size")
-        if isinstance(value, str) and value.strip().lower() == _SMALLEST:
+        if isinstance(value, str) and value.strip().lower() in (_SMALLEST, str(SMALLEST)):
             return SMALLEST
         written = _WRITTEN.fullmatch(str(value))
         if written is None or not Decimal(written[1]) > 0:
@@ -82,6 +82,9 @@ class Size:
 
 SMALLEST = Size(ONE, _SMALLEST)
 """The smallest order the venue takes, whatever it is."""
+
+POSITION = Size(Decimal(10), LOTS)
+"""What a desk may hold of an instrument either way, unless it is told otherwise."""
 
 
 def units(instrument: Instrument) -> tuple[str, ...]:
@@ -119,6 +122,16 @@ def order_size(size: Size, instrument: Instrument, index: float, mark: float) ->
     return None if amount is None else max(instrument.snap_size(amount), instrument.min_amount)
 
 
+def most(instrument: Instrument, usd: Decimal, index: float, mark: float) -> Decimal | None:
+    """The largest order worth at most so many US dollars of notional, in whole lots, but the
+    smallest order at least; None where no price is known. Steady while the price ticks."""
+    per_unit = usd_per_unit(instrument, index, mark)
+    if per_unit is None:
+        return None
+    amount = usd / (per_unit if per_unit == ONE else _steady(float(per_unit), ROUND_UP))
+    return max(instrument.snap_size(amount), instrument.min_amount)
+
+
 def change(size: Size, instrument: Instrument, index: float, mark: float) -> str:
     """In what an order differs from the size that was written, both numbers; "" where it does not,
     or cannot be told yet."""
@@ -148,5 +161,6 @@ def plain(number: Decimal) -> str:
     return f"{number.normalize() + ZERO:f}"
 
 
-def _steady(price: float) -> Decimal:
-    return to_decimal(float(f"{price:.{_PRICE_DIGITS}g}"))
+def _steady(price: float, rounding: str = ROUND_HALF_EVEN) -> Decimal:
+    exact = to_decimal(price)
+    return exact.quantize(ONE.scaleb(exact.adjusted() - _PRICE_DIGITS + 1), rounding)
