@@ -32,6 +32,7 @@ from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
+from mmbot.opening import size_lines
 from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
@@ -197,6 +198,10 @@ async def assemble(config: Config, clock: Clock) -> Engine:
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config, venue.unread_listings)
+        prices = await arrival.prices(instruments)
+        instruments = choose(listed, config, venue.unread_listings, prices)
+        for line in size_lines(config, instruments, prices):
+            _log.info("%s", line)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
         if database is None:
             database = open_store(location)

@@ -147,10 +147,10 @@ def turn(
     _recover(state, now_ns)
     dirty, state.dirty = state.dirty, {}
     if len(dirty) > 1:  # a market alone is judged by what the others add up to, which stands
-        for instrument in dirty:
-            if instrument in desks:
-                orders = list(state.orders.on(instrument))
-                _reckon(state, state.markets[instrument], orders, ())
+        dirty = {i: None for i in (*state.markets, *dirty) if i in dirty}  # as a person named them
+        for instrument in filter(desks.__contains__, dirty):
+            orders = list(state.orders.on(instrument))
+            _reckon(state, state.markets[instrument], orders, ())
     actions: list[Action] = []
     for instrument in dirty:
         desk = desks.get(instrument)

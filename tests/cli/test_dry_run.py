@@ -97,7 +97,10 @@ def test_every_setting_is_there_with_its_value_and_origin(
     venue: dict[str, object], tmp_path: Path
 ) -> None:
     path = tmp_path / "desk.toml"
-    path.write_text("[strategy.improve_top]\nsize = 2\nimprovement = 0.2\n")
+    path.write_text(
+        "[strategy.improve_top]\nsize = 2\nimprovement = 0.2\n"
+        "[risk.max_order]\nnotional_usd = 10000\n"
+    )
     found = dry(venue, "--config", str(path), "--size", "3", "--max-position", "7")
     entries = {e["key"]: (e["value"], e["origin"]) for e in found["config"]}
     assert entries["desk.expiry"] == ("2025-06-06", "--expiry")
@@ -117,6 +120,7 @@ def test_a_person_reads_tables_of_at_most_100_columns(venue: dict[str, object]) 
     for heading in (
         "Configuration",
         "Instruments",
+        "Sizes",
         "First quotes (nothing was sent)",
         "Not quoted",
     ):
@@ -124,6 +128,7 @@ def test_a_person_reads_tables_of_at_most_100_columns(venue: dict[str, object]) 
     text = " ".join(done.stdout.split())
     assert "strategy.improve_top.ask_only true --ask-only" in text
     assert "ETH-6JUN25-2800-C ETH 0.0001; 0.0005 from 0.005 1 ETH 0.03 % 0.03 %" in text
+    assert re.search(r"ETH-6JUN25-2800-C and 3 more: orders of 1 ETH \(2,8\d\d USD\)", text)
     assert "ETH-6JUN25-2800-C buy side switched off" in text
     assert re.search(r"ETH-6JUN25-2800-C sell 0\.0\d+ 1 ETH 0\.0\d+ \w+ reference 0\.0", text)
 

@@ -245,8 +245,8 @@ def test_every_value_says_where_it_is_from(mmbot: Mmbot, home: Path, tmp_path: P
     path = a_desk(tmp_path, "refresh_s = 2.5\n")
     entries = mmbot.json("config", "show", "--config", str(path), "--size", "7")
     by_key = {entry["key"]: (entry["value"], entry["from"]) for entry in entries}
-    assert by_key["desk.refresh_s"] == ("2.5", f"{path}:3")
-    assert by_key["strategy.improve_top.size"] == ("7", "--size")
+    assert by_key["desk.refresh_s"] == (2.5, f"{path}:3")
+    assert by_key["strategy.improve_top.size"] == (7, "--size")
     assert by_key["risk.max_position.limit"][1] == "default"
     assert by_key["store"] == (str(home / "sim.db"), "MMBOT_HOME")
     mmbot.page("config", "show", "--config", str(path))
@@ -271,6 +271,9 @@ def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None
     assert "fine: SIM on deribit, strategy improve_top" in mmbot.page(
         "config", "check", "--config", str(good)
     )
+    assert "stale_market, price_band, min_spread, cost_floor, max_order, max_position, max_" in (
+        mmbot.page("config", "check", str(good))
+    )
     bad = a_desk(tmp_path, "refesh_s = 2\n")
     assert (
         mmbot.run("config", "check", str(good))[:2]
@@ -280,6 +283,27 @@ def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None
     said = mmbot.refusal("config", "check", "--config", str(bad))
     assert said.startswith(f"{bad}:3: ")
     assert "did you mean 'refresh_s'" in said
+
+
+def test_check_as_json_is_one_object(mmbot: Mmbot, tmp_path: Path) -> None:
+    path = a_desk(tmp_path, "[risk.max_position]\noff = true\n")
+    said = mmbot.json("config", "check", str(path))
+    assert (said["fine"], said["file"], said["mode"]) == (True, str(path), "sim")
+    assert said["off"] == ["max_position"]
+    assert "max_order" in said["rules"]
+    assert "max_position" not in said["rules"]
+
+
+def test_a_rule_that_is_switched_off_is_shown_wherever_the_desk_is(
+    mmbot: Mmbot, tmp_path: Path
+) -> None:
+    path = a_desk(tmp_path, "[risk.max_position]\noff = true\n")
+    page = " ".join(mmbot.page("config", "check", str(path)).split())
+    assert f"[risk.max_position] is switched off ({path}:4)" in page
+    entries = mmbot.json("config", "show", str(path))
+    assert [e["key"] for e in entries if e["value"] is True and ".off" in e["key"]] == [
+        "risk.max_position.off"
+    ]
 
 
 def test_check_misses_the_keys_of_a_real_mode(mmbot: Mmbot) -> None:
@@ -320,8 +344,8 @@ def test_one_plug_in_is_told_in_full(mmbot: Mmbot) -> None:
     (limit,) = one["settings"]
     assert (limit["name"], limit["default"], limit["expected"]) == (
         "limit",
-        "10",
-        "a number greater than 0",
+        "10 lots",
+        "an amount greater than 0, such as 5, 1 ETH, 1000 USD or 2 lots",
     )
     assert "[risk.max_position]" in mmbot.page("strategies", "risk.max_position")
     assert "did you mean 'max_position'?" in mmbot.refusal("strategies", "max_positon")
