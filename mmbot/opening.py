@@ -49,15 +49,12 @@ def _said(
         return ""
     cut = _least(instrument, price, caps)
     made = min(order, order if cut is None else instrument.snap_size(cut.most))
-    said = f"orders of {in_words(instrument, made, price, price)}"
-    changed = change(size, instrument, price, price)
-    if made < order:
-        assert cut is not None
+    worth = in_words(instrument, made, price, price)
+    if cut is not None and made < order:
         written = size if size.unit else f"{size} {unit_of(instrument)}"
-        changed = (
-            f"size {written} is cut to {in_words(instrument, made, price, price)} by {cut.rule}"
-        )
-    return f"{said}; {changed}" if changed else said
+        return f"size {written} is cut to {worth} by {cut.rule}"
+    changed = change(size, instrument, price, price)
+    return f"orders of {worth}; {changed}" if changed else f"orders of {worth}"
 
 
 def _least(

@@ -68,7 +68,7 @@ def _instruments(instruments: Iterable[Instrument]) -> Table:
 def _sizes(lines: Iterable[str]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for line in lines:
-        table.add_row(line)
+        table.add_row(Text(line))
     return table
 
 
