@@ -45,4 +45,4 @@ class MaxOrder:
         if proposal.target.size <= limit:
             return ALLOW
         left = view.instrument.snap_size(limit)
-        return Shrink(left, Why.MAX_ORDER) if left > 0 else Block(Why.MAX_ORDER)
+        return Shrink(left, Why.CUT_ORDER) if left > 0 else Block(Why.MAX_ORDER)

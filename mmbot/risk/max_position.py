@@ -36,4 +36,4 @@ class MaxPosition:
         limit = self.most(view.instrument, view.index, view.mark)
         if limit is None:
             return Block(Why.NO_MARK)
-        return fit(view.instrument, proposal, limit, Why.MAX_POSITION)
+        return fit(view.instrument, proposal, limit, cut=Why.CUT_POSITION, full=Why.MAX_POSITION)

@@ -77,6 +77,9 @@ _WANTED: Final = frozenset(
         Why.REFRESH,
         Why.MOVED,
         Why.STAYS,
+        Why.CUT_ORDER,
+        Why.CUT_POSITION,
+        Why.CUT_EXPOSURE,
         Why.RATE_LIMITED,
         Why.NO_LABEL,
     }

@@ -72,7 +72,7 @@ def test_quotes_without_terms_are_fine_everywhere_and_500_eth_are_cut(folder: Pa
     assert dry.returncode == 0, dry.stderr
     text = " ".join(dry.stdout.split())
     assert "size 500 ETH is cut to 1 ETH (2,8" in text
-    assert "order size limit" in text
+    assert "cut: order limit" in text
     told = json.loads(mmbot(folder, *desk, "--dry-run", "--json").stdout)
     assert {(quote["size"], len(quote["terms"])) for quote in told["quotes"]} == {(1.0, 0)}
 

@@ -32,11 +32,11 @@ def shrunk(size: str, why: Why) -> Shrink:
     ("side", "room_position", "size", "verdict"),
     [
         (BUY, 0, 10, ALLOW),
-        (BUY, 0, 11, shrunk("10", Why.MAX_POSITION)),
-        (BUY, 7, 5, shrunk("3", Why.MAX_POSITION)),
+        (BUY, 0, 11, shrunk("10", Why.CUT_POSITION)),
+        (BUY, 7, 5, shrunk("3", Why.CUT_POSITION)),
         (BUY, 10, 1, Block(Why.MAX_POSITION)),
         (BUY, 12, 1, Block(Why.MAX_POSITION)),
-        (SELL, -7, 5, shrunk("3", Why.MAX_POSITION)),
+        (SELL, -7, 5, shrunk("3", Why.CUT_POSITION)),
         (SELL, -10, 1, Block(Why.MAX_POSITION)),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_target_gets_the_room_that_is_left(
     [
         (SELL, 15, 15, ALLOW),
         (SELL, 15, 25, ALLOW),  # flat, then short as far as the limit
-        (SELL, 15, 26, shrunk("25", Why.MAX_POSITION)),
+        (SELL, 15, 26, shrunk("25", Why.CUT_POSITION)),
         (BUY, -15, 15, ALLOW),
     ],
 )
@@ -83,7 +83,7 @@ def test_the_others_on_the_underlying_use_up_the_room() -> None:
     view = a_view(others_coin=Decimal(96))
     rule = MaxExposure(limit=Decimal(100))
     assert rule.check(view, a_proposal(size=4)) == ALLOW
-    assert rule.check(view, a_proposal(size=4, room_position=1)) == shrunk("3", Why.MAX_EXPOSURE)
+    assert rule.check(view, a_proposal(size=4, room_position=1)) == shrunk("3", Why.CUT_EXPOSURE)
     assert rule.check(view, a_proposal(size=1, room_position=4)) == Block(Why.MAX_EXPOSURE)
 
 
@@ -91,7 +91,7 @@ def test_reducing_is_possible_with_the_limit_exceeded_elsewhere() -> None:
     view = a_view(others_coin=Decimal(130))
     rule = MaxExposure(limit=Decimal(100))
     selling = a_proposal(side=SELL, size=8, room_position=5)
-    assert rule.check(view, selling) == shrunk("5", Why.MAX_EXPOSURE)
+    assert rule.check(view, selling) == shrunk("5", Why.CUT_EXPOSURE)
     assert rule.check(view, a_proposal(size=1, room_position=5)) == Block(Why.MAX_EXPOSURE)
 
 
@@ -99,7 +99,7 @@ def test_dollars_of_an_inverse_perpetual_count_as_coin_at_the_index() -> None:
     # 2 ETH of room at 2,850 are 5,700 USD.
     view = a_view(a_perpetual(), bid=2849.0, ask=2850.0, others_coin=Decimal(98))
     proposal = a_proposal(view.instrument, price="2849", size=6000)
-    assert MaxExposure(limit=Decimal(100)).check(view, proposal) == shrunk("5700", Why.MAX_EXPOSURE)
+    assert MaxExposure(limit=Decimal(100)).check(view, proposal) == shrunk("5700", Why.CUT_EXPOSURE)
 
 
 @pytest.mark.parametrize("index", [0.0, float("nan"), float("inf")])
@@ -131,13 +131,13 @@ def test_an_order_is_worth_at_most_5000_usd_or_the_smallest_there_is(
 ) -> None:
     view = replace(a_view(instrument), index=index, mark=mark)
     large = a_proposal(instrument, size=10_000)
-    assert MaxOrder().check(view, large) == shrunk(most, Why.MAX_ORDER)
+    assert MaxOrder().check(view, large) == shrunk(most, Why.CUT_ORDER)
     assert MaxOrder().check(view, a_proposal(instrument, size=most)) == ALLOW
 
 
 def test_the_notional_is_a_setting() -> None:
     rule = MaxOrder(notional_usd=Decimal(30_000))
-    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("10", Why.MAX_ORDER)
+    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("10", Why.CUT_ORDER)
 
 
 @pytest.mark.parametrize("price", [0.0, nan, inf])
@@ -150,12 +150,12 @@ def test_an_order_of_unknown_worth_is_not_sent(price: float) -> None:
 def test_a_large_order_is_shrunk_to_whole_lots() -> None:
     rule = MaxOrder(limit=Size(Decimal("5.5")), notional_usd=Decimal(100_000))
     assert rule.check(a_view(), a_proposal(size=5)) == ALLOW
-    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("5", Why.MAX_ORDER)
+    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("5", Why.CUT_ORDER)
 
 
 def test_a_limit_does_not_lift_the_notional() -> None:
     rule = MaxOrder(limit=Size(Decimal(50)))
-    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("1", Why.MAX_ORDER)
+    assert rule.check(a_view(), a_proposal(size=50)) == shrunk("1", Why.CUT_ORDER)
 
 
 def test_an_order_limit_below_the_minimum_of_the_venue_blocks() -> None:
@@ -167,7 +167,7 @@ def test_limits_are_written_in_any_unit_of_the_instrument() -> None:
     view = a_view()  # at 2,850
     for written, most in (("3 ETH", "3"), ("9000 USD", "3"), ("3 lots", "3")):
         rule = MaxPosition(limit=Size.parse(written))
-        assert rule.check(view, a_proposal(size=5)) == shrunk(most, Why.MAX_POSITION)
+        assert rule.check(view, a_proposal(size=5)) == shrunk(most, Why.CUT_POSITION)
     foreign = MaxPosition(limit=Size.parse("3 BTC"))
     assert foreign.check(view, a_proposal(size=5)) == Block(Why.NO_MARK)
 
