@@ -184,7 +184,7 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
         ({"--size": "-1"}, "size = -1: expected an amount greater than 0"),
         ({"--size": "nan"}, "size = NaN: expected an amount greater than 0"),
         ({"--refresh": "0"}, "--refresh: [desk] refresh_s = 0: expected a number at least 0.1"),
-        ({"--duration": "-5"}, "--duration: [desk] duration_s = -5: expected a number greater"),
+        ({"--duration": "-5"}, "--duration: [desk] duration_s = -5: expected a number at leas"),
         ({"--max-position": "0"}, "--max-position: [risk.max_position] limit = 0: expected"),
         ({"--seed": "1.5"}, "--seed: [sim] seed = 1.5: expected a whole number at least 0"),
         ({"--at": "yesterday"}, "--at: 'yesterday' is neither a date nor a moment in UTC"),

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le, doc
+from annotated_types import Ge, Le, doc
 
 from mmbot.registry import Family, build
 from mmbot.settings import settings_class
@@ -43,7 +43,7 @@ class Desk:
     refresh_s: Annotated[
         float, Ge(0.1), Le(3600), doc("longest time between two looks at a market")
     ] = 1.0
-    duration_s: Annotated[float | None, Gt(0), doc("stop by itself after this time")] = None
+    duration_s: Annotated[float | None, Ge(0.1), doc("stop by itself after this time")] = None
     stop_file: Annotated[
         str | None,
         doc(

@@ -16,7 +16,7 @@ USD = "USD"
 LOTS = "lots"
 _SMALLEST = "smallest"
 
-_WRITTEN = re.compile(r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*([A-Za-z][A-Za-z0-9_]*)?\s*")
+_WRITTEN = re.compile(r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*([A-Za-z][A-Za-z0-9_]+)?\s*")
 
 _PRICE_DIGITS = 3
 """Significant digits of the price that turns one unit into another: a size in USD must not change,

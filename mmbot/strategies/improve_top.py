@@ -58,6 +58,7 @@ class ImproveTop:
     aggression: Annotated[
         float,
         Ge(0),
+        Le(1),
         doc("below 1: instead of improving, go this fraction (at most 0.9) towards mid; 0 joins"),
     ] = 1.0
     spread_bps: Annotated[

@@ -154,7 +154,7 @@ def test_an_instrument_nobody_quotes_is_one_line_with_those_that_are(
     mmbot: Mmbot, home: Path
 ) -> None:
     publish(home, (BID,))
-    said = mmbot.refusal("explain", "ETH-6JUN25-2800-P")
+    said = mmbot.refusal("explain", "eth-6jun25-2800-p", code=1)
     assert "did you mean ETH-6JUN25-2800-C?" in said
 
 
@@ -190,7 +190,7 @@ def test_markets_lists_grids_sizes_and_fees(mmbot: Mmbot, venue: dict[str, str])
     listed = mmbot.json("markets", "--sim-url", venue["rest"], "--kind", "perpetual")
     by_name = {one["name"]: one for one in listed}
     eth = by_name["ETH-PERPETUAL"]
-    assert (eth["tick"], eth["min_amount"], eth["taker_fee"]) == ("0.05", "1", "0.0005")
+    assert (eth["tick"], eth["min_amount"], eth["taker_fee"]) == (0.05, 1, 0.0005)
     page = mmbot.page("markets", "--sim-url", venue["rest"], "--kind", "perpetual")
     assert "BTC_USDC-PERPETUAL" in page
 
@@ -198,7 +198,7 @@ def test_markets_lists_grids_sizes_and_fees(mmbot: Mmbot, venue: dict[str, str])
 def test_markets_are_filtered(mmbot: Mmbot, venue: dict[str, str]) -> None:
     at = ("--sim-url", venue["rest"])
     found = mmbot.json(
-        "markets", *at, "--underlying", "eth", "--expiry", "20250606", "--kind", "option"
+        "markets", *at, "--underlying", "eth", "--expiry", "6jun25", "--kind", "OPTION"
     )
     assert found
     assert {one["underlying"] for one in found} == {"ETH"}
@@ -209,22 +209,22 @@ def test_markets_are_filtered(mmbot: Mmbot, venue: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code", "said"),
     [
-        (["--kind", "spot"], "--kind: unknown kind 'spot'; there is: option, perpetual, future"),
-        (["--expiry", "friday"], "--expiry: 'friday' is not a date: write YYYYMMDD"),
-        (["--expiry", "20250707"], "live expiries are 20250603"),
-        (["--underlying", "DOGE"], "nothing on DOGE is listed; there is BTC, ETH"),
-        (["--kind", "perpetual", "--expiry", "20250606"], "leave one of the filters out"),
-        (["--live", "--testnet"], "contradict each other"),
-        (["--exchange", "derbit"], "did you mean 'deribit'?"),
+        (["--kind", "spot"], 2, "--kind: unknown kind 'spot'; there is: option, perpetual, future"),
+        (["--expiry", "friday"], 2, "--expiry: 'friday' is not a date: write it like 20250606"),
+        (["--expiry", "20250707"], 1, "live expiries are 20250603"),
+        (["--underlying", "DOGE"], 1, "nothing on DOGE is listed; there is BTC, ETH"),
+        (["--kind", "perpetual", "--expiry", "20250606"], 1, "leave one of the filters out"),
+        (["--live", "--testnet"], 2, "contradict each other"),
+        (["--exchange", "derbit"], 2, "did you mean 'deribit'?"),
     ],
 )
-def test_bad_filters_are_one_line(
-    mmbot: Mmbot, venue: dict[str, str], arguments: list[str], said: str
+def test_filters_that_are_bad_or_fit_nothing_are_one_line(
+    mmbot: Mmbot, venue: dict[str, str], arguments: list[str], code: int, said: str
 ) -> None:
     url = [] if "--live" in arguments else ["--sim-url", venue["rest"]]
-    assert said in mmbot.refusal("markets", *url, *arguments)
+    assert said in mmbot.refusal("markets", *url, *arguments, code=code)
 
 
 def test_a_venue_that_is_not_there_is_one_line(mmbot: Mmbot) -> None:

@@ -71,9 +71,8 @@ def test_room_smaller_than_a_lot_is_no_room() -> None:
 def test_a_perpetual_is_limited_in_dollars() -> None:
     view = a_view(a_perpetual(), bid=2849.0, ask=2850.0)
     proposal = a_proposal(view.instrument, price="2849", size=600, room_position=500)
-    assert MaxPosition(limit=Size(Decimal(1000))).check(view, proposal) == shrunk(
-        "500", Why.MAX_POSITION
-    )
+    rule = MaxPosition(limit=Size(Decimal(1000)))
+    assert rule.check(view, proposal) == shrunk("500", Why.CUT_POSITION)
 
 
 # The exposure limit -----------------------------------------------------------------------------
