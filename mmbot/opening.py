@@ -70,7 +70,7 @@ def _least(
 
 def _named(cap: MaxOrder | MaxPosition) -> str:
     if isinstance(cap, MaxPosition):
-        return f"[risk.max_position] limit = {cap.limit}"
+        return f"[risk.max_position] limit = {cap.limit} (--max-position)"
     limit = "" if cap.limit is None else f", limit = {cap.limit}"
     return f"[risk.max_order] notional_usd = {cap.notional_usd:f}{limit}"
 
