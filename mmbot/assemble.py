@@ -200,8 +200,6 @@ async def assemble(config: Config, clock: Clock) -> Engine:
         instruments = choose(listed, config, venue.unread_listings)
         prices = await arrival.prices(instruments)
         instruments = choose(listed, config, venue.unread_listings, prices)
-        for line in size_lines(config, instruments, prices):
-            _log.info("%s", line)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
         if database is None:
             database = open_store(location)
@@ -217,6 +215,8 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
         engine = _engine(config, clock, venue, instruments, seat, run, database)
         undo.pop_all()
+    for line in size_lines(config, instruments, prices):
+        _log.info("%s", line)
     return engine
 
 

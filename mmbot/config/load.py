@@ -50,7 +50,9 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     folders = _plugin_folders(path) if plugins else ()
     load_plugins(plugins, written.origins.get("plugins", ""), folders)
     choose_strategy(written, flags)
-    # A file never weakens a default by leaving it out: what it does not name is there all the same.
+    # A file never weakens a default by leaving it out: what it does not name is there all the same,
+    # behind what it names. Rules only take away, so that their order decides nothing but which
+    # reason is told.
     for name in DEFAULT_RULES:
         written.tables["risk"].setdefault(name, {})
     for name in BUILT_IN[Family.GUARD]:

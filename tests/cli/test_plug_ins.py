@@ -4,6 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.cli.terminal import MMBOT
@@ -91,3 +92,23 @@ def test_quotes_without_terms_are_fine_everywhere_and_500_eth_are_cut(folder: Pa
     verified = mmbot(folder, "tape", "verify", str(tape), at="elsewhere")
     assert verified.returncode == 0, verified.stderr
     assert "all decided the same again" in verified.stdout
+
+
+def test_what_a_file_switches_off_is_red_on_a_terminal_and_said_at_every_start(
+    folder: Path,
+) -> None:
+    off = folder / "off.toml"
+    off.write_text((folder / "desk.toml").read_text() + "\n[risk.max_position]\noff = true\n")
+    line = f"[risk.max_position] is switched off ({off.name}:11)"
+    env = {"MMBOT_HOME": str(folder / "home"), "TERM": "xterm"}
+    shown, code = pexpect.run(
+        f"{MMBOT} config check off.toml {' '.join(OPTIONS)}",
+        withexitstatus=True,
+        cwd=str(folder),
+        env=env,
+    )
+    assert code == 0
+    assert f"\x1b[1;31m  {line}\x1b[0m" in shown.decode()
+    run = mmbot(folder, "quote", "--config", "off.toml", *OPTIONS, "--duration", "1", "--json")
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.splitlines()[1] == line
