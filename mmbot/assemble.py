@@ -32,6 +32,7 @@ from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
+from mmbot.opening import size_lines
 from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
@@ -197,6 +198,8 @@ async def assemble(config: Config, clock: Clock) -> Engine:
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config, venue.unread_listings)
+        prices = await arrival.prices(instruments)
+        instruments = choose(listed, config, venue.unread_listings, prices)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
         if database is None:
             database = open_store(location)
@@ -212,6 +215,8 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
         engine = _engine(config, clock, venue, instruments, seat, run, database)
         undo.pop_all()
+    for line in size_lines(config, instruments, prices):
+        _log.info("%s", line)
     return engine
 
 
@@ -367,7 +372,7 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
         PluginPlan.of(Family.GUARD, table.name, guard)
         for table, guard in zip(config.guards, guards, strict=True)
     )
-    return Plan((traded,), watching, config.plugins)
+    return Plan((traded,), watching, config.plugins, tuple(map(str, config.plugin_folders)))
 
 
 def _stop_file(config: Config) -> Path:

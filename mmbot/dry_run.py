@@ -26,6 +26,7 @@ from mmbot.core.types import SECOND, Instrument, Side, Term
 from mmbot.core.why import Why
 from mmbot.desk import trading_desk
 from mmbot.engine.clock import Clock
+from mmbot.opening import size_lines
 from mmbot.simulated_venue import visited
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit.arrival import LOOK_S, Arrival
@@ -69,6 +70,8 @@ class Rehearsal:
     """What a run would begin with."""
 
     instruments: tuple[Instrument, ...]
+    sizes: tuple[str, ...]
+    """What an order comes to, and what was changed about it, for people."""
     quotes: tuple[FirstQuote, ...]
     missing: tuple[NoQuote, ...]
 
@@ -88,6 +91,8 @@ async def _rehearse(config: Config) -> Rehearsal:
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config, venue.unread_listings)
+        prices = await arrival.prices(instruments)
+        instruments = choose(listed, config, venue.unread_listings, prices)
         state = _account_at_rest(venue.name, instruments, clock)
         await _learn(state, venue, instruments, clock)
     finally:
@@ -105,7 +110,12 @@ async def _rehearse(config: Config) -> Rehearsal:
         for side in Side
         if (m.instrument.id, side) not in quoted
     ]
-    return Rehearsal(instruments=tuple(instruments), quotes=tuple(quotes), missing=tuple(missing))
+    return Rehearsal(
+        instruments=tuple(instruments),
+        sizes=tuple(size_lines(config, instruments, prices)),
+        quotes=tuple(quotes),
+        missing=tuple(missing),
+    )
 
 
 class PublicDeribit(DeribitVenue):

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import Enum
 
 from mmbot.config import Config, Mode, PluginTable
+from mmbot.core.sizes import Size
 from mmbot.settings import manual
 
 
@@ -17,6 +18,8 @@ class Entry:
     key: str
     value: object
     origin: str
+    weakens: bool = False
+    """It switches something off that is there to protect."""
 
     @property
     def text(self) -> str:
@@ -27,8 +30,13 @@ class Entry:
 def effective(config: Config) -> list[Entry]:
     """Every setting of the run, in the order of a desk file. No secret is among them."""
     entries = list(_table(config, "desk", config.desk))
-    for plugin in (config.strategy, *config.rules, *config.guards):
+    for plugin in (config.strategy, *config.rules):
         entries += _plugin(config, plugin)
+    for rule in config.off:
+        key = f"risk.{rule.name}.off"
+        entries.append(Entry(key, True, config.origin(key), weakens=True))
+    for guard in config.guards:
+        entries += _plugin(config, guard)
     if config.desk.mode is Mode.SIM:
         entries += _table(config, "sim", config.sim)
     entries += _table(config, "store", config.store)
@@ -51,6 +59,28 @@ def _table(config: Config, path: str, built: object) -> Iterator[Entry]:
     for setting in manual(type(built)):
         key = f"{path}.{setting.name}"
         yield Entry(key, getattr(built, setting.name), config.origin(key))
+
+
+def off_lines(config: Config) -> list[str]:
+    """What a file switches off of the default rules, one line each."""
+    return [
+        f"[risk.{rule.name}] is switched off ({config.origin(f'risk.{rule.name}.off')})"
+        for rule in config.off
+    ]
+
+
+def as_json(value: object) -> object:
+    """A value as JSON has it: numbers as numbers, everything else in a desk file's words."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Size(unit=""):
+            return as_json(value.amount)
+        case tuple():
+            return [as_json(part) for part in value]
+    return as_text(value)
 
 
 def as_text(value: object) -> str:

@@ -8,7 +8,7 @@ behavior is one or two methods (the shapes are in core/ports.py). Adding one is 
     class MaxOrder:
         "Shrink any order above a size."
 
-        limit: Annotated[Decimal, Gt(0), doc("largest order, in the venue's unit")] = Decimal(5)
+        limit: Annotated[Size, doc("largest order")] = Size(Decimal(5))
 
         def check(self, view: View, target: Target) -> Verdict: ...
 
@@ -16,9 +16,14 @@ plus either its line in BUILT_IN or `plugins = ["my.module"]` in the configurati
 imported when a plug-in of theirs is asked for by name, so that listing names costs nothing.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
-from importlib import import_module
+from importlib import import_module, invalidate_caches
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from traceback import extract_tb
 from typing import TypeVar
 
 from mmbot.errors import ConfigError
@@ -75,11 +80,22 @@ _registered: dict[Family, dict[str, type]] = {family: {} for family in Family}
 
 
 def register(family: Family, name: str) -> Callable[[type[T]], type[T]]:
-    """Decorate a frozen dataclass to make it the plug-in `name` of a family."""
+    """Decorate a frozen dataclass to make it the plug-in `name` of a family.
+
+    Raises ConfigError where another class has that name: a rule that took the place of a built-in
+    one by its name would switch that one off without a word.
+    """
 
     def remember(cls: type[T]) -> type[T]:
-        known = _registered[family].setdefault(name, settings_class(cls))
-        assert known is cls, f"{family.value} {name!r} is registered twice: {known}, {cls}"
+        home = BUILT_IN.get(family, {}).get(name, cls.__module__)
+        known = _registered[family].get(name, cls)
+        there = known.__module__ if home == cls.__module__ else home
+        if there != cls.__module__ or known.__qualname__ != cls.__qualname__:
+            raise ConfigError(
+                f"{family.value} {name!r} of {cls.__module__} has the name of one in {there}: "
+                "give it another"
+            )
+        _registered[family][name] = settings_class(cls)
         return cls
 
     return remember
@@ -110,14 +126,57 @@ def build(family: Family, name: str, table: Mapping[str, object], where: Where) 
     return check(load(family, name, where("")), table, title, where)
 
 
-def load_plugins(modules: Iterable[str], where: str) -> None:
-    """Import modules outside mmbot that register plug-ins. Raises ConfigError if one cannot be."""
+def load_plugins(modules: Iterable[str], where: str, folders: Iterable[Path] = ()) -> None:
+    """Import modules outside mmbot that register plug-ins: from wherever Python finds modules, or
+    else from the first of `folders` that has one. Raises ConfigError if one cannot be imported.
+    """
     for module in modules:
+        folder = next((f for f in folders if _file_of(module, f)), None)
+        if folder is not None:
+            _make_room(module, folder, where)
         try:
             import_module(module)
-        except ModuleNotFoundError as error:
-            missing = "" if error.name == module else f" ({error})"
-            raise ConfigError(
-                f"{where}: plug-in module {module!r} cannot be imported{missing}; "
-                "is its folder on PYTHONPATH?"
-            ) from error
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
+        except Exception as error:
+            raise ConfigError(f"{where}: {_failed(module, error, folders)}") from error
+
+
+def _file_of(module: str, folder: Path) -> Path | None:
+    """The file (of a package: its first one) that a module would be imported from in a folder."""
+    path = folder.joinpath(*module.split("."))
+    found = (path.with_name(f"{path.name}.py"), path / "__init__.py")
+    return next((file for file in found if file.is_file()), None)
+
+
+def _make_room(module: str, folder: Path, where: str) -> None:
+    """Let Python find a module in a folder. The folder comes last, so that no file in it takes the
+    place of a module that is installed; one that would is refused."""
+    top = module.partition(".")[0]
+    invalidate_caches()
+    spec = sys.modules[top].__spec__ if top in sys.modules else find_spec(top)
+    if spec is not None and not _lies_in(spec, folder):
+        raise ConfigError(
+            f"{where}: plug-in module {module!r}: Python has another module {top} "
+            f"({spec.origin}), so that {_file_of(module, folder)} is not found: rename it"
+        )
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+
+
+def _lies_in(spec: ModuleSpec, folder: Path) -> bool:
+    places = [spec.origin, *(spec.submodule_search_locations or ())]
+    return any(folder in Path(place).resolve().parents for place in places if place)
+
+
+def _failed(module: str, error: Exception, folders: Iterable[Path]) -> str:
+    """Why a module could not be imported, in one line."""
+    head = f"plug-in module {module!r}"
+    if isinstance(error, ModuleNotFoundError) and module.startswith(error.name or " "):
+        places = [str(folder) for folder in folders]
+        looked = f"it is not in {' or '.join(places)}, nor " if places else "it is not "
+        return f"{head} cannot be found: {looked}where Python looks (PYTHONPATH)"
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    steps = [step for step in extract_tb(error.__traceback__) if "importlib" not in step.filename]
+    line = f" ({steps[-1].filename}:{steps[-1].lineno})" if steps[1:] else ""
+    return f"{head} cannot be imported: {said}{line}"

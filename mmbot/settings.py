@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar
 
 import annotated_types as at
 
+from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ def check(cls: type[T], table: Mapping[str, object], title: str, where: Where) -
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        built = TypeAdapter(cls).validate_python(dict(table))
+        built = TypeAdapter(cls).validate_python(_with_sizes(cls, table, title, where))
     except ValidationError as error:
         # A misspelled key often shows up twice: as unknown and as missing. The first tells more.
         errors = error.errors(include_url=False)
@@ -84,7 +85,9 @@ def check(cls: type[T], table: Mapping[str, object], title: str, where: Where) -
         raise ConfigError(_complaint(cls, table, title, key, where)) from None
     for key in table:
         # Far beyond any amount there is, and beyond what can be divided exactly: a slip.
-        if isinstance(getattr(built, key), float | Decimal) and abs(getattr(built, key)) > _MOST:
+        kept: Any = getattr(built, key)
+        number: Any = kept.amount if isinstance(kept, Size) else kept
+        if isinstance(number, float | Decimal) and not -_MOST <= number <= _MOST:
             raise ConfigError(f"{_complaint(cls, table, title, key, where)}, at most {_MOST}")
     # Pydantic reads "3" as a number and 1 as true. In a file that decides about money, a value of
     # another kind is more often a slip than a wish.
@@ -95,6 +98,22 @@ def check(cls: type[T], table: Mapping[str, object], title: str, where: Where) -
         ):
             raise ConfigError(_complaint(cls, table, title, key, where))
     return built
+
+
+def _with_sizes(
+    cls: type, table: Mapping[str, object], title: str, where: Where
+) -> dict[str, object]:
+    """The table with every size read as people write it. Raises ConfigError for what is none."""
+    read = dict(table)
+    hints = typing.get_type_hints(cls)
+    for key in table:
+        if Size not in (hints.get(key), *typing.get_args(hints.get(key))):
+            continue
+        try:
+            read[key] = Size.parse(table[key])
+        except ValueError:
+            raise ConfigError(_complaint(cls, table, title, key, where)) from None
+    return read
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -153,6 +172,7 @@ _KINDS: dict[object, str] = {
     float: "a number",
     Decimal: "a number",
     str: "text",
+    Size: "an amount greater than 0, such as 5, 1 ETH, 1000 USD or 2 lots",
     date: "a date",
     datetime: "a date and time",
 }

@@ -114,6 +114,34 @@ def test_symbols_are_the_venues_names_or_those_of_ccxt() -> None:
     ]
 
 
+def test_symbols_are_written_in_capitals_or_not() -> None:
+    given = "eth-perpetual,eth/usdc:usdc,Btc-6jun25-105000-c"
+    assert chosen({"--symbols": given}) == [
+        "ETH-PERPETUAL",
+        "ETH_USDC-PERPETUAL",
+        "BTC-6JUN25-105000-C",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("price", "order"),
+    [
+        (2790.0, [2800, 2900, 3000]),
+        (2960.0, [3000, 2900, 2800]),
+        (2910.0, [2900, 3000, 2800]),
+        (2850.0, [2800, 2900, 3000]),  # as near as each other: the lower first
+    ],
+)
+def test_all_strikes_begin_at_the_money(price: float, order: list[int]) -> None:
+    config = load_config({"--expiry": "20250606", "--all-strikes": True})
+    names = [i.name for i in choose(LISTED, config, prices={"ETH": price})]
+    assert names == [i.name for i in options(*order)]
+    given = load_config({"--expiry": "20250606", "--strikes": "2800,3000"})
+    assert [i.name for i in choose(LISTED, given, prices={"ETH": price})] == [
+        i.name for i in options(2800, 3000)
+    ]
+
+
 def test_what_is_named_twice_is_chosen_once() -> None:
     both = {**OPTIONS, "--symbols": "ETH-PERPETUAL,ETH-6JUN25-2800-C,ETH-PERPETUAL"}
     assert len(chosen(both)) == 5
@@ -175,6 +203,30 @@ def test_a_value_that_one_of_them_can_meet_stands() -> None:
     assert len(chosen(mixed)) == 2
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"--size": "1 BTC"}, "--size: strategy.improve_top.size = 1 BTC is no amount of ETH-6JUN"),
+        ({"--size": "1 BTC"}, "write it in ETH, USD or lots"),
+        ({"--max-position": "9 BTC"}, "risk.max_position.limit = 9 BTC is no amount of ETH-6JUN25"),
+        ({"--size": "500 USD"}, "size = 500 USD is below the smallest order the venue takes"),
+        ({"--size": "500 USD"}, "1 ETH (2,850 USD) on ETH-6JUN25-2800-C: give at least that"),
+        ({"--size": "0.5 ETH"}, "size = 0.5 ETH is below the smallest order the venue takes"),
+    ],
+)
+def test_a_size_in_a_unit_that_does_not_fit_is_refused(flags: dict[str, str], said: str) -> None:
+    config = load_config({**OPTIONS, **flags})
+    with pytest.raises(ConfigError) as error:
+        choose(LISTED, config, prices={"ETH": 2850.0})
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("size", ["1 ETH", "1eth", "3000 USD", "2 lots", "smallest"])
+def test_a_size_in_a_unit_that_fits_is_taken(size: str) -> None:
+    config = load_config({**OPTIONS, "--size": size})
+    assert len(choose(LISTED, config, prices={"ETH": 2850.0})) == 4
+
+
 def test_a_default_size_below_the_minimum_is_no_reason_to_refuse() -> None:
     assert chosen({"--symbols": "BTC-PERPETUAL"}) == ["BTC-PERPETUAL"]
 
@@ -182,7 +234,9 @@ def test_a_default_size_below_the_minimum_is_no_reason_to_refuse() -> None:
 def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
     coarse = [replace(i, min_amount=Decimal(1000)) for i in options(2800)]
     flags = {"--expiry": "20250606", "--strikes": "2800"}
-    with pytest.raises(ConfigError, match=r"default: risk\.max_position\.limit = 10 .*--max-pos"):
+    with pytest.raises(
+        ConfigError, match=r"default: risk\.max_position\.limit = 10 lots .*--max-pos"
+    ):
         choose(coarse, load_config(flags))
     wide = {**flags, "--max-position": "5000", "--max-exposure": "20000"}
     assert len(choose(coarse, load_config(wide))) == 2

@@ -1,5 +1,6 @@
 """One configuration from flags and files, and one clear line for everything wrong with it."""
 
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 import pytest
 
 from mmbot.config import Config, Mode, load_config
+from mmbot.core.sizes import LOTS, Size, amount_of
 from mmbot.credentials import credentials
 from mmbot.errors import ConfigError
 from mmbot.registry import BUILT_IN, Family
+from mmbot.risk.max_position import MaxPosition
+from tests.builders import an_option
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.toml"))
 OPTIONS = {"--expiry": "20250606", "--strikes": "2800,2900"}
@@ -52,6 +56,7 @@ def test_the_founding_command_line_needs_nothing_else() -> None:
         "price_band",
         "min_spread",
         "cost_floor",
+        "max_order",
         "max_position",
         "max_exposure",
     ]
@@ -59,6 +64,16 @@ def test_the_founding_command_line_needs_nothing_else() -> None:
 
 def test_the_coin_may_be_written_small() -> None:
     assert from_flags(underlying="btc").desk.underlying == "BTC"
+
+
+@pytest.mark.parametrize("written", ["20250606", "2025-06-06", "6JUN25", "06jun25", "6Jun25"])
+def test_a_date_is_written_as_one_likes(written: str, desk_file: Any) -> None:
+    day = date(2025, 6, 6)
+    assert from_flags(expiry=written).desk.expiry == day
+    path = desk_file(f"[desk]\nexpiry = '{written}'\nstrikes = [2800]\n[sim]\nat = '{written}'\n")
+    config = load_config({}, path)
+    assert (config.desk.expiry, config.sim.at) == (day, datetime(2025, 6, 6, tzinfo=UTC))
+    assert from_flags(at=written).sim.at == config.sim.at
 
 
 def test_a_file_and_flags_that_say_the_same_build_the_same(desk_file: Any) -> None:
@@ -85,10 +100,50 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_default(desk_file: Any)
     assert config.origin("desk.refresh_s") == "default"
 
 
-def test_rules_are_asked_in_the_order_of_the_file(desk_file: Any) -> None:
+def test_rules_are_asked_in_the_order_of_the_file_and_the_other_defaults_after_them(
+    desk_file: Any,
+) -> None:
     path = desk_file(DESK + "[risk.max_exposure]\n[risk.stale_market]\n[risk.max_position]\n")
     names = [rule.name for rule in load_config({}, path).rules]
-    assert names == ["max_exposure", "stale_market", "max_position"]
+    assert names[:3] == ["max_exposure", "stale_market", "max_position"]
+    assert names[3:] == ["price_band", "min_spread", "cost_floor", "max_order"]
+
+
+def test_a_table_changes_its_own_settings_and_no_other_rule(desk_file: Any) -> None:
+    default = load_config(OPTIONS)
+    config = load_config({}, desk_file(DESK + "[risk.max_order]\nlimit = 3\n"))
+    changed = {rule.name: rule.build() for rule in config.rules}
+    assert changed.keys() == {rule.name for rule in default.rules}
+    assert [r.name for r in default.rules if r.build() != changed[r.name]] == ["max_order"]
+    assert config.off == ()
+
+
+def test_a_default_rule_goes_only_where_the_file_says_off(desk_file: Any) -> None:
+    config = load_config({}, desk_file(DESK + "[risk.max_position]\noff = true\n"))
+    assert "max_position" not in [rule.name for rule in config.rules]
+    assert [rule.name for rule in config.off] == ["max_position"]
+    assert len(config.rules) == len(load_config(OPTIONS).rules) - 1
+    on = load_config({}, desk_file(DESK + "[risk.max_position]\noff = false\nlimit = 3\n"))
+    assert (len(on.rules), on.off) == (len(config.rules) + 1, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "said"),
+    [
+        ("[risk.max_position]\noff = 1", {}, "desk.toml:5: [risk.max_position] off = 1: expected"),
+        ("[risk.max_position]\noff = true\nlimit = -1", {}, "desk.toml:6: [risk.max_position] li"),
+        ("[guards.position]\noff = true", {}, "desk.toml:5: [guards.position] off: a guard cannot"),
+        (
+            "[risk.max_position]\noff = true",
+            {"--max-position": "3"},
+            "--max-position: [risk.max_position] is switched off (desk.toml:5): drop one of them",
+        ),
+    ],
+)
+def test_what_cannot_be_switched_off_is_refused_with_a_reason(
+    desk_file: Any, text: str, flags: dict[str, str | bool], said: str
+) -> None:
+    assert said in refusal(flags, desk_file(DESK + text + "\n"))
 
 
 def test_a_limit_also_scales_the_lean_of_the_strategy(desk_file: Any) -> None:
@@ -119,21 +174,21 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ({"--expiry": "2025-06-06"}, "--expiry: '2025-06-06' is not a date: write YYYYMMDD"),
+        ({"--expiry": "6.6.25"}, "--expiry: '6.6.25' is not a date: write it like 20250606, 2025-"),
         ({"--expiry": "20250631"}, "--expiry: '20250631' is not a date"),
         ({"--strikes": "2800;2900"}, "--strikes: strike '2800;2900' is not a number"),
         ({"--strikes": "2800,-1"}, "--strikes: strike '-1' is not a number greater than 0"),
         ({"--strikes": "nan"}, "--strikes: strike 'nan' is not a number greater than 0"),
         ({"--strikes": ","}, "--strikes: no strike given"),
-        ({"--size": "big"}, "size = 'big': expected a number greater than 0"),
-        ({"--size": "-1"}, "size = -1: expected a number greater than 0"),
-        ({"--size": "nan"}, "size = NaN: expected a number greater than 0"),
+        ({"--size": "big"}, "size = 'big': expected an amount greater than 0"),
+        ({"--size": "-1"}, "size = -1: expected an amount greater than 0"),
+        ({"--size": "nan"}, "size = NaN: expected an amount greater than 0"),
         ({"--refresh": "0"}, "--refresh: [desk] refresh_s = 0: expected a number at least 0.1"),
-        ({"--duration": "-5"}, "--duration: [desk] duration_s = -5: expected a number greater"),
+        ({"--duration": "-5"}, "--duration: [desk] duration_s = -5: expected a number at leas"),
         ({"--max-position": "0"}, "--max-position: [risk.max_position] limit = 0: expected"),
         ({"--seed": "1.5"}, "--seed: [sim] seed = 1.5: expected a whole number at least 0"),
-        ({"--at": "yesterday"}, "--at: 'yesterday' is not a moment in UTC"),
-        ({"--at": "2025-06-02T12:00:00"}, "is not a moment in UTC: write it like 2025-06-02T12"),
+        ({"--at": "yesterday"}, "--at: 'yesterday' is neither a date nor a moment in UTC"),
+        ({"--at": "2025-06-02T12:00:00"}, "nor a moment in UTC: write it like 2025-06-02"),
         ({"--exchange": "deribitt"}, "unknown exchange 'deribitt'; did you mean 'deribit'?"),
         ({"--strategy": "improvetop"}, "unknown strategy 'improvetop'; did you mean 'improve_top'"),
         ({"--bid-only": True, "--ask-only": True}, "--bid-only and --ask-only contradict each"),
@@ -145,10 +200,10 @@ def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
         ({"--testnet": True, "--at": "2025-06-02T12:00:00Z"}, "--at is for the simulated venue"),
         ({"--live": True, "--sim-url": "http://127.0.0.1:8800"}, "--sim-url is for the simulated"),
         ({"--symbols": ","}, "--symbols: no symbol given: write them like BTC-PERPETUAL"),
-        ({"--size": "1e13"}, "size = 1E+13: expected a number greater than 0, at most 1000000000"),
+        ({"--size": "1e13"}, "size = 1E+13: expected an amount greater than 0"),
         ({"--size": "9" * 99}, "size = 9999"),
         ({"--strikes": "1e99"}, "--strikes: strike '1e99' is not a number greater than 0"),
-        ({"--at": "0001-01-01T00:00:00+14:00"}, "is not a moment in UTC"),
+        ({"--at": "0001-01-01T00:00:00+14:00"}, "nor a moment in UTC"),
         ({"--sim-url": "http://127.0.0.1:8800", "--seed": "2"}, "--seed: the world at --sim-url"),
         ({"--sim-url": "https://www.deribit.com"}, "is not the address of a simulator on this"),
         ({"--sim-url": "http://127.0.0.1"}, "is not the address of a simulator on this machine"),
@@ -177,9 +232,11 @@ def test_a_flag_the_strategy_does_not_know_is_refused_not_ignored() -> None:
     assert said.startswith("--aggression: strategy simple_spread has no such setting; it has ")
 
 
-def test_a_limit_flag_without_its_rule_is_refused_not_ignored(desk_file: Any) -> None:
-    said = refusal({"--max-position": "3"}, desk_file(DESK + "[risk.stale_market]\n"))
-    assert said.startswith("--max-position: the file has no rule [risk.max_position]")
+def test_a_limit_flag_finds_its_rule_whatever_the_file_names(desk_file: Any) -> None:
+    config = load_config({"--max-position": "3"}, desk_file(DESK + "[risk.stale_market]\n"))
+    assert {r.name: r.build() for r in config.rules}["max_position"] == MaxPosition(
+        limit=Size(Decimal(3))
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +246,6 @@ def test_a_limit_flag_without_its_rule_is_refused_not_ignored(desk_file: Any) ->
         ("[risk.max_position]\nlimit = -1", "desk.toml:5: [risk.max_position] limit = -1: expect"),
         ("[risk.max_position]\nlimt = 1", "desk.toml:5: [risk.max_position] unknown setting 'li"),
         ("[risk.max_postion]", "desk.toml:4: unknown risk 'max_postion'; did you mean 'max_pos"),
-        ("[risk.max_order]", "desk.toml:4: [risk.max_order] needs limit (a number greater than"),
         ("[risks.max_order]", "desk.toml:4: unknown table 'risks'; did you mean 'risk'?"),
         ("[risk]\nmax_position = 3", "desk.toml:5: expected a table such as [risk.NAME]"),
         ("mode = 'paper'", "desk.toml:4: mode paper is not available in this version"),
@@ -255,8 +311,9 @@ def test_a_plug_in_of_ones_own_needs_one_line(
     )
     monkeypatch.syspath_prepend(tmp_path)
     path = desk_file("plugins = ['own_rule']\n" + DESK + "[risk.own_rule]\nshare = 0.25\n")
-    (rule,) = load_config({}, path).rules
-    assert "OwnRule(share=0.25)" in repr(rule.build())
+    rules = load_config({}, path).rules
+    assert "OwnRule(share=0.25)" in repr(rules[0].build())
+    assert [rule.name for rule in rules[1:]] == [r.name for r in load_config(OPTIONS).rules]
 
 
 def guard_of(config: Config, name: str) -> Any:
@@ -272,10 +329,14 @@ def test_every_guard_watches_whatever_the_file_sets(desk_file: Any) -> None:
 
 
 def test_the_guard_of_positions_stands_at_twice_the_rules_limit(desk_file: Any) -> None:
-    assert guard_of(load_config(OPTIONS), "position").limit == 20
-    assert guard_of(load_config(OPTIONS | {"--max-position": "7"}), "position").limit == 14
+    assert guard_of(load_config(OPTIONS), "position").limit == Size(Decimal(20), LOTS)
+    assert guard_of(load_config(OPTIONS | {"--max-position": "7"}), "position").limit == Size(
+        Decimal(14)
+    )
+    in_usd = load_config(OPTIONS | {"--max-position": "7000 USD"})
+    assert guard_of(in_usd, "position").limit == Size(Decimal(14000), "USD")
     own = desk_file(DESK + "[risk.max_position]\nlimit = 7\n[guards.position]\nlimit = 9\n")
-    assert guard_of(load_config({}, own), "position").limit == 9
+    assert guard_of(load_config({}, own), "position").limit == Size(Decimal(9))
 
 
 def test_a_bad_limit_is_told_where_it_was_written_and_not_as_the_guards() -> None:
@@ -303,8 +364,20 @@ def test_the_options_desk_in_configs_is_the_default_one() -> None:
     written = load_config({}, next(p for p in CONFIGS if p.name == "deribit-eth-options.toml"))
     default = load_config(OPTIONS)
     assert (written.desk, written.sim) == (default.desk, default.sim)
-    assert written.strategy.build() == default.strategy.build()
-    assert [rule.build() for rule in written.rules] == [rule.build() for rule in default.rules]
+    for one, other in zip(
+        (written.strategy, *written.rules), (default.strategy, *default.rules), strict=True
+    ):
+        assert on_an_option(one.build()) == on_an_option(other.build())
+
+
+def on_an_option(built: Any) -> dict[str, object]:
+    """The settings, with every size as the amount it is there."""
+    settings = {field.name: getattr(built, field.name) for field in fields(built)}
+    option = an_option()
+    return {
+        name: amount_of(value, option, 2850.0, 0.02) if isinstance(value, Size) else value
+        for name, value in settings.items()
+    }
 
 
 def test_the_simulator_gets_a_key_pair_of_its_own(

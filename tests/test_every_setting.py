@@ -9,6 +9,7 @@ import annotated_types as at
 import pytest
 
 from mmbot.config import Desk, Sim, Store, Tape, load_config
+from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 from mmbot.registry import BUILT_IN, Family, load
 from mmbot.settings import Setting, manual
@@ -28,12 +29,26 @@ TABLES: list[tuple[str, type]] = [
 OF_ANOTHER_KIND: dict[str, tuple[str, ...]] = {
     # how `expected` begins: what does not belong there, as TOML
     "a whole number": ("'3'", "true", "1.5", "[1]", "nan", "{ a = 1 }", "2025-06-06"),
+    "an amount": (
+        "'x'",
+        "'-1 ETH'",
+        "0",
+        "-1",
+        "true",
+        "[1]",
+        "nan",
+        "inf",
+        "{ a = 1 }",
+        "1e13",
+        "'1e13 ETH'",
+        "2025-06-06",
+    ),
     "a number": ("'3'", "true", "[1]", "nan", "inf", "-inf", "{ a = 1 }", "1e13", "2025-06-06"),
     "true or false": ("1", "0", "'yes'", "[true]", "1.0"),
     "text": ("1", "true", "['a']", "2025-06-06"),
     "one of": ("'nonsense'", "1", "true", "['sim']"),
-    "a date and time": ("'noon'", "5", "true", "2025-06-06", "1999-01-01T00:00:00Z"),
-    "a date": ("'6JUN25'", "5", "true", "[2025-06-06]"),
+    "a date and time": ("'noon'", "5", "true", "2025-06-02T12:00:00", "1999-01-01T00:00:00Z"),
+    "a date": ("'6 June'", "5", "true", "[2025-06-06]"),
     "a list, each text": ("'BTC-PERPETUAL'", "5", "[1]", "[]", "true"),
     "a list, each a number": ("'x'", "true", "['2800;2900']", "[]", "[-1]", "[true]", "[nan]"),
 }
@@ -113,7 +128,7 @@ def test_a_default_written_out_is_accepted(table: str, cls: type, tmp_path: Path
             lines.append(f"{setting.name} = {str(setting.default).lower()}")
         elif isinstance(setting.default, int | float | Decimal):
             lines.append(f"{setting.name} = {setting.default}")
-        elif table == "risk.max_order":
-            lines.append(f"{setting.name} = 5")
+        elif isinstance(setting.default, Size):
+            lines.append(f"{setting.name} = '{setting.default}'")
     path.write_text("\n".join(lines) + "\n")
     load_config({}, path)

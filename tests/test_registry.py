@@ -106,7 +106,7 @@ def test_the_manual_has_range_default_and_description() -> None:
 
 
 def test_two_plug_ins_cannot_share_a_name() -> None:
-    with pytest.raises(AssertionError, match="registered twice"):
+    with pytest.raises(ConfigError, match=r"has the name of one in tests\.test_registry"):
 
         @register(Family.RULE, "sample")
         @dataclass(frozen=True, slots=True)
@@ -143,6 +143,81 @@ def test_a_module_outside_mmbot_adds_a_plug_in(
 def test_a_plug_in_module_that_is_not_there_is_one_line() -> None:
     with pytest.raises(ConfigError, match=r"desk\.toml:2: plug-in module 'not_there' cannot"):
         load_plugins(["not_there"], "desk.toml:2")
+
+
+def a_module(folder: Path, name: str, body: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(
+        body
+        or "from dataclasses import dataclass\n"
+        "from mmbot.registry import Family, register\n"
+        f"@register(Family.STRATEGY, '{name}')\n"
+        "@dataclass(frozen=True, slots=True)\n"
+        f"class {name.title().replace('_', '')}:\n"
+        "    width: float = 1.0\n"
+    )
+    return path
+
+
+def test_a_module_is_found_in_the_first_folder_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    a_module(tmp_path / "here", "beside_the_desk")
+    a_module(tmp_path / "there", "in_the_folder")
+    folders = [tmp_path / "here", tmp_path / "there"]
+    load_plugins(["beside_the_desk", "in_the_folder"], "desk.toml:1", folders)
+    assert {"beside_the_desk", "in_the_folder"} <= set(names(Family.STRATEGY))
+    assert sys.path[-2:] == [str(folder) for folder in folders]  # behind all that is installed
+
+
+def test_a_module_that_is_nowhere_is_told_with_the_places_looked_at(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_plugins(["not_there"], "desk.toml:2", [tmp_path])
+    assert str(error.value) == (
+        f"desk.toml:2: plug-in module 'not_there' cannot be found: it is not in {tmp_path}, nor "
+        "where Python looks (PYTHONPATH)"
+    )
+
+
+def test_a_file_with_the_name_of_an_installed_module_takes_no_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    path = a_module(tmp_path, "decimal")
+    with pytest.raises(ConfigError, match="Python has another module decimal") as error:
+        load_plugins(["decimal"], "desk.toml:2", [tmp_path])
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("x = (\n", "SyntaxError: '(' was never closed"),
+        ("import numpyy\n", "ModuleNotFoundError: No module named 'numpyy'"),
+        ("1 / 0\n", "ZeroDivisionError: division by zero"),
+        (
+            "from dataclasses import dataclass\n"
+            "from mmbot.registry import Family, register\n"
+            "@register(Family.RULE, 'max_position')\n"
+            "@dataclass(frozen=True)\n"
+            "class Mine: ...\n",
+            "risk 'max_position' of {name} has the name of one in mmbot.risk.max_position",
+        ),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_why_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, said: str
+) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"broken_{abs(hash(said))}"
+    a_module(tmp_path, name, body)
+    with pytest.raises(ConfigError) as error:
+        load_plugins([name], "desk.toml:2", [tmp_path])
+    assert str(error.value).startswith("desk.toml:2: ")
+    assert said.format(name=name) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_naming_plug_ins_imports_none_of_them() -> None:

@@ -31,7 +31,7 @@ from mmbot.cli import (
     tape,
 )
 from mmbot.cli.streams import has_no_reader, let_go, nobody_reads, open_missing
-from mmbot.errors import ExitCode, MmbotError
+from mmbot.errors import ConfigError, ExitCode, MmbotError
 
 app = typer.Typer(
     name="mmbot",
@@ -83,6 +83,7 @@ def run() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     try:
+        _refuse_torn_list(arguments)
         code = app(arguments, prog_name="mmbot", standalone_mode=False) or ExitCode.OK
         if code == ExitCode.INTERRUPTED:  # Typer's word for KeyboardInterrupt
             code = _end("interrupted", ExitCode.INTERRUPTED, debug)
@@ -102,6 +103,28 @@ def run() -> None:
         hint = "" if debug else "; run it again with --debug for the traceback, and report it"
         code = _end(f"a bug in mmbot: {said}{hint}", ExitCode.BUG, debug)
     sys.exit(_flushed(code))
+
+
+_LISTS = ("--strikes", "--symbols", "--only")
+
+
+def _refuse_torn_list(arguments: list[str]) -> None:
+    """A blank after a comma makes two arguments of one, the second of which fits nowhere. Raises
+    ConfigError with the line as it was meant."""
+    for place, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag not in _LISTS:
+            continue
+        parts = [value] if equals else []
+        for more in arguments[place + 1 :]:
+            torn = not parts or parts[-1].endswith(",") or more.startswith(",")
+            if not torn or more.startswith("-"):
+                break
+            parts.append(more)
+        if len(parts) > 1:
+            raise ConfigError(
+                f"{flag} {' '.join(parts)}: no blanks in a list: write {flag} {''.join(parts)}"
+            )
 
 
 def _curable(error: Exception) -> str:

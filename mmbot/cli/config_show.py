@@ -3,14 +3,16 @@
 import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.cli.pages import print_json, show
+from mmbot.cli.pages import WIDTH_MAX, print_json, show
 from mmbot.cli.quote import quote
+from mmbot.cli.streams import in_red
 from mmbot.config import KNOWN_FLAGS, Mode, load_config
 from mmbot.errors import ConfigError
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from mmbot.effective import Entry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+_INDENT = "  "
 
 REDACTED = "set, not shown"
 
@@ -67,7 +71,10 @@ def _with_the_flags_of_quote(command: Callable[..., None]) -> Callable[..., None
 
 @app.command("check")
 @_with_the_flags_of_quote
-def check(settings: "Config") -> None:
+def check(
+    settings: "Config",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
     """Check a desk file and flags: every key, value and range, and that the key pair is there.
 
     Whether the venue lists what is named is a question for `mmbot quote --dry-run`.
@@ -81,10 +88,33 @@ def check(settings: "Config") -> None:
             f"{'is' if len(missing) == 1 else 'are'} not set; put them into the environment or "
             f"into {Path.cwd() / '.env'}"
         )
+    from mmbot.effective import off_lines
+
+    rules = [rule.name for rule in settings.rules]
+    if json:
+        print_json(
+            {
+                "fine": True,
+                "file": str(settings.path) if settings.path else None,
+                "mode": settings.desk.mode.value,
+                "venue": settings.desk.venue,
+                "strategy": settings.strategy.name,
+                "rules": rules,
+                "off": [rule.name for rule in settings.off],
+                "guards": [guard.name for guard in settings.guards],
+                "plugins": list(settings.plugins),
+            }
+        )
+        return
     print(
         f"fine: {settings.desk.mode.value.upper()} on {settings.desk.venue}, strategy "
-        f"{settings.strategy.name}, {len(settings.rules)} rules"
+        f"{settings.strategy.name}, {len(rules)} rules"
     )
+    for said in textwrap.wrap(", ".join(rules), WIDTH_MAX - len(_INDENT)):
+        print(f"{_INDENT}{said}")
+    for line in off_lines(settings):
+        for said in textwrap.wrap(line, WIDTH_MAX - len(_INDENT), break_on_hyphens=False):
+            print(in_red(f"{_INDENT}{said}", sys.stdout))
 
 
 @app.command("show")
@@ -95,16 +125,19 @@ def show_config(
 ) -> None:
     """Show every setting in effect and where it came from: a flag, a file and line, the
     environment, or the default. Secrets are named, never shown."""
-    from mmbot.effective import effective
+    from mmbot.effective import as_json, effective
 
-    rows = [_row(entry) for entry in effective(settings) if not entry.key.startswith("store.")]
-    rows += _store(settings)
-    rows += _credentials(settings)
+    entries = [one for one in effective(settings) if not one.key.startswith("store.")]
+    others = [*_store(settings), *_credentials(settings)]
     if json:
+        known = [(entry.key, as_json(entry.value), entry.origin) for entry in entries]
+        rows = (*known, *others)
         print_json([{"key": key, "value": value, "from": origin} for key, value, origin in rows])
         return
     print(f"{settings.desk.mode.value.upper()}: {settings.path or 'flags'}", file=sys.stderr)
-    show("", ("setting", "value", "from"), rows)
+    off = {entry.key for entry in entries if entry.weakens}
+    lines = [*map(_row, entries), *others]
+    show("", ("setting", "value", "from"), lines, alarming=lambda row: row[0] in off)
 
 
 def _row(entry: "Entry") -> tuple[str, str, str]:

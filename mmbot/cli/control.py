@@ -8,15 +8,15 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.wanted import Json, run_number
+from mmbot.config import day as date_of
 from mmbot.errors import ConfigError, ExitCode
 from mmbot.settings import unknown
 
@@ -41,7 +41,7 @@ Run = Annotated[
 Instrument = Annotated[
     str | None, typer.Option(metavar="NAME", help="One instrument, by the venue's or ccxt's name.")
 ]
-Expiry = Annotated[str | None, typer.Option(metavar="YYYYMMDD", help="One expiry.")]
+Expiry = Annotated[str | None, typer.Option(metavar="DATE", help="One expiry.")]
 Side = Annotated[str | None, typer.Option(metavar="SIDE", help="bid or ask.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -115,7 +115,7 @@ def enable(
     _switch(instrument, expiry, side, run, json, on=True)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # -1 is no option
 def size(
     factor: Annotated[str, typer.Argument(metavar="FACTOR", help="1 is as configured.")],
     run: Run = None,
@@ -171,9 +171,10 @@ def _switch(
 ) -> None:
     from mmbot.store.records import CommandKind
 
+    side = side.lower() if side is not None else None
     if side is not None and side not in _SIDES:
         raise ConfigError(f"--side: {unknown('side', side, _SIDES)}")
-    day = _day(expiry) if expiry is not None else None
+    day = date_of(expiry, "--expiry") if expiry is not None else None
     engines = _engines(run)
     name = _known_instrument(instrument, engines) if instrument is not None else None
     if day is not None:
@@ -214,13 +215,6 @@ def _require_expiry(day: date, engines: "list[tuple[Location, Engine]]") -> None
     if f"{day:%y%m%d}" not in expiries:
         there = ", ".join(f"20{one}" for one in sorted(expiries)) or "none"
         raise ConfigError(f"--expiry: nothing of {day:%Y%m%d} is traded; there is: {there}")
-
-
-def _day(text: str) -> date:
-    with suppress(ValueError):
-        form = "%Y%m%d" if text.isdigit() else "%Y-%m-%d"
-        return datetime.strptime(text, form).replace(tzinfo=UTC).date()
-    raise ConfigError(f"--expiry: {text!r} is not a date: write YYYYMMDD, for instance 20250606")
 
 
 def _number(text: str) -> Decimal | None:
@@ -360,6 +354,14 @@ def _object(
         "mode": run.seat.mode.value,
         "venue": run.seat.venue,
         "what": kind.value,
-        "arguments": dict(arguments),
+        "arguments": {key: _as_json(value) for key, value in arguments.items()},
         "taken": taken,
     }
+
+
+def _as_json(argument: str) -> str | float | bool:
+    """Numbers as numbers, switches as true or false."""
+    if argument in ("yes", "no"):
+        return argument == "yes"
+    number = _number(argument)
+    return argument if number is None else float(number)

@@ -12,7 +12,7 @@ import typer
 from mmbot.cli.pages import plain, print_json
 from mmbot.cli.wanted import DeskFile, Json, ModeName, one_of, stores
 from mmbot.config import Mode, load_config
-from mmbot.errors import ConfigError
+from mmbot.errors import ConfigError, NothingFound
 from mmbot.store.moments import moment
 
 if TYPE_CHECKING:
@@ -42,7 +42,12 @@ def explain(
     name = instrument.upper()
     found = [one for one in said if name in (one.row["instrument"], one.row.get("symbol"))]
     if not found:
-        raise ConfigError(_unknown(instrument, said))
+        if not said:
+            raise ConfigError(
+                "no engine has said anything yet: start one with `mmbot quote`, then ask again in "
+                "another terminal"
+            )
+        raise NothingFound(_unknown(instrument, said))
     # Engines of the past have their last words on file too: they count where nobody lives.
     newest = min(found, key=lambda one: one.age_s)
     shown = [one for one in found if one.age_s <= STALE_S and one.stopped_s is None] or [newest]
@@ -89,11 +94,6 @@ def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
 
 def _unknown(instrument: str, said: list[_Said]) -> str:
     names = sorted({one.row["instrument"] for one in said})
-    if not names:
-        return (
-            "no engine has said anything yet: start one with `mmbot quote`, then ask again in "
-            "another terminal"
-        )
     near = get_close_matches(instrument.upper(), names, n=1)
     hint = f"did you mean {near[0]}? " if near else ""
     shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")

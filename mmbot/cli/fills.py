@@ -67,6 +67,7 @@ def export(
         count = write(_rows(asked), chosen, out)
     except BrokenPipeError:
         return  # whoever read our output has had enough of it
+    asked.refuse_nothing(count)
     print(f"{count} fill{'' if count == 1 else 's'} from {asked.names}", file=sys.stderr)
 
 

@@ -42,13 +42,15 @@ def list_fills(
     """Show the last fills, oldest first.
 
     "vs mark" is the price against the mark of its moment, in the instrument's quote unit: positive
-    is good for us. `mmbot fills export` writes every fill and all columns, for other programs.
+    is good for us. `mmbot fills export` writes every fill and all columns, for other programs;
+    --json prints the same columns, numbers as text, exact to the last digit.
     """
     count = whole_number(last, "--last")
     asked = wanted(since, until, instrument, run, mode, config)
     found = _last(asked, count)
     if json:
         print_json([as_object(cells(row, mode)) for mode, rows in found.items() for row in rows])
+        asked.refuse_nothing(found)
         return
     for mode_found, rows in found.items():
         show(
@@ -66,6 +68,7 @@ def list_fills(
             ),
             [_line(row) for row in rows],
         )
+    asked.refuse_nothing(found)
     if not found:
         print(f"no such fill in {asked.names}", file=sys.stderr)
 

@@ -73,18 +73,22 @@ def report(
     index; what the account's coins earned by their own price is not in here.
 
     --check looks at whole accounts, whatever --since and --until say, and ends with exit code 1
-    when something does not agree.
+    when something does not agree. In --json the sums by currency are exact, as text.
     """
     what = one_of(By, by, "grouping", "--by")
     asked = wanted(since, until, instrument, run, mode, config)
     pages = _pages(asked, what, check)
+    if not json and not check:
+        asked.refuse_nothing(any(page.lines for page in pages.values()))
     if json:
         print_json([_object(page, what, check) for page in pages.values()])
     else:
         for page in pages.values():
             _show(page, what, check)
         if not any(page.lines for page in pages.values()):
-            print(f"no such fill in {asked.names}", file=sys.stderr)
+            print(f"no fill in {asked.names}", file=sys.stderr)
+    if not check:
+        asked.refuse_nothing(any(page.lines for page in pages.values()))
     if any(finding.agrees is False for page in pages.values() for finding in page.findings):
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
@@ -396,8 +400,8 @@ def _line_object(line: Line, one_instrument: bool) -> dict[str, Any]:
     if one_instrument:
         (tally,) = line.sums.values()
         said |= {
-            "volume": tally.volume,
-            "max_position": tally.max_inventory,
+            "volume": float(tally.volume),
+            "max_position": float(tally.max_inventory),
             "at_max_s": tally.at_max_s,
             "at_max_share": tally.at_max_share,
         }

@@ -102,6 +102,7 @@ def export(
         count = write(rows, chosen, out, COLUMNS)
     except BrokenPipeError:
         return  # whoever read our output has had enough of it
+    asked.refuse_nothing(count)
     print(f"{count} line{'' if count == 1 else 's'} from {asked.names}", file=sys.stderr)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,8 @@ from mmbot.cli.venue_flags import (
     venue_config,
 )
 from mmbot.cli.wanted import Json, one_of
-from mmbot.errors import ConfigError
+from mmbot.config import day
+from mmbot.errors import NothingFound
 
 if TYPE_CHECKING:
     from mmbot.config import Config
@@ -31,7 +32,7 @@ def markets(
         str | None, typer.Option("--underlying", metavar="COIN", help="On this coin: ETH.")
     ] = None,
     expiry: Annotated[
-        str | None, typer.Option("--expiry", metavar="YYYYMMDD", help="Expiring on this day.")
+        str | None, typer.Option("--expiry", metavar="DATE", help="Expiring on this day.")
     ] = None,
     kind: Annotated[
         str | None, typer.Option("--kind", metavar="KIND", help="option, perpetual or future.")
@@ -52,7 +53,7 @@ def markets(
     from mmbot.core.types import Kind
 
     only = one_of(Kind, kind, "kind", "--kind") if kind is not None else None
-    day = _day(expiry)
+    on = day(expiry, "--expiry") if expiry is not None else None
     settings = venue_config(exchange, sim, testnet, live, sim_url, seed, at, config)
     listed = uvloop.run(_listed(settings))
     found = [
@@ -60,12 +61,12 @@ def markets(
         for one in sorted(listed, key=lambda i: (i.kind.value, i.expiry_ns or 0, i.name))
         if only in (None, one.kind)
         and (underlying is None or underlying.upper() in (one.underlying, one.name.split("-")[0]))
-        and (day is None or _expires(one) == day)
+        and (on is None or _expires(one) == on)
     ]
     if not found:
-        raise ConfigError(_nothing(listed, underlying, day))
+        raise NothingFound(_nothing(listed, underlying, on))
     if json:
-        print_json([asdict(one) for one in found])
+        print_json([_object(one) for one in found])
         return
     show(
         f"{settings.desk.mode.value.upper()} {settings.desk.venue}: {len(found)} instruments",
@@ -98,50 +99,54 @@ async def _listed(config: "Config") -> "list[Instrument]":
             await venue.close()
 
 
-def _day(text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise ConfigError(
-            f"--expiry: {text!r} is not a date: write YYYYMMDD, for instance 20250606"
-        ) from None
-
-
 def _expires(instrument: "Instrument") -> date | None:
     if instrument.expiry_ns is None:
         return None
     return datetime.fromtimestamp(instrument.expiry_ns // 10**9, UTC).date()
 
 
-def _nothing(listed: "list[Instrument]", underlying: str | None, day: date | None) -> str:
+def _nothing(listed: "list[Instrument]", underlying: str | None, on: date | None) -> str:
     coins = sorted({one.underlying for one in listed})
     if underlying is not None and underlying.upper() not in {
         name for one in listed for name in (one.underlying, one.name.split("-")[0])
     }:
         return f"--underlying: nothing on {underlying} is listed; there is {', '.join(coins)}"
     days = sorted({found for found in map(_expires, listed) if found is not None})
-    if day is not None and day not in days:
+    if on is not None and on not in days:
         shown = ", ".join(f"{found:%Y%m%d}" for found in days)
-        return f"--expiry: nothing expires on {day:%Y%m%d}; live expiries are {shown}"
+        return f"--expiry: nothing expires on {on:%Y%m%d}; live expiries are {shown}"
     return "nothing is listed that fits all of these: leave one of the filters out"
 
 
+def _object(one: "Instrument") -> dict[str, Any]:
+    """The terms, numbers as numbers."""
+    return _numbers(asdict(one))  # type: ignore[no-any-return]  # a dict stays one
+
+
+def _numbers(value: Any) -> Any:
+    from mmbot.effective import as_json
+
+    if isinstance(value, dict):
+        return {key: _numbers(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(part) for part in value]
+    return as_json(value)
+
+
 def _line(one: "Instrument") -> tuple[str, ...]:
-    from mmbot.choose import amount_unit
+    from mmbot.core.sizes import unit_of
     from mmbot.core.types import Kind
 
     option = one.kind is Kind.OPTION
     priced = one.settlement if option or not one.inverse else "USD"
     steps = [f"{plain(step.tick)} from {plain(step.above)}" for step in one.tick_steps]
-    day = _expires(one)
+    expires = _expires(one)
     return (
         one.name,
         one.kind.value,
-        "-" if day is None else f"{day}",
+        "-" if expires is None else f"{expires}",
         "; ".join([plain(one.tick), *steps]),
-        f"{plain(one.min_amount)} {amount_unit(one)}",
+        f"{plain(one.min_amount)} {unit_of(one)}",
         priced,
         f"{plain(one.maker_fee * 100)}/{plain(one.taker_fee * 100)} %",
     )

@@ -1,16 +1,21 @@
 """Tables and JSON of the reporting commands: 100 columns at most, one object or array."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import Enum
 
 WIDTH_MAX = 100
 
 
-def show(title: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+def show(
+    title: str,
+    columns: Iterable[str],
+    rows: Iterable[tuple[str, ...]],
+    alarming: Callable[[tuple[str, ...]], bool] = lambda _: False,
+) -> None:
     """Print a table to stdout under its title, nothing when it has no rows. A column whose name
-    begins with ">" is set flush right."""
+    begins with ">" is set flush right; a row that is alarming is red."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -23,7 +28,8 @@ def show(title: str, columns: Iterable[str], rows: Iterable[tuple[str, ...]]) ->
             overflow="fold",
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        style = "bold red" if alarming(row) else ""
+        table.add_row(*(Text(cell, style) for cell in row))
     if not table.row_count:
         return
     console = Console(highlight=False, soft_wrap=False)

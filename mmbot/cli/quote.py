@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.cli.streams import StreamLog, read_or_not
+from mmbot.cli.streams import StreamLog, in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.credentials import credentials
 from mmbot.errors import OrdersMayRemain, Refused, StoreError
@@ -56,7 +56,7 @@ def quote(
         Text,
         _text("--underlying", "COIN", _WHAT, "Options on it; ETH_USDC: in USDC. (default ETH)"),
     ] = None,
-    expiry: Annotated[Text, _text("--expiry", "YYYYMMDD", _WHAT, "Expiry of the options.")] = None,
+    expiry: Annotated[Text, _text("--expiry", "DATE", _WHAT, "Expiry of the options.")] = None,
     strikes: Annotated[
         Text, _text("--strikes", "K1,K2", _WHAT, "Strikes; the call and the put of each.")
     ] = None,
@@ -87,7 +87,8 @@ def quote(
         Text, _text("--strategy", "NAME", _HOW, "Strategy plug-in. (default improve_top)")
     ] = None,
     size: Annotated[
-        Text, _text("--size", "AMOUNT", _HOW, "Size of a quote, in the venue's unit. (default 1.0)")
+        Text,
+        _text("--size", "SIZE", _HOW, "A quote's: 1 ETH, 3000 USD, 2 lots. (default smallest)"),
     ] = None,
     spread: Annotated[
         Text, _text("--spread", "BPS", _HOW, "Width where the market gives none. (default 10)")
@@ -118,7 +119,10 @@ def quote(
     max_position: Annotated[
         Text,
         _text(
-            "--max-position", "AMOUNT", _LIMITS, "Largest position, each instrument. (default 10)"
+            "--max-position",
+            "SIZE",
+            _LIMITS,
+            "Largest position, each market. (default 10 lots)",
         ),
     ] = None,
     max_exposure: Annotated[
@@ -158,12 +162,14 @@ def quote(
     }
     settings = load_config(flags, config)
     if dry_run:
+        _warn(settings)
         print(f"{settings.desk.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
         _dry_run(settings, json)
         return
     credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)  # missing ones end it here
     with read_or_not():
         print(_mode_line(settings), file=sys.stderr)
+        _warn(settings)
     summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen))
     with read_or_not():  # the exit code matters more than who reads the summary
         _print_summary(summary, json)
@@ -183,6 +189,14 @@ def quote(
         )
     if summary.unwritten:
         raise StoreError(summary.unwritten)
+
+
+def _warn(config: Config) -> None:
+    """What the desk file has switched off."""
+    from mmbot.effective import off_lines
+
+    for line in off_lines(config):
+        print(in_red(line, sys.stderr), file=sys.stderr)
 
 
 def _mode_line(config: Config) -> str:

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmbot.choose import amount_unit
 from mmbot.config import Config
+from mmbot.core.sizes import unit_of
 from mmbot.core.types import Instrument, Kind, Side
 from mmbot.dry_run import FirstQuote, NoQuote, Rehearsal
-from mmbot.effective import effective
+from mmbot.effective import as_json, effective
 
 _WIDTH_MAX = 100
 _SIDE_STYLES = {Side.BUY: "green", Side.SELL: "red"}
@@ -31,6 +31,7 @@ def show(config: Config, rehearsal: Rehearsal, json: bool) -> None:
     for title, table in (
         ("Configuration", _configuration(config)),
         ("Instruments", _instruments(rehearsal.instruments)),
+        ("Sizes", _sizes(rehearsal.sizes)),
         ("First quotes (nothing was sent)", _quotes(rehearsal.quotes)),
         ("Not quoted", _missing(rehearsal.missing)),
     ):
@@ -42,7 +43,7 @@ def show(config: Config, rehearsal: Rehearsal, json: bool) -> None:
 def _configuration(config: Config) -> Table:
     table = _table("setting", "value", "from")
     for entry in effective(config):
-        style = "dim" if entry.origin == "default" else ""
+        style = "bold red" if entry.weakens else "dim" if entry.origin == "default" else ""
         table.add_row(entry.key, entry.text, entry.origin, style=style)
     return table
 
@@ -56,11 +57,18 @@ def _instruments(instruments: Iterable[Instrument]) -> Table:
             instrument.name,
             _price_unit(instrument),
             "; ".join([str(instrument.tick), *steps]),
-            f"{_plain(instrument.min_amount)} {amount_unit(instrument)}",
+            f"{_plain(instrument.min_amount)} {unit_of(instrument)}",
             f"{_plain(instrument.maker_fee * 100)} %",
             f"{_plain(instrument.taker_fee * 100)} %",
             f"{_plain(instrument.fee_cap * 100)} % of premium" if option else "-",
         )
+    return table
+
+
+def _sizes(lines: Iterable[str]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for line in lines:
+        table.add_row(Text(line))
     return table
 
 
@@ -71,7 +79,7 @@ def _quotes(quotes: Iterable[FirstQuote]) -> Table:
             quote.instrument.name,
             Text(quote.side.value, style=_SIDE_STYLES[quote.side]),
             str(quote.price),
-            f"{_plain(quote.size)} {amount_unit(quote.instrument)}",
+            f"{_plain(quote.size)} {unit_of(quote.instrument)}",
             _model(quote, quote.fair),
             quote.why.value,
             _terms(quote),
@@ -95,6 +103,8 @@ def _table(*columns: str) -> Table:
 
 def _terms(quote: FirstQuote) -> str:
     """The addends of the model's price; the venue's grid then rounds their sum outward."""
+    if not quote.terms:
+        return "-"
     first, *others = quote.terms
     said = [f"{first.name} {_model(quote, first.value)}"]
     for term in others:
@@ -130,7 +140,11 @@ def _object(config: Config, rehearsal: Rehearsal) -> dict[str, Any]:
         "mode": config.desk.mode,
         "venue": config.desk.venue,
         "dry_run": True,
-        "config": [asdict(entry) for entry in effective(config)],
+        "config": [
+            {"key": entry.key, "value": as_json(entry.value), "origin": entry.origin}
+            for entry in effective(config)
+        ],
+        "sizes": rehearsal.sizes,
         "instruments": [asdict(instrument) for instrument in rehearsal.instruments],
         "quotes": [
             {

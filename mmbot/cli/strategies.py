@@ -75,6 +75,8 @@ def _default(setting: Setting) -> str:
 
 
 def _object(one: Manual) -> dict[str, Any]:
+    from mmbot.effective import as_json
+
     return {
         "family": one.family,
         "name": one.name,
@@ -83,7 +85,7 @@ def _object(one: Manual) -> dict[str, Any]:
             {
                 "name": s.name,
                 "expected": s.expected,
-                "default": None if s.default is MISSING else s.default,
+                "default": None if s.default is MISSING else as_json(s.default),
                 "required": s.default is MISSING,
                 "choices": s.choices,
                 "doc": s.doc,

@@ -21,6 +21,12 @@ def nobody_reads(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _NOBODY_READS
 
 
+def in_red(text: str, stream: TextIO) -> str:
+    """Red where the stream is a terminal that may show colors, else as it is."""
+    colored = stream.isatty() and "NO_COLOR" not in os.environ
+    return f"\x1b[1;31m{text}\x1b[0m" if colored else text
+
+
 @contextmanager
 def read_or_not() -> Iterator[None]:
     """What is printed in here may get lost, and with it the rest of the block."""

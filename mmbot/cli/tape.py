@@ -4,7 +4,7 @@ happened."""
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli.tape_json import as_objects, print_array, venues_name
 from mmbot.cli.wanted import Json, ModeName, one_of
 from mmbot.config import Mode
-from mmbot.errors import ConfigError, ExitCode
+from mmbot.errors import ConfigError, ExitCode, NothingFound
 
 if TYPE_CHECKING:
     from mmbot.core.state import State
@@ -242,9 +243,9 @@ def _difference_json(difference: "Difference") -> dict[str, Any]:
         "turn": difference.number,
         "at": moment(difference.now_ns),
         "at_ns": difference.now_ns,
-        "events": _plain(difference.events),
-        "expected": _plain(difference.expected),
-        "got": _plain(difference.got),
+        "events": as_objects(difference.events),
+        "expected": as_objects(difference.expected),
+        "got": as_objects(difference.got),
         "expected_failure": difference.expected_failure or None,
         "got_failure": difference.got_failure or None,
     }
@@ -303,16 +304,20 @@ def show(
         if turns is not None or start is not None:
             raise ConfigError("--last does not go with --from or --turns: give one")
         shown, many = iter(deque(shown, maxlen=last)), None
+    count = 1
     with suppress(BrokenPipeError):
-        if json:
-            _print_turns_json(shown, many)
-        else:
-            _print_turns(shown, many, tape)
+        count = (
+            print_array((turn.body for turn in shown), many)
+            if json
+            else _print_turns(shown, many, tape)
+        )
     for note in view.notes:
         print(f"mmbot: {note}", file=sys.stderr)
     if tape.ending.damage:
         print(f"mmbot: {tape.path}: {tape.ending.text}", file=sys.stderr)
         raise typer.Exit(ExitCode.CHECK_FAILED)
+    if not count:
+        raise NothingFound(f"no such turn on {tape.path.name}: its last is turn {view.last}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +342,7 @@ class _View:
         from mmbot.tape.replay import Replay
 
         self.notes: list[str] = []
+        self.last = 0
         self._tape = tape
         self._topics = topics
         self._instrument = instrument
@@ -358,6 +364,7 @@ class _View:
         from mmbot.tape.words import Line, Topic, event_lines, intent_line
 
         for turn in self._tape.turns():
+            self.last = turn.number
             events, intents = events_of(turn.events), intents_of(turn.intents)
             for intent in intents:
                 if isinstance(intent, Place):
@@ -377,10 +384,10 @@ class _View:
                 body = {
                     "turn": turn.number,
                     "at_ns": turn.now_ns,
-                    "events": _plain(events),
-                    "intents": _plain(intents),
+                    "events": as_objects(events),
+                    "intents": as_objects(intents),
                     "failure": turn.failure or None,
-                    "why": [f"{line.instrument} {line.text}" for line in why],
+                    "why": [f"{venues_name(line.instrument)} {line.text}".strip() for line in why],
                 }
                 yield _Shown(turn.number, turn.now_ns, rows, body)
 
@@ -441,7 +448,8 @@ def _reasons(state: "State") -> "Iterator[tuple[_Quote, Why]]":
             yield (market.instrument.id, side), why
 
 
-def _print_turns(shown: Iterator[_Shown], many: int | None, tape: "TapeFile") -> None:
+def _print_turns(shown: Iterator[_Shown], many: int | None, tape: "TapeFile") -> int:
+    """How many had something to show."""
     from rich.console import Console
     from rich.text import Text
 
@@ -456,7 +464,7 @@ def _print_turns(shown: Iterator[_Shown], many: int | None, tape: "TapeFile") ->
                 f"mmbot: more turns follow: --from {turn.number}, --turns N, or --last N",
                 file=sys.stderr,
             )
-            return
+            return count
         count += 1
         at = f"{clock_text(turn.now_ns)} {turn.number:>7}"
         for mark, line in turn.lines:
@@ -466,10 +474,9 @@ def _print_turns(shown: Iterator[_Shown], many: int | None, tape: "TapeFile") ->
                 row.append(f"{mark} {text}", style=style)
                 console.print(row, soft_wrap=True)
                 at, mark = "", " "
-    if not count:
-        print("mmbot: no turn has anything of that kind", file=sys.stderr)
-    elif tape.ending.why is None and not tape.ending.damage:
+    if count and tape.ending.why is None and not tape.ending.damage:
         print(f"mmbot: {tape.path.name}: {tape.ending.text}", file=sys.stderr)
+    return count
 
 
 def _style(mark: str, line: "Line") -> str:
@@ -502,27 +509,6 @@ def _wrapped(line: "Line", width: int) -> list[str]:
     return [head + rows[0], *(" " * len(head) + row for row in rows[1:])]
 
 
-def _print_turns_json(shown: Iterator[_Shown], many: int | None) -> None:
-    """One array, written as it is read."""
-    import orjson
-
-    out = sys.stdout
-    out.write("[")
-    for place, turn in enumerate(shown):
-        if place == many:
-            break
-        out.write("," if place else "")
-        out.write(orjson.dumps(turn.body).decode())
-    out.write("]\n")
-
-
-def _plain(values: Sequence[object]) -> list[dict[str, Any]]:
-    """Events or intents as JSON: type and fields, decimals as text."""
-    import msgspec
-
-    return [{"type": type(one).__name__} | msgspec.to_builtins(one) for one in values]
-
-
 def _topics(only: str | None) -> "frozenset[Topic]":
     from mmbot.tape.words import BACKGROUND, Topic
 
@@ -542,7 +528,7 @@ def _chosen(tape: "TapeFile", name: str | None) -> "InstrumentId | None":
     if name.upper() not in by_name:
         near = get_close_matches(name.upper(), by_name, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ConfigError(
+        raise NothingFound(
             f"--instrument: {name} is not on this tape; {hint}there is {', '.join(by_name)}"
         )
     return by_name[name.upper()]

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from mmbot.config import Mode, load_config, moment
-from mmbot.errors import ConfigError, StoreError
+from mmbot.errors import ConfigError, NothingFound, StoreError
 from mmbot.settings import unknown
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ DeskFile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
+_SHOWN_MAX = 8
+"""So many names are listed where one was not found."""
+
 _MAX_RUN = 2**63 - 1
 
 
@@ -49,11 +53,59 @@ class Wanted:
     fills: "FillFilter"
     mode: Mode | None
     places: "Sequence[Location]"
+    filtered: bool = False
+    """Whether any flag says which."""
 
     @property
     def names(self) -> str:
         """The stores, for people."""
         return ", ".join(place.name for place in self.places)
+
+    def nothing(self) -> str:
+        """Why nothing was found, and what is nearest: the first flag that fits nothing by itself,
+        else the time that was asked for."""
+        from mmbot.core.state import base36
+        from mmbot.store.queries import Reader
+
+        names, runs, times = dict[str, None](), list[str](), list[int]()
+        wanted = self.fills.instrument
+        for place in self.places:
+            reader = Reader(place)
+            modes = {row.run: row.seat.mode for row in reader.runs()}
+            runs += [base36(run) for run, mode in modes.items() if self.mode in (None, mode)]
+            for row in reader.fills():
+                if self.mode not in (None, modes[row.run]):
+                    continue
+                names[row.fill.instrument.removeprefix(f"{row.venue}:")] = None
+                of_it = wanted is None or row.fill.instrument.endswith(wanted)
+                if of_it and self.fills.run in (None, row.run):
+                    times.append(row.fill.venue_ms)
+        if not runs:
+            return f"--mode: nothing ran in that mode in {self.names}"
+        if self.fills.run is not None and base36(self.fills.run) not in runs:
+            return f"--run: {_nearest('run', base36(self.fills.run), runs[::-1])}"
+        if wanted is not None and wanted.rpartition(":")[2] not in names:
+            return f"--instrument: {_nearest('instrument', wanted, sorted(names))} was traded"
+        if not times:
+            return f"nothing was traded that fits all of these in {self.names}: leave one out"
+        first, last = (datetime.fromtimestamp(ms / 1000, UTC) for ms in (min(times), max(times)))
+        return (
+            f"no fill of that time in {self.names}: the first is of {first:%Y-%m-%dT%H:%M:%SZ}, "
+            f"the last of {last:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+    def refuse_nothing(self, found: object) -> None:
+        """Raise NothingFound where flags were given and nothing fits them."""
+        if self.filtered and not found:
+            raise NothingFound(self.nothing())
+
+
+def _nearest(what: str, name: str, known: Sequence[str]) -> str:
+    """The sentence for a name that is none of those known, most wanted ones first."""
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    shown = ", ".join(known[:_SHOWN_MAX]) + (" ..." if len(known) > _SHOWN_MAX else "")
+    return f"no {what} {name}; {hint}{shown or 'nothing'}"
 
 
 def wanted(
@@ -67,18 +119,34 @@ def wanted(
     """The flags, understood. Raises ConfigError, and StoreError where there is no store."""
     from mmbot.store.queries import FillFilter
 
+    only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
     fills = FillFilter(
         since_ms=when(since, "--since"),
         until_ms=when(until, "--until"),
-        instrument=instrument,
         run=run_number(run),
     )
     since_ms, until_ms = fills.since_ms, fills.until_ms
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise ConfigError("--since is not before --until: nothing lies between them")
-    only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
     url = load_config({}, config).store.url if config else None
-    return Wanted(fills, only, stores(url, only))
+    places = stores(url, only)
+    if instrument is not None:
+        fills = replace(fills, instrument=_venues_name(instrument, places))
+    filtered = any(flag is not None for flag in (since, until, instrument, run, mode))
+    return Wanted(fills, only, places, filtered)
+
+
+def _venues_name(text: str, places: "Sequence[Location]") -> str:
+    """The venue's name of an instrument, written in capitals or not, or by ccxt's symbol."""
+    from mmbot.store.queries import Reader
+
+    if "/" in text:
+        for place in places:
+            for known in Reader(place).instruments().values():
+                if known.symbol == text.upper():
+                    return known.name
+    venue, colon, name = text.rpartition(":")
+    return f"{venue.lower()}{colon}{name.upper()}"
 
 
 def stores(url: str | None, mode: Mode | None) -> "list[Location]":
@@ -101,18 +169,7 @@ def when(text: str | None, flag: str) -> int | None:
     """A date (its midnight, UTC) or a moment, in milliseconds. Raises ConfigError."""
     if text is None:
         return None
-    try:
-        day = datetime.strptime(text, "%Y%m%d" if text.isdigit() else "%Y-%m-%d")
-        found = day.replace(tzinfo=UTC)
-    except ValueError:
-        try:
-            found = moment(text, flag)
-        except ConfigError:
-            raise ConfigError(
-                f"{flag}: {text!r} is neither a date nor a moment in UTC: write it like "
-                "2025-06-02 or 2025-06-02T12:00:00Z"
-            ) from None
-    return round(found.timestamp() * 1000)
+    return round(moment(text, flag).timestamp() * 1000)
 
 
 def run_number(text: str | None) -> int | None:
@@ -129,9 +186,9 @@ def run_number(text: str | None) -> int | None:
 
 
 def one_of(kind: type[E], text: str, what: str, flag: str) -> E:
-    """The member a word names. Raises ConfigError with the nearest spelling."""
+    """The member a word names, in capitals or not. Raises ConfigError with the nearest spelling."""
     try:
-        return kind(text)
+        return kind(text.lower())
     except ValueError:
         known = [member.value for member in kind]
         raise ConfigError(f"{flag}: {unknown(what, text, known)}") from None

@@ -9,7 +9,7 @@ what must be remembered is in the state (core.watch), and comes to it as a Readi
 """
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from math import isfinite, nan
 
 from mmbot.core.books import Market
 from mmbot.core.ports import Guard
@@ -97,7 +97,15 @@ def read(state: State, now_ns: Nanos) -> Reading:
 def _held(state: State) -> Iterator[Holding]:
     for position in state.inventory.positions.values():
         if position.amount:
-            yield Holding(position.instrument, position.amount, position.opening)
+            market = state.markets.get(position.instrument.id)
+            index, mark = (None, None) if market is None else (market.index, market.mark)
+            yield Holding(
+                position.instrument,
+                position.amount,
+                position.opening,
+                nan if index is None else index,
+                nan if mark is None else mark,
+            )
 
 
 def _margins(state: State) -> Iterator[Margin]:

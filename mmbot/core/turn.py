@@ -147,10 +147,10 @@ def turn(
     _recover(state, now_ns)
     dirty, state.dirty = state.dirty, {}
     if len(dirty) > 1:  # a market alone is judged by what the others add up to, which stands
-        for instrument in dirty:
-            if instrument in desks:
-                orders = list(state.orders.on(instrument))
-                _reckon(state, state.markets[instrument], orders, ())
+        dirty = {i: None for i in (*state.markets, *dirty) if i in dirty}  # as a person named them
+        for instrument in filter(desks.__contains__, dirty):
+            orders = list(state.orders.on(instrument))
+            _reckon(state, state.markets[instrument], orders, ())
     actions: list[Action] = []
     for instrument in dirty:
         desk = desks.get(instrument)
@@ -440,7 +440,7 @@ def _judge(
     best = nearest([t.price for t in targets if t.side is not side], default=None)
     beside = _worst(orders, side, approved, besides=target.level)
     proposal = Proposal(target, view.position + beside * side.sign, best)
-    size = target.size
+    size, why = target.size, target.why
     unseen = state.account(market.instrument.venue).unseen(now_ns)
     if state.controls.wind_down or unseen:
         size = min(size, market.instrument.snap_size(-side.sign * proposal.room_position))
@@ -453,12 +453,12 @@ def _judge(
         if isinstance(verdict, Block):
             return verdict.why
         if isinstance(verdict, Shrink) and verdict.size < size:
-            size = market.instrument.snap_size(verdict.size)
+            size, why = market.instrument.snap_size(verdict.size), verdict.why
             if size <= 0:
-                return verdict.why
+                return why
     if obstacle is not None and (size < target.size or wanted.size < target.size):
         return obstacle  # it would have to shrink, and cannot be touched but by a cancel
-    return target if size == target.size else replace(target, size=size)
+    return target if size == target.size else replace(target, size=size, why=why)
 
 
 def _obstacle(

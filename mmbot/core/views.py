@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import nan
 
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.types import Instrument, Level, Nanos, Target
@@ -113,11 +114,14 @@ ALLOW = Allow()
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """A position that is not flat; `opening` is the part that was there before us."""
+    """A position that is not flat; `opening` is the part that was there before us, `index` and
+    `mark` what its market is priced at, NaN where that is not known."""
 
     instrument: Instrument
     amount: Decimal
     opening: Decimal
+    index: float = nan
+    mark: float = nan
 
 
 @dataclass(frozen=True, slots=True)

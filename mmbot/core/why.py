@@ -24,6 +24,10 @@ class Why(Enum):
     COST_FLOOR_CLAMP = "at cost floor"
     TIGHT_MARKET = "tight: joining"
     STAYS = "cannot move just now"
+    # Quoted, but smaller than wanted
+    CUT_ORDER = "cut: order limit"
+    CUT_POSITION = "cut: position limit"
+    CUT_EXPOSURE = "cut: exposure limit"
     # No quote
     SIDE_OFF = "side switched off"
     NO_BOOK = "no book yet"

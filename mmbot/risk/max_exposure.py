@@ -34,4 +34,5 @@ class MaxExposure:
             return Block(Why.NO_MARK)
         room_coin = max(ZERO, self.limit - view.desk.others_coin)
         unit_coin = view.instrument.coin(ONE, to_decimal(view.index))
-        return fit(view.instrument, proposal, room_coin / unit_coin, Why.MAX_EXPOSURE)
+        room = room_coin / unit_coin
+        return fit(view.instrument, proposal, room, cut=Why.CUT_EXPOSURE, full=Why.MAX_EXPOSURE)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from annotated_types import Gt, doc
 
+from mmbot.core.sizes import Size, amount_of, most
+from mmbot.core.types import Instrument
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
 from mmbot.registry import Family, register
@@ -16,15 +18,31 @@ from mmbot.registry import Family, register
 class MaxOrder:
     """Shrink any larger order to the limit: the last defense against a size typed wrong.
 
-    A limit below the venue's minimum blocks every order. There is no default, because a sensible
-    one depends on the unit: contracts (coin) for options, US dollars for inverse perpetuals.
+    `notional_usd` bounds what one order is worth: options count their underlying, not their
+    premium. It is never below the instrument's smallest order, so that whatever is chosen can be
+    quoted. `limit` bounds the amount besides; one below the venue's minimum blocks every order.
     """
 
-    limit: Annotated[Decimal, Gt(0), doc("largest order, in the venue's unit (perpetuals: USD)")]
+    notional_usd: Annotated[
+        Decimal, Gt(0), doc("largest order in USD of notional; never below the smallest order")
+    ] = Decimal(5_000)
+    limit: Annotated[Size | None, doc("largest order besides, as an amount")] = None
+
+    def most(self, instrument: Instrument, index: float, mark: float) -> Decimal | None:
+        """The largest order, in the instrument's amount unit; None without a usable price."""
+        cap = most(instrument, self.notional_usd, index, mark)
+        if cap is None or self.limit is None:
+            return cap
+        limit = amount_of(self.limit, instrument, index, mark)
+        return None if limit is None else min(cap, limit)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
-        """Allow, shrink to the limit, or block where the limit is below the venue's minimum."""
-        if proposal.target.size <= self.limit:
+        """Allow, shrink to the limit, or block: where the limit is below the venue's minimum, and
+        where no price says what an order is worth."""
+        limit = self.most(view.instrument, view.index, view.mark)
+        if limit is None:
+            return Block(Why.NO_MARK)
+        if proposal.target.size <= limit:
             return ALLOW
-        left = view.instrument.snap_size(self.limit)
-        return Shrink(left, Why.MAX_ORDER) if left > 0 else Block(Why.MAX_ORDER)
+        left = view.instrument.snap_size(limit)
+        return Shrink(left, Why.CUT_ORDER) if left > 0 else Block(Why.MAX_ORDER)

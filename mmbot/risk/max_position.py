@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated
 
-from annotated_types import Gt, doc
+from annotated_types import doc
 
-from mmbot.core.views import Proposal, Verdict, View
+from mmbot.core.sizes import POSITION, Size, amount_of
+from mmbot.core.types import Instrument
+from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.registry import Family, register
 from mmbot.risk.room import fit
@@ -19,15 +21,19 @@ class MaxPosition:
 
     Counted is the worst case: the position plus everything of ours resting, in flight or unknown
     on the same side. A target is shrunk to the room left and blocked when there is none; reducing
-    is always allowed up to flat, and beyond it within the limit. The unit is the venue's amount
-    unit: contracts (coin) for options, US dollars for inverse perpetuals and futures, so a
-    perpetual needs a limit of its own.
+    is always allowed up to flat, and beyond it within the limit. A bare number is in the venue's
+    unit: coin for options, US dollars for inverse perpetuals and futures.
     """
 
-    limit: Annotated[
-        Decimal, Gt(0), doc("largest position either way, venue's unit (perpetuals: USD)")
-    ] = Decimal(10)
+    limit: Annotated[Size, doc("largest position either way")] = POSITION
+
+    def most(self, instrument: Instrument, index: float, mark: float) -> Decimal | None:
+        """The limit in the instrument's amount unit; None without the price it takes."""
+        return amount_of(self.limit, instrument, index, mark)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, shrink to the room left, or block."""
-        return fit(view.instrument, proposal, self.limit, Why.MAX_POSITION)
+        limit = self.most(view.instrument, view.index, view.mark)
+        if limit is None:
+            return Block(Why.NO_MARK)
+        return fit(view.instrument, proposal, limit, cut=Why.CUT_POSITION, full=Why.MAX_POSITION)

@@ -7,8 +7,11 @@ from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict
 from mmbot.core.why import Why
 
 
-def fit(instrument: Instrument, proposal: Proposal, limit: Decimal, why: Why) -> Verdict:
-    """Keep the worst-case position on the target's own side within `limit` (amount unit, >= 0).
+def fit(
+    instrument: Instrument, proposal: Proposal, limit: Decimal, *, cut: Why, full: Why
+) -> Verdict:
+    """Keep the worst-case position on the target's own side within `limit` (amount unit, >= 0);
+    `cut` says why a target is shrunk, `full` why there is no room for any.
 
     Room = limit - (room_position in the target's direction). Against a position the room is the
     whole way back to flat plus the limit beyond, so reducing is possible even above the limit.
@@ -19,4 +22,4 @@ def fit(instrument: Instrument, proposal: Proposal, limit: Decimal, why: Why) ->
     if target.size <= room:
         return ALLOW
     left = instrument.snap_size(room) if room > 0 else room
-    return Shrink(left, why) if left > 0 else Block(why)
+    return Shrink(left, cut) if left > 0 else Block(full)

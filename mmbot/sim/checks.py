@@ -37,6 +37,7 @@ from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place
 from mmbot.core.inventory import Booked, Entry, Pnl
 from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Status
+from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
 from mmbot.core.turn import Desk
 from mmbot.core.types import (
@@ -55,7 +56,7 @@ from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.matching import Exchange, Kind, Order, UserTrade
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.venue import ACCOUNT, OrderRequest, VirtualVenue
-from mmbot.sim.virtual.words import fill_of, id_of, is_our_order, name_of
+from mmbot.sim.virtual.words import fill_of, id_of, instrument_of, is_our_order, name_of
 
 OVERDUE_NS: Nanos = 300 * MS
 """Ticks come every 100 ms: by then a deadline has been noticed."""
@@ -76,6 +77,9 @@ _WANTED: Final = frozenset(
         Why.REFRESH,
         Why.MOVED,
         Why.STAYS,
+        Why.CUT_ORDER,
+        Why.CUT_POSITION,
+        Why.CUT_EXPOSURE,
         Why.RATE_LIMITED,
         Why.NO_LABEL,
     }
@@ -147,6 +151,7 @@ class Checks:
         self._levels: dict[Label, int] = {}
         self._foreign: dict[str, None] = {}
         self._foreign_fills: Counter[str] = Counter()
+        self._instruments: dict[str, Instrument] = {}
         self._told_ms: dict[Label, int] = {}
         """The venue's newest stamp that the bot has seen on an order."""
         self._asked: Counter[Label] = Counter()
@@ -369,11 +374,22 @@ class Checks:
         worst = self.worst(name)
         for rule in desk.rules:
             if isinstance(rule, MaxPosition) and not self._foreign_fills[name]:
-                if worst > rule.limit:
-                    said = f"{name}: {worst} may come, the limit is {rule.limit}"
+                limit = self._most(rule, name)
+                if limit is not None and worst > limit:
+                    said = f"{name}: {worst} may come, the limit is {limit}"
                     raise Violated("limit", said)
             elif isinstance(rule, MaxExposure):
                 self._check_exposure(rule, self._exchange.terms(name).underlying)
+
+    def _most(self, rule: MaxPosition, name: str) -> Decimal | None:
+        """The limit in the venue's amount unit; where it takes a price, which moves, with slack."""
+        terms = self._instruments.get(name)
+        if terms is None:
+            terms = self._instruments[name] = instrument_of(self._exchange.terms(name))
+        book = self._exchange.book(name)
+        limit = rule.most(terms, float(book.index), float(book.mark))
+        steady = rule.limit.unit in ("", LOTS, unit_of(terms))
+        return limit if limit is None or steady else limit * EXPOSURE_SLACK
 
     def _check_exposure(self, rule: MaxExposure, underlying: str) -> None:
         total = ZERO

@@ -11,6 +11,7 @@ from itertools import chain
 from math import inf, isfinite
 
 from mmbot.core.costs import cost_floor
+from mmbot.core.sizes import Size, amount_of
 from mmbot.core.types import Instrument, Side, to_decimal
 from mmbot.core.views import View
 from mmbot.core.why import Why
@@ -38,6 +39,8 @@ class Ground:
     lean: float
     """Where to shift both quotes, in units of a full lean: -1 at the long limit, +1 at the short
     limit, linear between."""
+    amount: Decimal
+    """The size that was asked for, in the instrument's amount unit."""
 
     def hold(self, draft: Draft) -> None:
         """Take the draft back to the edge and out of the other side's way."""
@@ -69,11 +72,11 @@ class Ground:
         return float(max(size, self.instrument.min_amount))
 
 
-def find_ground(view: View, *, margin: Decimal, max_position: Decimal) -> Ground | Why:
+def find_ground(view: View, *, margin: Decimal, size: Size, max_position: Size) -> Ground | Why:
     """The ground in this view, or why there is none.
 
-    `margin` (price units) is wanted on top of the maker fee; `max_position` (the venue's amount
-    unit, > 0) is where the lean is full.
+    `margin` (price units) is wanted on top of the maker fee; `size` is that of a quote; at
+    `max_position` the lean is full.
     """
     fair, index = view.fair, view.index
     if not (isfinite(fair) and fair > 0):
@@ -92,6 +95,10 @@ def find_ground(view: View, *, margin: Decimal, max_position: Decimal) -> Ground
     if bid is not None and ask is not None and bid >= ask:
         return Why.BOOK_CROSSED
     instrument = view.instrument
+    amount = amount_of(size, instrument, index, view.mark)
+    full = amount_of(max_position, instrument, index, view.mark)
+    if amount is None or full is None:
+        return Why.NO_MARK
     mid = view.mid
     bid_max = inf if ask is None else float(instrument.step_price(to_decimal(ask), -1))
     ask_min = 0.0 if bid is None else float(instrument.step_price(to_decimal(bid), 1))
@@ -104,5 +111,6 @@ def find_ground(view: View, *, margin: Decimal, max_position: Decimal) -> Ground
         ask_min=ask_min,
         fair=fair,
         edge=cost_floor(instrument, fair, index, float(margin)),
-        lean=-max(-1.0, min(1.0, float(view.position / max_position))),
+        lean=-max(-1.0, min(1.0, float(view.position / full))),
+        amount=amount,
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.core.sizes import POSITION, SMALLEST, Size
 from mmbot.core.types import ZERO, Kind, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
@@ -57,6 +58,7 @@ class ImproveTop:
     aggression: Annotated[
         float,
         Ge(0),
+        Le(1),
         doc("below 1: instead of improving, go this fraction (at most 0.9) towards mid; 0 joins"),
     ] = 1.0
     spread_bps: Annotated[
@@ -71,17 +73,13 @@ class ImproveTop:
     edge: Annotated[
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
     ] = ZERO
-    size: Annotated[
-        Decimal, Gt(0), doc("amount a side, in the venue's unit; raised to the venue's minimum")
-    ] = Decimal(1)
+    size: Annotated[Size, doc("amount a side; at least the smallest order, the default")] = SMALLEST
     lean_ticks: Annotated[
         float,
         Ge(0),
         doc("shift of both quotes against the position, at max_position; in whole ticks"),
     ] = 2.0
-    max_position: Annotated[
-        Decimal, Gt(0), doc("position of the full lean, in the venue's unit (perpetuals: USD)")
-    ] = Decimal(10)
+    max_position: Annotated[Size, doc("position of the full lean")] = POSITION
     requote_pct: Annotated[
         float,
         Ge(0),
@@ -98,7 +96,7 @@ class ImproveTop:
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """At most one quote a side, or why none."""
-        ground = find_ground(view, margin=self.edge, max_position=self.max_position)
+        ground = find_ground(view, margin=self.edge, size=self.size, max_position=self.max_position)
         if isinstance(ground, Why):
             return ground
         bid = self._wish(view, ground, Side.BUY)
@@ -113,7 +111,7 @@ class ImproveTop:
             if lean and draft.why is not Why.FALLBACK_WIDTH:
                 draft.why = Why.LEANING
             ground.hold(draft)
-        size = ground.size(self.size)
+        size = ground.size(ground.amount)
         return [
             draft.quote(
                 size=size,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.core.sizes import POSITION, SMALLEST, Size
 from mmbot.core.types import ONE, ZERO, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
@@ -45,8 +46,8 @@ class SimpleSpread:
         float, Ge(0), Le(10_000), doc("from one level to the next, in bps; at least one tick")
     ] = 10.0
     size: Annotated[
-        Decimal, Gt(0), doc("amount of the first level, venue's unit; raised to its minimum")
-    ] = ONE
+        Size, doc("amount of the first level; at least the smallest order, the default")
+    ] = SMALLEST
     level_size_factor: Annotated[
         Decimal, Gt(0), Le(10), doc("size of a level as a multiple of the one before it")
     ] = ONE
@@ -56,9 +57,7 @@ class SimpleSpread:
         Le(10_000),
         doc("shift of both sides at max_position, in bps; at least one tick, 0: none"),
     ] = 10.0
-    max_position: Annotated[
-        Decimal, Gt(0), doc("position of the full skew, in the venue's unit (perpetuals: USD)")
-    ] = Decimal(10)
+    max_position: Annotated[Size, doc("position of the full skew")] = POSITION
     edge: Annotated[
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
     ] = ZERO
@@ -71,7 +70,7 @@ class SimpleSpread:
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The levels of both sides, or why none."""
-        ground = find_ground(view, margin=self.edge, max_position=self.max_position)
+        ground = find_ground(view, margin=self.edge, size=self.size, max_position=self.max_position)
         if isinstance(ground, Why):
             return ground
         return [quote for side in Side for quote in self._side(ground, side)]
@@ -89,7 +88,7 @@ class SimpleSpread:
         if abs(skew) >= tick:
             draft.why = Why.LEANING
         ground.hold(draft)
-        size = self.size
+        size = ground.amount
         for level in range(self.levels):
             if level:
                 step = self._step_to_next_level(ground, draft, center)

@@ -6,9 +6,11 @@ later does not change what a tape says.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import cast, get_args, get_type_hints
 
 from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.registry import Family, load, load_plugins
@@ -31,7 +33,14 @@ class PluginPlan:
     def build(self) -> object:
         """The plug-in. Raises ValueError where settings do not fit, ConfigError where nobody knows
         it."""
-        return decode(load(self.family, self.name, "the tape"), self.settings)
+        cls = load(self.family, self.name, "the tape")
+        settings = decode(dict[str, object], self.settings)
+        hints = get_type_hints(cls)
+        for key, value in settings.items():
+            # A size was a bare number before it could have a unit.
+            if Size in (hints.get(key), *get_args(hints.get(key))) and isinstance(value, str):
+                settings[key] = Size.parse(value)
+        return decode(cls, encode(settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +67,17 @@ class DeskPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that decides, besides the state. `modules` hold plug-ins from outside mmbot."""
+    """Everything that decides, besides the state. `modules` hold plug-ins from outside mmbot, and
+    `folders` are where those were looked for."""
 
     desks: tuple[DeskPlan, ...]
     guards: tuple[PluginPlan, ...]
     modules: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def build(self) -> tuple[dict[InstrumentId, Desk], Sequence[Guard]]:
         """Desks by instrument, and the guards. Raises ValueError, ConfigError."""
-        load_plugins(self.modules, "the tape")
+        load_plugins(self.modules, "the tape", [Path(folder) for folder in self.folders])
         desks: dict[InstrumentId, Desk] = {}
         for plan in self.desks:
             desks |= dict.fromkeys(plan.instruments, plan.build())

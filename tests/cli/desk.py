@@ -52,9 +52,11 @@ async def mmbot(*arguments: str, **env: str) -> Done:
 
 
 @asynccontextmanager
-async def an_engine(venue: SimVenue, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def an_engine(
+    venue: SimVenue, home: Path, desk: str = ""
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """An engine that quotes both sides of four options; ended in the end, however it stands."""
-    engine = await start(venue, home)
+    engine = await start(venue, home, desk)
     try:
         await until(lambda: len(ours_at_venue(venue)) == 8, "eight orders", START_S)
         yield engine

@@ -72,7 +72,7 @@ async def test_sides_instruments_and_expiries_are_switched(home: Path) -> None:
         await done("set", "enable", "--side", "bid", "--instrument", "eth-6jun25-2900-p")
         await until(lambda: resting(venue) == {"buy": 1, "sell": 3}, "one bid more")
         await until_in_force(["off: bids", "off: ETH-6JUN25-2800-C", "on: ETH-6JUN25-2900-P bids"])
-        await done("set", "disable", "--expiry", "20250606")
+        await done("set", "disable", "--expiry", "6jun25")
         await until(lambda: not ours_at_venue(venue), "nothing rests")
         await done("set", "enable")
         await until(lambda: len(ours_at_venue(venue)) == 8, "everything again")
@@ -80,7 +80,8 @@ async def test_sides_instruments_and_expiries_are_switched(home: Path) -> None:
 
 
 async def test_winding_down_size_and_vol_offset(home: Path) -> None:
-    async with SimVenue(QUIET) as venue, an_engine(venue, home):
+    desk = "[risk.max_order]\nnotional_usd = 10_000\n"  # room for three
+    async with SimVenue(QUIET) as venue, an_engine(venue, home, desk):
         await done("set", "size", "3")
         amounts = venue.exchange.accounts[venue.account].open_orders
         await until(lambda: {o.amount for o in amounts.values()} == {3}, "three times the size")
@@ -121,7 +122,7 @@ async def test_json_says_what_was_asked_of_whom(home: Path) -> None:
             "mode": "sim",
             "venue": "deribit",
             "what": "size",
-            "arguments": {"factor": "0.5"},
+            "arguments": {"factor": 0.5},
             "taken": True,
         }
 
@@ -152,7 +153,7 @@ MISTAKES = [
     ("set disable", "say what to switch off"),
     ("set disable --side buy", "--side: unknown side 'buy'"),
     ("set disable --instrument ETH-6JUN25-2800", "did you mean 'ETH-6JUN25-2800-"),
-    ("set disable --expiry 6JUN25", "'6JUN25' is not a date"),
+    ("set disable --expiry 6JUN", "'6JUN' is not a date"),
     ("set disable --expiry 20250607", "nothing of 20250607 is traded; there is: 20250606"),
     ("set size 0", "FACTOR: '0' is not a number greater than 0"),
     ("set size 11", "at most 10"),

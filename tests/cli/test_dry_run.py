@@ -17,6 +17,8 @@ from tests.cli.terminal import MMBOT
 from tests.cli.test_quote import INSTRUMENTS, QUOTE, open_orders
 from tests.cli.test_sim_serve import served
 
+OPTION = ("--expiry", "20250606", "--strikes", "2800")
+
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[dict[str, object]]:
@@ -97,7 +99,10 @@ def test_every_setting_is_there_with_its_value_and_origin(
     venue: dict[str, object], tmp_path: Path
 ) -> None:
     path = tmp_path / "desk.toml"
-    path.write_text("[strategy.improve_top]\nsize = 2\nimprovement = 0.2\n")
+    path.write_text(
+        "[strategy.improve_top]\nsize = 2\nimprovement = 0.2\n"
+        "[risk.max_order]\nnotional_usd = 10000\n"
+    )
     found = dry(venue, "--config", str(path), "--size", "3", "--max-position", "7")
     entries = {e["key"]: (e["value"], e["origin"]) for e in found["config"]}
     assert entries["desk.expiry"] == ("2025-06-06", "--expiry")
@@ -117,6 +122,7 @@ def test_a_person_reads_tables_of_at_most_100_columns(venue: dict[str, object]) 
     for heading in (
         "Configuration",
         "Instruments",
+        "Sizes",
         "First quotes (nothing was sent)",
         "Not quoted",
     ):
@@ -124,6 +130,7 @@ def test_a_person_reads_tables_of_at_most_100_columns(venue: dict[str, object]) 
     text = " ".join(done.stdout.split())
     assert "strategy.improve_top.ask_only true --ask-only" in text
     assert "ETH-6JUN25-2800-C ETH 0.0001; 0.0005 from 0.005 1 ETH 0.03 % 0.03 %" in text
+    assert re.search(r"ETH-6JUN25-2800-C and 3 more: orders of 1 ETH \(2,8\d\d USD\)", text)
     assert "ETH-6JUN25-2800-C buy side switched off" in text
     assert re.search(r"ETH-6JUN25-2800-C sell 0\.0\d+ 1 ETH 0\.0\d+ \w+ reference 0\.0", text)
 
@@ -145,3 +152,70 @@ def test_the_file_may_say_live_and_a_flag_make_it_a_simulation(
     path = tmp_path / "desk.toml"
     path.write_text("[desk]\nmode = 'live'\n")
     assert dry(venue, "--config", str(path), "--sim")["mode"] == "sim"
+
+
+SIZES = [
+    # what is quoted, its --size (None: the default), the amount of an order, what is said of it
+    (OPTION, None, 1, r"orders of 1 ETH \(2,8\d\d USD\)"),
+    (OPTION, "1 eth", 1, r"orders of 1 ETH \(2,8\d\d USD\)"),
+    (OPTION, "4000 USD", 1, r"orders of 1 ETH \(2,8\d\d USD\); size 4000 USD is 1 ETH: lots of 1"),
+    (OPTION, "2 lots", 1, r"size 2 lots is cut to 1 ETH \(2,8\d\d USD\) by \[risk.max_order\]"),
+    (("--symbols", "btc-perpetual"), None, 10, r"BTC-PERPETUAL: orders of 10 USD"),
+    (("--symbols", "btc-perpetual"), "75 usd", 70, r"size 75 USD rounded down to 70 USD"),
+    (("--symbols", "btc-perpetual"), "3 lots", 30, r"BTC-PERPETUAL: orders of 30 USD"),
+    (("--symbols", "eth_usdc-perpetual"), "20 USD", 0.007, r"size 20 USD is 0.007 ETH: lots of 0"),
+]
+
+
+@pytest.mark.parametrize(("what", "size", "amount", "said"), SIZES)
+def test_a_size_is_understood_in_every_unit_and_what_it_comes_to_is_said(
+    venue: dict[str, object], what: tuple[str, ...], size: str | None, amount: float, said: str
+) -> None:
+    given = () if size is None else ("--size", size)
+    done = run("quote", *what, *given, "--dry-run", "--json", "--sim-url", str(venue["rest"]))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {quote["size"] for quote in found["quotes"]} == {amount}
+    (line,) = found["sizes"]
+    assert re.search(said, line), line
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("1 BTC", "size = 1 BTC is no amount of ETH-6JUN25-2800-C: write it in ETH, USD or lots"),
+        ("100 USD", "size = 100 USD is below the smallest order the venue takes"),
+        (
+            "-1 ETH",
+            "size = '-1 ETH': expected an amount greater than 0, such as 5, 1 ETH, 1000 USD",
+        ),
+    ],
+)
+def test_a_size_that_makes_no_order_is_refused_with_what_is_possible(
+    venue: dict[str, object], size: str, said: str
+) -> None:
+    done = run("quote", *OPTION, "--size", size, "--dry-run", "--sim-url", str(venue["rest"]))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_all_strikes_are_quoted_from_the_money_outward(
+    venue: dict[str, object], tmp_path: Path
+) -> None:
+    done = run(
+        *("quote", "--expiry", "6JUN25", "--all-strikes", "--duration", "3", "--json"),
+        *("--sim-url", str(venue["rest"])),
+        env={"MMBOT_HOME": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    strikes = [int(name.split("-")[2]) for name in json.loads(done.stdout)["instruments"]]
+    assert len(strikes) > 40
+    away = [abs(strike - 2850) for strike in strikes]  # where the world begins
+    assert max(away[:12]) <= 100 < min(away[24:])
+    # Twenty requests are all that may be sent at once: the nearest strikes have them.
+    (tape,) = (tmp_path / "tapes" / "sim").iterdir()
+    shown = run("tape", "show", str(tape), "--only", "orders", "--json")
+    intents = [one for turn in json.loads(shown.stdout) for one in turn["intents"]]
+    placed = [one["instrument"] for one in intents if one["type"] == "Place"]
+    first = {int(name.split("-")[2]) for name in placed[:12]}
+    assert max(abs(strike - 2850) for strike in first) <= 100 < max(away)

@@ -52,7 +52,10 @@ class Export:
 
     def run(self, *arguments: str) -> tuple[object, str, str]:
         """Exit code, stdout, stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["mmbot", "fills", "export", *arguments])
+        return self._run("fills", "export", *arguments)
+
+    def _run(self, *arguments: str) -> tuple[object, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["mmbot", *arguments])
         with pytest.raises(SystemExit) as end:
             app.run()
         written = self._capsys.readouterr()
@@ -63,6 +66,14 @@ class Export:
         code, out, err = self.run(*arguments)
         assert code == 0, err
         return list(csv.DictReader(io.StringIO(out)))
+
+    def nothing(self, *arguments: str, command: Sequence[str] = ("fills", "export")) -> str:
+        """The one line it ends with where nothing fits."""
+        code, _, err = self._run(*command, *arguments)
+        assert code == 1
+        assert err.startswith("mmbot: ")
+        assert err.count("\n") == 1
+        return err.removeprefix("mmbot: ").rstrip()
 
     def refusal(self, *arguments: str) -> str:
         """The one line it ends with."""
@@ -159,8 +170,38 @@ def test_a_date_means_its_midnight(export: Export) -> None:
     export.book(a_record(1))
     assert f"{START:%Y-%m-%d}" == "2025-06-02"
     assert len(export.rows("--since", "2025-06-02", "--until", "20250603")) == 1
-    assert export.rows("--since", "20250603") == []
-    assert export.rows("--until", "2025-06-02") == []
+    assert len(export.rows("--since", "2jun25", "--until", "3JUN25")) == 1
+    for outside in (("--since", "20250603"), ("--until", "2025-06-02")):
+        assert "the first is of 2025-06-02T12:00:01Z, the last of 2025-06-02T12:00:01Z" in (
+            export.nothing(*outside)
+        )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (
+            ["--instrument", "ETH-6JUN25-2800-P"],
+            "--instrument: no instrument ETH-6JUN25-2800-P; di",
+        ),
+        (["--instrument", "eth-perp"], "did you mean ETH-PERPETUAL? ETH-6JUN25-2800-C, ETH-PERPET"),
+        (["--run", "1c7h2t"], "--run: no run 1c7h2t; "),
+        (["--instrument", "ETH-PERPETUAL", "--until", "20250602"], "no fill of that time in "),
+    ],
+)
+def test_filters_that_fit_nothing_name_the_nearest(
+    export: Export, flags: list[str], said: str
+) -> None:
+    export.book(a_record(1), a_record(2, instrument=a_perpetual()))
+    assert said in export.nothing(*flags)
+    assert said in export.nothing(*flags, command=("fills", "list"))
+    assert said in export.nothing(*flags, command=("ledger", "export"))
+
+
+def test_an_instrument_is_written_in_capitals_or_not(export: Export) -> None:
+    export.book(a_record(1), a_record(2, instrument=a_perpetual()))
+    for name in ("eth-perpetual", "deribit:Eth-Perpetual", "ETH-PERPETUAL"):
+        assert len(export.rows("--instrument", name)) == 1
 
 
 def test_every_store_is_read_live_first_and_mode_picks_one(export: Export) -> None:

@@ -154,7 +154,7 @@ def test_an_instrument_nobody_quotes_is_one_line_with_those_that_are(
     mmbot: Mmbot, home: Path
 ) -> None:
     publish(home, (BID,))
-    said = mmbot.refusal("explain", "ETH-6JUN25-2800-P")
+    said = mmbot.refusal("explain", "eth-6jun25-2800-p", code=1)
     assert "did you mean ETH-6JUN25-2800-C?" in said
 
 
@@ -190,7 +190,7 @@ def test_markets_lists_grids_sizes_and_fees(mmbot: Mmbot, venue: dict[str, str])
     listed = mmbot.json("markets", "--sim-url", venue["rest"], "--kind", "perpetual")
     by_name = {one["name"]: one for one in listed}
     eth = by_name["ETH-PERPETUAL"]
-    assert (eth["tick"], eth["min_amount"], eth["taker_fee"]) == ("0.05", "1", "0.0005")
+    assert (eth["tick"], eth["min_amount"], eth["taker_fee"]) == (0.05, 1, 0.0005)
     page = mmbot.page("markets", "--sim-url", venue["rest"], "--kind", "perpetual")
     assert "BTC_USDC-PERPETUAL" in page
 
@@ -198,7 +198,7 @@ def test_markets_lists_grids_sizes_and_fees(mmbot: Mmbot, venue: dict[str, str])
 def test_markets_are_filtered(mmbot: Mmbot, venue: dict[str, str]) -> None:
     at = ("--sim-url", venue["rest"])
     found = mmbot.json(
-        "markets", *at, "--underlying", "eth", "--expiry", "20250606", "--kind", "option"
+        "markets", *at, "--underlying", "eth", "--expiry", "6jun25", "--kind", "OPTION"
     )
     assert found
     assert {one["underlying"] for one in found} == {"ETH"}
@@ -209,22 +209,22 @@ def test_markets_are_filtered(mmbot: Mmbot, venue: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "code", "said"),
     [
-        (["--kind", "spot"], "--kind: unknown kind 'spot'; there is: option, perpetual, future"),
-        (["--expiry", "friday"], "--expiry: 'friday' is not a date: write YYYYMMDD"),
-        (["--expiry", "20250707"], "live expiries are 20250603"),
-        (["--underlying", "DOGE"], "nothing on DOGE is listed; there is BTC, ETH"),
-        (["--kind", "perpetual", "--expiry", "20250606"], "leave one of the filters out"),
-        (["--live", "--testnet"], "contradict each other"),
-        (["--exchange", "derbit"], "did you mean 'deribit'?"),
+        (["--kind", "spot"], 2, "--kind: unknown kind 'spot'; there is: option, perpetual, future"),
+        (["--expiry", "friday"], 2, "--expiry: 'friday' is not a date: write it like 20250606"),
+        (["--expiry", "20250707"], 1, "live expiries are 20250603"),
+        (["--underlying", "DOGE"], 1, "nothing on DOGE is listed; there is BTC, ETH"),
+        (["--kind", "perpetual", "--expiry", "20250606"], 1, "leave one of the filters out"),
+        (["--live", "--testnet"], 2, "contradict each other"),
+        (["--exchange", "derbit"], 2, "did you mean 'deribit'?"),
     ],
 )
-def test_bad_filters_are_one_line(
-    mmbot: Mmbot, venue: dict[str, str], arguments: list[str], said: str
+def test_filters_that_are_bad_or_fit_nothing_are_one_line(
+    mmbot: Mmbot, venue: dict[str, str], arguments: list[str], code: int, said: str
 ) -> None:
     url = [] if "--live" in arguments else ["--sim-url", venue["rest"]]
-    assert said in mmbot.refusal("markets", *url, *arguments)
+    assert said in mmbot.refusal("markets", *url, *arguments, code=code)
 
 
 def test_a_venue_that_is_not_there_is_one_line(mmbot: Mmbot) -> None:
@@ -245,8 +245,8 @@ def test_every_value_says_where_it_is_from(mmbot: Mmbot, home: Path, tmp_path: P
     path = a_desk(tmp_path, "refresh_s = 2.5\n")
     entries = mmbot.json("config", "show", "--config", str(path), "--size", "7")
     by_key = {entry["key"]: (entry["value"], entry["from"]) for entry in entries}
-    assert by_key["desk.refresh_s"] == ("2.5", f"{path}:3")
-    assert by_key["strategy.improve_top.size"] == ("7", "--size")
+    assert by_key["desk.refresh_s"] == (2.5, f"{path}:3")
+    assert by_key["strategy.improve_top.size"] == (7, "--size")
     assert by_key["risk.max_position.limit"][1] == "default"
     assert by_key["store"] == (str(home / "sim.db"), "MMBOT_HOME")
     mmbot.page("config", "show", "--config", str(path))
@@ -271,6 +271,9 @@ def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None
     assert "fine: SIM on deribit, strategy improve_top" in mmbot.page(
         "config", "check", "--config", str(good)
     )
+    assert "stale_market, price_band, min_spread, cost_floor, max_order, max_position, max_" in (
+        mmbot.page("config", "check", str(good))
+    )
     bad = a_desk(tmp_path, "refesh_s = 2\n")
     assert (
         mmbot.run("config", "check", str(good))[:2]
@@ -280,6 +283,27 @@ def test_check_approves_or_names_the_place(mmbot: Mmbot, tmp_path: Path) -> None
     said = mmbot.refusal("config", "check", "--config", str(bad))
     assert said.startswith(f"{bad}:3: ")
     assert "did you mean 'refresh_s'" in said
+
+
+def test_check_as_json_is_one_object(mmbot: Mmbot, tmp_path: Path) -> None:
+    path = a_desk(tmp_path, "[risk.max_position]\noff = true\n")
+    said = mmbot.json("config", "check", str(path))
+    assert (said["fine"], said["file"], said["mode"]) == (True, str(path), "sim")
+    assert said["off"] == ["max_position"]
+    assert "max_order" in said["rules"]
+    assert "max_position" not in said["rules"]
+
+
+def test_a_rule_that_is_switched_off_is_shown_wherever_the_desk_is(
+    mmbot: Mmbot, tmp_path: Path
+) -> None:
+    path = a_desk(tmp_path, "[risk.max_position]\noff = true\n")
+    page = " ".join(mmbot.page("config", "check", str(path)).split())
+    assert f"[risk.max_position] is switched off ({path}:4)" in page
+    entries = mmbot.json("config", "show", str(path))
+    assert [e["key"] for e in entries if e["value"] is True and ".off" in e["key"]] == [
+        "risk.max_position.off"
+    ]
 
 
 def test_check_misses_the_keys_of_a_real_mode(mmbot: Mmbot) -> None:
@@ -320,8 +344,8 @@ def test_one_plug_in_is_told_in_full(mmbot: Mmbot) -> None:
     (limit,) = one["settings"]
     assert (limit["name"], limit["default"], limit["expected"]) == (
         "limit",
-        "10",
-        "a number greater than 0",
+        "10 lots",
+        "an amount greater than 0, such as 5, 1 ETH, 1000 USD or 2 lots",
     )
     assert "[risk.max_position]" in mmbot.page("strategies", "risk.max_position")
     assert "did you mean 'max_position'?" in mmbot.refusal("strategies", "max_positon")

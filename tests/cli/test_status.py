@@ -246,7 +246,7 @@ async def test_what_is_left_of_an_engine_that_ended_is_its_last_state(home: Path
         assert (one["stopped"], one["ended"]) == (True, "SIGTERM")
         assert one["stopped_at"] in asked.out
         unknown = await mmbot("explain", "ETH-6JUN25-2800-X")
-        assert unknown.code == 2
+        assert unknown.code == 1
         assert "no engine runs any more, and none quoted ETH-6JUN25-2800-X; did you" in unknown.err
         for command in (("pause",), ("set", "size", "2"), ("set", "disable", "--side", "bid")):
             late = await mmbot(*command)

@@ -230,7 +230,8 @@ def test_show_begins_at_a_time_of_the_day(mmbot: Mmbot) -> None:
     before = mmbot.page("tape", "show", str(FILLS), "--turns", "1000", "--from", "11:00")
     assert before == page
     after = mmbot.run("tape", "show", str(FILLS), "--from", "23:00")
-    assert after[:2] == (0, "")
+    assert after[:2] == (1, "")
+    assert "no such turn on fills.tape.zst: its last is turn " in after[2]
 
 
 def test_show_says_that_there_is_more(mmbot: Mmbot) -> None:
@@ -242,7 +243,7 @@ def test_show_of_one_instrument_has_no_other(mmbot: Mmbot) -> None:
     page = mmbot.page("tape", "show", str(FILLS), "--instrument", "eth-6jun25-2800-c")
     assert "ETH-6JUN25-2800-C" in page
     assert "ETH-6JUN25-2900-P" not in page
-    said = mmbot.refusal("tape", "show", str(FILLS), "--instrument", "ETH-6JUN25-2800-X")
+    said = mmbot.refusal("tape", "show", str(FILLS), "--instrument", "ETH-6JUN25-2800-X", code=1)
     assert "did you mean ETH-6JUN25-2800-" in said
 
 

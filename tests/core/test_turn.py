@@ -22,6 +22,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import RiskRule
+from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import SECOND, InstrumentId, Side
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
@@ -261,7 +262,7 @@ def test_a_reconnect_reconciles_before_it_quotes() -> None:
 
 
 def test_fills_while_the_socket_was_down_are_booked_before_quoting_resumes() -> None:
-    bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(5))])
+    bot = Bot.quoting(rules=[MaxPosition(limit=Size(Decimal(5)))])
     bid, ask = bot.rest(*both_sides(size=5))
     bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
     bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
@@ -514,7 +515,7 @@ def test_a_rule_sees_everything_else_on_its_side() -> None:
 
 
 def test_owed_fill_keeps_counting_for_limits() -> None:
-    bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(5))])
+    bot = Bot.quoting(rules=[MaxPosition(limit=Size(Decimal(5)))])
     (bid,) = bot.rest(a_quote(BUY, 0.0200, 5))
     # The venue says filled; the fill itself has not come yet.
     sent = bot.turn(bot.says(bid, ev.OrderState.FILLED, filled=5))
@@ -527,7 +528,7 @@ def test_owed_fill_keeps_counting_for_limits() -> None:
 
 
 def test_an_order_on_its_way_out_counts_until_the_venue_says_it_is_gone() -> None:
-    bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(5))])
+    bot = Bot.quoting(rules=[MaxPosition(limit=Size(Decimal(5)))])
     (level_1,) = bot.rest(a_quote(BUY, 0.0195, 5, level=1))
     bot.wants = [a_quote(BUY, 0.0200, 3), a_quote(BUY, 0.0190, 5, level=2)]
     sent = bot.turn(bot.book())
@@ -1020,7 +1021,7 @@ def test_fill_of_an_order_on_an_instrument_never_listed_keeps_nothing_waiting() 
 
 def test_same_events_give_the_same_intents() -> None:
     def run() -> list[object]:
-        bot = Bot.quoting(rules=[MaxPosition(limit=Decimal(3))])
+        bot = Bot.quoting(rules=[MaxPosition(limit=Size(Decimal(3)))])
         bot.turn(ev.LimitsRead("deribit", rate_per_s=1000.0, burst=1000.0))
         sent: list[object] = []
         for step in range(30):

@@ -55,11 +55,14 @@ ORDER_METHODS = frozenset(
 )
 
 
-async def start(
-    venue: SimVenue, home: Path, duration_s: float | None = None
-) -> asyncio.subprocess.Process:
+async def start(venue: SimVenue, home: Path, desk: str = "") -> asyncio.subprocess.Process:
+    """The command of four options; `desk` is what a desk file says besides."""
     command = [sys.executable, "-m", "mmbot", "quote", "--exchange", "deribit"]
     command += ["--expiry", "20250606", "--strikes", "2800,2900", "--sim-url", venue.rest_url]
+    if desk:
+        file = home.parent / "desk.toml"
+        file.write_text(desk)
+        command += ["--config", str(file)]
     with (home.parent / "log").open("ab") as log:
         return await asyncio.create_subprocess_exec(
             *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log

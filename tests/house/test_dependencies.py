@@ -35,7 +35,7 @@ CROSSINGS = {("mmbot/venues/paper.py", "sim")}
 PURE_MODULES = {
     "__future__", "abc", "annotated_types", "bisect", "collections", "dataclasses", "decimal",
     "enum", "fractions", "functools", "heapq", "itertools", "math", "numbers", "numpy", "operator",
-    "scipy", "statistics", "types", "typing",
+    "re", "scipy", "statistics", "types", "typing",
 }  # fmt: skip
 """What DECIDES may use besides itself: nothing here reads, writes, waits, draws or logs."""
 
@@ -137,7 +137,7 @@ def test_the_house_is_read_whole() -> None:
 
 def test_every_room_stands_in_a_zone() -> None:
     rooms = {p.name for p in (ROOT / "mmbot").iterdir() if p.is_dir() and any(p.glob("*.py"))}
-    assert rooms <= DECIDES | ACTS | PRETENDS | ASKS
+    assert rooms <= DECIDES | ACTS | PRETENDS | ASKS | VOCABULARY
 
 
 def test_no_file_breaks_a_rule_of_the_house() -> None:
@@ -171,7 +171,7 @@ def test_no_file_breaks_a_rule_of_the_house() -> None:
         ("mmbot/sim/x.py", "from mmbot.engine.clock import Clock", "sim may import"),
         ("mmbot/engine/x.py", "from mmbot.cli.frame import StatusFrame", "engine may import"),
         ("mmbot/store/x.py", "import mmbot.assemble", "store may import"),
-        ("mmbot/config.py", "from mmbot.strategies.improve_top import ImproveTop", "config may"),
+        ("mmbot/config/x.py", "from mmbot.strategies.improve_top import ImproveTop", "config may"),
         ("mmbot/core/x.py", "import asyncio", "DECIDES is pure"),
         ("mmbot/core/x.py", "import logging", "DECIDES is pure"),
         ("mmbot/core/x.py", "from random import Random", "DECIDES is pure"),

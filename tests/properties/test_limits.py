@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, Place, VenueIntent
 from mmbot.core.orders import Status
+from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk
 from mmbot.core.types import ZERO, Fill, InstrumentId, Label, Side
 from mmbot.risk.max_exposure import MaxExposure
@@ -127,7 +128,7 @@ class Ledger:
 def quoting() -> Bot:
     bot = Bot.quoting(*INSTRUMENTS)
     for instrument in INSTRUMENTS:
-        rules = (MaxPosition(limit=LIMITS[instrument.id]), MaxExposure(limit=EXPOSURE))
+        rules = (MaxPosition(limit=Size(LIMITS[instrument.id])), MaxExposure(limit=EXPOSURE))
         bot.desks[instrument.id] = Desk(
             name=instrument.name, venue=VENUE, strategy=bot.puppet, rules=rules
         )

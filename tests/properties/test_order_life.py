@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from mmbot.core import events as ev
 from mmbot.core.intents import Place, Resync, VenueIntent
 from mmbot.core.orders import Status
+from mmbot.core.sizes import Size
 from mmbot.core.types import MS, SECOND, Label, OpenOrder, Quote, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
@@ -45,7 +46,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.bot = Bot(rules=[MaxPosition(limit=LIMIT)])
+        self.bot = Bot(rules=[MaxPosition(limit=Size(LIMIT))])
         self.venue = VenueModel(an_option().id)
         self.slots: dict[Label, Slot] = {}
         self.heard: dict[Label, ev.OrderSeen | OpenOrder] = {}

@@ -9,6 +9,7 @@ import pytest
 
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.ports import Guard
+from mmbot.core.sizes import Size
 from mmbot.core.types import SECOND
 from mmbot.core.views import Holding, Margin, Ok, Pause, Reading, Slow, Trip
 from mmbot.core.why import Why
@@ -71,7 +72,7 @@ def test_a_guard_as_configured_by_default_has_nothing_against_a_quiet_account(na
          {"day_usd": -100.0}, Why.DAY_LOSS),
         (Drawdown(limit_usd=Decimal(100)), {"drawdown_usd": 25.0}, 0.25,
          {"drawdown_usd": 100.0}, Why.DRAWDOWN),
-        (Position(limit=Decimal(10)), {"positions": held(-10)}, 1.0,
+        (Position(limit=Size(Decimal(10))), {"positions": held(-10)}, 1.0,
          {"positions": held(-11)}, Why.POSITION),
         (StaleData(after_s=60), {"silent_ns": 30 * SECOND}, 0.5,
          {"silent_ns": 60 * SECOND}, Why.STALE_DATA),
@@ -103,7 +104,7 @@ def test_a_profit_uses_nothing_of_a_loss_limit(guard: Guard) -> None:
 
 
 def test_a_position_that_was_there_before_us_may_stay_but_not_grow() -> None:
-    guard = Position(limit=Decimal(10))
+    guard = Position(limit=Size(Decimal(10)))
     assert guard.watch(a_reading(positions=held(50, opening=50))) == Ok(1.0)
     assert isinstance(guard.watch(a_reading(positions=held(51, opening=50))), Trip)
     assert isinstance(guard.watch(a_reading(positions=held(-51, opening=50))), Trip)
@@ -112,7 +113,7 @@ def test_a_position_that_was_there_before_us_may_stay_but_not_grow() -> None:
 def test_the_position_that_is_too_large_is_named() -> None:
     small = Holding(an_option(), Decimal(5), Decimal(0))
     large = Holding(a_perpetual(), Decimal(-300), Decimal(0))
-    said = Position(limit=Decimal(10)).watch(a_reading(positions=(small, large)))
+    said = Position(limit=Size(Decimal(10))).watch(a_reading(positions=(small, large)))
     assert said == Trip(Why.POSITION, "-300 ETH-PERPETUAL, the limit is 10")
 
 

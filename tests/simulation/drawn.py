@@ -4,6 +4,7 @@ from decimal import Decimal
 from random import Random
 
 from mmbot.core.ports import Guard, Strategy
+from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk
 from mmbot.core.types import MS
 from mmbot.risk.cost_floor import CostFloor
@@ -54,7 +55,7 @@ def drawn_world(seed: int, harshness: Harshness = Harshness.HARSH) -> World:
         guards = (
             ClockSkew(),
             Margin(),
-            Position(limit=Decimal(1_000_000)),
+            Position(limit=Size(Decimal(1_000_000))),
             RejectRate(),
             SessionLoss(limit_usd=Decimal(100_000)),
             StaleData(),
@@ -87,7 +88,7 @@ def _desk(draw: Random, lot: Decimal, exposure: MaxExposure) -> Desk:
         StaleMarket(after_s=3),
         PriceBand(),
         CostFloor(),
-        MaxPosition(limit=limit),
+        MaxPosition(limit=Size(limit)),
         exposure,
     )
     return Desk(
@@ -102,13 +103,13 @@ def _desk(draw: Random, lot: Decimal, exposure: MaxExposure) -> Desk:
 def _strategy(draw: Random, lot: Decimal, limit: Decimal) -> Strategy:
     requote_pct = draw.choice((0.0, 0.01, 0.5))
     if draw.random() < 0.6:
-        return ImproveTop(size=lot, max_position=limit, requote_pct=requote_pct)
+        return ImproveTop(size=Size(lot), max_position=Size(limit), requote_pct=requote_pct)
     return SimpleSpread(
         center=draw.choice(list(Center)),
         spread_bps=draw.choice((2.0, 5.0, 20.0)),
         levels=draw.choice((1, 2)),
         level_spacing_bps=5.0,
-        size=lot,
-        max_position=limit,
+        size=Size(lot),
+        max_position=Size(limit),
         requote_pct=requote_pct,
     )

@@ -15,6 +15,7 @@ import pytest
 from mmbot.core import events as ev
 from mmbot.core.ports import RiskRule
 from mmbot.core.scope import Scope
+from mmbot.core.sizes import Size
 from mmbot.core.state import State
 from mmbot.core.turn import Desk
 from mmbot.core.types import SECOND, Nanos, Side
@@ -55,7 +56,7 @@ QUIET = Preset(
 VENUE_RATE = Rate(4.95, 20)
 RULES: tuple[RiskRule, ...] = (
     PriceBand(),
-    MaxPosition(limit=Decimal(20)),
+    MaxPosition(limit=Size(Decimal(20))),
     MaxExposure(limit=Decimal(200)),
 )
 EAGER = Desk("eager", "deribit", ImproveTop(requote_pct=0.0), RULES)

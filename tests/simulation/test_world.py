@@ -13,6 +13,7 @@ from mmbot.core import events as ev
 from mmbot.core.intents import Amend, CancelAll, Place
 from mmbot.core.inventory import Booked, Opened
 from mmbot.core.orders import Order, Status
+from mmbot.core.sizes import Size
 from mmbot.core.state import Note, State
 from mmbot.core.turn import Desk
 from mmbot.core.types import MS, SECOND, ZERO, Label, Side
@@ -46,8 +47,8 @@ def a_world(plan: FaultPlan | None = None, seed: int = 1, **changes: object) -> 
 
 
 def a_desk(lot: Decimal) -> Desk:
-    strategy = ImproveTop(size=lot, max_position=3 * lot, requote_pct=0.0)
-    return Desk("test", VENUE, strategy, (MaxPosition(limit=3 * lot),), 500 * MS)
+    strategy = ImproveTop(size=Size(lot), max_position=Size(3 * lot), requote_pct=0.0)
+    return Desk("test", VENUE, strategy, (MaxPosition(limit=Size(3 * lot)),), 500 * MS)
 
 
 # --- one seed, one history --------------------------------------------------------------------

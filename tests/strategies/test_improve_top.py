@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mmbot.core.ports import Strategy
+from mmbot.core.sizes import Size
 from mmbot.core.types import Level, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
@@ -267,8 +268,8 @@ def test_a_perpetual_keeps_its_minimum_spread() -> None:
 def test_the_size_is_never_below_the_minimum_of_the_venue() -> None:
     btc = a_perpetual(min_amount=Decimal(10), amount_step=Decimal(10))
     view = a_view(btc, bid=104_000.0, ask=104_100.0)
-    assert quoted(view, size=Decimal(1))[Side.BUY].size == 10.0
-    assert quoted(view, size=Decimal(30))[Side.BUY].size == 30.0
+    assert quoted(view, size=Size(Decimal(1)))[Side.BUY].size == 10.0
+    assert quoted(view, size=Size(Decimal(30)))[Side.BUY].size == 30.0
 
 
 def test_patience_is_half_a_percent_or_a_tick() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mmbot.core.ports import Strategy
+from mmbot.core.sizes import Size
 from mmbot.core.types import Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
@@ -54,7 +55,7 @@ def test_levels_step_outward_and_grow() -> None:
         market(),
         levels=3,
         level_spacing_bps=10.0,
-        size=Decimal(2),
+        size=Size(Decimal(2)),
         level_size_factor=Decimal("1.5"),
     )
     assert [q.price for q in quotes[Side.BUY]] == pytest.approx([999.0, 998.0, 997.0])
@@ -66,12 +67,14 @@ def test_levels_step_outward_and_grow() -> None:
 def test_a_long_position_lowers_both_sides() -> None:
     # 10 bps of 1,000 is 1 at the limit, so half of it at half of the limit.
     view = market(position=Decimal(5), fair=990.0)  # fair value is out of the way of the ask
-    bid, ask = first(view, skew_bps_at_limit=10.0, max_position=Decimal(10), center=Center.MID)
+    bid, ask = first(
+        view, skew_bps_at_limit=10.0, max_position=Size(Decimal(10)), center=Center.MID
+    )
     assert ask == pytest.approx(1000.5)
     assert bid == pytest.approx(990.0)  # held at fair value
 
     short = market(position=Decimal(-5), fair=1010.0)
-    bid, ask = first(short, skew_bps_at_limit=10.0, max_position=Decimal(10))
+    bid, ask = first(short, skew_bps_at_limit=10.0, max_position=Size(Decimal(10)))
     assert bid == pytest.approx(999.5)
     assert ask == pytest.approx(1010.0)
 

@@ -17,6 +17,7 @@ from mmbot.core.intents import (
     VenueIntent,
 )
 from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import SECOND, Instrument
 from mmbot.engine.clock import Clock
@@ -55,8 +56,8 @@ class TapedBot(Bot):
         strategy_plan, strategy = plugin(Family.STRATEGY, "improve_top", improvement=improvement)
         if wanted is not None:
             strategy_plan, _ = plugin(Family.STRATEGY, "improve_top", improvement=wanted)
-        rule_plan, rule = plugin(Family.RULE, "max_position", limit=Decimal(3))
-        guard_plan, guard = plugin(Family.GUARD, "position", limit=Decimal(5))
+        rule_plan, rule = plugin(Family.RULE, "max_position", limit=Size(Decimal(3)))
+        guard_plan, guard = plugin(Family.GUARD, "position", limit=Size(Decimal(5)))
         desk = Desk("test", VENUE, cast(Strategy, strategy), (cast(RiskRule, rule),))
         self.desks = {instrument.id: desk for instrument in self.instruments}
         self.guards = [cast(Guard, guard)]

@@ -1,14 +1,16 @@
 """The position no rule should have let happen."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Annotated
 
-from annotated_types import Gt, doc
+from annotated_types import doc
 
+from mmbot.core.sizes import POSITION, Size, amount_of
 from mmbot.core.views import Ok, Reading, Trip, Watched
 from mmbot.core.why import Why
 from mmbot.registry import Family, register
+
+_LIMIT = POSITION.times(2)
 
 
 @register(Family.GUARD, "position")
@@ -22,16 +24,17 @@ class Position:
     """
 
     limit: Annotated[
-        Decimal,
-        Gt(0),
-        doc("largest position either way, venue's unit (default: twice max_position's limit)"),
-    ] = Decimal(20)
+        Size, doc("largest position either way (default: twice max_position's limit)")
+    ] = _LIMIT
 
     def watch(self, reading: Reading) -> Watched:
-        """Ok, or trip beyond the limit."""
+        """Ok, or trip beyond the limit. A limit that takes a price waits for the price."""
         most = 0.0
         for held in reading.positions:
-            limit = max(self.limit, abs(held.opening))
+            allowed = amount_of(self.limit, held.instrument, held.index, held.mark)
+            if allowed is None:
+                continue
+            limit = max(allowed, abs(held.opening))
             if abs(held.amount) > limit:
                 said = f"{held.amount.normalize():+f} {held.instrument.name}"
                 return Trip(Why.POSITION, f"{said}, the limit is {limit.normalize():f}")

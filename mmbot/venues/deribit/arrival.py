@@ -1,8 +1,11 @@
 """Coming to Deribit: what is asked first is asked again while that may help, and an answer that is
 none is called so."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from math import inf
 from typing import TypeVar
 
 from ccxt.base.errors import BaseError
@@ -21,6 +24,9 @@ START_S = 30.0
 
 LOOK_S = 5.0
 """How long a command that only looks does, for which a person waits."""
+
+PRICE_S = 2.0
+"""How long the price of a coin is waited for."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +59,22 @@ class Arrival:
     async def venue_ms(self) -> int:
         """The venue's clock."""
         return await self._asked(self._venue.venue_ms, "to get_time")
+
+    async def prices(self, instruments: Sequence[Instrument]) -> dict[str, float]:
+        """Coin -> USD, of what these are on. It is asked once: a coin whose price does not come is
+        left out."""
+        indices = {
+            one.underlying: f"{one.underlying}_{'usd' if one.inverse else one.settlement}".lower()
+            for one in instruments
+        }
+        found = {}
+        for coin, index in indices.items():
+            with suppress(BaseError, OSError, LookupError, TypeError, ValueError):
+                async with asyncio.timeout(PRICE_S):
+                    price = await self._venue.index_price(index)
+                if 0 < price < inf:
+                    found[coin] = price
+        return found
 
     async def account(self) -> str:
         """The account our credentials open."""

@@ -173,6 +173,12 @@ class DeribitVenue:
         except BaseError as error:
             raise VenueUnreachable(f"{NAME} does not answer: {said(error)}") from error
 
+    async def index_price(self, name: str) -> float:
+        """USD per coin by an index such as "eth_usd". Raises ccxt's errors, and LookupError,
+        TypeError or ValueError for an answer that is no price."""
+        answer = await self._client.publicGetGetIndexPrice({"index_name": name})
+        return float(answer["result"]["index_price"])
+
     async def account(self) -> str:
         """The account our credentials open, by the venue's name for it.
 
