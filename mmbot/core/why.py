@@ -24,6 +24,7 @@ class Why(Enum):
     COST_FLOOR_CLAMP = "at cost floor"
     TIGHT_MARKET = "tight: joining"
     STAYS = "cannot move just now"
+    SMALLEST_SIZE = "at smallest order"
     # No quote
     SIDE_OFF = "side switched off"
     NO_BOOK = "no book yet"
@@ -40,6 +41,7 @@ class Why(Enum):
     LOCKED = "locked by the venue"
     OWN_ORDERS_UNCLEAR = "own order in flight"
     NO_QUOTE = "standing aside"
+    NOT_QUOTED = "not quoted here"
     # Risk
     MAX_POSITION = "position limit"
     MAX_EXPOSURE = "exposure limit"

@@ -1,0 +1,42 @@
+"""From a model's quote to an order on the venue's grid: the one way from float to Decimal."""
+
+from decimal import Decimal
+
+from mmbot.core.books import Market
+from mmbot.core.types import ONE, ZERO, Instrument, Quote, Target, to_decimal
+from mmbot.core.why import Why
+
+
+def scaled(instrument: Instrument, size: float | Decimal, factor: Decimal) -> tuple[Decimal, bool]:
+    """The amount to quote of a model's `size` when a person wants `factor` times as much, zero
+    where even the model's is below the venue's smallest order; and whether that is the smallest
+    one because a person's factor would leave less."""
+    wanted = size if isinstance(size, Decimal) else to_decimal(size)
+    snapped = instrument.snap_size(wanted * factor) if factor != ONE else ZERO
+    if snapped > 0:
+        return snapped, False
+    whole = instrument.snap_size(wanted)
+    if factor == ONE or not whole:
+        return whole, False
+    return min(whole, instrument.min_amount), True
+
+
+def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
+    """A quote as it may be sent, or why nothing of it is left."""
+    instrument = market.instrument
+    price = instrument.snap_price(quote.price, quote.side)
+    if price is None:
+        return Why.BELOW_TICK
+    size, smallest = scaled(instrument, quote.size, size_factor)
+    if size <= 0:
+        return Why.BELOW_MIN_SIZE
+    return Target(
+        instrument=instrument.id,
+        side=quote.side,
+        level=quote.level,
+        price=price,
+        size=size,
+        fair=quote.fair,
+        why=Why.SMALLEST_SIZE if smallest else quote.why,
+        patience=to_decimal(quote.patience),
+    )
