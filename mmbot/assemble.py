@@ -83,8 +83,14 @@ class Engine:
 
     def frame(self) -> StatusFrame:
         """How things stand."""
-        state, mode = self.runner.state, self.config.desk.mode.value
-        return status_frame(state, mode, self.venue.name, self.clock.now_ns(), self.ended)
+        return status_frame(
+            self.runner.state,
+            self.config.desk.mode.value,
+            self.venue.name,
+            self.clock.now_ns(),
+            self.ended,
+            self.desk.refresh_ns,
+        )
 
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
@@ -254,7 +260,7 @@ async def _quote(
     open_orders = None if left is None else len(left)
     if on_status is not None:
         on_status(engine.frame())
-    return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders)
+    return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders, engine.ended)
 
 
 def _venue(config: Config, clock: Clock) -> DeribitVenue:

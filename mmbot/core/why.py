@@ -48,7 +48,7 @@ class Why(Enum):
     MAX_ORDER = "order size limit"
     MIN_SPREAD = "below minimum spread"
     COST_FLOOR = "below cost floor"
-    PRICE_BAND = "outside the price band"
+    PRICE_BAND = "outside price band"
     SELF_CROSS = "own order in the way"
     LATE_FILL = "fill not yet booked"
     NO_FUNDS = "no funds for this"

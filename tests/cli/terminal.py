@@ -55,6 +55,10 @@ class Terminal:
         ]
         return "\n".join(line.rstrip() for line in (*scrolled, *self._screen.display)).rstrip()
 
+    def display(self) -> str:
+        """What stands on the screen just now."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
     def wait_for(self, wanted: str, deadline_s: float = 30) -> str:
         """Wait until a text stands in the terminal, and return all of it."""
         end = time.monotonic() + deadline_s
