@@ -17,6 +17,7 @@ from mmbot.cli.paging import Key, Pager
 from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
+from mmbot.errors import ExitCode
 from mmbot.store.moments import moment
 
 _STYLES = {
@@ -229,16 +230,18 @@ def _lease(left_s: float | None) -> tuple[str, bool]:
 
 def _warnings(engine: Engine) -> Iterator[Text]:
     latch = engine.latch
+    silent = engine.state.silent and engine.emptied_ns is None
     if engine.state is EngineState.STALE:
-        yield Text(
-            " It does not speak: below is what it said last. `mmbot cancel-all` works without it.",
-            "red",
-        )
+        way = " `mmbot cancel-all` works without it." if silent else ""
+        yield Text(f" It does not speak: below is what it said last.{way}", "red")
     elif engine.state is EngineState.DEAD:
-        yield Text(
-            " Its process is gone: orders may be open. Start it again, or `mmbot cancel-all`.",
-            "red",
-        )
+        left = ": orders may be open. Start it again, or `mmbot cancel-all`." if silent else "."
+        yield Text(f" Its process is gone{left}", "red")
+    elif engine.run.exit_code == ExitCode.ORDERS_MAY_REMAIN and engine.emptied_ns is None:
+        yield Text(" It could not prove that its orders are gone: `mmbot cancel-all`.", "red")
+    if engine.emptied_ns is not None:
+        at = moment(engine.emptied_ns)
+        yield Text(f" Nothing of ours is open there: `mmbot cancel-all`, {at}.", "green")
     if latch is not None and latch.tripped:
         detail = f": {latch.detail}" if latch.detail else ""
         yield Text(

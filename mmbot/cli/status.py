@@ -130,6 +130,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
             "who": latch.who if latch else None,
             "at": moment(latch.at_ns) if latch else None,
         },
+        "emptied": moment(engine.emptied_ns) if engine.emptied_ns is not None else None,
         "lease": {
             "held": engine.lease_left_s is not None and engine.lease_left_s > 0,
             "left_s": engine.lease_left_s,

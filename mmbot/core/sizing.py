@@ -3,22 +3,24 @@
 from decimal import Decimal
 
 from mmbot.core.books import Market
-from mmbot.core.types import ONE, ZERO, Instrument, Quote, Target, to_decimal
+from mmbot.core.types import ONE, ZERO, Quote, Target, to_decimal
 from mmbot.core.why import Why
 
 
-def scaled(instrument: Instrument, size: float | Decimal, factor: Decimal) -> tuple[Decimal, bool]:
-    """The amount to quote of a model's `size` when a person wants `factor` times as much, zero
-    where even the model's is below the venue's smallest order; and whether that is the smallest
-    one because a person's factor would leave less."""
+def within(
+    step: Decimal, least: Decimal, size: float | Decimal, factor: Decimal
+) -> tuple[Decimal, bool]:
+    """The amount to quote of a model's `size` when a person wants `factor` times as much: whole
+    steps, zero where even the model's is less than `least`, the venue's smallest order; and whether
+    it is that one because a person's factor would leave less."""
     wanted = size if isinstance(size, Decimal) else to_decimal(size)
-    snapped = instrument.snap_size(wanted * factor) if factor != ONE else ZERO
-    if snapped > 0:
-        return snapped, False
-    whole = instrument.snap_size(wanted)
-    if factor == ONE or not whole:
-        return whole, False
-    return min(whole, instrument.min_amount), True
+    if not wanted.is_finite():
+        return ZERO, False
+    scaled = wanted * factor // step * step
+    if scaled >= least:
+        return scaled, False
+    whole = wanted // step * step
+    return (least, True) if factor < ONE and whole >= least else (ZERO, False)
 
 
 def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
@@ -27,7 +29,7 @@ def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
     price = instrument.snap_price(quote.price, quote.side)
     if price is None:
         return Why.BELOW_TICK
-    size, smallest = scaled(instrument, quote.size, size_factor)
+    size, smallest = within(instrument.amount_step, instrument.min_amount, quote.size, size_factor)
     if size <= 0:
         return Why.BELOW_MIN_SIZE
     return Target(
