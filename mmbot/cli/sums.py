@@ -24,7 +24,9 @@ def rounded(amount: float | Decimal, digits: int) -> Decimal:
     return Decimal(amount).quantize(_unit(digits), ROUND_HALF_EVEN) + 0
 
 
-def apportioned(parts: Sequence[float | Decimal], total: float, digits: int) -> list[Decimal]:
+def apportioned(
+    parts: Sequence[float | Decimal], total: float | Decimal, digits: int
+) -> list[Decimal]:
     """The parts of a total with so many decimals, so that they add up to `rounded(total)`.
 
     `total` is their sum, but for what floats lose on the way. Of another total they cannot be made
