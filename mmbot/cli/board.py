@@ -159,7 +159,7 @@ def _block(engine: Engine, now_ns: Nanos, width: int, only: str | None) -> Itera
         groups.append([Text(f"not understood, and left out: {counts}", "yellow")])
     if frame.elsewhere:
         coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
-        said = f"not quoted here, and counted in max_exposure: {coins} gross"
+        said = f"held beside the desks: {coins} gross, counted in max_exposure"
         groups.append([Text(said, "yellow")])
     yield header.flowing(groups, width)
     stopped = engine.state is EngineState.STOPPED
