@@ -244,11 +244,12 @@ async def _quote(
         holder = runner.state.lease_lost
         if holder:
             raise Refused(f"run {holder} has taken this account over: nothing was sent any more")
-        engine.ended = "turns kept failing" if runner.broken else leave.why or "its time was up"
+        ended = Why.USER if leave.why or runner.broken else Why.TIME_UP
+        engine.ended = "turns kept failing" if runner.broken else leave.why or ended.value
         tripped = runner.state.latch.tripped
         if tripped is not None:
             engine.ended += f", after the kill switch ({tripped.value})"
-        left = await runner.stop(Why.USER)
+        left = await runner.stop(ended)
     finally:
         for chore in chores:
             chore.cancel()

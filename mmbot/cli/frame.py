@@ -233,7 +233,8 @@ class OrderCounts:
 class Earned:
     """One instrument at the end of a run; profit None: nobody knows."""
 
-    instrument: str
+    name: str
+    """The venue's."""
     position: Decimal
     pnl_usd: float | None
     quoted: bool
@@ -258,7 +259,7 @@ class Summary:
     left out."""
     rows: tuple[Earned, ...]
     """What came of every instrument that is held or earned something; their sum is the total."""
-    delta: dict[str, Exposure]
+    delta_coin: dict[str, Exposure]
     """By underlying."""
     pnl: Pnl
     open_orders_after_stop: int | None

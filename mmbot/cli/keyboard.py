@@ -19,6 +19,7 @@ _LOOK_EVERY_S = 0.3
 """How often it is looked whether the terminal is ours again."""
 
 _AT_ONCE = 1024
+_COOKED = termios.ECHO | termios.ICANON
 
 
 class Keyboard:
@@ -35,7 +36,6 @@ class Keyboard:
         if self._terminal is None:
             return [], bool(select.select(others, (), (), timeout_s)[0])
         if not self._is_ours():
-            self._quiet = False  # whoever has it now sets it as he likes
             within_s = _LOOK_EVERY_S if timeout_s is None else min(timeout_s, _LOOK_EVERY_S)
             return [], bool(select.select(others, (), (), within_s)[0])
         self.quiet()
@@ -52,17 +52,16 @@ class Keyboard:
         return keys_in(typed), readable
 
     def quiet(self) -> None:
-        """No echo, and every key at once."""
-        if self._terminal is None or self._before is None or self._quiet:
+        """No echo, and every key at once; again, where the shell has had the terminal meanwhile."""
+        if self._terminal is None or self._before is None:
             return
-        silent = [*self._before[:3], self._before[3] & ~(termios.ECHO | termios.ICANON)]
-        characters = list(self._before[6])
-        characters[termios.VMIN], characters[termios.VTIME] = 1, 0
-        with suppress(termios.error):
-            termios.tcsetattr(
-                self._terminal, termios.TCSANOW, [*silent, *self._before[4:6], characters]
-            )
-        self._quiet = True
+        with suppress(termios.error):  # the terminal may be gone
+            now = termios.tcgetattr(self._terminal)
+            if now[3] & _COOKED:
+                now[3] &= ~_COOKED
+                now[6][termios.VMIN], now[6][termios.VTIME] = 1, 0
+                termios.tcsetattr(self._terminal, termios.TCSANOW, now)
+            self._quiet = True
 
     def restore(self) -> None:
         """As it was."""

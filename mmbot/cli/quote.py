@@ -310,20 +310,20 @@ def _position_lines(summary: "Summary") -> list[tuple[str, str]]:
     known = [row for row in summary.rows if row.pnl_usd is not None]
     amounts = [row.pnl_usd for row in known if row.pnl_usd is not None]
     shown = apportioned(amounts, pnl.total_usd, digits)
-    earned = {row.instrument: usd for row, usd in zip(known, shown, strict=True)}
+    earned = {row.name: usd for row, usd in zip(known, shown, strict=True)}
     held = [row for row in summary.rows if row.position]
     exposure = ", ".join(
         f"delta {one.net:+.2f} {coin} net, {one.gross:.2f} gross"
-        for coin, one in summary.delta.items()
+        for coin, one in summary.delta_coin.items()
         if one.gross
     )
     lines = [("positions", f"{len(held)}, {exposure}" if exposure else str(len(held) or "flat"))]
     for row in held:
-        usd = earned.get(row.instrument)
+        usd = earned.get(row.name)
         profit = "unknown" if usd is None else f"{usd:+}"
         quoted = "" if row.quoted else ", not quoted here"
-        lines.append(("", f"{row.instrument:<20} {row.position.normalize():+f}  {profit}{quoted}"))
-    closed = [row.instrument for row in summary.rows if not row.position]
+        lines.append(("", f"{row.name:<20} {row.position.normalize():+f}  {profit}{quoted}"))
+    closed = [row.name for row in summary.rows if not row.position]
     if held and closed:
         rest = sum((earned[name] for name in closed if name in earned), rounded(0, digits))
         lines.append(("", f"{'closed':<20} {rest:+}"))

@@ -118,7 +118,7 @@ def summary(
         positions={row.instrument: row.position for row in frame.every_row if row.position},
         rows=tuple(
             Earned(
-                instrument=row.instrument,
+                name=row.instrument,
                 position=row.position,
                 pnl_usd=row.pnl_usd,
                 quoted=row.quoted,
@@ -126,7 +126,7 @@ def summary(
             for row in frame.every_row
             if row.position or row.pnl_usd
         ),
-        delta=frame.delta,
+        delta_coin=frame.delta,
         pnl=frame.pnl,
         open_orders_after_stop=open_orders,
         duration_s=round((now_ns - state.started_ns) / SECOND, 3),

@@ -101,3 +101,4 @@ class Why(Enum):
     HALTED = "halted: mismatch"
     EXPIRED = "expired"
     USER = "asked by the user"
+    TIME_UP = "its time was up"

@@ -14,6 +14,7 @@ import pytest
 from mmbot.sim.matching import NewOrder, Order, Placed, TimeInForce
 from mmbot.sim.wire.server import SimVenue
 from tests.cli.desk import QUIET, mmbot
+from tests.cli.terminal import MMBOT, Terminal
 from tests.engine.live import until
 from tests.engine.test_crash import START_S, positions_at_venue
 
@@ -77,6 +78,24 @@ def positions(said: Any) -> dict[str, float]:
     return {row["name"]: row["position"] for row in said["instruments"] if row["position"]}
 
 
+def leaf_through(names: list[str]) -> None:
+    """Every row is reached with keys, and no line is cut, however wide the terminal is."""
+    for columns in (80, 160):
+        with Terminal(MMBOT, "status", columns=columns) as terminal:
+            terminal.wait_for(" rows not shown: space/b, arrows or j/k move")
+            seen = terminal.display()
+            assert "…" not in seen
+            assert "running" in seen.splitlines()[0]
+            terminal.type(" ")
+            terminal.until(lambda first=seen: terminal.display() != first, "another page")
+            terminal.type("G")
+            unseen = [name.partition("-")[2][-6:] for name in names]
+            terminal.until(lambda last=unseen[-1]: last in terminal.display(), "the last one")
+            assert "our bid" in terminal.display(), "its titles"
+            terminal.interrupt()
+            assert terminal.exit_code() == 0
+
+
 @pytest.mark.manners("plain")  # an odd one states a position that nobody has
 async def test_after_a_restart_with_two_every_position_is_there_and_adds_up(home: Path) -> None:
     async with SimVenue(QUIET) as venue:
@@ -110,6 +129,7 @@ async def test_after_a_restart_with_two_every_position_is_there_and_adds_up(home
                 assert name in page
             assert page.count("not quoted here") == len(unquoted)
             assert " ETH net, " in page
+            await asyncio.to_thread(leaf_through, list(held))
             some = (await mmbot("status", "--only", "*-2800-?")).out
             assert "2800-P" in some
             assert "not quoted here" not in some
