@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -37,10 +38,15 @@ _THE_REST = 52
 """Room for all that comes after the prices, the reason included. Names are judged against it and
 not against what is left just now, so that they do not change with every digit of the profit."""
 
+_CONSOLE = Console()
+"""For breaking lines; nothing is printed on it."""
+
+_WORD = 8
 _WHY_LEAST = 14
 _WHY_MOST = 24
 """Room for one side's reason, whatever it is."""
 
+SIZE = "size"
 WORTH = "~USD"
 """What a size is worth: the header says it of one unit."""
 
@@ -116,19 +122,24 @@ def instrument_table(
     for title, least in ((WORTH, _WHY_MOST), *((title, now) for title in _CAN_BE_MISSED)):
         if width - sum(column.width for column in columns) < max(least, _WHY_LEAST):
             columns = [column for column in columns if column.title != title]
+    if width - sum(column.width for column in columns) < _WORD:
+        columns = [column for column in columns if column.title != SIZE]
     room = width - sum(column.width for column in columns)
     return InstrumentTable(columns, [reason(row, room) for row in rows], width)
 
 
 def reason(row: InstrumentRow, room: int | None = None) -> Text:
     """Why a row is quoted as it is. Where bid and ask differ, both are told; where they do not
-    fit, the one that is no ordinary quoting, or each on its line."""
+    fit, the one that is no ordinary quoting, or each on lines of its own. Nothing is cut."""
     lines = _stacked(row)
     whole = Text(", ").join(lines)
-    if room is None or whole.cell_len <= room or len(lines) == 1:
+    if room is None or whole.cell_len <= room:
         return whole
-    odd = [line for line, why in zip(lines, _sides(row), strict=True) if why not in _QUIET]
-    return odd[0] if len(odd) == 1 else Text("\n").join(lines)
+    if len(lines) == 2:
+        odd = [line for line, why in zip(lines, _sides(row), strict=True) if why not in _QUIET]
+        lines = odd if len(odd) == 1 else lines
+    broken = [part for line in lines for part in line.wrap(_CONSOLE, max(room, _WORD))]
+    return Text("\n").join(broken)
 
 
 def _sides(row: InstrumentRow) -> tuple[Why, Why]:
@@ -197,7 +208,7 @@ def size_columns(rows: Sequence[InstrumentRow]) -> list[Column]:
     if len(units) > 1:
         pairs = zip(shown, rows, strict=True)
         shown = [f"{text} {row.unit}" if text != "-" else text for text, row in pairs]
-    columns = [Column("size", [Text(text) for text in shown])]
+    columns = [Column(SIZE, [Text(text) for text in shown])]
     if units == {"USD"}:
         return columns
     return [*columns, Column(WORTH, [Text(_worth(row)) for row in rows], "dim")]

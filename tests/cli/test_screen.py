@@ -287,6 +287,13 @@ def test_a_reason_of_each_side_is_told_where_they_differ() -> None:
         assert second.strip() == "ask no funds for this"
 
 
+def test_a_reason_that_has_no_room_takes_more_lines() -> None:
+    long = [a_perpetual_row(f"BTC_USDC-{n}JUN25-105000-C", "1520", "5") for n in (6, 7)]
+    lines = lines_of(a_frame(*long), 80)
+    assert "…" not in "".join(lines)
+    assert lines[-1].strip() == "spread"
+
+
 def test_why_the_switch_was_tripped_is_never_cut() -> None:
     why = "position mismatch: " + ", ".join(f"ETH-6JUN25-{n}00-C by {n}" for n in range(20, 29))
     for width in (60, 80, 100):
@@ -352,9 +359,9 @@ def test_every_row_is_counted_and_reached_by_keys() -> None:
         assert seen == set(range(10, 50))
         for key, top in (("g", 10), ("j", 11), ("\x1b[B", 12), ("k", 11), ("\x1b[A", 10)):
             terminal.type(key)
-            terminal.until(lambda t=top: shown_rows(terminal.display())[0] == t, f"{key!r}")
+            terminal.until(lambda t=top: shown_rows(terminal.display())[:1] == [t], f"{key!r}")
         terminal.type("G")
-        terminal.until(lambda: shown_rows(terminal.display())[-1] == 49, "the end")
+        terminal.until(lambda: shown_rows(terminal.display())[-1:] == [49], "the end")
         assert not terminal.echoes()
         terminal.interrupt()
         assert terminal.exit_code() == 0
