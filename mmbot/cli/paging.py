@@ -104,13 +104,13 @@ def _fit(heights: Sequence[int], room: int) -> int:
 
 
 def matches(row: InstrumentRow, pattern: str | None) -> bool:
-    """Whether a row's name, the venue's or ccxt's, is like a pattern of the shell, in capitals or
-    not; without wildcards a part of the name will do."""
+    """Whether a row's name, the venue's or ccxt's, ends like a pattern of the shell, in capitals or
+    not; without wildcards any part of the name will do."""
     if pattern is None:
         return True
-    wanted = pattern.upper()
-    if not any(sign in wanted for sign in "*?["):
-        wanted = f"*{wanted}*"
+    wanted = f"*{pattern.upper()}"
+    if not any(sign in pattern for sign in "*?["):
+        wanted += "*"
     return any(fnmatchcase(name.upper(), wanted) for name in (row.instrument, row.symbol))
 
 
