@@ -283,8 +283,8 @@ def _money_lines(pnl: "Pnl") -> list[tuple[str, str]]:
     return [
         (
             "PnL",
-            f"{total:+} USD = spread {spread:+}, inventory {inventory:+}, fees {fees:+}, "
-            f"funding {funding:+}",
+            f"{total:+} USD = spread {spread:+}, inventory {inventory:+}, fees {fees:+}"
+            f"{f', funding {funding:+}' if funding else ''}",
         ),
         (
             "equity",
