@@ -5,7 +5,6 @@ terminal has more lines and no less to say.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.text import Text
 from mmbot.cli import cells
 from mmbot.cli.frame import StatusFrame
 from mmbot.cli.sums import apportioned, digits_for, rounded
-from mmbot.core.types import SECOND, Nanos
+from mmbot.store.moments import moment
 
 _GAP = "  "
 _MARGIN_HIGH = 0.5
@@ -120,13 +119,15 @@ def small_print(frame: StatusFrame) -> list[Text]:
     ]
     said = [Text(f"sizes in {', '.join(told)}", "dim")] if told else []
     if frame.mode == "sim" and frame.at_ns:
-        said.append(Text(sim_moment(frame.at_ns), "dim"))
+        said.append(Text(desk_time(frame), "dim"))
     return said
 
 
-def sim_moment(at_ns: Nanos) -> str:
-    """A moment of a simulated world."""
-    return f"sim {datetime.fromtimestamp(at_ns // SECOND, UTC):%Y-%m-%d %H:%M:%S}"
+def desk_time(frame: StatusFrame) -> str:
+    """The moment a frame tells of, by the venue's calendar: marked where that is simulated."""
+    if frame.mode != "sim":
+        return moment(frame.at_ns)
+    return f"sim {moment(frame.at_ns).removesuffix(' UTC')}"
 
 
 def trip(frame: StatusFrame) -> Text:

@@ -4,21 +4,24 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.streams import read_or_not
 from mmbot.cli.wanted import Only
+from mmbot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from mmbot.cli.engines import Engine
+    from mmbot.cli.engines import Engine, Everything
     from mmbot.cli.frame import InstrumentRow
     from mmbot.core.types import Nanos
     from mmbot.engine.clock import Clock
     from mmbot.store.locations import Location
 
 _REFRESH_S = 0.5
+_NEAREST = 4
 _WIDTH = 100
 """Where there is no terminal to ask."""
 
@@ -82,8 +85,24 @@ def _print(places: "Sequence[Location]", now_ns: "Nanos", only: str | None) -> N
 
     width = None if sys.stdout.isatty() else _WIDTH
     console = Console(highlight=False, width=width)
+    found = look(places, now_ns)
+    _require(found, only)
     with read_or_not():
-        console.print(picture(look(places, now_ns), now_ns, console.width, only))
+        console.print(picture(found, now_ns, console.width, only))
+
+
+def _require(found: "Everything", only: str | None) -> None:
+    """A pattern that no row is like ends it, with the nearest name."""
+    from mmbot.cli.paging import matches
+
+    rows = [row for one in found.engines if one.frame for row in one.frame.every_row]
+    if only is None or any(matches(row, only) for row in rows):
+        return
+    names = list(dict.fromkeys(row.instrument for row in rows))
+    near = get_close_matches(only.strip("*?").upper(), names, n=_NEAREST, cutoff=0.0)
+    there = f"the nearest are {', '.join(near)}" if near else "there is none at all"
+    print(f"mmbot: --only: no row is like {only!r}; {there}", file=sys.stderr)
+    raise typer.Exit(ExitCode.CHECK_FAILED)
 
 
 def _print_json(places: "Sequence[Location]", now_ns: "Nanos", only: str | None) -> None:
@@ -92,6 +111,7 @@ def _print_json(places: "Sequence[Location]", now_ns: "Nanos", only: str | None)
     from mmbot.cli.engines import look
 
     found = look(places, now_ns)
+    _require(found, only)
     bad = [*found.unread, *found.troubles]
     said = {"engines": [_object(engine, only) for engine in found.engines], "unread": bad}
     with read_or_not():
@@ -103,6 +123,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
     the whole account, whatever `only` leaves of the rows. Of `pnl`, total_usd = spread_usd +
     inventory_usd + funding_usd - fees_usd: fees are positive when paid."""
     from mmbot.cli.engines import EngineState
+    from mmbot.cli.header import desk_time
     from mmbot.cli.paging import matches
     from mmbot.core.state import base36
     from mmbot.store.moments import moment
@@ -153,6 +174,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "unread": frame.unread if frame else {},
         "elsewhere_coin": frame.elsewhere if frame else {},
         "controls": frame.controls if frame and engine.state.up else [],
+        "desk_time": desk_time(frame) if frame and frame.at_ns else None,
         "fills": frame and frame.fills,
         "pnl": frame and frame.pnl,
         "equity": frame.equity if frame else {},

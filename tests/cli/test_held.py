@@ -133,6 +133,10 @@ async def test_after_a_restart_with_two_every_position_is_there_and_adds_up(home
             some = (await mmbot("status", "--only", "*-2800-?")).out
             assert "2800-P" in some
             assert "not quoted here" not in some
+            none = await mmbot("status", "--only", "*-2805-?")
+            assert (none.code, none.out) == (1, "")
+            assert "--only: no row is like '*-2805-?'; the nearest are ETH-" in none.err
+            assert said["desk_time"].startswith("sim 2025-06-02 12:")
             asked = await mmbot("explain", unquoted[0]["name"])
             assert "no desk of this engine quotes it" in asked.out
             left = await ended(two)
