@@ -32,10 +32,36 @@ bench: install ## from a book frame to both orders on the wire, against a bare a
 
 install: .venv/installed ## create .venv with mmbot in it
 
+# pip says a line or more a package; here one line counts them, or one in ten where nobody looks.
+# All that pip said is in PIP_LOG, and its end is shown where something went wrong.
+PIP_LOG := .venv/install.log
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off \
+	-c constraints.txt -e '.[dev]'
+
+define SHOW_PIP
+count=0; { $(PIP_INSTALL) 2>&1 || echo "Failed $$?"; } | tee $(PIP_LOG) | \
+while read -r word what rest; do \
+	case "$$word $$what" in \
+	Collecting\ *) count=$$((count + 1)); \
+		if [ -t 1 ]; then printf '\r      %d packages  %-40.40s' $$count "$${what%%[<>=!~;]*}"; \
+		elif [ $$((count % 10)) = 0 ]; then echo "      $$count packages"; fi;; \
+	"Installing collected") \
+		if [ -t 1 ]; then printf '\r%-60s\r' ''; fi; \
+		echo "      $$count packages"; echo "3/3  installing them: half a minute";; \
+	Failed\ *) tail -n 20 $(PIP_LOG) >&2; \
+		echo "not installed: all that pip said is in $(PIP_LOG)" >&2; exit $$what;; \
+	esac; \
+done
+endef
+
 .venv/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	@echo "installing into .venv, once: a minute or two"
+	@echo "1/3  making .venv with $(PYTHON)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "2/3  downloading what it needs"
+	@$(SHOW_PIP)
+	@echo "installed"
+	@touch $@
 
 lint: install
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -84,8 +84,14 @@ class Engine:
 
     def frame(self) -> StatusFrame:
         """How things stand."""
-        state, mode = self.runner.state, self.config.desk.mode.value
-        return status_frame(state, mode, self.venue.name, self.clock.now_ns(), self.ended)
+        return status_frame(
+            self.runner.state,
+            self.config.desk.mode.value,
+            self.venue.name,
+            self.clock.now_ns(),
+            self.ended,
+            self.desk.refresh_ns,
+        )
 
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
@@ -243,11 +249,12 @@ async def _quote(
         holder = runner.state.lease_lost
         if holder:
             raise Refused(f"run {holder} has taken this account over: nothing was sent any more")
-        engine.ended = "turns kept failing" if runner.broken else leave.why or "its time was up"
+        ended = Why.USER if leave.why or runner.broken else Why.TIME_UP
+        engine.ended = "turns kept failing" if runner.broken else leave.why or ended.value
         tripped = runner.state.latch.tripped
         if tripped is not None:
             engine.ended += f", after the kill switch ({tripped.value})"
-        left = await runner.stop(Why.USER)
+        left = await runner.stop(ended)
     finally:
         for chore in chores:
             chore.cancel()
@@ -259,7 +266,7 @@ async def _quote(
     open_orders = None if left is None else len(left)
     if on_status is not None:
         on_status(engine.frame())
-    return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders)
+    return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders, engine.ended)
 
 
 def _venue(config: Config, clock: Clock) -> DeribitVenue:

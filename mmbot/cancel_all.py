@@ -32,12 +32,12 @@ from mmbot.core.why import Why
 from mmbot.credentials import credentials
 from mmbot.engine.clock import Clock
 from mmbot.errors import MmbotError, StoreError
-from mmbot.store import commands, latch
+from mmbot.store import booking, commands, latch
 from mmbot.store.database import open_existing
 from mmbot.store.latch import Kept
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.queries import EngineRow, Reader
-from mmbot.store.records import CommandKind, Seat
+from mmbot.store.records import EMPTIED, Audited, CommandKind, Seat
 
 if TYPE_CHECKING:
     from mmbot.venues.deribit.sweeper import DeribitSweeper
@@ -165,6 +165,25 @@ def tell_engines(places: Sequence[Location], clock: Clock) -> None:
                     commands.send(database, engine.run.run, CommandKind.KILL, {}, clock.wall_ns())
         except StoreError:
             continue  # the latch is set, in the file if not in the store: that is what counts
+
+
+def note_proofs(places: Sequence[Location], outcome: Outcome, clock: Clock) -> None:
+    """Leave in the stores which accounts were found empty, for whoever asks afterwards what may
+    still be open there. A simulated venue that runs no more has no orders either."""
+    empty = {swept.seat: swept.verified_by for swept in outcome.swept if swept.verified_by}
+    empty |= dict.fromkeys(outcome.ended, "the end of the venue")
+    for place in places:
+        try:
+            now_ns = clock.wall_ns()
+            proved = [e.run for e in Reader(place).engines() if e.run.seat in empty]
+            if not proved:
+                continue
+            with open_existing(place, read_only=False).transaction() as connection:
+                for run in proved:
+                    body = {"who": DETAIL, "proved_over": empty[run.seat]}
+                    booking.audit(connection, run.run, [Audited(EMPTIED, body, now_ns)])
+        except StoreError:
+            continue  # the orders are gone: that is what counts
 
 
 def runs(engine: EngineRow, now_ns: Nanos) -> bool:

@@ -2,19 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
+from itertools import accumulate
 
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import Console, Group, RenderableType
+from rich.segment import Segment, SegmentLines
 from rich.text import Text
 
-from mmbot.cli import cells
-from mmbot.cli.cells import Column
+from mmbot.cli import cells, header, paging
+from mmbot.cli.cells import Column, InstrumentTable
 from mmbot.cli.engines import Engine, EngineState, Everything
 from mmbot.cli.frame import ForeignOrder, InstrumentRow, OrderToVolume, StatusFrame
+from mmbot.cli.paging import Key, Pager
 from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
+from mmbot.errors import ExitCode
 from mmbot.store.moments import moment
 
 _STYLES = {
@@ -32,15 +35,70 @@ _FOREIGN_MAX = 3
 _LOW_BUDGET = 0.25
 
 
-def picture(everything: Everything, now_ns: Nanos, width: int) -> Group:
-    """All of it, for a terminal of so many columns. `now_ns` is wall time."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of the picture, with the titles of its table, and whether a row begins there."""
+
+    segments: list[Segment]
+    titles: list[Segment] | None = None
+    row: bool = False
+
+
+class Board:
+    """The picture on a terminal that may be too small for it: keys turn its pages."""
+
+    def __init__(self, console: Console, only: str | None) -> None:
+        self.everything = Everything()
+        self._console = console
+        self._only = only
+        self._pager = Pager()
+        self._heights: list[int] = []
+        self._room = 0
+
+    def press(self, key: Key) -> None:
+        """Turn pages."""
+        self._pager.press(key, self._heights, self._room)
+
+    def page(self, now_ns: Nanos) -> RenderableType:
+        """What there is room for, under the first line, and under the titles of the table it is
+        in; and how many rows are not shown. `now_ns` is wall time."""
+        console = self._console
+        head, *body = self._lines(now_ns)
+        room = console.height - 2  # the first line, and the line the cursor is left on
+        if len(body) <= room:
+            return SegmentLines([head.segments, *(one.segments for one in body)], new_lines=True)
+        self._heights, self._room = [1] * len(body), max(1, room - 2)
+        first, last = self._pager.shown(self._heights, self._room)
+        titles = body[first].titles
+        above = [head.segments] if titles is None else [head.segments, titles]
+        shown = [*above, *(one.segments for one in body[first:last])]
+        rows = sum(one.row for one in body)
+        hidden = rows - sum(one.row for one in body[first:last])
+        what = f"{hidden} of {rows} rows" if hidden else f"{len(body) - (last - first)} lines"
+        footer = Text(f" {what} not shown: {paging.HELP}", "yellow")
+        return Group(SegmentLines(shown, new_lines=True), footer)
+
+    def _lines(self, now_ns: Nanos) -> Iterator[_Line]:
+        console = self._console
+        whole = picture(self.everything, now_ns, console.width, self._only)
+        for part in whole.renderables:
+            lines = console.render_lines(part, console.options, pad=False)
+            if not isinstance(part, InstrumentTable):
+                yield from map(_Line, lines)
+                continue
+            titles, *rest = lines
+            yield _Line(titles)
+            begins = set(accumulate(part.heights, initial=0))
+            for place, line in enumerate(rest):
+                yield _Line(line, titles, place in begins)
+
+
+def picture(everything: Everything, now_ns: Nanos, width: int, only: str | None = None) -> Group:
+    """All of it, for a terminal of so many columns. `now_ns` is wall time; `only`: which rows."""
     shown, earlier = _sorted_out(everything.engines)
     parts: list[RenderableType] = [_headline(everything.engines, now_ns)]
     for engine in shown:
-        parts += [Text(), *_block(engine, now_ns, width)]
-    for part in parts:
-        if isinstance(part, Text):
-            part.no_wrap, part.overflow = True, "ellipsis"
+        parts += [Text(), *_block(engine, now_ns, width, only)]
     if earlier:
         what = "engine" if earlier == 1 else "engines"
         parts += [Text(), Text(f"{earlier} earlier simulated {what}: --json shows all", "dim")]
@@ -72,7 +130,7 @@ def _headline(engines: Sequence[Engine], now_ns: Nanos) -> Text:
     return line
 
 
-def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType]:
+def _block(engine: Engine, now_ns: Nanos, width: int, only: str | None) -> Iterator[RenderableType]:
     yield _who(engine, now_ns)
     frame = engine.frame
     if frame is not None and engine.state is not EngineState.STOPPED:
@@ -82,28 +140,34 @@ def _block(engine: Engine, now_ns: Nanos, width: int) -> Iterator[RenderableType
         return
     if engine.state is EngineState.STOPPED and frame.ended:
         yield Text(f" ran {cells.duration(engine.uptime_s)}; ended: {frame.ended}")
+    groups: list[list[Text]] = []
     if frame.controls and engine.state.up:
-        yield cells.controls(frame.controls)
-    yield _money(frame)
+        groups.append([cells.controls(frame.controls)])
+    groups += [
+        [*header.money(frame), Text(f"fills {frame.fills}")],
+        header.beside(frame),
+        [*header.account(frame), *header.small_print(frame)],
+    ]
     if frame.order_to_volume is not None and frame.order_to_volume.messages:
-        yield _traffic(frame, frame.order_to_volume)
-    if frame.equity:
-        yield _equity(frame)
+        groups.append(list(_traffic(frame, frame.order_to_volume)))
     if frame.foreign:
-        yield _foreign(frame)
+        groups.append([_foreign(frame)])
     if frame.locks and engine.state.up:
-        yield Text(f" venue: {'; '.join(frame.locks)}", "yellow")
+        groups.append([Text(f"venue: {'; '.join(frame.locks)}", "yellow")])
     if frame.unread:
         counts = ", ".join(f"{count} x {kind}" for kind, count in frame.unread.items())
-        yield Text(f" not understood, and left out: {counts}", "yellow")
+        groups.append([Text(f"not understood, and left out: {counts}", "yellow")])
     if frame.elsewhere:
         coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
-        yield Text(f" held where nothing is quoted: {coins} (counts in max_exposure)", "yellow")
-    if engine.state is not EngineState.STOPPED:
-        yield _table(frame.rows, width)
-    elif held := [row for row in frame.rows if row.position]:
-        listed = ", ".join(f"{row.position.normalize():+f} {row.instrument}" for row in held)
-        yield Text(f" positions {listed}")
+        said = f"held beside the desks: {coins} gross, counted in max_exposure"
+        groups.append([Text(said, "yellow")])
+    yield header.flowing(groups, width)
+    stopped = engine.state is EngineState.STOPPED
+    rows = [row for row in frame.every_row if not stopped or row.position or row.pnl_usd]
+    if rows := paging.only(rows, only):
+        yield _positions(frame, rows, width) if stopped else _table(frame, rows, width)
+    elif only is not None:
+        yield Text(f" nothing here is like {only}", "yellow")
 
 
 def _who(engine: Engine, now_ns: Nanos) -> Text:
@@ -166,16 +230,18 @@ def _lease(left_s: float | None) -> tuple[str, bool]:
 
 def _warnings(engine: Engine) -> Iterator[Text]:
     latch = engine.latch
+    silent = engine.state.silent and engine.emptied_ns is None
     if engine.state is EngineState.STALE:
-        yield Text(
-            " It does not speak: below is what it said last. `mmbot cancel-all` works without it.",
-            "red",
-        )
+        way = " `mmbot cancel-all` works without it." if silent else ""
+        yield Text(f" It does not speak: below is what it said last.{way}", "red")
     elif engine.state is EngineState.DEAD:
-        yield Text(
-            " Its process is gone: orders may be open. Start it again, or `mmbot cancel-all`.",
-            "red",
-        )
+        left = ": orders may be open. Start it again, or `mmbot cancel-all`." if silent else "."
+        yield Text(f" Its process is gone{left}", "red")
+    elif engine.run.exit_code == ExitCode.ORDERS_MAY_REMAIN and engine.emptied_ns is None:
+        yield Text(" It could not prove that its orders are gone: `mmbot cancel-all`.", "red")
+    if engine.emptied_ns is not None:
+        at = moment(engine.emptied_ns)
+        yield Text(f" Nothing of ours is open there: `mmbot cancel-all`, {at}.", "green")
     if latch is not None and latch.tripped:
         detail = f": {latch.detail}" if latch.detail else ""
         yield Text(
@@ -188,53 +254,26 @@ def _warnings(engine: Engine) -> Iterator[Text]:
         yield Text(" It runs another version of mmbot: its state cannot be read here.", "yellow")
 
 
-def _money(frame: StatusFrame) -> Text:
-    pnl = frame.pnl
-    return Text.assemble(
-        " PnL ",
-        cells.money(pnl.total_usd, "bold"),
-        " = spread ",
-        cells.money(pnl.spread_usd),
-        "  inventory ",
-        cells.money(pnl.inventory_usd),
-        "  fees ",
-        cells.money(-pnl.fees_usd),
-        *(("  funding ", cells.money(pnl.funding_usd)) if pnl.funding_usd else ()),
-        (" USD", "dim"),
-        f"  fills {frame.fills}",
-    )
-
-
-def _traffic(frame: StatusFrame, hour: OrderToVolume) -> Text:
+def _traffic(frame: StatusFrame, hour: OrderToVolume) -> Iterator[Text]:
     """Order-to-volume of the last hour, and the time in the market, a mean over instruments."""
-    line = Text(f" last hour {hour.messages} messages")
+    line = Text(f"last hour {hour.messages} messages")
     if hour.per_trade is not None and hour.per_1000_usd is not None:
         style = "yellow" if hour.slowed else ""
         line.append(f", {hour.per_trade:.1f} a trade", style)
         line.append(f", {hour.per_1000_usd:.1f} per 1,000 USD", style)
-    before = "  in the market  "
+    yield line
+    before = "in the market  "
     for side, name in (("buy", "bid"), ("sell", "ask")):
         shares = [row.quoted_share[side] for row in frame.rows if side in row.quoted_share]
         if shares:
-            line.append(f"{before}{name} {100 * sum(shares) / len(shares):.1f} %")
-            before = "  "
-    return line
-
-
-def _equity(frame: StatusFrame) -> Text:
-    held = "  ".join(f"{_amount(value)} {name}" for name, value in frame.equity.items())
-    in_usd = f"  = {frame.equity_usd:.0f} USD" if frame.equity_usd is not None else ""
-    return Text(f" equity {held}{in_usd}")
-
-
-def _amount(value: Decimal) -> str:
-    return f"{value:.0f}" if abs(value) >= 10_000 else f"{value:.4f}"
+            yield Text(f"{before}{name} {100 * sum(shares) / len(shares):.1f} %")
+            before = ""
 
 
 def _foreign(frame: StatusFrame) -> Text:
     some = ", ".join(_order(order) for order in frame.foreign[:_FOREIGN_MAX])
     more = len(frame.foreign) - _FOREIGN_MAX
-    return Text(f" not ours: {some}{f' and {more} more' if more > 0 else ''}", "yellow")
+    return Text(f"not ours: {some}{f' and {more} more' if more > 0 else ''}", "yellow")
 
 
 def _order(order: ForeignOrder) -> str:
@@ -244,23 +283,39 @@ def _order(order: ForeignOrder) -> str:
     return f"{order.side} {amount} {order.instrument}{price}"
 
 
-def _table(rows: Sequence[InstrumentRow], width: int) -> Table:
+def _table(frame: StatusFrame, rows: Sequence[InstrumentRow], width: int) -> InstrumentTable:
+    profits = header.row_profits(frame)
     columns = [
         *cells.market_columns(rows),
+        *cells.size_columns(rows),
         Column("fair", [Text(cells.fair(row)) for row in rows], "dim"),
         Column("pos", [cells.position(row.position) for row in rows]),
         Column("delta", [cells.delta(row.delta_coin) for row in rows]),
-        Column("open", [Text(str(row.open_orders)) for row in rows]),
+        Column("PnL", [cells.profit(profits[row.instrument]) for row in rows]),
         Column("filled", [Text(_ago(row.last_fill_s)) for row in rows]),
     ]
     return cells.instrument_table(rows, columns, width)
 
 
+def _positions(frame: StatusFrame, rows: Sequence[InstrumentRow], width: int) -> InstrumentTable:
+    """What is left of a run that has ended: what is held, and what was earned."""
+    profits = header.row_profits(frame)
+    columns = [
+        Column("instrument", [Text(row.instrument) for row in rows]),
+        Column("pos", [cells.position(row.position) for row in rows]),
+        Column("delta", [cells.delta(row.delta_coin) for row in rows]),
+        Column("PnL", [cells.profit(profits[row.instrument]) for row in rows]),
+        Column("filled", [Text(_ago(row.last_fill_s)) for row in rows]),
+    ]
+    said = [Text("" if row.quoted else row.why.value, "dim") for row in rows]
+    return InstrumentTable(columns, said, width, last="")
+
+
 def _ago(age_s: float | None) -> str:
-    """In the largest unit that leaves a number."""
+    """How long ago, in the largest unit that leaves a number."""
     if age_s is None:
         return "-"
     for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if age_s >= seconds:
-            return f"{age_s / seconds:.0f}{unit} ago"
-    return f"{age_s:.0f}s ago"
+            return f"{age_s / seconds:.0f}{unit}"
+    return f"{age_s:.0f}s"

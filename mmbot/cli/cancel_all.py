@@ -46,7 +46,7 @@ def cancel_all(
 
 
 def _carry_out(foreign: bool) -> "Outcome":
-    from mmbot.cancel_all import Outcome, sweep_all, tell_engines, trip_all
+    from mmbot.cancel_all import Outcome, note_proofs, sweep_all, tell_engines, trip_all
     from mmbot.engine.clock import Clock
     from mmbot.store.commands import whoami
     from mmbot.store.locations import existing
@@ -68,6 +68,7 @@ def _carry_out(foreign: bool) -> "Outcome":
         await told
 
     asyncio.run(sweep())
+    note_proofs(places, outcome, clock)
     return outcome
 
 

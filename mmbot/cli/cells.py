@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +19,15 @@ _MODE_STYLES = {
     "live": "bold white on red",
 }
 _MODE_WORDS = {"live": "LIVE: REAL MONEY"}
-_QUIET = {Why.QUOTED, Why.IMPROVING, Why.JOINING, Why.LEANING, Why.REFRESH, Why.MOVED}
+_QUIET = {
+    Why.QUOTED,
+    Why.IMPROVING,
+    Why.JOINING,
+    Why.LEANING,
+    Why.REFRESH,
+    Why.MOVED,
+    Why.NOT_QUOTED,
+}
 """Reasons of normal quoting; the others are highlighted, because a quote is missing or held."""
 
 _GAP = 1
@@ -29,9 +38,20 @@ _THE_REST = 52
 """Room for all that comes after the prices, the reason included. Names are judged against it and
 not against what is left just now, so that they do not change with every digit of the profit."""
 
+_CONSOLE = Console()
+"""For breaking lines; nothing is printed on it."""
+
+_WORD = 8
 _WHY_LEAST = 14
-_CAN_BE_MISSED = ("fair", "delta")
-"""What a terminal too narrow for the reasons goes without, in this order."""
+_WHY_MOST = 24
+"""Room for one side's reason, whatever it is."""
+
+SIZE = "size"
+WORTH = "~USD"
+"""What a size is worth: the header says it of one unit."""
+
+_CAN_BE_MISSED = ("fair", "delta", "age")
+"""What a terminal too narrow for the reasons of the moment goes without, in this order."""
 
 
 @dataclass(slots=True)
@@ -59,26 +79,82 @@ def market_columns(rows: Sequence[InstrumentRow]) -> list[Column]:
     ]
 
 
-def instrument_table(rows: Sequence[InstrumentRow], columns: list[Column], width: int) -> Table:
+@dataclass(frozen=True, slots=True)
+class InstrumentTable:
+    """The rows of a table as text, all of them laid out alike, whichever are shown."""
+
+    columns: list[Column]
+    reasons: list[Text]
+    width: int
+    last: str = "why"
+    """The title above the reasons."""
+
+    @property
+    def heights(self) -> list[int]:
+        """Of every row, in lines."""
+        return [reason.plain.count("\n") + 1 for reason in self.reasons]
+
+    def __rich__(self) -> Table:
+        return self.lines()
+
+    def lines(self, first: int = 0, last: int | None = None) -> Table:
+        """The rows from `first` up to but without `last`, under their titles."""
+        table = Table(
+            box=None, header_style="dim", pad_edge=False, padding=(0, _GAP, 0, 0), width=self.width
+        )
+        for column in self.columns:
+            justify: Literal["left", "right"] = "left" if column is self.columns[0] else "right"
+            table.add_column(column.title, justify=justify, no_wrap=True, style=column.style)
+        table.add_column(self.last, no_wrap=True, overflow="ellipsis", ratio=1)
+        for place in range(len(self.reasons))[first:last]:
+            table.add_row(*(column.cells[place] for column in self.columns), self.reasons[place])
+        return table
+
+
+def instrument_table(
+    rows: Sequence[InstrumentRow], columns: list[Column], width: int
+) -> InstrumentTable:
     """One line an instrument, the reason last. Where long names and prices would cut the reasons,
-    names are shortened, and on a narrow terminal what can be missed makes room."""
+    names are shortened, what can be missed makes room, and two reasons take two lines."""
     if sum(column.width for column in columns[:_PRICED]) > width - _THE_REST:
         columns = [_without_chain(_short_names(columns[0])), *columns[1:]]
-    for title in _CAN_BE_MISSED:
-        if width - sum(column.width for column in columns) < _WHY_LEAST:
+    now = max((line.cell_len for row in rows for line in _stacked(row)), default=0)
+    for title, least in ((WORTH, _WHY_MOST), *((title, now) for title in _CAN_BE_MISSED)):
+        if width - sum(column.width for column in columns) < max(least, _WHY_LEAST):
             columns = [column for column in columns if column.title != title]
+    if width - sum(column.width for column in columns) < _WORD:
+        columns = [column for column in columns if column.title != SIZE]
+    room = width - sum(column.width for column in columns)
+    return InstrumentTable(columns, [reason(row, room) for row in rows], width)
 
-    table = Table(
-        box=None, header_style="dim", pad_edge=False, padding=(0, _GAP, 0, 0), width=width
-    )
-    for column in columns:
-        justify: Literal["left", "right"] = "left" if column is columns[0] else "right"
-        table.add_column(column.title, justify=justify, no_wrap=True, style=column.style)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
-    for place, row in enumerate(rows):
-        why = Text(row.why.value, style="dim" if row.why in _QUIET else "yellow")
-        table.add_row(*(column.cells[place] for column in columns), why)
-    return table
+
+def reason(row: InstrumentRow, room: int | None = None) -> Text:
+    """Why a row is quoted as it is. Where bid and ask differ, both are told; where they do not
+    fit, the one that is no ordinary quoting, or each on lines of its own. Nothing is cut."""
+    lines = _stacked(row)
+    whole = Text(", ").join(lines)
+    if room is None or whole.cell_len <= room:
+        return whole
+    if len(lines) == 2:
+        odd = [line for line, why in zip(lines, _sides(row), strict=True) if why not in _QUIET]
+        lines = odd if len(odd) == 1 else lines
+    broken = [part for line in lines for part in line.wrap(_CONSOLE, max(room, _WORD))]
+    return Text("\n").join(broken)
+
+
+def _sides(row: InstrumentRow) -> tuple[Why, Why]:
+    return row.worth_saying.get("buy", row.why), row.worth_saying.get("sell", row.why)
+
+
+def _stacked(row: InstrumentRow) -> list[Text]:
+    bid, ask = _sides(row)
+    if bid is ask:
+        return [_one_reason(bid)]
+    return [Text("bid ").append_text(_one_reason(bid)), Text("ask ").append_text(_one_reason(ask))]
+
+
+def _one_reason(why: Why) -> Text:
+    return Text(why.value, style="dim" if why in _QUIET else "yellow")
 
 
 def _short_names(column: Column) -> Column:
@@ -125,6 +201,26 @@ def fair(row: InstrumentRow) -> str:
     return f"{row.fair:.{_decimals(row) + (row.fair < 1)}f}"
 
 
+def size_columns(rows: Sequence[InstrumentRow]) -> list[Column]:
+    """Sizes of our quotes, with their unit where the rows' differ, and what they are worth."""
+    units = {row.unit for row in rows if row.quoted}
+    shown = [sizes(row) for row in rows]
+    if len(units) > 1:
+        pairs = zip(shown, rows, strict=True)
+        shown = [f"{text} {row.unit}" if text != "-" else text for text, row in pairs]
+    columns = [Column(SIZE, [Text(text) for text in shown])]
+    if units == {"USD"}:
+        return columns
+    return [*columns, Column(WORTH, [Text(_worth(row)) for row in rows], "dim")]
+
+
+def _worth(row: InstrumentRow) -> str:
+    size = row.our_bid_size if row.our_bid_size is not None else row.our_ask_size
+    if size is None or row.unit_usd is None:
+        return "-"
+    return dollars(float(size) * row.unit_usd)
+
+
 def sizes(row: InstrumentRow) -> str:
     """Of our bid and ask; one number where they agree."""
     bid, ask = row.our_bid_size, row.our_ask_size
@@ -154,26 +250,33 @@ def delta(coin: float | None) -> Text:
     return Text(f"{shown:+.2f}") if shown else Text("0", style="dim")
 
 
-def profit(usd: float | None) -> Text:
+def profit(usd: Decimal | None) -> Text:
     """Money, where it is known."""
-    return Text("-") if usd is None else money(usd)
+    return Text("-") if usd is None else cash(usd)
 
 
-def money(usd: float, style: str = "") -> Text:
-    """Signed and colored; whole dollars from a hundred on."""
-    # Rounded before its sign is looked at, so that -0.001 is an uncolored 0.00.
-    shown = round(usd, 2 if abs(usd) < 100 else 0) or 0.0
-    color = "green" if shown > 0 else "red" if shown < 0 else "dim"
-    text = f"{shown:+.0f}" if abs(usd) >= 100 else f"{shown:+.2f}" if shown else "0.00"
-    return Text(text, style=f"{style} {color}".strip())
+def cash(usd: Decimal, style: str = "") -> Text:
+    """Money as it was rounded (cli.sums): signed and colored."""
+    color = "green" if usd > 0 else "red" if usd < 0 else "dim"
+    return Text(f"{usd:+f}" if usd else f"{usd:f}", style=f"{style} {color}".strip())
 
 
-def age(age_s: float | None) -> Text:
-    """Seconds since a sign of life; red from three on."""
-    if age_s is None:
-        return Text("-", style="bold red")
-    text = f"{age_s:.1f}s" if age_s < 10 else f"{min(age_s, 999):.0f}s"
-    return Text(text, style="" if age_s < 3 else "bold red")
+def dollars(usd: float) -> str:
+    """What something is worth, to the dollar; small things to the cent."""
+    return f"{usd:,.0f}" if abs(usd) >= 100 else f"{usd:,.2f}"
+
+
+def holding(amount: Decimal) -> str:
+    """An amount of a currency, of which nobody needs the last digit."""
+    return f"{amount:,.0f}" if abs(amount) >= 10_000 else plain(round(amount, 4))
+
+
+def age(row: InstrumentRow) -> Text:
+    """Seconds since a sign of life; red from three on, where something is quoted on it."""
+    if row.age_s is None:
+        return Text("-", style="bold red" if row.quoted else "dim")
+    text = f"{row.age_s:.1f}s" if row.age_s < 10 else f"{min(row.age_s, 999):.0f}s"
+    return Text(text, style="dim" if not row.quoted else "" if row.age_s < 3 else "bold red")
 
 
 def duration(seconds: float) -> str:
@@ -183,6 +286,6 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}"
 
 
-def controls(said: Sequence[str], before: str = "") -> Text:
-    """What a person has changed while the engine runs, behind `before`; nothing without any."""
-    return Text(f"{before} changed: {'; '.join(said)}", style="yellow") if said else Text()
+def controls(said: Sequence[str]) -> Text:
+    """What a person has changed while the engine runs."""
+    return Text(f"changed: {'; '.join(said)}", style="yellow")

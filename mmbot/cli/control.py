@@ -7,7 +7,7 @@ into its audit trail and acts on it. What is in force is shown by `mmbot status`
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TAKEN_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.05
+SAID_WITHIN_S = 2.0
 
 FACTOR_MOST = 10
 VOL_POINTS_MOST = 50
@@ -67,7 +68,16 @@ def unpause(run: Run = None, json: Json = False) -> None:
     """Quote again after `mmbot pause`. A tripped kill switch needs `mmbot resume`."""
     from mmbot.store.records import CommandKind
 
-    _ask(run, CommandKind.UNPAUSE, {}, "not paused any more", json)
+    engines = _engines(run)
+    alive = [pair for pair in engines if not _killed(pair[1])]
+    if not alive:
+        raise ConfigError("; ".join(_dead(engine) for _, engine in engines))
+    _send(alive, CommandKind.UNPAUSE, {}, "not paused any more", json)
+    for _, engine in engines:
+        if _killed(engine):
+            print(f"mmbot: {_dead(engine)}", file=sys.stderr)
+        for still in _still_paused(engine):
+            print(f"mmbot: {_called(engine)} is still {still}", file=sys.stderr)
 
 
 def wind_down(
@@ -121,7 +131,7 @@ def size(
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """Multiply the size of every quote. Limits stay; below a minimum amount nothing is quoted."""
+    """Multiply the size of every quote. Limits stay; nothing is smaller than the smallest order."""
     from mmbot.store.records import CommandKind
 
     number = _number(factor)
@@ -129,7 +139,12 @@ def size(
         raise ConfigError(
             f"FACTOR: {factor!r} is not a number greater than 0 and at most {FACTOR_MOST}"
         )
-    _ask(run, CommandKind.SIZE, {"factor": str(number)}, f"size x {number.normalize():f}", json)
+    engines = _quoting(run)
+    said = {
+        engine.run.run: f"size x {number.normalize():f}{_sizes(engine, number)}"
+        for _, engine in engines
+    }
+    _send(engines, CommandKind.SIZE, {"factor": str(number)}, said, json)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # -1.5 is no option
@@ -284,10 +299,11 @@ def _send(
     engines: "list[tuple[Location, Engine]]",
     kind: "CommandKind",
     arguments: Mapping[str, str],
-    said: str,
+    said: str | Mapping[int, str],
     json: bool,
 ) -> None:
-    """Leave the command for every engine, and wait until each has taken it."""
+    """Leave the command for every engine, and wait until each has taken it. `said`: what it comes
+    to, or that by run."""
     from mmbot.engine.clock import Clock
     from mmbot.store import commands
     from mmbot.store.database import open_existing
@@ -302,7 +318,7 @@ def _send(
     if json:
         import orjson
 
-        body = [_object(one, kind, arguments, taken=one in taken) for one in asked]
+        body = [_object(one, kind, arguments, said, taken=one in taken) for one in asked]
         print(orjson.dumps({"asked": body}).decode())
     for one in asked:
         if one not in taken:
@@ -312,7 +328,10 @@ def _send(
                 file=sys.stderr,
             )
         elif not json:
-            print(f"{_name(one)}: {said}")
+            what = said if isinstance(said, str) else said[one.engine.run.run]
+            print(f"{_name(one)}: {what}")
+        if _killed(one.engine):
+            print(f"mmbot: {_dead(one.engine)}", file=sys.stderr)
     if len(taken) < len(asked):
         raise typer.Exit(ExitCode.CHECK_FAILED)
 
@@ -337,14 +356,98 @@ def _wait(asked: list[Asked]) -> list[Asked]:
 
 
 def _name(one: Asked) -> str:
+    return _called(one.engine)
+
+
+def _called(engine: "Engine") -> str:
     from mmbot.core.state import base36
 
-    seat = one.engine.run.seat
-    return f"{seat.mode.value.upper()} {seat.venue}, run {base36(one.engine.run.run)}"
+    seat = engine.run.seat
+    return f"{seat.mode.value.upper()} {seat.venue}, run {base36(engine.run.run)}"
+
+
+def _killed(engine: "Engine") -> bool:
+    from mmbot.cli.engines import EngineState
+
+    return engine.state is EngineState.KILLED
+
+
+def _dead(engine: "Engine") -> str:
+    """What is the matter with an engine that the kill switch holds, and what to do."""
+    latch = engine.latch
+    why = f" ({latch.why.value}{f': {latch.detail}' if latch.detail else ''})" if latch else ""
+    return (
+        f"{_called(engine)} is dead: the kill switch holds it{why}, and it quotes nothing until it "
+        'is ended and started again after `mmbot resume --reason "what was done about it"`'
+    )
+
+
+def _still_paused(engine: "Engine") -> list[str]:
+    """What pauses an engine besides a person, by what it said last."""
+    controls = engine.frame.controls if engine.frame is not None else ()
+    return [said for said in controls if said.startswith(("paused: ", "not quoting: "))]
+
+
+def _quoting(run: str | None) -> "list[tuple[Location, Engine]]":
+    """The engines that are meant; one that has just started gets the time to say what it quotes."""
+    from threading import Event
+
+    from mmbot.cli.engines import EngineState
+    from mmbot.engine.clock import Clock
+
+    clock = Clock()
+    end_s = clock.monotonic_s() + SAID_WITHIN_S
+    while True:
+        engines = _engines(run)
+        silent = [
+            engine
+            for _, engine in engines
+            if engine.state in (EngineState.STARTING, EngineState.RUNNING)
+            and not (engine.frame and any(row.quotes for row in engine.frame.rows))
+        ]
+        if not silent or clock.monotonic_s() >= end_s:
+            return engines
+        Event().wait(LOOK_EVERY_S)
+
+
+def _sizes(engine: "Engine", factor: Decimal) -> str:
+    """What sizes a factor leaves, by what the engine quoted last."""
+    from mmbot.core.sizing import within
+
+    plain: dict[tuple[Decimal, str, Decimal], set[str]] = {}
+    raised: dict[tuple[Decimal, str, Decimal], set[str]] = {}
+    for row in engine.frame.rows if engine.frame is not None else ():
+        if row.min_amount is None or row.amount_step is None:
+            continue
+        for quote in row.quotes:
+            wanted = Decimal(str(quote.size)) * factor
+            size, smallest = within(row.amount_step, row.min_amount, quote.size, factor)
+            told = raised if smallest else plain
+            told.setdefault((size, row.unit, wanted if smallest else size), set()).add(row.symbol)
+    said = [f"{_amount(size, unit)} on {_count(on)}" for (size, unit, _), on in plain.items()]
+    said += [
+        f"{_amount(size, unit)} on {_count(on)}, the smallest order there: {_amount(wanted, unit)} "
+        "is less than the venue takes"
+        for (size, unit, wanted), on in raised.items()
+    ]
+    return f": quotes of {'; '.join(said)}" if said else ""
+
+
+def _amount(size: Decimal, unit: str) -> str:
+    return f"{size.normalize():f} {unit}".rstrip()
+
+
+def _count(on: Sized) -> str:
+    return "1 instrument" if len(on) == 1 else f"{len(on)} instruments"
 
 
 def _object(
-    one: Asked, kind: "CommandKind", arguments: Mapping[str, str], *, taken: bool
+    one: Asked,
+    kind: "CommandKind",
+    arguments: Mapping[str, str],
+    said: str | Mapping[int, str],
+    *,
+    taken: bool,
 ) -> dict[str, Any]:
     from mmbot.core.state import base36
 
@@ -355,6 +458,8 @@ def _object(
         "venue": run.seat.venue,
         "what": kind.value,
         "arguments": {key: _as_json(value) for key, value in arguments.items()},
+        "said": said if isinstance(said, str) else said[run.run],
+        "killed": _killed(one.engine),
         "taken": taken,
     }
 

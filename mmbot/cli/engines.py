@@ -72,6 +72,8 @@ class Engine:
     """How long its lease lasts unless renewed; negative: run out. None: it has none."""
     frame: StatusFrame | None
     """Its last word, ages counted up to now; None when there is none that can be read."""
+    emptied_ns: Nanos | None = None
+    """When it was proved, after its last word, that nothing of ours is open there (wall time)."""
 
     @property
     def tripped(self) -> bool:
@@ -137,8 +139,13 @@ def _engine(place: Location, row: EngineRow, now_ns: Nanos) -> Engine:
     elif state.silent:
         since_ns = spoke_ns
     ended_ns = now_ns if state.up else since_ns
+    emptied_ns = row.emptied_ns
+    if state.up or (emptied_ns is not None and emptied_ns < since_ns):
+        emptied_ns = None  # of another time: what it placed since is what counts
     if frame is not None:
         frame = _now(frame, state, run, max(0.0, (now_ns - spoke_ns) / SECOND))
+        if emptied_ns is not None:
+            frame = replace(frame, rows=tuple(map(_without_orders, frame.rows)))
     return Engine(
         store=place.name,
         run=run,
@@ -151,6 +158,7 @@ def _engine(place: Location, row: EngineRow, now_ns: Nanos) -> Engine:
         latch=row.latch,
         lease_left_s=None if row.lease is None else (row.lease.expires_ns - now_ns) / SECOND,
         frame=frame,
+        emptied_ns=emptied_ns,
     )
 
 

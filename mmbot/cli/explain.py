@@ -71,6 +71,8 @@ class _Said:
     """How long ago that is."""
     dead: bool
     """Whether its process ended without a word."""
+    emptied_ns: "Nanos | None"
+    """When, after that, nothing of ours was found to be open (wall time)."""
 
 
 def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
@@ -84,12 +86,16 @@ def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
                 continue
             if only not in (None, engine.run.seat.mode):
                 continue
-            for row in engine.status["rows"]:
+            # What is held and not quoted has no quotes to explain, and that can be said.
+            for row in (*engine.status["rows"], *engine.status.get("held", ())):
                 age_s = max(0.0, (now_ns - engine.status_ns) / 1e9)
                 stopped_ns = engine.run.stopped_ns
                 stopped_s = None if stopped_ns is None else max(0.0, (now_ns - stopped_ns) / 1e9)
                 dead = engine.lease is not None and engine.lease.process.provably_dead
-                yield _Said(engine.status, row, age_s, stopped_ns, stopped_s, dead)
+                emptied_ns = engine.emptied_ns
+                if emptied_ns is not None and emptied_ns < (stopped_ns or engine.status_ns):
+                    emptied_ns = None
+                yield _Said(engine.status, row, age_s, stopped_ns, stopped_s, dead, emptied_ns)
 
 
 def _unknown(instrument: str, said: list[_Said]) -> str:
@@ -115,9 +121,11 @@ def _show(one: _Said) -> None:
         return
     print(f"{name}, {one.age_s:.1f} s ago")
     if one.dead:
+        left = "orders may be open, `mmbot cancel-all` takes them back"
+        if one.emptied_ns is not None:
+            left = f"`mmbot cancel-all` found nothing of ours open at {moment(one.emptied_ns)}"
         print(
-            "mmbot: this engine's process is gone, these were its last words: orders may be open, "
-            "`mmbot cancel-all` takes them back",
+            f"mmbot: this engine's process is gone, these were its last words: {left}",
             file=sys.stderr,
         )
     elif one.age_s > STALE_S:
@@ -126,6 +134,12 @@ def _show(one: _Said) -> None:
             f"{one.age_s:.0f} s",
             file=sys.stderr,
         )
+    if not row.get("quoted", True):
+        print(
+            f"  position {_text(row['position'])}, mark {_text(row.get('mark'))}: held on the "
+            "account, and no desk of this engine quotes it"
+        )
+        return
     digits = _digits(row)
     print(
         f"  market   {_price(row['market_bid'], digits)} / {_price(row['market_ask'], digits)}, "
@@ -148,8 +162,9 @@ def _show_side(row: Mapping[str, Any], side: str, price: str | None, size: str |
     why = row.get("reasons", {}).get(side, "starting")
     print(f"\n  {word:<8} {rests}; why: {why}")
     quotes = [quote for quote in row.get("quotes", ()) if quote["side"] == side]
-    if quotes and price is not None and _differ(price, quotes[0]["grid"]):
-        print("           not at the price below: too small a move, too soon, or no request left")
+    waits = row.get("held_back", {}).get(side)
+    if quotes and price is not None and waits:
+        print(f"           not at the price below: {waits}")
     if not quotes:
         print("           no quote is wanted, so there are no terms")
     for quote in quotes:
@@ -177,10 +192,6 @@ def _price(value: object, digits: int) -> str:
     return "-" if value is None else f"{Decimal(str(value)):.{digits}f}"
 
 
-def _differ(one: object, other: object) -> bool:
-    return other is not None and Decimal(str(one)) != Decimal(str(other))
-
-
 def _text(value: object) -> str:
     if value is None:
         return "-"
@@ -195,4 +206,30 @@ def _object(one: _Said) -> dict[str, Any]:
         "stopped_at": moment(one.stopped_ns) if one.stopped_ns is not None else None,
         "ended": one.frame.get("ended") or None,
     }
-    return {key: one.frame[key] for key in keys} | age | dict(one.row)
+    row = {name: _number(value) if name in _NUMBERS else value for name, value in one.row.items()}
+    row["quotes"] = [
+        {name: _number(value) if name == "grid" else value for name, value in quote.items()}
+        for quote in one.row.get("quotes", ())
+    ]
+    return {key: one.frame[key] for key in keys} | age | row
+
+
+_NUMBERS = frozenset(
+    {
+        "market_bid",
+        "market_ask",
+        "our_bid",
+        "our_bid_size",
+        "our_ask",
+        "our_ask_size",
+        "position",
+        "average",
+        "min_amount",
+        "amount_step",
+    }
+)
+"""What the store keeps as text, digit for digit."""
+
+
+def _number(value: object) -> float | None:
+    return None if value is None else float(str(value))

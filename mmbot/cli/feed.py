@@ -21,9 +21,11 @@ _SCREEN = (sys.executable, "-m", "mmbot.cli.screen")
 
 
 class ScreenFeed:
-    """Starts the screen and feeds it. Close it to leave the last table on the terminal."""
+    """Starts the screen and feeds it. Close it to leave the last table on the terminal. `only`:
+    the rows that are shown (cli.paging)."""
 
-    def __init__(self, command: Sequence[str] = _SCREEN) -> None:
+    def __init__(self, command: Sequence[str] = _SCREEN, only: str | None = None) -> None:
+        command = [*command, *([only] if only is not None else [])]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         assert self._child.stdin is not None
         self._stdin = self._child.stdin

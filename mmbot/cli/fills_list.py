@@ -20,10 +20,10 @@ from mmbot.cli.wanted import (
     wanted,
     whole_number,
 )
+from mmbot.config import Mode
 
 if TYPE_CHECKING:
     from mmbot.cli.wanted import Wanted
-    from mmbot.config import Mode
     from mmbot.store.queries import FillRow
 
 LAST = "20"
@@ -42,21 +42,22 @@ def list_fills(
     """Show the last fills, oldest first.
 
     "vs mark" is the price against the mark of its moment, in the instrument's quote unit: positive
-    is good for us. `mmbot fills export` writes every fill and all columns, for other programs;
-    --json prints the same columns, numbers as text, exact to the last digit.
+    is good for us. The fee is as charged: positive is a cost. `mmbot fills export` writes every
+    fill and all columns, for other programs; --json has its columns, their numbers as exact text.
     """
     count = whole_number(last, "--last")
     asked = wanted(since, until, instrument, run, mode, config)
     found = _last(asked, count)
     if json:
-        print_json([as_object(cells(row, mode)) for mode, rows in found.items() for row in rows])
+        objects = [as_object(cells(row, mode)) for mode, rows in found.items() for row in rows]
+        print_json(objects, exact=True)
         asked.refuse_nothing(found)
         return
     for mode_found, rows in found.items():
         show(
             f"{mode_found.value.upper()}: the last {len(rows)}",
             (
-                "time (UTC)",
+                "time (sim)" if mode_found is Mode.SIM else "time (UTC)",
                 "instrument",
                 "side",
                 ">price",

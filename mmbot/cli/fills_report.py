@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli import money_table
 from mmbot.cli.export import EPOCH
 from mmbot.cli.pages import plain, print_json, show
+from mmbot.cli.sums import apportioned, rounded
 from mmbot.cli.wanted import (
     DeskFile,
     InstrumentName,
@@ -65,15 +67,19 @@ def report(
 ) -> None:
     """Show what the fills came to: profit, volume, fees, rates and markouts, in USD.
 
-    total = realized + unrealized = spread + inventory + funding - fees. "Spread" is what fills
-    earned against the mark of their moment, "inventory" what held positions earned as the mark
-    moved; realized is net of fees. Fill rate: fills per order that reached the venue. Win rate:
-    share of the fills and deliveries that closed something and earned more than their fee.
-    Markouts: what the fills were worth 1, 10 and 60 s later, before fees. USD at the last known
-    index; what the account's coins earned by their own price is not in here.
+    total = realized + unrealized = spread + inventory + funding + fees, where fees that were paid
+    are below zero. "Spread" is what fills earned against the mark of their moment, "inventory" what
+    held positions earned as the mark moved; realized is net of fees. Fill rate: fills per order
+    that reached the venue. Win rate: share of the fills and deliveries that closed something and
+    earned more than their fee. Markouts: what the fills were worth 1, 10 and 60 s later, before
+    fees. USD at the last known index; what the account's coins earned by their own price is not in
+    here.
 
     --check looks at whole accounts, whatever --since and --until say, and ends with exit code 1
-    when something does not agree. In --json the sums by currency are exact, as text.
+    when something does not agree.
+
+    --json: numbers, of which fees are positive where they were paid; in "currencies" and in the
+    findings of --check they are exact, as text.
     """
     what = one_of(By, by, "grouping", "--by")
     asked = wanted(since, until, instrument, run, mode, config)
@@ -81,7 +87,7 @@ def report(
     if not json and not check:
         asked.refuse_nothing(any(page.lines for page in pages.values()))
     if json:
-        print_json([_object(page, what, check) for page in pages.values()])
+        print_json([_object(page, what, check) for page in pages.values()], exact=True)
     else:
         for page in pages.values():
             _show(page, what, check)
@@ -213,12 +219,22 @@ def _show(page: Page, by: By, check: bool) -> None:
     from mmbot.research.fills_report import HORIZONS_S, together
 
     lines = list(page.lines.values())
-    if len(lines) > 1:
+    amounts = [{name: _usd(line, of) for name, of in _PARTS.items()} for line in lines]
+    money = money_table.table([{**one, "fees": _minus(one["fees"])} for one in amounts])
+    several = len(lines) > 1
+    volumes = money_table.column([_usd_volume(line) for line in lines], several=several)
+    markouts = [
+        money_table.column([_markout(line, seconds) for line in lines], several=several)
+        for seconds in HORIZONS_S
+    ]
+    if several:
         lines.append(_total(page))
+    sim = page.mode is Mode.SIM and by is By.DAY
+    title = f"{by.value} (sim)" if sim else by.value
     show(
         f"{page.mode.value.upper()}: profit in USD",
         (
-            by.value,
+            title,
             ">fills",
             ">volume",
             ">spread",
@@ -233,16 +249,16 @@ def _show(page: Page, by: By, check: bool) -> None:
             (
                 line.name,
                 str(_count(line, lambda t: t.fills)),
-                _dollars(_usd_volume(line), sign=False),
-                *(_dollars(_usd(line, of), sign=name != "fees") for name, of in _PARTS.items()),
+                _dollars(volumes[place], sign=False),
+                *(_dollars(money[place][name]) for name in _PARTS),
             )
-            for line in lines
+            for place, line in enumerate(lines)
         ],
     )
     show(
         f"{page.mode.value.upper()}: quality",
         (
-            by.value,
+            title,
             ">orders",
             ">fill rate",
             ">win rate",
@@ -257,17 +273,20 @@ def _show(page: Page, by: By, check: bool) -> None:
                 _percent(_rate(line, lambda t: t.fills - t.not_ours, lambda t: t.orders)),
                 _percent(_rate(line, lambda t: t.wins, lambda t: t.closings)),
                 *(_at_max(line) if by is By.INSTRUMENT and line.name != TOTAL else ("", "")),
-                *(_markout(line, horizon_s) for horizon_s in HORIZONS_S),
+                *(_dollars(column[place], unknown="-") for column in markouts),
             )
-            for line in lines
+            for place, line in enumerate(lines)
         ],
     )
     exact = together(tally for line in page.lines.values() for tally in line.sums.values())
     for currency, tally in exact.items():
         pnl = tally.pnl
+        parts = (pnl.spread, pnl.inventory, pnl.funding, -pnl.fees)
+        shown = apportioned(parts, pnl.total, _COIN_DIGITS)
+        spread, inventory, funding, fees = (f"{part:+f}" for part in shown)
         print(
-            f"{currency} {_signed(pnl.total)} = spread {_signed(pnl.spread)} + inventory "
-            f"{_signed(pnl.inventory)} + funding {_signed(pnl.funding)} - fees {_signed(pnl.fees)}"
+            f"{currency} {rounded(pnl.total, _COIN_DIGITS):+f} = spread {spread}, inventory "
+            f"{inventory}, funding {funding}, fees {fees}"
         )
     if check:
         _show_check(page)
@@ -293,6 +312,7 @@ def _show_check(page: Page) -> None:
 
 
 TOTAL = "total"
+_COIN_DIGITS = 8
 
 _PARTS: "dict[str, Callable[[Tally], Decimal]]" = {
     "spread": lambda t: t.pnl.spread,
@@ -339,27 +359,25 @@ def _at_max(line: Line) -> tuple[str, str]:
     return plain(tally.max_inventory), _percent(tally.at_max_share)
 
 
-def _markout(line: Line, horizon_s: int) -> str:
-    known = _count(line, lambda t: t.markouts[horizon_s].fills)
-    if not known:
-        return "-"
-    return _dollars(_usd(line, lambda t: t.markouts[horizon_s].money))
+def _markout(line: Line, horizon_s: int) -> float | None:
+    """None where no mark is known so long after any of its fills."""
+    if not _count(line, lambda t: t.markouts[horizon_s].fills):
+        return None
+    return _usd(line, lambda t: t.markouts[horizon_s].money)
 
 
-def _dollars(usd: float | None, sign: bool = True) -> str:
+def _minus(usd: float | None) -> float | None:
+    return None if usd is None else -usd
+
+
+def _dollars(usd: Decimal | None, sign: bool = True, unknown: str = "?") -> str:
     if usd is None:
-        return "?"
-    shown = round(usd, 2 if abs(usd) < 1000 else 0) or 0.0
-    digits = 2 if abs(usd) < 1000 else 0
-    return f"{shown:+.{digits}f}" if sign and shown else f"{shown:.{digits}f}"
+        return unknown
+    return f"{usd:+f}" if sign and usd else f"{usd:f}"
 
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
-
-
-def _signed(money: Decimal) -> str:
-    return f"{round(money, 8) or Decimal(0):+f}"
 
 
 def _number(number: Decimal | None) -> str:

@@ -70,6 +70,31 @@ class InstrumentRow:
     """By side: time in the market since the first quote of this run, 0 to 1."""
     reasons: dict[str, Why] = field(default_factory=dict)
     """By side: why it is quoted as it is, or why not at all."""
+    worth_saying: dict[str, Why] = field(default_factory=dict)
+    """By side, for the table: what keeps it away, else the bound that decided, else the same."""
+    held_back: dict[str, str] = field(default_factory=dict)
+    """By side, where what rests is not what is wanted: what the move waits for."""
+    quoted: bool = True
+    """Whether a desk of this engine trades it; what is only held is a row too."""
+    average: Decimal | None = None
+    """The average price of a position that nobody quotes, as the venue states it."""
+    unit: str = ""
+    """What amounts are counted in: a coin, or USD ..."""
+    unit_usd: float | None = None
+    """... and what one of it is worth."""
+    min_amount: Decimal | None = None
+    amount_step: Decimal | None = None
+    """The venue's smallest order, and its steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """Delta of all positions on one underlying, in coin: added up with their signs, and without."""
+
+    net: float
+    gross: float
+    complete: bool = True
+    """Whether the delta of every position is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +136,8 @@ class Doing(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pnl:
-    """Trading profit and its parts: total = spread + inventory + funding - fees."""
+    """Trading profit and its parts: total = spread + inventory + funding - fees. The total is the
+    sum of the rows' profits; what nobody quotes is part of the inventory."""
 
     total_usd: float
     spread_usd: float
@@ -145,6 +171,9 @@ class StatusFrame:
     fills: int
     pnl: Pnl
     rows: tuple[InstrumentRow, ...]
+    """What is quoted, and ..."""
+    held: tuple[InstrumentRow, ...] = ()
+    """... what the account holds besides, and what it held since the run began."""
     in_flight: int = 0
     """Requests not answered yet."""
     postponed: int = 0
@@ -170,6 +199,24 @@ class StatusFrame:
     """Elements of the venue's messages that could not be read and were left out, by kind."""
     ended: str = ""
     """Why the run is over; empty while it is not."""
+    at_ns: int = 0
+    """Desk time, which is the simulated world's in sim mode; 0 where it was not said."""
+    delta: dict[str, Exposure] = field(default_factory=dict)
+    """By underlying."""
+    margin_use: dict[str, float] = field(default_factory=dict)
+    """By currency: maintenance margin over margin balance; with cross margin, of the portfolio."""
+    trip: str = ""
+    """Why the kill switch was tripped, in full; empty while it is not."""
+
+    @property
+    def every_row(self) -> tuple[InstrumentRow, ...]:
+        """What is quoted, then what is only held."""
+        return self.rows + self.held
+
+    @property
+    def open_orders(self) -> int:
+        """Of ours, in flight and unknown ones included."""
+        return sum(row.open_orders for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +227,17 @@ class OrderCounts:
     amended: int
     cancelled: int
     rejected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earned:
+    """One instrument at the end of a run; profit None: nobody knows."""
+
+    name: str
+    """The venue's."""
+    position: Decimal
+    pnl_usd: float | None
+    quoted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,10 +255,17 @@ class Summary:
     orders: OrderCounts
     fills: int
     positions: dict[str, Decimal]
-    """Symbol -> signed amount; flat instruments are left out."""
+    """The venue's name -> signed amount, those that nobody quotes included; flat instruments are
+    left out."""
+    rows: tuple[Earned, ...]
+    """What came of every instrument that is held or earned something; their sum is the total."""
+    delta_coin: dict[str, Exposure]
+    """By underlying."""
     pnl: Pnl
     open_orders_after_stop: int | None
     duration_s: float
+    ended: str
+    """Why it ended."""
     tripped: str | None = None
     """Why the kill switch was tripped; None when it was not."""
     unwritten: str = ""

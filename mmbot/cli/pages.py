@@ -39,11 +39,13 @@ def show(
     console.print(table)
 
 
-def print_json(value: object) -> None:
-    """One line of JSON on stdout; decimals as text, digit for digit."""
+def print_json(value: object, *, exact: bool = False) -> None:
+    """One line of JSON on stdout. Decimals are numbers, or where their digits are documented as
+    exact text."""
     import orjson
 
-    sys.stdout.write(orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode())
+    default = _plain if exact else _number
+    sys.stdout.write(orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS).decode())
     sys.stdout.write("\n")
 
 
@@ -57,3 +59,7 @@ def _plain(value: object) -> object:
         return value.value
     assert isinstance(value, Decimal), value
     return plain(value)
+
+
+def _number(value: object) -> object:
+    return float(value) if isinstance(value, Decimal) else _plain(value)

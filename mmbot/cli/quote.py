@@ -21,10 +21,8 @@ from mmbot.credentials import credentials
 from mmbot.errors import OrdersMayRemain, Refused, StoreError
 
 if TYPE_CHECKING:
-    from mmbot.cli.frame import Summary
+    from mmbot.cli.frame import Pnl, Summary
 
-_LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
-_LOG_TIME = "%H:%M:%S"
 _NAMES_MAX_CHARS = 76
 """Four options of ETH fit on the summary's line."""
 
@@ -151,6 +149,9 @@ def quote(
     no_screen: Annotated[
         bool, _switch("--no-screen", _OUTPUT, "Log lines instead of the live table.")
     ] = False,
+    only: Annotated[
+        Text, _text("--only", "PATTERN", _OUTPUT, "Rows of the table: part of a name, or * and ?.")
+    ] = None,
 ) -> None:
     """Make a market until Ctrl+C; then cancel everything, prove it, and print a summary."""
     # One table in config knows what each flag sets, so they travel under their own names.
@@ -170,7 +171,7 @@ def quote(
     with read_or_not():
         print(_mode_line(settings), file=sys.stderr)
         _warn(settings)
-    summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen))
+    summary = _run(settings, screen=sys.stdout.isatty() and not (json or no_screen), only=only)
     with read_or_not():  # the exit code matters more than who reads the summary
         _print_summary(summary, json)
     left = summary.open_orders_after_stop
@@ -224,15 +225,16 @@ def _dry_run(config: Config, json: bool) -> None:
     show(config, uvloop.run(rehearse(config)), json)
 
 
-def _run(config: Config, *, screen: bool) -> "Summary":
+def _run(config: Config, *, screen: bool, only: str | None) -> "Summary":
     """Quote until the end, with the live table or with log lines."""
     import uvloop
 
     from mmbot.assemble import run_quote
     from mmbot.cli.feed import ScreenFeed, ScreenLog
 
-    feed = ScreenFeed() if screen else None
-    _log_to(ScreenLog(feed) if feed else StreamLog(sys.stderr))
+    feed = ScreenFeed(only=only) if screen else None
+    mode = config.desk.mode
+    _log_to(ScreenLog(feed) if feed else StreamLog(sys.stderr), mode)
     try:
         return uvloop.run(run_quote(config, on_status=feed.show if feed else None))
     finally:
@@ -241,13 +243,14 @@ def _run(config: Config, *, screen: bool) -> "Summary":
             signal.signal(ending, signal.SIG_IGN)
         if feed:
             feed.close()
-            _log_to(StreamLog(sys.stderr))
+            _log_to(StreamLog(sys.stderr), mode)
 
 
-def _log_to(handler: logging.Handler) -> None:
+def _log_to(handler: logging.Handler, mode: Mode) -> None:
     from mmbot.ops.limit import Limit
+    from mmbot.ops.stamp import Stamp
 
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT, _LOG_TIME))
+    handler.setFormatter(Stamp(mode.value))
     handler.addFilter(Limit())
     root = logging.getLogger()
     root.handlers = [handler]
@@ -263,32 +266,82 @@ def _print_summary(summary: "Summary", json: bool) -> None:
         said = {name: value for name, value in asdict(summary).items() if name not in silent}
         print(orjson.dumps(said, default=float).decode())
         return
-    orders, pnl = summary.orders, summary.pnl
-    positions = [f"{symbol} {amount:+f}" for symbol, amount in summary.positions.items()]
+    orders = summary.orders
     left = summary.open_orders_after_stop
     print(f"{summary.mode.upper()} {summary.venue}, run {summary.run_id}")
     for name, value in (
         ("ran", f"{summary.duration_s:.1f} s on {_instruments(summary.instruments)}"),
+        ("ended", summary.ended),
         (
             "orders",
             f"{orders.placed} placed, {orders.amended} amended, {orders.cancelled} cancelled, "
             f"{orders.rejected} rejected",
         ),
         ("fills", summary.fills),
-        (
-            "PnL",
-            f"{pnl.total_usd:+.2f} USD = spread {pnl.spread_usd:+.2f} + inventory "
-            f"{pnl.inventory_usd:+.2f} + funding {pnl.funding_usd:+.2f} - fees {pnl.fees_usd:.2f}",
-        ),
-        (
-            "equity",
-            f"{pnl.total_usd + pnl.revaluation_usd:+.2f} USD, of it {pnl.revaluation_usd:+.2f} the "
-            f"coin's own move; open positions {pnl.open_usd:+.2f}",
-        ),
-        ("positions", ", ".join(positions) or "flat"),
+        *_money_lines(summary.pnl),
+        *_position_lines(summary),
         ("orders left", "unknown: the venue could not be asked" if left is None else left),
     ):
         print(f"  {name:<12} {value}")
+
+
+def _money_lines(pnl: "Pnl") -> list[tuple[str, str]]:
+    """Profit and the change of equity, each with parts that add up as they are shown; a cost is
+    below zero."""
+    from mmbot.cli.sums import apportioned, rounded
+
+    parts = (pnl.spread_usd, pnl.inventory_usd, -pnl.fees_usd, pnl.funding_usd)
+    digits = _digits(pnl)
+    spread, inventory, fees, funding = apportioned(parts, pnl.total_usd, digits)
+    total, moved = rounded(pnl.total_usd, digits), rounded(pnl.revaluation_usd, digits)
+    return [
+        (
+            "PnL",
+            f"{total:+} USD = spread {spread:+}, inventory {inventory:+}, fees {fees:+}"
+            f"{f', funding {funding:+}' if funding else ''}",
+        ),
+        (
+            "equity",
+            f"{total + moved:+} USD = PnL {total:+}, coin moved {moved:+}; unrealized "
+            f"{rounded(pnl.open_usd, digits):+}",
+        ),
+    ]
+
+
+def _digits(pnl: "Pnl") -> int:
+    from mmbot.cli.sums import digits_for
+
+    parts = (pnl.spread_usd, pnl.inventory_usd, pnl.fees_usd, pnl.funding_usd)
+    return digits_for(*parts, pnl.total_usd, pnl.revaluation_usd, pnl.open_usd)
+
+
+def _position_lines(summary: "Summary") -> list[tuple[str, str]]:
+    """What is held and what it earned, a line each, then what everything else earned: together
+    they are the profit as it is shown."""
+    from mmbot.cli.sums import apportioned, rounded
+
+    pnl, digits = summary.pnl, _digits(summary.pnl)
+    known = [row for row in summary.rows if row.pnl_usd is not None]
+    amounts = [row.pnl_usd for row in known if row.pnl_usd is not None]
+    shown = apportioned(amounts, pnl.total_usd, digits)
+    earned = {row.name: usd for row, usd in zip(known, shown, strict=True)}
+    held = [row for row in summary.rows if row.position]
+    exposure = ", ".join(
+        f"delta {one.net:+.2f} {coin} net, {one.gross:.2f} gross"
+        for coin, one in summary.delta_coin.items()
+        if one.gross
+    )
+    lines = [("positions", f"{len(held)}, {exposure}" if exposure else str(len(held) or "flat"))]
+    for row in held:
+        usd = earned.get(row.name)
+        profit = "unknown" if usd is None else f"{usd:+}"
+        quoted = "" if row.quoted else ", not quoted here"
+        lines.append(("", f"{row.name:<20} {row.position.normalize():+f}  {profit}{quoted}"))
+    closed = [row.name for row in summary.rows if not row.position]
+    if held and closed:
+        rest = sum((earned[name] for name in closed if name in earned), rounded(0, digits))
+        lines.append(("", f"{'closed':<20} {rest:+}"))
+    return lines
 
 
 def _instruments(names: Sequence[str]) -> str:

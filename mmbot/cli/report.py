@@ -2,20 +2,25 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from math import nan
 
+from mmbot.cli import holdings
 from mmbot.cli.frame import (
     Doing,
+    Earned,
     ForeignOrder,
     InstrumentRow,
     OrderCounts,
     OrderToVolume,
-    Pnl,
     QuoteRow,
     StatusFrame,
     Summary,
 )
+from mmbot.cli.held_back import held_back
+from mmbot.cli.holdings import Index
 from mmbot.core.books import Market, distrust
 from mmbot.core.orders import Order, Status
+from mmbot.core.sizes import unit_of, usd_per_unit
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     MS,
@@ -31,16 +36,23 @@ from mmbot.core.types import (
 )
 from mmbot.core.why import Why
 
-DOLLARS = ("USD", "USDC", "USDT")
-
 
 def status_frame(
-    state: State, mode: str, venue: str, now_ns: Nanos, ended: str = ""
+    state: State,
+    mode: str,
+    venue: str,
+    now_ns: Nanos,
+    ended: str = "",
+    refresh_ns: Nanos = 0,
 ) -> StatusFrame:
-    """The desk at this moment. `ended`: why the run is over; empty while it is not."""
+    """The desk at this moment. `ended`: why the run is over; empty while it is not. `refresh_ns`:
+    the desk's."""
     account = state.account(venue)
     budget = account.budget
     link, link_ok = _link(state, venue)
+    index = holdings.indices(state)
+    rows = tuple(_row(state, one, index, refresh_ns, now_ns) for one in state.markets.values())
+    held = tuple(holdings.held_rows(account, index, now_ns))
     return StatusFrame(
         mode=mode,
         venue=venue,
@@ -54,13 +66,14 @@ def status_frame(
         postponed=budget.postponed,
         order_to_volume=_order_to_volume(state, account, now_ns),
         fills=_fills(state),
-        pnl=_pnl(state),
-        rows=tuple(_row(state, market, now_ns) for market in state.markets.values()),
+        pnl=holdings.profit(state, index, rows, held),
+        rows=rows,
+        held=held,
         doing=_doing(state),
         market_up=account.market_up,
         trading_up=account.trading_up,
         equity={name: held.equity for name, held in account.equity.items() if held.equity},
-        equity_usd=_equity_usd(state, account),
+        equity_usd=holdings.equity_usd(account, index),
         foreign=tuple(
             ForeignOrder(
                 instrument=(order.instrument or "?").removeprefix(f"{venue}:"),
@@ -76,14 +89,20 @@ def status_frame(
         locks=tuple(_locks(state, account, now_ns)),
         unread=dict(account.unread),
         ended=ended,
-        elsewhere=_elsewhere(state, account),
+        elsewhere=holdings.elsewhere(state, account, index),
+        at_ns=now_ns,
+        delta=holdings.exposures(state, account, rows + held),
+        margin_use=holdings.margin_use(account),
+        trip=_tripped(state) or "",
     )
 
 
-def summary(state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int | None) -> Summary:
+def summary(
+    state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int | None, ended: str
+) -> Summary:
     """The run in one object."""
     counts = state.orders.counts
-    positions = state.inventory.positions.values()
+    frame = status_frame(state, mode, venue, now_ns, ended)
     return Summary(
         mode=mode,
         venue=venue,
@@ -95,11 +114,23 @@ def summary(state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int
             cancelled=counts.cancelled,
             rejected=counts.rejected,
         ),
-        fills=_fills(state),
-        positions={p.instrument.symbol: p.amount for p in positions if p.amount},
-        pnl=_pnl(state),
+        fills=frame.fills,
+        positions={row.instrument: row.position for row in frame.every_row if row.position},
+        rows=tuple(
+            Earned(
+                name=row.instrument,
+                position=row.position,
+                pnl_usd=row.pnl_usd,
+                quoted=row.quoted,
+            )
+            for row in frame.every_row
+            if row.position or row.pnl_usd
+        ),
+        delta_coin=frame.delta,
+        pnl=frame.pnl,
         open_orders_after_stop=open_orders,
         duration_s=round((now_ns - state.started_ns) / SECOND, 3),
+        ended=ended,
         tripped=_tripped(state),
     )
 
@@ -113,7 +144,8 @@ def _tripped(state: State) -> str | None:
 
 def statistics_line(state: State, now_ns: Nanos) -> str:
     """What the log says every 30 seconds."""
-    counts, pnl = state.orders.counts, _pnl(state)
+    counts = state.orders.counts
+    pnl = status_frame(state, "", next(iter(state.accounts), ""), now_ns).pnl
     fills = _fills(state)
     quoted = sum(
         1
@@ -187,29 +219,9 @@ def _paused(state: State) -> list[Why]:
     return [why for why in said if why is not None and why is not Why.STARTING]
 
 
-def _equity_usd(state: State, account: Account) -> float | None:
-    index = _indices(state)
-    total = 0.0
-    for currency, held in account.equity.items():
-        rate = 1.0 if currency in DOLLARS else index.get(currency)
-        if held.cross and rate is not None:
-            return float(held.equity) * rate  # each row is the whole portfolio, converted
-        if held.equity and rate is None:
-            return None
-        total += float(held.equity) * (rate or 0.0)
-    return total if account.equity else None
-
-
-def _elsewhere(state: State, account: Account) -> dict[str, float]:
-    index = _indices(state)
-    return {
-        coin: float(held.in_coin(to_decimal(index[coin]) if coin in index else None))
-        for coin, held in account.elsewhere.items()
-        if coin in {market.instrument.underlying for market in state.markets.values()}
-    }
-
-
-def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
+def _row(
+    state: State, market: Market, index: Index, refresh_ns: Nanos, now_ns: Nanos
+) -> InstrumentRow:
     instrument = market.instrument
     orders = list(state.orders.on(instrument.id))
     bid = _best(orders, Side.BUY)
@@ -218,6 +230,8 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
     account = state.account(instrument.venue)
     heard_ns = max(market.received_ns, account.alive_ns)
     distrusted = distrust(market, now_ns - heard_ns, now_ns)
+    total = state.inventory.session(instrument, _mark(market)).total
+    rate = holdings.usd_per(instrument, index) if total else 1.0
     return InstrumentRow(
         instrument=instrument.name,
         market_bid=_others(market, Side.BUY),
@@ -229,7 +243,7 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
         fair=market.quotes[0].fair if market.quotes else market.mark,
         position=position.amount,
         delta_coin=_delta(market, position.amount),
-        pnl_usd=_usd(market, state.inventory.session(instrument, _mark(market)).total),
+        pnl_usd=None if rate is None else float(total) * rate,
         age_s=(now_ns - heard_ns) / SECOND if heard_ns else None,
         why=_why(market),
         symbol=instrument.symbol,
@@ -245,6 +259,12 @@ def _row(state: State, market: Market, now_ns: Nanos) -> InstrumentRow:
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
         quoted_share=_quoted_share(market, now_ns),
         reasons={side.value: market.why[side] for side in Side if side in market.why},
+        worth_saying=_worth_saying(market),
+        held_back=held_back(state, market, refresh_ns, now_ns),
+        unit=unit_of(instrument),
+        unit_usd=_unit_usd(market),
+        min_amount=instrument.min_amount,
+        amount_step=instrument.amount_step,
     )
 
 
@@ -275,17 +295,30 @@ def _others(market: Market, side: Side) -> Decimal | None:
     return to_decimal(levels[0][0]) if levels else None
 
 
+_QUOTING = (Why.IMPROVING, Why.JOINING, Why.LEANING, Why.QUOTED, Why.FALLBACK_WIDTH)
+
+
+def _worth_saying(market: Market) -> dict[str, Why]:
+    """By side, the reason worth a trader's eye: why it is not quoted, else the bound that had the
+    last word, else why it is where it is."""
+    said = {side.value: market.why[side] for side in Side if side in market.why}
+    for quote in market.quotes:
+        if quote.clamp is not None and said.get(quote.side.value) in _QUOTING:
+            said[quote.side.value] = quote.clamp
+    return said
+
+
 def _why(market: Market) -> Why:
-    """The reason worth a trader's eye: why a side is not quoted, else why it is where it is."""
-    reasons = [market.why.get(side) for side in Side]
-    quoting = (Why.IMPROVING, Why.JOINING, Why.LEANING, Why.QUOTED, Why.FALLBACK_WIDTH)
-    for reason in reasons:
-        if reason is not None and reason not in quoting:
-            return reason
-    for clamp in (quote.clamp for quote in market.quotes):
-        if clamp is not None:
-            return clamp
-    return next((reason for reason in reasons if reason is not None), Why.STARTING)
+    """The same of both sides together: the first that is not ordinary quoting."""
+    said = _worth_saying(market).values()
+    return next((why for why in said if why not in _QUOTING), next(iter(said), Why.STARTING))
+
+
+def _unit_usd(market: Market) -> float | None:
+    """USD of one unit of amount; None while its price is not known."""
+    mark, index = market.mark or nan, market.index or nan
+    value = usd_per_unit(market.instrument, index, mark)
+    return None if value is None else float(value)
 
 
 def _mark(market: Market) -> Decimal | None:
@@ -310,62 +343,12 @@ def _open_amount(order: OpenOrder) -> Decimal | None:
     return order.amount - (order.filled or Decimal(0))
 
 
-def _indices(state: State) -> dict[str, float]:
-    """USD per coin, of every underlying that is known."""
-    markets = state.markets.values()
-    return {m.instrument.underlying: m.index for m in markets if m.index is not None}
-
-
 def _delta(market: Market, amount: Decimal) -> float | None:
     instrument = market.instrument
     if instrument.kind is Kind.OPTION:
+        if not amount:
+            return 0.0
         return market.delta * float(amount) if market.delta is not None else None
     if market.index is None:
         return None
     return float(instrument.coin(amount, to_decimal(market.index)))
-
-
-def _in_usd(instrument: Instrument) -> bool:
-    """Whether the settlement currency is a dollar already."""
-    return instrument.settlement in DOLLARS
-
-
-def _usd(market: Market, amount: Decimal) -> float | None:
-    if _in_usd(market.instrument):
-        return float(amount)
-    return None if market.index is None else float(amount) * market.index
-
-
-def _pnl(state: State) -> Pnl:
-    """Profit of this run in USD, at the present index."""
-    total = spread = inventory = fees = funding = opened = 0.0
-    for market in state.markets.values():
-        money = state.inventory.session(market.instrument, _mark(market))
-        rate = _usd(market, Decimal(1)) or 0.0
-        total += float(money.total) * rate
-        spread += float(money.spread) * rate
-        inventory += float(money.inventory) * rate
-        fees += float(money.fees) * rate
-        funding += float(money.funding) * rate
-        opened += float(state.inventory.of(market.instrument).pnl(_mark(market)).unrealized) * rate
-    return Pnl(
-        total_usd=total,
-        spread_usd=spread,
-        inventory_usd=inventory,
-        fees_usd=fees,
-        funding_usd=funding,
-        open_usd=opened,
-        revaluation_usd=_revaluation(state),
-    )
-
-
-def _revaluation(state: State) -> float:
-    """What the coins the account began with earned by their own price, in USD: E0 (S - S0)."""
-    index = _indices(state)
-    gained = 0.0
-    for account in state.accounts.values():
-        for currency, equity in account.opening_equity.items():
-            before = state.opening_index.get(currency)
-            if before is not None and currency in index:
-                gained += float(equity.equity) * (index[currency] - before)
-    return gained

@@ -217,7 +217,7 @@ class _Diary:
         more = f" ({unsaid} more before)" if unsaid else ""
         at = datetime.fromtimestamp(now_ms / 1000, UTC)
         with read_or_not():
-            print(f"{at:%H:%M:%S.%f}"[:-3], f"fault {fault}: {detail}{more}", file=sys.stderr)
+            print(f"sim {at:%H:%M:%S.%f}"[:-3], f"fault {fault}: {detail}{more}", file=sys.stderr)
 
     def summary(self, plan: "FaultPlan") -> str:
         """What has gone wrong altogether; nothing where nothing could."""
@@ -245,7 +245,7 @@ def _ready(endpoints: "Endpoints", serving: Serving, plan: "FaultPlan", manners:
     return f"""\
 Simulated Deribit, world {endpoints.world_id}
 
-  seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC
+  seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC (sim)
   REST       {endpoints.rest}
   WebSocket  {endpoints.ws}
   key pair   {pair}; any other is refused{_faults(plan)}{said}

@@ -4,70 +4,80 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.streams import read_or_not
+from mmbot.cli.wanted import Only
+from mmbot.errors import ExitCode
 
 if TYPE_CHECKING:
-    from mmbot.cli.engines import Engine
+    from mmbot.cli.engines import Engine, Everything
     from mmbot.cli.frame import InstrumentRow
     from mmbot.core.types import Nanos
     from mmbot.engine.clock import Clock
     from mmbot.store.locations import Location
 
 _REFRESH_S = 0.5
+_NEAREST = 4
 _WIDTH = 100
 """Where there is no terminal to ask."""
 
 
 def status(
     once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
+    only: Only = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every engine: what it quotes and holds, what it earned, and whether it is well.
 
     On a terminal the picture is renewed twice a second until Ctrl+C. It is read from the stores, so
-    it shows engines that hang or are dead just as well, and says so.
+    it shows engines that hang or are dead just as well, and says so. What does not fit is counted:
+    space and b turn pages, arrows or j and k move.
     """
     from mmbot.engine.clock import Clock
     from mmbot.store.locations import existing
 
     clock, places = Clock(), existing(os.environ)
     if json:
-        _print_json(places, clock.wall_ns())
+        _print_json(places, clock.wall_ns(), only)
     elif not places:
         print("No engine has run here yet: start one with `mmbot quote`.")
     elif once or not sys.stdout.isatty():
-        _print(places, clock.wall_ns())
+        _print(places, clock.wall_ns(), only)
     else:
-        _watch(clock)
+        _watch(clock, only)
 
 
-def _watch(clock: "Clock") -> None:
+def _watch(clock: "Clock", only: str | None) -> None:
     """Until Ctrl+C; the last picture stays on the terminal."""
-    from threading import Event
-
     from rich.console import Console
     from rich.live import Live
 
-    from mmbot.cli.board import picture
+    from mmbot.cli.board import Board
     from mmbot.cli.engines import look
-    from mmbot.cli.screen import quiet_keyboard
+    from mmbot.cli.keyboard import keyboard
     from mmbot.store.locations import existing
 
     console = Console(highlight=False)
     live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
-    with suppress(KeyboardInterrupt), read_or_not(), quiet_keyboard(), live:
+    board = Board(console, only)
+    with suppress(KeyboardInterrupt), read_or_not(), keyboard() as keys, live:
+        keys.quiet()
         while True:
             now_ns = clock.wall_ns()
-            everything = look(existing(os.environ), now_ns)
-            live.update(picture(everything, now_ns, console.width), refresh=True)
-            Event().wait(_REFRESH_S)
+            board.everything = look(existing(os.environ), now_ns)
+            live.update(board.page(now_ns), refresh=True)
+            end_s = clock.monotonic_s() + _REFRESH_S
+            while (left_s := end_s - clock.monotonic_s()) > 0:
+                for key in keys.wait(left_s)[0]:
+                    board.press(key)
+                    live.update(board.page(now_ns), refresh=True)
 
 
-def _print(places: "Sequence[Location]", now_ns: "Nanos") -> None:
+def _print(places: "Sequence[Location]", now_ns: "Nanos", only: str | None) -> None:
     from rich.console import Console
 
     from mmbot.cli.board import picture
@@ -75,25 +85,46 @@ def _print(places: "Sequence[Location]", now_ns: "Nanos") -> None:
 
     width = None if sys.stdout.isatty() else _WIDTH
     console = Console(highlight=False, width=width)
+    found = look(places, now_ns)
+    _require(found, only)
     with read_or_not():
-        console.print(picture(look(places, now_ns), now_ns, console.width))
+        console.print(picture(found, now_ns, console.width, only))
 
 
-def _print_json(places: "Sequence[Location]", now_ns: "Nanos") -> None:
+def _require(found: "Everything", only: str | None) -> None:
+    """A pattern that no row is like ends it, with the nearest name."""
+    from mmbot.cli.paging import matches
+
+    rows = [row for one in found.engines if one.frame for row in one.frame.every_row]
+    if only is None or any(matches(row, only) for row in rows):
+        return
+    names = list(dict.fromkeys(row.instrument for row in rows))
+    near = get_close_matches(only.strip("*?").upper(), names, n=_NEAREST, cutoff=0.0)
+    there = f"the nearest are {', '.join(near)}" if near else "there is none at all"
+    print(f"mmbot: --only: no row is like {only!r}; {there}", file=sys.stderr)
+    raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _print_json(places: "Sequence[Location]", now_ns: "Nanos", only: str | None) -> None:
     import orjson
 
     from mmbot.cli.engines import look
 
     found = look(places, now_ns)
+    _require(found, only)
     bad = [*found.unread, *found.troubles]
-    said = {"engines": [_object(engine) for engine in found.engines], "unread": bad}
+    said = {"engines": [_object(engine, only) for engine in found.engines], "unread": bad}
     with read_or_not():
         print(orjson.dumps(said, default=float).decode())
 
 
-def _object(engine: "Engine") -> dict[str, Any]:
-    """One engine. `null` where it is not known; moments are UTC, ages in seconds."""
+def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
+    """One engine. `null` where it is not known; moments are UTC, ages in seconds; sums are those of
+    the whole account, whatever `only` leaves of the rows. Of `pnl`, total_usd = spread_usd +
+    inventory_usd + funding_usd - fees_usd: fees are positive when paid."""
     from mmbot.cli.engines import EngineState
+    from mmbot.cli.header import desk_time
+    from mmbot.cli.paging import matches
     from mmbot.core.state import base36
     from mmbot.store.moments import moment
 
@@ -120,6 +151,7 @@ def _object(engine: "Engine") -> dict[str, Any]:
             "who": latch.who if latch else None,
             "at": moment(latch.at_ns) if latch else None,
         },
+        "emptied": moment(engine.emptied_ns) if engine.emptied_ns is not None else None,
         "lease": {
             "held": engine.lease_left_s is not None and engine.lease_left_s > 0,
             "left_s": engine.lease_left_s,
@@ -131,13 +163,18 @@ def _object(engine: "Engine") -> dict[str, Any]:
             "market_up": frame.market_up,
             "trading_up": frame.trading_up,
         },
-        "instruments": [_instrument(row) for row in frame.rows] if frame else [],
-        "open_orders": sum(row.open_orders for row in frame.rows) if frame else None,
+        "instruments": [
+            _instrument(row) for row in (frame.every_row if frame else ()) if matches(row, only)
+        ],
+        "open_orders": frame.open_orders if frame else None,
+        "delta_coin": frame.delta if frame else {},
+        "margin_use": frame.margin_use if frame else {},
         "foreign": frame.foreign if frame else [],
         "locks": frame.locks if frame else [],
         "unread": frame.unread if frame else {},
         "elsewhere_coin": frame.elsewhere if frame else {},
         "controls": frame.controls if frame and engine.state.up else [],
+        "desk_time": desk_time(frame) if frame and frame.at_ns else None,
         "fills": frame and frame.fills,
         "pnl": frame and frame.pnl,
         "equity": frame.equity if frame else {},
@@ -173,4 +210,10 @@ def _instrument(row: "InstrumentRow") -> dict[str, Any]:
         "quoted_share": row.quoted_share,
         "book": row.book or "ok",
         "why": row.why.value,
+        "why_bid": row.worth_saying["buy"].value if "buy" in row.worth_saying else None,
+        "why_ask": row.worth_saying["sell"].value if "sell" in row.worth_saying else None,
+        "quoted": row.quoted,
+        "unit": row.unit or None,
+        "unit_usd": row.unit_usd,
+        "average": row.average,
     }

@@ -210,10 +210,11 @@ def _print_report(report: _Report) -> None:
     if report.breach:
         print(f"  {report.breach}")
     if report.difference is not None:
-        _print_difference(report.difference)
+        zone = "sim" if report.tape.header.origin.mode == "sim" else "UTC"
+        _print_difference(report.difference, zone)
 
 
-def _print_difference(difference: "Difference") -> None:
+def _print_difference(difference: "Difference", zone: str) -> None:
     from mmbot.tape.words import clock_text, event_lines, intent_line
 
     rows: list[tuple[str, Line]] = []
@@ -221,7 +222,7 @@ def _print_difference(difference: "Difference") -> None:
         rows += [("happened", line) for line in event_lines(event, {})]
     for word, intents in (("expected", difference.expected), ("got", difference.got)):
         rows += [(word, intent_line(intent, {})) for intent in intents]
-    print(f"  first difference: turn {difference.number} at {clock_text(difference.now_ns)} UTC")
+    print(f"  first difference: turn {difference.number} at {clock_text(difference.now_ns)} {zone}")
     for word, line in rows:
         for text in _wrapped(line, _WIDTH - 14):
             print(f"    {word:<9} {text}")
@@ -457,7 +458,8 @@ def _print_turns(shown: Iterator[_Shown], many: int | None, tape: "TapeFile") ->
 
     console = Console(highlight=False)
     width = min(console.width, _WIDTH) if console.is_terminal else _WIDTH
-    count = 0
+    sim = "sim " if tape.header.origin.mode == "sim" else ""
+    head, count = _HEAD + len(sim), 0
     for turn in shown:
         if count == many:
             print(
@@ -466,11 +468,11 @@ def _print_turns(shown: Iterator[_Shown], many: int | None, tape: "TapeFile") ->
             )
             return count
         count += 1
-        at = f"{clock_text(turn.now_ns)} {turn.number:>7}"
+        at = f"{sim}{clock_text(turn.now_ns)} {turn.number:>7}"
         for mark, line in turn.lines:
             style = _style(mark, line)
-            for text in _wrapped(line, width - _HEAD):
-                row = Text(f"{at:<{_HEAD - 2}}", style="dim")
+            for text in _wrapped(line, width - head):
+                row = Text(f"{at:<{head - 2}}", style="dim")
                 row.append(f"{mark} {text}", style=style)
                 console.print(row, soft_wrap=True)
                 at, mark = "", " "

@@ -38,6 +38,12 @@ ModeName = Annotated[
 DeskFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A desk file that names a store.")
 ]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        "--only", metavar="PATTERN", help="Show these rows: part of a name, or with * and ?."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
 _SHOWN_MAX = 8

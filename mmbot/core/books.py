@@ -16,7 +16,7 @@ from mmbot.core.closures import Closure
 from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.orders import Order, Status
 from mmbot.core.presence import Presence
-from mmbot.core.types import SECOND, ZERO, Instrument, Kind, Level, Nanos, Quote, Side
+from mmbot.core.types import SECOND, ZERO, Fill, Instrument, Kind, Level, Nanos, Quote, Side
 from mmbot.core.why import Why
 
 SILENCE_MAX_NS: Nanos = 10 * SECOND
@@ -83,6 +83,14 @@ class Market:
         """Whether the instrument has reached its expiry."""
         expiry_ns = self.instrument.expiry_ns
         return expiry_ns is not None and now_ns >= expiry_ns
+
+    def notional_usd(self, fill: Fill) -> float:
+        """What was traded, in USD of the underlying; 0 where its index is not known."""
+        instrument = self.instrument
+        if instrument.inverse and instrument.kind is not Kind.OPTION:
+            return float(fill.amount)
+        index = float(fill.index) if fill.index is not None else self.index
+        return float(fill.amount) * index if index is not None and 0 < index < inf else 0.0
 
     def take_book(self, event: BookChanged) -> None:
         """A newer book."""

@@ -7,7 +7,6 @@ enters through `promise`, so that what we believe of our orders is never behind 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from math import inf
 from typing import assert_never
 
 from mmbot.core import events as ev
@@ -22,7 +21,7 @@ from mmbot.core.closures import (
     doubled,
 )
 from mmbot.core.controls import Controls
-from mmbot.core.elsewhere import Elsewhere
+from mmbot.core.elsewhere import Elsewhere, Held, look_elsewhere
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.intents import (
     Amend,
@@ -47,7 +46,6 @@ from mmbot.core.types import (
     Fill,
     Flow,
     InstrumentId,
-    Kind,
     Label,
     Liquidity,
     Nanos,
@@ -160,7 +158,9 @@ class Account:
     doubtful: dict[InstrumentId, Decimal] = field(default_factory=dict)
     """Positions that disagreed with our fills in the last snapshot, and by how much."""
     elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
-    """Per underlying, what the last snapshot shows on instruments that no desk trades."""
+    """Per underlying, what the last snapshot shows on instruments that no desk trades ..."""
+    held: dict[InstrumentId, Held] | None = None
+    """... and what each of those positions is and earned; None before the first snapshot."""
     detail: str = ""
     locks: dict[str, str] = field(default_factory=dict)
     """What the venue has locked (core.closures), and in which words it said so."""
@@ -645,7 +645,7 @@ def _filled(state: State, fill: Fill) -> None:
         market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
         if fill.liquidity is not Liquidity.TAKER:  # what is not told is what our orders are for
             account = state.account(market.instrument.venue)
-            account.order_to_volume.traded(_notional_usd(market, fill), fill.venue_ms * MS)
+            account.order_to_volume.traded(market.notional_usd(fill), fill.venue_ms * MS)
         order = state.orders.by_label.get(fill.label)
         if order is not None:
             state.orders.book(order, fill)
@@ -668,20 +668,16 @@ def _in_opening(state: State, position: Position, venue_ms: int) -> bool:
     return True
 
 
-def _notional_usd(market: Market, fill: Fill) -> float:
-    """What was traded, in USD of the underlying; 0 where its index is not known."""
-    instrument = market.instrument
-    if instrument.inverse and instrument.kind is not Kind.OPTION:
-        return float(fill.amount)
-    index = float(fill.index) if fill.index is not None else market.index
-    return float(fill.amount) * index if index is not None and 0 < index < inf else 0.0
-
-
 def _filled_elsewhere(state: State, fill: Fill) -> None:
     """A fill on an instrument we do not trade: not ours to value, but no longer owed."""
+    if fill.key in state.inventory.booked:
+        return
+    state.inventory.know(fill.key)
+    held = state.account_of(fill.instrument).held or {}
+    if fill.instrument in held:
+        held[fill.instrument].trade(fill)
     order = state.orders.by_label.get(fill.label) if fill.label else None
-    if order is not None and fill.key not in state.inventory.booked:
-        state.inventory.know(fill.key)
+    if order is not None:
         state.orders.book(order, fill)
 
 
@@ -862,12 +858,8 @@ def _absorb_positions(
         if gap and market.halted:
             doubtful[instrument.id] = gap
     account.doubtful = doubtful
-    account.elsewhere = {}
-    for stated in event.positions:
-        if stated.instrument not in state.markets and stated.terms is not None and stated.amount:
-            assert stated.amount is not None
-            underlying = stated.terms.underlying
-            account.elsewhere.setdefault(underlying, Elsewhere()).add(stated.terms, stated.amount)
+    first, account.held = account.held is None, account.held or {}
+    account.elsewhere = look_elsewhere(account.held, event.positions, state.markets, first=first)
 
 
 def _adopt(state: State, stated: OpenOrder, venue: str, now_ns: Nanos) -> Order:

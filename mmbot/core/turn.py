@@ -46,6 +46,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Order, Status
 from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.sizing import on_grid
 from mmbot.core.state import (
     VALID_FOR_NS,
     Account,
@@ -64,7 +65,6 @@ from mmbot.core.types import (
     Approved,
     InstrumentId,
     Nanos,
-    Quote,
     Side,
     Target,
     to_decimal,
@@ -372,7 +372,7 @@ def _approve(
         if quote.side in market.off:
             why.setdefault(quote.side, Why.SWITCHED_OFF)
             continue
-        target = _snap(market, quote, state.controls.size_factor)
+        target = on_grid(market, quote, state.controls.size_factor)
         if isinstance(target, Why):
             why.setdefault(quote.side, target)
         else:
@@ -389,28 +389,6 @@ def _approve(
         why.setdefault(side, Why.SIDE_OFF)
     market.why = why
     return approved
-
-
-def _snap(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
-    """A model's quote on the venue's grid: the one way from float to order."""
-    instrument = market.instrument
-    price = instrument.snap_price(quote.price, quote.side)
-    if price is None:
-        return Why.BELOW_TICK
-    scaled = quote.size if size_factor == 1 else quote.size * float(size_factor)
-    size = instrument.snap_size(scaled)
-    if size <= 0:
-        return Why.BELOW_MIN_SIZE
-    return Target(
-        instrument=instrument.id,
-        side=quote.side,
-        level=quote.level,
-        price=price,
-        size=size,
-        fair=quote.fair,
-        why=quote.why,
-        patience=to_decimal(quote.patience),
-    )
 
 
 def _judge(

@@ -385,6 +385,12 @@ class HeldPosition:
     """Funding of this session that is in equity but not in the balance yet."""
     terms: Instrument | None = None
     """Of an instrument that no desk trades: what is needed to reckon its exposure."""
+    average: Decimal | None = None
+    """The average price it was opened at, in the quote unit."""
+    index: Decimal | None = None
+    """USD per coin of the underlying."""
+    delta: float | None = None
+    """Of the whole position, in coin of the underlying."""
 
 
 @dataclass(frozen=True, slots=True)

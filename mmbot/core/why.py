@@ -28,6 +28,7 @@ class Why(Enum):
     CUT_ORDER = "cut: order limit"
     CUT_POSITION = "cut: position limit"
     CUT_EXPOSURE = "cut: exposure limit"
+    SMALLEST_SIZE = "at smallest order"
     # No quote
     SIDE_OFF = "side switched off"
     NO_BOOK = "no book yet"
@@ -44,13 +45,14 @@ class Why(Enum):
     LOCKED = "locked by the venue"
     OWN_ORDERS_UNCLEAR = "own order in flight"
     NO_QUOTE = "standing aside"
+    NOT_QUOTED = "not quoted here"
     # Risk
     MAX_POSITION = "position limit"
     MAX_EXPOSURE = "exposure limit"
     MAX_ORDER = "order size limit"
     MIN_SPREAD = "below minimum spread"
     COST_FLOOR = "below cost floor"
-    PRICE_BAND = "outside the price band"
+    PRICE_BAND = "outside price band"
     SELF_CROSS = "own order in the way"
     LATE_FILL = "fill not yet booked"
     NO_FUNDS = "no funds for this"
@@ -103,3 +105,4 @@ class Why(Enum):
     HALTED = "halted: mismatch"
     EXPIRED = "expired"
     USER = "asked by the user"
+    TIME_UP = "its time was up"

@@ -31,7 +31,7 @@ from mmbot.store.booking import OPENING, PositionRow
 from mmbot.store.database import Database, open_existing
 from mmbot.store.lease import Process
 from mmbot.store.locations import Location
-from mmbot.store.records import Command, LatchState, Seat
+from mmbot.store.records import EMPTIED, Command, LatchState, Seat
 
 _FETCH_ROWS = 1000
 DAY_MS = 86_400_000
@@ -75,6 +75,8 @@ class EngineRow:
     latch: LatchState | None
     status: Mapping[str, Any] | None
     status_ns: Nanos | None
+    emptied_ns: Nanos | None = None
+    """When it was last proved from outside that nothing of ours was open there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +247,10 @@ class Reader:
             newest[run.seat] = run
         leases = {row["run"]: row for row in self._rows(select(schema.lease))}
         statuses = {row["run"]: row for row in self._rows(select(schema.engine_status))}
+        proofs = select(schema.audit).where(schema.audit.c.kind == EMPTIED)
+        emptied = {
+            row["run"]: row["at_ns"] for row in self._rows(proofs.order_by(schema.audit.c.id))
+        }
         return [
             EngineRow(
                 run=run,
@@ -252,6 +258,7 @@ class Reader:
                 latch=self.latch(seat),
                 status=orjson.loads(statuses[run.run]["body"]) if run.run in statuses else None,
                 status_ns=statuses[run.run]["at_ns"] if run.run in statuses else None,
+                emptied_ns=emptied.get(run.run),
             )
             for seat, run in newest.items()
         ]

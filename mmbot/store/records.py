@@ -172,6 +172,10 @@ class BaselineKept:
     at_ns: int
 
 
+EMPTIED = "account emptied"
+"""The kind of an entry that says: proved from outside, nothing of ours is open there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Audited:
     """Something a person may ask about later: a command taken, a setting changed, a trip."""

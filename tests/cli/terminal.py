@@ -15,7 +15,7 @@ MMBOT = str(Path(sys.executable).parent / "mmbot")
 
 
 class Terminal:
-    """A command in a pseudo-terminal of 100 columns and 30 lines.
+    """A command in a pseudo-terminal of 30 lines.
 
     with Terminal(MMBOT, "sim", "serve") as terminal:
         terminal.wait_for("Ctrl+C")
@@ -23,15 +23,21 @@ class Terminal:
         assert terminal.exit_code() == 0
     """
 
-    def __init__(self, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
-        self._screen = pyte.HistoryScreen(100, 30, history=10_000)
+    def __init__(
+        self,
+        command: str,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        columns: int = 100,
+    ) -> None:
+        self._screen = pyte.HistoryScreen(columns, 30, history=10_000)
         self._stream = pyte.ByteStream(self._screen)
         # What the tests run under may have opinions on the width and color of a terminal.
         inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self._child = pexpect.spawn(
             command,
             list(arguments),
-            dimensions=(30, 100),
+            dimensions=(30, columns),
             env={**inherited, "TERM": "xterm-256color", **(env or {})},
             timeout=1,
         )
@@ -54,6 +60,10 @@ class Terminal:
             for line in self._screen.history.top
         ]
         return "\n".join(line.rstrip() for line in (*scrolled, *self._screen.display)).rstrip()
+
+    def display(self) -> str:
+        """What stands on the screen just now."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
 
     def wait_for(self, wanted: str, deadline_s: float = 30) -> str:
         """Wait until a text stands in the terminal, and return all of it."""

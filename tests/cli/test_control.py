@@ -97,6 +97,31 @@ async def test_winding_down_size_and_vol_offset(home: Path) -> None:
         await until_in_force([])
 
 
+async def test_half_of_the_smallest_order_is_said_and_silences_nobody(home: Path) -> None:
+    async with SimVenue(QUIET) as venue, an_engine(venue, home):
+        assert (await done("set", "size", "0.5")).out.endswith(
+            ": size x 0.5: quotes of 1 ETH on 4 instruments, the smallest order there: 0.5 ETH is "
+            "less than the venue takes\n"
+        )
+        assert "quotes of 2 ETH on 4 instruments\n" in (await done("set", "size", "2")).out
+        amounts = venue.exchange.accounts[venue.account].open_orders
+        await until(lambda: {o.amount for o in amounts.values()} == {2}, "twice the size")
+        await done("set", "size", "0.3")
+        await until(lambda: {o.amount for o in amounts.values()} == {1}, "the smallest orders")
+        assert len(ours_at_venue(venue)) == 8
+        while "at smallest order" not in (await mmbot("status")).out:
+            pass  # it speaks once a second; the test's own deadline ends this
+
+        assert (await mmbot("cancel-all")).code == 0
+        late = await mmbot("unpause")
+        assert (late.code, late.out, late.err.count("\n")) == (2, "", 1)
+        assert "is dead: the kill switch holds it (asked by the user: " in late.err
+        assert "ended and started again after `mmbot resume --reason" in late.err
+        other = await mmbot("pause")
+        assert other.out.endswith(": paused\n")
+        assert "is dead: the kill switch holds it" in other.err
+
+
 LAST_MINUTE = tuple(f"9:{second:02}" for second in range(60))
 
 
@@ -123,6 +148,9 @@ async def test_json_says_what_was_asked_of_whom(home: Path) -> None:
             "venue": "deribit",
             "what": "size",
             "arguments": {"factor": 0.5},
+            "said": "size x 0.5: quotes of 1 ETH on 4 instruments, the smallest order there: "
+            "0.5 ETH is less than the venue takes",
+            "killed": False,
             "taken": True,
         }
 

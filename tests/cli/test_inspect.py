@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -83,11 +83,17 @@ BID = QuoteRow(
 )
 
 
-def publish(home: Path, quotes: tuple[QuoteRow, ...], age_s: float = 0.0) -> None:
+def publish(
+    home: Path,
+    quotes: tuple[QuoteRow, ...],
+    age_s: float = 0.0,
+    held_back: Mapping[str, str] | None = None,
+) -> None:
     """An engine says this of its one instrument, and has not stopped since."""
     row = replace(
         a_row(),
         quotes=quotes,
+        held_back=dict(held_back or {}),
         reasons={"buy": Why.IMPROVING, "sell": Why.MAX_POSITION},
         mark=0.0352,
     )
@@ -123,14 +129,12 @@ def test_every_term_is_shown_and_the_bound_that_decided(mmbot: Mmbot, home: Path
     assert "no quote is wanted, so there are no terms" in squeezed
 
 
-def test_a_quote_that_lags_behind_its_price_says_so(mmbot: Mmbot, home: Path) -> None:
-    resting = a_row().our_bid
-    publish(home, (replace(BID, grid=resting),))
+def test_what_a_move_waits_for_is_said(mmbot: Mmbot, home: Path) -> None:
+    publish(home, (BID,))
     assert "not at the price below" not in mmbot.page("explain", "ETH-6JUN25-2800-C")
-    publish(home, (replace(BID, grid=Decimal("0.0370")),))
+    publish(home, (BID,), held_back={"buy": "it lags by 0.0005"})
     page = mmbot.page("explain", "ETH-6JUN25-2800-C")
-    assert "not at the price below" in page
-    assert "0.0370" in page
+    assert "not at the price below: it lags by 0.0005" in page
 
 
 def test_explain_as_json_is_what_the_engine_published(mmbot: Mmbot, home: Path) -> None:
@@ -139,6 +143,7 @@ def test_explain_as_json_is_what_the_engine_published(mmbot: Mmbot, home: Path) 
     assert said["mode"] == "sim"
     (quote,) = said["quotes"]
     assert quote["clamp"] == "held at edge"
+    assert (said["our_bid"], said["position"], quote["grid"]) == (0.035, -3, 0.0345)
     assert quote["terms"] == [["reference", 0.0345], ["improvement", 0.00012], ["lean", -0.0001]]
 
 

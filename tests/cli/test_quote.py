@@ -1,6 +1,7 @@
 """`mmbot quote` from end to end: the real client on the simulated venue, judged by stock ccxt."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -96,6 +97,9 @@ def test_sigterm_leaves_no_order_behind_and_prints_one_object() -> None:
         "orders",
         "fills",
         "positions",
+        "rows",
+        "delta_coin",
+        "ended",
         "pnl",
         "open_orders_after_stop",
         "duration_s",
@@ -106,8 +110,11 @@ def test_sigterm_leaves_no_order_behind_and_prints_one_object() -> None:
     assert summary["orders"]["placed"] >= 8
     assert summary["open_orders_after_stop"] == 0
     assert isinstance(summary["fills"], int)
+    assert summary["ended"] == "SIGTERM"
     assert err.startswith("SIM: ")
     assert "place ETH-6JUN25-2800-C buy" in err
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ SIM INFO    place ETH-6JUN25-2800-C buy"
+    assert re.search(rf"^{stamp}", err, re.M), "date, zone and mode"
 
 
 def test_duration_ends_it_with_a_summary_for_people() -> None:
@@ -118,6 +125,7 @@ def test_duration_ends_it_with_a_summary_for_people() -> None:
     assert done.stdout.startswith("SIM deribit, run ")
     assert "ETH-6JUN25-2900-P" in lines["ran"]
     assert lines["orders left"].split()[-1] == "0"
+    assert lines["ended"].endswith("  its time was up")
 
 
 def test_one_side_only() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -149,6 +150,29 @@ def test_lines_can_be_runs_and_one_run_can_be_asked_for(mmbot: Mmbot, home: Path
     assert {line["name"]: line["fills"] for line in page["lines"]} == {runs[0]: 1, runs[1]: 2}
     (page,) = mmbot.json("fills", "report", "--run", runs[1])
     assert [line["fills"] for line in page["lines"]] == [2]
+
+
+def test_what_is_shown_adds_up_as_it_is_shown(mmbot: Mmbot, home: Path) -> None:
+    # Thirds of a cent everywhere: 2,000 USD a coin, prices and fees that are no whole cents.
+    for number in range(1, 8):
+        price, fee = f"0.0200{number}33", f"0.0000{number}17"
+        filled = a_record(number, price=price, mark="0.0210017", fee=fee)
+        book(home, filled, a_mark(number + 0.5, f"0.021{number}"))
+    page = mmbot.page("fills", "report", "--by", "run")
+    lines = page[: page.index("quality")].splitlines()
+    rows = [line.split() for line in lines if re.match(r"[0-9a-z]+ +\d+ ", line)]
+    assert len(rows) == 8
+    names = next(line for line in lines if "spread" in line).split()[3:]
+    *runs, total = [dict(zip(names, map(Decimal, row[3:]), strict=True)) for row in rows]
+    for line in (*runs, total):
+        parts = ("spread", "inventory", "funding", "fees")
+        assert sum(line[part] for part in parts) == line["total"]
+        assert line["realized"] + line["unreal."] == line["total"]
+        assert line["fees"] < 0, "a cost"
+    for name in names:
+        assert sum(line[name] for line in runs) == total[name]
+    exact = page.splitlines()[-1].replace(",", "").split()
+    assert Decimal(exact[1]) == sum(Decimal(exact[place]) for place in (4, 6, 8, 10))
 
 
 def test_the_days_asked_for_add_up_to_the_whole(mmbot: Mmbot, home: Path) -> None:

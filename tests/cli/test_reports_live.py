@@ -44,7 +44,7 @@ async def a_session() -> dict[str, float]:
         assert await bot.engine.runner.stop(Why.USER) == []
         bot.venue.freeze()
         bot.engine.runner.flush()
-        pnl = summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), 0).pnl
+        pnl = summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), 0, "").pnl
         return {"spread": pnl.spread_usd, "fees": pnl.fees_usd}
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from mmbot.cli.feed import ScreenFeed
-from mmbot.cli.frame import InstrumentRow, Pnl, StatusFrame
-from mmbot.cli.screen import picture
+from mmbot.cli.frame import Exposure, InstrumentRow, Pnl, StatusFrame
+from mmbot.cli.screen import Screen
 from mmbot.core.why import Why
 from tests.cli.terminal import Terminal
 
@@ -32,6 +32,9 @@ def a_row(instrument: str = "ETH-6JUN25-2800-C", why: Why = Why.IMPROVING) -> In
         pnl_usd=-3.214,
         age_s=0.2,
         why=why,
+        open_orders=2,
+        unit="ETH",
+        unit_usd=2850.0,
     )
 
 
@@ -48,6 +51,9 @@ def a_frame(*rows: InstrumentRow, uptime_s: float = 61.0, fills: int = 12) -> St
         fills=fills,
         pnl=Pnl(total_usd=1.23, spread_usd=2.0, inventory_usd=-0.5, fees_usd=0.27),
         rows=rows or (a_row(),),
+        equity={"ETH": Decimal("100.5")},
+        delta={"ETH": Exposure(net=-1.59, gross=6.36)},
+        margin_use={"ETH": 0.1234},
     )
 
 
@@ -91,11 +97,16 @@ def driver() -> Terminal:
 def test_a_person_sees_mode_market_quotes_and_reasons() -> None:
     with driver() as terminal:
         text = terminal.wait_for("2900-P")
-    head, pnl, titles, call, put = text[text.index(" SIM ") :].splitlines()[:5]
-    said = " ".join(head.split())
-    assert said == "SIM deribit run k3f9x2 up 0:01:01 link up budget 17/20 fills 12"
-    assert "+1.23" in pnl
-    assert "fees -0.27" in pnl
+    head, pnl, *account = text[text.index(" SIM ") :].splitlines()
+    titles, call, put = account[account.index(next(t for t in account if "our bid" in t)) :][:3]
+    assert " ".join(head.split()) == (
+        "SIM deribit run k3f9x2 up 0:01:01 link up budget 17/20 fills 12 8 open orders"
+    )
+    assert "PnL +1.23 USD  = spread +2.00  inventory -0.50  fees -0.27" in pnl
+    assert (
+        "equity 100.5 ETH delta -1.59 ETH net, 6.36 gross margin 12.3 % of ETH "
+        "sizes in ETH (1 = 2,850 USD)"
+    ) in " ".join(" ".join(account).split())
     assert titles.split()[:6] == ["instrument", "bid", "ask", "our", "bid", "our"]
     for shown in ("0.0345", "0.0360", "0.0350", "0.0355", "1/2", "0.03523", "-3", "-1.59", "0.2s"):
         assert shown in call.split()
@@ -169,11 +180,19 @@ def test_a_screen_that_dies_stops_nothing() -> None:
     feed.close()
 
 
-def drawn_at(width: int, *rows: InstrumentRow, mode: str = "sim") -> list[str]:
-    """The lines of one frame on a terminal of that width."""
+def drawn_at(width: int, *rows: InstrumentRow) -> list[str]:
+    """The lines of one frame on a terminal of that width, from the titles of its table on."""
+    lines = lines_of(a_frame(*rows), width)
+    return lines[next(i for i, line in enumerate(lines) if " our bid" in line) :]
+
+
+def lines_of(frame: StatusFrame, width: int, height: int | None = None) -> list[str]:
+    """All its lines."""
     console = Console(width=width, file=io.StringIO(), force_terminal=True)
+    screen = Screen()
+    screen.frame = frame
     with console.capture() as captured:
-        console.print(picture(replace(a_frame(*rows), mode=mode), width))
+        console.print(screen.picture(width, height))
     return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in captured.get().splitlines()]
 
 
@@ -197,19 +216,19 @@ def test_long_prices_leave_the_reason_whole() -> None:
         100,
         a_perpetual_row("BTC-PERPETUAL", "104523.5", "0.5"),
         a_perpetual_row("ETH-PERPETUAL", "2850.05", "0.05"),
-    )[3]
+    )[1]
     assert line.split()[0] == "BTC-PERP"
     assert line.endswith("at minimum spread")
 
 
 def test_names_are_whole_where_there_is_room() -> None:
     rows = (a_perpetual_row("BTC-PERPETUAL", "104523.5", "0.5"),)
-    assert drawn_at(140, *rows)[3].startswith("BTC-PERPETUAL ")
-    assert drawn_at(100, a_row())[3].startswith("ETH-6JUN25-2800-C ")
+    assert drawn_at(140, *rows)[1].startswith("BTC-PERPETUAL ")
+    assert drawn_at(100, a_row())[1].startswith("ETH-6JUN25-2800-C ")
 
 
 def test_what_a_chain_of_long_names_shares_is_its_title() -> None:
-    _, _, titles, call, put = drawn_at(
+    titles, call, put = drawn_at(
         100,
         a_perpetual_row("BTC_USDC-6JUN25-105000-C", "1520", "5"),
         a_perpetual_row("BTC_USDC-6JUN25-105000-P", "1310", "5"),
@@ -223,10 +242,146 @@ def test_no_line_is_wider_than_the_terminal() -> None:
         a_perpetual_row("BTC-PERPETUAL", "104523.5", "0.5"),
         a_perpetual_row("BTC_USDC-6JUN25-105000-C", "1520", "5"),
     ]
-    assert "at minimum" in drawn_at(100, *long)[3]
+    assert "at minimum" in drawn_at(100, *long)[1]
     for width in (100, 80, 60):
-        assert max(map(len, drawn_at(width, *long)[2:])) <= width
+        assert max(map(len, lines_of(a_frame(*long), width))) <= width
 
 
 def test_live_says_what_it_is() -> None:
-    assert drawn_at(100, mode="live")[0].startswith(" LIVE: REAL MONEY  deribit ")
+    assert lines_of(replace(a_frame(), mode="live"), 100)[0].startswith(
+        " LIVE: REAL MONEY  deribit "
+    )
+
+
+def money_in(text: str) -> list[Decimal]:
+    """Every amount of money in a text, in order."""
+    return [Decimal(one) for one in re.findall(r"[+-]\d+\.\d\d|\b0\.00\b", text)]
+
+
+def test_what_is_shown_adds_up_as_it_is_shown() -> None:
+    earned = [1 / 3, 1 / 3, 1 / 3, 0.0, None]
+    rows = [replace(a_row(f"ETH-6JUN25-{n}00-C"), pnl_usd=usd) for n, usd in enumerate(earned)]
+    pnl = Pnl(total_usd=1.0, spread_usd=2.005, inventory_usd=-0.99, fees_usd=0.015)
+    frame = replace(a_frame(*rows[:3]), pnl=pnl, held=tuple(rows[3:]))
+    for width in (80, 100, 160):
+        lines = lines_of(frame, width)
+        said = " ".join(lines)
+        total, spread, inventory, fees = money_in(said[said.index("PnL ") :])[:4]
+        assert total == spread + inventory + fees == 1
+        shown = [line.split() for line in lines if "00-C" in line]
+        column = next(line for line in lines if "our bid" in line).split().index("PnL") - 2
+        assert sum(Decimal(row[column]) for row in shown[:4]) == total
+        assert shown[4][column] == "-"
+        assert "without 1 position of unknown worth" in "\n".join(lines)
+
+
+def test_a_reason_of_each_side_is_told_where_they_differ() -> None:
+    differ = {"buy": Why.MAX_POSITION, "sell": Why.JOINING}
+    row = replace(a_row(), worth_saying=differ)
+    assert drawn_at(160, row)[1].endswith("bid position limit, ask joining")
+    assert drawn_at(100, row)[1].endswith(" bid position limit")
+    odd = replace(a_row(), worth_saying={"buy": Why.MAX_POSITION, "sell": Why.NO_FUNDS})
+    for width in (80, 100):
+        first, second = drawn_at(width, odd)[1:]
+        assert first.endswith(" bid position limit")
+        assert second.strip() == "ask no funds for this"
+
+
+def test_a_reason_that_has_no_room_takes_more_lines() -> None:
+    long = [a_perpetual_row(f"BTC_USDC-{n}JUN25-105000-C", "1520", "5") for n in (6, 7)]
+    lines = lines_of(a_frame(*long), 80)
+    assert "…" not in "".join(lines)
+    assert lines[-1].strip() == "spread"
+
+
+def test_why_the_switch_was_tripped_is_never_cut() -> None:
+    why = "position mismatch: " + ", ".join(f"ETH-6JUN25-{n}00-C by {n}" for n in range(20, 29))
+    for width in (60, 80, 100):
+        lines = lines_of(replace(a_frame(), trip=why), width)
+        assert why in " ".join(" ".join(lines).split())
+        assert max(map(len, lines)) <= width
+
+
+def test_what_nobody_quotes_stands_below_and_is_not_red_with_age() -> None:
+    held = replace(a_row("ETH-27JUN25-3000-C", Why.NOT_QUOTED), quoted=False, age_s=29.0)
+    lines = lines_of(replace(a_frame(), held=(held,)), 100)
+    assert "not quoted here" in lines[-1]
+    assert lines[-1].startswith("ETH-27JUN25-3000-C ")
+
+
+def test_simulated_time_is_marked() -> None:
+    at_ns = 1_748_865_600_000_000_000  # 2025-06-02 12:00:00 UTC
+    frame = replace(a_frame(), at_ns=at_ns)
+    assert "sim 2025-06-02 12:00:00" in "\n".join(lines_of(frame, 80))
+    assert "2025-06-02" not in "\n".join(lines_of(replace(frame, mode="live"), 80))
+
+
+# --- more rows than lines ---------------------------------------------------------------------
+
+LONG_DRIVER = """
+import sys, time
+from dataclasses import replace
+from mmbot.cli.feed import ScreenFeed
+from tests.cli.test_screen import a_frame, a_row
+rows = [replace(a_row(f"ETH-6JUN25-{n}00-C"), pnl_usd=0.01 * n) for n in range(10, 50)]
+frame = a_frame(*rows)
+total = sum(row.pnl_usd for row in rows)
+frame = replace(frame, pnl=replace(frame.pnl, total_usd=total, inventory_usd=total - 1.73))
+feed = ScreenFeed(only=sys.argv[1] if len(sys.argv) > 1 else None)
+feed.show(frame)
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    feed.close()
+"""
+
+
+def shown_rows(text: str) -> list[int]:
+    """The numbers of the rows on the screen."""
+    return [int(number) for number in re.findall(r"^(?:ETH-6JUN25-)?(\d\d)00-C ", text, re.M)]
+
+
+def test_every_row_is_counted_and_reached_by_keys() -> None:
+    with Terminal(sys.executable, "-c", LONG_DRIVER) as terminal:
+        first = shown_rows(terminal.wait_for("not shown"))
+        assert first[0] == 10
+        assert f"{40 - len(first)} not shown" in terminal.text()
+        hidden = sum(range(first[-1] + 1, 50))
+        assert f"(PnL +{hidden / 100:.2f})" in terminal.text()
+        seen = set(first)
+        for key in (" ", "\x1b[6~", " "):
+            before = shown_rows(terminal.display())
+            terminal.type(key)
+            terminal.until(lambda b=before: shown_rows(terminal.display()) != b, "a page")
+            seen |= set(shown_rows(terminal.display()))
+            if 49 in seen:
+                break
+        assert seen == set(range(10, 50))
+        for key, top in (("g", 10), ("j", 11), ("\x1b[B", 12), ("k", 11), ("\x1b[A", 10)):
+            terminal.type(key)
+            terminal.until(lambda t=top: shown_rows(terminal.display())[:1] == [t], f"{key!r}")
+        terminal.type("G")
+        terminal.until(lambda: shown_rows(terminal.display())[-1:] == [49], "the end")
+        assert not terminal.echoes()
+        terminal.interrupt()
+        assert terminal.exit_code() == 0
+
+
+def test_only_the_rows_that_were_asked_for() -> None:
+    with Terminal(sys.executable, "-c", LONG_DRIVER, "*-2?00-c") as terminal:
+        text = terminal.wait_for("not shown")
+        assert shown_rows(text) == list(range(20, 30))
+        assert "rows 1-10 of 10 like *-2?00-c, 30 not shown" in text
+        terminal.interrupt()
+
+
+def test_a_screen_in_the_background_leaves_the_keys_to_the_shell() -> None:
+    with Terminal("/bin/bash", "--norc", "-i", env={"PS1": "PROMPT> "}) as terminal:
+        terminal.wait_for("PROMPT>")
+        terminal.type(f"{sys.executable} -c '{LONG_DRIVER}'\n")
+        terminal.wait_for("not shown")
+        terminal.type("\x1a")
+        terminal.wait_for("Stopped")
+        terminal.type("echo $((6 * 7))th\n")
+        terminal.wait_for("42th")
+        terminal.type("kill %1; wait\n")

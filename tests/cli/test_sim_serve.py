@@ -170,7 +170,7 @@ def test_the_faults_are_named_told_as_they_happen_and_summed_up() -> None:
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (0, "")
     first, last = err.splitlines()[0], err.splitlines()[-1]
-    assert first.startswith("12:00:0")
+    assert first.startswith("sim 12:00:0")
     assert first.endswith("fault lost_reply: public/get_time")
     assert last == "The simulated venue has ended. Faults: lost_reply 3."
 

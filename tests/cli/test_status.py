@@ -137,6 +137,15 @@ async def test_silent_dead_and_stopped_are_told_apart(home: Path) -> None:
             done = await mmbot("status")
             assert done.code == 0
             assert "orders may be open" in done.out
+            assert (await mmbot("cancel-all")).code == 0
+            assert (await state_is("dead"))["open_orders"] == 0
+            page = (await mmbot("status")).out
+            assert "Its process is gone." in page
+            assert "may be open" not in page
+            assert "Nothing of ours is open there: `mmbot cancel-all`, " in page
+            said = await mmbot("explain", "ETH-6JUN25-2800-C")
+            assert "`mmbot cancel-all` found nothing of ours open at " in said.err
+            assert (await mmbot("resume", "--reason", "a test")).code == 0
         async with an_engine(venue, home) as engine:
             await state_is("running")
             assert await ended(engine) == 0

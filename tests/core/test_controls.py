@@ -129,11 +129,10 @@ def test_sizes_are_multiplied() -> None:
     assert [a.amount for a in amends(bot.turn(ev.SizeScaled(Decimal("0.5"))))] == [2, 2]
 
 
-def test_a_size_below_the_minimum_is_not_quoted() -> None:
-    bot = resting(1)
-    assert gone(bot, ev.SizeScaled(Decimal("0.5"))) == [BUY, SELL]
-    assert set(bot.market.why.values()) == {Why.BELOW_MIN_SIZE}
-    assert len(places(bot.turn(ev.SizeScaled(Decimal(1))))) == 2
+def test_a_factor_that_leaves_less_than_the_smallest_order_leaves_that() -> None:
+    bot = resting(2)
+    assert [a.amount for a in amends(bot.turn(ev.SizeScaled(Decimal("0.1"))))] == [1, 1]
+    assert set(bot.market.why.values()) == {Why.SMALLEST_SIZE}
 
 
 # --- vol offset -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.elsewhere import Held, look_elsewhere
 from mmbot.core.types import HeldPosition, Instrument, InstrumentId, Side
 from mmbot.risk.max_exposure import MaxExposure
 from tests.builders import a_fill, a_perpetual, a_quote, an_option
@@ -70,3 +71,69 @@ def test_a_fill_elsewhere_has_the_venue_asked_at_once() -> None:
     fill = replace(a_fill(Side.BUY, Decimal("0.02"), 7), instrument=HAND_OPTION.id)
     bot.turn(ev.Filled(fill))
     assert resyncs(bot.wait(0.5))
+
+
+# --- what it earned ---------------------------------------------------------------------------
+
+
+def stated(amount: int, mark: str, average: str | None = None) -> HeldPosition:
+    """Of the option that nobody quotes: prices in ETH, one ETH a unit."""
+    return HeldPosition(
+        HAND_OPTION.id,
+        Decimal(amount),
+        Decimal(mark),
+        terms=HAND_OPTION,
+        average=Decimal(average) if average else None,
+    )
+
+
+def profits(*looks: HeldPosition | None) -> list[Decimal | None]:
+    """What the one position had earned after each look."""
+    held: dict[InstrumentId, Held] = {}
+    found = []
+    for place, look in enumerate(looks):
+        look_elsewhere(held, [look] if look else [], {}, first=place == 0)
+        found.append(held[HAND_OPTION.id].profit if held else None)
+    return found
+
+
+def test_what_was_there_before_us_earns_from_the_first_mark_on() -> None:
+    assert profits(stated(-3, "0.02", "0.05"), stated(-3, "0.018", "0.05")) == [
+        0,
+        Decimal("0.006"),
+    ]
+
+
+def test_what_was_bought_later_earns_from_its_price_on() -> None:
+    assert profits(None, stated(2, "0.02", "0.015")) == [None, Decimal("0.010")]
+
+
+def test_more_of_it_costs_what_the_average_tells() -> None:
+    # 2 at 0.02, then 2 more at 0.03: the average is 0.025. At a mark of 0.03 the first two earned.
+    looks = stated(2, "0.02", "0.02"), stated(4, "0.03", "0.025")
+    assert profits(*looks) == [0, Decimal("0.02")]
+
+
+def test_what_was_sold_keeps_what_it_earned() -> None:
+    looks = stated(2, "0.02"), stated(2, "0.03"), None, None
+    assert profits(*looks) == [0, *[Decimal("0.02")] * 3]
+
+
+def test_a_trade_that_is_heard_of_counts_at_its_price_and_fee() -> None:
+    held: dict[InstrumentId, Held] = {}
+    look_elsewhere(held, [stated(2, "0.02")], {}, first=True)
+    sold = replace(a_fill(Side.SELL, Decimal("0.03"), 2), instrument=HAND_OPTION.id)
+    held[HAND_OPTION.id].trade(sold)
+    assert held[HAND_OPTION.id].profit == Decimal("0.02") - sold.fee
+    look_elsewhere(held, [], {}, first=False)
+    assert held[HAND_OPTION.id].profit == Decimal("0.02") - sold.fee
+
+
+def test_without_a_mark_nobody_can_tell() -> None:
+    unmarked = HeldPosition(HAND_OPTION.id, Decimal(2), terms=HAND_OPTION)
+    assert profits(unmarked, stated(2, "0.02", "0.01")) == [None, None]
+
+
+def test_a_position_of_unknown_size_is_what_it_was() -> None:
+    unknown = replace(stated(2, "0.05"), amount=None)
+    assert profits(stated(2, "0.02"), unknown) == [0, 0]

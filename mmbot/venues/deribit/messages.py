@@ -57,6 +57,9 @@ class Position(Struct, frozen=True):
     size: float | None = None
     mark_price: NotNegative | None = None
     realized_funding: float | None = None
+    average_price: float | str | None = None
+    index_price: float | str | None = None
+    delta: float | str | None = None
 
 
 class Summary(Struct, frozen=True):

@@ -427,7 +427,23 @@ def position_of(data: object, terms: Instrument | None, unread: Unread) -> HeldP
         mark=exact_or_none(held.mark_price),
         funding=exact_or_none(held.realized_funding) or ZERO,
         terms=terms,
+        average=_price_or_none(held.average_price),
+        index=_price_or_none(held.index_price),
+        delta=_loose(held.delta),
     )
+
+
+def _loose(value: float | str | None) -> float | None:
+    """A finite number that nothing hangs on, or its text; None where it is neither."""
+    try:
+        return finite_or_none(None if value is None else float(value))
+    except ValueError:
+        return None
+
+
+def _price_or_none(value: float | str | None) -> Decimal | None:
+    number = _loose(value)
+    return exact(number) if number is not None and number > 0 else None
 
 
 def equity_of(data: object, unread: Unread) -> Equity:

@@ -1,0 +1,156 @@
+"""What stands above the tables of `mmbot quote` and `mmbot status`: profit, account, exposure.
+
+A header is made of phrases. Lines are broken between phrases and never cut, so that a narrow
+terminal has more lines and no less to say.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from rich.console import Console
+from rich.text import Text
+
+from mmbot.cli import cells
+from mmbot.cli.frame import StatusFrame
+from mmbot.cli.sums import apportioned, digits_for, rounded
+from mmbot.store.moments import moment
+
+_GAP = "  "
+_MARGIN_HIGH = 0.5
+_CONSOLE = Console()
+"""For breaking lines; nothing is printed on it."""
+
+
+def flowing(groups: Iterable[Sequence[Text]], width: int) -> Text:
+    """Phrases one after the other, each group on a line of its own or, where that is too narrow,
+    on several. Only a phrase that is longer than a line is broken itself, between words."""
+    lines: list[Text] = []
+    for group in groups:
+        line = Text()
+        for phrase in group:
+            if line and line.cell_len + len(_GAP) + phrase.cell_len > width:
+                lines.append(line)
+                line = Text()
+            before = "" if phrase.plain.startswith(" ") else " "  # a badge has its own
+            line.append(_GAP if line else before).append_text(phrase)
+            if line.cell_len > width:
+                *whole, line = line.wrap(_CONSOLE, width)
+                lines += whole
+        if line:
+            lines.append(line)
+    return Text("\n").join(lines)
+
+
+def digits_of(frame: StatusFrame) -> int:
+    """How many decimals the money of a frame is shown with, everywhere."""
+    pnl, rows = frame.pnl, (row.pnl_usd or 0.0 for row in frame.every_row)
+    parts = (pnl.total_usd, pnl.spread_usd, pnl.inventory_usd, pnl.fees_usd, pnl.funding_usd)
+    return digits_for(*parts, pnl.open_usd, pnl.revaluation_usd, *rows)
+
+
+def row_profits(frame: StatusFrame) -> dict[str, Decimal | None]:
+    """What each row earned, by its name, so that what is shown adds up to the total as shown; None
+    where nobody knows."""
+    known = [row for row in frame.every_row if row.pnl_usd is not None]
+    amounts = [row.pnl_usd for row in known if row.pnl_usd is not None]
+    shown = apportioned(amounts, frame.pnl.total_usd, digits_of(frame))
+    said = {row.instrument: earned for row, earned in zip(known, shown, strict=True)}
+    return {row.instrument: said.get(row.instrument) for row in frame.every_row}
+
+
+def money(frame: StatusFrame) -> list[Text]:
+    """Profit and its parts, a cost below zero, so that they add up as they are shown."""
+    pnl, digits = frame.pnl, digits_of(frame)
+    parts = {
+        "spread": pnl.spread_usd,
+        "inventory": pnl.inventory_usd,
+        "fees": -pnl.fees_usd,
+        "funding": pnl.funding_usd,
+    }
+    shown = apportioned(list(parts.values()), pnl.total_usd, digits)
+    said = [_said("PnL", rounded(pnl.total_usd, digits), "bold").append(" USD", "dim")]
+    before = "= "
+    for name, amount in zip(parts, shown, strict=True):
+        if name != "funding" or amount:
+            said.append(Text(before).append_text(_said(name, amount)))
+            before = ""
+    unknown = sum(1 for row in frame.every_row if row.pnl_usd is None and row.position)
+    if unknown:
+        positions = "1 position" if unknown == 1 else f"{unknown} positions"
+        said.append(Text(f"without {positions} of unknown worth", "yellow"))
+    return said
+
+
+def beside(frame: StatusFrame) -> list[Text]:
+    """What of the profit is not realized, and what is none of it."""
+    digits = digits_of(frame)
+    return [
+        _said("of it unrealized", rounded(frame.pnl.open_usd, digits), "dim"),
+        _said("beside it coin moved", rounded(frame.pnl.revaluation_usd, digits), "dim"),
+    ]
+
+
+def account(frame: StatusFrame) -> list[Text]:
+    """Equity, delta, margin and open orders, as far as they are known."""
+    said = [_equity(frame)] if frame.equity else []
+    said += [_delta(coin, frame) for coin in frame.delta]
+    if frame.margin_use:
+        currency, use = max(frame.margin_use.items(), key=lambda one: one[1])
+        style = "bold red" if use >= _MARGIN_HIGH else ""
+        said.append(Text("margin ").append(f"{100 * use:.1f} %", style))
+        if use:
+            said[-1].append(f" of {currency}")
+    return said
+
+
+def open_orders(frame: StatusFrame) -> Text:
+    """How many of ours rest or may."""
+    count = frame.open_orders
+    return Text(f"{count} open order{'' if count == 1 else 's'}", "" if count else "dim")
+
+
+def small_print(frame: StatusFrame) -> list[Text]:
+    """What sizes are counted in, and the moment of a simulated world: elsewhere desk time is
+    everybody's."""
+    worth = {row.unit: row.unit_usd for row in frame.rows if row.unit}
+    told = [
+        unit if usd is None or unit == "USD" else f"{unit} (1 = {cells.dollars(usd)} USD)"
+        for unit, usd in worth.items()
+    ]
+    said = [Text(f"sizes in {', '.join(told)}", "dim")] if told else []
+    if frame.mode == "sim" and frame.at_ns:
+        said.append(Text(desk_time(frame), "dim"))
+    return said
+
+
+def desk_time(frame: StatusFrame) -> str:
+    """The moment a frame tells of, by the venue's calendar: marked where that is simulated."""
+    if frame.mode != "sim":
+        return moment(frame.at_ns)
+    return f"sim {moment(frame.at_ns).removesuffix(' UTC')}"
+
+
+def trip(frame: StatusFrame) -> Text:
+    """Why the kill switch was tripped, all of it."""
+    return Text(f"KILL SWITCH: {frame.trip}", "bold red")
+
+
+def _said(name: str, amount: Decimal, style: str = "") -> Text:
+    return Text(f"{name} ", "dim" if style == "dim" else "").append_text(cells.cash(amount, style))
+
+
+def _equity(frame: StatusFrame) -> Text:
+    held = " + ".join(f"{cells.holding(value)} {name}" for name, value in frame.equity.items())
+    if frame.equity_usd is None:
+        return Text(f"equity {held}")
+    worth = f"equity {cells.dollars(frame.equity_usd)} USD"
+    return Text(worth if list(frame.equity) == ["USD"] else f"{worth} = {held}")
+
+
+def _delta(coin: str, frame: StatusFrame) -> Text:
+    exposure = frame.delta[coin]
+    text = Text("delta ").append_text(cells.delta(exposure.net))
+    text.append(f" {coin}")
+    if exposure.gross:
+        text.append(f" net, {exposure.gross:.2f} gross")
+    return text if exposure.complete else text.append(" (of what is known)", "yellow")

@@ -1,0 +1,44 @@
+"""From a model's quote to an order on the venue's grid: the one way from float to Decimal."""
+
+from decimal import Decimal
+
+from mmbot.core.books import Market
+from mmbot.core.types import ONE, ZERO, Quote, Target, to_decimal
+from mmbot.core.why import Why
+
+
+def within(
+    step: Decimal, least: Decimal, size: float | Decimal, factor: Decimal
+) -> tuple[Decimal, bool]:
+    """The amount to quote of a model's `size` when a person wants `factor` times as much: whole
+    steps, zero where even the model's is less than `least`, the venue's smallest order; and whether
+    it is that one because a person's factor would leave less."""
+    wanted = size if isinstance(size, Decimal) else to_decimal(size)
+    if not wanted.is_finite():
+        return ZERO, False
+    scaled = wanted * factor // step * step
+    if scaled >= least:
+        return scaled, False
+    whole = wanted // step * step
+    return (least, True) if factor < ONE and whole >= least else (ZERO, False)
+
+
+def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
+    """A quote as it may be sent, or why nothing of it is left."""
+    instrument = market.instrument
+    price = instrument.snap_price(quote.price, quote.side)
+    if price is None:
+        return Why.BELOW_TICK
+    size, smallest = within(instrument.amount_step, instrument.min_amount, quote.size, size_factor)
+    if size <= 0:
+        return Why.BELOW_MIN_SIZE
+    return Target(
+        instrument=instrument.id,
+        side=quote.side,
+        level=quote.level,
+        price=price,
+        size=size,
+        fair=quote.fair,
+        why=Why.SMALLEST_SIZE if smallest else quote.why,
+        patience=to_decimal(quote.patience),
+    )
