@@ -31,17 +31,19 @@ from mmbot.effective import effective
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
+from mmbot.engine.suspension import Suspension
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
 from mmbot.registry import Family
-from mmbot.store import worlds
+from mmbot.store import known, lease, worlds
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
 from mmbot.store.records import RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
+from mmbot.store.seat_lock import SeatLock, holder
 from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
@@ -77,6 +79,7 @@ class Engine:
     keeper: StoreKeeper
     instruments: list[Instrument]
     desk: TradingDesk
+    lock: SeatLock
     tape: Recorder | None = None
     ended: str = ""
     """Why the run ended, for people; empty while it runs."""
@@ -104,6 +107,11 @@ class Engine:
             self.instruments = list((traded | {i.id: i for i in changed + new}).values())
             self.runner.trade(changed + new, self.desk)
 
+    async def record(self) -> None:
+        """Let other processes see how things stand at this moment."""
+        self.keeper.publish(self.frame())
+        await asyncio.to_thread(self.keeper.writer.flush, HEARTBEAT_S)
+
     async def close(self, exit_code: int) -> str:
         """Close every connection, then write what is left and give up the lease.
 
@@ -114,25 +122,37 @@ class Engine:
         self.keeper.publish(self.frame())
         writer, unwritten = self.keeper.writer, ""
         if not await asyncio.to_thread(writer.close, exit_code, CLOSE_DEADLINE_S):
+            lost = "all that this run kept is lost with it, and " if writer.vanished else ""
             unwritten = (
-                f"{writer.problem or 'the store does not answer'}; {writer.unwritten} records are "
-                "not in it: the next start reads trades and funding again from the venue"
+                f"{writer.problem or 'the store does not answer'}; {lost}{writer.unwritten} "
+                "records are not in it: the next start reads trades and funding again from the "
+                "venue"
             )
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
             _log.error("the tape did not take everything: its last turns are missing", extra=ALWAYS)
+        self.lock.release()
         return unwritten
 
 
 async def run_quote(
-    config: Config, *, on_status: Callable[[StatusFrame], None] | None = None
+    config: Config,
+    *,
+    on_status: Callable[[StatusFrame], None] | None = None,
+    on_suspended: Callable[[bool], None] | None = None,
 ) -> Summary:
     """Quote until a signal or the duration ends it, then leave nothing behind.
+
+    `on_suspended`: Ctrl+Z is about to stop the process (True), or it goes on (False).
 
     Raises MmbotError for everything a person can cause or cure.
     """
     leave = _Leave()
     leave.on_signals()
-    engine = await _unless(leave.asked, assemble(config, Clock()))
+    clock = Clock()
+    suspension = Suspension(clock, on_suspended)
+    suspension.on_signals()
+    engine = await _unless(leave.asked, assemble(config, clock))
+    suspension.runner, suspension.record = engine.runner, engine.record
     exit_code = ExitCode.BUG
     said: Summary | None = None
     try:
@@ -198,6 +218,8 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config, venue.unread_listings)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
+        lock = _locked(seat, database)
+        undo.callback(lock.release)
         if database is None:
             database = open_store(location)
         _prepare_tapes(config)
@@ -207,12 +229,33 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             str(config.path.absolute()) if config.path else None,
             str(Path.cwd() / ".env"),
         )
+        url = known.without_password(location.url)
+        known.register(os.environ, known.Used(url, seat, venue.endpoint, draft.env_path))
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
         if made is not None:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
-        engine = _engine(config, clock, venue, instruments, seat, run, database)
+        engine = _engine(config, clock, venue, instruments, seat, run, database, lock)
         undo.pop_all()
     return engine
+
+
+def _locked(seat: Seat, database: Database | None) -> SeatLock:
+    """The seat, for us alone on this machine. Raises Refused while another process has it, unless
+    that is the one the store's lease tells about: then the lease decides."""
+    lock = SeatLock(seat)
+    if lock.take():
+        return lock
+    pid = holder(seat)
+    if database is not None:
+        with database.transaction() as connection:
+            leased = lease.held_by(connection, seat)
+        if leased is not None and leased.pid == pid:
+            return lock
+    who = f"process {pid}" if pid else "another process"
+    raise Refused(
+        f"{who} is trading {seat} already, with another store or one that was deleted: stop it "
+        "first"
+    )
 
 
 async def _quote(
@@ -294,6 +337,7 @@ def _engine(
     seat: Seat,
     run: RunStarted,
     database: Database,
+    lock: SeatLock,
 ) -> Engine:
     now_ns = clock.now_ns()
     state = State(run=base36(run.run), started_ns=now_ns)
@@ -319,7 +363,7 @@ def _engine(
             runner.sink,
             clock,
         )
-    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk, tape)
+    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk, lock, tape)
     venue.on_listed = engine.extend
     return engine
 
@@ -425,6 +469,8 @@ async def _heartbeat(engine: Engine) -> None:
     """Tell other processes, through the store, that we live and how things stand."""
     while True:
         engine.keeper.publish(engine.frame())
+        if engine.lock.take():  # an engine that hung may have had it when we started
+            engine.lock.greet()
         await engine.clock.sleep(HEARTBEAT_S)
 
 

@@ -1,6 +1,7 @@
 """What can go wrong for the person at the keyboard, and the exit code each case ends with.
 
     MmbotError
+    ├── NoMatch            1   a filter that nothing matches: nothing is shown
     ├── ConfigError        2   a flag, a file or a value in it is wrong: change it and start again
     ├── StoreError         2   the database cannot be used as it is: corrupt, locked, not ours, full
     ├── OrdersMayRemain    3   we stopped, but could not prove that no order of ours is left
@@ -36,6 +37,12 @@ class MmbotError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class NoMatch(MmbotError):
+    """What was asked for is well written, and there is nothing like it."""
+
+    exit_code = ExitCode.CHECK_FAILED
 
 
 class ConfigError(MmbotError):

@@ -19,6 +19,7 @@ from mmbot.cli.wanted import (
     ModeName,
     RunName,
     Since,
+    StoreUrl,
     Until,
     one_of,
     wanted,
@@ -61,6 +62,7 @@ def report(
     run: RunName = None,
     mode: ModeName = None,
     config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Show what the fills came to: profit, volume, fees, rates and markouts, in USD.
@@ -76,7 +78,7 @@ def report(
     when something does not agree.
     """
     what = one_of(By, by, "grouping", "--by")
-    asked = wanted(since, until, instrument, run, mode, config)
+    asked = wanted(since, until, instrument, run, mode, config, store)
     pages = _pages(asked, what, check)
     if json:
         print_json([_object(page, what, check) for page in pages.values()])

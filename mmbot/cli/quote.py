@@ -219,8 +219,20 @@ def _run(config: Config, *, screen: bool) -> "Summary":
 
     feed = ScreenFeed() if screen else None
     _log_to(ScreenLog(feed) if feed else StreamLog(sys.stderr))
+
+    def suspended(stopping: bool) -> None:
+        """Give the terminal back as it was, and take it again."""
+        assert feed is not None
+        if stopping:
+            feed.close()
+            _log_to(StreamLog(sys.stderr))
+        else:
+            _log_to(ScreenLog(feed))
+            feed.open()
+
     try:
-        return uvloop.run(run_quote(config, on_status=feed.show if feed else None))
+        shown = (feed.show, suspended) if feed else (None, None)
+        return uvloop.run(run_quote(config, on_status=shown[0], on_suspended=shown[1]))
     finally:
         # Every order is dealt with; one more Ctrl+C must not cost the summary and the exit code.
         for ending in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):

@@ -1,51 +1,84 @@
 """`mmbot status`: every engine on every store, out of the stores alone (engines.py, board.py)."""
 
-import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.streams import read_or_not
+from mmbot.cli.wanted import (
+    DeskFile,
+    ModeName,
+    RunName,
+    StoreUrl,
+    known_stores,
+    one_of,
+    run_number,
+)
+from mmbot.config import Mode
 
 if TYPE_CHECKING:
-    from mmbot.cli.engines import Engine
+    from mmbot.cli.engines import Engine, Everything
     from mmbot.cli.frame import InstrumentRow
     from mmbot.core.types import Nanos
     from mmbot.engine.clock import Clock
-    from mmbot.store.locations import Location
 
 _REFRESH_S = 0.5
 _WIDTH = 100
 """Where there is no terminal to ask."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be shown."""
+
+    run: int | None
+    mode: Mode | None
+    config: Path | None
+    store: str | None
+
+    def look(self, now_ns: "Nanos") -> "Everything":
+        """As it stands at this moment (wall time). Raises NoMatch."""
+        from mmbot.cli.engines import chosen, survey
+
+        return chosen(survey(known_stores(self.config, self.store), now_ns), self.run, self.mode)
+
+
 def status(
     once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
+    run: RunName = None,
+    mode: ModeName = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every engine: what it quotes and holds, what it earned, and whether it is well.
 
     On a terminal the picture is renewed twice a second until Ctrl+C. It is read from the stores, so
-    it shows engines that hang or are dead just as well, and says so.
+    it shows engines that hang or are dead just as well, and says so. Every store that was ever used
+    is looked at. Exit code 1: --run or --mode names nothing that is there.
     """
     from mmbot.engine.clock import Clock
-    from mmbot.store.locations import existing
 
-    clock, places = Clock(), existing(os.environ)
+    clock = Clock()
+    only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
+    asked = _Asked(run_number(run), only, config, store)
+    now_ns = clock.wall_ns()
+    found = asked.look(now_ns)
     if json:
-        _print_json(places, clock.wall_ns())
-    elif not places:
+        _print_json(found)
+    elif not (found.engines or found.unread):
         print("No engine has run here yet: start one with `mmbot quote`.")
     elif once or not sys.stdout.isatty():
-        _print(places, clock.wall_ns())
+        _print(found, now_ns)
     else:
-        _watch(clock)
+        _watch(clock, asked)
 
 
-def _watch(clock: "Clock") -> None:
+def _watch(clock: "Clock", asked: _Asked) -> None:
     """Until Ctrl+C; the last picture stays on the terminal."""
     from threading import Event
 
@@ -53,38 +86,31 @@ def _watch(clock: "Clock") -> None:
     from rich.live import Live
 
     from mmbot.cli.board import picture
-    from mmbot.cli.engines import look
     from mmbot.cli.screen import quiet_keyboard
-    from mmbot.store.locations import existing
 
     console = Console(highlight=False)
     live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
     with suppress(KeyboardInterrupt), read_or_not(), quiet_keyboard(), live:
         while True:
             now_ns = clock.wall_ns()
-            everything = look(existing(os.environ), now_ns)
-            live.update(picture(everything, now_ns, console.width), refresh=True)
+            live.update(picture(asked.look(now_ns), now_ns, console.width), refresh=True)
             Event().wait(_REFRESH_S)
 
 
-def _print(places: "Sequence[Location]", now_ns: "Nanos") -> None:
+def _print(found: "Everything", now_ns: "Nanos") -> None:
     from rich.console import Console
 
     from mmbot.cli.board import picture
-    from mmbot.cli.engines import look
 
     width = None if sys.stdout.isatty() else _WIDTH
     console = Console(highlight=False, width=width)
     with read_or_not():
-        console.print(picture(look(places, now_ns), now_ns, console.width))
+        console.print(picture(found, now_ns, console.width))
 
 
-def _print_json(places: "Sequence[Location]", now_ns: "Nanos") -> None:
+def _print_json(found: "Everything") -> None:
     import orjson
 
-    from mmbot.cli.engines import look
-
-    found = look(places, now_ns)
     bad = [*found.unread, *found.troubles]
     said = {"engines": [_object(engine) for engine in found.engines], "unread": bad}
     with read_or_not():
