@@ -195,7 +195,7 @@ def trip_lost(
     found: list[tuple[Used, Account]] = []
     for place, uses in stores.used.items():
         for used in uses:
-            if used.settled or (place.name, used.seat) in told or used.ended:
+            if (place.name, used.seat) in told or used.ended:
                 continue
             unread = (place.name, None) in told
             if not unread:
@@ -214,10 +214,11 @@ def trip_lost(
 
 
 def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
-    """Stores that are gone need not be missed once nothing of ours is at the venue."""
+    """Stores that are gone need not be missed once nothing of ours is at the venue, and no engine
+    is left that would place it there."""
     clean = {swept.seat for swept in outcome.swept if swept.verified_by is not None}
     for used, account in lost:
-        if account.seat in clean or account.seat in outcome.ended:
+        if account.seat in clean and holder(account.seat) is None:
             with suppress(Refused):  # then it is said again the next time
                 settle(os.environ, used)
 

@@ -196,6 +196,7 @@ def _print(outcome: "Outcome") -> None:
     for said in (*outcome.lost, *outcome.notes):
         print(said, file=sys.stderr)
     seats = {latched.seat for latched in outcome.latched if latched.seat is not None}
+    seats |= {swept.seat for swept in outcome.swept}
     if outcome.latched:
         count = "1 account" if len(seats) == 1 else f"{len(seats)} accounts"
         print(f'Kill switch: {count}. Nothing is quoted until `mmbot resume --reason "..."`.')

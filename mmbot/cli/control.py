@@ -312,7 +312,7 @@ def _engines(meant: Meant) -> "list[tuple[Location, Engine]]":
     if wanted is None and not found:
         astray = lost(stores, there)
         if astray:
-            raise ConfigError(f"no engine can be reached: {missing(stores, astray[0])}")
+            raise ConfigError(f"no engine can be reached: {missing(stores, there, astray[0])}")
         newest = max(gone, key=lambda engine: engine.since_ns, default=None)
         last = f": {obituary(newest)}" if newest is not None else ""
         raise ConfigError(f"no engine runs{last}: start one with `mmbot quote`")

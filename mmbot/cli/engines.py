@@ -103,28 +103,28 @@ def survey(stores: Stores, now_ns: Nanos) -> Everything:
     """Read every store, and say what is missing among them. `now_ns` is wall time."""
     found = look(stores.places, now_ns)
     found.unread += [*stores.problems, *stores.notes]
-    found.unread += [missing(stores, used) for used in lost(stores, found)]
+    found.unread += [missing(stores, found, used) for used in lost(stores, found)]
     return found
 
 
 def lost(stores: Stores, found: Everything) -> list[Used]:
-    """Accounts whose store is gone, or knows nothing of them because it is another one now, unless
-    the venue has shown since that nothing of ours rests there."""
+    """Accounts whose store is gone or damaged, or knows nothing of them because it is another one
+    now, unless the venue has shown since that nothing of ours rests there."""
     there = {(engine.store, engine.run.seat) for engine in found.engines}
     return [
         used
         for place, uses in stores.used.items()
-        if place not in found.blind
         for used in uses
         if not used.settled and (place.name, used.seat) not in there and not used.ended
     ]
 
 
-def missing(stores: Stores, used: Used) -> str:
+def missing(stores: Stores, found: Everything, used: Used) -> str:
     """What became of the store of an account, in one line."""
     place = next(place for place, uses in stores.used.items() if used in uses)
     seat, pid = used.seat, holder(used.seat)
-    what = "is gone" if place in stores.gone else f"was replaced and knows nothing of {seat}"
+    what = "is gone" if place in stores.gone else "was replaced"
+    what = "cannot be read" if place in found.blind else what
     still = "" if pid is None else f"; process {pid or '?'} runs on with it and quotes nothing"
     return (
         f"{place.name} {what}: which orders rest on {seat} is not known{still}; `mmbot cancel-all` "

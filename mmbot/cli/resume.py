@@ -45,7 +45,8 @@ def resume(
     only = _mode(mode)
     unread: list[str] = []
     rearmed = _rearm_all(reason, known_stores(config, store), only, venue, unread)
-    _print(reason, rearmed, json)
+    if rearmed or json or not unread:
+        _print(reason, rearmed, json)
     if unread:
         raise StoreError(f"not everything could be re-armed: {'; '.join(unread)}")
 

@@ -71,7 +71,10 @@ def status(
     if json:
         _print_json(found)
     elif not (found.engines or found.unread):
-        print("No engine has run here yet: start one with `mmbot quote`.")
+        if known_stores(config, store).gone:
+            print("No engine runs, and the stores that were used here are gone.")
+        else:
+            print("No engine has run here yet: start one with `mmbot quote`.")
     elif once or not sys.stdout.isatty():
         _print(found, now_ns)
     else:

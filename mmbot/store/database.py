@@ -27,7 +27,7 @@ from sqlalchemy.pool import NullPool
 
 from mmbot.errors import StoreError
 from mmbot.store import migrations, schema
-from mmbot.store.locations import HOME_VARIABLE, Location
+from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location
 
 BUSY_TIMEOUT_S = 2.0
 
@@ -187,7 +187,8 @@ class _Pinned:
 def _is_sound(driver: sqlite3.Connection) -> bool:
     """Whether a file that got smaller is whole: somebody may have had it tidied up (VACUUM)."""
     try:
-        return bool(driver.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+        ours = driver.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        return bool(ours and driver.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
     except sqlite3.Error:
         return False
 
@@ -254,7 +255,10 @@ def explain(location: Location, error: Exception) -> str:
         if code.startswith(prefix):
             return f"{location.name}: {words}"
     first_line = str(cause).strip().partition("\n")[0]
-    return f"{location.name}: {type(cause).__name__}: {first_line}"
+    hint = ""
+    if location.path is None and "password" in first_line:
+        hint = f"; give it with PGPASSWORD, ~/.pgpass or {URL_VARIABLE}: it is kept nowhere"
+    return f"{location.name}: {type(cause).__name__}: {first_line}{hint}"
 
 
 # --- SQLite -----------------------------------------------------------------------------------
