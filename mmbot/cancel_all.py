@@ -195,7 +195,10 @@ def trip_lost(
     found: list[tuple[Used, Account]] = []
     for place, uses in stores.used.items():
         for used in uses:
-            if (place.name, used.seat) in told or used.ended:
+            if (place.name, used.seat) in told:
+                continue
+            if used.ended:
+                _settle(used)
                 continue
             unread = (place.name, None) in told
             if not unread:
@@ -219,8 +222,12 @@ def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
     clean = {swept.seat for swept in outcome.swept if swept.verified_by is not None}
     for used, account in lost:
         if account.seat in clean and holder(account.seat) is None:
-            with suppress(Refused):  # then it is said again the next time
-                settle(os.environ, used)
+            _settle(used)
+
+
+def _settle(used: Used) -> None:
+    with suppress(Refused):  # then it is missed again the next time
+        settle(os.environ, used)
 
 
 def signal_engine(seat: Seat) -> bool:

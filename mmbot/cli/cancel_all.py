@@ -84,7 +84,7 @@ def _carry_out(
     # What goes wrong on the way is told once, with the account it concerns.
     logging.getLogger("mmbot").addHandler(logging.NullHandler())
     clock, outcome, who = Clock(), kill.Outcome(), whoami()
-    stores = find(os.environ, store, strict=False)
+    stores = find(os.environ, strict=False)
     accounts = kill.trip_all(stores.places, who, clock, outcome)
     further = _further(config, store, stores, outcome)
     accounts = kill.joined(accounts, kill.trip_all(further, who, clock, outcome))
@@ -111,8 +111,8 @@ def _carry_out(
 def _further(
     config: Path | None, store: str | None, stores: "Stores", outcome: "Outcome"
 ) -> "list[Location]":
-    """The store of a desk file, where it is not known yet. What is wrong with a flag is told at the
-    end: it must keep nobody from pulling the switch."""
+    """Stores that only a flag names. What is wrong with one is told at the end: it must keep nobody
+    from pulling the switch."""
     from mmbot.config import load_config
     from mmbot.store.locations import at_url
 

@@ -60,6 +60,10 @@ _IN_WORDS = (
 """The beginning of SQLite's name, or PostgreSQL's number, of an error; what it means to people."""
 
 
+_GONE = "it was deleted or moved away while it is in use"
+_BRING_BACK = "bring it back, or stop and look at the account"
+
+
 class StoreVanished(StoreError):
     """The file of a store is gone, or another one has taken its place. A connection to it is kept
     as it is: SQLite, on closing it, would write to whatever lies there now."""
@@ -81,7 +85,7 @@ class Database:
         try:
             self._pinned = _Pinned(self.location.path)
         except OSError as error:
-            raise StoreVanished(f"{self.location.name} is gone: {error.strerror}") from error
+            raise StoreVanished(f"{self.location.name}: {error.strerror}") from error
 
     def connect(self) -> Connection:
         """A connection to keep, for `transaction`. Raises StoreError."""
@@ -145,22 +149,17 @@ class _Pinned:
         try:
             found = self._path.stat()
         except OSError as error:
-            missing = isinstance(error, FileNotFoundError)
             raise StoreVanished(
-                f"{self._path} is {'gone' if missing else f'not there: {error.strerror}'}: it was "
-                "deleted or moved away while we use it; bring it back, or stop and look at the "
-                "account"
+                f"{self._path}: {_GONE if isinstance(error, FileNotFoundError) else error.strerror}"
+                f": {_BRING_BACK}"
             ) from error
         if (found.st_dev, found.st_ino) != self._file:
-            raise StoreVanished(
-                f"{self._path} is another file now: the one we use was replaced; bring it back, or "
-                "stop and look at the account"
-            )
+            raise StoreVanished(f"{self._path}: another file has taken its place: {_BRING_BACK}")
         # What was cut off stays so, even if the file grows again.
         self._cut = self._cut or (found.st_size < self._bytes and not _is_sound(driver))
         if self._cut:
             raise StoreVanished(
-                f"{self._path} was cut short by another program: stop, move it away and start again"
+                f"{self._path}: another program has cut it short: stop, move it away, start again"
             )
         self._bytes = found.st_size
 
@@ -174,14 +173,14 @@ class _Pinned:
             except FileNotFoundError:
                 if kind not in connection:
                     continue  # nothing was read or written yet
-                raise StoreError(f"{path} is gone: it belongs to the store") from None
+                raise StoreError(f"{path}: it was deleted, and belongs to the store") from None
             except OSError as error:
-                raise StoreError(f"{path} cannot be looked at: {error.strerror}") from error
+                raise StoreError(f"{path}: {error.strerror}") from error
             if connection.setdefault(kind, (found.st_dev, found.st_ino)) != (
                 found.st_dev,
                 found.st_ino,
             ):
-                raise StoreError(f"{path} is another file now: it belongs to the store")
+                raise StoreError(f"{path}: another file has taken its place")
 
 
 def _is_sound(driver: sqlite3.Connection) -> bool:

@@ -99,8 +99,8 @@ def find(environment: Mapping[str, str], *urls: str | None, strict: bool = True)
     """Every store that may hold something; `urls` are looked at beside what is known.
 
     A database on a server counts as existing. Raises ConfigError for want of a home, where no URL
-    is given either. A store that cannot be looked at raises StoreError or, unless `strict`, is a
-    problem; a register that cannot be read always is one.
+    is given either. A store that is named or at home and cannot be looked at raises StoreError or,
+    unless `strict`, is a problem, as everything else is.
     """
     found = Stores()
     candidates: dict[str, Location] = {}
@@ -138,7 +138,7 @@ def find(environment: Mapping[str, str], *urls: str | None, strict: bool = True)
             if place.exists:
                 found.places.append(place)
         except StoreError as error:
-            if strict:
+            if strict and place not in found.elsewhere:
                 raise
             found.problems.append(str(error))
     return found

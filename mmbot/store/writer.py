@@ -62,6 +62,8 @@ from mmbot.store.records import (
 
 CYCLE_S = 0.1
 RETRY_S = 0.5
+GONE_S = 1.0
+"""How long leaving waits for a store that has vanished to come back."""
 ORDER_EVERY_NS: Nanos = 1 * SECOND
 
 BATCH_RECORDS = 500
@@ -162,7 +164,7 @@ class Writer:
         `unwritten` and `problem` telling what is lost."""
         self._closing = exit_code
         self._wake.set()
-        self._thread.join(deadline_s)
+        self._thread.join(min(deadline_s, GONE_S) if self.vanished else deadline_s)
         self._given_up = True
         self._wake.set()
         return not self._thread.is_alive()
