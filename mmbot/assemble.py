@@ -81,6 +81,7 @@ class Engine:
     desk: TradingDesk
     lock: SeatLock
     tape: Recorder | None = None
+    registration: known.Registration | None = None
     ended: str = ""
     """Why the run ended, for people; empty while it runs."""
 
@@ -230,11 +231,13 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             str(Path.cwd() / ".env"),
         )
         url = known.without_password(location.url)
-        known.register(os.environ, known.Used(url, seat, venue.endpoint, draft.env_path))
+        used = known.Used(url, seat, venue.endpoint, draft.env_path)
+        registration = known.Registration(os.environ, used)
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
         if made is not None:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
         engine = _engine(config, clock, venue, instruments, seat, run, database, lock)
+        engine.registration = registration
         undo.pop_all()
     return engine
 
@@ -471,6 +474,9 @@ async def _heartbeat(engine: Engine) -> None:
         engine.keeper.publish(engine.frame())
         if engine.lock.take():  # an engine that hung may have had it when we started
             engine.lock.greet()
+        if engine.registration is not None:
+            with suppress(Refused):  # who deletes the register may do so again
+                await asyncio.to_thread(engine.registration.keep)
         await engine.clock.sleep(HEARTBEAT_S)
 
 

@@ -171,6 +171,30 @@ def register(environment: Mapping[str, str], used: Used) -> None:
         ) from error
 
 
+class Registration:
+    """Keeps a store in the register for as long as it is used, whatever happens to the file."""
+
+    def __init__(self, environment: Mapping[str, str], used: Used) -> None:
+        """Raises Refused where it cannot be written down, and ConfigError."""
+        self._environment, self._used = environment, used
+        self._path = home_folder(environment) / FILE
+        register(environment, used)
+        self._seen = self._look()
+
+    def keep(self) -> None:
+        """Write it down again if it may be missing. Raises Refused."""
+        if self._look() != self._seen:
+            register(self._environment, self._used)
+            self._seen = self._look()
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size
+
+
 def settle(environment: Mapping[str, str], used: Used) -> None:
     """The venue shows nothing of ours: the store need not be missed any more. Raises Refused."""
     register(environment, replace(used, settled=True))

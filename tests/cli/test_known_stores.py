@@ -195,6 +195,23 @@ async def test_the_kill_switch_reaches_an_engine_whose_store_is_gone(tmp_path: P
         assert (await mmbot("resume", "--reason", "it is back")).code == 0
 
 
+async def test_an_engine_is_found_though_all_of_home_was_deleted(
+    home: Path, tmp_path: Path
+) -> None:
+    async with SimVenue(QUIET) as venue:
+        desk = Desk(venue, tmp_path / "desk")
+        async with quoting(desk) as engine:
+            shutil.rmtree(home)
+            desk.store.unlink()
+            await until(lambda: not ours_at_venue(venue), "nothing rests", NOTICED_S)
+            await until((home / "stores.jsonl").exists, "it says that it is there", START_S)
+            [gone] = (await mmbot("status", "--json")).json()["unread"]
+            assert f"process {engine.pid} runs on with it" in gone
+            done = await mmbot("cancel-all")
+            assert (done.code, "verified over" in done.out) == (0, True)
+            assert await left(engine) == 4
+
+
 async def test_orders_of_a_store_that_is_gone_are_asked_for_at_the_venue(tmp_path: Path) -> None:
     from tests.cli.test_cancel_all import DEAF
 

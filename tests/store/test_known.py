@@ -1,6 +1,7 @@
 """The register of stores: appended to by many at once, never quite unreadable, without secrets."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,7 +12,15 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.errors import Refused, StoreError
-from mmbot.store.known import FILE, Used, find, register, settle, without_password
+from mmbot.store.known import (
+    FILE,
+    Registration,
+    Used,
+    find,
+    register,
+    settle,
+    without_password,
+)
 from mmbot.store.records import Seat
 
 SEAT = Seat(Mode.LIVE, "deribit", "ann_1")
@@ -65,6 +74,19 @@ def test_the_same_again_is_no_new_line_and_the_last_word_counts(home: Path, tmp_
     register(os.environ, moved)
     [[last]] = find(os.environ).used.values()
     assert not last.settled, "it is used again"
+
+
+def test_a_register_that_is_deleted_gets_the_line_of_who_is_there_again(
+    home: Path, tmp_path: Path
+) -> None:
+    one = used(tmp_path / "a.db")
+    registration = Registration(os.environ, one)
+    shutil.rmtree(home)
+    registration.keep()
+    assert list(find(os.environ).used.values()) == [[one]]
+    register(os.environ, used(tmp_path / "b.db"))
+    registration.keep()
+    assert (home / FILE).read_bytes().count(b"\n") == 2
 
 
 def test_a_line_nobody_can_read_costs_that_line_alone(home: Path, tmp_path: Path) -> None:
