@@ -39,10 +39,10 @@ from mmbot.ops.samples import Sampler
 from mmbot.registry import Family
 from mmbot.store import known, lease, worlds
 from mmbot.store.database import Database, open_store
-from mmbot.store.locations import locate, stop_file, tape_folder
+from mmbot.store.locations import Location, locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
 from mmbot.store.records import RunDraft, RunStarted, Seat
-from mmbot.store.runs import start_run
+from mmbot.store.runs import start_run, stop_run
 from mmbot.store.seat_lock import SeatLock, holder
 from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
@@ -230,16 +230,29 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             str(config.path.absolute()) if config.path else None,
             str(Path.cwd() / ".env"),
         )
-        url = known.without_password(location.url)
-        used = known.Used(url, seat, venue.endpoint, draft.env_path)
-        registration = known.Registration(os.environ, used)
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
+        registration = _registered(location, draft, database, run, clock)
         if made is not None:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
         engine = _engine(config, clock, venue, instruments, seat, run, database, lock)
         engine.registration = registration
         undo.pop_all()
     return engine
+
+
+def _registered(
+    location: Location, draft: RunDraft, database: Database, run: RunStarted, clock: Clock
+) -> known.Registration:
+    """Known to the kill switch from now on. Raises Refused, and the run is over, where not."""
+    url = known.without_password(location.url)
+    used = known.Used(url, draft.seat, draft.endpoint, draft.env_path)
+    try:
+        return known.Registration(os.environ, used)
+    except Refused as error:
+        with database.transaction() as connection:
+            stop_run(connection, run.run, error.exit_code, clock.wall_ns())
+            lease.release(connection, draft.seat, run.run)
+        raise
 
 
 def _locked(seat: Seat, database: Database | None) -> SeatLock:
@@ -427,7 +440,9 @@ _LEAVE_ON = {
     signal.SIGTERM: "SIGTERM",
     signal.SIGHUP: "its terminal was closed",
     signal.SIGQUIT: "SIGQUIT",
+    signal.SIGUSR1: "SIGUSR1",
 }
+"""SIGUSR1 trips the kill switch as soon as there is one (_trip_on_signal)."""
 
 
 @dataclass(slots=True)

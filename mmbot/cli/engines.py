@@ -109,13 +109,18 @@ def survey(stores: Stores, now_ns: Nanos) -> Everything:
 
 def lost(stores: Stores, found: Everything) -> list[Used]:
     """Accounts whose store is gone or damaged, or knows nothing of them because it is another one
-    now, unless the venue has shown since that nothing of ours rests there."""
+    now. Not those that an engine of another store has, nor those where the venue has shown since
+    that nothing of ours rests."""
     there = {(engine.store, engine.run.seat) for engine in found.engines}
+    processes = {engine.run.seat: engine.run.pid for engine in found.engines}
     return [
         used
         for place, uses in stores.used.items()
         for used in uses
-        if not used.settled and (place.name, used.seat) not in there and not used.ended
+        if not used.settled
+        and (place.name, used.seat) not in there
+        and not (used.seat in processes and holder(used.seat) in (None, processes[used.seat]))
+        and not used.ended
     ]
 
 

@@ -1,5 +1,7 @@
 """`mmbot status`: every engine on every store, out of the stores alone (engines.py, board.py)."""
 
+import os
+import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -82,7 +84,7 @@ def status(
 
 
 def _watch(clock: "Clock", asked: _Asked) -> None:
-    """Until Ctrl+C; the last picture stays on the terminal."""
+    """Until Ctrl+C; the last picture stays on the terminal. Ctrl+Z gives it back as it was."""
     from threading import Event
 
     from rich.console import Console
@@ -91,13 +93,21 @@ def _watch(clock: "Clock", asked: _Asked) -> None:
     from mmbot.cli.board import picture
     from mmbot.cli.screen import quiet_keyboard
 
+    stop = Event()
+    if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+        signal.signal(signal.SIGTSTP, lambda *_: stop.set())
     console = Console(highlight=False)
-    live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
-    with suppress(KeyboardInterrupt), read_or_not(), quiet_keyboard(), live:
+    with suppress(KeyboardInterrupt), read_or_not():
         while True:
-            now_ns = clock.wall_ns()
-            live.update(picture(asked.look(now_ns), now_ns, console.width), refresh=True)
-            Event().wait(_REFRESH_S)
+            live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+            with quiet_keyboard(), live:
+                while not stop.is_set():
+                    now_ns = clock.wall_ns()
+                    shown = picture(asked.look(now_ns), now_ns, console.width)
+                    live.update(shown, refresh=True)
+                    stop.wait(_REFRESH_S)
+            stop.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def _print(found: "Everything", now_ns: "Nanos") -> None:

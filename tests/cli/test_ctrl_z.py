@@ -10,12 +10,14 @@ from mmbot.core.why import Why
 from mmbot.engine.clock import Clock
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store import latch
+from mmbot.store.database import open_store
 from mmbot.store.locations import locate
 from tests.cli.desk import QUIET, an_engine, ended, mmbot
 from tests.cli.terminal import MMBOT, Terminal
 from tests.engine.live import until
 from tests.engine.test_crash import START_S, ours_at_venue
 from tests.engine.test_seat import SENDS, heard, said, seat
+from tests.store.desk import begin
 
 LONGER_THAN_A_TRIP_S = 11.0
 """A process that was not running for 10 s trips the kill switch, unless a person stopped it."""
@@ -99,3 +101,20 @@ def test_in_a_shell_fg_brings_back_the_table_and_the_quotes() -> None:
         assert "code 0" in terminal.wait_for("code 0")
         terminal.type("exit\r")
         assert terminal.exit_code() == 0
+
+
+def test_status_gives_the_terminal_back_and_goes_on(home: Path) -> None:
+    begin(open_store(locate(Mode.SIM, os.environ)))
+    with Terminal("/bin/bash", *SHELL, env={"PS1": "ready> "}) as terminal:
+        terminal.wait_for("ready>")
+        terminal.type(f"{MMBOT} status\r")
+        terminal.wait_for("sim-1")
+        terminal.until(terminal.cursor_hidden, "the picture is up")
+        terminal.type("\x1a")
+        terminal.wait_for("Stopped")
+        assert not terminal.cursor_hidden()
+        terminal.type("fg\r")
+        terminal.until(terminal.cursor_hidden, "the picture is back")
+        terminal.interrupt()
+        terminal.type("echo code $?\r")
+        terminal.wait_for("code 0")
