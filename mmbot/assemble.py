@@ -31,18 +31,20 @@ from mmbot.effective import effective
 from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.runner import Runner, is_there
+from mmbot.engine.suspension import Suspension
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.opening import size_lines
 from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
 from mmbot.registry import Family
-from mmbot.store import worlds
+from mmbot.store import known, lease, worlds
 from mmbot.store.database import Database, open_store
-from mmbot.store.locations import locate, stop_file, tape_folder
+from mmbot.store.locations import Location, locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
 from mmbot.store.records import RunDraft, RunStarted, Seat
-from mmbot.store.runs import start_run
+from mmbot.store.runs import start_run, stop_run
+from mmbot.store.seat_lock import SeatLock, holder
 from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
@@ -78,7 +80,9 @@ class Engine:
     keeper: StoreKeeper
     instruments: list[Instrument]
     desk: TradingDesk
+    lock: SeatLock
     tape: Recorder | None = None
+    registration: known.Registration | None = None
     ended: str = ""
     """Why the run ended, for people; empty while it runs."""
 
@@ -111,6 +115,11 @@ class Engine:
             self.instruments = list((traded | {i.id: i for i in changed + new}).values())
             self.runner.trade(changed + new, self.desk)
 
+    async def record(self) -> None:
+        """Let other processes see how things stand at this moment."""
+        self.keeper.publish(self.frame())
+        await asyncio.to_thread(self.keeper.writer.flush, HEARTBEAT_S)
+
     async def close(self, exit_code: int) -> str:
         """Close every connection, then write what is left and give up the lease.
 
@@ -121,25 +130,37 @@ class Engine:
         self.keeper.publish(self.frame())
         writer, unwritten = self.keeper.writer, ""
         if not await asyncio.to_thread(writer.close, exit_code, CLOSE_DEADLINE_S):
+            lost = "all that this run kept is lost with it, and " if writer.vanished else ""
             unwritten = (
-                f"{writer.problem or 'the store does not answer'}; {writer.unwritten} records are "
-                "not in it: the next start reads trades and funding again from the venue"
+                f"{writer.problem or 'the store does not answer'}; {lost}{writer.unwritten} "
+                "records are not in it: the next start reads trades and funding again from the "
+                "venue"
             )
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
             _log.error("the tape did not take everything: its last turns are missing", extra=ALWAYS)
+        self.lock.release()
         return unwritten
 
 
 async def run_quote(
-    config: Config, *, on_status: Callable[[StatusFrame], None] | None = None
+    config: Config,
+    *,
+    on_status: Callable[[StatusFrame], None] | None = None,
+    on_suspended: Callable[[bool], None] | None = None,
 ) -> Summary:
     """Quote until a signal or the duration ends it, then leave nothing behind.
+
+    `on_suspended`: Ctrl+Z is about to stop the process (True), or it goes on (False).
 
     Raises MmbotError for everything a person can cause or cure.
     """
     leave = _Leave()
     leave.on_signals()
-    engine = await _unless(leave.asked, assemble(config, Clock()))
+    clock = Clock()
+    suspension = Suspension(clock, on_suspended)
+    suspension.on_signals()
+    engine = await _unless(leave.asked, assemble(config, clock))
+    suspension.runner, suspension.record = engine.runner, engine.record
     exit_code = ExitCode.BUG
     said: Summary | None = None
     try:
@@ -207,6 +228,8 @@ async def assemble(config: Config, clock: Clock) -> Engine:
         prices = await arrival.prices(instruments)
         instruments = choose(listed, config, venue.unread_listings, prices)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
+        lock = _locked(seat, database)
+        undo.callback(lock.release)
         if database is None:
             database = open_store(location)
         _prepare_tapes(config)
@@ -217,13 +240,49 @@ async def assemble(config: Config, clock: Clock) -> Engine:
             str(Path.cwd() / ".env"),
         )
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
+        registration = _registered(location, draft, database, run, clock)
         if made is not None:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
-        engine = _engine(config, clock, venue, instruments, seat, run, database)
+        engine = _engine(config, clock, venue, instruments, seat, run, database, lock)
+        engine.registration = registration
         undo.pop_all()
     for line in size_lines(config, instruments, prices):
         _log.info("%s", line)
     return engine
+
+
+def _registered(
+    location: Location, draft: RunDraft, database: Database, run: RunStarted, clock: Clock
+) -> known.Registration:
+    """Known to the kill switch from now on. Raises Refused, and the run is over, where not."""
+    url = known.without_password(location.url)
+    used = known.Used(url, draft.seat, draft.endpoint, draft.env_path)
+    try:
+        return known.Registration(os.environ, used)
+    except Refused as error:
+        with database.transaction() as connection:
+            stop_run(connection, run.run, error.exit_code, clock.wall_ns())
+            lease.release(connection, draft.seat, run.run)
+        raise
+
+
+def _locked(seat: Seat, database: Database | None) -> SeatLock:
+    """The seat, for us alone on this machine. Raises Refused while another process has it, unless
+    that is the one the store's lease tells about: then the lease decides."""
+    lock = SeatLock(seat)
+    if lock.take():
+        return lock
+    pid = holder(seat)
+    if database is not None:
+        with database.transaction() as connection:
+            leased = lease.held_by(connection, seat)
+        if leased is not None and leased.pid == pid:
+            return lock
+    who = f"process {pid}" if pid else "another process"
+    raise Refused(
+        f"{who} is trading {seat} already, with another store or one that was deleted: stop it "
+        "first"
+    )
 
 
 async def _quote(
@@ -306,6 +365,7 @@ def _engine(
     seat: Seat,
     run: RunStarted,
     database: Database,
+    lock: SeatLock,
 ) -> Engine:
     now_ns = clock.now_ns()
     state = State(run=base36(run.run), started_ns=now_ns)
@@ -331,7 +391,7 @@ def _engine(
             runner.sink,
             clock,
         )
-    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk, tape)
+    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk, lock, tape)
     venue.on_listed = engine.extend
     return engine
 
@@ -392,7 +452,9 @@ _LEAVE_ON = {
     signal.SIGTERM: "SIGTERM",
     signal.SIGHUP: "its terminal was closed",
     signal.SIGQUIT: "SIGQUIT",
+    signal.SIGUSR1: "SIGUSR1",
 }
+"""SIGUSR1 trips the kill switch as soon as there is one (_trip_on_signal)."""
 
 
 @dataclass(slots=True)
@@ -437,6 +499,11 @@ async def _heartbeat(engine: Engine) -> None:
     """Tell other processes, through the store, that we live and how things stand."""
     while True:
         engine.keeper.publish(engine.frame())
+        if engine.lock.take():  # an engine that hung may have had it when we started
+            engine.lock.greet()
+        if engine.registration is not None:
+            with suppress(Refused):  # who deletes the register may do so again
+                await asyncio.to_thread(engine.registration.keep)
         await engine.clock.sleep(HEARTBEAT_S)
 
 

@@ -8,6 +8,8 @@ Theory of operation
 2. Then every account (emptying.py), all at the same time, over a connection of our own: look,
    cancel what is ours, look again. A way that fails (WebSocket, REST) gives place to the other one.
    Where neither shows a list that can be read, what the store knows of is canceled by its label.
+   Accounts whose store is gone or was replaced are known from the register of stores (known.py),
+   and those that no store knows of from the keys that are set: these are asked for, too.
 3. An account is clean when a look shows nothing of ours, every row of it can be read, and it was
    asked so late that an engine that was running has heard of the latch. Until then we look again,
    within bounds.
@@ -19,25 +21,29 @@ Nothing here needs ccxt before the latch is set: importing it takes longer than 
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mmbot.config import Mode
 from mmbot.core.types import Label, Nanos, OpenOrder
 from mmbot.core.why import Why
-from mmbot.credentials import credentials
+from mmbot.credentials import Credentials, credentials, env_file, variables
 from mmbot.engine.clock import Clock
-from mmbot.errors import MmbotError, StoreError
+from mmbot.errors import ConfigError, MmbotError, Refused, StoreError
 from mmbot.store import booking, commands, latch
 from mmbot.store.database import open_existing
+from mmbot.store.known import Stores, Used, settle
 from mmbot.store.latch import Kept
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.queries import EngineRow, Reader
 from mmbot.store.records import EMPTIED, Audited, CommandKind, Seat
+from mmbot.store.seat_lock import holder
 
 if TYPE_CHECKING:
     from mmbot.venues.deribit.sweeper import DeribitSweeper
@@ -59,12 +65,14 @@ class Account:
     """An account some engine has traded, and where what it needs to be reached is found."""
 
     seat: Seat
+    """Without a name where nobody has told which account the keys open."""
     endpoint: str
+    """Empty: where the mode's own venue is."""
     env_folder: Path
     """Where its .env is, if it has one."""
     running: bool
     """An engine holds its lease."""
-    labels: frozenset[Label]
+    labels: frozenset[Label] = frozenset()
     """Orders that are open by the store's account, of engines that run and of dead ones."""
 
     @property
@@ -118,6 +126,21 @@ class Outcome:
     """Accounts of simulated venues that run no more: their orders died with them."""
     unread: list[str] = field(default_factory=list)
     """Stores that could not be read: which accounts they know of is not known."""
+    lost: list[str] = field(default_factory=list)
+    """Stores that are gone or were replaced, for people."""
+    notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    """What was asked for and cannot be: the rest was carried out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A venue to be asked, whatever the stores know."""
+
+    mode: Mode
+    venue: str = "deribit"
+    endpoint: str = ""
+    """Of a simulated one."""
 
 
 class GoneError(Exception):
@@ -151,8 +174,104 @@ def trip_all(places: Sequence[Location], who: str, clock: Clock, outcome: Outcom
             first = account if account.running and not before.running else before
             labels = before.labels | account.labels
             accounts[seat, account.endpoint] = replace(first, labels=labels)
-    order = {mode: rank for rank, mode in enumerate(LIVE_FIRST)}
-    return sorted(accounts.values(), key=lambda account: order[account.seat.mode])
+    return sorted(accounts.values(), key=lambda account: LIVE_FIRST.index(account.seat.mode))
+
+
+def joined(accounts: Sequence[Account], further: Sequence[Account]) -> list[Account]:
+    """Both, each account once."""
+    there = {(account.seat, account.endpoint) for account in accounts}
+    return [*accounts, *(one for one in further if (one.seat, one.endpoint) not in there)]
+
+
+def trip_lost(
+    stores: Stores, accounts: list[Account], who: str, clock: Clock, outcome: Outcome
+) -> list[tuple[Used, Account]]:
+    """Trip what only the register knows of; its accounts join the others, and are returned.
+
+    The file beside the place of a store that is gone stands for its latch: an engine that lost its
+    store reads it when the store comes back. One that lives is told by a signal, which needs none.
+    """
+    told = {(latched.store, latched.seat) for latched in outcome.latched}
+    found: list[tuple[Used, Account]] = []
+    for place, uses in stores.used.items():
+        for used in uses:
+            if (place.name, used.seat) in told:
+                continue
+            if used.ended:
+                _settle(used)
+                continue
+            unread = (place.name, None) in told
+            running = signal_engine(used.seat)
+            gone = place in stores.gone
+            # Of a folder that is gone for good nothing is made again for this.
+            if not unread and not (used.settled and not place.latch_file.parent.is_dir()):
+                kept = latch.trip(place, used.seat, Why.USER, DETAIL, who, clock.wall_ns())
+                if running or not gone or kept is not Kept.NOWHERE:
+                    outcome.latched.append(Latched(place.name, used.seat, kept))
+            if not unread:
+                what = "is gone" if gone else "was replaced"
+                outcome.lost.append(f"{place.name} {what}: the venue was asked about {used.seat}")
+            folder = Path(used.env_path).parent if used.env_path else Path.cwd()
+            account = Account(used.seat, used.endpoint, folder, running)
+            if account.seat not in [other.seat for other in accounts]:
+                accounts.append(account)
+            if not unread:
+                found.append((used, account))
+    return found
+
+
+def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
+    """Stores that are gone need not be missed once nothing of ours is at the venue, and no engine
+    is left that would place it there."""
+    clean = {swept.seat for swept in outcome.swept if swept.verified_by is not None}
+    for used, account in lost:
+        if account.seat in clean and holder(account.seat) is None:
+            _settle(used)
+
+
+def _settle(used: Used) -> None:
+    with suppress(Refused):  # then it is missed again the next time
+        settle(os.environ, used)
+
+
+def signal_engine(seat: Seat) -> bool:
+    """Trip the kill switch of the engine that has a seat on this machine, whatever store or home it
+    has; whether there is one."""
+    pid = holder(seat)
+    if pid:
+        with suppress(OSError):  # it has just ended
+            os.kill(pid, signal.SIGUSR1)
+    return pid is not None
+
+
+def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Asked]) -> list[Account]:
+    """Accounts to ask for although no store knows of them: those that are asked for, and those of
+    every real mode that has keys and no account yet. Raises ConfigError for a bad .env."""
+    folder = Path.cwd()
+    wanted = list(asked)
+    for mode in (Mode.LIVE, Mode.TESTNET):
+        names = variables(mode)
+        keys = {**env_file(folder / ".env", names), **os.environ}
+        if any(keys.get(name) for name in names) and not any(a.seat.mode is mode for a in accounts):
+            wanted.append(Asked(mode))
+    found: dict[Asked, Account] = {}
+    for one in wanted:
+        same = [a for a in accounts if a.seat.mode is one.mode and a.seat.venue == one.venue]
+        covered = (
+            one.endpoint in [account.endpoint for account in same]
+            if one.mode is Mode.SIM
+            else _keys(one.mode, folder) in [_keys(a.seat.mode, a.env_folder) for a in same]
+        )
+        if not covered:
+            found[one] = Account(Seat(one.mode, one.venue, ""), one.endpoint, folder, False)
+    return list(found.values())
+
+
+def _keys(mode: Mode, folder: Path) -> Credentials | None:
+    try:
+        return credentials(mode, folder)
+    except ConfigError:
+        return None
 
 
 def tell_engines(places: Sequence[Location], clock: Clock) -> None:
@@ -207,7 +326,8 @@ def _account(engine: EngineRow, reader: Reader, now_ns: Nanos) -> Account:
         rows = reader.open_orders(run.seat.venue, run.seat.account)
         labels = frozenset(row.label for row in rows)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
-    return Account(run.seat, run.endpoint, folder, runs(engine, now_ns), labels)
+    running = runs(engine, now_ns) or signal_engine(run.seat)  # perhaps with another store
+    return Account(run.seat, run.endpoint, folder, running, labels)
 
 
 # --- the venues -------------------------------------------------------------------------------
@@ -241,11 +361,28 @@ async def _sweep(account: Account, swept: Swept, clock: Clock, foreign: bool) ->
 
     sweeper = _sweeper(account, clock)
     try:
+        if not account.seat.account:
+            account = await _named(account, sweeper)
+            swept.seat = account.seat
         emptying = Emptying(account, sweeper, clock, swept, foreign=foreign)
         await emptying.run(BOUND_S, ORDER_S)
     finally:
         swept.ms = round((clock.monotonic_s() - started_s) * 1000)
         await sweeper.close()
+
+
+async def _named(account: Account, sweeper: "DeribitSweeper") -> Account:
+    """The account with the name the venue has for it, if it says, and its engine, if one of this
+    machine trades it, told to stop."""
+    from mmbot.venues.deribit.sweeper import Way, WayFailedError
+
+    for way in Way:
+        with suppress(WayFailedError):
+            name = await sweeper.account(way)
+            if name is not None:
+                seat = replace(account.seat, account=name)
+                return replace(account, seat=seat, running=signal_engine(seat))
+    return account
 
 
 async def _listens(account: Account) -> bool:
@@ -271,11 +408,11 @@ def _sweeper(account: Account, clock: Clock) -> "DeribitSweeper":
 
     keys = credentials(account.seat.mode, account.env_folder, account.seat.venue)
     rest = account.endpoint
-    websocket = rest.replace("http", "ws", 1) + "/ws/api/v2"
-    settings = {
-        "apiKey": keys.key,
-        "secret": keys.secret,
-        "urls": {"api": {"rest": rest, "ws": websocket}},
-    }
+    settings: dict[str, Any] = {"apiKey": keys.key, "secret": keys.secret}
+    if rest:
+        websocket = rest.replace("http", "ws", 1) + "/ws/api/v2"
+        settings["urls"] = {"api": {"rest": rest, "ws": websocket}}
     client = Deribit(settings, now_ms=clock.now_ms, monotonic=clock.monotonic_s)
+    if not rest and account.seat.mode is Mode.TESTNET:
+        client.set_sandbox_mode(True)
     return DeribitSweeper(client, clock)

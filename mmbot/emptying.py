@@ -177,7 +177,7 @@ class Emptying:
         """The name of another account than it should be, if it has been said by then."""
         await asyncio.wait({whose}, timeout=within_s / self._clock.scale)
         name = whose.result() if whose.done() else None
-        return None if name == self._account.seat.account else name
+        return None if self._account.seat.account in ("", name) else name
 
     async def _leave_another_world(self, whose: "asyncio.Future[str | None]") -> None:
         if await self._said(whose, SAYS_WHO_S) is not None:

@@ -7,34 +7,60 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.streams import read_or_not
-from mmbot.errors import OrdersMayRemain, StoreError, VenueUnreachable
+from mmbot.cli.venue_flags import Exchange, SimUrl, venue_config
+from mmbot.cli.wanted import DeskFile, StoreUrl
+from mmbot.errors import ConfigError, MmbotError, OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
-    from mmbot.cancel_all import Outcome, Swept
+    from collections.abc import Callable, Sequence
+
+    from mmbot.cancel_all import Account, Outcome, Swept
+    from mmbot.config import Config
     from mmbot.core.types import OpenOrder
+    from mmbot.store.known import Stores
+    from mmbot.store.locations import Location
 
 
 def cancel_all(
     foreign: Annotated[
         bool, typer.Option("--foreign", help="Also orders on these accounts that are not ours.")
     ] = False,
+    exchange: Exchange = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Also ask the venue itself, whatever the stores know.")
+    ] = False,
+    testnet: Annotated[
+        bool, typer.Option("--testnet", help="Also ask the venue's test network.")
+    ] = False,
+    sim: Annotated[
+        bool, typer.Option("--sim", help="Also ask the simulated venue of --sim-url.")
+    ] = False,
+    sim_url: SimUrl = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Trip the kill switch everywhere and cancel every order of ours at every venue.
 
     Works whether the engines run, hang or are gone. Each account that was ever traded from here is
-    emptied, and asked until nothing of ours is left. Engines stay stopped, also after a restart,
-    until `mmbot resume --reason "..."`.
+    emptied, and asked until nothing of ours is left; so is the account of keys that are set, where
+    no store knows of one. Engines stay stopped, also after a restart, until
+    `mmbot resume --reason "..."`.
 
     Exit code 0: nothing of ours is open. 3: something is, and is listed, or the venue's list could
     not be read. 5: a venue could not be asked.
     """
-    outcome = _carry_out(foreign)
+    venue = None
+    if exchange or live or testnet or sim or sim_url:
+        venue = partial(venue_config, exchange, sim, testnet, live, sim_url, None, None, None)
+    outcome = _carry_out(foreign, venue, config, store)
     with read_or_not():  # the exit code matters more than who reads this
         if json:
             import orjson
@@ -45,31 +71,95 @@ def cancel_all(
     _judge(outcome)
 
 
-def _carry_out(foreign: bool) -> "Outcome":
-    from mmbot.cancel_all import Outcome, note_proofs, sweep_all, tell_engines, trip_all
+def _carry_out(
+    foreign: bool, venue: "Callable[[], Config] | None", config: Path | None, store: str | None
+) -> "Outcome":
+    from mmbot import cancel_all as kill
     from mmbot.engine.clock import Clock
     from mmbot.store.commands import whoami
-    from mmbot.store.locations import existing
+    from mmbot.store.known import find
 
     # Whoever asked for this and then lost the line wants it carried out all the same.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     # What goes wrong on the way is told once, with the account it concerns.
     logging.getLogger("mmbot").addHandler(logging.NullHandler())
-    clock, outcome, places = Clock(), Outcome(), existing(os.environ)
-    accounts = trip_all(places, whoami(), clock, outcome)
+    clock, outcome, who = Clock(), kill.Outcome(), whoami()
+    stores = find(os.environ, strict=False)
+    accounts = kill.trip_all(stores.places, who, clock, outcome)
+    further = _further(config, store, stores, outcome)
+    accounts = kill.joined(accounts, kill.trip_all(further, who, clock, outcome))
+    lost = kill.trip_lost(stores, accounts, who, clock, outcome)
+    outcome.unread += stores.problems
+    outcome.notes += stores.notes
+    accounts += _unknown(accounts, venue, outcome)
     if not accounts:
         return outcome
 
     import asyncio
 
+    places = [*stores.places, *further]
+
     async def sweep() -> None:
-        told = asyncio.ensure_future(asyncio.to_thread(tell_engines, places, clock))
-        await sweep_all(accounts, clock, outcome, foreign=foreign)
+        told = asyncio.ensure_future(asyncio.to_thread(kill.tell_engines, places, clock))
+        await kill.sweep_all(accounts, clock, outcome, foreign=foreign)
         await told
 
     asyncio.run(sweep())
-    note_proofs(places, outcome, clock)
+    kill.note_proofs(places, outcome, clock)
+    kill.settle_lost(lost, outcome)
     return outcome
+
+
+def _further(
+    config: Path | None, store: str | None, stores: "Stores", outcome: "Outcome"
+) -> "list[Location]":
+    """Stores that only a flag names. What is wrong with one is told at the end: it must keep nobody
+    from pulling the switch."""
+    from mmbot.config import load_config
+    from mmbot.store.locations import at_url
+
+    found: list[Location] = []
+    for flag, url in (("--store", store), ("--config", None)):
+        try:
+            if flag == "--config" and config is not None:
+                url = load_config({}, config).store.url
+            if url is None:
+                continue
+            place = at_url(url, os.environ)
+            if place in (*stores.places, *stores.gone):
+                continue
+            if place.exists:
+                found.append(place)
+            else:
+                outcome.refused.append(f"{flag}: there is no store at {place.name}")
+        except MmbotError as error:
+            outcome.refused.append(str(error))
+    return found
+
+
+def _unknown(
+    accounts: "Sequence[Account]", venue: "Callable[[], Config] | None", outcome: "Outcome"
+) -> "list[Account]":
+    """Accounts that no store knows of and that are to be asked about."""
+    from mmbot.cancel_all import Asked, unknown_accounts
+    from mmbot.config import Mode
+
+    asked: list[Asked] = []
+    try:
+        if venue is not None:
+            said = venue()
+            mode, url = said.desk.mode, said.sim.url
+            if mode is not Mode.SIM:
+                asked.append(Asked(mode, said.desk.venue))
+            elif url is not None:
+                asked.append(Asked(mode, said.desk.venue, url))
+    except MmbotError as error:
+        outcome.refused.append(str(error))
+    try:
+        return unknown_accounts(accounts, asked)
+    except MmbotError as error:
+        outcome.unread.append(str(error))
+        return []
 
 
 def _judge(outcome: "Outcome") -> None:
@@ -100,15 +190,26 @@ def _judge(outcome: "Outcome") -> None:
             f"the kill switch could not be written: neither {', '.join(dict.fromkeys(nowhere))} "
             "nor a file beside it takes it; engines will quote again when they are restarted"
         )
+    if outcome.refused:
+        raise ConfigError("; ".join(outcome.refused))
 
 
 def _print(outcome: "Outcome") -> None:
-    if not outcome.latched:
-        print("No engine has ever run here: there is nothing to cancel.")
+    for said in (*outcome.lost, *outcome.notes):
+        print(said, file=sys.stderr)
+    seats = {latched.seat for latched in outcome.latched if latched.seat is not None}
+    seats |= {swept.seat for swept in outcome.swept}
+    if outcome.latched:
+        count = "1 account" if len(seats) == 1 else f"{len(seats)} accounts"
+        print(f'Kill switch: {count}. Nothing is quoted until `mmbot resume --reason "..."`.')
+    elif outcome.swept or outcome.ended:
+        print("No store knows of an account: the venue is asked, and no kill switch is set.")
+    elif not (outcome.unread or outcome.refused):
+        print(
+            "No store knows of an account, and no key is set (DERIBIT_API_KEY, "
+            "DERIBIT_TESTNET_API_KEY): there is nothing to cancel."
+        )
         return
-    seats = [latched.seat for latched in outcome.latched if latched.seat is not None]
-    count = "1 account" if len(seats) == 1 else f"{len(seats)} accounts"
-    print(f'Kill switch: {count}. Nothing is quoted until `mmbot resume --reason "..."`.')
     for swept in outcome.swept:
         print(_line(swept))
         for order in swept.remaining or ():
@@ -120,7 +221,8 @@ def _print(outcome: "Outcome") -> None:
 
 
 def _line(swept: "Swept") -> str:
-    where = f"{swept.seat.mode.value.upper():<8} {swept.seat.venue} {swept.seat.account}"
+    account = swept.seat.account or "account unknown"
+    where = f"{swept.seat.mode.value.upper():<8} {swept.seat.venue} {account}"
     if swept.unlisted:
         return f"{where}: not verified: {swept.problem}"
     if swept.remaining is None:
@@ -158,7 +260,7 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
             {
                 "venue": swept.seat.venue,
                 "mode": swept.seat.mode.value,
-                "account": swept.seat.account,
+                "account": swept.seat.account or None,
                 "cancelled": swept.cancelled,
                 "remaining": None if swept.remaining is None else len(swept.remaining),
                 "orders": [
@@ -183,4 +285,5 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
         ],
         "ended": [seat.account for seat in outcome.ended],
         "unread": outcome.unread,
+        "lost": outcome.lost,
     }

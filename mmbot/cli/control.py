@@ -4,18 +4,18 @@ A command is left in the engine's store; the engine takes it within a tenth of a
 into its audit trail and acts on it. What is in force is shown by `mmbot status` and the live table.
 """
 
-import os
 import re
 import sys
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.cli.wanted import Json, run_number
+from mmbot.cli.wanted import DeskFile, Json, StoreUrl, known_stores, run_number
 from mmbot.config import day as date_of
 from mmbot.errors import ConfigError, ExitCode
 from mmbot.settings import unknown
@@ -57,18 +57,31 @@ class Asked:
     command: int
 
 
-def pause(run: Run = None, json: Json = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """Which engines are meant, by the flags that all these commands have."""
+
+    run: str | None
+    config: Path | None
+    store: str | None
+
+
+def pause(
+    run: Run = None, config: DeskFile = None, store: StoreUrl = None, json: Json = False
+) -> None:
     """Stop quoting and take all quotes back; the engine stays up and goes on watching."""
     from mmbot.store.records import CommandKind
 
-    _ask(run, CommandKind.PAUSE, {}, "paused", json)
+    _ask(Meant(run, config, store), CommandKind.PAUSE, {}, "paused", json)
 
 
-def unpause(run: Run = None, json: Json = False) -> None:
+def unpause(
+    run: Run = None, config: DeskFile = None, store: StoreUrl = None, json: Json = False
+) -> None:
     """Quote again after `mmbot pause`. A tripped kill switch needs `mmbot resume`."""
     from mmbot.store.records import CommandKind
 
-    engines = _engines(run)
+    engines = _engines(Meant(run, config, store))
     alive = [pair for pair in engines if not _killed(pair[1])]
     if not alive:
         raise ConfigError("; ".join(_dead(engine) for _, engine in engines))
@@ -83,13 +96,17 @@ def unpause(run: Run = None, json: Json = False) -> None:
 def wind_down(
     off: Annotated[bool, typer.Option("--off", help="Quote as usual again.")] = False,
     run: Run = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Quote only what reduces positions, until they are flat."""
     from mmbot.store.records import CommandKind
 
     said = "quoting as usual" if off else "winding down"
-    _ask(run, CommandKind.WIND_DOWN, {"on": "no" if off else "yes"}, said, json)
+    _ask(
+        Meant(run, config, store), CommandKind.WIND_DOWN, {"on": "no" if off else "yes"}, said, json
+    )
 
 
 @app.callback()
@@ -103,6 +120,8 @@ def disable(
     expiry: Expiry = None,
     side: Side = None,
     run: Run = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Switch off an instrument, an expiry, a side, or what several of them have in common."""
@@ -110,7 +129,7 @@ def disable(
         raise ConfigError(
             "say what to switch off with --instrument, --expiry or --side; `mmbot pause` stops all"
         )
-    _switch(instrument, expiry, side, run, json, on=False)
+    _switch(instrument, expiry, side, Meant(run, config, store), json, on=False)
 
 
 @app.command()
@@ -119,16 +138,20 @@ def enable(
     expiry: Expiry = None,
     side: Side = None,
     run: Run = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Switch on again what was switched off; without a flag, everything."""
-    _switch(instrument, expiry, side, run, json, on=True)
+    _switch(instrument, expiry, side, Meant(run, config, store), json, on=True)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})  # -1 is no option
 def size(
     factor: Annotated[str, typer.Argument(metavar="FACTOR", help="1 is as configured.")],
     run: Run = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Multiply the size of every quote. Limits stay; nothing is smaller than the smallest order."""
@@ -139,7 +162,7 @@ def size(
         raise ConfigError(
             f"FACTOR: {factor!r} is not a number greater than 0 and at most {FACTOR_MOST}"
         )
-    engines = _quoting(run)
+    engines = _quoting(Meant(run, config, store))
     said = {
         engine.run.run: f"size x {number.normalize():f}{_sizes(engine, number)}"
         for _, engine in engines
@@ -154,6 +177,8 @@ def vol(
         str | None, typer.Option("--for", metavar="TIME", help="For how long: 90s, 10m, 2h.")
     ] = None,
     run: Run = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Value options at a volatility so many points higher or lower, for a while."""
@@ -169,7 +194,13 @@ def vol(
         raise ConfigError("--for is missing: say how long the offset holds, for instance --for 10m")
     lasts_s = _seconds(for_) if for_ is not None else 1
     said = f"vol {number:+f} for {lasts_s} s" if number else "no vol offset"
-    _ask(run, CommandKind.VOL, {"points": str(number), "for_s": str(lasts_s)}, said, json)
+    _ask(
+        Meant(run, config, store),
+        CommandKind.VOL,
+        {"points": str(number), "for_s": str(lasts_s)},
+        said,
+        json,
+    )
 
 
 # --- what is meant ----------------------------------------------------------------------------
@@ -179,7 +210,7 @@ def _switch(
     instrument: str | None,
     expiry: str | None,
     side: str | None,
-    run: str | None,
+    meant: Meant,
     json: bool,
     *,
     on: bool,
@@ -190,7 +221,7 @@ def _switch(
     if side is not None and side not in _SIDES:
         raise ConfigError(f"--side: {unknown('side', side, _SIDES)}")
     day = date_of(expiry, "--expiry") if expiry is not None else None
-    engines = _engines(run)
+    engines = _engines(meant)
     name = _known_instrument(instrument, engines) if instrument is not None else None
     if day is not None:
         _require_expiry(day, engines)
@@ -255,26 +286,26 @@ def _seconds(text: str) -> int:
 
 
 def _ask(
-    run: str | None, kind: "CommandKind", arguments: Mapping[str, str], said: str, json: bool
+    meant: Meant, kind: "CommandKind", arguments: Mapping[str, str], said: str, json: bool
 ) -> None:
-    _send(_engines(run), kind, arguments, said, json)
+    _send(_engines(meant), kind, arguments, said, json)
 
 
-def _engines(run: str | None) -> "list[tuple[Location, Engine]]":
+def _engines(meant: Meant) -> "list[tuple[Location, Engine]]":
     """The engines that are meant, live first. Raises ConfigError when there is none."""
-    from mmbot.cli.engines import EngineState, look, obituary
+    from mmbot.cli.engines import EngineState, look, lost, missing, obituary, survey
     from mmbot.core.state import base36
     from mmbot.engine.clock import Clock
-    from mmbot.store.locations import existing
 
-    wanted, now_ns = run_number(run), Clock().wall_ns()
+    wanted, now_ns = run_number(meant.run), Clock().wall_ns()
+    stores = known_stores(meant.config, meant.store)
+    there = survey(stores, now_ns)
+    for problem in there.unread:
+        print(f"mmbot: {problem}", file=sys.stderr)
     found: list[tuple[Location, Engine]] = []
     gone: list[Engine] = []
-    for place in existing(os.environ):
-        there = look([place], now_ns)
-        for problem in there.unread:
-            print(f"mmbot: {problem}", file=sys.stderr)
-        for engine in there.engines:
+    for place in stores.places:
+        for engine in look([place], now_ns).engines:
             # One that hangs, but still has its lease, does it when it wakes up.
             hangs = engine.state is EngineState.STALE and (engine.lease_left_s or 0) > 0
             if engine.state.up or hangs or (engine.state.silent and engine.run.run == wanted):
@@ -282,17 +313,20 @@ def _engines(run: str | None) -> "list[tuple[Location, Engine]]":
             else:
                 gone.append(engine)
     if wanted is None and not found:
+        astray = lost(stores, there)
+        if astray:
+            raise ConfigError(f"no engine can be reached: {missing(stores, there, astray[0])}")
         newest = max(gone, key=lambda engine: engine.since_ns, default=None)
         last = f": {obituary(newest)}" if newest is not None else ""
         raise ConfigError(f"no engine runs{last}: start one with `mmbot quote`")
-    meant = [pair for pair in found if wanted in (None, pair[1].run.run)]
+    named = [pair for pair in found if wanted in (None, pair[1].run.run)]
     ended = next((engine for engine in gone if engine.run.run == wanted), None)
-    if not meant and ended is not None:
+    if not named and ended is not None:
         raise ConfigError(f"--run: {obituary(ended)}")
-    if not meant:
+    if not named:
         names = [base36(engine.run.run) for _, engine in found]
-        raise ConfigError(f"--run: {unknown('running engine', run or '', names)}")
-    return meant
+        raise ConfigError(f"--run: {unknown('running engine', meant.run or '', names)}")
+    return named
 
 
 def _send(
@@ -388,7 +422,7 @@ def _still_paused(engine: "Engine") -> list[str]:
     return [said for said in controls if said.startswith(("paused: ", "not quoting: "))]
 
 
-def _quoting(run: str | None) -> "list[tuple[Location, Engine]]":
+def _quoting(meant: Meant) -> "list[tuple[Location, Engine]]":
     """The engines that are meant; one that has just started gets the time to say what it quotes."""
     from threading import Event
 
@@ -398,7 +432,7 @@ def _quoting(run: str | None) -> "list[tuple[Location, Engine]]":
     clock = Clock()
     end_s = clock.monotonic_s() + SAID_WITHIN_S
     while True:
-        engines = _engines(run)
+        engines = _engines(meant)
         silent = [
             engine
             for _, engine in engines

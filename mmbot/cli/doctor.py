@@ -140,6 +140,21 @@ def _database(settings: "Config") -> "Iterator[Line]":
         return
     if place.path is not None:
         yield _disk(place.path.parent)
+    yield _stores(settings)
+
+
+def _stores(settings: "Config") -> Line:
+    """Whether the kill switch finds every store that was ever used from here."""
+    from mmbot.store.known import find
+
+    found = find(os.environ, settings.store.url, strict=False)
+    astray = [p for p in found.gone if any(not used.settled for used in found.used[p])]
+    wrong = [*found.problems, *found.notes, *(f"{place.name} is gone" for place in astray)]
+    if wrong:
+        do = "`mmbot cancel-all` asks the venue" if astray else ""
+        return Line("stores", Result.WARN, "; ".join(wrong)[:SAID_MAX_CHARS], do)
+    count = "1 store" if len(found.places) == 1 else f"{len(found.places)} stores"
+    return Line("stores", Result.PASS, f"{count} known, none missing")
 
 
 def _store(place: "Location") -> Line:

@@ -5,25 +5,32 @@ No engine is asked: one that hangs or is dead is told apart by the age of its la
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import Enum
 
 from pydantic import TypeAdapter, ValidationError
 
 from mmbot.cli.frame import Doing, InstrumentRow, StatusFrame
+from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
-from mmbot.errors import ExitCode, StoreError
+from mmbot.errors import ExitCode, NothingFound, StoreError
+from mmbot.settings import unknown
 from mmbot.store.database import trouble
+from mmbot.store.known import Stores, Used
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.moments import moment
 from mmbot.store.queries import EngineRow, Reader, RunRow
 from mmbot.store.records import LatchState
+from mmbot.store.seat_lock import holder
 
 STALE_AFTER_NS: Nanos = 3 * SECOND
 """An engine speaks once a second; silent for this long, what it last said is not to be trusted."""
 
 START_NS: Nanos = 30 * SECOND
 """How long an engine that has not spoken yet may be connecting."""
+
+_NAMES_MAX = 8
 
 _FRAMES: TypeAdapter[StatusFrame] = TypeAdapter(StatusFrame)
 
@@ -88,8 +95,65 @@ class Everything:
     engines: list[Engine] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """What is wrong with stores that cannot be read."""
+    blind: list[Location] = field(default_factory=list)
+    """Those stores, as far as they are there."""
     troubles: list[str] = field(default_factory=list)
     """Why stores cannot be written, where an engine is silent: it may be that alone."""
+
+
+def survey(stores: Stores, now_ns: Nanos) -> Everything:
+    """Read every store, and say what is missing among them. `now_ns` is wall time."""
+    found = look(stores.places, now_ns)
+    found.unread += [*stores.problems, *stores.notes]
+    found.unread += [missing(stores, found, used) for used in lost(stores, found)]
+    return found
+
+
+def lost(stores: Stores, found: Everything) -> list[Used]:
+    """Accounts whose store is gone or damaged, or knows nothing of them because it is another one
+    now. Not those that an engine of another store has, nor those where the venue has shown since
+    that nothing of ours rests."""
+    there = {(engine.store, engine.run.seat) for engine in found.engines}
+    processes = {engine.run.seat: engine.run.pid for engine in found.engines}
+    return [
+        used
+        for place, uses in stores.used.items()
+        for used in uses
+        if not used.settled
+        and (place.name, used.seat) not in there
+        and not (used.seat in processes and holder(used.seat) in (None, processes[used.seat]))
+        and not used.ended
+    ]
+
+
+def missing(stores: Stores, found: Everything, used: Used) -> str:
+    """What became of the store of an account, in one line."""
+    place = next(place for place, uses in stores.used.items() if used in uses)
+    seat, pid = used.seat, holder(used.seat)
+    what = "is gone" if place in stores.gone else "was replaced"
+    what = "cannot be read" if place in found.blind else what
+    still = "" if pid is None else f"; process {pid or '?'} runs on with it and quotes nothing"
+    return (
+        f"{place.name} {what}: which orders rest on {seat} is not known{still}; `mmbot cancel-all` "
+        "asks the venue"
+    )
+
+
+def chosen(found: Everything, run: int | None, mode: Mode | None) -> Everything:
+    """The engines that a filter names. Raises NothingFound with the nearest where there is none;
+    where a store cannot be read, none is no surprise."""
+    engines = [engine for engine in found.engines if mode in (None, engine.run.seat.mode)]
+    if mode is not None and not engines and not found.unread:
+        modes = list(dict.fromkeys(engine.run.seat.mode.value for engine in found.engines))
+        there = f"there is {', '.join(modes)}" if modes else "there is none at all"
+        raise NothingFound(f"--mode: no engine has run in mode {mode.value}; {there}")
+    meant = [engine for engine in engines if run in (None, engine.run.run)]
+    if run is not None and not meant:
+        name, names = base36(run), [base36(engine.run.run) for engine in engines]
+        near = get_close_matches(name, names, n=_NAMES_MAX, cutoff=0.0)
+        also = f" ({'; '.join(found.unread)})" if found.unread else ""
+        raise NothingFound(f"--run: {unknown('run', name, near)}{also}")
+    return replace(found, engines=meant)
 
 
 def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
@@ -100,6 +164,7 @@ def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
             rows = Reader(place).engines()
         except StoreError as error:
             found.unread.append(str(error))
+            found.blind.append(place)
             continue
         here = [_engine(place, row, now_ns) for row in rows]
         if any(engine.state is EngineState.STALE for engine in here) and (why := trouble(place)):

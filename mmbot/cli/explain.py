@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmbot.cli.pages import plain, print_json
-from mmbot.cli.wanted import DeskFile, Json, ModeName, one_of, stores
-from mmbot.config import Mode, load_config
+from mmbot.cli.wanted import DeskFile, Json, ModeName, StoreUrl, one_of, stores
+from mmbot.config import Mode
 from mmbot.errors import ConfigError, NothingFound
 from mmbot.store.moments import moment
 
 if TYPE_CHECKING:
     from mmbot.core.types import Nanos
+    from mmbot.store.locations import Location
 
 STALE_S = 3.0
 """An engine publishes once a second; older words are of one that is gone or hangs."""
@@ -28,6 +29,7 @@ def explain(
     ],
     mode: ModeName = None,
     config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Show every term of an instrument's present bid and ask, and which bound had the last word.
@@ -37,8 +39,7 @@ def explain(
     rules may then make it smaller or refuse it, which is what "why" says.
     """
     only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
-    url = load_config({}, config).store.url if config else None
-    said = list(_published(url, only))
+    said = list(_published(stores(config, store, only), only))
     name = instrument.upper()
     found = [one for one in said if name in (one.row["instrument"], one.row.get("symbol"))]
     if not found:
@@ -75,12 +76,12 @@ class _Said:
     """When, after that, nothing of ours was found to be open (wall time)."""
 
 
-def _published(url: str | None, only: Mode | None) -> Iterator[_Said]:
+def _published(places: "list[Location]", only: Mode | None) -> Iterator[_Said]:
     from mmbot.engine.clock import Clock
     from mmbot.store.queries import Reader
 
     now_ns = Clock().wall_ns()
-    for place in stores(url, only):
+    for place in places:
         for engine in Reader(place).engines():
             if engine.status is None or engine.status_ns is None:
                 continue

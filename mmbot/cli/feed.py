@@ -25,15 +25,20 @@ class ScreenFeed:
     the rows that are shown (cli.paging)."""
 
     def __init__(self, command: Sequence[str] = _SCREEN, only: str | None = None) -> None:
-        command = [*command, *([only] if only is not None else [])]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        assert self._child.stdin is not None
-        self._stdin = self._child.stdin
-        self._pipe = self._stdin.fileno()
-        os.set_blocking(self._pipe, False)
+        self._command = [*command, *([only] if only is not None else [])]
         self._unsent = b""
         self._waiting: StatusFrame | None = None
         self._next_s = 0.0
+        self._open = False
+        self.open()
+
+    def open(self) -> None:
+        """Start the screen, again after it was closed."""
+        child = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+        assert child.stdin is not None
+        self._child, self._stdin, self._pipe = child, child.stdin, child.stdin.fileno()
+        os.set_blocking(self._pipe, False)
+        self._unsent, self._open = b"", True
 
     def show(self, frame: StatusFrame) -> None:
         """Draw a frame, at most two a second by the frames' own time; the last one always."""
@@ -52,6 +57,9 @@ class ScreenFeed:
 
     def close(self, deadline_s: float = 5.0) -> None:
         """Draw the last frame and end the screen; one that hangs is ended by force."""
+        if not self._open:
+            return
+        self._open = False
         if self._waiting is not None:
             self._unsent += _line(self._waiting)
         try:
@@ -63,7 +71,7 @@ class ScreenFeed:
 
     def _flush(self) -> bool:
         """Write what is due. True if nothing is left to write."""
-        while self._unsent:
+        while self._open and self._unsent:
             try:
                 self._unsent = self._unsent[os.write(self._pipe, self._unsent) :]
             except BlockingIOError:

@@ -16,6 +16,7 @@ from mmbot.cli.wanted import (
     ModeName,
     RunName,
     Since,
+    StoreUrl,
     Until,
     one_of,
     wanted,
@@ -59,10 +60,11 @@ def export(
     run: RunName = None,
     mode: ModeName = None,
     config: DeskFile = None,
+    store: StoreUrl = None,
 ) -> None:
     """The manual above is what people see."""
     chosen = one_of(Format, format_, "format", "--format")
-    asked = wanted(since, until, instrument, run, mode, config)
+    asked = wanted(since, until, instrument, run, mode, config, store)
     try:
         count = write(_rows(asked), chosen, out)
     except BrokenPipeError:

@@ -16,6 +16,7 @@ from mmbot.cli.wanted import (
     ModeName,
     RunName,
     Since,
+    StoreUrl,
     Until,
     wanted,
     whole_number,
@@ -37,6 +38,7 @@ def list_fills(
     run: RunName = None,
     mode: ModeName = None,
     config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Show the last fills, oldest first.
@@ -46,7 +48,7 @@ def list_fills(
     fill and all columns, for other programs; --json has its columns, their numbers as exact text.
     """
     count = whole_number(last, "--last")
-    asked = wanted(since, until, instrument, run, mode, config)
+    asked = wanted(since, until, instrument, run, mode, config, store)
     found = _last(asked, count)
     if json:
         objects = [as_object(cells(row, mode)) for mode, rows in found.items() for row in rows]

@@ -21,6 +21,7 @@ from mmbot.cli.wanted import (
     ModeName,
     RunName,
     Since,
+    StoreUrl,
     Until,
     one_of,
     wanted,
@@ -63,6 +64,7 @@ def report(
     run: RunName = None,
     mode: ModeName = None,
     config: DeskFile = None,
+    store: StoreUrl = None,
     json: Json = False,
 ) -> None:
     """Show what the fills came to: profit, volume, fees, rates and markouts, in USD.
@@ -82,7 +84,7 @@ def report(
     findings of --check they are exact, as text.
     """
     what = one_of(By, by, "grouping", "--by")
-    asked = wanted(since, until, instrument, run, mode, config)
+    asked = wanted(since, until, instrument, run, mode, config, store)
     pages = _pages(asked, what, check)
     if not json and not check:
         asked.refuse_nothing(any(page.lines for page in pages.values()))

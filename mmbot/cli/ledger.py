@@ -17,6 +17,7 @@ from mmbot.cli.wanted import (
     ModeName,
     RunName,
     Since,
+    StoreUrl,
     Until,
     one_of,
     wanted,
@@ -86,12 +87,13 @@ def export(
     run: RunName = None,
     mode: ModeName = None,
     config: DeskFile = None,
+    store: StoreUrl = None,
 ) -> None:
     """The manual above is what people see."""
     from mmbot.cli.past import accounts
 
     chosen = one_of(Format, format_, "format", "--format")
-    asked = wanted(since, until, instrument, run, mode, config)
+    asked = wanted(since, until, instrument, run, mode, config, store)
     rows = (
         _row(account, line)
         for account in accounts(asked)

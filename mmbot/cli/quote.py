@@ -235,8 +235,20 @@ def _run(config: Config, *, screen: bool, only: str | None) -> "Summary":
     feed = ScreenFeed(only=only) if screen else None
     mode = config.desk.mode
     _log_to(ScreenLog(feed) if feed else StreamLog(sys.stderr), mode)
+
+    def suspended(stopping: bool) -> None:
+        """Give the terminal back as it was, and take it again."""
+        assert feed is not None
+        if stopping:
+            feed.close()
+            _log_to(StreamLog(sys.stderr), mode)
+        else:
+            _log_to(ScreenLog(feed), mode)
+            feed.open()
+
     try:
-        return uvloop.run(run_quote(config, on_status=feed.show if feed else None))
+        shown = (feed.show, suspended) if feed else (None, None)
+        return uvloop.run(run_quote(config, on_status=shown[0], on_suspended=shown[1]))
     finally:
         # Every order is dealt with; one more Ctrl+C must not cost the summary and the exit code.
         for ending in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):

@@ -1,15 +1,18 @@
 """`mmbot resume`: a person looked at it, and allows quoting again."""
 
-import os
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmbot.cli.wanted import DeskFile, StoreUrl, known_stores
 from mmbot.config import Mode
-from mmbot.errors import ConfigError
+from mmbot.errors import ConfigError, StoreError
 from mmbot.settings import unknown
 
 if TYPE_CHECKING:
+    from mmbot.store.known import Stores
     from mmbot.store.locations import Location
     from mmbot.store.records import LatchState, Seat
 
@@ -27,6 +30,8 @@ def resume(
     venue: Annotated[
         str | None, typer.Option(metavar="NAME", help="One venue. (default: all)")
     ] = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Re-arm the kill switch of every account where it is tripped, so that engines may start.
@@ -38,7 +43,15 @@ def resume(
     if not reason:
         raise ConfigError("--reason: say what happened and what was done about it")
     only = _mode(mode)
-    rearmed = _rearm_all(reason, only, venue)
+    unread: list[str] = []
+    rearmed = _rearm_all(reason, known_stores(config, store), only, venue, unread)
+    if rearmed or json or not unread:
+        _print(reason, rearmed, json)
+    if unread:
+        raise StoreError(f"not everything could be re-armed: {'; '.join(unread)}")
+
+
+def _print(reason: str, rearmed: "list[tuple[Seat, LatchState]]", json: bool) -> None:
     if json:
         import orjson
 
@@ -66,21 +79,29 @@ def _mode(text: str | None) -> Mode | None:
 
 
 def _rearm_all(
-    reason: str, mode: Mode | None, venue: str | None
+    reason: str, stores: "Stores", mode: Mode | None, venue: str | None, unread: list[str]
 ) -> "list[tuple[Seat, LatchState]]":
-    """The accounts that were tripped, as they were. Raises StoreError and ConfigError."""
+    """The accounts that were tripped, as they were; stores that cannot be read go into `unread`.
+
+    Raises StoreError and ConfigError.
+    """
     from mmbot.engine.clock import Clock
     from mmbot.store import latch
     from mmbot.store.commands import whoami
-    from mmbot.store.locations import existing
 
     now_ns, who = Clock().wall_ns(), whoami()
     rearmed: list[tuple[Seat, LatchState]] = []
-    places = existing(os.environ)
+    unread += stores.problems
+    for note in stores.notes:
+        print(f"mmbot: {note}", file=sys.stderr)
     if venue is not None:
-        _require_known(venue, places)
-    for place in places:
-        tripped, others = _tripped(place, mode, venue)
+        _require_known(venue, stores)
+    for place in stores.places:
+        try:
+            tripped, others = _tripped(place, mode, venue)
+        except StoreError as error:
+            unread.append(str(error))
+            continue
         if others and place.latch_file.exists():
             raise ConfigError(
                 f"{place.latch_file} stands for every account of {place.name}: leave --mode and "
@@ -89,14 +110,22 @@ def _rearm_all(
         for seat, state in tripped:
             latch.rearm(place, seat, reason, who, now_ns)
             rearmed.append((seat, state))
+    for place in stores.gone:  # its file stands for all its accounts; what else was in it is gone
+        seats = [used.seat for used in stores.used[place]]
+        meant = all(mode in (None, s.mode) and venue in (None, s.venue) for s in seats)
+        was = latch.rearm_gone(place) if meant else None
+        rearmed += [(seat, was) for seat in dict.fromkeys(seats) if was is not None]
     return rearmed
 
 
-def _require_known(venue: str, places: "list[Location]") -> None:
+def _require_known(venue: str, stores: "Stores") -> None:
     """A name nobody has traded under would re-arm nothing, and look like success."""
     from mmbot.store.queries import Reader
 
-    known = {run.seat.venue for place in places for run in Reader(place).runs()}
+    known = {used.seat.venue for uses in stores.used.values() for used in uses}
+    for place in stores.places:
+        with suppress(StoreError):  # told by whoever re-arms
+            known |= {run.seat.venue for run in Reader(place).runs()}
     if venue not in known:
         raise ConfigError(f"--venue: {unknown('venue', venue, sorted(known))}")
 

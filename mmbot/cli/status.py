@@ -1,24 +1,35 @@
 """`mmbot status`: every engine on every store, out of the stores alone (engines.py, board.py)."""
 
 import os
+import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.streams import read_or_not
-from mmbot.cli.wanted import Only
-from mmbot.errors import ExitCode
+from mmbot.cli.wanted import (
+    DeskFile,
+    ModeName,
+    Only,
+    RunName,
+    StoreUrl,
+    known_stores,
+    one_of,
+    run_number,
+)
+from mmbot.config import Mode
+from mmbot.errors import NothingFound
 
 if TYPE_CHECKING:
     from mmbot.cli.engines import Engine, Everything
     from mmbot.cli.frame import InstrumentRow
     from mmbot.core.types import Nanos
     from mmbot.engine.clock import Clock
-    from mmbot.store.locations import Location
 
 _REFRESH_S = 0.5
 _NEAREST = 4
@@ -26,73 +37,107 @@ _WIDTH = 100
 """Where there is no terminal to ask."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be shown."""
+
+    run: int | None
+    mode: Mode | None
+    config: Path | None
+    store: str | None
+    only: str | None
+    """The rows that are shown (cli.paging)."""
+
+    def look(self, now_ns: "Nanos") -> "Everything":
+        """As it stands at this moment (wall time). Raises NothingFound."""
+        from mmbot.cli.engines import chosen, survey
+
+        return chosen(survey(known_stores(self.config, self.store), now_ns), self.run, self.mode)
+
+
 def status(
     once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
     only: Only = None,
+    run: RunName = None,
+    mode: ModeName = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every engine: what it quotes and holds, what it earned, and whether it is well.
 
     On a terminal the picture is renewed twice a second until Ctrl+C. It is read from the stores, so
     it shows engines that hang or are dead just as well, and says so. What does not fit is counted:
-    space and b turn pages, arrows or j and k move.
+    space and b turn pages, arrows or j and k move. Every store that was ever used is looked at.
+    Exit code 1: --run, --mode or --only names nothing that is there.
     """
     from mmbot.engine.clock import Clock
-    from mmbot.store.locations import existing
 
-    clock, places = Clock(), existing(os.environ)
+    clock = Clock()
+    one_mode = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
+    asked = _Asked(run_number(run), one_mode, config, store, only)
+    now_ns = clock.wall_ns()
+    found = asked.look(now_ns)
     if json:
-        _print_json(places, clock.wall_ns(), only)
-    elif not places:
-        print("No engine has run here yet: start one with `mmbot quote`.")
+        _print_json(found, only)
+    elif not (found.engines or found.unread):
+        if known_stores(config, store).gone:
+            print("No engine runs, and the stores that were used here are gone.")
+        else:
+            print("No engine has run here yet: start one with `mmbot quote`.")
     elif once or not sys.stdout.isatty():
-        _print(places, clock.wall_ns(), only)
+        _print(found, now_ns, only)
     else:
-        _watch(clock, only)
+        _watch(clock, asked)
 
 
-def _watch(clock: "Clock", only: str | None) -> None:
-    """Until Ctrl+C; the last picture stays on the terminal."""
+def _watch(clock: "Clock", asked: _Asked) -> None:
+    """Until Ctrl+C; the last picture stays on the terminal. Ctrl+Z gives it back as it was."""
+    from threading import Event
+
     from rich.console import Console
     from rich.live import Live
 
     from mmbot.cli.board import Board
-    from mmbot.cli.engines import look
     from mmbot.cli.keyboard import keyboard
-    from mmbot.store.locations import existing
 
+    stop = Event()
+    if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+        signal.signal(signal.SIGTSTP, lambda *_: stop.set())
     console = Console(highlight=False)
-    live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
-    board = Board(console, only)
-    with suppress(KeyboardInterrupt), read_or_not(), keyboard() as keys, live:
-        keys.quiet()
+    board = Board(console, asked.only)
+    with suppress(KeyboardInterrupt), read_or_not():
         while True:
-            now_ns = clock.wall_ns()
-            board.everything = look(existing(os.environ), now_ns)
-            live.update(board.page(now_ns), refresh=True)
-            end_s = clock.monotonic_s() + _REFRESH_S
-            while (left_s := end_s - clock.monotonic_s()) > 0:
-                for key in keys.wait(left_s)[0]:
-                    board.press(key)
+            live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
+            with keyboard() as keys, live:
+                keys.quiet()
+                while not stop.is_set():
+                    now_ns = clock.wall_ns()
+                    board.everything = asked.look(now_ns)
                     live.update(board.page(now_ns), refresh=True)
+                    end_s = clock.monotonic_s() + _REFRESH_S
+                    while not stop.is_set() and (left_s := end_s - clock.monotonic_s()) > 0:
+                        for key in keys.wait(left_s)[0]:
+                            board.press(key)
+                            live.update(board.page(now_ns), refresh=True)
+            stop.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def _print(places: "Sequence[Location]", now_ns: "Nanos", only: str | None) -> None:
+def _print(found: "Everything", now_ns: "Nanos", only: str | None) -> None:
     from rich.console import Console
 
     from mmbot.cli.board import picture
-    from mmbot.cli.engines import look
 
     width = None if sys.stdout.isatty() else _WIDTH
     console = Console(highlight=False, width=width)
-    found = look(places, now_ns)
     _require(found, only)
     with read_or_not():
         console.print(picture(found, now_ns, console.width, only))
 
 
 def _require(found: "Everything", only: str | None) -> None:
-    """A pattern that no row is like ends it, with the nearest name."""
+    """Raises NothingFound, with the nearest names, where no row is like the pattern."""
     from mmbot.cli.paging import matches
 
     rows = [row for one in found.engines if one.frame for row in one.frame.every_row]
@@ -101,16 +146,12 @@ def _require(found: "Everything", only: str | None) -> None:
     names = list(dict.fromkeys(row.instrument for row in rows))
     near = get_close_matches(only.strip("*?").upper(), names, n=_NEAREST, cutoff=0.0)
     there = f"the nearest are {', '.join(near)}" if near else "there is none at all"
-    print(f"mmbot: --only: no row is like {only!r}; {there}", file=sys.stderr)
-    raise typer.Exit(ExitCode.CHECK_FAILED)
+    raise NothingFound(f"--only: no row is like {only!r}; {there}")
 
 
-def _print_json(places: "Sequence[Location]", now_ns: "Nanos", only: str | None) -> None:
+def _print_json(found: "Everything", only: str | None) -> None:
     import orjson
 
-    from mmbot.cli.engines import look
-
-    found = look(places, now_ns)
     _require(found, only)
     bad = [*found.unread, *found.troubles]
     said = {"engines": [_object(engine, only) for engine in found.engines], "unread": bad}

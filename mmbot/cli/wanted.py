@@ -1,6 +1,7 @@
 """Which stores a command reads, and which fills of them: the flags that several commands share."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from mmbot.errors import ConfigError, NothingFound, StoreError
 from mmbot.settings import unknown
 
 if TYPE_CHECKING:
+    from mmbot.store.known import Stores
     from mmbot.store.locations import Location
     from mmbot.store.queries import FillFilter
 
@@ -36,7 +38,12 @@ ModeName = Annotated[
     typer.Option(metavar="MODE", help="One of live, testnet, paper, sim. (default: all)"),
 ]
 DeskFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="A desk file that names a store.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="A desk file: also the store that it names."),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option("--store", metavar="URL", help="Also this store, beside all that are known."),
 ]
 Only = Annotated[
     str | None,
@@ -121,6 +128,7 @@ def wanted(
     run: str | None,
     mode: str | None,
     config: Path | None,
+    store: str | None,
 ) -> Wanted:
     """The flags, understood. Raises ConfigError, and StoreError where there is no store."""
     from mmbot.store.queries import FillFilter
@@ -134,8 +142,7 @@ def wanted(
     since_ms, until_ms = fills.since_ms, fills.until_ms
     if since_ms is not None and until_ms is not None and since_ms >= until_ms:
         raise ConfigError("--since is not before --until: nothing lies between them")
-    url = load_config({}, config).store.url if config else None
-    places = stores(url, only)
+    places = stores(config, store, only)
     if instrument is not None:
         fills = replace(fills, instrument=_venues_name(instrument, places))
     filtered = any(flag is not None for flag in (since, until, instrument, run, mode))
@@ -155,20 +162,63 @@ def _venues_name(text: str, places: "Sequence[Location]") -> str:
     return f"{venue.lower()}{colon}{name.upper()}"
 
 
-def stores(url: str | None, mode: Mode | None) -> "list[Location]":
-    """The stores that exist, live first. Raises StoreError when there is none."""
-    from mmbot.store.locations import URL_VARIABLE, existing, locate
+def known_stores(config: Path | None, store: str | None) -> "Stores":
+    """Every store that is known or named by a flag, and those that are gone. Raises ConfigError,
+    and StoreError for a named one that is not there."""
+    from mmbot.store.known import find
 
-    places = existing(os.environ, url)
+    found = find(os.environ, store, load_config({}, config).store.url if config else None)
+    if store is not None:
+        _require_there(store, found)
+    return found
+
+
+def _require_there(store: str, found: "Stores") -> None:
+    """A store that was used and is gone is told of by whoever looks at it."""
+    from mmbot.store.locations import at_url
+
+    place = at_url(store, os.environ)
+    if place not in (*found.places, *found.gone):
+        raise StoreError(f"--store: there is no store at {place.name}")
+
+
+def stores(config: Path | None, store: str | None, mode: Mode | None) -> "list[Location]":
+    """The stores that exist, live first; what is missing among them is said on stderr.
+
+    Raises ConfigError, and StoreError when there is none.
+    """
+    from mmbot.store.locations import URL_VARIABLE, locate
+
+    found = known_stores(config, store)
+    for problem in (*found.problems, *found.notes):
+        print(f"mmbot: {problem}", file=sys.stderr)
+    for place in found.gone:
+        if any(not used.settled for used in found.used[place]):
+            print(f"mmbot: {place.name} is gone: what it kept is not shown", file=sys.stderr)
+    places = [place for place in found.places if place not in found.elsewhere or _reads(place)]
     if mode is not None:
         files = {key: value for key, value in os.environ.items() if key != URL_VARIABLE}
         others = {locate(other, files) for other in Mode if other is not mode}
         places = [place for place in places if place not in others]
     if not places:
         which = "no store" if mode is None else f"no store of mode {mode.value}"
+        url = load_config({}, config).store.url if config else None
         looked = locate(mode or Mode.SIM, os.environ, url)
         raise StoreError(f"{which} yet: `mmbot quote` makes one (looked for {looked.name})")
     return places
+
+
+def _reads(place: "Location") -> bool:
+    """Whether a store that was used once can be read; what is wrong is said, and is no reason not
+    to show the others."""
+    from mmbot.store.database import open_existing
+
+    try:
+        open_existing(place, read_only=True)
+    except StoreError as error:
+        print(f"mmbot: not read: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def when(text: str | None, flag: str) -> int | None:

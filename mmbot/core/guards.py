@@ -126,7 +126,7 @@ def _silent_ns(state: State, now_ns: Nanos) -> Nanos:
     if not living:
         return 0
     memory.heard_ns = max(memory.heard_ns, max(_heard_ns(state, market) for market in living))
-    return now_ns - memory.heard_ns
+    return now_ns - max(memory.heard_ns, state.away_ns)  # nobody listened before that
 
 
 def _heard_ns(state: State, market: Market) -> Nanos:

@@ -202,14 +202,14 @@ def _may_send(state: State, now_ns: Nanos) -> bool:
 
 def _notice_absence(state: State, now_ns: Nanos) -> None:
     """A machine that slept, a process that was stopped: do not act on what was true before."""
-    ticking_ns = state.watch.ticking_ns
-    if not ticking_ns or state.last_turn_ns < ticking_ns:
+    if not 0 < state.watch.ticking_ns <= state.last_turn_ns:
         return  # nobody ticks while the venue is being connected to
     away_ns = now_ns - state.last_turn_ns
     if away_ns < AWAY_PAUSE_NS:
         return
     be_away(state, now_ns)
-    if away_ns >= AWAY_TRIP_NS and state.stopping is None:
+    asked = state.stopping is not None or state.paused is Why.SUSPENDED
+    if away_ns >= AWAY_TRIP_NS and not asked:
         detail = f"no turn for {away_ns / SECOND:.1f} s"
         trip(state, Why.GAP_IN_TURNS, detail, now_ns)
 

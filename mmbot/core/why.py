@@ -83,6 +83,7 @@ class Why(Enum):
     TAPE = "tape in trouble"
     LEASE_LOST = "another engine runs"
     PAUSED = "paused"
+    SUSPENDED = "suspended by Ctrl+Z"
     STOPPING = "stopping"
     TRIPPED = "KILL SWITCH"
     GAP_IN_TURNS = "engine was not running"

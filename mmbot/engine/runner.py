@@ -216,8 +216,11 @@ class Runner:
                 break
             self.sink(ev.Tick())
             await self._clock.sleep(TICK_S / 4)
-        if self.state.flat_verified:
-            return []
+        return [] if self.state.flat_verified else await self.take_back(SECOND_PATH_S)
+
+    async def take_back(self, limit_s: float) -> list[OpenOrder] | None:
+        """Cancel everything of ours over the second path; what is still open then, or None when a
+        venue could not be asked within `limit_s`."""
         _log.warning("orders not cancelled in time: trying the second path (REST)", extra=ALWAYS)
         left: list[OpenOrder] = []
         try:
@@ -226,7 +229,7 @@ class Runner:
                     venue.cancel_ours,
                     may_pass=lambda error: isinstance(error, VenueUnreachable),
                     clock=self._clock,
-                    limit_s=SECOND_PATH_S,
+                    limit_s=limit_s,
                 )
         except VenueUnreachable as error:
             _log.error("%s", error, extra=ALWAYS)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, make_url, select
@@ -26,7 +27,7 @@ from sqlalchemy.pool import NullPool
 
 from mmbot.errors import StoreError
 from mmbot.store import migrations, schema
-from mmbot.store.locations import HOME_VARIABLE, Location
+from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location
 
 BUSY_TIMEOUT_S = 2.0
 
@@ -59,12 +60,32 @@ _IN_WORDS = (
 """The beginning of SQLite's name, or PostgreSQL's number, of an error; what it means to people."""
 
 
+_GONE = "it was deleted or moved away while it is in use"
+_BRING_BACK = "bring it back, or stop and look at the account"
+
+
+class StoreVanished(StoreError):
+    """The file of a store is gone, or another one has taken its place. A connection to it is kept
+    as it is: SQLite, on closing it, would write to whatever lies there now."""
+
+
 class Database:
     """An opened store. Connections are made when needed and closed after use."""
 
     def __init__(self, location: Location, engine: Engine) -> None:
         self.location = location
         self._engine = engine
+        self._pinned: _Pinned | None = None
+
+    def pin(self) -> None:
+        """From now on `changes` tells a store that was deleted, replaced or cut short. Raises
+        StoreVanished."""
+        if self.location.path is None:
+            return
+        try:
+            self._pinned = _Pinned(self.location.path)
+        except OSError as error:
+            raise StoreVanished(f"{self.location.name}: {error.strerror}") from error
 
     def connect(self) -> Connection:
         """A connection to keep, for `transaction`. Raises StoreError."""
@@ -84,12 +105,20 @@ class Database:
 
     def changes(self, connection: Connection) -> object:
         """A value that differs from the last one on this connection if commands or latches may
-        have been written by somebody else since; cheap enough to ask ten times a second."""
+        have been written by somebody else since; cheap enough to ask ten times a second.
+
+        Raises StoreVanished for a pinned store that is not there any more, and StoreError.
+        """
         with self.in_words():
             if self.location.path is not None:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, sqlite3.Connection)
-                return driver.execute("PRAGMA data_version").fetchone()
+                if self._pinned is not None:
+                    self._pinned.check(driver)
+                version = driver.execute("PRAGMA data_version").fetchone()
+                if self._pinned is not None:
+                    self._pinned.check_log(connection.info)
+                return version
             with connection.begin():
                 return tuple(
                     connection.scalar(select(func.max(table.c.id)))
@@ -103,6 +132,64 @@ class Database:
             yield
         except SQLAlchemyError as error:
             raise StoreError(explain(self.location, error)) from error
+
+
+class _Pinned:
+    """The file that was opened, told from any other that may lie in its place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        found = path.stat()
+        self._file = (found.st_dev, found.st_ino)
+        self._bytes = found.st_size
+        self._cut = False
+
+    def check(self, driver: sqlite3.Connection) -> None:
+        """Raises StoreVanished."""
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise StoreVanished(
+                f"{self._path}: {_GONE if isinstance(error, FileNotFoundError) else error.strerror}"
+                f": {_BRING_BACK}"
+            ) from error
+        if (found.st_dev, found.st_ino) != self._file:
+            raise StoreVanished(f"{self._path}: another file has taken its place: {_BRING_BACK}")
+        # What was cut off stays so, even if the file grows again.
+        self._cut = self._cut or (found.st_size < self._bytes and not _is_sound(driver))
+        if self._cut:
+            raise StoreVanished(
+                f"{self._path}: another program has cut it short: stop, move it away, start again"
+            )
+        self._bytes = found.st_size
+
+    def check_log(self, connection: dict[Any, Any]) -> None:
+        """The log of a connection, by what is remembered with it. Raises StoreError: closing the
+        connection saves what the log holds, and the next one has a new log."""
+        for kind in ("-wal", "-shm"):
+            path = self._path.with_name(self._path.name + kind)
+            try:
+                found = path.stat()
+            except FileNotFoundError:
+                if kind not in connection:
+                    continue  # nothing was read or written yet
+                raise StoreError(f"{path}: it was deleted, and belongs to the store") from None
+            except OSError as error:
+                raise StoreError(f"{path}: {error.strerror}") from error
+            if connection.setdefault(kind, (found.st_dev, found.st_ino)) != (
+                found.st_dev,
+                found.st_ino,
+            ):
+                raise StoreError(f"{path}: another file has taken its place")
+
+
+def _is_sound(driver: sqlite3.Connection) -> bool:
+    """Whether a file that got smaller is whole: somebody may have had it tidied up (VACUUM)."""
+    try:
+        ours = driver.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        return bool(ours and driver.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error:
+        return False
 
 
 def open_store(location: Location) -> Database:
@@ -167,7 +254,10 @@ def explain(location: Location, error: Exception) -> str:
         if code.startswith(prefix):
             return f"{location.name}: {words}"
     first_line = str(cause).strip().partition("\n")[0]
-    return f"{location.name}: {type(cause).__name__}: {first_line}"
+    hint = ""
+    if location.path is None and "password" in first_line:
+        hint = f"; give it with PGPASSWORD, ~/.pgpass or {URL_VARIABLE}: it is kept nowhere"
+    return f"{location.name}: {type(cause).__name__}: {first_line}{hint}"
 
 
 # --- SQLite -----------------------------------------------------------------------------------

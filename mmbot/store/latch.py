@@ -90,6 +90,14 @@ def rearm(location: Location, seat: Seat, reason: str, who: str, now_ns: Nanos) 
     return True
 
 
+def rearm_gone(location: Location) -> LatchState | None:
+    """Allow quoting again on a store that is gone, of which only the file beside it may be left;
+    what that said. None where nothing was tripped."""
+    state = _read_file(location)
+    location.latch_file.unlink(missing_ok=True)
+    return state
+
+
 def read(connection: Connection, location: Location, seat: Seat) -> LatchState | None:
     """The kill switch of an account; None when it was never tripped. The file counts first."""
     return _read_file(location) or _newest(connection, seat)

@@ -80,6 +80,12 @@ def holder(connection: Connection, seat: Seat) -> int | None:
     return connection.scalar(select(schema.lease.c.run).where(*_is(seat)))
 
 
+def held_by(connection: Connection, seat: Seat) -> Process | None:
+    """The process that has the seat, or had it last."""
+    held = connection.execute(select(schema.lease).where(*_is(seat))).one_or_none()
+    return None if held is None else Process(held.host, held.pid, held.birth)
+
+
 def renew(connection: Connection, seat: Seat, run: int, now_ns: Nanos) -> Nanos | None:
     """Keep the seat; until when. None: it is not ours any more.
 

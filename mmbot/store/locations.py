@@ -5,9 +5,11 @@
     sim.stop  paper.stop ...                   no store: while it is there, the mode does not trade
     tapes/sim  tapes/paper ...                 no store either: the journals of turns
 
-Imports nothing heavy, so that a command may look for stores before it opens one.
+known.py finds those that are elsewhere. Imports nothing heavy, so that a command may look for
+stores before it opens one.
 """
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,52 +60,38 @@ def locate(mode: Mode, environment: Mapping[str, str], url: str | None = None) -
     """
     url = environment.get(URL_VARIABLE) or url
     if url is None:
-        return _file(_home(environment) / f"{mode.value}.db")
+        return _file(home_folder(environment) / f"{mode.value}.db")
+    return at_url(url, environment)
+
+
+def at_url(url: str, environment: Mapping[str, str]) -> Location:
+    """The store of a URL. Raises StoreError for one of a kind that is not supported, ConfigError
+    for want of a home."""
     if url.startswith(_SQLITE):
         return _file(_expanded(url.removeprefix(_SQLITE), "the database's URL"))
     if url.startswith(("postgresql:", "postgresql+psycopg:")):
         # The latch must hold where this process runs, whichever machine the database is on.
-        return Location(url, None, _home(environment) / "database.latch")
+        return Location(url, None, home_folder(environment) / "database.latch")
     raise StoreError(
         f"{_PASSWORD.sub('***', url)} is no database we can use: give sqlite:///FILE or "
         "postgresql://USER@HOST/NAME"
     )
 
 
-def existing(environment: Mapping[str, str], url: str | None = None) -> list[Location]:
-    """Every store that may hold something, live first; the one named by a URL before the files.
-
-    A database on a server counts as existing. Raises StoreError, and ConfigError for want of a
-    home, where no URL is given either.
-    """
-    found: dict[Location, None] = {}
-    named = bool(environment.get(URL_VARIABLE) or url)
-    if named:
-        found[locate(Mode.LIVE, environment, url)] = None
-    try:
-        home = _home(environment)
-    except ConfigError:
-        if not named:
-            raise
-    else:
-        for mode in LIVE_FIRST:
-            found[_file(home / f"{mode.value}.db")] = None
-    return [place for place in found if place.exists]
-
-
 def stop_file(mode: Mode, environment: Mapping[str, str]) -> Path:
     """A file that trips the kill switch of a mode's engines when it appears. Raises ConfigError."""
-    return _home(environment) / f"{mode.value}.stop"
+    return home_folder(environment) / f"{mode.value}.stop"
 
 
 def tape_folder(mode: Mode, environment: Mapping[str, str], configured: str | None = None) -> Path:
     """Where the tapes of a mode's engines are, whether or not there are any. Raises ConfigError."""
     if configured is not None:
         return _expanded(configured, "[tape] directory")
-    return _home(environment) / "tapes" / mode.value
+    return home_folder(environment) / "tapes" / mode.value
 
 
-def _home(environment: Mapping[str, str]) -> Path:
+def home_folder(environment: Mapping[str, str]) -> Path:
+    """`$MMBOT_HOME`, absolute. Raises ConfigError."""
     configured = environment.get(HOME_VARIABLE)
     if not configured and environment.get("HOME") == "":  # the root of everything is nobody's home
         raise _homeless("HOME is empty")
@@ -128,5 +116,6 @@ def _homeless(why: str) -> ConfigError:
 
 
 def _file(path: Path) -> Location:
-    path = path.absolute()
+    """Links are followed: by whichever name, it is one store with one latch file."""
+    path = Path(os.path.realpath(path))
     return Location(_SQLITE + str(path), path, path.with_name(path.name + ".latch"))

@@ -9,9 +9,10 @@ Theory of operation
    if somebody wrote to the database. The news it makes goes to the event loop after the commit,
    so that nothing is told that is not true after a crash.
 3. When the transaction fails, nothing of the cycle has happened. All of it is kept, the reason
-   stands in `problem`, the connection is made anew and the cycle tried again. The queue is
-   bounded: `full` says when quoting must stop, and the rest of it is left for the fills of
-   orders that are still out there.
+   stands in `problem`, the connection is made anew and the cycle tried again. (Not where the file
+   itself is gone or replaced: then the same connection waits for it.) The queue is bounded:
+   `full` says when quoting must stop, and the rest of it is left for the fills of orders that are
+   still out there.
 4. A new or finished order is written in the next cycle, changes in between once a second: of an
    order amended ten times, the last state matters.
 5. The lease is renewed here, so that a hung engine keeps its seat: it may wake up and send. The
@@ -32,7 +33,7 @@ from mmbot.core.types import SECOND, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import StoreError
 from mmbot.store import baselines, booking, commands, housekeeping, latch, lease, runs
-from mmbot.store.database import Database
+from mmbot.store.database import Database, StoreVanished
 from mmbot.store.records import (
     Audited,
     BaselineKept,
@@ -61,6 +62,8 @@ from mmbot.store.records import (
 
 CYCLE_S = 0.1
 RETRY_S = 0.5
+GONE_S = 1.0
+"""How long leaving waits for a store that has vanished to come back."""
 ORDER_EVERY_NS: Nanos = 1 * SECOND
 
 BATCH_RECORDS = 500
@@ -92,6 +95,8 @@ class Writer:
         """Why nothing can be written at the moment, in one line; None while all is well."""
         self.lease_until_ns = started.lease_until_ns
         """Wall time until which the seat is surely ours; 0 once it is lost."""
+        self.vanished = False
+        """Whether that is because the store's file is not there any more."""
         self._database = database
         self._seat = seat
         self._run = started.run
@@ -111,6 +116,7 @@ class Writer:
         self._tidied_ns: Nanos = 0
         self._seen: object = None
         self._trip_told = False
+        self._database.pin()
         self._thread = threading.Thread(target=self._live, name="mmbot-store", daemon=True)
         self._thread.start()
 
@@ -158,7 +164,7 @@ class Writer:
         `unwritten` and `problem` telling what is lost."""
         self._closing = exit_code
         self._wake.set()
-        self._thread.join(deadline_s)
+        self._thread.join(min(deadline_s, GONE_S) if self.vanished else deadline_s)
         self._given_up = True
         self._wake.set()
         return not self._thread.is_alive()
@@ -184,12 +190,12 @@ class Writer:
                 self._pause(CYCLE_S)
             except Exception as error:  # whatever it is, records must not be lost with the thread
                 self._failed(error)
-                if connection is not None:
+                if connection is not None and not isinstance(error, StoreVanished):
                     connection.invalidate()
                     connection.close()
                     connection = None
                 self._pause(RETRY_S)
-        if connection is not None:
+        if connection is not None and not self.vanished:
             connection.close()
 
     def _pause(self, seconds: float) -> None:
@@ -232,6 +238,7 @@ class Writer:
         self._renewed_ns = now_ns if renew else self._renewed_ns
         self._tidied_ns = now_ns if tidy and not more_to_tidy else self._tidied_ns
         kept.written(orders, now_ns)
+        self.vanished = False
         if self.problem is not None:
             self.problem = None
             news.append(StoreWorking())
@@ -282,6 +289,7 @@ class Writer:
         return tripped
 
     def _failed(self, error: Exception) -> None:
+        self.vanished = isinstance(error, StoreVanished)
         reason = str(error) if isinstance(error, StoreError) else f"bug: {error!r}"
         if reason != self.problem:
             self.problem = reason

@@ -95,7 +95,7 @@ def cancels(venue: SimVenue) -> Iterator[list[str]]:
 
 async def in_process(**flags: bool) -> None:
     """The command, in a thread of this process, so that a test can change its bounds."""
-    await asyncio.to_thread(cancel_all, **{"foreign": False, "json": False, **flags})
+    await asyncio.to_thread(cancel_all, **flags)
 
 
 async def test_a_running_engine_is_stopped_and_stays_so_until_resumed(home: Path) -> None:
@@ -326,7 +326,10 @@ def test_a_store_that_cannot_be_read_is_latched_by_file_and_named(home: Path) ->
 async def test_nothing_there_is_nothing_to_do() -> None:
     done = await mmbot("cancel-all")
     assert (done.code, done.err) == (0, "")
-    assert done.out == "No engine has ever run here: there is nothing to cancel.\n"
+    assert done.out == (
+        "No store knows of an account, and no key is set (DERIBIT_API_KEY, "
+        "DERIBIT_TESTNET_API_KEY): there is nothing to cancel.\n"
+    )
     assert (await mmbot("cancel-all", "--json")).json()["venues"] == []
 
 

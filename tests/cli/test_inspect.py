@@ -372,6 +372,7 @@ def test_a_healthy_desk_passes_every_check(mmbot: Mmbot, venue: dict[str, str]) 
         "credentials",
         "database",
         "disk",
+        "stores",
         "venue",
         "account",
         "kill switch",

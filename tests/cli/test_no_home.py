@@ -9,7 +9,8 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.errors import ConfigError, StoreError
-from mmbot.store.locations import existing, locate, stop_file, tape_folder
+from mmbot.store.known import find
+from mmbot.store.locations import locate, stop_file, tape_folder
 from tests.cli.inprocess import Mmbot
 from tests.cli.terminal import MMBOT
 
@@ -87,13 +88,15 @@ def test_a_home_that_begins_with_a_user_nobody_knows(
 def test_what_is_named_in_full_needs_no_home(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/desk.db"
     assert locate(Mode.SIM, {}, url).path == tmp_path / "desk.db"
-    assert existing({"MMBOT_DATABASE_URL": url}) == []
+    assert find({"MMBOT_DATABASE_URL": url}).places == []
     (tmp_path / "desk.db").touch()
-    assert [place.path for place in existing({"MMBOT_DATABASE_URL": url})] == [tmp_path / "desk.db"]
+    assert [place.path for place in find({"MMBOT_DATABASE_URL": url}).places] == [
+        tmp_path / "desk.db"
+    ]
     assert tape_folder(Mode.SIM, {}, str(tmp_path)) == tmp_path
     for needs_home in (
         lambda: locate(Mode.SIM, {}),
-        lambda: existing({}),
+        lambda: find({}),
         lambda: stop_file(Mode.SIM, {}),
         lambda: tape_folder(Mode.SIM, {}),
         lambda: tape_folder(Mode.SIM, {}, "~/tapes"),

@@ -79,7 +79,23 @@ def full_disk(pid: int = 0) -> Iterator[None]:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
 
 
+@contextmanager
+def moved_away() -> Iterator[None]:
+    """Somebody tidies up, and thinks better of it."""
+    path = the_store().path
+    assert path is not None
+    away = path.with_name("away.db")
+    path.rename(away)
+    yield
+    away.rename(path)
+
+
 TROUBLES = {
+    "gone": (
+        moved_away,
+        "it was deleted or moved away while it is in use: bring it back, or stop and look at the "
+        "account",
+    ),
     "locked": (locked, "another program keeps it locked: end that program or wait for it"),
     "full": (full_disk, "the disk fails to read or write it: check the disk and its free space"),
 }

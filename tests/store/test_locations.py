@@ -8,7 +8,8 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.errors import StoreError
-from mmbot.store.locations import existing, locate
+from mmbot.store.known import find
+from mmbot.store.locations import locate
 
 
 def test_each_mode_has_a_file_of_its_own_under_home(tmp_path: Path) -> None:
@@ -51,11 +52,15 @@ def test_any_other_database_is_refused_without_its_password(tmp_path: Path, url:
 
 def test_existing_stores_are_listed_live_first(tmp_path: Path) -> None:
     home = {"MMBOT_HOME": str(tmp_path)}
-    assert existing(home) == []
+    assert find(home).places == []
     for name in ("sim", "live", "paper"):
         (tmp_path / f"{name}.db").touch()
-    assert [place.path and place.path.stem for place in existing(home)] == ["live", "paper", "sim"]
-    named = existing({**home, "MMBOT_DATABASE_URL": "postgresql://db/mm"})
+    assert [place.path and place.path.stem for place in find(home).places] == [
+        "live",
+        "paper",
+        "sim",
+    ]
+    named = find({**home, "MMBOT_DATABASE_URL": "postgresql://db/mm"}).places
     assert named[0].name == "postgresql://db/mm"
     assert len(named) == 4
 

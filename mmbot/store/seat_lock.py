@@ -1,0 +1,78 @@
+"""One engine per account and machine, whatever becomes of its store.
+
+The lease (lease.py) lives in the store, and a store can be deleted, replaced, or be another one. So
+an engine also holds a name that the kernel keeps for as long as the process lives: a socket in the
+abstract namespace, of which nothing is on a disk. Nobody can delete it, and a kill -9 ends it.
+Where the system has no such names the lease stands alone.
+"""
+
+import errno
+import hashlib
+import os
+import socket
+import struct
+
+from mmbot.store.records import Seat
+
+_CREDENTIALS = struct.Struct("3i")
+"""Process, user and group at the other end of a socket, as Linux tells them."""
+
+
+class SeatLock:
+    """The claim of this process to a seat."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._name = _name(seat)
+        self._socket: socket.socket | None = None
+
+    def take(self) -> bool:
+        """Whether it is ours now, or already was."""
+        if self._socket is not None:
+            return True
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            made.bind(self._name)
+            made.listen()
+        except OSError as error:
+            made.close()
+            return error.errno != errno.EADDRINUSE
+        self._socket = made
+        return True
+
+    def greet(self) -> None:
+        """Let those go who have asked for the holder: only so many may wait."""
+        if self._socket is None:
+            return
+        try:
+            while True:
+                self._socket.accept()[0].close()
+        except OSError:
+            return
+
+    def release(self) -> None:
+        """Give it up."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def holder(seat: Seat) -> int | None:
+    """The process that has the seat on this machine; 0 where its number cannot be told, None where
+    nobody has it."""
+    asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    with asking:
+        try:
+            asking.connect(_name(seat))
+            said = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return None
+    return int(_CREDENTIALS.unpack(said)[0])
+
+
+def _name(seat: Seat) -> bytes:
+    """Of the user's own, so that nobody can take the seats of another one."""
+    text = f"{seat.mode.value}\n{seat.venue}\n{seat.account}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return f"\0mmbot/{os.getuid()}/{digest}".encode()
