@@ -24,10 +24,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
-from math import exp
 
 from mmbot.core import events as ev
-from mmbot.core.books import Market, distrust, reference
+from mmbot.core.books import Market, distrust, microprice, reference
 from mmbot.core.closures import is_locked
 from mmbot.core.diff import Action, Sweep, amended_amount, diff
 from mmbot.core.guards import watch
@@ -46,6 +45,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Order, Status
 from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.resting import expected_loss, facing, leading, less_aggressive
 from mmbot.core.state import (
     VALID_FOR_NS,
     Account,
@@ -63,6 +63,7 @@ from mmbot.core.types import (
     ZERO,
     Approved,
     InstrumentId,
+    Kind,
     Nanos,
     Quote,
     Side,
@@ -120,7 +121,7 @@ class Desk:
     """One strategy with its rules on some instruments of one venue.
 
     `refresh_ns`: an order that merely lags behind the market is moved at most this often; one that
-    has become too aggressive is moved at once.
+    has become more aggressive than it may be is moved at once.
     """
 
     name: str
@@ -243,11 +244,15 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
             market.quotes = tuple(quotes)
             approved = _approve(state, desk, market, view, orders, now_ns)
     _reckon(state, market, orders, approved)
-    settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
-    actions = diff(approved, orders, market.why, settled_ns)
+    actions = diff(approved, orders, market.why, _settled_ns(state, desk, now_ns))
     if state.withdraw_ns:
         actions += _insist(orders, market.why)
     return [a for a in actions if _may_cancel(state, a, now_ns)]
+
+
+def _settled_ns(state: State, desk: Desk, now_ns: Nanos) -> Nanos:
+    """An order sent after this moment is not moved just because it lags."""
+    return now_ns - desk.refresh_ns if state.watch.slowed is None else 0
 
 
 def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
@@ -333,6 +338,10 @@ def _view(
     mark, index = market.mark, market.index
     assert mark is not None, "distrusted without one"
     assert index is not None, "distrusted without one"
+    if market.instrument.kind is Kind.OPTION:
+        fair = state.controls.fair(market, mark, now_ns)
+    else:
+        fair = microprice(bids, asks, mark)
     position = state.inventory.of(market.instrument).amount
     longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
     shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
@@ -344,7 +353,7 @@ def _view(
         mark=mark,
         index=index,
         forward=market.forward if market.forward is not None else index,
-        fair=state.controls.fair(market, mark, now_ns),
+        fair=fair,
         mark_iv=market.mark_iv,
         delta=market.delta,
         min_price=market.min_price,
@@ -410,6 +419,7 @@ def _snap(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
         fair=quote.fair,
         why=quote.why,
         patience=to_decimal(quote.patience),
+        danger=to_decimal(quote.danger) if quote.danger else ZERO,
     )
 
 
@@ -426,13 +436,25 @@ def _judge(
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it.
 
-    Where it cannot be sent just now, a less aggressive order that rests in its slot stays: that is
-    no risk the rules would not allow, and a gap helps nobody.
+    An order that leads by less than it may stays where it is, if the rules allow it there. Where
+    nothing can be sent just now, a less aggressive order in the slot stays: that is no risk the
+    rules would not allow, and a gap helps nobody.
     """
     side = target.side
+    unseen = state.account(market.instrument.venue).unseen(now_ns)
+    reducing = state.controls.wind_down or unseen
+    if target.danger and not reducing:
+        at_rest = leading(orders, target)
+        if at_rest is not None:
+            beside = _worst(orders, side, approved, besides=target.level)
+            against = facing(orders, targets, side.opposite, _settled_ns(state, desk, now_ns))
+            proposal = Proposal(at_rest, view.position + beside * side.sign, against)
+            verdicts = (rule.check(view, proposal) for rule in desk.rules)
+            if not any(isinstance(verdict, Block | Shrink) for verdict in verdicts):
+                return at_rest
     wanted, obstacle = target, _obstacle(state, orders, target, approved, now_ns)
     if obstacle is not None:
-        resting = _less_aggressive(orders, target)
+        resting = less_aggressive(orders, target)
         if resting is None:
             return obstacle
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
@@ -441,8 +463,7 @@ def _judge(
     beside = _worst(orders, side, approved, besides=target.level)
     proposal = Proposal(target, view.position + beside * side.sign, best)
     size = target.size
-    unseen = state.account(market.instrument.venue).unseen(now_ns)
-    if state.controls.wind_down or unseen:
+    if reducing:
         size = min(size, market.instrument.snap_size(-side.sign * proposal.room_position))
         if size <= 0:
             return Why.ACCOUNT_UNSEEN if unseen else Why.WIND_DOWN
@@ -476,17 +497,6 @@ def _obstacle(
     nearest = min if side is Side.BUY else max
     if against and (target.price - nearest(against)) * side.sign >= 0:
         return Why.SELF_CROSS
-    return None
-
-
-def _less_aggressive(orders: list[Order], target: Target) -> Order | None:
-    """The live order in a target's slot, if it rests at its price or behind it."""
-    for order in orders:
-        if (order.side, order.level) == (target.side, target.level) and (
-            order.status is Status.LIVE and order.remaining
-        ):
-            behind = (target.price - order.price) * target.side.sign >= 0
-            return order if behind else None
     return None
 
 
@@ -735,27 +745,9 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
         return (0, 0.0)
     market = state.markets[action.instrument]
     if order is not None and (order.price - target.price) * order.side.sign > 0:
-        return (1, -_expected_loss(market, order, target))
+        return (1, -expected_loss(market, order, target))
     reduces = state.inventory.of(market.instrument).amount * target.side.sign < 0
     return (2 if order is None else 3, -float(reduces))
-
-
-def _expected_loss(market: Market, order: Order, target: Target) -> float:
-    """What an order that has become too aggressive is expected to lose where it rests, in USD:
-    its open size, times what a unit costs against the price wanted now, times the chance of being
-    hit.
-
-    That chance is 1 for a price at or beyond the new fair value. Behind it, it falls as the rate
-    of fills does in Avellaneda and Stoikov (2008, "High-frequency trading in a limit order book",
-    section 2.5), exp(-k distance), with half the market's width as the length 1/k.
-    """
-    instrument, size = market.instrument, order.remaining
-    loss = float(abs(instrument.value(size, order.price) - instrument.value(size, target.price)))
-    if instrument.settlement == instrument.underlying and market.index is not None:
-        loss *= market.index
-    distance = (target.fair - float(order.price)) * order.side.sign
-    width = market.asks[0][0] - market.bids[0][0] if market.bids and market.asks else 0.0
-    return loss * exp(-2 * distance / width) if distance > 0 and width > 0 else loss
 
 
 # --- looking at the venue, and leaving --------------------------------------------------------

@@ -234,9 +234,9 @@ class Quote:
     """What a strategy wants at one (side, level): a model's price and size, not yet on the grid.
 
     `patience` is how far (price units) the resting order may lag behind this quote towards the
-    market's far side before it is worth a request; a resting order that is too aggressive is
-    moved from one tick on. `fair` is the value the quote was built around. `clamp` names the
-    bound that had the last word, if any.
+    market's far side before it is worth a request. `danger` is how far it may lead, being more
+    aggressive than this quote, before it is moved; with 0 it is moved from one tick on. `fair` is
+    the value the quote was built around. `clamp` names the bound that had the last word, if any.
     """
 
     side: Side
@@ -246,6 +246,7 @@ class Quote:
     why: Why
     level: int = 0
     patience: float = 0.0
+    danger: float = 0.0
     terms: tuple[Term, ...] = ()
     clamp: Why | None = None
 
@@ -262,6 +263,7 @@ class Target:
     fair: float
     why: Why
     patience: Decimal = ZERO
+    danger: Decimal = ZERO
     post_only: bool = True
     reduce_only: bool = False
 

@@ -63,11 +63,14 @@ class SimpleSpread:
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
     ] = ZERO
     requote_pct: Annotated[
-        float,
+        float | None,
         Ge(0),
         Le(100),
-        doc("lag of a resting order worth a request, % of price; at least one tick"),
-    ] = 0.5
+        doc(
+            "how far off a resting order is moved, % of price, at least one tick; none: 0.5 for "
+            "options, for others most of their own distance from fair value"
+        ),
+    ] = None
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The levels of both sides, or why none."""
@@ -100,7 +103,7 @@ class SimpleSpread:
             yield draft.quote(
                 size=ground.size(size),
                 fair=ground.fair,
-                patience=ground.patience(draft.price, self.requote_pct),
+                follow=ground.follow(draft, self.requote_pct),
                 level=level,
             )
 
