@@ -7,28 +7,23 @@ may lead (`danger`), and the order stays as long as every rule would allow it wh
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from math import exp
 
 from mmbot.core.books import Market
 from mmbot.core.diff import fits
 from mmbot.core.orders import Order, Status
-from mmbot.core.types import ZERO, Approved, Nanos, Side, Target
+from mmbot.core.types import Approved, Nanos, Side, Target
 
 
-def leading(orders: Iterable[Order], target: Target) -> Target | None:
-    """The target at the price of the live order in its slot, if that leads by less than allowed
-    and has a size that may stay."""
+def leading(orders: Iterable[Order], target: Target) -> Order | None:
+    """The live order in a target's slot, if it leads and by less than it may."""
     for order in orders:
         if (order.side, order.level) == (target.side, target.level) and (
             order.status is Status.LIVE
         ):
             lead = (order.price - target.price) * target.side.sign
-            at_rest = replace(target, price=order.price, danger=ZERO)
-            if 0 < lead < target.danger and fits(order, Approved(at_rest), 0):
-                return replace(at_rest, size=order.remaining)
-            return None
+            return order if 0 < lead < target.danger else None
     return None
 
 

@@ -28,7 +28,7 @@ from itertools import islice
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, microprice, reference
 from mmbot.core.closures import is_locked
-from mmbot.core.diff import Action, Sweep, amended_amount, diff
+from mmbot.core.diff import Action, Sweep, amended_amount, diff, fits
 from mmbot.core.guards import watch
 from mmbot.core.intents import (
     Amend,
@@ -436,22 +436,21 @@ def _judge(
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it.
 
-    An order that leads by less than it may stays where it is, if the rules allow it there. Where
-    nothing can be sent just now, a less aggressive order in the slot stays: that is no risk the
-    rules would not allow, and a gap helps nobody.
+    An order that leads by less than it may stays, if the rules allow it there. Where nothing can be
+    sent just now, a less aggressive order stays: a gap helps nobody.
     """
     side = target.side
+    beside = _worst(orders, side, approved, besides=target.level)
+    room_position = view.position + beside * side.sign
     unseen = state.account(market.instrument.venue).unseen(now_ns)
     reducing = state.controls.wind_down or unseen
-    if target.danger and not reducing:
-        at_rest = leading(orders, target)
-        if at_rest is not None:
-            beside = _worst(orders, side, approved, besides=target.level)
-            against = facing(orders, targets, side.opposite, _settled_ns(state, desk, now_ns))
-            proposal = Proposal(at_rest, view.position + beside * side.sign, against)
-            verdicts = (rule.check(view, proposal) for rule in desk.rules)
-            if not any(isinstance(verdict, Block | Shrink) for verdict in verdicts):
-                return at_rest
+    leader = leading(orders, target) if target.danger and not reducing else None
+    if leader is not None:
+        at_rest = replace(target, price=leader.price)
+        against = facing(orders, targets, side.opposite, _settled_ns(state, desk, now_ns))
+        stays = _within_rules(desk, view, Proposal(at_rest, room_position, against))
+        if not isinstance(stays, Why) and fits(leader, Approved(stays), 0):
+            return stays
     wanted, obstacle = target, _obstacle(state, orders, target, approved, now_ns)
     if obstacle is not None:
         resting = less_aggressive(orders, target)
@@ -460,13 +459,24 @@ def _judge(
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
     nearest = min if side is Side.BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
-    beside = _worst(orders, side, approved, besides=target.level)
-    proposal = Proposal(target, view.position + beside * side.sign, best)
-    size = target.size
+    asked = target
     if reducing:
-        size = min(size, market.instrument.snap_size(-side.sign * proposal.room_position))
-        if size <= 0:
+        most = market.instrument.snap_size(-side.sign * room_position)
+        if most <= 0:
             return Why.ACCOUNT_UNSEEN if unseen else Why.WIND_DOWN
+        asked = replace(target, size=min(target.size, most))
+    allowed = _within_rules(desk, view, Proposal(asked, room_position, best))
+    if isinstance(allowed, Why) or obstacle is None:
+        return allowed
+    if allowed.size < target.size or wanted.size < target.size:
+        return obstacle  # it would have to shrink, and cannot be touched but by a cancel
+    return allowed
+
+
+def _within_rules(desk: Desk, view: View, proposal: Proposal) -> Target | Why:
+    """A proposal's target, as large as every rule allows."""
+    target = proposal.target
+    size = target.size
     for rule in desk.rules:
         verdict = rule.check(view, proposal)
         if verdict is ALLOW:
@@ -474,11 +484,9 @@ def _judge(
         if isinstance(verdict, Block):
             return verdict.why
         if isinstance(verdict, Shrink) and verdict.size < size:
-            size = market.instrument.snap_size(verdict.size)
+            size = view.instrument.snap_size(verdict.size)
             if size <= 0:
                 return verdict.why
-    if obstacle is not None and (size < target.size or wanted.size < target.size):
-        return obstacle  # it would have to shrink, and cannot be touched but by a cancel
     return target if size == target.size else replace(target, size=size)
 
 

@@ -87,6 +87,14 @@ class NearIsForbidden:
         return self.verdict if target.side is BUY and target.price > self.most else ALLOW
 
 
+def test_an_order_that_a_rule_made_smaller_may_stay() -> None:
+    bot = at_rest(2850)
+    cut = NearIsForbidden("0", Shrink(Decimal(10), Why.MAX_ORDER))
+    bot.desks = {PERPETUAL.id: replace(bot.desks[PERPETUAL.id], rules=(cut,))}
+    bids = [quote for quote in around(2849.5, size=20) if quote.side is BUY]
+    assert BUY not in moved(bot, 2849.5, bids)
+
+
 @pytest.mark.parametrize(
     "verdict", [Block(Why.COST_FLOOR), Shrink(Decimal(5), Why.MAX_POSITION)], ids=["block", "cut"]
 )
