@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core.books import microprice
-from mmbot.core.events import OrderState
+from mmbot.core.events import OrderState, WindDown
 from mmbot.core.orders import Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.resting import facing
@@ -16,7 +16,7 @@ from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
 from mmbot.risk.min_spread import MinSpread
 from tests.builders import NOW_NS, a_perpetual, a_quote, a_target, an_option, an_order
-from tests.core.bot import Bot, amends
+from tests.core.bot import Bot, amends, cancels
 
 BUY, SELL = Side.BUY, Side.SELL
 PERPETUAL = a_perpetual()
@@ -74,6 +74,13 @@ def test_a_partly_filled_order_may_stay() -> None:
     bot = at_rest(2850)
     bot.turn(bot.says(bot.on(BUY), filled=4))
     assert moved(bot, 2849.5, around(2849.5)) == {}
+
+
+def test_winding_down_an_order_that_leads_goes_like_any_other() -> None:
+    bot = at_rest(2850)
+    bot.wants = around(2849.5)
+    sent = bot.turn(WindDown(on=True), bot.ticker(mark=2849.5), bot.book(2844.5, 2854.5))
+    assert len(cancels(sent)) == 2
 
 
 class NearIsForbidden:
