@@ -66,20 +66,22 @@ class Ground:
         at = to_decimal(price)
         return abs(float(self.instrument.step_price(at, side.sign) - at))
 
-    def follow(self, draft: Draft, requote_pct: float | None) -> tuple[float, float]:
+    def follow(
+        self, draft: Draft, requote_pct: float | None, behind: float = inf
+    ) -> tuple[float, float]:
         """How closely the order of a finished draft follows it: (patience, danger) of its quote.
 
         `requote_pct`, % of price, bounds both; None stands for what suits the instrument. An
         option's order is moved from 0.5 % behind or a tick ahead on. Elsewhere half a percent is
         many times the market's width, so the quote's own distance is the measure: its order stays
         until fair value less the costs has come up to it, or the middle has left it by half as much
-        again. A tick behind is always left.
+        again. A tick behind is always left. No level overtakes the one it is `behind` by so much.
         """
         price, sign, tick = draft.price, draft.side.sign, self.tick_at(draft.price)
         if self.instrument.kind is Kind.OPTION:
             share = _OPTION_PCT if requote_pct is None else requote_pct
             return max(price * share / 100, tick), 0.0
-        danger = max(0.0, (self.fair - price) * sign - self.edge)
+        danger = min(behind, max(0.0, (self.fair - price) * sign - self.edge))
         if requote_pct is None:
             return max(_FALLS_BACK * (self.mid - price) * sign, tick), danger
         given = price * requote_pct / 100

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from math import inf
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
@@ -92,18 +93,19 @@ class SimpleSpread:
         if abs(skew) >= tick:
             draft.why = Why.LEANING
         ground.hold(draft)
-        size = self.size
+        size, step = self.size, inf
         for level in range(self.levels):
             if level:
-                step = self._step_to_next_level(ground, draft, center)
-                if step is None:
+                outward = self._step_to_next_level(ground, draft, center)
+                if outward is None:
                     return
+                step = outward
                 draft.shift("spacing", -side.sign * step)
                 size *= self.level_size_factor
             yield draft.quote(
                 size=ground.size(size),
                 fair=ground.fair,
-                follow=ground.follow(draft, self.requote_pct),
+                follow=ground.follow(draft, self.requote_pct, behind=step),
                 level=level,
             )
 
