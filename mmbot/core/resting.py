@@ -7,6 +7,7 @@ may lead (`danger`), and the order stays as long as every rule would allow it wh
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from math import exp
 
@@ -14,16 +15,30 @@ from mmbot.core.books import Market
 from mmbot.core.diff import fits
 from mmbot.core.orders import Order, Status
 from mmbot.core.types import Approved, Nanos, Side, Target
+from mmbot.core.why import Why
 
 
-def leading(orders: Iterable[Order], target: Target) -> Order | None:
-    """The live order in a target's slot, if it leads and by less than it may."""
+def leading(orders: Iterable[Order], targets: Iterable[Target]) -> dict[tuple[Side, int], Target]:
+    """Targets whose live order leads, and by less than it may: each at the price of its order, by
+    its slot."""
+    found: dict[tuple[Side, int], Target] = {}
+    for target in targets:
+        if target.danger:
+            for order in orders:
+                if (order.side, order.level) == target.slot and order.status is Status.LIVE:
+                    lead = (order.price - target.price) * target.side.sign
+                    if 0 < lead < target.danger:
+                        found[target.slot] = replace(target, price=order.price)
+    return found
+
+
+def stays(orders: Iterable[Order], verdict: Target | Why) -> Target | None:
+    """What the rules made of a target at the price of its order, if the order can stay as it is."""
+    if isinstance(verdict, Why):
+        return None
     for order in orders:
-        if (order.side, order.level) == (target.side, target.level) and (
-            order.status is Status.LIVE
-        ):
-            lead = (order.price - target.price) * target.side.sign
-            return order if 0 < lead < target.danger else None
+        if (order.side, order.level) == verdict.slot and order.status is Status.LIVE:
+            return verdict if fits(order, Approved(verdict), 0) else None
     return None
 
 

@@ -28,7 +28,7 @@ from itertools import islice
 from mmbot.core import events as ev
 from mmbot.core.books import Market, distrust, microprice, reference
 from mmbot.core.closures import is_locked
-from mmbot.core.diff import Action, Sweep, amended_amount, diff, fits
+from mmbot.core.diff import Action, Sweep, amended_amount, diff
 from mmbot.core.guards import watch
 from mmbot.core.intents import (
     Amend,
@@ -45,7 +45,8 @@ from mmbot.core.intents import (
 )
 from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Order, Status
 from mmbot.core.ports import Guard, RiskRule, Strategy
-from mmbot.core.resting import expected_loss, facing, leading, less_aggressive
+from mmbot.core.resting import expected_loss, facing, leading, less_aggressive, stays
+from mmbot.core.rules import within_rules
 from mmbot.core.state import (
     VALID_FOR_NS,
     Account,
@@ -70,7 +71,7 @@ from mmbot.core.types import (
     Target,
     to_decimal,
 )
-from mmbot.core.views import ALLOW, Block, DeskView, Proposal, Shrink, View
+from mmbot.core.views import DeskView, Proposal, View
 from mmbot.core.why import Why
 
 AWAY_PAUSE_NS: Nanos = 2 * SECOND
@@ -231,6 +232,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
         market.why = {Side.BUY: standing, Side.SELL: standing}
         return []  # the venue is being asked: what rests there has rested for a while
     approved: list[Approved] = []
+    settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
     market.quotes = ()
     if standing is not None:
         market.why = {Side.BUY: standing, Side.SELL: standing}
@@ -242,17 +244,12 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
             market.why = {Side.BUY: quotes, Side.SELL: quotes}
         else:
             market.quotes = tuple(quotes)
-            approved = _approve(state, desk, market, view, orders, now_ns)
+            approved = _approve(state, desk, market, view, orders, now_ns, settled_ns)
     _reckon(state, market, orders, approved)
-    actions = diff(approved, orders, market.why, _settled_ns(state, desk, now_ns))
+    actions = diff(approved, orders, market.why, settled_ns)
     if state.withdraw_ns:
         actions += _insist(orders, market.why)
     return [a for a in actions if _may_cancel(state, a, now_ns)]
-
-
-def _settled_ns(state: State, desk: Desk, now_ns: Nanos) -> Nanos:
-    """An order sent after this moment is not moved just because it lags."""
-    return now_ns - desk.refresh_ns if state.watch.slowed is None else 0
 
 
 def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
@@ -373,6 +370,7 @@ def _approve(
     view: View,
     orders: list[Order],
     now_ns: Nanos,
+    settled_ns: Nanos,
 ) -> list[Approved]:
     """Quotes onto the grid, then through every rule."""
     why: dict[Side, Why] = {}
@@ -387,8 +385,22 @@ def _approve(
         else:
             targets.append(target)
     approved: list[Approved] = []
+    leaders = leading(orders, targets)
+    if leaders:  # they come last: whether one may stay depends on what it faces
+        if state.controls.wind_down or state.account(desk.venue).unseen(now_ns):
+            leaders.clear()
+        targets.sort(key=lambda target: target.slot in leaders)
     for target in targets:
-        verdict = _judge(state, desk, market, view, orders, targets, target, approved, now_ns)
+        side = target.side
+        verdict: Target | Why | None = None
+        leader = leaders.pop(target.slot, None) if leaders else None
+        if leader is not None:
+            beside = _worst(orders, side, approved, besides=target.level)
+            against = facing(orders, [*approved, *leaders.values()], side.opposite, settled_ns)
+            proposal = Proposal(leader, view.position + beside * side.sign, against)
+            verdict = stays(orders, within_rules(desk.rules, view, proposal))
+        if verdict is None:
+            verdict = _judge(state, desk, market, view, orders, targets, target, approved, now_ns)
         if isinstance(verdict, Why):
             why.setdefault(target.side, verdict)
             continue
@@ -436,21 +448,10 @@ def _judge(
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it.
 
-    An order that leads by less than it may stays, if the rules allow it there. Where nothing can be
-    sent just now, a less aggressive order stays: a gap helps nobody.
+    Where it cannot be sent just now, a less aggressive order that rests in its slot stays: that is
+    no risk the rules would not allow, and a gap helps nobody.
     """
     side = target.side
-    beside = _worst(orders, side, approved, besides=target.level)
-    room_position = view.position + beside * side.sign
-    unseen = state.account(market.instrument.venue).unseen(now_ns)
-    reducing = state.controls.wind_down or unseen
-    leader = leading(orders, target) if target.danger and not reducing else None
-    if leader is not None:
-        at_rest = replace(target, price=leader.price)
-        against = facing(orders, targets, side.opposite, _settled_ns(state, desk, now_ns))
-        stays = _within_rules(desk, view, Proposal(at_rest, room_position, against))
-        if not isinstance(stays, Why) and fits(leader, Approved(stays), 0):
-            return stays
     wanted, obstacle = target, _obstacle(state, orders, target, approved, now_ns)
     if obstacle is not None:
         resting = less_aggressive(orders, target)
@@ -459,35 +460,21 @@ def _judge(
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
     nearest = min if side is Side.BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
+    beside = _worst(orders, side, approved, besides=target.level)
+    room_position = view.position + beside * side.sign
     asked = target
-    if reducing:
+    unseen = state.account(market.instrument.venue).unseen(now_ns)
+    if state.controls.wind_down or unseen:
         most = market.instrument.snap_size(-side.sign * room_position)
         if most <= 0:
             return Why.ACCOUNT_UNSEEN if unseen else Why.WIND_DOWN
         asked = replace(target, size=min(target.size, most))
-    allowed = _within_rules(desk, view, Proposal(asked, room_position, best))
+    allowed = within_rules(desk.rules, view, Proposal(asked, room_position, best))
     if isinstance(allowed, Why) or obstacle is None:
         return allowed
     if allowed.size < target.size or wanted.size < target.size:
         return obstacle  # it would have to shrink, and cannot be touched but by a cancel
     return allowed
-
-
-def _within_rules(desk: Desk, view: View, proposal: Proposal) -> Target | Why:
-    """A proposal's target, as large as every rule allows."""
-    target = proposal.target
-    size = target.size
-    for rule in desk.rules:
-        verdict = rule.check(view, proposal)
-        if verdict is ALLOW:
-            continue
-        if isinstance(verdict, Block):
-            return verdict.why
-        if isinstance(verdict, Shrink) and verdict.size < size:
-            size = view.instrument.snap_size(verdict.size)
-            if size <= 0:
-                return verdict.why
-    return target if size == target.size else replace(target, size=size)
 
 
 def _obstacle(

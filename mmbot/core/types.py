@@ -267,6 +267,11 @@ class Target:
     post_only: bool = True
     reduce_only: bool = False
 
+    @property
+    def slot(self) -> tuple[Side, int]:
+        """Which order of ours on the instrument it is: side and level."""
+        return self.side, self.level
+
 
 Approved = NewType("Approved", Target)
 """A target every risk rule has seen. Only these reach `diff`; the type checker is the guard."""
