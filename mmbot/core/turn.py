@@ -406,8 +406,8 @@ def _approve(
             continue
         approved.append(Approved(verdict))
         why[target.side] = verdict.why
-    for side in Side:
-        why.setdefault(side, Why.SIDE_OFF)
+    if len(why) < 2:
+        why = dict.fromkeys(Side, Why.SIDE_OFF) | why
     market.why = why
     return approved
 
