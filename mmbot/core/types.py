@@ -246,9 +246,9 @@ class Quote:
     why: Why
     level: int = 0
     patience: float = 0.0
-    danger: float = 0.0
     terms: tuple[Term, ...] = ()
     clamp: Why | None = None
+    danger: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +263,9 @@ class Target:
     fair: float
     why: Why
     patience: Decimal = ZERO
-    danger: Decimal = ZERO
     post_only: bool = True
     reduce_only: bool = False
+    danger: Decimal = ZERO
 
     @property
     def slot(self) -> tuple[Side, int]:
