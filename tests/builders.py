@@ -180,10 +180,11 @@ def a_quote(
     *,
     level: int = 0,
     patience: float = 0.0,
+    danger: float = 0.0,
     fair: float = 0.0215,
 ) -> Quote:
     """What a strategy would say about one side."""
-    return Quote(side, price, size, fair, Why.QUOTED, level=level, patience=patience)
+    return Quote(side, price, size, fair, Why.QUOTED, level=level, patience=patience, danger=danger)
 
 
 def a_target(

@@ -7,7 +7,7 @@ venue's last word about our orders on that side and that really shows them; unti
 good reference holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
@@ -190,3 +190,16 @@ def reference(
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
     return kept
+
+
+def microprice(bids: Sequence[Level], asks: Sequence[Level], mark: float) -> float:
+    """What a perpetual or future is worth by its own book: the best prices, each weighted by the
+    amount on the other side. The mark where a side is missing.
+
+    The mark itself follows an index that is late, by more than such a market is wide.
+    """
+    if not bids or not asks:
+        return mark
+    (bid, bid_amount), (ask, ask_amount) = bids[0], asks[0]
+    total = bid_amount + ask_amount
+    return (bid * ask_amount + ask * bid_amount) / total if total else mark

@@ -13,8 +13,9 @@ first. For each slot, in this order:
 
 An order fits when it rests at the target's price, or lags behind it by less than the target's
 patience, or when it lags but was sent a moment ago; one that is more aggressive than its target
-never fits. Its open size must be the target's, except that a partly filled order may stay smaller
-until it is moved anyway.
+never fits (where it may stay nevertheless, its own price has become the target: resting). Its open
+size must be the target's, except that a partly filled order may stay smaller until it is moved
+anyway.
 """
 
 from collections.abc import Iterable, Sequence

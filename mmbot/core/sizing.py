@@ -41,4 +41,5 @@ def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
         fair=quote.fair,
         why=Why.SMALLEST_SIZE if smallest else quote.why,
         patience=to_decimal(quote.patience),
+        danger=to_decimal(quote.danger) if quote.danger else ZERO,
     )

@@ -24,10 +24,9 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import islice
-from math import exp
 
 from mmbot.core import events as ev
-from mmbot.core.books import Market, distrust, reference
+from mmbot.core.books import Market, distrust, microprice, reference
 from mmbot.core.closures import is_locked
 from mmbot.core.diff import Action, Sweep, amended_amount, diff
 from mmbot.core.guards import watch
@@ -46,6 +45,8 @@ from mmbot.core.intents import (
 )
 from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Order, Status
 from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.resting import expected_loss, facing, leading, less_aggressive, stays
+from mmbot.core.rules import within_rules
 from mmbot.core.sizing import on_grid
 from mmbot.core.state import (
     VALID_FOR_NS,
@@ -64,12 +65,13 @@ from mmbot.core.types import (
     ZERO,
     Approved,
     InstrumentId,
+    Kind,
     Nanos,
     Side,
     Target,
     to_decimal,
 )
-from mmbot.core.views import ALLOW, Block, DeskView, Proposal, Shrink, View
+from mmbot.core.views import DeskView, Proposal, View
 from mmbot.core.why import Why
 
 AWAY_PAUSE_NS: Nanos = 2 * SECOND
@@ -120,7 +122,7 @@ class Desk:
     """One strategy with its rules on some instruments of one venue.
 
     `refresh_ns`: an order that merely lags behind the market is moved at most this often; one that
-    has become too aggressive is moved at once.
+    has become more aggressive than it may be is moved at once.
     """
 
     name: str
@@ -230,6 +232,7 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
         market.why = {Side.BUY: standing, Side.SELL: standing}
         return []  # the venue is being asked: what rests there has rested for a while
     approved: list[Approved] = []
+    settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
     market.quotes = ()
     if standing is not None:
         market.why = {Side.BUY: standing, Side.SELL: standing}
@@ -241,9 +244,8 @@ def _decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> list[Act
             market.why = {Side.BUY: quotes, Side.SELL: quotes}
         else:
             market.quotes = tuple(quotes)
-            approved = _approve(state, desk, market, view, orders, now_ns)
+            approved = _approve(state, desk, market, view, orders, now_ns, settled_ns)
     _reckon(state, market, orders, approved)
-    settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
     actions = diff(approved, orders, market.why, settled_ns)
     if state.withdraw_ns:
         actions += _insist(orders, market.why)
@@ -333,6 +335,10 @@ def _view(
     mark, index = market.mark, market.index
     assert mark is not None, "distrusted without one"
     assert index is not None, "distrusted without one"
+    if market.instrument.kind is Kind.OPTION:
+        fair = state.controls.fair(market, mark, now_ns)
+    else:
+        fair = microprice(bids, asks, mark)
     position = state.inventory.of(market.instrument).amount
     longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
     shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
@@ -344,7 +350,7 @@ def _view(
         mark=mark,
         index=index,
         forward=market.forward if market.forward is not None else index,
-        fair=state.controls.fair(market, mark, now_ns),
+        fair=fair,
         mark_iv=market.mark_iv,
         delta=market.delta,
         min_price=market.min_price,
@@ -364,6 +370,7 @@ def _approve(
     view: View,
     orders: list[Order],
     now_ns: Nanos,
+    settled_ns: Nanos,
 ) -> list[Approved]:
     """Quotes onto the grid, then through every rule."""
     why: dict[Side, Why] = {}
@@ -378,15 +385,29 @@ def _approve(
         else:
             targets.append(target)
     approved: list[Approved] = []
+    leaders = leading(orders, targets)
+    if leaders:  # they come last: whether one may stay depends on what it faces
+        if state.controls.wind_down or state.account(desk.venue).unseen(now_ns):
+            leaders.clear()
+        targets.sort(key=lambda target: target.slot in leaders)
     for target in targets:
-        verdict = _judge(state, desk, market, view, orders, targets, target, approved, now_ns)
+        side = target.side
+        verdict: Target | Why | None = None
+        leader = leaders.pop(target.slot, None) if leaders else None
+        if leader is not None:
+            beside = _worst(orders, side, approved, besides=target.level)
+            against = facing(orders, [*approved, *leaders.values()], side.opposite, settled_ns)
+            proposal = Proposal(leader, view.position + beside * side.sign, against)
+            verdict = stays(orders, within_rules(desk.rules, view, proposal))
+        if verdict is None:
+            verdict = _judge(state, desk, market, view, orders, targets, target, approved, now_ns)
         if isinstance(verdict, Why):
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
         why[target.side] = verdict.why
-    for side in Side:
-        why.setdefault(side, Why.SIDE_OFF)
+    if len(why) < 2:
+        why = dict.fromkeys(Side, Why.SIDE_OFF) | why
     market.why = why
     return approved
 
@@ -410,33 +431,27 @@ def _judge(
     side = target.side
     wanted, obstacle = target, _obstacle(state, orders, target, approved, now_ns)
     if obstacle is not None:
-        resting = _less_aggressive(orders, target)
+        resting = less_aggressive(orders, target)
         if resting is None:
             return obstacle
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
     nearest = min if side is Side.BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
     beside = _worst(orders, side, approved, besides=target.level)
-    proposal = Proposal(target, view.position + beside * side.sign, best)
-    size, why = target.size, target.why
+    room_position = view.position + beside * side.sign
+    asked = target
     unseen = state.account(market.instrument.venue).unseen(now_ns)
     if state.controls.wind_down or unseen:
-        size = min(size, market.instrument.snap_size(-side.sign * proposal.room_position))
-        if size <= 0:
+        most = market.instrument.snap_size(-side.sign * room_position)
+        if most <= 0:
             return Why.ACCOUNT_UNSEEN if unseen else Why.WIND_DOWN
-    for rule in desk.rules:
-        verdict = rule.check(view, proposal)
-        if verdict is ALLOW:
-            continue
-        if isinstance(verdict, Block):
-            return verdict.why
-        if isinstance(verdict, Shrink) and verdict.size < size:
-            size, why = market.instrument.snap_size(verdict.size), verdict.why
-            if size <= 0:
-                return why
-    if obstacle is not None and (size < target.size or wanted.size < target.size):
+        asked = replace(target, size=min(target.size, most))
+    allowed = within_rules(desk.rules, view, Proposal(asked, room_position, best))
+    if isinstance(allowed, Why) or obstacle is None:
+        return allowed
+    if allowed.size < target.size or wanted.size < target.size:
         return obstacle  # it would have to shrink, and cannot be touched but by a cancel
-    return target if size == target.size else replace(target, size=size, why=why)
+    return allowed
 
 
 def _obstacle(
@@ -454,17 +469,6 @@ def _obstacle(
     nearest = min if side is Side.BUY else max
     if against and (target.price - nearest(against)) * side.sign >= 0:
         return Why.SELF_CROSS
-    return None
-
-
-def _less_aggressive(orders: list[Order], target: Target) -> Order | None:
-    """The live order in a target's slot, if it rests at its price or behind it."""
-    for order in orders:
-        if (order.side, order.level) == (target.side, target.level) and (
-            order.status is Status.LIVE and order.remaining
-        ):
-            behind = (target.price - order.price) * target.side.sign >= 0
-            return order if behind else None
     return None
 
 
@@ -713,27 +717,9 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
         return (0, 0.0)
     market = state.markets[action.instrument]
     if order is not None and (order.price - target.price) * order.side.sign > 0:
-        return (1, -_expected_loss(market, order, target))
+        return (1, -expected_loss(market, order, target))
     reduces = state.inventory.of(market.instrument).amount * target.side.sign < 0
     return (2 if order is None else 3, -float(reduces))
-
-
-def _expected_loss(market: Market, order: Order, target: Target) -> float:
-    """What an order that has become too aggressive is expected to lose where it rests, in USD:
-    its open size, times what a unit costs against the price wanted now, times the chance of being
-    hit.
-
-    That chance is 1 for a price at or beyond the new fair value. Behind it, it falls as the rate
-    of fills does in Avellaneda and Stoikov (2008, "High-frequency trading in a limit order book",
-    section 2.5), exp(-k distance), with half the market's width as the length 1/k.
-    """
-    instrument, size = market.instrument, order.remaining
-    loss = float(abs(instrument.value(size, order.price) - instrument.value(size, target.price)))
-    if instrument.settlement == instrument.underlying and market.index is not None:
-        loss *= market.index
-    distance = (target.fair - float(order.price)) * order.side.sign
-    width = market.asks[0][0] - market.bids[0][0] if market.bids and market.asks else 0.0
-    return loss * exp(-2 * distance / width) if distance > 0 and width > 0 else loss
 
 
 # --- looking at the venue, and leaving --------------------------------------------------------

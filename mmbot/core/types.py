@@ -234,9 +234,9 @@ class Quote:
     """What a strategy wants at one (side, level): a model's price and size, not yet on the grid.
 
     `patience` is how far (price units) the resting order may lag behind this quote towards the
-    market's far side before it is worth a request; a resting order that is too aggressive is
-    moved from one tick on. `fair` is the value the quote was built around. `clamp` names the
-    bound that had the last word, if any.
+    market's far side before it is worth a request. `danger` is how far it may lead, being more
+    aggressive than this quote, before it is moved; with 0 it is moved from one tick on. `fair` is
+    the value the quote was built around. `clamp` names the bound that had the last word, if any.
     """
 
     side: Side
@@ -248,6 +248,7 @@ class Quote:
     patience: float = 0.0
     terms: tuple[Term, ...] = ()
     clamp: Why | None = None
+    danger: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +265,12 @@ class Target:
     patience: Decimal = ZERO
     post_only: bool = True
     reduce_only: bool = False
+    danger: Decimal = ZERO
+
+    @property
+    def slot(self) -> tuple[Side, int]:
+        """Which order of ours on the instrument it is: side and level."""
+        return self.side, self.level
 
 
 Approved = NewType("Approved", Target)

@@ -30,7 +30,7 @@ class MinSpread:
         Ge(0),
         Le(10_000),
         doc("least width between our bid and ask, in bps of mid (not for options)"),
-    ] = Decimal(5)
+    ] = Decimal(1)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is too close."""

@@ -43,7 +43,7 @@ from mmbot.sim import chain
 from mmbot.sim.checks import Checks, Violated, Violation
 from mmbot.sim.faults import FaultPlan
 from mmbot.sim.listing import NEVER_MS, Listing
-from mmbot.sim.market import START_MS, START_PRICES, Market, Preset
+from mmbot.sim.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market, Preset
 from mmbot.sim.matching import (
     AccountChange,
     Effect,
@@ -54,6 +54,7 @@ from mmbot.sim.matching import (
     Side,
     TimeInForce,
 )
+from mmbot.sim.underlying import STEP_MS
 from mmbot.sim.virtual.line import Line
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
@@ -86,7 +87,8 @@ class WorldOptions:
     (`Market`). `crash_per_hour`: how often the bot dies and starts anew. `raids_per_s`: how
     often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
-    switch now and then.
+    switch now and then. `prices`: the coins that move, with what they begin at; None: those that
+    are traded. Each of them has a part in the jumps of all.
     """
 
     start_ms: int = START_MS
@@ -97,11 +99,23 @@ class WorldOptions:
     crowd_steps: int = 2
     preset: str | Preset = "normal"
     flow_scale: float = 2.0
+    prices: Mapping[str, float] | None = None
     rate: Rate = field(default_factory=lambda: Rate(5.0, 20))
     crash_per_hour: float = 0.0
     raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
+
+    @staticmethod
+    def plain(start_ms: int) -> "WorldOptions":
+        """The market as the embedded venue has it, step by step and of the same seed the same."""
+        return WorldOptions(
+            start_ms=start_ms,
+            market_ms=STEP_MS,
+            crowd_steps=1,
+            flow_scale=FLOW_SCALE_DEMO,
+            prices=START_PRICES,
+        )
 
     def lasting(self, seconds: float) -> "WorldOptions":
         """The same for so long, however many turns that takes."""
@@ -150,7 +164,9 @@ class World:
         for listing in listings:
             self.exchange.list(listing)
         self.instruments = {i.id: i for i in map(instrument_of, listings)}
-        prices = {one.underlying: START_PRICES[one.underlying] for one in listings}
+        prices = self.options.prices or {
+            one.underlying: START_PRICES[one.underlying] for one in listings
+        }
         self.market = Market(
             self.exchange,
             seed,

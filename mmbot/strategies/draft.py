@@ -35,8 +35,11 @@ class Draft:
             self.price = bound
             self.clamp = clamp
 
-    def quote(self, *, size: float, fair: float, patience: float, level: int = 0) -> Quote:
-        """The finished quote; fields as in `Quote`."""
+    def quote(
+        self, *, size: float, fair: float, follow: tuple[float, float], level: int = 0
+    ) -> Quote:
+        """The finished quote; fields as in `Quote`, `follow` is (patience, danger)."""
+        patience, danger = follow
         return Quote(
             side=self.side,
             price=self.price,
@@ -45,6 +48,7 @@ class Draft:
             why=self.why,
             level=level,
             patience=patience,
+            danger=danger,
             terms=tuple(self.terms),
             clamp=self.clamp,
         )

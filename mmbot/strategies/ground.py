@@ -12,10 +12,16 @@ from math import inf, isfinite
 
 from mmbot.core.costs import cost_floor
 from mmbot.core.sizes import Size, amount_of
-from mmbot.core.types import Instrument, Side, to_decimal
+from mmbot.core.types import Instrument, Kind, Side, to_decimal
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.strategies.draft import Draft
+
+_OPTION_PCT = 0.5
+"""Lag of an option's order worth a request, % of its premium."""
+
+_FALLS_BACK = 1.5
+"""Of a quote's distance from the middle, how far its order may fall behind elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +69,26 @@ class Ground:
         at = to_decimal(price)
         return abs(float(self.instrument.step_price(at, side.sign) - at))
 
-    def patience(self, price: float, requote_pct: float) -> float:
-        """How far a resting order may lag behind `price`: that percentage, at least one tick."""
-        return max(price * requote_pct / 100, self.tick_at(price))
+    def follow(
+        self, draft: Draft, requote_pct: float | None, behind: float = inf
+    ) -> tuple[float, float]:
+        """How closely the order of a finished draft follows it: (patience, danger) of its quote.
+
+        `requote_pct`, % of price, bounds both; None stands for what suits the instrument. An
+        option's order is moved from 0.5 % behind or a tick ahead on. Elsewhere half a percent is
+        many times the market's width, so the quote's own distance is the measure: its order stays
+        until fair value less the costs has come up to it, or the middle has left it by half as much
+        again. A tick behind is always left. No level overtakes the one it is `behind` by so much.
+        """
+        price, sign, tick = draft.price, draft.side.sign, self.tick_at(draft.price)
+        if self.instrument.kind is Kind.OPTION:
+            share = _OPTION_PCT if requote_pct is None else requote_pct
+            return max(price * share / 100, tick), 0.0
+        danger = min(behind, max(0.0, (self.fair - price) * sign - self.edge))
+        if requote_pct is None:
+            return max(_FALLS_BACK * (self.mid - price) * sign, tick), danger
+        given = price * requote_pct / 100
+        return max(given, tick), min(given, danger)
 
     def size(self, size: Decimal) -> float:
         """The size to quote: never below the venue's minimum."""

@@ -9,7 +9,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.core.sizes import POSITION, SMALLEST, Size
-from mmbot.core.types import ZERO, Kind, Quote, Side
+from mmbot.core.types import ZERO, Kind, Level, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.registry import Family, register
@@ -17,6 +17,9 @@ from mmbot.strategies.draft import Draft
 from mmbot.strategies.ground import Ground, find_ground
 
 _MAX_AGGRESSION = 0.9
+_MIN_SPREAD_BPS = (1.0, 5.0)
+"""Between these the minimum spread is what the market makes it, where nobody gave one."""
+
 _NOISE = 1e-9
 """Relative error of float arithmetic that must not be mistaken for a difference."""
 
@@ -65,11 +68,14 @@ class ImproveTop:
         float, Gt(0), Le(10_000), doc("fallback width in bps of mid (perpetuals and futures)")
     ] = 10.0
     min_spread_bps: Annotated[
-        float,
+        float | None,
         Ge(0),
         Le(10_000),
-        doc("least width between our bid and ask, bps of mid (not for options)"),
-    ] = 5.0
+        doc(
+            "least width between our bid and ask, bps of mid (not for options); none: that of the "
+            "others' quotes on average, 1 to 5"
+        ),
+    ] = None
     edge: Annotated[
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
     ] = ZERO
@@ -81,11 +87,14 @@ class ImproveTop:
     ] = 2.0
     max_position: Annotated[Size, doc("position of the full lean")] = POSITION
     requote_pct: Annotated[
-        float,
+        float | None,
         Ge(0),
         Le(100),
-        doc("lag of a resting order worth a request, % of price; at least one tick"),
-    ] = 0.5
+        doc(
+            "how far off a resting order is moved, % of price, at least one tick; none: 0.5 for "
+            "options, for others most of their own distance from fair value"
+        ),
+    ] = None
     bid_only: Annotated[bool, doc("quote the bid alone")] = False
     ask_only: Annotated[bool, doc("quote the ask alone")] = False
 
@@ -101,7 +110,7 @@ class ImproveTop:
             return ground
         bid = self._wish(view, ground, Side.BUY)
         ask = self._wish(view, ground, Side.SELL)
-        self._keep_apart(ground, bid, ask)
+        self._keep_apart(view, ground, bid, ask)
         # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
         # tick and the other not at all.
         lean = round(ground.lean * self.lean_ticks)
@@ -116,7 +125,7 @@ class ImproveTop:
             draft.quote(
                 size=size,
                 fair=ground.fair,
-                patience=ground.patience(draft.price, self.requote_pct),
+                follow=ground.follow(draft, self.requote_pct),
             )
             for draft in drafts
         ]
@@ -175,14 +184,29 @@ class ImproveTop:
                 pass
         return max(amount, tick)
 
-    def _keep_apart(self, ground: Ground, bid: Draft, ask: Draft) -> None:
+    def _keep_apart(self, view: View, ground: Ground, bid: Draft, ask: Draft) -> None:
         """Our own width is at least the minimum spread, and a tick in any case."""
         least = ground.tick
         if ground.instrument.kind is not Kind.OPTION:
-            least = max(least, ground.mid * self.min_spread_bps / 10_000)
+            least = max(least, self._min_spread(view, ground))
         if ask.price - bid.price < least * (1 - _NOISE):
             for draft in (bid, ask):
                 bound = ground.mid - draft.side.sign * least / 2
                 draft.shift("minimum spread", bound - draft.price)
                 draft.price = bound
                 draft.clamp = Why.MIN_SPREAD_CLAMP
+
+    def _min_spread(self, view: View, ground: Ground) -> float:
+        """The minimum spread in price units."""
+        if self.min_spread_bps is not None:
+            return ground.mid * self.min_spread_bps / 10_000
+        least, most = (ground.mid * bps / 10_000 for bps in _MIN_SPREAD_BPS)
+        if not view.bids or not view.asks:
+            return least
+        return min(most, max(least, _average(view.asks) - _average(view.bids)))
+
+
+def _average(levels: tuple[Level, ...]) -> float:
+    """The mean price of one side's visible levels, by amount."""
+    total = sum(amount for _, amount in levels)
+    return sum(price * amount for price, amount in levels) / total if total else levels[0][0]

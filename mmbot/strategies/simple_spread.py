@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from math import inf
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
@@ -62,11 +63,14 @@ class SimpleSpread:
         Decimal, Ge(0), doc("distance to keep from fair value beyond the maker fee, price units")
     ] = ZERO
     requote_pct: Annotated[
-        float,
+        float | None,
         Ge(0),
         Le(100),
-        doc("lag of a resting order worth a request, % of price; at least one tick"),
-    ] = 0.5
+        doc(
+            "how far off a resting order is moved, % of price, at least one tick; none: 0.5 for "
+            "options, for others most of their own distance from fair value"
+        ),
+    ] = None
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The levels of both sides, or why none."""
@@ -88,18 +92,19 @@ class SimpleSpread:
         if abs(skew) >= tick:
             draft.why = Why.LEANING
         ground.hold(draft)
-        size = ground.amount
+        size, step = ground.amount, inf
         for level in range(self.levels):
             if level:
-                step = self._step_to_next_level(ground, draft, center)
-                if step is None:
+                outward = self._step_to_next_level(ground, draft, center)
+                if outward is None:
                     return
+                step = outward
                 draft.shift("spacing", -side.sign * step)
                 size *= self.level_size_factor
             yield draft.quote(
                 size=ground.size(size),
                 fair=ground.fair,
-                patience=ground.patience(draft.price, self.requote_pct),
+                follow=ground.follow(draft, self.requote_pct, behind=step),
                 level=level,
             )
 

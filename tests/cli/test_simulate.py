@@ -83,7 +83,7 @@ def test_a_violation_names_seed_event_and_command(
     mmbot: Mmbot, desk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
-    command = ("simulate", desk, "--seeds", "6", "--from", "3", "--faults", "harsh")
+    command = ("simulate", desk, "--seeds", "8", "--from", "3", "--faults", "harsh")
     code, out, err = mmbot.run(*command)
     assert code == 1
     assert "book: " in err

@@ -6,6 +6,7 @@ formula stands beside it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -261,8 +262,25 @@ def test_leaning_by_a_tick_is_told() -> None:
 def test_a_perpetual_keeps_its_minimum_spread() -> None:
     # 5 bps of 2850 is 1.425: mid less and plus 0.7125, rounded outward to the tick of 0.05.
     view = a_view(a_perpetual(), bid=2849.90, ask=2850.10)
-    assert snapped(view) == (Decimal("2849.25"), Decimal("2850.75"))
-    assert quoted(view)[Side.BUY].clamp is Why.MIN_SPREAD_CLAMP
+    assert snapped(view, min_spread_bps=5.0) == (Decimal("2849.25"), Decimal("2850.75"))
+    assert quoted(view, min_spread_bps=5.0)[Side.BUY].clamp is Why.MIN_SPREAD_CLAMP
+
+
+@pytest.mark.parametrize(
+    ("outer", "width"),
+    [
+        # One at 0.1 and three at 0.5 from a mid of 2850: 0.4 on average, so 0.8 wide.
+        (0.5, 0.8),
+        (0.1, 0.285),  # 0.2 would be less than 1 bps
+        (5.0, 1.425),  # 7.55 would be more than 5 bps
+    ],
+)
+def test_a_perpetual_is_by_default_as_wide_as_the_others_on_average(
+    outer: float, width: float
+) -> None:
+    bids, asks = [(2849.9, 1.0), (2850 - outer, 3.0)], [(2850.1, 1.0), (2850 + outer, 3.0)]
+    bid, ask = prices(a_view(a_perpetual(), bids=bids, asks=asks), improvement=Decimal(0))
+    assert (bid, ask) == pytest.approx((2850 - width / 2, 2850 + width / 2))
 
 
 def test_the_size_is_never_below_the_minimum_of_the_venue() -> None:
@@ -272,10 +290,28 @@ def test_the_size_is_never_below_the_minimum_of_the_venue() -> None:
     assert quoted(view, size=Size(Decimal(30)))[Side.BUY].size == 30.0
 
 
-def test_patience_is_half_a_percent_or_a_tick() -> None:
-    assert quoted(a_view())[Side.BUY].patience == pytest.approx(0.0005)  # 0.5 % is 0.0001
-    perpetual = quoted(a_view(a_perpetual(), bid=2000.0, ask=2020.0), improvement=Decimal(0))
-    assert perpetual[Side.BUY].patience == pytest.approx(10.0)
+def test_an_option_is_moved_from_half_a_percent_behind_or_a_tick_ahead_on() -> None:
+    bid = quoted(a_view())[Side.BUY]
+    assert bid.patience == pytest.approx(0.0005)  # a tick: 0.5 % is 0.0001
+    assert bid.danger == 0.0
+
+
+def test_a_perpetual_is_followed_by_its_own_distance_from_the_market() -> None:
+    # 10 from the middle: it may fall 15 behind. Fair value is a dollar higher: it may lead by 11.
+    view = a_view(a_perpetual(), bid=2000.0, ask=2020.0, fair=2011.0)
+    bid = quoted(view, improvement=Decimal(0))[Side.BUY]
+    assert (bid.patience, bid.danger) == pytest.approx((15.0, 11.0))
+    # 2 of them are the fee.
+    charged = replace(view, instrument=a_perpetual(maker_fee=Decimal(2) / 2011))
+    assert quoted(charged, improvement=Decimal(0))[Side.BUY].danger == pytest.approx(9.0)
+
+
+def test_a_percentage_that_was_given_bounds_both() -> None:
+    view = a_view(a_perpetual(), bid=2000.0, ask=2020.0)
+    bid = quoted(view, improvement=Decimal(0), requote_pct=0.1)[Side.BUY]
+    assert (bid.patience, bid.danger) == pytest.approx((2.0, 2.0))
+    bid = quoted(view, improvement=Decimal(0), requote_pct=2.0)[Side.BUY]
+    assert (bid.patience, bid.danger) == pytest.approx((40.0, 10.0))
 
 
 def test_one_sided_quoting() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmbot.core.costs import cost_floor
 from mmbot.core.ports import Strategy
-from mmbot.core.types import Instrument, Quote, Side, to_decimal
+from mmbot.core.types import Instrument, Kind, Quote, Side, to_decimal
 from mmbot.core.views import Allow, View
 from mmbot.core.why import Why
 from mmbot.risk.cost_floor import CostFloor
@@ -169,6 +169,18 @@ def test_sizes_can_be_traded_and_patience_is_at_least_a_tick(
     for quote in quotes_of(strategy, view):
         assert quote.size >= view.instrument.min_amount
         assert quote.patience >= view.instrument.tick
+
+
+@settings(deadline=None)
+@given(views(), strategies)
+def test_an_order_that_may_lead_still_keeps_its_costs_and_an_option_may_not(
+    view: View, strategy: ImproveTop | SimpleSpread
+) -> None:
+    floor = cost_floor(view.instrument, view.fair, view.index, float(strategy.edge))
+    for quote in quotes_of(strategy, view):
+        at_most = (view.fair - quote.price) * quote.side.sign - floor
+        assert 0 <= quote.danger <= max(0, at_most) + 1e-9
+        assert quote.danger == 0 or view.instrument.kind is not Kind.OPTION
 
 
 @settings(deadline=None)

@@ -120,3 +120,10 @@ def test_it_stays_behind_the_best_of_the_other_side() -> None:
     bid = quoted(view, center=Center.FAIR)[Side.BUY][0]
     assert bid.price == pytest.approx(2849.95)
     assert bid.clamp is Why.CROSS_CLAMP
+
+
+def test_no_level_of_a_perpetual_may_overtake_the_one_before_it() -> None:
+    # 10 bps of 2850 to the first level, 5 bps from each to the next.
+    view = a_view(a_perpetual(), bid=2849.9, ask=2850.1)
+    bids = quoted(view, spread_bps=20.0, levels=3, level_spacing_bps=5.0)[Side.BUY]
+    assert [bid.danger for bid in bids] == pytest.approx([2.85, 1.425, 1.425])
