@@ -42,7 +42,13 @@ def _side(state: State, market: Market, quote: Quote, refresh_ns: Nanos, now_ns:
         return f"no request left: {budget.level:.0f} of {budget.burst:.0f}"
     if why is Why.STAYS:
         return _obstacle(state, market, side, now_ns)
-    if (wanted - order.price) * side.sign < 0:
+    lead = (order.price - wanted) * side.sign
+    if 0 < lead < to_decimal(quote.danger):
+        return (
+            f"it leads by {lead.normalize():f}, and may by less than {quote.danger:.6g} while the "
+            "rules allow it"
+        )
+    if lead > 0:
         return "it is too close to the market: its move goes out with the next decision"
     if state.watch.slowed is not None:
         return f"slowed ({state.watch.slowed.value}): what merely lags is not moved"

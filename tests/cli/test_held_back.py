@@ -37,6 +37,15 @@ def test_a_small_lag_is_not_worth_a_request() -> None:
     assert said == "it lags by 0.001, and a move is worth a request from 0.0015 on"
 
 
+def test_a_small_lead_is_left_alone() -> None:
+    bot = Bot.quoting()
+    bot.rest(a_quote(Side.BUY, 0.0200))
+    bot.wait(5)
+    bot.wants = [a_quote(Side.BUY, 0.0195, danger=0.001)]
+    assert amends(bot.turn(bot.alive(), bot.book())) == []
+    assert told(bot) == "it leads by 0.0005, and may by less than 0.001 while the rules allow it"
+
+
 def test_a_request_on_its_way() -> None:
     bot, said = lagging(0.0210, patience=0.0)
     assert said == "a request about it is on its way"
