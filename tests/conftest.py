@@ -29,10 +29,12 @@ for ending in ENDINGS:
 
 @pytest.fixture(autouse=True)
 def endings() -> Iterator[None]:
-    """A command in the test's own process may leave signals ignored as it ends; those that later
-    tests start would inherit that."""
+    """A command in the test's own process may leave signals ignored or blocked as it ends; those
+    that later tests start would inherit that."""
     handlers = {ending: signal.getsignal(ending) for ending in ENDINGS}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for ending, handler in handlers.items():
         signal.signal(ending, handler)
 
