@@ -201,16 +201,17 @@ def trip_lost(
                 _settle(used)
                 continue
             unread = (place.name, None) in told
-            running = signal_engine(used.seat)
-            gone = place in stores.gone
+            gone, kept = place in stores.gone, Kept.NOWHERE
             # Of a folder that is gone for good nothing is made again for this.
             if not unread and not (used.settled and not place.latch_file.parent.is_dir()):
                 kept = latch.trip(place, used.seat, Why.USER, DETAIL, who, clock.wall_ns())
+            running = signal_engine(used.seat)
+            if not unread:
                 if running or not gone or kept is not Kept.NOWHERE:
                     outcome.latched.append(Latched(place.name, used.seat, kept))
-            if not unread:
                 what = "is gone" if gone else "was replaced"
-                outcome.lost.append(f"{place.name} {what}: the venue was asked about {used.seat}")
+                said = f"{place.name} {what}: the venue was asked about {used.seat}"
+                outcome.lost += [said] if said not in outcome.lost else []
             folder = Path(used.env_path).parent if used.env_path else Path.cwd()
             account = Account(used.seat, used.endpoint, folder, running)
             if account.seat not in [other.seat for other in accounts]:

@@ -87,7 +87,8 @@ def _carry_out(
     stores = find(os.environ, strict=False)
     accounts = kill.trip_all(stores.places, who, clock, outcome)
     further = _further(config, store, stores, outcome)
-    accounts = kill.joined(accounts, kill.trip_all(further, who, clock, outcome))
+    if further:
+        accounts = kill.joined(accounts, kill.trip_all(further, who, clock, outcome))
     lost = kill.trip_lost(stores, accounts, who, clock, outcome)
     outcome.unread += stores.problems
     outcome.notes += stores.notes
