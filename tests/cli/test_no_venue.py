@@ -93,7 +93,8 @@ def the_line(code: object, out: str, err: str) -> str:
     """The last of what a command says, after the mode and whatever the log has."""
     assert (code, out) == (5, ""), err
     *before, last = err.splitlines()
-    assert all(re.match(r"SIM|\d\d:\d\d:\d\d WARNING deribit ", line) for line in before), err
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ SIM"
+    assert all(re.match(rf"SIM|{stamp} WARNING deribit ", line) for line in before), err
     assert last.startswith("mmbot: deribit ")
     return last.removeprefix("mmbot: deribit ")
 
