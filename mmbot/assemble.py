@@ -228,7 +228,7 @@ async def assemble(config: Config, clock: Clock) -> Engine:
         prices = await arrival.prices(instruments)
         instruments = choose(listed, config, venue.unread_listings, prices)
         seat = Seat(config.desk.mode, venue.name, await arrival.account())
-        lock = _locked(seat, database)
+        lock = _locked(seat, venue.endpoint, database)
         undo.callback(lock.release)
         if database is None:
             database = open_store(location)
@@ -266,13 +266,13 @@ def _registered(
         raise
 
 
-def _locked(seat: Seat, database: Database | None) -> SeatLock:
+def _locked(seat: Seat, endpoint: str, database: Database | None) -> SeatLock:
     """The seat, for us alone on this machine. Raises Refused while another process has it, unless
     that is the one the store's lease tells about: then the lease decides."""
-    lock = SeatLock(seat)
+    lock = SeatLock(seat, endpoint)
     if lock.take():
         return lock
-    pid = holder(seat)
+    pid = holder(seat, endpoint)
     if database is not None:
         with database.transaction() as connection:
             leased = lease.held_by(connection, seat)

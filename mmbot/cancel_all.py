@@ -205,7 +205,7 @@ def trip_lost(
             # Of a folder that is gone for good nothing is made again for this.
             if not unread and not (used.settled and not place.latch_file.parent.is_dir()):
                 kept = latch.trip(place, used.seat, Why.USER, DETAIL, who, clock.wall_ns())
-            running = signal_engine(used.seat)
+            running = signal_engine(used.seat, used.endpoint)
             if not unread:
                 if running or not gone or kept is not Kept.NOWHERE:
                     outcome.latched.append(Latched(place.name, used.seat, kept))
@@ -226,7 +226,7 @@ def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
     is left that would place it there."""
     clean = {swept.seat for swept in outcome.swept if swept.verified_by is not None}
     for used, account in lost:
-        if account.seat in clean and holder(account.seat) is None:
+        if account.seat in clean and holder(account.seat, account.endpoint) is None:
             _settle(used)
 
 
@@ -235,10 +235,10 @@ def _settle(used: Used) -> None:
         settle(os.environ, used)
 
 
-def signal_engine(seat: Seat) -> bool:
+def signal_engine(seat: Seat, endpoint: str) -> bool:
     """Trip the kill switch of the engine that has a seat on this machine, whatever store or home it
     has; whether there is one."""
-    pid = holder(seat)
+    pid = holder(seat, endpoint)
     if pid:
         with suppress(OSError):  # it has just ended
             os.kill(pid, signal.SIGUSR1)
@@ -327,7 +327,8 @@ def _account(engine: EngineRow, reader: Reader, now_ns: Nanos) -> Account:
         rows = reader.open_orders(run.seat.venue, run.seat.account)
         labels = frozenset(row.label for row in rows)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
-    running = runs(engine, now_ns) or signal_engine(run.seat)  # perhaps with another store
+    # An engine that is not this store's may run with another one.
+    running = runs(engine, now_ns) or signal_engine(run.seat, run.endpoint)
     return Account(run.seat, run.endpoint, folder, running, labels)
 
 
@@ -382,7 +383,8 @@ async def _named(account: Account, sweeper: "DeribitSweeper") -> Account:
             name = await sweeper.account(way)
             if name is not None:
                 seat = replace(account.seat, account=name)
-                return replace(account, seat=seat, running=signal_engine(seat))
+                running = signal_engine(seat, account.endpoint)
+                return replace(account, seat=seat, running=running)
     return account
 
 

@@ -121,7 +121,10 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
         for used in uses
         if not used.settled
         and (place.name, used.seat) not in there
-        and not (used.seat in processes and holder(used.seat) in (None, processes[used.seat]))
+        and not (
+            used.seat in processes
+            and holder(used.seat, used.endpoint) in (None, processes[used.seat])
+        )
         and not used.ended
     ]
 
@@ -129,7 +132,7 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
 def missing(stores: Stores, found: Everything, used: Used) -> str:
     """What became of the store of an account, in one line."""
     place = next(place for place, uses in stores.used.items() if used in uses)
-    seat, pid = used.seat, holder(used.seat)
+    seat, pid = used.seat, holder(used.seat, used.endpoint)
     what = "is gone" if place in stores.gone else "was replaced"
     what = "cannot be read" if place in found.blind else what
     still = "" if pid is None else f"; process {pid or '?'} runs on with it and quotes nothing"

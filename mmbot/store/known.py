@@ -251,5 +251,6 @@ def _used(said: Mapping[str, object]) -> Used:
         raise TypeError
     if not (env_path is None or isinstance(env_path, str)):
         raise TypeError
+    _ = urlsplit(endpoint).port  # raises where it is no address
     where = Seat(Mode(seat["mode"]), str(seat["venue"]), str(seat["account"]))
     return Used(url, where, endpoint, env_path, bool(said["settled"]))

@@ -11,7 +11,9 @@ import hashlib
 import os
 import socket
 import struct
+from urllib.parse import urlsplit
 
+from mmbot.config import Mode
 from mmbot.store.records import Seat
 
 _CREDENTIALS = struct.Struct("3i")
@@ -19,10 +21,10 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class SeatLock:
-    """The claim of this process to a seat."""
+    """The claim of this process to a seat at the venue of `endpoint`."""
 
-    def __init__(self, seat: Seat) -> None:
-        self._name = _name(seat)
+    def __init__(self, seat: Seat, endpoint: str) -> None:
+        self._name = _name(seat, endpoint)
         self._socket: socket.socket | None = None
 
     def take(self) -> bool:
@@ -56,13 +58,13 @@ class SeatLock:
             self._socket = None
 
 
-def holder(seat: Seat) -> int | None:
+def holder(seat: Seat, endpoint: str) -> int | None:
     """The process that has the seat on this machine; 0 where its number cannot be told, None where
     nobody has it."""
     asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with asking:
         try:
-            asking.connect(_name(seat))
+            asking.connect(_name(seat, endpoint))
             said = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         except BlockingIOError:
             return 0
@@ -71,8 +73,10 @@ def holder(seat: Seat) -> int | None:
     return int(_CREDENTIALS.unpack(said)[0])
 
 
-def _name(seat: Seat) -> bytes:
-    """Of the user's own, so that nobody can take the seats of another one."""
-    text = f"{seat.mode.value}\n{seat.venue}\n{seat.account}"
+def _name(seat: Seat, endpoint: str) -> bytes:
+    """Of the user's own, so that nobody can take the seats of another one. Simulated worlds may
+    have accounts of the same name: of those the port tells which is meant."""
+    world = urlsplit(endpoint).port if seat.mode is Mode.SIM else ""
+    text = f"{seat.mode.value}\n{seat.venue}\n{seat.account}\n{world}"
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     return f"\0mmbot/{os.getuid()}/{digest}".encode()

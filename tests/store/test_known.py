@@ -92,12 +92,13 @@ def test_a_register_that_is_deleted_gets_the_line_of_who_is_there_again(
 def test_a_line_nobody_can_read_costs_that_line_alone(home: Path, tmp_path: Path) -> None:
     register(os.environ, used(tmp_path / "a.db"))
     with (home / FILE).open("ab") as file:
-        file.write(b'{"url": 7}\n\xff\xfe\n[]\n{"url":"sqlite:////torn')
+        line = (home / FILE).read_bytes().replace(b"https://venue", b"https://venue:no")
+        file.write(b'{"url": 7}\n\xff\xfe\n[]\n' + line + b'{"url":"sqlite:////torn')
     register(os.environ, used(tmp_path / "b.db"))
     found = find(os.environ)
     assert [place.path for place in found.gone] == [tmp_path / "a.db", tmp_path / "b.db"]
     assert found.notes == [
-        f"{home / FILE}: lines 2, 3, 4, 5 cannot be read: a store may be missing here"
+        f"{home / FILE}: lines 2, 3, 4, 5, 6 cannot be read: a store may be missing here"
     ]
 
 
