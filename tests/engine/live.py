@@ -80,6 +80,10 @@ class HastyVenue(SimVenue):
         return self._start_ms * 1000 + int(elapsed_us * self._scale)
 
 
+ROOMY = Path(__file__).with_name("roomy.toml")
+"""A desk file under which sizes may be doubled."""
+
+
 @contextmanager
 def patient(scale: float) -> Iterator[None]:
     """A stall of this machine is no absence of the bot's that is `scale` times as long."""
@@ -115,7 +119,7 @@ async def until(condition: Callable[[], bool], what: str, deadline_s: float = DE
 async def live(
     options: VenueOptions | None = None,
     desk: dict[str, str] | None = None,
-    config: Path | None = None,
+    config: Path | None = ROOMY,
     line: Callable[[str], AbstractAsyncContextManager[str]] = nullcontext,
     scale: float = 1.0,
     **flags: str,
