@@ -458,7 +458,10 @@ def _sizes(engine: "Engine", factor: Decimal) -> str:
             size, smallest = within(row.amount_step, row.min_amount, quote.size, factor)
             told = raised if smallest else plain
             told.setdefault((size, row.unit, wanted if smallest else size), set()).add(row.symbol)
-    said = [f"{_amount(size, unit)} on {_count(on)}" for (size, unit, _), on in plain.items()]
+    bound = ", as far as the limits allow" if factor > 1 else ""
+    said = [
+        f"{_amount(size, unit)} on {_count(on)}{bound}" for (size, unit, _), on in plain.items()
+    ]
     said += [
         f"{_amount(size, unit)} on {_count(on)}, the smallest order there: {_amount(wanted, unit)} "
         "is less than the venue takes"

@@ -99,7 +99,8 @@ def test_what_a_file_switches_off_is_red_on_a_terminal_and_said_at_every_start(
 ) -> None:
     off = folder / "off.toml"
     off.write_text((folder / "desk.toml").read_text() + "\n[risk.max_position]\noff = true\n")
-    line = f"[risk.max_position] is switched off ({off.name}:11)"
+    number = off.read_text().splitlines().index("off = true") + 1
+    line = f"[risk.max_position] is switched off ({off.name}:{number})"
     env = {"MMBOT_HOME": str(folder / "home"), "TERM": "xterm"}
     shown, code = pexpect.run(
         f"{MMBOT} config check off.toml {' '.join(OPTIONS)}",
