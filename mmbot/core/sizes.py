@@ -22,6 +22,9 @@ _PRICE_DIGITS = 3
 """Significant digits of the price that turns one unit into another: a size in USD must not change,
 and cost a request, with every tick of the price."""
 
+_ROUNDED_UP = 1 + 10.0 ** (1 - _PRICE_DIGITS)
+"""The most that rounding to so many digits makes of a price."""
+
 
 def unit_of(instrument: Instrument) -> str:
     """What amounts of an instrument are counted in: a coin, or USD."""
@@ -30,16 +33,25 @@ def unit_of(instrument: Instrument) -> str:
     return instrument.underlying
 
 
-def usd_per_unit(instrument: Instrument, index: float, mark: float) -> Decimal | None:
+def unit_price(instrument: Instrument, index: float, mark: float) -> float | None:
     """US dollars of notional in one unit of amount; None where the price it takes is not known.
 
     Options count their underlying (at `index`, USD per coin), not their premium; linear perpetuals
     and futures count at their own price (`mark`); inverse ones are US dollars already.
     """
+    option = instrument.kind is Kind.OPTION
+    if instrument.inverse and not option:
+        return 1.0
+    price = index if option else mark
+    return price if isfinite(price) and price > 0 else None
+
+
+def usd_per_unit(instrument: Instrument, index: float, mark: float) -> Decimal | None:
+    """The same as an exact number."""
     if unit_of(instrument) == USD:
         return ONE
-    price = index if instrument.kind is Kind.OPTION else mark
-    return to_decimal(price) if isfinite(price) and price > 0 else None
+    price = unit_price(instrument, index, mark)
+    return None if price is None else to_decimal(price)
 
 
 def usd_value(instrument: Instrument, amount: Decimal, index: float, mark: float) -> Decimal | None:
@@ -130,6 +142,12 @@ def most(instrument: Instrument, usd: Decimal, index: float, mark: float) -> Dec
         return None
     amount = usd / (per_unit if per_unit == ONE else _steady(float(per_unit), ROUND_UP))
     return max(instrument.snap_size(amount), instrument.min_amount)
+
+
+def surely_within(usd: Decimal, size: Decimal, price: float) -> bool:
+    """Whether an order of `size` at so many US dollars a unit is so far below `usd` that no
+    rounding matters: then it is below `most` too."""
+    return float(size) * price * _ROUNDED_UP <= usd
 
 
 def change(size: Size, instrument: Instrument, index: float, mark: float) -> str:

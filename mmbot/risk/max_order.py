@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Gt, doc
 
-from mmbot.core.sizes import Size, amount_of, most
+from mmbot.core.sizes import Size, amount_of, most, surely_within, unit_price
 from mmbot.core.types import Instrument
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
@@ -39,10 +39,16 @@ class MaxOrder:
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, shrink to the limit, or block: where the limit is below the venue's minimum, and
         where no price says what an order is worth."""
+        size = proposal.target.size
+        price = unit_price(view.instrument, view.index, view.mark)
+        if price is None:
+            return Block(Why.NO_MARK)
+        if self.limit is None and surely_within(self.notional_usd, size, price):
+            return ALLOW
         limit = self.most(view.instrument, view.index, view.mark)
         if limit is None:
             return Block(Why.NO_MARK)
-        if proposal.target.size <= limit:
+        if size <= limit:
             return ALLOW
         left = view.instrument.snap_size(limit)
         return Shrink(left, Why.CUT_ORDER) if left > 0 else Block(Why.MAX_ORDER)

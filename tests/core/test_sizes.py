@@ -4,6 +4,8 @@ from decimal import Decimal as D
 from math import nan
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmbot.core.sizes import (
     LOTS,
@@ -12,7 +14,9 @@ from mmbot.core.sizes import (
     amount_of,
     change,
     in_words,
+    most,
     order_size,
+    surely_within,
     unit_of,
     units,
     usd_value,
@@ -138,3 +142,16 @@ def test_an_amount_in_words_names_its_unit_and_its_worth() -> None:
     assert in_words(an_option(), D("2.0"), INDEX, 0.03) == "2 ETH (5,700 USD)"
     assert in_words(an_option(), D(2), nan, nan) == "2 ETH"
     assert in_words(BTC_PERPETUAL, D(1000), INDEX, INDEX) == "1000 USD"
+
+
+@given(
+    lots=st.integers(1, 10_000),
+    price=st.floats(0.01, 200_000),
+    usd=st.decimals(1, 1_000_000, places=2),
+)
+def test_what_is_surely_within_a_worth_is_within_it(lots: int, price: float, usd: D) -> None:
+    instrument = a_linear_perpetual()
+    size = lots * instrument.amount_step
+    largest = most(instrument, usd, price, price)
+    assert largest is not None
+    assert not surely_within(usd, size, price) or size <= largest
