@@ -128,7 +128,7 @@ def quote(
         _text("--max-exposure", "COIN", _LIMITS, "Largest exposure, all together. (default 100)"),
     ] = None,
     min_spread: Annotated[
-        Text, _text("--min-spread", "BPS", _LIMITS, "Our bid to our ask, perpetuals. (default 5)")
+        Text, _text("--min-spread", "BPS", _LIMITS, "Our bid to our ask, perpetuals. (default 1)")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="TOML desk file.")

@@ -4,14 +4,18 @@ import os
 import re
 import subprocess
 import sys
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from typer.models import OptionInfo
 
 from mmbot import __version__
 from mmbot.cli import app, quote
-from mmbot.config import KNOWN_FLAGS
+from mmbot.config import KNOWN_FLAGS, load_config
+from mmbot.config.flags import FLAGS
+from mmbot.effective import effective
 from mmbot.errors import ConfigError, OrdersMayRemain, Refused, VenueUnreachable
 from tests.cli.terminal import MMBOT, Terminal
 
@@ -185,3 +189,22 @@ def test_a_bug_is_one_line_that_says_so(
     assert code == 70
     assert said.startswith("mmbot: a bug in mmbot: ZeroDivisionError: division by zero; run it")
     assert said.count("\n") == 1
+
+
+def test_the_defaults_that_its_help_names_are_the_ones_in_force() -> None:
+    desk = load_config({"--symbols": "ETH-PERPETUAL"})
+    held = {entry.key: entry.text for entry in effective(desk)}
+    checked = 0
+    for hint in typing.get_type_hints(quote.quote, include_extras=True).values():
+        option = next((m for m in typing.get_args(hint) if isinstance(m, OptionInfo)), None)
+        said = re.search(r"\(default ([^)]+)", option.help or "") if option is not None else None
+        # Typer takes the first name for a default until it builds the command.
+        flag = option.default if option is not None else ""
+        if said is None or flag not in FLAGS:
+            continue
+        key = FLAGS[flag][1].replace("strategy.", "strategy.improve_top.")
+        value, stated = held[key].split()[0], said[1].split()[0].rstrip(":")
+        number = re.fullmatch(r"[\d.]+", value) is not None
+        assert (float(value) == float(stated)) if number else (value == stated), (flag, held[key])
+        checked += 1
+    assert checked >= 10
