@@ -17,6 +17,7 @@ from mmbot.cli.paging import Key, Pager
 from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
+from mmbot.core.why import Why
 from mmbot.errors import ExitCode
 from mmbot.store.moments import moment
 
@@ -231,7 +232,10 @@ def _lease(left_s: float | None) -> tuple[str, bool]:
 def _warnings(engine: Engine) -> Iterator[Text]:
     latch = engine.latch
     silent = engine.state.silent and engine.emptied_ns is None
-    if engine.state is EngineState.STALE:
+    controls = engine.frame.controls if engine.frame is not None else ()
+    if engine.state is EngineState.STALE and any(Why.SUSPENDED.value in one for one in controls):
+        yield Text(" Ctrl+Z has stopped it: `fg` in its terminal, and it goes on.", "yellow")
+    elif engine.state is EngineState.STALE:
         way = " `mmbot cancel-all` works without it." if silent else ""
         yield Text(f" It does not speak: below is what it said last.{way}", "red")
     elif engine.state is EngineState.DEAD:

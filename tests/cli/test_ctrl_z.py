@@ -44,6 +44,8 @@ async def test_the_quotes_go_before_it_stops_and_come_back_however_long_it_was(h
         [shown] = (await mmbot("status", "--json")).json()["engines"]
         assert (shown["open_orders"], shown["controls"]) == (0, ["paused: suspended by Ctrl+Z"])
         await asyncio.sleep(LONGER_THAN_A_TRIP_S)
+        words = "Ctrl+Z has stopped it: `fg` in its terminal, and it goes on."
+        assert words in (await mmbot("status", "--once")).out
         engine.send_signal(signal.SIGCONT)
         await until(lambda: len(ours_at_venue(venue)) == 8, "eight orders again", START_S)
         assert "KILL SWITCH" not in said(home)
