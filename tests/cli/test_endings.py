@@ -154,7 +154,7 @@ def test_an_ending_while_the_venue_does_not_answer_is_one_line(
         out, err = bot.communicate(timeout=9)
     assert (bot.returncode, out) == (130, "")
     *mode, last = err.splitlines()
-    assert all(line.startswith("SIM") for line in mode)
+    assert all(line.startswith("SIM") for line in mode), err
     assert last in ("mmbot: interrupted", "mmbot: stopped before it had begun: nothing was sent")
 
 
