@@ -53,12 +53,10 @@ class Board:
         self._console = console
         self._only = only
         self._pager = Pager()
-        self._heights: list[int] = []
-        self._room = 0
 
     def press(self, key: Key) -> None:
         """Turn pages."""
-        self._pager.press(key, self._heights, self._room)
+        self._pager.press(key)
 
     def page(self, now_ns: Nanos) -> RenderableType:
         """What there is room for, under the first line, and under the titles of the table it is
@@ -68,8 +66,7 @@ class Board:
         room = console.height - 2  # the first line, and the line the cursor is left on
         if len(body) <= room:
             return SegmentLines([head.segments, *(one.segments for one in body)], new_lines=True)
-        self._heights, self._room = [1] * len(body), max(1, room - 2)
-        first, last = self._pager.shown(self._heights, self._room)
+        first, last = self._pager.shown([1] * len(body), max(1, room - 2))
         titles = body[first].titles
         above = [head.segments] if titles is None else [head.segments, titles]
         shown = [*above, *(one.segments for one in body[first:last])]

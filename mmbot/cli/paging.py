@@ -60,9 +60,11 @@ def keys_in(typed: bytes) -> list[Key]:
 
 @dataclass(slots=True)
 class Pager:
-    """A window on rows of several heights, all in lines."""
+    """A window on rows of several heights, all in lines. Keys move it over what was shown last."""
 
     first: int = 0
+    _heights: Sequence[int] = ()
+    _room: int = 0
 
     def shown(self, heights: Sequence[int], room: int) -> tuple[int, int]:
         """The rows that are shown, from the first up to but without the last. A page that would
@@ -72,11 +74,12 @@ class Pager:
         last = first + _fit(heights[first:], room)
         if last == count:
             first = count - _fit(heights[::-1], room)
-        self.first = first
+        self.first, self._heights, self._room = first, heights, room
         return first, last
 
-    def press(self, key: Key, heights: Sequence[int], room: int) -> None:
+    def press(self, key: Key) -> None:
         """Move the window."""
+        heights, room = self._heights, self._room
         first, last = self.shown(heights, room)
         match key:
             case Key.DOWN:

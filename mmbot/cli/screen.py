@@ -70,12 +70,10 @@ class Screen:
         self.frame: StatusFrame | None = None
         self._only = only
         self._pager = Pager()
-        self._heights: list[int] = []
-        self._room = 0
 
     def press(self, key: Key) -> None:
         """Turn pages."""
-        self._pager.press(key, self._heights, self._room)
+        self._pager.press(key)
 
     def picture(self, width: int, height: int | None = None) -> Group:
         """The header and the table of the frame, for a terminal of so many columns and lines."""
@@ -85,14 +83,12 @@ class Screen:
         if not rows:
             return Group(head, Text(f" nothing here is like {self._only}", "yellow"))
         table = _table(frame, rows, width)
-        self._heights = table.heights
         first, last = 0, len(rows)
         if height is not None:
-            self._room = height - head.plain.count("\n") - 1 - _LINES_BESIDE
-            if len(rows) < len(frame.every_row) or sum(self._heights) > self._room:
-                self._room -= 1  # for the line that tells what is not shown
-            self._room = max(1, self._room)
-            first, last = self._pager.shown(self._heights, self._room)
+            room = height - head.plain.count("\n") - 1 - _LINES_BESIDE
+            if len(rows) < len(frame.every_row) or sum(table.heights) > room:
+                room -= 1  # for the line that tells what is not shown
+            first, last = self._pager.shown(table.heights, max(1, room))
         parts: list[RenderableType] = [head, table.lines(first, last)]
         if last - first < len(frame.every_row):
             parts.append(self._not_shown(rows, first, last))

@@ -28,16 +28,16 @@ def test_pages_turn_forward_and_back_over_rows_of_several_heights() -> None:
     heights, pager = [1, 2, 1, 1, 2, 1, 1], Pager()
     pages = [pager.shown(heights, 4)]
     for _ in range(2):
-        pager.press(Key.PAGE_DOWN, heights, 4)
+        pager.press(Key.PAGE_DOWN)
         pages.append(pager.shown(heights, 4))
     assert pages == [(0, 3), (3, 6), (4, 7)], "the last page is full"
-    pager.press(Key.PAGE_UP, heights, 4)
+    pager.press(Key.PAGE_UP)
     assert pager.shown(heights, 4) == (1, 4)
-    pager.press(Key.HOME, heights, 4)
-    pager.press(Key.UP, heights, 4)
+    pager.press(Key.HOME)
+    pager.press(Key.UP)
     assert pager.shown(heights, 4) == (0, 3)
-    pager.press(Key.END, heights, 4)
-    pager.press(Key.DOWN, heights, 4)
+    pager.press(Key.END)
+    pager.press(Key.DOWN)
     assert pager.shown(heights, 4) == (4, 7)
 
 
