@@ -20,7 +20,7 @@ from mmbot.cli.held_back import held_back
 from mmbot.cli.holdings import Index
 from mmbot.core.books import Market, distrust
 from mmbot.core.orders import Order, Status
-from mmbot.core.sizes import unit_of, usd_per_unit
+from mmbot.core.sizes import unit_of, unit_price
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     MS,
@@ -317,8 +317,7 @@ def _why(market: Market) -> Why:
 def _unit_usd(market: Market) -> float | None:
     """USD of one unit of amount; None while its price is not known."""
     mark, index = market.mark or nan, market.index or nan
-    value = usd_per_unit(market.instrument, index, mark)
-    return None if value is None else float(value)
+    return unit_price(market.instrument, index, mark)
 
 
 def _mark(market: Market) -> Decimal | None:

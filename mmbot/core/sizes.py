@@ -48,8 +48,6 @@ def unit_price(instrument: Instrument, index: float, mark: float) -> float | Non
 
 def usd_per_unit(instrument: Instrument, index: float, mark: float) -> Decimal | None:
     """The same as an exact number."""
-    if unit_of(instrument) == USD:
-        return ONE
     price = unit_price(instrument, index, mark)
     return None if price is None else to_decimal(price)
 

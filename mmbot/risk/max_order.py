@@ -41,9 +41,8 @@ class MaxOrder:
         where no price says what an order is worth."""
         size = proposal.target.size
         price = unit_price(view.instrument, view.index, view.mark)
-        if price is None:
-            return Block(Why.NO_MARK)
-        if self.limit is None and surely_within(self.notional_usd, size, price):
+        small = price is not None and surely_within(self.notional_usd, size, price)
+        if small and self.limit is None:  # as nearly always
             return ALLOW
         limit = self.most(view.instrument, view.index, view.mark)
         if limit is None:
