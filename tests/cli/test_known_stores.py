@@ -121,11 +121,12 @@ async def test_what_a_filter_of_status_names_is_shown_or_the_nearest_told(tmp_pa
         async with quoting(desk) as engine:
             [shown] = (await mmbot("status", "--json")).json()["engines"]
             run = shown["run_id"]
+            other = run[:-1] + ("1" if run.endswith("0") else "0")
             for flags in (["--run", run], ["--mode", "sim"], ["--config", str(desk.file)]):
                 said = await mmbot("status", "--json", *flags)
                 assert [one["run_id"] for one in said.json()["engines"]] == [run], flags
             for flags, words in (
-                (["--run", run[:-1] + "0"], f"did you mean {run!r}?"),
+                (["--run", other], f"did you mean {run!r}?"),
                 (["--mode", "live"], "--mode: no engine has run in mode live; there is sim"),
             ):
                 said = await mmbot("status", "--json", *flags)
