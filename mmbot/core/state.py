@@ -166,12 +166,17 @@ class Account:
     """What the venue has locked (core.closures), and in which words it said so."""
     refused: Backoff = field(default_factory=Backoff)
     """The venue takes no orders at all, or none of this account."""
+    earlier_run_ns: Nanos = 0
+    """From then on the venue executes nothing any more that an earlier run may have sent."""
     unread: dict[str, int] = field(default_factory=dict)
     """Elements of the venue's messages that could not be read, by kind of message."""
 
-    def unseen(self, now_ns: Nanos) -> bool:
-        """Whether the venue has not shown us the account for too long."""
-        return self.reconciled and now_ns - self.last_snapshot_ns > UNSEEN_NS
+    def no_new_risk(self, now_ns: Nanos) -> Why | None:
+        """Why only what reduces a position may be sent: the venue has not shown us the account for
+        too long, or what an earlier run sent may still reach it."""
+        if self.reconciled and now_ns - self.last_snapshot_ns > UNSEEN_NS:
+            return Why.ACCOUNT_UNSEEN
+        return Why.EARLIER_RUN if now_ns < self.earlier_run_ns else None
 
 
 @dataclass(frozen=True, slots=True)

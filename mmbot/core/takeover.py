@@ -2,7 +2,8 @@
 
 The store only says what was written; what follows from it is decided here: from when on the venue
 is asked for trades, which of them must be known so that none is booked twice, how long an order
-whose end nobody has written may still turn up, and how many requests may have been spent.
+whose end nobody has written may still turn up, how long its unwritten requests may still reach the
+venue, and how many of them may have been spent.
 """
 
 from collections.abc import Iterable
@@ -62,3 +63,11 @@ def take_budget(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> No
     """An earlier run gave its last sign of life `silent_ns` ago, and may have spent everything the
     venue allowed it."""
     state.account(venue).budget.inherit(silent_ns - UNHEARD_NS, now_ns)
+
+
+def take_end(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
+    """An earlier run was last heard of `silent_ns` ago and did not prove that nothing of it is
+    left. Requests of which the store knows nothing may still be on their way: until the venue must
+    refuse them, nothing is placed beside them that adds to a position."""
+    left_ns = VALID_FOR_NS + CLOCK_SKEW_NS + UNHEARD_NS - max(0, silent_ns)
+    state.account(venue).earlier_run_ns = now_ns + max(0, left_ns)

@@ -387,7 +387,7 @@ def _approve(
     approved: list[Approved] = []
     leaders = leading(orders, targets)
     if leaders:  # they come last: whether one may stay depends on what it faces
-        if state.controls.wind_down or state.account(desk.venue).unseen(now_ns):
+        if state.controls.wind_down or state.account(desk.venue).no_new_risk(now_ns):
             leaders.clear()
         targets.sort(key=lambda target: target.slot in leaders)
     for target in targets:
@@ -440,11 +440,13 @@ def _judge(
     beside = _worst(orders, side, approved, besides=target.level)
     room_position = view.position + beside * side.sign
     asked = target
-    unseen = state.account(market.instrument.venue).unseen(now_ns)
-    if state.controls.wind_down or unseen:
+    reducing = state.account(market.instrument.venue).no_new_risk(now_ns)
+    if reducing is None and state.controls.wind_down:
+        reducing = Why.WIND_DOWN
+    if reducing is not None:
         most = market.instrument.snap_size(-side.sign * room_position)
         if most <= 0:
-            return Why.ACCOUNT_UNSEEN if unseen else Why.WIND_DOWN
+            return reducing
         asked = replace(target, size=min(target.size, most))
     allowed = within_rules(desk.rules, view, Proposal(asked, room_position, best))
     if isinstance(allowed, Why) or obstacle is None:

@@ -57,6 +57,7 @@ class Why(Enum):
     LATE_FILL = "fill not yet booked"
     NO_FUNDS = "no funds for this"
     ACCOUNT_UNSEEN = "account not seen"
+    EARLIER_RUN = "earlier run settling"
     WIND_DOWN = "winding down"
     SWITCHED_OFF = "switched off"
     # Orders

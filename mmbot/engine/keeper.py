@@ -12,7 +12,7 @@ from mmbot.core.inventory import Booked, Entry, Flowed, Opened
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
 from mmbot.core.state import State, base36
-from mmbot.core.takeover import take_budget, take_order, take_positions
+from mmbot.core.takeover import take_budget, take_end, take_order, take_positions
 from mmbot.core.turn import FLOWS_EVERY_NS
 from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
@@ -228,6 +228,9 @@ def restore(
     last_ns = reader.last_sign_ns(seat, besides=int(state.run, 36))
     if last_ns is not None:
         take_budget(state, seat.venue, clock.wall_ns() - last_ns, clock.now_ns())
+    unproved_ns = reader.last_unproved_ns(seat, besides=int(state.run, 36))
+    if unproved_ns is not None:
+        take_end(state, seat.venue, clock.wall_ns() - unproved_ns, clock.now_ns())
 
 
 def _restore_baseline(state: State, reader: Reader, seat: Seat) -> None:

@@ -267,9 +267,18 @@ class Reader:
         """When the last run of a seat but `besides` was known to be there (wall time): its end, or
         what it last said of itself; None where there was none."""
         earlier = [run for run in self.runs() if run.seat == seat and run.run != besides]
-        if not earlier:
-            return None
-        run = earlier[-1]
+        return self._last_sign_ns(earlier[-1]) if earlier else None
+
+    def last_unproved_ns(self, seat: Seat, besides: int) -> Nanos | None:
+        """The same of the last run that did not end with the proof that nothing of it is left."""
+        unproved = [
+            run
+            for run in self.runs()
+            if run.seat == seat and run.run != besides and run.exit_code != 0
+        ]
+        return self._last_sign_ns(unproved[-1]) if unproved else None
+
+    def _last_sign_ns(self, run: RunRow) -> Nanos:
         if run.stopped_ns is not None:
             return run.stopped_ns
         table = schema.engine_status

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from mmbot.core import events as ev
 from mmbot.core.inventory import Position
 from mmbot.core.orders import CLOCK_SKEW_NS, Status
 from mmbot.core.state import VALID_FOR_NS, State
-from mmbot.core.takeover import KNOWN_BEFORE_MS, take_budget, take_order, take_positions
-from mmbot.core.types import SECOND
+from mmbot.core.takeover import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
+from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option, an_order
+from tests.core.bot import Bot, both_sides, places
 
 
 def test_what_was_traded_since_the_oldest_last_trade_is_asked_for() -> None:
@@ -59,3 +61,34 @@ def test_a_run_right_after_another_one_has_few_requests_and_one_much_later_has_a
     # come back.
     assert 4.0 <= soon.account("deribit").budget.level <= 5.0
     assert later.account("deribit").budget.level == later.account("deribit").budget.full
+
+
+def test_what_the_store_never_knew_of_may_arrive_beside_what_is_placed_now() -> None:
+    """A place in flight when the bot died is in no store and in no list of open orders yet: where
+    it is filled beside an order of the next run, together they pass the limit."""
+    bot = Bot.quoting(wants=both_sides())
+    take_end(bot.state, bot.account.venue, 2 * SECOND, bot.now_ns)
+    assert places(bot.turn(bot.book())) == []
+    assert bot.market.why == dict.fromkeys(Side, Why.EARLIER_RUN)
+    for _ in range(4):  # 4 s of validity, 1 s of skew, 1 s unheard, of which 2 s are over
+        assert bot.market.why == dict.fromkeys(Side, Why.EARLIER_RUN)
+        sent = places(bot.turn(bot.alive(), ev.Tick(), bot.book(), after_s=1))
+    assert {place.side for place in sent} == set(Side)
+
+
+def test_what_reduces_a_position_is_placed_beside_an_earlier_run_all_the_same() -> None:
+    bot = Bot.quoting(wants=both_sides())
+    bot.rest(*both_sides())
+    bot.turn(ev.Filled(bot.fill(bot.on(Side.BUY))))
+    take_end(bot.state, bot.account.venue, 0, bot.now_ns)
+    [placed] = places(bot.turn(bot.says_cancelled(bot.on(Side.SELL))))
+    assert placed.side is Side.SELL
+    assert bot.market.why[Side.BUY] is Why.EARLIER_RUN
+
+
+def test_an_earlier_run_that_died_long_ago_holds_nothing_up() -> None:
+    state = State(run="new", started_ns=NOW_NS)
+    take_end(state, "deribit", 60 * SECOND, NOW_NS)
+    assert state.account("deribit").no_new_risk(NOW_NS) is None
+    take_end(state, "deribit", -60 * SECOND, NOW_NS)  # a clock that was set back
+    assert state.account("deribit").no_new_risk(NOW_NS + 6 * SECOND) is None

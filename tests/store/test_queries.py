@@ -111,3 +111,14 @@ async def test_when_the_run_before_was_last_seen(tmp_path: Path) -> None:
     assert reader.last_sign_ns(SEAT, besides=second) == stopped[first]
     assert reader.last_sign_ns(SEAT, besides=0) == stopped[second]
     assert reader.last_sign_ns(Seat(SEAT.mode, "deribit", "sim-2"), besides=0) is None
+
+
+async def test_when_a_run_that_proved_nothing_was_last_seen(tmp_path: Path) -> None:
+    reader, _, second = await a_desk_with_a_past(tmp_path)
+    assert reader.last_unproved_ns(SEAT, besides=0) is None  # both left with the proof
+    async with an_engine(reader.location) as engine:
+        mine = engine.run
+        assert reader.last_unproved_ns(SEAT, besides=mine) is None
+        [run] = [run for run in reader.runs() if run.run == mine]
+        assert reader.last_unproved_ns(SEAT, besides=second) == run.started_ns
+    assert reader.last_unproved_ns(Seat(SEAT.mode, "deribit", "sim-2"), besides=0) is None

@@ -13,7 +13,7 @@ from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
 from mmbot.core.orders import Order, Status
 from mmbot.core.profit import Baseline
 from mmbot.core.state import State
-from mmbot.core.takeover import take_budget, take_order, take_positions
+from mmbot.core.takeover import take_budget, take_end, take_order, take_positions
 from mmbot.core.types import MS, SECOND, ZERO, Fill, Instrument, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.words import VENUE
@@ -142,6 +142,7 @@ class VirtualStore:
             state.watch.profit.resume(self.baseline)
         if self.sign_ns:
             take_budget(state, VENUE, now_ns - self.sign_ns, now_ns)
+            take_end(state, VENUE, now_ns - self.sign_ns, now_ns)
 
     def _booked_of(self, label: Label) -> Decimal:
         return sum((fill.amount for fill in self.fills.values() if fill.label == label), ZERO)
