@@ -2,23 +2,26 @@
 
 Four verbs name the zones; arrows point down only (`tests/house` proves it).
 
-asks      cli/         one file a command
-          research/    reports and reconciliation from the store
-acts      venues/      a venue's client made safe, and its frames turned into events
-          engine/      the clock and the runner of turns
-          tape/        the journal of turns: recorded, verified, shown
-          store/       labels, orders, fills, the latch and the lease; one writer thread
-          ops/         log lines and samples
-pretends  sim/         an exchange, a market that can hurt, and what can go wrong
-          sim/virtual/ the same behind a line full of faults, in virtual time
-          sim/wire/    the same behind a venue's real protocol on 127.0.0.1
-decides   core/        the mind: pure
-          pricing/     Black-76 and the greeks
-          strategies/  a view of one market in, quotes out
-          risk/        one rule or guard a file
+asks      cli/          one file a command
+          research/     many histories, dry runs, reports and reconciliation from the store
+acts      venues/       a venue's client made safe, and its frames turned into events
+          engine/       the runner of turns, its supervision, its status, cancel-all
+          tape/         the journal of turns: recorded, verified, shown
+          store/        labels, orders, fills, the latch and the lease; one writer thread
+          ops/          log lines and samples
+pretends  sim/exchange/ accounts, books, matching, margin, settlement
+          sim/market/   one latent price a coin, makers and takers: it can hurt
+          sim/models/   what can go wrong, and rate credits
+          sim/wire/     the same behind a venue's real protocol on 127.0.0.1
+          sim/virtual/  the same behind a line full of faults, in virtual time
+decides   core/         the mind: pure
+          pricing/      Black-76 and the greeks
+          strategies/   a view of one market in, quotes out
+          risk/         one rule or guard a file
+words     config/ plugins/ errors.py clock.py
 
 To read it: core/turn.py, core/orders.py, core/diff.py, core/state.py; then assemble.py, which puts
-everything together; then sim/world.py, which tries to break it.
+everything together; then sim/virtual/world.py, which tries to break it.
 """
 
 __version__ = "0.1.0"

@@ -14,30 +14,28 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from mmbot import simulated_venue
-from mmbot.choose import choose
-from mmbot.cli.frame import StatusFrame, Summary
-from mmbot.cli.report import statistics_line, status_frame, summary
+from mmbot.clock import Clock
 from mmbot.config import Config, Mode
+from mmbot.config.desks import trading_desk
+from mmbot.config.effective import effective
+from mmbot.config.select import choose
 from mmbot.core import events as ev
 from mmbot.core.ports import Guard
 from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk as TradingDesk
 from mmbot.core.types import Instrument
 from mmbot.core.why import Why
-from mmbot.credentials import credentials
-from mmbot.desk import trading_desk
-from mmbot.effective import effective
-from mmbot.engine.clock import Clock
 from mmbot.engine.keeper import StoreKeeper, restore
+from mmbot.engine.order_sizes import size_lines
+from mmbot.engine.report import statistics_line, status_frame, summary
 from mmbot.engine.runner import Runner, is_there
+from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.suspension import Suspension
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
-from mmbot.opening import size_lines
 from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_turn
 from mmbot.ops.samples import Sampler
-from mmbot.registry import Family
+from mmbot.plugins.registry import Family
 from mmbot.store import known, lease, worlds
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import Location, locate, stop_file, tape_folder
@@ -49,6 +47,8 @@ from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.recorder import Limits, Recorder
+from mmbot.venues import simulated as simulated_venue
+from mmbot.venues.credentials import credentials
 from mmbot.venues.deribit.arrival import START_S, Arrival
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.venue import DeribitVenue

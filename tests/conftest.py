@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.sim.wire.manners import Manner
+from mmbot.sim.wire.deribit.manners import Manner
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 CLIENTS = ("tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")

@@ -1,4 +1,4 @@
-"""`mmbot cancel-all`: the kill switch for everything, from any terminal (mmbot/cancel_all.py).
+"""`mmbot cancel-all`: the kill switch for everything, from any terminal (engine/cancel_all.py).
 
 The outcome goes to stdout, as lines or as one object; what went wrong to stderr.
 """
@@ -21,9 +21,9 @@ from mmbot.errors import ConfigError, MmbotError, OrdersMayRemain, StoreError, V
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mmbot.cancel_all import Account, Outcome, Swept
     from mmbot.config import Config
     from mmbot.core.types import OpenOrder
+    from mmbot.engine.cancel_all import Account, Outcome, Swept
     from mmbot.store.known import Stores
     from mmbot.store.locations import Location
 
@@ -74,8 +74,8 @@ def cancel_all(
 def _carry_out(
     foreign: bool, venue: "Callable[[], Config] | None", config: Path | None, store: str | None
 ) -> "Outcome":
-    from mmbot import cancel_all as kill
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
+    from mmbot.engine import cancel_all as kill
     from mmbot.store.commands import whoami
     from mmbot.store.known import find
 
@@ -142,8 +142,8 @@ def _unknown(
     accounts: "Sequence[Account]", venue: "Callable[[], Config] | None", outcome: "Outcome"
 ) -> "list[Account]":
     """Accounts that no store knows of and that are to be asked about."""
-    from mmbot.cancel_all import Asked, unknown_accounts
     from mmbot.config import Mode
+    from mmbot.engine.cancel_all import Asked, unknown_accounts
 
     asked: list[Asked] = []
     try:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mmbot.cli.frame import InstrumentRow
 from mmbot.core.why import Why
+from mmbot.engine.status import InstrumentRow
 
 _MODE_STYLES = {
     "sim": "bold black on cyan",

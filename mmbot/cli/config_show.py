@@ -18,7 +18,7 @@ from mmbot.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmbot.config import Config
-    from mmbot.effective import Entry
+    from mmbot.config.effective import Entry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -88,7 +88,7 @@ def check(
             f"{'is' if len(missing) == 1 else 'are'} not set; put them into the environment or "
             f"into {Path.cwd() / '.env'}"
         )
-    from mmbot.effective import off_lines
+    from mmbot.config.effective import off_lines
 
     rules = [rule.name for rule in settings.rules]
     if json:
@@ -125,7 +125,7 @@ def show_config(
 ) -> None:
     """Show every setting in effect and where it came from: a flag, a file and line, the
     environment, or the default. Secrets are named, never shown."""
-    from mmbot.effective import as_json, effective
+    from mmbot.config.effective import as_json, effective
 
     entries = [one for one in effective(settings) if not one.key.startswith("store.")]
     others = [*_store(settings), *_credentials(settings)]
@@ -159,7 +159,7 @@ def _store(settings: "Config") -> list[tuple[str, str, str]]:
 
 def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
     """The key pair of the mode: whether each half is there, and where."""
-    from mmbot.credentials import env_file, variables
+    from mmbot.venues.credentials import env_file, variables
 
     default = "set by default" if settings.desk.mode is Mode.SIM else "missing"
     path = Path.cwd() / ".env"

@@ -18,7 +18,7 @@ import typer
 from mmbot.cli.wanted import DeskFile, Json, StoreUrl, known_stores, run_number
 from mmbot.config import day as date_of
 from mmbot.errors import ConfigError, ExitCode
-from mmbot.settings import unknown
+from mmbot.plugins.settings import unknown
 
 if TYPE_CHECKING:
     from mmbot.cli.engines import Engine
@@ -294,8 +294,8 @@ def _ask(
 def _engines(meant: Meant) -> "list[tuple[Location, Engine]]":
     """The engines that are meant, live first. Raises ConfigError when there is none."""
     from mmbot.cli.engines import EngineState, look, lost, missing, obituary, survey
+    from mmbot.clock import Clock
     from mmbot.core.state import base36
-    from mmbot.engine.clock import Clock
 
     wanted, now_ns = run_number(meant.run), Clock().wall_ns()
     stores = known_stores(meant.config, meant.store)
@@ -338,7 +338,7 @@ def _send(
 ) -> None:
     """Leave the command for every engine, and wait until each has taken it. `said`: what it comes
     to, or that by run."""
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
     from mmbot.store import commands
     from mmbot.store.database import open_existing
 
@@ -374,7 +374,7 @@ def _wait(asked: list[Asked]) -> list[Asked]:
     """The commands that have been taken, all of them or when time is up."""
     from threading import Event
 
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
     from mmbot.store.queries import Reader
 
     clock = Clock()
@@ -427,7 +427,7 @@ def _quoting(meant: Meant) -> "list[tuple[Location, Engine]]":
     from threading import Event
 
     from mmbot.cli.engines import EngineState
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
 
     clock = Clock()
     end_s = clock.monotonic_s() + SAID_WITHIN_S

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from mmbot.config import Config
     from mmbot.core.types import Equity, Instrument
-    from mmbot.credentials import Credentials
     from mmbot.store.locations import Location
+    from mmbot.venues.credentials import Credentials
     from mmbot.venues.deribit.client import Deribit
 
 DISK_FAIL_MB, DISK_WARN_MB = 200, 1000
@@ -113,7 +113,7 @@ def doctor(
 
 
 def _credentials(settings: "Config") -> "Iterator[Line]":
-    from mmbot.credentials import credentials
+    from mmbot.venues.credentials import credentials
 
     try:
         keys = credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)
@@ -195,7 +195,7 @@ def _existing(folder: Path) -> Path:
 
 async def _venue(settings: "Config") -> list[Line]:
     """Sign in and look; a venue that cannot be reached is one line, and the end."""
-    from mmbot.simulated_venue import visited
+    from mmbot.venues.simulated import visited
 
     try:
         async with visited(settings) as there:
@@ -206,8 +206,8 @@ async def _venue(settings: "Config") -> list[Line]:
 
 async def _at_venue(settings: "Config") -> list[Line]:
     from mmbot.assemble import client_for
-    from mmbot.credentials import credentials
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
+    from mmbot.venues.credentials import credentials
     from mmbot.venues.deribit.arrival import LOOK_S, Arrival
     from mmbot.venues.deribit.failures import in_words
     from mmbot.venues.deribit.session import Socket

@@ -10,12 +10,12 @@ from enum import Enum
 
 from pydantic import TypeAdapter, ValidationError
 
-from mmbot.cli.frame import Doing, InstrumentRow, StatusFrame
 from mmbot.config import Mode
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
+from mmbot.engine.status import Doing, InstrumentRow, StatusFrame
 from mmbot.errors import ExitCode, NothingFound, StoreError
-from mmbot.settings import unknown
+from mmbot.plugins.settings import unknown
 from mmbot.store.database import trouble
 from mmbot.store.known import Stores, Used
 from mmbot.store.locations import LIVE_FIRST, Location

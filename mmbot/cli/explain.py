@@ -77,7 +77,7 @@ class _Said:
 
 
 def _published(places: "list[Location]", only: Mode | None) -> Iterator[_Said]:
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
     from mmbot.store.queries import Reader
 
     now_ns = Clock().wall_ns()

@@ -7,10 +7,10 @@ import os.path
 from pathlib import Path
 
 from mmbot.config import number, toml_of
+from mmbot.config.text_file import read_text
 from mmbot.errors import ConfigError
-from mmbot.settings import Where, check, settings_class, unknown
-from mmbot.sim.faults import FaultPlan, Harshness
-from mmbot.text_file import read_text
+from mmbot.plugins.settings import Where, check, settings_class, unknown
+from mmbot.sim.models.faults import FaultPlan, Harshness
 
 FLAG = "--faults"
 WAYS = "or name=value,name=value, or a TOML file of such"

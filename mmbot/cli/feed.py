@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from mmbot.cli.frame import StatusFrame
+from mmbot.engine.status import StatusFrame
 
 _MIN_INTERVAL_S = 0.5
 _MAX_UNSENT_BYTES = 65_536

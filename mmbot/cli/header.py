@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from mmbot.cli import cells
-from mmbot.cli.frame import StatusFrame
 from mmbot.cli.sums import apportioned, digits_for, rounded
+from mmbot.engine.status import StatusFrame
 from mmbot.store.moments import moment
 
 _GAP = "  "

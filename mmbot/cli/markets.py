@@ -85,10 +85,10 @@ def markets(
 
 async def _listed(config: "Config") -> "list[Instrument]":
     from mmbot.assemble import client_for
-    from mmbot.engine.clock import Clock
-    from mmbot.simulated_venue import visited
+    from mmbot.clock import Clock
     from mmbot.venues.deribit.arrival import LOOK_S, Arrival
     from mmbot.venues.deribit.venue import DeribitVenue
+    from mmbot.venues.simulated import visited
 
     async with visited(config) as there:
         clock = Clock()
@@ -124,7 +124,7 @@ def _object(one: "Instrument") -> dict[str, Any]:
 
 
 def _numbers(value: Any) -> Any:
-    from mmbot.effective import as_json
+    from mmbot.config.effective import as_json
 
     if isinstance(value, dict):
         return {key: _numbers(part) for key, part in value.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 
-from mmbot.cli.frame import InstrumentRow
+from mmbot.engine.status import InstrumentRow
 
 HELP = "space/b, arrows or j/k move"
 

@@ -17,11 +17,11 @@ import typer
 
 from mmbot.cli.streams import StreamLog, in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
-from mmbot.credentials import credentials
 from mmbot.errors import OrdersMayRemain, Refused, StoreError
+from mmbot.venues.credentials import credentials
 
 if TYPE_CHECKING:
-    from mmbot.cli.frame import Pnl, Summary
+    from mmbot.engine.status import Pnl, Summary
 
 _NAMES_MAX_CHARS = 76
 """Four options of ETH fit on the summary's line."""
@@ -194,7 +194,7 @@ def quote(
 
 def _warn(config: Config) -> None:
     """What the desk file has switched off."""
-    from mmbot.effective import off_lines
+    from mmbot.config.effective import off_lines
 
     for line in off_lines(config):
         print(in_red(line, sys.stderr), file=sys.stderr)
@@ -220,7 +220,7 @@ def _dry_run(config: Config, json: bool) -> None:
     import uvloop
 
     from mmbot.cli.rehearsal import show
-    from mmbot.dry_run import rehearse
+    from mmbot.research.dry_run import rehearse
 
     show(config, uvloop.run(rehearse(config)), json)
 

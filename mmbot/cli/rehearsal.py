@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mmbot.config import Config
+from mmbot.config.effective import as_json, effective
 from mmbot.core.sizes import unit_of
 from mmbot.core.types import Instrument, Kind, Side
-from mmbot.dry_run import FirstQuote, NoQuote, Rehearsal
-from mmbot.effective import as_json, effective
+from mmbot.research.dry_run import FirstQuote, NoQuote, Rehearsal
 
 _WIDTH_MAX = 100
 _SIDE_STYLES = {Side.BUY: "green", Side.SELL: "red"}

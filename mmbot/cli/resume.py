@@ -9,7 +9,7 @@ import typer
 from mmbot.cli.wanted import DeskFile, StoreUrl, known_stores
 from mmbot.config import Mode
 from mmbot.errors import ConfigError, StoreError
-from mmbot.settings import unknown
+from mmbot.plugins.settings import unknown
 
 if TYPE_CHECKING:
     from mmbot.store.known import Stores
@@ -85,7 +85,7 @@ def _rearm_all(
 
     Raises StoreError and ConfigError.
     """
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
     from mmbot.store import latch
     from mmbot.store.commands import whoami
 

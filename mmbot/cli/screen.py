@@ -16,11 +16,11 @@ from rich.text import Text
 
 from mmbot.cli import cells, header, paging
 from mmbot.cli.cells import Column, InstrumentTable
-from mmbot.cli.frame import InstrumentRow, StatusFrame
 from mmbot.cli.keyboard import Keyboard, keyboard
 from mmbot.cli.paging import Key, Pager
 from mmbot.cli.streams import let_go, read_or_not
 from mmbot.cli.sums import rounded
+from mmbot.engine.status import InstrumentRow, StatusFrame
 
 _CHUNK = 65_536
 _LINES_BESIDE = 2

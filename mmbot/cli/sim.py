@@ -15,10 +15,10 @@ from annotated_types import Ge, Gt, Le, doc
 from mmbot.cli.streams import read_or_not
 from mmbot.config import SIM_SEED, SIM_START, moment, number
 from mmbot.errors import ConfigError
-from mmbot.settings import check, settings_class, unknown
+from mmbot.plugins.settings import check, settings_class, unknown
 
 if TYPE_CHECKING:
-    from mmbot.sim.faults import FaultPlan
+    from mmbot.sim.models.faults import FaultPlan
     from mmbot.sim.wire.server import Endpoints
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -150,7 +150,7 @@ def _serve(serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> Non
 
     import uvloop
 
-    from mmbot.sim.wire.manners import Manner
+    from mmbot.sim.wire.deribit.manners import Manner
     from mmbot.sim.wire.server import VenueOptions
     from mmbot.sim.wire.server import serve as serve_venue
 

@@ -17,13 +17,13 @@ from annotated_types import Ge, Gt, Le, doc
 from mmbot.cli.pages import print_json, show
 from mmbot.config import number
 from mmbot.errors import ExitCode
-from mmbot.settings import check, settings_class
-from mmbot.sim.faults import Harshness
+from mmbot.plugins.settings import check, settings_class
+from mmbot.sim.models.faults import Harshness
 
 if TYPE_CHECKING:
-    from mmbot.sim.checks import Violation
-    from mmbot.sim.world import Outcome
-    from mmbot.simulate import Wish
+    from mmbot.research.simulate import Wish
+    from mmbot.sim.virtual.checks import Violation
+    from mmbot.sim.virtual.world import Outcome
 
 PROGRESS_FROM = 8
 """Fewer seeds are done before a bar would be worth it."""
@@ -74,8 +74,8 @@ def simulate(
     flag = {"first": "--from"}
     asked = check(Simulating, table, "", lambda name: flag.get(name, f"--{name}"))
 
-    from mmbot import simulate as running
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
+    from mmbot.research import simulate as running
 
     wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours)
     instruments = running.check(wish)

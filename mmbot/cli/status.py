@@ -27,9 +27,9 @@ from mmbot.errors import NothingFound
 
 if TYPE_CHECKING:
     from mmbot.cli.engines import Engine, Everything
-    from mmbot.cli.frame import InstrumentRow
+    from mmbot.clock import Clock
     from mmbot.core.types import Nanos
-    from mmbot.engine.clock import Clock
+    from mmbot.engine.status import InstrumentRow
 
 _REFRESH_S = 0.5
 _NEAREST = 4
@@ -71,7 +71,7 @@ def status(
     space and b turn pages, arrows or j and k move. Every store that was ever used is looked at.
     Exit code 1: --run, --mode or --only names nothing that is there.
     """
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
 
     clock = Clock()
     one_mode = one_of(Mode, mode, "mode", "--mode") if mode is not None else None

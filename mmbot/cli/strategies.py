@@ -12,8 +12,8 @@ from mmbot.cli.pages import print_json, show
 from mmbot.cli.wanted import Json
 from mmbot.config import load_config
 from mmbot.errors import ConfigError
-from mmbot.registry import Family, load, names
-from mmbot.settings import Setting, manual, unknown
+from mmbot.plugins.registry import Family, load, names
+from mmbot.plugins.settings import Setting, manual, unknown
 
 _FAMILIES = tuple(family for family in Family if family is not Family.VENUE)
 """Venues are chosen by name and have no settings of their own."""
@@ -69,13 +69,13 @@ def _manual(family: Family, name: str) -> Manual:
 
 
 def _default(setting: Setting) -> str:
-    from mmbot.effective import as_text
+    from mmbot.config.effective import as_text
 
     return "must be given" if setting.default is MISSING else as_text(setting.default)
 
 
 def _object(one: Manual) -> dict[str, Any]:
-    from mmbot.effective import as_json
+    from mmbot.config.effective import as_json
 
     return {
         "family": one.family,

@@ -63,7 +63,7 @@ def verify(
     otherwise, or a file is damaged. A file that a crash cut short is fine as far as it goes.
     """
     from mmbot.cli.pages import print_json
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
 
     paths = [_found(name) for name in files]
     reports: list[_Report] = []

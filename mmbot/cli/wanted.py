@@ -14,7 +14,7 @@ import typer
 
 from mmbot.config import Mode, load_config, moment
 from mmbot.errors import ConfigError, NothingFound, StoreError
-from mmbot.settings import unknown
+from mmbot.plugins.settings import unknown
 
 if TYPE_CHECKING:
     from mmbot.store.known import Stores

@@ -8,9 +8,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, cast
 
+from mmbot.config.text_file import read_text, stray_letter
 from mmbot.errors import ConfigError
-from mmbot.settings import unknown
-from mmbot.text_file import read_text, stray_letter
+from mmbot.plugins.settings import unknown
 
 TABLES = ("desk", "strategy", "risk", "guards", "sim", "store", "tape")
 

@@ -6,8 +6,8 @@ from decimal import Decimal, InvalidOperation
 from mmbot.config.file import Written
 from mmbot.config.model import Mode
 from mmbot.errors import ConfigError
-from mmbot.registry import Family, load
-from mmbot.settings import manual
+from mmbot.plugins.registry import Family, load
+from mmbot.plugins.settings import manual
 
 DEFAULT_STRATEGY = "improve_top"
 

@@ -22,8 +22,8 @@ from mmbot.config.flags import (
 from mmbot.config.model import Config, Desk, Mode, PluginTable, Sim, Store, Tape
 from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
-from mmbot.registry import BUILT_IN, Family, load_plugins, names
-from mmbot.settings import check, unknown
+from mmbot.plugins.registry import BUILT_IN, Family, load_plugins, names
+from mmbot.plugins.settings import check, unknown
 
 STRIKE_MAX = Decimal(10**9)
 

@@ -10,8 +10,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
-from mmbot.registry import Family, build
-from mmbot.settings import settings_class
+from mmbot.plugins.registry import Family, build
+from mmbot.plugins.settings import settings_class
 
 SIM_SEED = 1
 SIM_START = datetime(2025, 6, 2, 12, tzinfo=UTC)

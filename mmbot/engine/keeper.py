@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
@@ -16,7 +17,6 @@ from mmbot.core.takeover import take_budget, take_end, take_order, take_position
 from mmbot.core.turn import FLOWS_EVERY_NS
 from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.engine.commands import event_of
 from mmbot.ops.limit import ALWAYS
 from mmbot.store.latch import Kept

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
@@ -32,7 +33,6 @@ from mmbot.core.state import State, trip
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.ops.limit import ALWAYS
 from mmbot.venues.base import Venue

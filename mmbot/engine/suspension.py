@@ -17,9 +17,9 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 
+from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.engine.runner import Runner
 from mmbot.ops.limit import ALWAYS
 

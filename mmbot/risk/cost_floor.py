@@ -11,7 +11,7 @@ from mmbot.core import costs
 from mmbot.core.types import ZERO, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.RULE, "cost_floor")

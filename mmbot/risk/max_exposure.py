@@ -10,7 +10,7 @@ from annotated_types import Gt, doc
 from mmbot.core.types import ONE, ZERO, to_decimal
 from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 from mmbot.risk.room import fit
 
 

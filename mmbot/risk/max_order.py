@@ -10,7 +10,7 @@ from mmbot.core.sizes import Size, amount_of, most, surely_within, unit_price
 from mmbot.core.types import Instrument
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.RULE, "max_order")

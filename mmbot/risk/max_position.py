@@ -10,7 +10,7 @@ from mmbot.core.sizes import POSITION, Size, amount_of
 from mmbot.core.types import Instrument
 from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 from mmbot.risk.room import fit
 
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le, doc
 from mmbot.core.types import Kind, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 _ROUNDING_PRICE = Decimal("1e-9")
 """A width short of the minimum by this much is short by the float arithmetic behind it."""

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le, doc
 from mmbot.core.types import Side, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.RULE, "price_band")

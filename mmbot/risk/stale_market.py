@@ -8,7 +8,7 @@ from annotated_types import Gt, Le, doc
 from mmbot.core.types import SECOND
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.RULE, "stale_market")

@@ -13,7 +13,7 @@ from mmbot.core.sizes import POSITION, SMALLEST, Size
 from mmbot.core.types import ONE, ZERO, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 from mmbot.strategies.draft import Draft
 from mmbot.strategies.ground import Ground, find_ground
 

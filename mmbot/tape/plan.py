@@ -13,7 +13,7 @@ from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk
 from mmbot.core.types import InstrumentId, Nanos
-from mmbot.registry import Family, load, load_plugins
+from mmbot.plugins.registry import Family, load, load_plugins
 from mmbot.tape.codec import decode, encode
 
 

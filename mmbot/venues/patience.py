@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from mmbot.engine.clock import Clock
+from mmbot.clock import Clock
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 4.0

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mmbot.sim.matching import NewOrder, Placed, Side
+from mmbot.sim.exchange.matching import NewOrder, Placed, Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.cli.terminal import MMBOT
 from tests.engine.live import CALL, until

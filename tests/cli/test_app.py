@@ -14,8 +14,8 @@ from typer.models import OptionInfo
 from mmbot import __version__
 from mmbot.cli import app, quote
 from mmbot.config import KNOWN_FLAGS, load_config
+from mmbot.config.effective import effective
 from mmbot.config.flags import FLAGS
-from mmbot.effective import effective
 from mmbot.errors import ConfigError, OrdersMayRemain, Refused, VenueUnreachable
 from tests.cli.terminal import MMBOT, Terminal
 

@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from mmbot import cancel_all as kill
 from mmbot.cli.cancel_all import cancel_all
+from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
+from mmbot.engine import cancel_all as kill
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
-from mmbot.sim.matching import NewOrder, Placed, Side
-from mmbot.sim.wire.calls import Session
-from mmbot.sim.wire.deribit import Rules
-from mmbot.sim.wire.params import Params
+from mmbot.sim.exchange.matching import NewOrder, Placed, Side
+from mmbot.sim.wire.deribit.calls import Session
+from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.venue import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.database import open_store
 from mmbot.store.latch import Kept

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mmbot.errors import MmbotError
-from mmbot.sim.wire.calls import Session
-from mmbot.sim.wire.errors import WireError
-from mmbot.sim.wire.params import Params
+from mmbot.sim.wire.deribit.calls import Session
+from mmbot.sim.wire.deribit.errors import WireError
+from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.server import SimVenue
 from tests.cli.desk import QUIET, open_labels, place_by_hand
 from tests.cli.test_cancel_all import (
@@ -108,7 +108,7 @@ async def test_the_label_will_do_where_the_id_cannot_be_read(
 async def test_rows_nobody_can_read_keep_it_from_being_called_flat(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mmbot.emptying.UNREAD_S", 0.3)
+    monkeypatch.setattr("mmbot.engine.emptying.UNREAD_S", 0.3)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         place_ours(venue, CALL)
@@ -142,7 +142,7 @@ async def test_rows_that_a_later_look_reads_are_no_matter(
 async def test_a_list_that_is_none_is_answered_by_the_labels_of_the_store(
     rows: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mmbot.emptying.UNREAD_S", 0.3)
+    monkeypatch.setattr("mmbot.engine.emptying.UNREAD_S", 0.3)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         label, _ = place_ours(venue, CALL, PUT)
@@ -226,7 +226,7 @@ async def test_whatever_a_mass_cancel_answers_only_the_next_look_counts(
 async def test_json_says_what_could_not_be_read(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mmbot.emptying.UNREAD_S", 0.3)
+    monkeypatch.setattr("mmbot.engine.emptying.UNREAD_S", 0.3)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         with twisted(venue, LIST, lambda _, rows: [{"label": 5}]):

@@ -5,9 +5,9 @@ import os
 import signal
 from pathlib import Path
 
+from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store import latch
 from mmbot.store.database import open_store

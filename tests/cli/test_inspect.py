@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from mmbot.cli.frame import QuoteRow
-from mmbot.cli.report import status_frame
 from mmbot.core.why import Why
-from mmbot.registry import BUILT_IN, Family
+from mmbot.engine.report import status_frame
+from mmbot.engine.status import QuoteRow
+from mmbot.plugins.registry import BUILT_IN, Family
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store import latch, schema
 from mmbot.store.database import open_store
@@ -25,8 +25,8 @@ from mmbot.store.records import Seat, StatusPublished
 from tests.cli.inprocess import Mmbot
 from tests.cli.test_screen import a_frame, a_row
 from tests.engine.live import CALL, live, until
+from tests.house.test_documented_commands import complaint
 from tests.store.desk import SEAT, a_location, an_engine
-from tests.test_documented_commands import complaint
 
 DESKS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -109,7 +109,7 @@ def publish(
 
 
 def clock_ns() -> int:
-    from mmbot.engine.clock import Clock
+    from mmbot.clock import Clock
 
     return Clock().wall_ns()
 

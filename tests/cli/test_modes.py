@@ -13,8 +13,8 @@ import pytest
 
 from mmbot.cli import app
 from mmbot.config import Mode
-from mmbot.credentials import credentials
 from mmbot.errors import ConfigError
+from mmbot.venues.credentials import credentials
 from tests.cli.terminal import MMBOT, Terminal
 from tests.cli.test_quote import QUOTE
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-import mmbot.cancel_all as kill
+import mmbot.engine.cancel_all as kill
+from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.engine.clock import Clock
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
-from mmbot.sim.faults import FaultPlan
+from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.database import open_store
 from mmbot.store.locations import locate
@@ -85,7 +85,7 @@ AT_ONCE: list[tuple[Connection, str]] = [
 def mmbot_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mmbot:
     """The command in this process, where one second is as good as five."""
     monkeypatch.setattr("mmbot.venues.deribit.arrival.LOOK_S", 1.0)
-    monkeypatch.setattr("mmbot.dry_run.LOOK_S", 1.0)
+    monkeypatch.setattr("mmbot.research.dry_run.LOOK_S", 1.0)
     return Mmbot(monkeypatch, capsys)
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from mmbot.cli.report import summary
 from mmbot.core.why import Why
-from mmbot.sim.ledger import EntryType
-from mmbot.sim.matching import Side
+from mmbot.engine.report import summary
+from mmbot.sim.exchange.ledger import EntryType
+from mmbot.sim.exchange.matching import Side
 from mmbot.sim.wire.server import VenueOptions
 from tests.cli.inprocess import Mmbot
 from tests.cli.terminal import MMBOT

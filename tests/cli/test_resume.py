@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.errors import Refused
 from mmbot.store import latch
 from mmbot.store.database import open_store

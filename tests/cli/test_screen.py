@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from mmbot.cli.feed import ScreenFeed
-from mmbot.cli.frame import Exposure, InstrumentRow, Pnl, StatusFrame
 from mmbot.cli.screen import Screen
 from mmbot.core.why import Why
+from mmbot.engine.status import Exposure, InstrumentRow, Pnl, StatusFrame
 from tests.cli.terminal import Terminal
 
 

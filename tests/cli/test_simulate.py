@@ -71,8 +71,8 @@ def test_hours_say_how_long_a_history_is(mmbot: Mmbot, desk: str) -> None:
 
 def test_two_processes_say_the_same_as_one(mmbot: Mmbot, desk: str) -> None:
     """Nine seeds are shared out; one of them alone has the hash it has among them."""
-    from mmbot import simulate
-    from mmbot.sim.faults import Harshness
+    from mmbot.research import simulate
+    from mmbot.sim.models.faults import Harshness
 
     wish = simulate.Wish(Path(desk), 1, 9, Harshness.MILD, hours=0.002)
     shared = [outcome.hash for outcome in simulate.outcomes(wish)]
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_it_with_what_has_been_done(desk: str) -> None:
 
 
 def test_nothing_is_imported_that_it_does_not_use() -> None:
-    code = "import sys; import mmbot.simulate; print('ccxt' in sys.modules)"
+    code = "import sys; import mmbot.research.simulate; print('ccxt' in sys.modules)"
     said = subprocess.run(
         [Path(MMBOT).parent / "python", "-c", code], capture_output=True, text=True, check=True
     )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.engine.clock import Clock
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.database import open_store
 from mmbot.store.locations import locate

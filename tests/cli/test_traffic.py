@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from mmbot.cli.report import status_frame
 from mmbot.core import events as ev
 from mmbot.core.types import MS, SECOND
 from mmbot.core.views import Slow
 from mmbot.core.why import Why
+from mmbot.engine.report import status_frame
 from tests.builders import a_fill
 from tests.core.bot import VENUE, Bot, both_sides
 from tests.core.test_guards import Guarded

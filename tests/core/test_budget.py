@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mmbot.core.budget import Budget
 from mmbot.core.types import MS, SECOND, Label, Nanos
-from mmbot.sim.wire.credits import Bucket, Rate
+from mmbot.sim.models.credits import Bucket, Rate
 
 NUMBERS = count()
 

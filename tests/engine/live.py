@@ -16,13 +16,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from mmbot.assemble import Engine, assemble
+from mmbot.clock import Clock
 from mmbot.config import load_config
 from mmbot.core import events as ev
 from mmbot.core import guards, turn
 from mmbot.core.intents import Intent
 from mmbot.core.state import State, is_ours
 from mmbot.core.types import Label, Side, execution_key
-from mmbot.engine.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 

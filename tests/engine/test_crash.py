@@ -34,7 +34,7 @@ from mmbot.core.state import is_ours
 from mmbot.core.types import Label, execution_key
 from mmbot.core.types import Side as OurSide
 from mmbot.errors import StoreError
-from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader

@@ -12,12 +12,12 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from mmbot.assemble import assemble
+from mmbot.clock import Clock
 from mmbot.config import Config, load_config
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Place
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.errors import ExitCode, VenueUnreachable
 from mmbot.sim.wire.server import SimVenue
 from tests.engine.live import FLAGS, live, until

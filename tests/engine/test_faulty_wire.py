@@ -25,10 +25,10 @@ from mmbot.core.orders import Status
 from mmbot.core.state import is_ours
 from mmbot.core.types import Label
 from mmbot.core.why import Why
-from mmbot.sim.faults import FaultPlan, Harshness
-from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
-from mmbot.sim.wire.credits import Rate
-from mmbot.sim.wire.deribit import Rules
+from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.models.credits import Rate
+from mmbot.sim.models.faults import FaultPlan, Harshness
+from mmbot.sim.wire.deribit.venue import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader

@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 
 from mmbot.assemble import assemble
+from mmbot.clock import Clock
 from mmbot.config import Mode, load_config
 from mmbot.core.intents import Place, TakeBack
 from mmbot.core.profit import Profit
 from mmbot.core.types import Quote
 from mmbot.core.views import Ok, Reading, View, Watched
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
-from mmbot.registry import Family, register
-from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
-from mmbot.sim.wire.deribit import Rules
+from mmbot.plugins.registry import Family, register
+from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.wire.deribit.venue import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.latch import rearm
 from mmbot.store.locations import locate

@@ -7,7 +7,7 @@ import pytest
 
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
-from mmbot.sim.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import Live, live, until
 

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from mmbot.assemble import assemble
+from mmbot.clock import Clock
 from mmbot.config import load_config
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
-from mmbot.sim.wire.credits import Bucket
-from mmbot.sim.wire.deribit import Rules
+from mmbot.sim.models.credits import Bucket
+from mmbot.sim.wire.deribit.venue import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.session import Socket

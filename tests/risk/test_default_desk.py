@@ -9,7 +9,7 @@ from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.types import Instrument, Side
 from mmbot.core.views import ALLOW
 from mmbot.core.why import Why
-from mmbot.registry import Family, load
+from mmbot.plugins.registry import Family, load
 from tests.builders import a_perpetual, a_proposal, a_view, an_option
 
 BTC_PERPETUAL = a_perpetual(

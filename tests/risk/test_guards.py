@@ -13,7 +13,7 @@ from mmbot.core.sizes import Size
 from mmbot.core.types import SECOND
 from mmbot.core.views import Holding, Margin, Ok, Pause, Reading, Slow, Trip
 from mmbot.core.why import Why
-from mmbot.registry import BUILT_IN, Family, load
+from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.risk.guards.clock_skew import ClockSkew
 from mmbot.risk.guards.day_loss import DayLoss
 from mmbot.risk.guards.drawdown import Drawdown

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from mmbot.sim.chain import FAMILIES, Expiry, Period, future, option, perpetual
-from mmbot.sim.listing import Listing, Right
-from mmbot.sim.matching import DeliveryFee, Exchange, NewOrder, Placed, Side
+from mmbot.sim.exchange.listing import Listing, Right
+from mmbot.sim.exchange.matching import DeliveryFee, Exchange, NewOrder, Placed, Side
+from mmbot.sim.market.chain import FAMILIES, Expiry, Period, future, option, perpetual
 
 D = Decimal
 FRIDAY = Expiry(1_749_196_800_000, Period.WEEK)  # 2025-06-06T08:00:00Z

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from mmbot.sim.faults import Harshness
+from mmbot.sim.models.faults import Harshness
 from tests.simulation.drawn import drawn_world
 
 

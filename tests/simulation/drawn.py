@@ -19,10 +19,10 @@ from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.risk.price_band import PriceBand
 from mmbot.risk.stale_market import StaleMarket
-from mmbot.sim.faults import FaultPlan, Harshness
+from mmbot.sim.models.credits import Rate
+from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.virtual.words import VENUE
-from mmbot.sim.wire.credits import Rate
-from mmbot.sim.world import World, WorldOptions
+from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.strategies.simple_spread import Center, SimpleSpread
 

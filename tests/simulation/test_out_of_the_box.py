@@ -9,15 +9,15 @@ from statistics import median
 import pytest
 
 from mmbot.config import load_config
+from mmbot.config.desks import trading_desk
 from mmbot.core.turn import Desk
 from mmbot.core.types import SECOND
-from mmbot.desk import trading_desk
-from mmbot.sim.faults import FaultPlan
-from mmbot.sim.market import START_MS
-from mmbot.sim.matching import Side
+from mmbot.sim.exchange.matching import Side
+from mmbot.sim.market.market import START_MS
+from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.venue import ACCOUNT
 from mmbot.sim.virtual.words import VENUE
-from mmbot.sim.world import World, WorldOptions
+from mmbot.sim.virtual.world import World, WorldOptions
 
 LASTS_S = 90.0
 AMENDS_A_MINUTE_MAX = 60

@@ -24,12 +24,12 @@ from mmbot.risk.guards.order_to_volume import OrderToVolume
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.risk.price_band import PriceBand
-from mmbot.sim.faults import FaultPlan
-from mmbot.sim.flow import FlowParams
-from mmbot.sim.market import Preset
-from mmbot.sim.underlying import PathParams
-from mmbot.sim.wire.credits import Bucket, Rate
-from mmbot.sim.world import Outcome, World, WorldOptions
+from mmbot.sim.market.flow import FlowParams
+from mmbot.sim.market.market import Preset
+from mmbot.sim.market.underlying import PathParams
+from mmbot.sim.models.credits import Bucket, Rate
+from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.virtual.world import Outcome, World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
 
 STRIKES = (2600, 2700, 2800, 2900, 3000)

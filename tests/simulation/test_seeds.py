@@ -6,8 +6,8 @@ gets a test of its own.
 
 import pytest
 
-from mmbot.sim.faults import Harshness
-from mmbot.sim.world import Outcome
+from mmbot.sim.models.faults import Harshness
+from mmbot.sim.virtual.world import Outcome
 from tests.simulation.drawn import drawn_world
 
 CHUNK = 10

@@ -19,16 +19,16 @@ from mmbot.core.turn import Desk
 from mmbot.core.types import MS, SECOND, ZERO, Label, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
-from mmbot.sim import chain, matching
-from mmbot.sim.checks import Checks, Violated
-from mmbot.sim.faults import STRENGTHS, FaultPlan, Harshness
-from mmbot.sim.market import START_MS, START_PRICES
-from mmbot.sim.matching import Code, NewOrder, Placed, Refusal
+from mmbot.sim.exchange import matching
+from mmbot.sim.exchange.matching import Code, NewOrder, Placed, Refusal
+from mmbot.sim.market.market import START_MS, START_PRICES, chain
+from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
+from mmbot.sim.virtual.checks import Checks, Violated
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.venue import ACCOUNT
 from mmbot.sim.virtual.words import VENUE, id_of, instrument_of, refusal_of
-from mmbot.sim.wire import shapes
-from mmbot.sim.world import World, WorldOptions
+from mmbot.sim.virtual.world import World, WorldOptions
+from mmbot.sim.wire.deribit import shapes
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.venues.deribit import parse as adapter
 from mmbot.venues.deribit.parse import Unread
@@ -54,7 +54,7 @@ def a_desk(lot: Decimal) -> Desk:
 # --- one seed, one history --------------------------------------------------------------------
 
 HASHES = """
-from mmbot.sim.faults import Harshness
+from mmbot.sim.models.faults import Harshness
 from tests.simulation.drawn import drawn_world
 print([drawn_world(seed).run().hash for seed in (3, 4, 20)])
 """

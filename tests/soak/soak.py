@@ -39,11 +39,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mmbot.assemble import Engine, assemble
-from mmbot.cli.report import status_frame
+from mmbot.clock import Clock
 from mmbot.config import Mode, load_config
 from mmbot.core.orders import Status
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
+from mmbot.engine.report import status_frame
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
+from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.intents import (
     Intent,
@@ -20,8 +21,7 @@ from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import SECOND, Instrument
-from mmbot.engine.clock import Clock
-from mmbot.registry import Family, load
+from mmbot.plugins.registry import Family, load
 from mmbot.tape.folder import tapes_in
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.cli.report import status_frame, summary
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, Place, Resync, SaveLatch
 from mmbot.core.scope import Scope
 from mmbot.core.types import SECOND, InstrumentId
 from mmbot.core.types import Side as OurSide
 from mmbot.core.why import Why
+from mmbot.engine.report import status_frame, summary
 from mmbot.errors import ConfigError
 from mmbot.ops.samples import Sampler
-from mmbot.sim.faults import FaultPlan, Harshness
-from mmbot.sim.matching import Side
+from mmbot.sim.exchange.matching import Side
+from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.tape.codec import encode_state
 from mmbot.tape.folder import tapes_in

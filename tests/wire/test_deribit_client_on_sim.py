@@ -11,8 +11,8 @@ import ccxt.pro
 import pytest
 
 from mmbot.core.types import Side
-from mmbot.sim.matching import Side as VenueSide
-from mmbot.sim.wire.credits import Rate
+from mmbot.sim.exchange.matching import Side as VenueSide
+from mmbot.sim.models.credits import Rate
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import Deribit, Outcome, Reply, Socket, amend, cancel, place
 from mmbot.venues.deribit.orders import Call

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.engine.clock import Clock
+from mmbot.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.arrival import Arrival

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.matching import Kind, Listing
-from mmbot.sim.settlement import deliver
-from mmbot.sim.wire.catalog import Catalog, combo_name
+from mmbot.sim.exchange.matching import Kind, Listing
+from mmbot.sim.exchange.settlement import deliver
+from mmbot.sim.wire.deribit.catalog import Catalog, combo_name
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.wire.venue import (
     OPTION,

@@ -13,11 +13,11 @@ import aiohttp
 import orjson
 import pytest
 
-from mmbot.sim.matching import Exchange
-from mmbot.sim.wire.auth import Gatekeeper
-from mmbot.sim.wire.credits import RATES, Bucket, Pool, Rate
-from mmbot.sim.wire.deribit import DeribitVenue, Rules
-from mmbot.sim.wire.params import Params
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.models.credits import RATES, Bucket, Pool, Rate
+from mmbot.sim.wire.deribit.auth import Gatekeeper
+from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.venue import DeribitVenue, Rules
 from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
 from tests.wire.venue import (
     DEADLINE_S,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.matching import Edit, Side
+from mmbot.sim.exchange.matching import Edit, Side
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.venue import (
     MAKER,

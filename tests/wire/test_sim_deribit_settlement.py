@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from mmbot.errors import ConfigError
-from mmbot.sim.matching import Side
-from mmbot.sim.settlement import settle_session
+from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.settlement import settle_session
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.wire.venue import (
     OPTION,

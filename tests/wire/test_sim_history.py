@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mmbot.sim.funding import FundingHour
-from mmbot.sim.matching import Side
-from mmbot.sim.wire.charts import Charts
-from mmbot.sim.wire.params import Params
+from mmbot.sim.exchange.funding import FundingHour
+from mmbot.sim.exchange.matching import Side
+from mmbot.sim.wire.deribit.charts import Charts
+from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.venue import (
     BTC_PERPETUAL,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.matching import Side, TimeInForce
+from mmbot.sim.exchange.matching import Side, TimeInForce
+from mmbot.sim.wire.deribit.triggers import Trigger, TriggerOrder, TriggerType
 from mmbot.sim.wire.server import SimVenue
-from mmbot.sim.wire.triggers import Trigger, TriggerOrder, TriggerType
 from tests.wire.venue import (
     BTC_PERPETUAL,
     OPTION,

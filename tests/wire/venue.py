@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 import orjson
 
-from mmbot.sim.funding import FundingHour
-from mmbot.sim.matching import (
+from mmbot.sim.exchange.funding import FundingHour
+from mmbot.sim.exchange.matching import (
     Exchange,
     Kind,
     Listing,
@@ -23,8 +23,8 @@ from mmbot.sim.matching import (
     Right,
     Side,
 )
-from mmbot.sim.wire.credits import Pool, Rate
-from mmbot.sim.wire.deribit import Rules
+from mmbot.sim.models.credits import Pool, Rate
+from mmbot.sim.wire.deribit.venue import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 OPTION = "ETH-6JUN25-2800-C"

@@ -8,7 +8,7 @@ from annotated_types import Gt, doc
 
 from mmbot.core.views import Ok, Reading, Trip, Watched
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.GUARD, "drawdown")

@@ -9,7 +9,7 @@ from annotated_types import Gt, Le, doc
 from mmbot.core.types import ZERO
 from mmbot.core.views import Ok, Reading, Trip, Watched
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.GUARD, "margin")

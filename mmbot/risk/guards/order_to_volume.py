@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, doc
 
 from mmbot.core.views import Ok, Reading, Slow, Watched
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.GUARD, "order_to_volume")

@@ -7,7 +7,7 @@ from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.core.views import Ok, Pause, Reading, Trip, Watched
 from mmbot.core.why import Why
-from mmbot.registry import Family, register
+from mmbot.plugins.registry import Family, register
 
 
 @register(Family.GUARD, "reject_rate")

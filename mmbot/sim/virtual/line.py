@@ -25,6 +25,7 @@ from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.state import is_ours
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.core.why import Why
+from mmbot.sim.models.credits import Rate
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.trouble import Trouble
 from mmbot.sim.virtual.venue import (
@@ -38,7 +39,6 @@ from mmbot.sim.virtual.venue import (
     VirtualVenue,
 )
 from mmbot.sim.virtual.words import VENUE, id_of, too_many
-from mmbot.sim.wire.credits import Rate
 
 LATENCY_MS: Final = (2.0, 40.0)
 PROBE_EVERY_NS: Nanos = 1 * SECOND

@@ -4,7 +4,7 @@ from collections import Counter
 from random import Random
 
 from mmbot.core.types import SECOND, Nanos
-from mmbot.sim.faults import FaultPlan
+from mmbot.sim.models.faults import FaultPlan
 
 HOUR_S = 3_600.0
 

@@ -32,8 +32,7 @@ from mmbot.core.types import (
     OpenOrder,
 )
 from mmbot.core.why import Why
-from mmbot.sim.market import Market
-from mmbot.sim.matching import (
+from mmbot.sim.exchange.matching import (
     AccountChange,
     BookDelta,
     CancelReason,
@@ -47,6 +46,8 @@ from mmbot.sim.matching import (
     Refusal,
     Side,
 )
+from mmbot.sim.market.market import Market
+from mmbot.sim.models.credits import Bucket, Rate
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.trouble import Trouble
 from mmbot.sim.virtual.words import (
@@ -60,7 +61,6 @@ from mmbot.sim.virtual.words import (
     refusal_of,
     seen_of,
 )
-from mmbot.sim.wire.credits import Bucket, Rate
 
 ACCOUNT: Final = "bot"
 BOOK_LEVELS: Final = 10

@@ -26,9 +26,9 @@ from mmbot.core.types import (
     TickStep,
 )
 from mmbot.core.why import Why
-from mmbot.sim import matching
-from mmbot.sim.ledger import Entry, EntryType
-from mmbot.sim.matching import Code, Listing, Order, OrderState, Refusal, UserTrade
+from mmbot.sim.exchange import matching
+from mmbot.sim.exchange.ledger import Entry, EntryType
+from mmbot.sim.exchange.matching import Code, Listing, Order, OrderState, Refusal, UserTrade
 
 VENUE: Final = "deribit"
 TOO_MANY_REQUESTS: Final = 10028

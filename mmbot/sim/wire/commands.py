@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmbot.sim.wire.errors import too_many_requests
+from mmbot.sim.wire.deribit.errors import too_many_requests
 from mmbot.sim.wire.trouble import Fate, Kind, Stage, Trouble
 
 

@@ -1,12 +1,12 @@
-"""What the wire needs of the market behind it; `mmbot.sim.market.Market` is the real one."""
+"""What the wire needs of the market behind it; `mmbot.sim.market.market.Market` is the real one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mmbot.sim.funding import FundingHour
-from mmbot.sim.matching import Prints
+from mmbot.sim.exchange.funding import FundingHour
+from mmbot.sim.exchange.matching import Prints
 
 
 class Greeks(Protocol):

@@ -25,18 +25,18 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from mmbot.errors import ConfigError
-from mmbot.sim.faults import FaultPlan
-from mmbot.sim.matching import DeliveryFee, Exchange, SelfTrade
-from mmbot.sim.wire.auth import Gatekeeper
-from mmbot.sim.wire.calls import Session
-from mmbot.sim.wire.catalog import COMBOS_PER_HOUR
-from mmbot.sim.wire.closures import Closures
+from mmbot.sim.exchange.matching import DeliveryFee, Exchange, SelfTrade
+from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.commands import Commands
-from mmbot.sim.wire.deribit import METHODS, DeribitVenue, Rules
-from mmbot.sim.wire.errors import known_error
+from mmbot.sim.wire.deribit.auth import Gatekeeper
+from mmbot.sim.wire.deribit.calls import Session
+from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
+from mmbot.sim.wire.deribit.closures import Closures
+from mmbot.sim.wire.deribit.errors import known_error
+from mmbot.sim.wire.deribit.manners import Manner
+from mmbot.sim.wire.deribit.venue import METHODS, DeribitVenue, Rules
 from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.gate import Door, Gate, Link
-from mmbot.sim.wire.manners import Manner
 from mmbot.sim.wire.trouble import (
     PASSES,
     Blow,
@@ -48,7 +48,7 @@ from mmbot.sim.wire.trouble import (
 )
 
 if TYPE_CHECKING:
-    from mmbot.sim.state import SavedVenue
+    from mmbot.sim.exchange.state import SavedVenue
 
 HOST: Final = "127.0.0.1"
 START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
@@ -379,8 +379,8 @@ class SimVenue(Commands, Closures):
             self.market = options.make_market(self.exchange)
             return
         # Imported here, so that a scripted market does not pay for the seeded one.
-        from mmbot.sim.market import START_PRICES
-        from mmbot.sim.market import Market as SeededMarket
+        from mmbot.sim.market.market import START_PRICES
+        from mmbot.sim.market.market import Market as SeededMarket
 
         self.market = SeededMarket(
             self.exchange,
@@ -400,7 +400,7 @@ class SimVenue(Commands, Closures):
         if not os.access(path.parent, os.W_OK):
             raise ConfigError(f"{path}: cannot be written there: choose another place")
         # Imported here, because most venues are never saved.
-        from mmbot.sim.state import BadState, decode
+        from mmbot.sim.exchange.state import BadState, decode
 
         try:
             return decode(path.read_bytes())
@@ -415,7 +415,7 @@ class SimVenue(Commands, Closures):
 
     def _go_on_from(self, saved: SavedVenue) -> None:
         """Restore the exchange, and let the market live through the outage."""
-        from mmbot.sim.state import restore_exchange
+        from mmbot.sim.exchange.state import restore_exchange
 
         options = self.options
         self._seed, self._restarts = saved.seed, saved.restarts + 1
@@ -432,7 +432,7 @@ class SimVenue(Commands, Closures):
         path = self.options.state_path
         if path is None:
             return
-        from mmbot.sim.state import VERSION, SavedVenue, encode, save_exchange
+        from mmbot.sim.exchange.state import VERSION, SavedVenue, encode, save_exchange
 
         saved = SavedVenue(
             version=VERSION,

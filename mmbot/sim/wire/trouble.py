@@ -23,7 +23,7 @@ from enum import Enum
 from random import Random
 from typing import Final
 
-from mmbot.sim.faults import FaultPlan
+from mmbot.sim.models.faults import FaultPlan
 
 EXPIRY_AHEAD_S: Final = (45.0, 180.0)  # how long before an expiry a world with `expiry_soon` starts
 MS_PER_HOUR: Final = 3_600_000

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from ccxt.base.errors import BaseError
 
+from mmbot.clock import Clock
 from mmbot.core.types import Instrument
-from mmbot.engine.clock import Clock
 from mmbot.errors import MmbotError
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit.failures import UnreadableError, in_words, may_pass, unreachable

@@ -10,7 +10,7 @@ from typing import Any
 
 from ccxt.base.errors import AuthenticationError, BaseError, NetworkError
 
-from mmbot.engine.clock import Clock
+from mmbot.clock import Clock
 from mmbot.venues.deribit import rescue
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import said

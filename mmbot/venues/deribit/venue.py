@@ -14,6 +14,7 @@ from typing import Any
 
 from ccxt.base.errors import AuthenticationError, BaseError
 
+from mmbot.clock import Clock
 from mmbot.core.events import (
     BookChanged,
     BookLost,
@@ -39,7 +40,6 @@ from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.state import is_ours
 from mmbot.core.types import MS, SECOND, Instrument, InstrumentId, Label, Nanos, OpenOrder
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.errors import Refused, VenueUnreachable
 from mmbot.venues.base import Capabilities, Sink
 from mmbot.venues.deribit import orders, parse, rescue

@@ -2,7 +2,7 @@
 
 It reads the OpenAPI and AsyncAPI files of the shared folder and writes `extract.json` (JSON schemas
 with names, types, enums, nullability and what is required, no texts) and, for `--manners`, the
-table of what may be left out (`mmbot/sim/wire/optional.json`). Both are kept in the project.
+table of what may be left out (`mmbot/sim/wire/deribit/optional.json`). The project keeps both.
 
 What only the texts say becomes keywords of ours:
 
@@ -18,14 +18,14 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from mmbot.sim.wire.deribit import METHODS
+from mmbot.sim.wire.deribit.venue import METHODS
 
 Json = dict[str, Any]
 
 HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parents[2]
 EXTRACT: Final = HERE / "extract.json"
-OPTIONAL: Final = ROOT / "mmbot" / "sim" / "wire" / "optional.json"
+OPTIONAL: Final = ROOT / "mmbot" / "sim" / "wire" / "deribit" / "optional.json"
 
 EXTENDED: Final = re.compile(r"extended`?\s*(?:=|:)\s*`?true")
 NULL: Final = re.compile(r"`null`|\bNULL\b|\bnull otherwise")

@@ -15,14 +15,14 @@ from typing import Any, Final
 
 import orjson
 
-from mmbot.sim.market import Market
-from mmbot.sim.matching import DeliveryFee, Exchange
-from mmbot.sim.wire.auth import Gatekeeper
-from mmbot.sim.wire.calls import Session
-from mmbot.sim.wire.channel_names import make_channel
-from mmbot.sim.wire.channels import Channel, TickerChannel
-from mmbot.sim.wire.deribit import DeribitVenue
-from mmbot.sim.wire.manners import Manner
+from mmbot.sim.exchange.matching import DeliveryFee, Exchange
+from mmbot.sim.market.market import Market
+from mmbot.sim.wire.deribit.auth import Gatekeeper
+from mmbot.sim.wire.deribit.calls import Session
+from mmbot.sim.wire.deribit.channel_names import make_channel
+from mmbot.sim.wire.deribit.channels import Channel, TickerChannel
+from mmbot.sim.wire.deribit.manners import Manner
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 from tests.wire.spec import law
 from tests.wire.venue import UNLIMITED
 

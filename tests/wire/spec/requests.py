@@ -19,8 +19,8 @@ from unittest.mock import patch
 
 import orjson
 
-from mmbot.sim.wire.calls import Session
-from mmbot.sim.wire.deribit import DeribitVenue
+from mmbot.sim.wire.deribit.calls import Session
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 from tests.wire.spec import law
 
 SUBSCRIBES: Final = ("public/subscribe", "private/subscribe")

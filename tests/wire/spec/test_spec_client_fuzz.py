@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mmbot.clock import Clock
 from mmbot.core.events import Event, Filled, OrderSeen, Request, TickerChanged
 from mmbot.core.intents import Resync
 from mmbot.core.types import Instrument, Label
 from mmbot.core.why import Why
-from mmbot.engine.clock import Clock
 from mmbot.venues.deribit import Book, Deribit, Outcome, Reply, Socket, parse
 from mmbot.venues.deribit.book import MalformedBook
 from mmbot.venues.deribit.looks import Looks

@@ -9,10 +9,10 @@ import aiohttp
 import orjson
 import pytest
 
-from mmbot.sim.matching import Side
-from mmbot.sim.wire.manners import Manner, Manners, Talk
+from mmbot.sim.exchange.matching import Side
+from mmbot.sim.wire.deribit.manners import Manner, Manners, Talk
+from mmbot.sim.wire.deribit.strangers import BASKET, STRANGE_ID
 from mmbot.sim.wire.server import SimVenue
-from mmbot.sim.wire.strangers import BASKET, STRANGE_ID
 from tests.wire.spec import history, law
 from tests.wire.venue import OPTION, connected, rest, scripted_options
 

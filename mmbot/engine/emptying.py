@@ -1,0 +1,198 @@
+"""One account at a venue, looked at and emptied of what is ours (cancel_all.py tells the rest).
+
+Look, cancel, look again, over the way that works, until a look that can be read in full shows
+nothing of ours. Whose account it is, is asked at the same time and weighed only afterwards.
+"""
+
+import asyncio
+from contextlib import suppress
+
+from mmbot.clock import Clock
+from mmbot.config import Mode
+from mmbot.engine.cancel_all import HEARD_AFTER_S, Account, GoneError, Swept
+from mmbot.errors import MmbotError, VenueUnreachable
+from mmbot.venues.deribit.rescue import (
+    ListUnreadableError,
+    Look,
+    cancels,
+    cancels_by_label,
+)
+from mmbot.venues.deribit.sweeper import (
+    CredentialsRefusedError,
+    DeribitSweeper,
+    Way,
+    WayFailedError,
+)
+
+LOOK_AGAIN_S = 0.1
+RETRY_S = 0.5
+UNREAD_S = 3.0
+"""Rows, or a whole list, that stay unreadable for so long will not be read this time."""
+SAYS_WHO_S = 0.5
+"""How long a simulated venue gets to say that it is another world, once it has shown its orders."""
+WHOSE_S = 2.0
+"""How long anybody gets to say whose account it was, once it is empty."""
+
+
+class Emptying:
+    """What is being done to one account; `swept` tells how far it has come."""
+
+    def __init__(
+        self,
+        account: Account,
+        sweeper: DeribitSweeper,
+        clock: Clock,
+        swept: Swept,
+        *,
+        foreign: bool,
+    ) -> None:
+        self._account = account
+        self._sweeper = sweeper
+        self._clock = clock
+        self._swept = swept
+        self._foreign = foreign
+        self._started_s = clock.monotonic_s()
+        self._heard_s = self._started_s + (HEARD_AFTER_S if account.running else 0.0)
+        self._ours: dict[str, None] = dict.fromkeys(account.known)
+        """Every order of ours seen or known of: by label, or by id where it has none."""
+        self._failed: dict[Way, Exception] = {}
+        """Ways that showed no list when they were last tried, and why."""
+        self._unread_s: float | None = None
+        """Since when all that is left is what cannot be read."""
+        self._rounds = 0
+        """How often what the store knows of was canceled by its label."""
+
+    async def run(self, bound_s: float, order_s: float) -> None:
+        """Within `bound_s`, and `order_s` more for each order that had to go.
+
+        Raises VenueUnreachable when no way lets us in or the account is another one, and GoneError
+        when a simulated world is another one.
+        """
+        whose = asyncio.ensure_future(self._ask_whose())
+        try:
+            await self._take_back(bound_s, order_s, whose)
+            if self._swept.remaining is not None:
+                await self._weigh(whose)
+        finally:
+            whose.cancel()
+            await asyncio.gather(whose, return_exceptions=True)
+
+    async def _take_back(
+        self, bound_s: float, order_s: float, whose: "asyncio.Future[str | None]"
+    ) -> None:
+        way = Way.WEBSOCKET
+        while self._goes_on(bound_s + order_s * len(self._ours)):
+            asked_s = self._clock.monotonic_s()
+            try:
+                look = await self._sweeper.look(way)
+                if self._account.seat.mode is Mode.SIM and self._swept.remaining is None:
+                    await self._leave_another_world(whose)
+                if await self._act_on(look, way, asked_s):
+                    return
+                if look.unread:
+                    way = way.other
+                await self._clock.sleep(LOOK_AGAIN_S)
+            except (MmbotError, GoneError):
+                raise
+            except Exception as error:  # whatever it was, it was one way that failed
+                self._failed[way] = error
+                known = isinstance(error, WayFailedError | ListUnreadableError)
+                kind = "" if known else f"deribit over {way.value}: {type(error).__name__}: "
+                self._swept.problem = f"{kind}{error}"
+                if len(self._failed) == len(Way):
+                    await self._without_a_list()
+                way = way.other
+                await self._clock.sleep(RETRY_S if way is Way.WEBSOCKET else 0.0)
+        self._swept.problem = self._swept.problem or "they did not go in time"
+
+    def _goes_on(self, within_s: float) -> bool:
+        now_s = self._clock.monotonic_s()
+        given_up = self._unread_s is not None and (
+            now_s >= max(self._unread_s, self._heard_s) + UNREAD_S
+        )
+        return not given_up and now_s < self._started_s + within_s
+
+    async def _act_on(self, look: Look, way: Way, asked_s: float) -> bool:
+        """Cancel what a look shows; whether it proves that nothing is left."""
+        wanted = (*look.ours, *look.others) if self._foreign else look.ours
+        kept = () if self._foreign else look.others
+        self._ours |= dict.fromkeys(o.label or o.order_id for o in wanted)
+        swept, swept.unlisted = self._swept, False
+        swept.remaining, swept.foreign, swept.unread = list(wanted), len(kept), look.unread
+        swept.cancelled, swept.problem = len(self._ours) - len(wanted), ""
+        self._failed.clear()
+        if look.unread:
+            rows = "1 row" if look.unread == 1 else f"{look.unread} rows"
+            swept.problem = f"{rows} of the venue's list could not be read"
+        if not look.unread or wanted:
+            self._unread_s = None
+        elif self._unread_s is None:
+            self._unread_s = self._clock.monotonic_s()
+        if wanted or (self._foreign and look.unread):
+            unread = 0 if self._foreign else look.unread
+            await self._sweeper.cancel(way, cancels(wanted, kept, unread))
+        elif not look.unread and asked_s >= self._heard_s:
+            swept.verified_by = way.value
+            return True
+        return False
+
+    async def _without_a_list(self) -> None:
+        """Neither way shows one. Where the venue answers at all, what the store knows of goes by
+        its label, and once more when an engine that runs has heard of the latch.
+
+        Raises VenueUnreachable when neither way lets us in.
+        """
+        if all(isinstance(e, CredentialsRefusedError) for e in self._failed.values()):
+            raise VenueUnreachable(str(self._failed[Way.REST])) from self._failed[Way.REST]
+        answering = [w for w, e in self._failed.items() if isinstance(e, ListUnreadableError)]
+        if not answering:
+            return
+        now_s = self._clock.monotonic_s()
+        labels = sorted(self._account.labels)
+        self._swept.unlisted = True
+        known = (
+            "1 order that the store knows of was"
+            if len(labels) == 1
+            else (f"{len(labels)} orders that the store knows of were")
+        )
+        self._swept.problem = f"{self._failed[answering[0]]}; {known} cancelled by label"
+        if self._unread_s is None:
+            self._unread_s = now_s
+        if self._rounds == 0 or (self._rounds == 1 and now_s >= self._heard_s > self._started_s):
+            self._rounds += 1
+            with suppress(WayFailedError):
+                await self._sweeper.cancel(answering[0], cancels_by_label(labels))
+
+    # -- Whose account it is ---------------------------------------------------------------------
+
+    async def _ask_whose(self) -> str | None:
+        """The account our credentials open, by the venue's name for it; None: nobody says."""
+        for way in (Way.WEBSOCKET, Way.REST, Way.WEBSOCKET, Way.REST):
+            with suppress(WayFailedError):
+                return await self._sweeper.account(way)
+            await self._clock.sleep(RETRY_S)
+        return None
+
+    async def _said(self, whose: "asyncio.Future[str | None]", within_s: float) -> str | None:
+        """The name of another account than it should be, if it has been said by then."""
+        await asyncio.wait({whose}, timeout=within_s / self._clock.scale)
+        name = whose.result() if whose.done() else None
+        return None if self._account.seat.account in ("", name) else name
+
+    async def _leave_another_world(self, whose: "asyncio.Future[str | None]") -> None:
+        if await self._said(whose, SAYS_WHO_S) is not None:
+            raise GoneError
+
+    async def _weigh(self, whose: "asyncio.Future[str | None]") -> None:
+        """What was found empty is not what should be, if it is another account."""
+        other = await self._said(whose, WHOSE_S)
+        if other is None:
+            return
+        if self._account.seat.mode is Mode.SIM:
+            raise GoneError
+        self._swept.verified_by = None
+        seat, folder = self._account.seat, self._account.env_folder
+        raise VenueUnreachable(
+            f"the credentials open the account {other}, not {seat.account}: set those of {seat} in "
+            f"the environment or in {folder / '.env'}"
+        )

@@ -1,0 +1,180 @@
+"""The account as a whole: its profit, its exposure, its margin, and what nobody quotes of it."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from mmbot.core.elsewhere import Held
+from mmbot.core.sizes import unit_of
+from mmbot.core.state import Account, State
+from mmbot.core.types import SECOND, Instrument, InstrumentId, Kind, Nanos, to_decimal
+from mmbot.core.why import Why
+from mmbot.engine.status import Exposure, InstrumentRow, Pnl
+
+DOLLARS = ("USD", "USDC", "USDT")
+
+Index = dict[str, float]
+"""USD per coin, by coin."""
+
+
+def indices(state: State) -> Index:
+    """Of every underlying that is known."""
+    found = {
+        held.terms.underlying: float(held.index)
+        for account in state.accounts.values()
+        for held in (account.held or {}).values()
+        if held.terms is not None and held.index is not None
+    }
+    markets = state.markets.values()
+    return found | {m.instrument.underlying: m.index for m in markets if m.index is not None}
+
+
+def usd_per(instrument: Instrument, index: Index) -> float | None:
+    """What one unit of the settlement currency is worth; None where nobody knows."""
+    return 1.0 if instrument.settlement in DOLLARS else index.get(instrument.underlying)
+
+
+def held_rows(account: Account, index: Index, now_ns: Nanos) -> Iterator[InstrumentRow]:
+    """Positions that no desk trades, as the venue last stated them."""
+    age_s = (now_ns - account.last_snapshot_ns) / SECOND if account.last_snapshot_ns else None
+    for name, held in (account.held or {}).items():
+        if held.amount or held.profit:
+            yield _held_row(name, held, index, age_s)
+
+
+def _held_row(name: InstrumentId, held: Held, index: Index, age_s: float | None) -> InstrumentRow:
+    terms, profit = held.terms, held.profit
+    rate = usd_per(terms, index) if terms is not None else None
+    return InstrumentRow(
+        instrument=name.partition(":")[2],
+        market_bid=None,
+        market_ask=None,
+        our_bid=None,
+        our_bid_size=None,
+        our_ask=None,
+        our_ask_size=None,
+        fair=float(held.mark) if held.mark is not None else None,
+        position=held.amount,
+        delta_coin=_held_delta(held, index),
+        pnl_usd=float(profit) * rate if profit is not None and rate is not None else None,
+        age_s=age_s,
+        why=Why.NOT_QUOTED,
+        symbol=terms.symbol if terms is not None else "",
+        mark=float(held.mark) if held.mark is not None else None,
+        index=index.get(terms.underlying) if terms is not None else None,
+        unit=unit_of(terms) if terms is not None else "",
+        quoted=False,
+        average=held.average,
+    )
+
+
+def _held_delta(held: Held, index: Index) -> float | None:
+    if not held.amount:
+        return 0.0
+    if held.delta is not None or held.terms is None or held.terms.kind is Kind.OPTION:
+        return held.delta
+    rate = index.get(held.terms.underlying)
+    return None if rate is None else float(held.terms.coin(held.amount, to_decimal(rate)))
+
+
+def exposures(state: State, account: Account, rows: Iterable[InstrumentRow]) -> dict[str, Exposure]:
+    """Delta by underlying, over all positions."""
+    underlyings = {m.instrument.name: m.instrument.underlying for m in state.markets.values()}
+    for name, held in (account.held or {}).items():
+        if held.terms is not None:
+            underlyings[name.partition(":")[2]] = held.terms.underlying
+    found: dict[str, Exposure] = {
+        market.instrument.underlying: Exposure(net=0.0, gross=0.0)
+        for market in state.markets.values()
+        if market.instrument.venue == account.venue
+    }
+    for row in rows:
+        underlying = underlyings.get(row.instrument)
+        if underlying is None or not row.position:
+            continue
+        so_far, delta = found.get(underlying, Exposure(net=0.0, gross=0.0)), row.delta_coin or 0.0
+        found[underlying] = Exposure(
+            net=so_far.net + delta,
+            gross=so_far.gross + abs(delta),
+            complete=so_far.complete and row.delta_coin is not None,
+        )
+    return found
+
+
+def margin_use(account: Account) -> dict[str, float]:
+    """Maintenance margin over what it is compared with, by currency; with cross margin, one for
+    the whole portfolio."""
+    found: dict[str, float] = {}
+    for currency, stated in account.equity.items():
+        has = stated.margin_balance if stated.margin_balance is not None else stated.equity
+        if stated.maintenance_margin is None or has <= 0:
+            continue
+        use = float(stated.maintenance_margin / has)
+        if stated.cross:
+            return {"portfolio": use}
+        found[currency] = use
+    return found
+
+
+def equity_usd(account: Account, index: Index) -> float | None:
+    """The account's value at the present index; None while one of its currencies has none."""
+    total = 0.0
+    for currency, held in account.equity.items():
+        rate = 1.0 if currency in DOLLARS else index.get(currency)
+        if held.cross and rate is not None:
+            return float(held.equity) * rate  # each row is the whole portfolio, converted
+        if held.equity and rate is None:
+            return None
+        total += float(held.equity) * (rate or 0.0)
+    return total if account.equity else None
+
+
+def elsewhere(state: State, account: Account, index: Index) -> dict[str, float]:
+    """Per underlying that is quoted, what is held on instruments that are not, in coin: their
+    absolute amounts added up, as max_exposure counts them."""
+    return {
+        coin: float(held.in_coin(to_decimal(index[coin]) if coin in index else None))
+        for coin, held in account.elsewhere.items()
+        if coin in {market.instrument.underlying for market in state.markets.values()}
+    }
+
+
+def profit(
+    state: State, index: Index, rows: Iterable[InstrumentRow], held: Iterable[InstrumentRow]
+) -> Pnl:
+    """Profit of this run in USD, at the present index: the sum of the rows that have one."""
+    beside = [row for row in held if row.pnl_usd is not None]
+    total = sum(row.pnl_usd for row in (*rows, *beside) if row.pnl_usd is not None)
+    spread = inventory = fees = funding = opened = 0.0
+    for market in state.markets.values():
+        rate = usd_per(market.instrument, index)
+        if rate is None:
+            continue
+        mark: Decimal | None = None if market.mark is None else to_decimal(market.mark)
+        money = state.inventory.session(market.instrument, mark)
+        spread += float(money.spread) * rate
+        inventory += float(money.inventory) * rate
+        fees += float(money.fees) * rate
+        funding += float(money.funding) * rate
+        opened += float(state.inventory.of(market.instrument).pnl(mark).unrealized) * rate
+    inventory += sum(row.pnl_usd or 0.0 for row in beside)
+    opened += sum(row.pnl_usd or 0.0 for row in beside if row.position)
+    return Pnl(
+        total_usd=total,
+        spread_usd=spread,
+        inventory_usd=inventory,
+        fees_usd=fees,
+        funding_usd=funding,
+        open_usd=opened,
+        revaluation_usd=_revaluation(state, index),
+    )
+
+
+def _revaluation(state: State, index: Index) -> float:
+    """What the coins the account began with earned by their own price, in USD: E0 (S - S0)."""
+    gained = 0.0
+    for account in state.accounts.values():
+        for currency, equity in account.opening_equity.items():
+            before = state.opening_index.get(currency)
+            if before is not None and currency in index:
+                gained += float(equity.equity) * (index[currency] - before)
+    return gained

@@ -1,0 +1,1 @@
+"""One exchange: accounts, books, matching, margin, settlement. Pure."""

@@ -1,0 +1,1 @@
+"""The market that trades on it: one latent price a coin, makers and takers."""

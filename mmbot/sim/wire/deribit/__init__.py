@@ -1,0 +1,1 @@
+"""Deribit's protocol, spoken by the simulated venue."""
