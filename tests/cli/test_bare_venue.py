@@ -49,6 +49,8 @@ async def seen_resting(bot: asyncio.subprocess.Process) -> None:
     """Until `mmbot status` shows that engine with its four orders."""
     async with asyncio.timeout(COMMAND_S):
         while True:
+            if bot.returncode is not None:
+                raise AssertionError(f"ended, {bot.returncode}: {await bot.communicate()}")
             engines = (await mmbot("status", "--json")).json()["engines"]
             if ("running", 4, bot.pid) in [
                 (e["state"], e["open_orders"], e["pid"]) for e in engines
