@@ -20,9 +20,11 @@ from mmbot.config.desks import trading_desk
 from mmbot.config.effective import effective
 from mmbot.config.select import choose
 from mmbot.core import events as ev
+from mmbot.core.apply import apply
+from mmbot.core.desk import Desk as TradingDesk
+from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
-from mmbot.core.state import State, apply, base36
-from mmbot.core.turn import Desk as TradingDesk
+from mmbot.core.state import State
 from mmbot.core.types import Instrument
 from mmbot.core.why import Why
 from mmbot.engine.keeper import StoreKeeper, restore

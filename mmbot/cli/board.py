@@ -14,7 +14,7 @@ from mmbot.cli.cells import Column, InstrumentTable
 from mmbot.cli.engines import Engine, EngineState, Everything
 from mmbot.cli.paging import Key, Pager
 from mmbot.config import Mode
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.engine.status import ForeignOrder, InstrumentRow, OrderToVolume, StatusFrame

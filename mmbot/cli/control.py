@@ -295,7 +295,7 @@ def _engines(meant: Meant) -> "list[tuple[Location, Engine]]":
     """The engines that are meant, live first. Raises ConfigError when there is none."""
     from mmbot.cli.engines import EngineState, look, lost, missing, obituary, survey
     from mmbot.clock import Clock
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     wanted, now_ns = run_number(meant.run), Clock().wall_ns()
     stores = known_stores(meant.config, meant.store)
@@ -394,7 +394,7 @@ def _name(one: Asked) -> str:
 
 
 def _called(engine: "Engine") -> str:
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     seat = engine.run.seat
     return f"{seat.mode.value.upper()} {seat.venue}, run {base36(engine.run.run)}"
@@ -486,7 +486,7 @@ def _object(
     *,
     taken: bool,
 ) -> dict[str, Any]:
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     run = one.engine.run
     return {

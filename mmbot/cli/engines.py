@@ -11,7 +11,7 @@ from enum import Enum
 from pydantic import TypeAdapter, ValidationError
 
 from mmbot.config import Mode
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.engine.status import Doing, InstrumentRow, StatusFrame
 from mmbot.errors import ExitCode, NothingFound, StoreError

@@ -65,7 +65,7 @@ class Format(Enum):
 
 def cells(row: "FillRow", mode: "Mode") -> Row:
     """One fill in the order of COLUMNS."""
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     fill = row.fill
     return (

@@ -91,7 +91,7 @@ def _last(asked: "Wanted", count: int) -> "dict[Mode, deque[FillRow]]":
 
 
 def _line(row: "FillRow") -> tuple[str, ...]:
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     fill = row.fill
     assert fill.mark is not None

@@ -123,7 +123,7 @@ class Page:
 
 def _pages(asked: "Wanted", by: By, check: bool) -> dict[Mode, Page]:
     from mmbot.cli.past import accounts
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
     from mmbot.research.fills_report import Tally, tallies
 
     pages: dict[Mode, Page] = {}
@@ -163,7 +163,7 @@ def _pages(asked: "Wanted", by: By, check: bool) -> dict[Mode, Page]:
 
 
 def _group(asked: "Wanted", by: By, instrument: str) -> "Group":
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     since_ms, until_ms, only = asked.fills.since_ms, asked.fills.until_ms, asked.fills.run
 
@@ -196,7 +196,7 @@ def _day(ms: int) -> str:
 
 
 def _findings(account: "AccountPast", asked: "Wanted") -> "list[Finding]":
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
     from mmbot.research import reconcile
 
     found: list[Finding] = []

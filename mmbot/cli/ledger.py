@@ -234,7 +234,7 @@ def _is_asked(line: _Line, asked: "Wanted") -> bool:
 
 def _row(account: "AccountPast", line: _Line) -> Row:
     """In the order of COLUMNS."""
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
 
     usd = None if line.index is None else (line.money * line.index).quantize(_CENTS)
     return (

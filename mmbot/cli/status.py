@@ -166,7 +166,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
     from mmbot.cli.engines import EngineState
     from mmbot.cli.header import desk_time
     from mmbot.cli.paging import matches
-    from mmbot.core.state import base36
+    from mmbot.core.labels import base36
     from mmbot.store.moments import moment
 
     run, latch, frame = engine.run, engine.latch, engine.frame

@@ -77,7 +77,7 @@ class Wanted:
     def nothing(self) -> str:
         """Why nothing was found, and what is nearest: the first flag that fits nothing by itself,
         else the time that was asked for."""
-        from mmbot.core.state import base36
+        from mmbot.core.labels import base36
         from mmbot.store.queries import Reader
 
         names, runs, times = dict[str, None](), list[str](), list[int]()

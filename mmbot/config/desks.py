@@ -3,8 +3,8 @@
 from typing import cast
 
 from mmbot.config import Config
+from mmbot.core.desk import Desk
 from mmbot.core.ports import RiskRule, Strategy
-from mmbot.core.turn import Desk
 from mmbot.core.types import SECOND
 
 

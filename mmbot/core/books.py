@@ -150,9 +150,9 @@ def distrust(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
 
 def reference(
     market: Market, side: Side, orders: Iterable[Order], now_ns: Nanos
-) -> tuple[Level, ...] | None:
-    """The levels of one side without our own orders; the last good ones while that is unclear,
-    None when there are none, or they are too old."""
+) -> tuple[tuple[Level, ...], bool] | None:
+    """The levels of one side without our own orders, and whether they are of this moment: while
+    that is unclear, they are the last good ones. None when there are none, or they are too old."""
     levels = market.bids if side is Side.BUY else market.asks
     ours: dict[float, float] = {}
     unclear = market.book_venue_ms < market.own_ms[side]
@@ -180,8 +180,7 @@ def reference(
                 del others[price]
         levels = tuple(others.items())
     if not unclear:
-        market.held[side] = (levels, now_ns)
-        return levels
+        return levels, True
     kept, since_ns = market.held.get(side, ((), 0))
     if not since_ns or now_ns - since_ns > REFERENCE_MAX_NS:
         return None
@@ -189,7 +188,7 @@ def reference(
     if facing:
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
-    return kept
+    return kept, False
 
 
 def microprice(bids: Sequence[Level], asks: Sequence[Level], mark: float) -> float:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, nan
 
 from mmbot.core.books import Market
+from mmbot.core.exit import trip
 from mmbot.core.ports import Guard
-from mmbot.core.state import State, touch_all, trip
+from mmbot.core.state import State
 from mmbot.core.types import SECOND, ZERO, Nanos
 from mmbot.core.views import Holding, Margin, Pause, Reading, Slow, Trip
 from mmbot.core.why import Why
@@ -65,7 +66,7 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
     memory.slowed = slowed
     if paused is not memory.paused:
         memory.paused = paused
-        touch_all(state)
+        state.touch_all()
 
 
 def read(state: State, now_ns: Nanos) -> Reading:

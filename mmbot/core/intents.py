@@ -7,7 +7,7 @@ at the venue instead of resting.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mmbot.core.types import InstrumentId, Label, Nanos, Side
+from mmbot.core.types import InstrumentId, Label, Nanos, Side, venue_name
 from mmbot.core.why import Why
 
 
@@ -113,4 +113,4 @@ def venue_of(intent: VenueIntent) -> str:
         case CancelAll() | Resync() | TakeBack():
             return intent.venue
         case Place() | Amend() | Cancel():
-            return intent.instrument.partition(":")[0]
+            return venue_name(intent.instrument)

@@ -157,31 +157,31 @@ class Position:
 
     def total(self, mark: Decimal) -> Decimal:
         """Profit since we started, at this mark, without its parts."""
-        if self.mark is None:
-            self.revalue(mark)
+        if self.mark is None:  # taken over before any mark was known: what is held earned nothing
+            return self.cash + self.accrued
         worth = self.instrument.value(self.amount, mark) if self.amount else ZERO
         return self.cash + worth + self.accrued
 
     def pnl(self, mark: Decimal | None) -> Pnl:
-        """Profit since we started, at this mark. It changes nothing, but where something was taken
-        over before any mark was known: that is done at the first one."""
+        """Profit since we started, at this mark. What was taken over before any mark was known is
+        so at this one."""
         mark = self.mark if mark is None else mark
         if mark is None:
             return Pnl(total=self.cash + self.accrued, fees=self.fees, funding=self.funding)
-        worth, moved = ZERO, ZERO
+        worth = earned = moved = ZERO
         if self.amount:
+            worth = earned = self.instrument.value(self.amount, mark)
             if self.mark is None:
-                self.revalue(mark)
-            assert self.mark is not None
-            worth = self.instrument.value(self.amount, mark)
-            moved = worth - self.instrument.value(self.amount, self.mark)
+                earned = ZERO
+            else:
+                moved = worth - self.instrument.value(self.amount, self.mark)
         return Pnl(
-            total=self.cash + worth + self.accrued,
+            total=self.cash + earned + self.accrued,
             spread=self.spread,
             inventory=self.inventory + moved,
             fees=self.fees,
             realized=self.realized + self.funding - self.fees,
-            unrealized=worth - self.open_value,
+            unrealized=earned - self.open_value,
             funding=self.funding + self.accrued,
         )
 
@@ -229,11 +229,25 @@ class Inventory:
     """Keys of executions and flows, as an ordered set."""
 
     def of(self, instrument: Instrument) -> Position:
-        """The position in `instrument`, flat if there was none."""
+        """The position in `instrument`, to look at: a flat one if there is none."""
+        return self.positions.get(instrument.id) or Position(instrument)
+
+    def add(self, instrument: Instrument) -> Position:
+        """The position in `instrument`, kept from now on."""
         position = self.positions.get(instrument.id)
         if position is None:
             position = self.positions[instrument.id] = Position(instrument)
         return position
+
+    def amount(self, instrument: InstrumentId) -> Decimal:
+        """What is held of it, signed, in its amount unit."""
+        position = self.positions.get(instrument)
+        return position.amount if position is not None else ZERO
+
+    def opened(self, instrument: InstrumentId) -> bool:
+        """Whether what was there before us has been taken over."""
+        position = self.positions.get(instrument)
+        return position is not None and position.opened
 
     def session(self, instrument: Instrument, mark: Decimal | None) -> Pnl:
         """Profit of this run on one instrument, at this mark."""
@@ -256,7 +270,7 @@ class Inventory:
         if fill.key in self.booked:
             return False
         self.know(fill.key)
-        self.of(instrument).book(fill, mark)
+        self.add(instrument).book(fill, mark)
         return True
 
     def know(self, ref: str) -> None:

@@ -62,8 +62,8 @@ class OrderToVolume:
 
     def last_hour(self, now_ns: Nanos) -> Traffic:
         """The last 60 minutes, the present one included."""
-        self._minute(now_ns)
-        counted = self.minutes.values()
+        oldest = max(self.newest, now_ns // MINUTE_NS) - WINDOW_MINUTES
+        counted = [minute for number, minute in self.minutes.items() if number > oldest]
         return Traffic(
             sum(minute.messages for minute in counted),
             sum(minute.trades for minute in counted),

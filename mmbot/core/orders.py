@@ -22,11 +22,24 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from mmbot.core.events import OrderSeen, OrderState, Request
-from mmbot.core.types import SECOND, ZERO, Fill, InstrumentId, Label, Nanos, OpenOrder, Side
+from mmbot.core.types import (
+    SECOND,
+    ZERO,
+    Fill,
+    InstrumentId,
+    Label,
+    Nanos,
+    OpenOrder,
+    Side,
+    venue_name,
+)
 from mmbot.core.why import Why
 
 REQUEST_DEADLINE_NS: Nanos = 2 * SECOND
 """How long a request may stay unanswered before its order is UNKNOWN."""
+
+VALID_FOR_NS: Nanos = 2 * REQUEST_DEADLINE_NS
+"""How long the venue may still execute a place or an amend of ours."""
 
 CLOCK_SKEW_NS: Nanos = 1 * SECOND
 """How far the venue's clock may be from desk time when absence is judged."""
@@ -213,14 +226,13 @@ class Orders:
         """Every order, oldest first."""
         return iter(self.by_label.values())
 
+    def at(self, venue: str) -> Iterator[Order]:
+        """Our orders at one venue, oldest first."""
+        return (order for order in self.by_label.values() if venue_name(order.instrument) == venue)
+
     def working(self, venue: str) -> bool:
         """Whether any order of ours may still rest at the venue."""
-        prefix = venue + ":"
-        return any(o.working and o.instrument.startswith(prefix) for o in self.all())
-
-    def exposed(self, instrument: InstrumentId, side: Side) -> Decimal:
-        """The most our orders on that side may still add to the position."""
-        return sum((o.exposed for o in self.on(instrument) if o.side is side), ZERO)
+        return any(order.working for order in self.at(venue))
 
     # --- sending ---
 

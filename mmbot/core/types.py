@@ -23,6 +23,22 @@ from mmbot.core.why import Why
 InstrumentId = NewType("InstrumentId", str)
 """`venue:venue_name`, for example `deribit:ETH-6JUN25-2800-C`."""
 
+
+def venue_name(instrument: InstrumentId) -> str:
+    """The venue an instrument is traded at."""
+    return instrument.partition(":")[0]
+
+
+def instrument_name(instrument: InstrumentId) -> str:
+    """The venue's own name of an instrument; empty where the venue did not say."""
+    return instrument.partition(":")[2]
+
+
+def unnamed(venue: str) -> InstrumentId:
+    """Where an order is of which the venue does not say the instrument."""
+    return InstrumentId(f"{venue}:")
+
+
 Label = NewType("Label", str)
 """Our name for an order: `mm<run, base 36>-<sequence, base 36>`."""
 

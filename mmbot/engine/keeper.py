@@ -10,11 +10,12 @@ from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
+from mmbot.core.labels import base36
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
-from mmbot.core.state import State, base36
-from mmbot.core.takeover import take_budget, take_end, take_order, take_positions
-from mmbot.core.turn import FLOWS_EVERY_NS
+from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
+from mmbot.core.resync import FLOWS_EVERY_NS
+from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.commands import event_of

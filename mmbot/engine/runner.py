@@ -18,6 +18,8 @@ from typing import Protocol
 
 from mmbot.clock import Clock
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
+from mmbot.core.exit import trip
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     Intent,
@@ -29,8 +31,8 @@ from mmbot.core.intents import (
     venue_of,
 )
 from mmbot.core.ports import Guard
-from mmbot.core.state import State, trip
-from mmbot.core.turn import Desk, turn
+from mmbot.core.state import State
+from mmbot.core.turn import turn
 from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.errors import VenueUnreachable

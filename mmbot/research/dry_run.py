@@ -21,8 +21,10 @@ from mmbot.config import Config, Mode
 from mmbot.config.desks import trading_desk
 from mmbot.config.select import choose
 from mmbot.core import events as ev
+from mmbot.core.apply import apply
 from mmbot.core.intents import Place
-from mmbot.core.state import SEQUENCES_MAX, State, apply
+from mmbot.core.labels import SEQUENCES_MAX
+from mmbot.core.state import State
 from mmbot.core.turn import turn
 from mmbot.core.types import SECOND, Instrument, Side, Term
 from mmbot.core.why import Why

@@ -23,8 +23,8 @@ from typing import cast
 from mmbot.config import load_config
 from mmbot.config.desks import trading_desk
 from mmbot.config.select import choose
+from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard
-from mmbot.core.turn import Desk
 from mmbot.errors import ConfigError
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.errors import Refused
 from mmbot.store import schema

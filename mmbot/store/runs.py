@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from mmbot.core.state import SEQUENCES_MAX
+from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.types import Nanos
 from mmbot.store import latch, lease, schema
 from mmbot.store.database import Database

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args, get_type_hints
 
+from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
-from mmbot.core.turn import Desk
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.plugins.registry import Family, load, load_plugins
 from mmbot.tape.codec import decode, encode

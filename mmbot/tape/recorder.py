@@ -21,8 +21,8 @@ import msgspec
 from mmbot import __version__
 from mmbot.clock import Clock
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.state import State
-from mmbot.core.turn import Desk
 from mmbot.core.types import MS, InstrumentId, Nanos
 from mmbot.engine.runner import Taken
 from mmbot.tape.codec import encode_into, encode_state, fingerprint, named

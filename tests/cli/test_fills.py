@@ -20,7 +20,7 @@ import pytest
 from mmbot.cli import app
 from mmbot.cli.export import COLUMNS
 from mmbot.config import Mode
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.core.types import Side
 from mmbot.store.records import FillBooked, Seat
 from tests.builders import NOW_NS, a_perpetual, an_option

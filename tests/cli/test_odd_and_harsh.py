@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from mmbot.core.state import is_ours
+from mmbot.core.labels import is_ours
 from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.errors import ExitCode

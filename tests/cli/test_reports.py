@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.config import Mode
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.core.types import MS, Equity, Flow, FlowKind, Side
 from mmbot.store.records import (
     EquitySampled,

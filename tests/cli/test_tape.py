@@ -72,7 +72,7 @@ def test_verify_as_json_is_one_object(mmbot: Mmbot) -> None:
 def test_verify_names_the_first_turn_that_comes_out_otherwise(
     mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmbot.core.turn.VALID_FOR_NS", 1)
+    monkeypatch.setattr("mmbot.core.spend.VALID_FOR_NS", 1)
     page = mmbot.page("tape", "verify", str(FILLS), code=1)
     assert "not decided the same again" in page
     first = page[page.index("first difference: turn ") :].splitlines()
@@ -135,7 +135,7 @@ def test_verify_of_files_that_follow_each_other_checks_the_seams(
     assert "goes on in the next file" in page
     assert "goes on where" in page
 
-    other = rewritten(second, tmp_path / "other", b"foreign_fills\x00", b"foreign_fills\x01")
+    other = rewritten(second, tmp_path / "other", b"resume_ms\x00", b"resume_ms\x01")
     page = mmbot.page("tape", "verify", str(first), str(other), code=1)
     assert "begins with another state than" in page
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market
+from mmbot.core.desk import Desk
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -26,7 +27,7 @@ from mmbot.core.intents import (
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import Guard, RiskRule
 from mmbot.core.state import Account, State
-from mmbot.core.turn import Desk, turn
+from mmbot.core.turn import turn
 from mmbot.core.types import (
     MS,
     SECOND,

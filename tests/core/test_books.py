@@ -161,8 +161,12 @@ def test_a_wide_option_market_may_differ_by_its_width() -> None:
 
 
 def seen(market: Market, side: Side, *orders: Order, at_ns: int = NOW_NS) -> tuple[Level, ...]:
-    levels = reference(market, side, orders, at_ns)
-    assert levels is not None
+    """The reference at that moment, and what is kept of it."""
+    found = reference(market, side, orders, at_ns)
+    assert found is not None
+    levels, is_new = found
+    if is_new:
+        market.held[side] = (levels, at_ns)
     return levels
 
 

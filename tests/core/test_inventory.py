@@ -159,6 +159,7 @@ def test_opening_position_of_unknown_mark_is_taken_over_at_the_first_one_seen() 
     position.open_with(d(10), None)
     assert position.pnl(None) == Pnl()
     assert position.pnl(d("0.0200")).total == 0
+    position.revalue(d("0.0200"))
     assert position.pnl(d("0.0210")).total == d("0.0100")
 
 

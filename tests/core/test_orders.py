@@ -12,8 +12,15 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core.events import OrderSeen, OrderState, Request
-from mmbot.core.orders import CLOCK_SKEW_NS, IN_FLIGHT, REQUEST_DEADLINE_NS, Order, Orders, Status
-from mmbot.core.state import VALID_FOR_NS
+from mmbot.core.orders import (
+    CLOCK_SKEW_NS,
+    IN_FLIGHT,
+    REQUEST_DEADLINE_NS,
+    VALID_FOR_NS,
+    Order,
+    Orders,
+    Status,
+)
 from mmbot.core.types import SECOND, OpenOrder, Side
 from tests.builders import a_fill, an_order
 
@@ -50,6 +57,10 @@ class Table:
         self.orders.amend_sent(
             self.order, Decimal(price), Decimal(amount), s(at), s(at) + VALID_FOR_NS
         )
+
+    def exposed(self, side: Side) -> Decimal:
+        orders = self.orders.on(self.order.instrument)
+        return sum((order.exposed for order in orders if order.side is side), Decimal(0))
 
     def statement(
         self,
@@ -421,9 +432,9 @@ def test_owed_fill_keeps_counting_for_limits() -> None:
     table = Table()
     table.seen(FILLED, filled=10)
     assert table.order.status is Status.DONE
-    assert table.orders.exposed(table.order.instrument, BUY) == 10
+    assert table.exposed(BUY) == 10
     table.filled(6, "t1")
-    assert table.orders.exposed(table.order.instrument, BUY) == 4
+    assert table.exposed(BUY) == 4
     table.filled(4, "t2")
     assert not table.known
 
@@ -457,11 +468,7 @@ def test_a_lost_amend_counts_with_both_its_amounts() -> None:
 def test_exposure_is_of_one_side() -> None:
     table = Table()
     table.orders.add(an_order(SELL, "0.0230", 3, label="mmtest-1"))
-    instrument = table.order.instrument
-    assert (table.orders.exposed(instrument, BUY), table.orders.exposed(instrument, SELL)) == (
-        10,
-        3,
-    )
+    assert (table.exposed(BUY), table.exposed(SELL)) == (10, 3)
 
 
 @pytest.mark.parametrize("adopted_ms", [3, 9])

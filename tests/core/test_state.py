@@ -9,9 +9,12 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.inventory import Flowed, Position
+from mmbot.core.apply import apply
+from mmbot.core.inventory import Booked, Flowed, Position
+from mmbot.core.labels import SEQUENCES_MAX, base36, is_ours
 from mmbot.core.orders import STRAY_LEVEL, Status
-from mmbot.core.state import SEQUENCES_MAX, State, apply, base36, is_ours
+from mmbot.core.promise import take_label
+from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Flow, FlowKind, InstrumentId, Label, OpenOrder, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_fill, a_quote, an_option, an_order
@@ -35,18 +38,18 @@ def test_base_36(number: int, digits: str) -> None:
 
 def test_labels_count_up_in_base_36_behind_the_run() -> None:
     state = State(run="k3", reserved_upto=512)
-    labels = [state.take_label() for _ in range(37)]
+    labels = [take_label(state) for _ in range(37)]
     assert labels[:2] == ["mmk3-0", "mmk3-1"]
     assert labels[36] == "mmk3-10"
 
 
 def test_no_label_outside_the_reserved_block() -> None:
     state = State(run="k3")
-    assert state.take_label() is None
+    assert take_label(state) is None
     apply(state, ev.LabelsReserved(2), NOW_NS)
-    assert [state.take_label() for _ in range(3)] == ["mmk3-0", "mmk3-1", None]
+    assert [take_label(state) for _ in range(3)] == ["mmk3-0", "mmk3-1", None]
     apply(state, ev.LabelsReserved(3), NOW_NS)
-    assert state.take_label() == "mmk3-2"
+    assert take_label(state) == "mmk3-2"
 
 
 def test_a_reservation_that_comes_late_takes_nothing_back() -> None:
@@ -61,12 +64,12 @@ def test_run_and_sequence_fit_one_53_bit_integer() -> None:
     state = State(run=base36((1 << 28) - 1))
     apply(state, ev.LabelsReserved(1 << 40), NOW_NS)
     state.next_sequence = SEQUENCES_MAX - 1
-    last = state.take_label()
+    last = take_label(state)
     assert last == "mm4fti4f-9zldr"
     assert is_ours(last)
     run, sequence = last[2:].split("-")
     assert int(run, 36) * SEQUENCES_MAX + int(sequence, 36) < 1 << 53
-    assert state.take_label() is None
+    assert take_label(state) is None
 
 
 @pytest.mark.parametrize("label", ["mm0-0", "mm4fti4f-9zldr", "mmk3-10"])
@@ -303,7 +306,8 @@ def test_a_trade_of_somebody_else_moves_our_position_but_is_not_ours() -> None:
     bot = Bot.quoting()
     bot.turn(ev.Filled(a_fill(SELL, "0.0230", 3, trade_id="hers", label="hers")))
     assert bot.position == -3
-    assert bot.state.foreign_fills == 1
+    [booked] = [entry for entry in bot.state.journal if isinstance(entry, Booked)]
+    assert not booked.ours
 
 
 def test_opening_position_is_taken_over_without_profit() -> None:

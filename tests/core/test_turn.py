@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -23,7 +24,7 @@ from mmbot.core.intents import (
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.sizes import Size
-from mmbot.core.turn import Desk, turn
+from mmbot.core.turn import turn
 from mmbot.core.types import SECOND, InstrumentId, Side
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why

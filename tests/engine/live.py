@@ -18,10 +18,11 @@ from unittest.mock import patch
 from mmbot.assemble import Engine, assemble
 from mmbot.clock import Clock
 from mmbot.config import load_config
+from mmbot.core import authority, guards
 from mmbot.core import events as ev
-from mmbot.core import guards, turn
 from mmbot.core.intents import Intent
-from mmbot.core.state import State, is_ours
+from mmbot.core.labels import is_ours
+from mmbot.core.state import State
 from mmbot.core.types import Label, Side, execution_key
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
@@ -87,7 +88,7 @@ ROOMY = Path(__file__).with_name("roomy.toml")
 @contextmanager
 def patient(scale: float) -> Iterator[None]:
     """A stall of this machine is no absence of the bot's that is `scale` times as long."""
-    limits = ((turn, "AWAY_PAUSE_NS"), (turn, "AWAY_TRIP_NS"), (guards, "MISSED_NS"))
+    limits = ((authority, "AWAY_PAUSE_NS"), (authority, "AWAY_TRIP_NS"), (guards, "MISSED_NS"))
     with ExitStack() as patched:
         for module, name in limits:
             longer = int(getattr(module, name) * scale)

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from mmbot.core.state import is_ours
+from mmbot.core.labels import is_ours
 from mmbot.core.types import Label
 from mmbot.sim.wire.server import SimVenue
 

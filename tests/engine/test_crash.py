@@ -30,7 +30,7 @@ import orjson
 import pytest
 
 from mmbot.config import Mode
-from mmbot.core.state import is_ours
+from mmbot.core.labels import is_ours
 from mmbot.core.types import Label, execution_key
 from mmbot.core.types import Side as OurSide
 from mmbot.errors import StoreError

@@ -21,8 +21,8 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.core import events as ev
+from mmbot.core.labels import is_ours
 from mmbot.core.orders import Status
-from mmbot.core.state import is_ours
 from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side

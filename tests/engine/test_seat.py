@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmbot.config import Mode
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store import latch

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mmbot.core import events as ev
+from mmbot.core.apply import apply
 from mmbot.core.inventory import Position
-from mmbot.core.state import State, apply
+from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Equity, HeldPosition, Side
 from mmbot.ops.samples import Sampler
 from mmbot.store.records import EquitySampled, MarkSampled, PnlSampled, Record

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, Cancel, Place, VenueIntent
 from mmbot.core.orders import Status
 from mmbot.core.sizes import Size
-from mmbot.core.turn import Desk
 from mmbot.core.types import ZERO, Fill, InstrumentId, Label, Side
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition

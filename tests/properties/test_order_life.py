@@ -280,9 +280,13 @@ class OrderLife(RuleBasedStateMachine):
     @invariant()
     def limits_hold_in_the_worst_case(self) -> None:
         position = self.bot.position
-        exposed = self.bot.state.orders.exposed
-        assert position + exposed(an_option().id, Side.BUY) <= LIMIT
-        assert position - exposed(an_option().id, Side.SELL) >= -LIMIT
+        assert position + self.exposed(Side.BUY) <= LIMIT
+        assert position - self.exposed(Side.SELL) >= -LIMIT
+
+    def exposed(self, side: Side) -> Decimal:
+        """What our orders on that side may still add."""
+        orders = self.bot.state.orders.on(an_option().id)
+        return sum((order.exposed for order in orders if order.side is side), Decimal(0))
 
     def believed(self, side: Side) -> Decimal:
         """Booked on that side, and what may come."""
@@ -291,7 +295,7 @@ class OrderLife(RuleBasedStateMachine):
             for t in self.venue.trades
             if t.side is side and t.key in self.bot.state.inventory.booked
         )
-        return booked + self.bot.state.orders.exposed(an_option().id, side)
+        return booked + self.exposed(side)
 
     # --- what must hold in the end ---
 

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from random import Random
 
+from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard, Strategy
 from mmbot.core.sizes import Size
-from mmbot.core.turn import Desk
 from mmbot.core.types import MS
 from mmbot.risk.cost_floor import CostFloor
 from mmbot.risk.guards.clock_skew import ClockSkew
@@ -44,8 +44,10 @@ RATES = (Rate(5.0, 20), Rate(5.0, 20), Rate(10.0, 50))
 PRESETS = ("normal", "normal", "toxic", "crash")
 
 
-def drawn_world(seed: int, harshness: Harshness = Harshness.HARSH) -> World:
-    """The world of a seed."""
+def drawn_world(
+    seed: int, harshness: Harshness = Harshness.HARSH, crash_per_hour: float | None = None
+) -> World:
+    """The world of a seed. `crash_per_hour`: in place of the harshness's own."""
     draw = Random(f"desks {seed}")
     names = _names(draw)
     exposure = MaxExposure(limit=Decimal(draw.choice((5, 20))))
@@ -66,7 +68,9 @@ def drawn_world(seed: int, harshness: Harshness = Harshness.HARSH) -> World:
         market_ms=draw.choice((50, 100, 100, 200)),
         preset=draw.choice(PRESETS),
         raids_per_s=draw.choice((0.2, 1.0, 3.0)),
-        crash_per_hour=draw.choice((0.0, CRASHES[harshness])),
+        crash_per_hour=draw.choice((0.0, CRASHES[harshness]))
+        if crash_per_hour is None
+        else crash_per_hour * draw.choice((0, 1)),
         foreign=draw.random() < 0.3,
         people=draw.random() < 0.5,
     )

@@ -10,7 +10,7 @@ import pytest
 
 from mmbot.config import load_config
 from mmbot.config.desks import trading_desk
-from mmbot.core.turn import Desk
+from mmbot.core.desk import Desk
 from mmbot.core.types import SECOND
 from mmbot.sim.exchange.matching import Side
 from mmbot.sim.market.market import START_MS

@@ -5,17 +5,17 @@ differ from seed to seed: that it is caught is what counts. The first seed that 
 written, and the check that spoke:
 
     no_trade_id_dedup        2   booking
-    unknown_is_dead          2   slot
+    unknown_is_dead          4   slot
     stale_snapshot_buries    4   limit
     limits_ignore_resting    4   limit
     cancel_overtakes_place   2   order
-    resent_blindly           7   slot
-    gap_ignored              3   book
-    latch_not_persisted      7   tripped
+    resent_blindly           8   slot
+    gap_ignored              2   book
+    latch_not_persisted     49   tripped
     tripped_but_quoting      1   bug
-    budget_ignored          21   credits
+    budget_ignored          27   credits
     foreign_is_ours          2   foreign
-    late_word_believed       2   memory
+    late_word_believed       3   memory
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,12 +24,30 @@ from typing import Any
 
 import pytest
 
-from mmbot.core import books, budget, diff, events, intents, inventory, orders, state, turn
+from mmbot.core import (
+    approve,
+    authority,
+    books,
+    budget,
+    decide,
+    diff,
+    events,
+    exposure,
+    intents,
+    inventory,
+    order_updates,
+    orders,
+    reconcile,
+    state,
+)
 from mmbot.core.orders import Order, Orders, Status, Trigger
 from mmbot.core.types import ZERO, Fill, Instrument, Nanos
 from tests.simulation.drawn import drawn_world
 
 SEEDS_MAX = 100
+
+CRASHES_PER_HOUR = {"latch_not_persisted": 1_000.0}
+"""A bug that only a crash soon after the kill switch brings out needs many crashes."""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -39,7 +57,7 @@ def no_trade_id_dedup(patch: pytest.MonkeyPatch) -> None:
 
     def book(self: inventory.Inventory, fill: Fill, instrument: Instrument, mark: Decimal) -> bool:
         self.know(fill.trade_id)
-        self.of(instrument).book(fill, mark)
+        self.add(instrument).book(fill, mark)
         return True
 
     patch.setattr(inventory.Inventory, "book", book)
@@ -73,7 +91,8 @@ def limits_ignore_resting(patch: pytest.MonkeyPatch) -> None:
     def worst(ours: Iterable[Order], side: object, *_: object, **__: object) -> Decimal:
         return sum((o.owed for o in ours if o.side is side), ZERO)
 
-    patch.setattr(turn, "_worst", worst)
+    patch.setattr(exposure, "worst_amount", worst)
+    patch.setattr(approve, "worst_amount", worst)
 
 
 def cancel_overtakes_place(patch: pytest.MonkeyPatch) -> None:
@@ -92,7 +111,7 @@ def cancel_overtakes_place(patch: pytest.MonkeyPatch) -> None:
                 )
         return actions
 
-    patch.setattr(turn, "diff", hasty)
+    patch.setattr(decide, "diff", hasty)
     patch.setitem(orders._TABLE, (Status.PENDING, Trigger.CANCEL_SENT), Status.CANCELING)
     patch.setitem(orders._TABLE, (Status.CANCELING, Trigger.PROVEN_ABSENT), Status.DONE)
 
@@ -119,17 +138,17 @@ def gap_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def latch_not_persisted(patch: pytest.MonkeyPatch) -> None:
     """The kill switch is known to the process alone."""
-    keep = turn._keep
+    wanted = authority._wanted
 
-    def forgetful(bot: state.State, now_ns: Nanos) -> Iterator[intents.Intent]:
-        return (i for i in keep(bot, now_ns) if not isinstance(i, intents.SaveLatch))
+    def forgetful(bot: state.State, now_ns: Nanos) -> Iterator[intents.StoreIntent]:
+        return (i for i in wanted(bot, now_ns) if not isinstance(i, intents.SaveLatch))
 
-    patch.setattr(turn, "_keep", forgetful)
+    patch.setattr(authority, "_wanted", forgetful)
 
 
 def tripped_but_quoting(patch: pytest.MonkeyPatch) -> None:
     """The kill switch cancels, but does not keep from quoting."""
-    standing = turn._standing_reason
+    standing = decide._standing_reason
 
     def blind(bot: state.State, *args: Any) -> Any:
         tripped, bot.latch.tripped = bot.latch.tripped, None
@@ -137,7 +156,7 @@ def tripped_but_quoting(patch: pytest.MonkeyPatch) -> None:
         bot.latch.tripped = tripped
         return why
 
-    patch.setattr(turn, "_standing_reason", blind)
+    patch.setattr(decide, "_standing_reason", blind)
 
 
 def budget_ignored(patch: pytest.MonkeyPatch) -> None:
@@ -147,7 +166,8 @@ def budget_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def foreign_is_ours(patch: pytest.MonkeyPatch) -> None:
     """Every order on the account is taken for ours."""
-    patch.setattr(state, "is_ours", lambda label: True)
+    for module in (order_updates, reconcile):
+        patch.setattr(module, "is_ours", lambda label: True)
 
 
 def late_word_believed(patch: pytest.MonkeyPatch) -> None:
@@ -190,7 +210,9 @@ def test_a_planted_bug_is_caught(
 ) -> None:
     plant(monkeypatch)
     for seed in range(1, SEEDS_MAX + 1):
-        violation = drawn_world(seed).run().violation
+        violation = (
+            drawn_world(seed, crash_per_hour=CRASHES_PER_HOUR.get(plant.__name__)).run().violation
+        )
         if violation is not None:
             record_property("seeds", seed)
             record_property("check", violation.check)

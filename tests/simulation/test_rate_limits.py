@@ -13,11 +13,11 @@ from random import Random
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.ports import RiskRule
 from mmbot.core.scope import Scope
 from mmbot.core.sizes import Size
 from mmbot.core.state import State
-from mmbot.core.turn import Desk
 from mmbot.core.types import SECOND, Nanos, Side
 from mmbot.core.why import Why
 from mmbot.risk.guards.order_to_volume import OrderToVolume

@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, CancelAll, Place
 from mmbot.core.inventory import Booked, Opened
 from mmbot.core.orders import Order, Status
 from mmbot.core.sizes import Size
 from mmbot.core.state import Note, State
-from mmbot.core.turn import Desk
 from mmbot.core.types import MS, SECOND, ZERO, Label, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
@@ -87,7 +87,7 @@ def test_an_exception_in_a_turn_is_a_violation_with_its_seed(
     def fail(*_: object) -> None:
         raise ArithmeticError("planted")
 
-    monkeypatch.setattr("mmbot.core.turn._decide", fail)
+    monkeypatch.setattr("mmbot.core.turn.decide", fail)
     violation = a_world(seed=4).run().violation
     assert violation is not None
     said = (violation.check, violation.detail, violation.seed)
@@ -400,7 +400,7 @@ class TestChecks:
 
 def apply_listed(state: State, judged: Judged) -> None:
     """The option is known, its buying side has no quote, and the trading link is up."""
-    from mmbot.core.state import apply
+    from mmbot.core.apply import apply
 
     apply(state, ev.InstrumentsListed((judged.instrument,)), 1)
     state.account(VENUE).trading_up = True

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.config import Mode
-from mmbot.core.state import base36
+from mmbot.core.labels import base36
 from mmbot.errors import ExitCode, Refused
 from mmbot.store import lease
 from mmbot.store.database import open_store

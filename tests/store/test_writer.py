@@ -14,8 +14,8 @@ from sqlalchemy import Engine as SqlEngine
 from sqlalchemy import event
 
 from mmbot.core.inventory import Pnl
+from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.orders import Status
-from mmbot.core.state import SEQUENCES_MAX
 from mmbot.core.types import Equity, Label
 from mmbot.core.why import Why
 from mmbot.store import commands, runs

@@ -10,6 +10,7 @@ from typing import cast
 
 from mmbot.clock import Clock
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.intents import (
     Intent,
     ReadAuthority,
@@ -19,7 +20,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
-from mmbot.core.turn import Desk, turn
+from mmbot.core.turn import turn
 from mmbot.core.types import SECOND, Instrument
 from mmbot.plugins.registry import Family, load
 from mmbot.tape.folder import tapes_in

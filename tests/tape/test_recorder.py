@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from mmbot.core import decide
 from mmbot.core import events as ev
-from mmbot.core import turn as core_turn
 from mmbot.core.books import Market
 from mmbot.core.intents import Place
 from mmbot.core.types import InstrumentId, Nanos, Side
@@ -79,7 +79,7 @@ def test_a_file_says_which_run_it_is_of_and_is_for_our_eyes_only(tmp_path: Path)
 
 def test_a_turn_that_raised_raises_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bot = TapedBot(tmp_path)
-    sound = core_turn.distrust
+    sound = decide.distrust
 
     def broken(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
         if market.bids and market.bids[0][0] == 0.0195:
@@ -87,7 +87,7 @@ def test_a_turn_that_raised_raises_again(tmp_path: Path, monkeypatch: pytest.Mon
         return sound(market, age_ns, now_ns)
 
     with monkeypatch.context() as bug:
-        bug.setattr(core_turn, "distrust", broken)
+        bug.setattr(decide, "distrust", broken)
         bot.quote()
         bot.turn(bot.book(0.0195))
         bot.wait(0.2)
@@ -210,7 +210,7 @@ def test_another_state_at_the_seam_is_found(tmp_path: Path) -> None:
     for _ in replay.turns():
         pass
     assert goes_on(replay.state, TapeFile(second))
-    replay.state.foreign_fills += 1
+    replay.state.resume_ms += 1
     assert not goes_on(replay.state, TapeFile(second))
 
 

@@ -9,7 +9,7 @@ Always:
 * money     cash and positions of all accounts add up to what they were
 * grid      no price or amount off the venue's grid leaves the bot (R-K1)
 * book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2)
-* tripped   nothing is placed or amended after the kill switch (R-I1)
+* tripped   nothing is placed or amended after the kill switch (R-I1), and whoever begins knows
 * crossing  no order of ours meets another one of ours
 * slot      one working order per instrument, side and level, at the venue and in the table (R-A3)
 * limit     position and everything that may still be traded stay within the desk's limits
@@ -34,12 +34,12 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place
 from mmbot.core.inventory import Booked, Entry, Pnl
 from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Status
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
-from mmbot.core.turn import Desk
 from mmbot.core.types import (
     MS,
     ZERO,
@@ -166,7 +166,9 @@ class Checks:
     # --- what the bot is told, does and books ---
 
     def begin(self) -> None:
-        """A new process of the bot: it knows nothing yet."""
+        """A new process of the bot: it knows of the kill switch, and nothing else."""
+        if self.tripped_ns and self._store.latch is None:
+            raise Violated("tripped", "a process begins, and nothing tells it of the kill switch")
         self._sound = dict.fromkeys(self._desks, "no book yet")
         self._booked.clear()
         self._told_ms.clear()

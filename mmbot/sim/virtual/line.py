@@ -21,8 +21,8 @@ from typing import Any, Final, cast
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+from mmbot.core.labels import is_ours
 from mmbot.core.orders import REQUEST_DEADLINE_NS
-from mmbot.core.state import is_ours
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Rate

@@ -12,8 +12,8 @@ from typing import Final
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
 from mmbot.core.orders import Order, Status
 from mmbot.core.profit import Baseline
+from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
-from mmbot.core.takeover import take_budget, take_end, take_order, take_positions
 from mmbot.core.types import MS, SECOND, ZERO, Fill, Instrument, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.words import VENUE
@@ -105,7 +105,7 @@ class VirtualStore:
                     self.fills[entry.fill.key] = entry.fill
                     inventory.book(entry.fill, entry.instrument, entry.mark)
             case Opened():
-                position = inventory.of(entry.instrument)
+                position = inventory.add(entry.instrument)
                 position.open_with(entry.amount, entry.mark)
                 position.opened_ms = entry.at_ms
             case Flowed():
@@ -113,7 +113,7 @@ class VirtualStore:
                 if key not in self.flows:
                     self.flows[key] = None
                     if entry.instrument is not None:
-                        inventory.of(entry.instrument).flow(entry.flow)
+                        inventory.add(entry.instrument).flow(entry.flow)
 
     # --- after a crash ---
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core.error_scope import ErrorScope
-from mmbot.core.state import is_ours
+from mmbot.core.labels import is_ours
 from mmbot.core.types import (
     MS,
     ZERO,

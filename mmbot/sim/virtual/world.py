@@ -22,6 +22,8 @@ from random import Random
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.apply import apply
+from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     Amend,
@@ -34,9 +36,10 @@ from mmbot.core.intents import (
     SaveLatch,
     VenueIntent,
 )
+from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
-from mmbot.core.state import State, apply, base36
-from mmbot.core.turn import Desk, turn
+from mmbot.core.state import State
+from mmbot.core.turn import turn
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import NEVER_MS, Listing

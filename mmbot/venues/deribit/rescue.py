@@ -14,7 +14,7 @@ from typing import Any
 from ccxt.base.errors import BaseError, NetworkError
 
 from mmbot.clock import Clock
-from mmbot.core.state import is_ours
+from mmbot.core.labels import is_ours
 from mmbot.core.types import OpenOrder
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Bucket

@@ -36,8 +36,8 @@ from mmbot.core.events import (
     TakenBack,
 )
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+from mmbot.core.labels import is_ours
 from mmbot.core.orders import REQUEST_DEADLINE_NS
-from mmbot.core.state import is_ours
 from mmbot.core.types import MS, SECOND, Instrument, InstrumentId, Label, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.errors import Refused, VenueUnreachable

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.inventory import Position
-from mmbot.core.orders import CLOCK_SKEW_NS, Status
-from mmbot.core.state import VALID_FOR_NS, State
-from mmbot.core.takeover import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
+from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS, Status
+from mmbot.core.recovery import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
+from mmbot.core.state import State
 from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option, an_order

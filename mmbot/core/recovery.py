@@ -9,8 +9,8 @@ venue, and how many of them may have been spent.
 from collections.abc import Iterable
 
 from mmbot.core.inventory import Position
-from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
-from mmbot.core.state import VALID_FOR_NS, State
+from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS, Order, Status
+from mmbot.core.state import State
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
 
@@ -62,7 +62,7 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
 def take_budget(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
     """An earlier run gave its last sign of life `silent_ns` ago, and may have spent everything the
     venue allowed it."""
-    state.account(venue).budget.inherit(silent_ns - UNHEARD_NS, now_ns)
+    state.add_account(venue).budget.inherit(silent_ns - UNHEARD_NS, now_ns)
 
 
 def take_end(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
@@ -70,4 +70,4 @@ def take_end(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
     left. Requests of which the store knows nothing may still be on their way: until the venue must
     refuse them, nothing is placed beside them that adds to a position."""
     left_ns = VALID_FOR_NS + CLOCK_SKEW_NS + UNHEARD_NS - max(0, silent_ns)
-    state.account(venue).earlier_run_ns = now_ns + max(0, left_ns)
+    state.add_account(venue).earlier_run_ns = now_ns + max(0, left_ns)

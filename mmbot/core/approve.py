@@ -1,0 +1,142 @@
+"""From quotes to approved targets: onto the venue's grid, then before the core and every rule.
+
+A target that cannot be sent just now leaves a less aggressive order of its slot where it is: that
+is no risk the rules would not allow, and a gap helps nobody. An order that leads its target, and by
+less than it may, is judged at its own price (core.resting).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mmbot.core.books import Market
+from mmbot.core.desk import Desk
+from mmbot.core.exposure import worst_amount
+from mmbot.core.orders import Order
+from mmbot.core.resting import facing, leading, less_aggressive, stays
+from mmbot.core.rules import within_rules
+from mmbot.core.sizing import on_grid
+from mmbot.core.state import State
+from mmbot.core.types import Approved, Nanos, Quote, Side, Target
+from mmbot.core.views import Proposal, View
+from mmbot.core.why import Why
+
+
+@dataclass(frozen=True, slots=True)
+class _Court:
+    """What one market's targets are judged by."""
+
+    state: State
+    desk: Desk
+    market: Market
+    view: View
+    orders: list[Order]
+    now_ns: Nanos
+
+
+def approve(
+    state: State,
+    desk: Desk,
+    market: Market,
+    quotes: Sequence[Quote],
+    view: View,
+    orders: list[Order],
+    now_ns: Nanos,
+    settled_ns: Nanos,
+) -> tuple[list[Approved], dict[Side, Why]]:
+    """What of the quotes may be sent, and why each side is as it is. `settled_ns`: an order sent
+    after it is not moved just because it lags."""
+    court = _Court(state, desk, market, view, orders, now_ns)
+    targets, why = _on_grid(state, market, quotes)
+    approved: list[Approved] = []
+    leaders = leading(orders, targets)
+    if leaders:  # they come last: whether one may stay depends on what it faces
+        if state.controls.wind_down or state.account(desk.venue).no_new_risk(now_ns):
+            leaders.clear()
+        targets.sort(key=lambda target: target.slot in leaders)
+    for target in targets:
+        side = target.side
+        verdict: Target | Why | None = None
+        leader = leaders.pop(target.slot, None) if leaders else None
+        if leader is not None:
+            beside = worst_amount(orders, side, approved, besides=target.level)
+            against = facing(orders, [*approved, *leaders.values()], side.opposite, settled_ns)
+            proposal = Proposal(leader, view.position + beside * side.sign, against)
+            verdict = stays(orders, within_rules(desk.rules, view, proposal))
+        if verdict is None:
+            verdict = _judge(court, targets, target, approved)
+        if isinstance(verdict, Why):
+            why.setdefault(target.side, verdict)
+            continue
+        approved.append(Approved(verdict))
+        why[target.side] = verdict.why
+    if len(why) < 2:
+        why = dict.fromkeys(Side, Why.SIDE_OFF) | why
+    return approved, why
+
+
+def _on_grid(
+    state: State, market: Market, quotes: Sequence[Quote]
+) -> tuple[list[Target], dict[Side, Why]]:
+    """Quotes as they could be sent, and why a side has none."""
+    targets: list[Target] = []
+    why: dict[Side, Why] = {}
+    for quote in quotes:
+        if quote.side in market.off:
+            why.setdefault(quote.side, Why.SWITCHED_OFF)
+            continue
+        target = on_grid(market, quote, state.controls.size_factor)
+        if isinstance(target, Why):
+            why.setdefault(quote.side, target)
+        else:
+            targets.append(target)
+    return targets, why
+
+
+def _judge(
+    court: _Court, targets: list[Target], target: Target, approved: list[Approved]
+) -> Target | Why:
+    """One target before the core's own checks and the desk's rules: what is left of it."""
+    state, orders, now_ns = court.state, court.orders, court.now_ns
+    side, instrument = target.side, court.market.instrument
+    wanted, obstacle = target, _obstacle(court, target, approved)
+    if obstacle is not None:
+        resting = less_aggressive(orders, target)
+        if resting is None:
+            return obstacle
+        target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
+    nearest = min if side is Side.BUY else max
+    best = nearest([t.price for t in targets if t.side is not side], default=None)
+    beside = worst_amount(orders, side, approved, besides=target.level)
+    room_position = court.view.position + beside * side.sign
+    asked = target
+    reducing = state.account(instrument.venue).no_new_risk(now_ns)
+    if reducing is None and state.controls.wind_down:
+        reducing = Why.WIND_DOWN
+    if reducing is not None:
+        most = instrument.snap_size(-side.sign * room_position)
+        if most <= 0:
+            return reducing
+        asked = replace(target, size=min(target.size, most))
+    proposal = Proposal(asked, room_position, best)
+    allowed = within_rules(court.desk.rules, court.view, proposal)
+    if isinstance(allowed, Why) or obstacle is None:
+        return allowed
+    if allowed.size < target.size or wanted.size < target.size:
+        return obstacle  # it would have to shrink, and cannot be touched but by a cancel
+    return allowed
+
+
+def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | None:
+    """Why a target cannot be sent at this moment, whatever the rules say."""
+    side = target.side
+    memory = court.state.slots.get((target.instrument, side, target.level))
+    if memory is not None and court.now_ns < memory.not_before_ns:
+        return memory.why
+    against = [t.price for t in approved if t.side is not side]
+    for order in court.orders:
+        if order.side is not side and order.working:
+            against += (order.price, order.want_price or order.price)
+    nearest = min if side is Side.BUY else max
+    if against and (target.price - nearest(against)) * side.sign >= 0:
+        return Why.SELF_CROSS
+    return None

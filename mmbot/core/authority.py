@@ -1,0 +1,73 @@
+"""Whether we may still send at all: the lease and the latch in the store, and labels to send under.
+
+A machine that slept or a process that was stopped does not act on what was true before: it sends
+nothing until lease and latch have been read again.
+"""
+
+from collections.abc import Iterator
+
+from mmbot.core.exit import trip
+from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
+from mmbot.core.promise import promise
+from mmbot.core.reconcile import be_away
+from mmbot.core.state import State
+from mmbot.core.types import SECOND, Nanos
+from mmbot.core.why import Why
+
+AWAY_PAUSE_NS: Nanos = 2 * SECOND
+AWAY_TRIP_NS: Nanos = 10 * SECOND
+
+AUTHORITY_AGAIN_NS: Nanos = 1 * SECOND
+"""Between two questions to the store whether we may still send."""
+
+LABELS_BLOCK = 512
+"""Label sequences set aside at a time."""
+
+LABELS_LOW = 256
+"""With fewer left, the next block is asked for."""
+
+
+def notice_absence(state: State, now_ns: Nanos) -> None:
+    """A machine that slept, a process that was stopped: do not act on what was true before."""
+    if not 0 < state.watch.ticking_ns <= state.last_turn_ns:
+        return  # nobody ticks while the venue is being connected to
+    away_ns = now_ns - state.last_turn_ns
+    if away_ns < AWAY_PAUSE_NS:
+        return
+    be_away(state, now_ns)
+    asked = state.stopping is not None or state.paused is Why.SUSPENDED
+    if away_ns >= AWAY_TRIP_NS and not asked:
+        detail = f"no turn for {away_ns / SECOND:.1f} s"
+        trip(state, Why.GAP_IN_TURNS, detail, now_ns)
+
+
+def may_send(state: State, now_ns: Nanos) -> bool:
+    """Not while a tripped latch is on its way to disk, nor before latch and lease have been read
+    again after an absence, nor ever when another engine has taken over."""
+    if state.lease_lost or state.authority_ns < state.away_ns:
+        return False
+    return not state.latch.holds_back(now_ns)
+
+
+def ask_store(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
+    """What the store must do for us: read lease and latch, keep the latch, set labels aside."""
+    for intent in _wanted(state, now_ns):
+        promise(state, intent, now_ns)
+        yield intent
+
+
+def _wanted(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
+    if state.authority_ns < state.away_ns and (
+        state.authority_asked_ns < state.away_ns
+        or now_ns >= state.authority_asked_ns + AUTHORITY_AGAIN_NS
+    ):
+        yield ReadAuthority()
+    latch = state.latch
+    if latch.tripped is not None and not latch.asked:
+        yield SaveLatch(latch.tripped, latch.detail)
+    if state.withdraw_ns:
+        return
+    if state.reserved_upto - state.next_sequence < LABELS_LOW and (
+        state.labels_asked <= state.reserved_upto
+    ):
+        yield ReserveLabels(max(state.reserved_upto, state.next_sequence) + LABELS_BLOCK)

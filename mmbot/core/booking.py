@@ -1,0 +1,107 @@
+"""Money first: executions and flows are booked once, whatever their source, before anything is
+concluded about the orders behind them."""
+
+from dataclasses import replace
+
+from mmbot.core.books import Market
+from mmbot.core.inventory import Booked, Flowed, Position
+from mmbot.core.labels import is_ours
+from mmbot.core.state import State
+from mmbot.core.types import MS, Fill, Flow, Liquidity, to_decimal, venue_name
+
+
+def book_fill(state: State, fill: Fill) -> None:
+    """One execution on the account, ours or not: into its position, then to its order."""
+    if fill.label is None:  # the venue need not repeat it: its order tells whose it is
+        fill = replace(fill, label=state.orders.ids.get(fill.order_id))
+    market = state.markets.get(fill.instrument)
+    if market is None:
+        _book_off_desk(state, fill)
+        return
+    position = state.inventory.add(market.instrument)
+    # What an earlier run traded without living to write it down is booked all the same.
+    ours_unwritten = is_ours(fill.label) and not position.opened
+    if not ours_unwritten and _in_opening(state, position, fill.venue_ms):
+        state.inventory.know(fill.key)
+        return
+    mark = fill.mark
+    if mark is None or not market.instrument.is_price(mark):
+        mark = to_decimal(market.mark) if market.mark is not None else fill.price
+    if not state.inventory.book(fill, market.instrument, mark):
+        return
+    state.watch.due = True
+    funds_changed(state, market.instrument.venue)
+    ours = is_ours(fill.label)
+    state.journal.append(Booked(fill, market.instrument, mark, ours))
+    if ours:
+        assert fill.label is not None
+        market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
+        if fill.liquidity is not Liquidity.TAKER:  # what is not told is what our orders are for
+            account = state.account(market.instrument.venue)
+            account.order_to_volume.traded(market.notional_usd(fill), fill.venue_ms * MS)
+        order = state.orders.by_label.get(fill.label)
+        if order is not None:
+            state.orders.book(order, fill)
+    state.touch(fill.instrument)
+
+
+def value_opening(state: State, market: Market) -> None:
+    """What was taken over before any mark was known is so at the first one there is."""
+    position = state.inventory.positions.get(market.instrument.id)
+    if position is None or position.mark is not None or not position.amount:
+        return
+    if market.mark is not None:
+        position.revalue(to_decimal(market.mark))
+
+
+def _in_opening(state: State, position: Position, venue_ms: int) -> bool:
+    """Whether what the venue stamped so is part of the opening position.
+
+    Once that stands, only the venue's own stamps can tell: its clock is not ours, and what happened
+    just after the opening may be stamped before it by ours.
+    """
+    if position.opened:
+        return venue_ms < position.opened_ms
+    if venue_ms >= state.started_ns // MS:
+        return False
+    position.opened_ms = max(position.opened_ms, venue_ms + 1)
+    return True
+
+
+def _book_off_desk(state: State, fill: Fill) -> None:
+    """A fill on an instrument we do not trade: not ours to value, but no longer owed."""
+    if fill.key in state.inventory.booked:
+        return
+    state.inventory.know(fill.key)
+    held = state.account_of(fill.instrument).held or {}
+    if fill.instrument in held:
+        held[fill.instrument].trade(fill)
+    order = state.orders.by_label.get(fill.label) if fill.label else None
+    if order is not None:
+        state.orders.book(order, fill)
+
+
+def book_flow(state: State, flow: Flow) -> None:
+    """Money that moved without a trade, booked once; nothing from before a position was opened."""
+    key = f"{flow.kind.value} {flow.ref}"
+    market = state.markets.get(flow.instrument) if flow.instrument is not None else None
+    if key in state.inventory.booked or (flow.instrument is not None and market is None):
+        return
+    before_us = flow.venue_ms < state.started_ns // MS
+    if market is None:
+        if not before_us or state.resume_ms:
+            state.inventory.know(key)
+            state.journal.append(Flowed(flow, None))
+        return
+    state.inventory.know(key)
+    position = state.inventory.add(market.instrument)
+    if not _in_opening(state, position, flow.venue_ms):
+        position.flow(flow)
+        state.journal.append(Flowed(flow, market.instrument))
+
+
+def funds_changed(state: State, venue: str) -> None:
+    """A position or a balance is not what it was: sides that lacked funds may have them now."""
+    for (instrument, _, _), memory in state.slots.items():
+        if memory.short and venue_name(instrument) == venue:
+            memory.funds_changed()

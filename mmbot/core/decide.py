@@ -1,0 +1,247 @@
+"""Deciding about one market: what its orders should become, and why.
+
+Theory of operation
+-------------------
+1. `standing_reason` and `books.distrust`: is there a reason not to quote at all, whatever the
+   strategy thinks?
+2. If not: the view of the market without our own orders, the strategy's quotes, and what
+   core.approve leaves of them.
+3. `diff` says which requests turn the working orders into the approved targets.
+
+Nothing is written here: a Decision says what was found out on the way, and core.record writes it.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from mmbot.core import events as ev
+from mmbot.core.approve import approve
+from mmbot.core.books import Market, distrust, microprice, reference
+from mmbot.core.closures import is_locked
+from mmbot.core.desk import Desk
+from mmbot.core.diff import Action, diff
+from mmbot.core.exposure import others_coin, worst_coin
+from mmbot.core.orders import Order, Status
+from mmbot.core.state import Account, State
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    ZERO,
+    Approved,
+    InstrumentId,
+    Kind,
+    Level,
+    Nanos,
+    Quote,
+    Side,
+    unnamed,
+)
+from mmbot.core.views import DeskView, View
+from mmbot.core.why import Why
+
+RECONCILE_GRACE_NS: Nanos = 500 * MS
+"""While reconciling, live orders are left alone for this long before they are cancelled."""
+
+EXPIRY_LOOK_NS: Nanos = 1 * SECOND
+"""After an expiry the venue is asked what it came to."""
+
+
+_ORPHANED = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
+
+
+@dataclass(slots=True)
+class Decision:
+    """What was decided about one market, and what was found out on the way."""
+
+    orders: list[Order]
+    """Our orders on it, as they were."""
+    why: dict[Side, Why] = field(default_factory=dict)
+    """Why each side is as it is."""
+    quotes: tuple[Quote, ...] | None = None
+    """What the strategy wants; None: nothing new is known of that."""
+    actions: list[Action] = field(default_factory=list)
+    worst_coin: Decimal | None = None
+    """Worst-case exposure with what was approved, in coin; None: as before."""
+    references: dict[Side, tuple[Level, ...]] = field(default_factory=dict)
+    """Good references of this moment, to stand in while our own orders blur the book."""
+    look_ns: Nanos = 0
+    """When the venue must be asked about it at the latest; 0: it need not be."""
+    expired: bool = False
+    again: bool = False
+    """Something had to wait that is no event: decide again at the next turn."""
+
+
+def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
+    """What one market's orders should become, and the requests that get them there."""
+    instrument = market.instrument
+    account = state.account(instrument.venue)
+    age_ns = now_ns - max(market.received_ns, account.alive_ns)
+    orders = list(state.orders.on(instrument.id))
+    decision = Decision(orders)
+    standing = _standing_reason(state, account, market, decision, now_ns)
+    standing = standing or distrust(market, age_ns, now_ns)
+    if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
+        decision.why = {Side.BUY: standing, Side.SELL: standing}
+        return decision  # the venue is being asked: what rests there has rested for a while
+    approved: list[Approved] = []
+    settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
+    decision.quotes = ()
+    if standing is not None:
+        decision.why = {Side.BUY: standing, Side.SELL: standing}
+    else:
+        view = _view(state, market, decision, age_ns, now_ns)
+        quotes = desk.strategy.quotes(view) if view is not None else Why.OWN_ORDERS_UNCLEAR
+        if view is None or isinstance(quotes, Why):
+            assert isinstance(quotes, Why)
+            decision.why = {Side.BUY: quotes, Side.SELL: quotes}
+        else:
+            decision.quotes = tuple(quotes)
+            approved, decision.why = approve(
+                state, desk, market, decision.quotes, view, orders, now_ns, settled_ns
+            )
+    decision.worst_coin = worst_coin(state, market, orders, approved)
+    wanted = diff(approved, orders, decision.why, settled_ns)
+    if state.withdraw_ns:
+        wanted += _insist(orders, decision.why)
+    decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
+    decision.again = len(decision.actions) < len(wanted)
+    return decision
+
+
+def decide_orphans(
+    state: State, instrument: InstrumentId, now_ns: Nanos
+) -> tuple[list[Action], bool]:
+    """Orders of ours where no desk quotes, left over from another run, all go. Returns the requests
+    and whether some must wait for the next turn."""
+    orders = list(state.orders.on(instrument))
+    wanted = diff((), orders, _ORPHANED, now_ns)
+    if state.withdraw_ns:
+        wanted += _insist(orders, _ORPHANED)
+    actions = [action for action in wanted if may_cancel(action, now_ns)]
+    return actions, len(actions) < len(wanted)
+
+
+def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
+    """Leaving or tripped, orders nobody is sure of are cancelled too: a cancel does no harm."""
+    return [
+        Action(ev.Request.CANCEL, order.instrument, order, None, reasons[order.side])
+        for order in orders
+        if order.status is Status.UNKNOWN and order.order_id
+    ]
+
+
+def may_cancel(action: Action, now_ns: Nanos) -> bool:
+    """Whether it is no cancel, or one whose order was not cancelled a moment ago already."""
+    order = action.order
+    return (
+        action.request is not ev.Request.CANCEL or order is None or now_ns >= order.cancel_again_ns
+    )
+
+
+def _standing_reason(
+    state: State, account: Account, market: Market, decision: Decision, now_ns: Nanos
+) -> Why | None:
+    """Why nothing may be quoted whatever the market does."""
+    if market.expired(now_ns):
+        if not market.expiry_asked and state.inventory.amount(market.instrument.id):
+            decision.look_ns = now_ns + EXPIRY_LOOK_NS
+        decision.expired = True
+        return Why.EXPIRED
+    why = _told_not_to(state)
+    if why is not None:
+        return why
+    if not account.trading_up or not account.market_up:
+        return Why.LINK_DOWN
+    if not account.reconciled or account.proven_ns < account.doubted_ns:
+        return Why.RECONCILING
+    if market.halted:
+        return Why.HALTED
+    if account.locks and is_locked(account.locks, market.instrument):
+        return Why.LOCKED
+    shut = account.refused.reason(now_ns) or market.closure.reason(now_ns)
+    if shut is not None:
+        return shut
+    if _unsized(state, account, decision.orders):
+        return Why.RECONCILING
+    if not state.inventory.opened(market.instrument.id):
+        decision.look_ns = now_ns  # listed since the last look at the venue
+        return Why.RECONCILING
+    return None
+
+
+def _told_not_to(state: State) -> Why | None:
+    """Why nothing may be quoted anywhere: by a person, a guard, or what keeps our records."""
+    if state.latch.tripped is not None:
+        return Why.TRIPPED
+    if state.stopping is not None:
+        return Why.STOPPING
+    if state.lease_lost:
+        return Why.LEASE_LOST
+    if state.store_trouble:
+        return Why.STORE
+    if state.tape_trouble:
+        return Why.TAPE
+    return state.paused or state.watch.paused
+
+
+def _unsized(state: State, account: Account, orders: list[Order]) -> bool:
+    """Whether an order of ours may rest there, or nobody knows where, of which the venue did not
+    say how much it is."""
+    for order in orders:
+        if order.unsized and order.working:
+            return True
+    nowhere = state.orders.by_instrument.get(unnamed(account.venue))
+    return nowhere is not None and any(order.working for order in nowhere.values())
+
+
+def _view(
+    state: State, market: Market, decision: Decision, age_ns: Nanos, now_ns: Nanos
+) -> View | None:
+    """What the strategy may see; None while our own orders blur the book."""
+    orders = decision.orders
+    bids = _others(market, Side.BUY, decision, now_ns)
+    asks = _others(market, Side.SELL, decision, now_ns)
+    if bids is None or asks is None:
+        return None
+    mark, index = market.mark, market.index
+    assert mark is not None, "distrusted without one"
+    assert index is not None, "distrusted without one"
+    if market.instrument.kind is Kind.OPTION:
+        fair = state.controls.fair(market, mark, now_ns)
+    else:
+        fair = microprice(bids, asks, mark)
+    position = state.inventory.amount(market.instrument.id)
+    longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
+    shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
+    return View(
+        instrument=market.instrument,
+        now_ns=now_ns,
+        bids=bids,
+        asks=asks,
+        mark=mark,
+        index=index,
+        forward=market.forward if market.forward is not None else index,
+        fair=fair,
+        mark_iv=market.mark_iv,
+        delta=market.delta,
+        min_price=market.min_price,
+        max_price=market.max_price,
+        position=position,
+        worst_long=position + longs,
+        worst_short=position - shorts,
+        book_age_ns=age_ns,
+        desk=DeskView(others_coin=others_coin(state, market)),
+    )
+
+
+def _others(
+    market: Market, side: Side, decision: Decision, now_ns: Nanos
+) -> tuple[Level, ...] | None:
+    """One side of the book without our own orders; None while that cannot be told."""
+    found = reference(market, side, decision.orders, now_ns)
+    if found is None:
+        return None
+    levels, is_new = found
+    if is_new:
+        decision.references[side] = levels
+    return levels

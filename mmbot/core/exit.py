@@ -1,0 +1,53 @@
+"""How everything of ours goes when it must: stopped by a person, or by the kill switch."""
+
+from mmbot.core import events as ev
+from mmbot.core.state import Exit, Note, State
+from mmbot.core.types import MS, Nanos
+from mmbot.core.why import Why
+
+
+def trip(state: State, why: Why, detail: str, now_ns: Nanos) -> None:
+    """The kill switch: everything of ours must go."""
+    state.latch.trip(why, detail, now_ns)
+    begin_exit(state, now_ns)
+
+
+def begin_exit(state: State, now_ns: Nanos) -> None:
+    """From now on everything of ours must go."""
+    if not state.withdraw_ns:
+        state.withdraw_ns = now_ns
+        state.exit = Exit(sum(order.working for order in state.orders.all()))
+        for account in state.accounts.values():
+            account.second_path_ns = 0  # now it is urgent
+    state.touch_all()
+
+
+def proved_flat(state: State, now_ns: Nanos, path: str) -> None:
+    """Nothing of ours is left: proved, and how long it took goes into the trail."""
+    leaving = state.exit
+    assert leaving is not None, "flat is what one becomes by withdrawing"
+    if state.flat_verified:
+        return
+    state.flat_verified = True
+    if state.latch.tripped is None:
+        return
+    began_ms, ended_ms = state.latch.at_ns // MS, leaving.last_end_ms
+    state.notes.append(
+        Note(
+            "tripped",
+            {
+                "why": state.latch.tripped.value,
+                "detail": state.latch.detail,
+                "orders": leaving.orders,
+                "last_order_ended_after_ms": max(0, ended_ms - began_ms) if ended_ms else None,
+                "proved_after_ms": (now_ns - state.latch.at_ns) // MS,
+                "proved_over": path,
+            },
+        )
+    )
+
+
+def note_end(state: State, seen: ev.OrderSeen) -> None:
+    """How fast everything goes when it must is told by the venue's stamps."""
+    if state.exit is not None and seen.state is not ev.OrderState.OPEN:
+        state.exit.last_end_ms = max(state.exit.last_end_ms, seen.venue_ms)

@@ -1,0 +1,72 @@
+"""Worst-case exposure: what everything of ours may still add to a position, in amount and in coin.
+
+Limits count the worst case: the position plus everything of ours on one side that rests, is in
+flight, is unknown, or was just approved.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from mmbot.core.books import Market
+from mmbot.core.orders import Order
+from mmbot.core.state import State
+from mmbot.core.types import ZERO, Approved, Side, to_decimal
+
+
+def worst_amount(
+    orders: Iterable[Order],
+    side: Side,
+    approved: Sequence[Approved],
+    besides: int | None = None,
+) -> Decimal:
+    """The most that may still reach the position on one side: what is owed, and for each level
+    (but `besides`) what rests, is in flight or unknown, or was just approved, if that is more."""
+    owed = ZERO
+    resting: dict[int, Decimal] = {}
+    for order in orders:
+        if order.side is side:
+            of_this = order.owed
+            owed += of_this
+            if order.level != besides:
+                at_level = resting.get(order.level, ZERO)
+                resting[order.level] = at_level + order.exposed - of_this
+    for target in approved:
+        if target.side is side and target.level != besides:
+            resting[target.level] = max(resting.get(target.level, ZERO), target.size)
+    return sum(resting.values(), owed)
+
+
+def worst_coin(
+    state: State, market: Market, orders: Sequence[Order], approved: Sequence[Approved]
+) -> Decimal | None:
+    """One market's worst-case exposure: the larger absolute position, in coin, if all of ours on
+    one side, `approved` included, were filled. None while there is no index to reckon it by."""
+    instrument = market.instrument
+    index = index_of(state, market)
+    if index is None:
+        return None
+    held = state.inventory.amount(instrument.id)
+    long = held + worst_amount(orders, Side.BUY, approved)
+    short = held - worst_amount(orders, Side.SELL, approved)
+    return instrument.coin(max(abs(long), abs(short)), index)
+
+
+def others_coin(state: State, market: Market) -> Decimal:
+    """Worst-case exposure on a market's underlying that is not its own, in coin."""
+    underlying = market.instrument.underlying
+    others = state.worst_coin.get(underlying, ZERO) - market.worst_coin
+    for account in state.accounts.values():
+        elsewhere = account.elsewhere.get(underlying)
+        if elsewhere is not None:
+            others += elsewhere.in_coin(index_of(state, market))
+    return others
+
+
+def index_of(state: State, market: Market) -> Decimal | None:
+    """USD per coin of a market's underlying, by its own ticker or that of a sibling."""
+    if market.index is not None:
+        return to_decimal(market.index)
+    for other in state.markets.values():
+        if other.instrument.underlying == market.instrument.underlying and other.index is not None:
+            return to_decimal(other.index)
+    return None

@@ -1,0 +1,34 @@
+"""Labels: our names for orders, `mm<run, base 36>-<sequence, base 36>`.
+
+A run has 28 random bits and a sequence 24, so that the pair also fits a 53-bit integer.
+"""
+
+from mmbot.core.types import Label
+
+SEQUENCES_MAX = 1 << 24
+"""Labels of one run."""
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def base36(number: int) -> str:
+    """Base 36, lower case."""
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+        if not number:
+            return digits
+
+
+def is_ours(label: Label | None) -> bool:
+    """Whether a label has our form: mm<run>-<sequence>, whichever store or run it came from."""
+    if not label or not label.startswith("mm"):
+        return False
+    run, dash, sequence = label[2:].partition("-")
+    return bool(run and dash and sequence) and all(c in _DIGITS for c in run + sequence)
+
+
+def label_of(run: str, sequence: int) -> Label:
+    """The label of one order of a run (in base 36)."""
+    return Label(f"mm{run}-{base36(sequence)}")

@@ -1,0 +1,115 @@
+"""Many single cancels become few mass cancels: when everything must go, or when the request budget
+has not enough for each.
+
+Foreign orders are spared. Short of budget, whole instruments are cancelled at once where that saves
+requests, and only if that does not do either, all there is. A mass cancel stands in the place of
+its first cancel; the others' orders are named in it.
+"""
+
+from collections import Counter
+from collections.abc import Container
+from dataclasses import replace
+
+from mmbot.core import events as ev
+from mmbot.core.decide import may_cancel
+from mmbot.core.diff import Action, Sweep
+from mmbot.core.orders import Status
+from mmbot.core.state import Account, State
+from mmbot.core.types import InstrumentId, Nanos, instrument_name, venue_name
+from mmbot.core.why import Why
+
+SWEEP_FROM = 3
+"""From this many cancels on, a mass cancel is used when everything must go."""
+
+
+def swept(
+    state: State, actions: list[Action], now_ns: Nanos
+) -> tuple[list[Action], list[InstrumentId], list[InstrumentId]]:
+    """The actions with mass cancels in them; then instruments whose targets wait until there is
+    budget, and instruments to decide about again at once."""
+    waiting: list[InstrumentId] = []
+    again: list[InstrumentId] = []
+    if state.withdraw_ns and len(actions) >= SWEEP_FROM:
+        return _gathered(state, actions, None), waiting, again
+    for account in state.accounts.values():
+        here = [a for a in actions if venue_name(a.instrument) == account.venue]
+        cancels = [action for action in here if action.request is ev.Request.CANCEL]
+        if not cancels or not account.trading_up or not account.budget.short_for(len(cancels)):
+            continue
+        counts = Counter(action.instrument for action in cancels)
+        saving = {instrument for instrument, count in counts.items() if count > 1}
+        sweeps = cancels + _along(state, account, cancels, saving, again, now_ns)
+        gathered = _gathered(state, sweeps, saving)
+        if account.budget.short_for(len(gathered)) and _all_ours(account):
+            sweeps = cancels + _along(state, account, cancels, None, again, now_ns)
+            gathered = _gathered(state, sweeps, None)
+        waiting += [action.instrument for action in here if action.target is not None]
+        actions = [action for action in actions if action not in here] + gathered
+    return actions, waiting, again
+
+
+def _along(
+    state: State,
+    account: Account,
+    cancels: list[Action],
+    instruments: Container[InstrumentId] | None,
+    again: list[InstrumentId],
+    now_ns: Nanos,
+) -> list[Action]:
+    """Cancels of what mass cancels of these instruments (None: of all) take along though it might
+    stay: it is placed again later. What was cancelled a moment ago is looked at `again`."""
+    asked = {action.order.label for action in cancels if action.order is not None}
+    along = [
+        Action(ev.Request.CANCEL, order.instrument, order, None, Why.RATE_LIMITED)
+        for order in state.orders.at(account.venue)
+        if order.status is Status.LIVE
+        and order.label not in asked
+        and (
+            instruments is None
+            or (order.instrument in instruments and _sweepable(account, order.instrument))
+        )
+    ]
+    again += [action.instrument for action in along if not may_cancel(action, now_ns)]
+    return [action for action in along if may_cancel(action, now_ns)]
+
+
+def _all_ours(account: Account) -> bool:
+    """Whether nothing foreign rests at the venue: nobody knows before the venue has been asked."""
+    return account.reconciled and not account.foreign
+
+
+def _sweepable(account: Account, instrument: InstrumentId) -> bool:
+    """Whether nothing foreign rests on an instrument, as far as the venue names instruments."""
+    return (
+        account.reconciled
+        and bool(instrument_name(instrument))
+        and all(order.instrument not in (instrument, None) for order in account.foreign.values())
+    )
+
+
+def _gathered(
+    state: State, cancels: list[Action], instruments: Container[InstrumentId] | None
+) -> list[Action]:
+    """Single cancels as mass cancels of these instruments (None: of a whole venue, or of every
+    instrument where foreign orders rest on others). Where foreign orders rest they stay single."""
+    gathered: list[Action] = []
+    whole: dict[str, Sweep] = {}
+    for action in cancels:
+        order = action.order
+        assert order is not None, "only cancels can be gathered"
+        account = state.account_of(order.instrument)
+        if instruments is None and _all_ours(account):
+            key, instrument = account.venue, None
+        elif (instruments is None or order.instrument in instruments) and _sweepable(
+            account, order.instrument
+        ):
+            key, instrument = order.instrument, order.instrument
+        else:
+            gathered.append(action)
+            continue
+        sweep = whole.get(key)
+        if sweep is None:
+            sweep = whole[key] = Sweep(account.venue, instrument, [])
+            gathered.append(replace(action, sweep=sweep))
+        sweep.labels.append(order.label)
+    return gathered

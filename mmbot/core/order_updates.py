@@ -1,0 +1,121 @@
+"""The venue's word on our orders, one at a time: updates, refusals, and answers that never come.
+
+A refusal stops what its scope reaches and no more: a slot, a side, an instrument, the account or
+the platform.
+"""
+
+from mmbot.core import events as ev
+from mmbot.core.adoption import adopt
+from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS, BUSY_MAX_NS
+from mmbot.core.error_scope import ErrorScope
+from mmbot.core.exit import note_end
+from mmbot.core.labels import is_ours
+from mmbot.core.orders import Order, Status
+from mmbot.core.state import RESYNC_DELAY_NS, Account, State
+from mmbot.core.types import Nanos, OpenOrder
+from mmbot.core.why import Why
+
+
+def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
+    """The venue's statement about one order: ours, or somebody else's on the account."""
+    account = state.add_account(event.venue)
+    if not is_ours(event.label):
+        _foreign_seen(account, event)
+        return
+    assert event.label is not None
+    order = state.orders.by_label.get(event.label)
+    if order is None:
+        if event.state is not ev.OrderState.OPEN:
+            return
+        if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
+            return  # old news about a finished order
+        order = adopt(state, _stated(event), event.venue, now_ns)
+    market = state.markets.get(order.instrument)
+    if market is not None:
+        market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
+    state.orders.seen(event, order, asked_ns=0)
+    memory = state.slot(order.instrument, order.side, order.level)
+    if event.state is ev.OrderState.OPEN:
+        memory.refusals = 0
+        if event.answers in (ev.Request.PLACE, ev.Request.AMEND):
+            memory.accept()
+            account.refused.over()
+            if market is not None:
+                market.closure.accept()
+    elif event.state is ev.OrderState.REJECTED:
+        memory.refuse(now_ns)
+        state.watch.requests.refused(now_ns)
+    note_end(state, event)
+    if order.owed > 0:
+        account.look_by(now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)
+
+
+def _stated(seen: ev.OrderSeen) -> OpenOrder:
+    return OpenOrder(
+        seen.order_id,
+        seen.label,
+        seen.instrument,
+        seen.side,
+        seen.price,
+        seen.amount,
+        seen.filled,
+        seen.venue_ms,
+    )
+
+
+def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
+    """Somebody else's order on the account: remembered, so that no sweep takes it along."""
+    foreign = account.foreign
+    if seen.state is ev.OrderState.OPEN:
+        foreign[seen.order_id] = _stated(seen)
+    else:
+        foreign.pop(seen.order_id, None)
+
+
+def request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> None:
+    """The venue said no to a request about an order of ours."""
+    order = state.orders.by_label.get(event.label)
+    if order is None:
+        return
+    state.orders.refused(order, event.request, event.stands, now_ns)
+    news = _heed_scope(state, order, event, now_ns)
+    if news and event.request is not ev.Request.CANCEL:
+        state.watch.requests.refused(now_ns)
+    market = state.markets.get(order.instrument)
+    if market is not None:
+        market.why[order.side] = event.why
+    if order.status is Status.UNKNOWN:
+        state.account_of(order.instrument).look_by(now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)
+
+
+def _heed_scope(state: State, order: Order, event: ev.RequestRefused, now_ns: Nanos) -> bool:
+    """Let a refusal stop what it reaches, and no more; whether it counts as a refusal of ours."""
+    memory = state.slot(order.instrument, order.side, order.level)
+    account, market = state.account_of(order.instrument), state.markets.get(order.instrument)
+    match event.scope:
+        case ErrorScope.SIDE:
+            return memory.lack_funds(now_ns)
+        case ErrorScope.INSTRUMENT if market is not None:
+            market.closure.refuse(event.detail, now_ns)
+        case ErrorScope.PLATFORM:
+            account.refused.refused(BUSY_FIRST_NS, BUSY_MAX_NS, event.why, event.detail, now_ns)
+            state.touch_all()
+        case ErrorScope.ACCOUNT:
+            first_ns, most_ns = BLOCKED_FIRST_NS, BLOCKED_MAX_NS
+            account.refused.refused(first_ns, most_ns, event.why, event.detail, now_ns)
+            state.touch_all()
+        case _:
+            memory.refuse(now_ns)
+    return event.why is Why.REFUSED
+
+
+def outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> None:
+    """A request of ours will not be answered: what became of its order must be asked."""
+    order = state.orders.by_label.get(event.label)
+    if order is None or order.request is not event.request:
+        return  # answered otherwise meanwhile
+    state.orders.lost(order, now_ns)
+    state.account_of(order.instrument).look_by(now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)

@@ -1,0 +1,143 @@
+"""What is believed of a request from the moment before it leaves, so that belief is never behind
+what was sent; and what is remembered of a request that could not be afforded."""
+
+from collections.abc import Iterable
+
+from mmbot.core import events as ev
+from mmbot.core.diff import Action
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Intent,
+    Place,
+    ReadAuthority,
+    ReserveLabels,
+    Resync,
+    SaveLatch,
+    TakeBack,
+    venue_of,
+)
+from mmbot.core.labels import label_of
+from mmbot.core.orders import (
+    CLOCK_SKEW_NS,
+    IN_FLIGHT,
+    REQUEST_DEADLINE_NS,
+    STRAY_LEVEL,
+    Order,
+    Status,
+)
+from mmbot.core.state import State
+from mmbot.core.types import SECOND, InstrumentId, Label, Nanos
+from mmbot.core.why import Why
+
+TAKE_BACK_DEADLINE_NS: Nanos = 10 * SECOND
+"""An attempt over the second path that is not back by then never comes."""
+
+
+def promise(
+    state: State,
+    intent: Intent,
+    now_ns: Nanos,
+    level: int = STRAY_LEVEL,
+    fair: float = 0.0,
+) -> None:
+    """Believe that `intent` is on its way, before it leaves. `level` and `fair` of the target."""
+    if isinstance(intent, Place | Amend | Cancel | CancelAll):
+        changes = len(intent.labels) if isinstance(intent, CancelAll) else 1
+        state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
+    match intent:
+        case Place():
+            state.watch.requests.sent(now_ns)
+            state.orders.add(
+                Order(
+                    label=intent.label,
+                    instrument=intent.instrument,
+                    side=intent.side,
+                    level=level,
+                    price=intent.price,
+                    amount=intent.amount,
+                    why=intent.why,
+                    fair=fair,
+                    request=ev.Request.PLACE,
+                    sent_ns=now_ns,
+                    deadline_ns=now_ns + REQUEST_DEADLINE_NS,
+                    settle_ns=intent.valid_until_ns + CLOCK_SKEW_NS,
+                )
+            )
+        case Amend():
+            state.watch.requests.sent(now_ns)
+            order = state.orders.by_label[intent.label]
+            state.orders.amend_sent(
+                order, intent.price, intent.amount, now_ns, intent.valid_until_ns
+            )
+            order.why, order.fair = intent.why, fair
+        case Cancel():
+            state.orders.cancel_sent(state.orders.by_label[intent.label], now_ns)
+        case CancelAll():
+            for label in intent.labels:
+                order = state.orders.by_label[label]
+                if order.status in (Status.LIVE, Status.UNKNOWN):
+                    state.orders.cancel_sent(order, now_ns)
+        case Resync():
+            account = state.account(intent.venue)
+            account.asked_ns = now_ns
+            if intent.flows_since_ms is not None:
+                account.flows_asked_ns = now_ns
+        case TakeBack():
+            state.account(intent.venue).second_path_ns = now_ns + TAKE_BACK_DEADLINE_NS
+        case ReadAuthority():
+            state.authority_asked_ns = now_ns
+        case SaveLatch():
+            state.latch.asked = True
+        case ReserveLabels():
+            state.labels_asked = intent.upto
+
+
+# --- labels and the request budget ------------------------------------------------------------
+
+
+def take_label(state: State) -> Label | None:
+    """The next label of a durably reserved block; None when there is none left."""
+    if state.next_sequence >= state.reserved_upto:
+        return None
+    state.next_sequence += 1
+    return label_of(state.run, state.next_sequence - 1)
+
+
+def refill(state: State, now_ns: Nanos) -> None:
+    """Tokens come back; where there is one to spend, markets that went without get their turn."""
+    for account in state.accounts.values():
+        budget = account.budget
+        budget.refill(now_ns)
+        for label in list(budget.in_flight):
+            order = state.orders.by_label.get(label)
+            if order is None or order.status not in IN_FLIGHT:
+                budget.answered(label, now_ns)
+        if account.shed and budget.affords():
+            state.dirty = account.shed | state.dirty
+            account.shed = {}
+
+
+def go_without(state: State, action: Action, why: Why) -> None:
+    """An action cannot be sent now: its side says why, and its market is decided about again, a
+    cancel's at once, others once there is budget."""
+    target = action.target
+    if target is not None:
+        state.markets[action.instrument].why[target.side] = why
+    if why is not Why.RATE_LIMITED:
+        return
+    account = state.account_of(action.instrument)
+    account.budget.postponed += 1
+    if target is None:
+        state.touch(action.instrument)
+    else:
+        account.shed[action.instrument] = None
+
+
+def defer(state: State, waiting: Iterable[InstrumentId], again: Iterable[InstrumentId]) -> None:
+    """Markets that wait until there is budget, and markets to decide about at the next turn."""
+    for instrument in waiting:
+        state.account_of(instrument).shed[instrument] = None
+    for instrument in again:
+        state.touch(instrument)

@@ -1,0 +1,200 @@
+"""Belief against the venue's word: what a gap leaves of belief, and what a snapshot changes.
+
+Theory of operation
+-------------------
+1. A line that broke or a bot that was away leaves every order UNKNOWN (`doubt`), until a snapshot
+   that was asked afterwards has been absorbed.
+2. A snapshot is absorbed money first: executions and flows, then orders, then positions.
+3. Orders of ours that only the venue knows are adopted; those that only we know are looked up by
+   name before they count as absent (core.orders).
+4. A position that disagrees with our fills twice in a row halts its market: between two looks a
+   fill may be on its way.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from mmbot.core import events as ev
+from mmbot.core.adoption import adopt
+from mmbot.core.booking import book_fill, book_flow, funds_changed, value_opening
+from mmbot.core.closures import doubled
+from mmbot.core.elsewhere import look_elsewhere
+from mmbot.core.exit import note_end, proved_flat
+from mmbot.core.inventory import Opened
+from mmbot.core.labels import is_ours
+from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.state import Account, State
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos, OpenOrder
+
+RESYNC_RETRY_NS: Nanos = 1 * SECOND
+"""Between two attempts to get a snapshot."""
+
+RESYNC_RETRY_MAX_NS: Nanos = 30 * SECOND
+"""The same where answers come that nobody can read."""
+
+RESYNC_EVERY_NS: Nanos = 30 * SECOND
+"""A look at the venue even when nothing is unclear (fills and strays nobody told us about)."""
+
+TAKE_BACK_EVERY_NS: Nanos = 10 * SECOND
+"""Between two attempts over the second path while the trading link is down and nobody leaves."""
+
+
+def doubt(state: State, account: Account, now_ns: Nanos) -> None:
+    """The line broke or the bot was away: every order is UNKNOWN until the venue is asked anew."""
+    account.reconciled, account.doubted_ns = False, now_ns
+    account.asked_ns, account.resync_ns = 0, now_ns
+    for order in list(state.orders.at(account.venue)):
+        state.orders.lost(order, now_ns)
+
+
+def be_away(state: State, now_ns: Nanos) -> None:
+    """Nobody was at the wheel: believe nothing, and do not send before lease and latch are read."""
+    state.away_ns = now_ns
+    for account in state.accounts.values():
+        doubt(state, account, now_ns)
+
+
+def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
+    """The venue's word on everything: money first, then orders, then positions."""
+    account = state.add_account(event.venue)
+    if not account.asked_ns or event.asked_ns < account.asked_ns:
+        return  # superseded: the link changed since it was asked
+    account.asked_ns, account.last_snapshot_ns = 0, event.asked_ns
+    account.unreadable_looks = 0
+    if event.flows_complete:
+        account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
+    answers_missed = event.asked_ns > account.missed_ns
+    account.resync_ns = now_ns + (RESYNC_EVERY_NS if answers_missed else RESYNC_RETRY_NS)
+    for fill in event.fills:
+        book_fill(state, fill)
+    for flow in event.flows:
+        book_flow(state, flow)
+    _absorb_orders(state, account, event, now_ns)
+    _absorb_positions(state, account, event, now_ns)
+    stated = {equity.currency: equity for equity in event.equity}
+    for currency, equity in stated.items():
+        before = account.equity.get(currency)
+        if before is not None and before.balance != equity.balance:
+            funds_changed(state, event.venue)
+    account.equity |= stated  # what is not told just now is what it was
+    for equity in event.equity:
+        account.opening_equity.setdefault(equity.currency, equity)
+    if event.asked_ns >= account.doubted_ns and account.trading_up:
+        account.reconciled = True
+    state.watch.due = True
+    if state.withdraw_ns and event.asked_ns > state.withdraw_ns:
+        if account.ours_open == 0 and not state.orders.working(event.venue):
+            proved_flat(state, now_ns, "first path")
+        else:
+            state.flat_verified = False
+    for market in state.markets.values():
+        if market.instrument.venue == event.venue:
+            state.touch(market.instrument.id)
+
+
+def snapshot_failed(state: State, event: ev.SnapshotFailed, now_ns: Nanos) -> None:
+    """No snapshot came of it: the next try, each time later while answers cannot be read."""
+    account = state.add_account(event.venue)
+    account.asked_ns, account.detail = 0, event.detail
+    account.unreadable_looks = account.unreadable_looks + 1 if event.unreadable else 0
+    times = max(1, account.unreadable_looks)
+    account.resync_ns = now_ns + doubled(RESYNC_RETRY_NS, times, RESYNC_RETRY_MAX_NS)
+
+
+def taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
+    """The second path has been tried. What it could not list may still arrive over the first one
+    while a request of ours is valid."""
+    account = state.add_account(event.venue)
+    again_ns = RESYNC_RETRY_NS if state.withdraw_ns else TAKE_BACK_EVERY_NS
+    account.second_path_ns = now_ns + again_ns
+    if event.left is None or event.left or not state.withdraw_ns:
+        return
+    if all(
+        order.settle_ns < event.asked_ns for order in state.orders.at(event.venue) if order.working
+    ):
+        proved_flat(state, now_ns, "second path")
+
+
+def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
+    listed: dict[Label, None] = {}
+    foreign: dict[str, OpenOrder] = {}
+    for stated in event.orders:
+        if not is_ours(stated.label):
+            foreign[stated.order_id] = stated
+            continue
+        assert stated.label is not None
+        listed[stated.label] = None
+        order = state.orders.by_label.get(stated.label)
+        if order is None:
+            if stated.venue_ms <= state.orders.forgotten.get(stated.label, -1):
+                continue
+            order = adopt(state, stated, account.venue, now_ns)
+        state.orders.in_snapshot(order, stated, event.asked_ns)
+    account.foreign, account.ours_open = foreign, len(listed)
+    looked_up = dict(event.lookups)
+    for order in list(state.orders.at(account.venue)):
+        if order.instrument not in state.markets:
+            state.touch(order.instrument)  # an orphan goes, whatever it took to find it
+        statement = looked_up.get(order.label)
+        if statement is not None:
+            note_end(state, statement)
+            state.orders.seen(statement, order, event.asked_ns)
+        elif order.label not in listed:
+            if order.label in looked_up or order.instrument not in state.markets:
+                # Where nobody trades, that it is not open is all there is to know.
+                if event.orders_complete:
+                    state.orders.not_found(order, event.asked_ns)
+            elif event.orders_complete:
+                state.orders.not_in_snapshot(order, event.asked_ns)
+        if order.status is Status.UNKNOWN or order.owed > 0:
+            account.look_by(max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
+
+
+def _absorb_positions(
+    state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos
+) -> None:
+    held = {position.instrument: position for position in event.positions}
+    doubtful: dict[InstrumentId, Decimal] = {}
+    for market in state.markets.values():
+        instrument = market.instrument
+        if instrument.venue != account.venue:
+            continue
+        stated = held.get(instrument.id)
+        amount = stated.amount if stated is not None else ZERO
+        if amount is None:
+            continue  # nobody knows what is held there: what we believe stands
+        position = state.inventory.add(instrument)
+        position.accrued = stated.funding if stated is not None else ZERO
+        gap = amount - position.amount
+        if not position.opened:
+            mark = stated.mark if stated is not None else None
+            if mark is not None and not instrument.is_price(mark):
+                mark = None
+            position.open_with(gap, mark)
+            value_opening(state, market)
+            earliest_ms = (state.started_ns - CLOCK_SKEW_NS) // MS
+            at_ms = position.opened_ms = max(position.opened_ms, earliest_ms)
+            state.journal.append(Opened(instrument, gap, position.mark, at_ms))
+            continue
+        if not gap:
+            market.halted = ""
+        elif account.doubtful.get(instrument.id) == gap:
+            market.halted = f"venue says {amount}, fills say {position.amount}"
+        else:
+            doubtful[instrument.id] = gap  # perhaps a fill still on its way: look again
+            account.look_by(now_ns + RESYNC_RETRY_NS)
+        if gap and market.halted:
+            doubtful[instrument.id] = gap
+    account.doubtful = doubtful
+    first, account.held = account.held is None, account.held or {}
+    account.elsewhere = look_elsewhere(account.held, event.positions, state.markets, first=first)
+
+
+def unresolved(state: State, account: Account) -> Iterator[Order]:
+    """Orders of one account whose fate must be asked about by name, those among them that are
+    being cancelled all the same: a cancel that finds nothing need not say so."""
+    for order in state.orders.at(account.venue):
+        unsure = order.status is Status.CANCELING and order.unknown_ns > 0
+        asked = order.status is Status.UNKNOWN or unsure or order.owed > 0
+        if asked and order.instrument in state.markets:
+            yield order

@@ -1,0 +1,58 @@
+"""What a turn leaves in the state besides events and promises: decisions, and that it was taken."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from mmbot.core.books import Market
+from mmbot.core.decide import Decision
+from mmbot.core.state import State
+from mmbot.core.types import ZERO, InstrumentId, Nanos
+
+
+def begin_turn(state: State) -> None:
+    """One more turn is being taken; a turn that fails counts, too."""
+    state.turns += 1
+
+
+def take_dirty(state: State) -> dict[InstrumentId, None]:
+    """The markets to decide about, in the order in which a person named them; none are left."""
+    dirty, state.dirty = state.dirty, {}
+    if len(dirty) > 1:
+        dirty = {i: None for i in (*state.markets, *dirty) if i in dirty}
+    return dirty
+
+
+def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> None:
+    """What was decided about one market, for whoever decides or asks later."""
+    market.presence.look(decision.orders, now_ns)
+    market.why = decision.why
+    if decision.quotes is not None:
+        market.quotes = decision.quotes
+    for side, levels in decision.references.items():
+        market.held[side] = (levels, now_ns)
+    if decision.look_ns:
+        state.account(market.instrument.venue).look_by(decision.look_ns)
+    if decision.expired:
+        market.expiry_asked = True
+    if decision.again:
+        state.touch(market.instrument.id)
+    record_exposure(state, market, decision.worst_coin)
+
+
+def record_exposure(state: State, market: Market, worst_coin: Decimal | None) -> None:
+    """One market's worst-case exposure, in coin; None while it cannot be reckoned: it stands."""
+    if worst_coin is not None:
+        underlying = market.instrument.underlying
+        total = state.worst_coin.get(underlying, ZERO)
+        state.worst_coin[underlying] = total + worst_coin - market.worst_coin
+        market.worst_coin = worst_coin
+
+
+def decide_again(state: State, instruments: Iterable[InstrumentId]) -> None:
+    """What was decided about these markets could not be sent: they stay dirty."""
+    state.dirty.update(dict.fromkeys(instruments))
+
+
+def end_turn(state: State, now_ns: Nanos) -> None:
+    """The turn has been taken."""
+    state.last_turn_ns = now_ns

@@ -1,0 +1,96 @@
+"""Spending the request budget: actions of all markets become promised intents, most urgent first.
+
+Cancels go first, then orders whose resting price is expected to lose most, then what reduces a
+position, then the rest. What cannot be afforded is not kept: its market is decided about again once
+there is budget, so the newest quote wins. A cancel always has budget in reserve.
+"""
+
+from collections.abc import Iterator
+
+from mmbot.core import events as ev
+from mmbot.core.diff import Action, amended_amount
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
+from mmbot.core.mass_cancel import swept
+from mmbot.core.orders import STRAY_LEVEL, VALID_FOR_NS
+from mmbot.core.promise import defer, go_without, promise, take_label
+from mmbot.core.resting import expected_loss
+from mmbot.core.state import State
+from mmbot.core.types import Label, Nanos
+from mmbot.core.why import Why
+
+
+def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
+    """The requests that are sent now, as far as the budget reaches."""
+    actions, waiting, again = swept(state, actions, now_ns)
+    defer(state, waiting, again)
+    if len(actions) > 1:
+        actions.sort(key=lambda action: _urgency(state, action))
+    for action in actions:
+        intent = _intent(state, action, now_ns)
+        if intent is not None:
+            target = action.target
+            level = target.level if target is not None else STRAY_LEVEL
+            promise(state, intent, now_ns, level, target.fair if target is not None else 0.0)
+            yield intent
+
+
+def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
+    """The request an action stands for, if it can be sent now."""
+    order, account = action.order, state.account_of(action.instrument)
+    if not account.trading_up:
+        return None
+    if order is None and state.next_sequence >= state.reserved_upto:
+        go_without(state, action, Why.NO_LABEL)
+        return None
+    if not account.budget.affords(cancel=action.request is ev.Request.CANCEL):
+        go_without(state, action, Why.RATE_LIMITED)
+        return None
+    label = order.label if order is not None else take_label(state)
+    assert label is not None
+    account.budget.spend(label)
+    return _request(action, label, now_ns + VALID_FOR_NS)
+
+
+def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent:
+    order, target = action.order, action.target
+    if order is None:
+        assert target is not None
+        return Place(
+            instrument=action.instrument,
+            label=label,
+            side=target.side,
+            price=target.price,
+            amount=target.size,
+            post_only=target.post_only,
+            reduce_only=target.reduce_only,
+            valid_until_ns=valid_until_ns,
+            why=action.why,
+        )
+    if action.sweep is not None:
+        sweep = action.sweep
+        return CancelAll(sweep.venue, sweep.instrument, tuple(sweep.labels), action.why)
+    if target is None:
+        return Cancel(action.instrument, order.label, order.order_id, action.why)
+    return Amend(
+        instrument=action.instrument,
+        label=order.label,
+        order_id=order.order_id,
+        price=target.price,
+        amount=amended_amount(order, target),
+        post_only=target.post_only,
+        valid_until_ns=valid_until_ns,
+        why=action.why,
+    )
+
+
+def _urgency(state: State, action: Action) -> tuple[int, float]:
+    """Sort key: cancels first, then what is expected to lose most where it rests, then sides
+    without a quote (those that reduce a position first), then what merely lags."""
+    order, target = action.order, action.target
+    if target is None:
+        return (0, 0.0)
+    market = state.markets[action.instrument]
+    if order is not None and (order.price - target.price) * order.side.sign > 0:
+        return (1, -expected_loss(market, order, target))
+    reduces = state.inventory.amount(action.instrument) * target.side.sign < 0
+    return (2 if order is None else 3, -float(reduces))
