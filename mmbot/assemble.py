@@ -20,7 +20,7 @@ from mmbot.config.desks import trading_desk
 from mmbot.config.effective import effective
 from mmbot.config.select import choose
 from mmbot.core import events as ev
-from mmbot.core.apply import apply
+from mmbot.core.bot import begun
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
@@ -35,7 +35,7 @@ from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.suspension import Suspension
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.limit import ALWAYS
-from mmbot.ops.log import log_turn
+from mmbot.ops.log import log_taken
 from mmbot.ops.samples import Sampler
 from mmbot.plugins.registry import Family
 from mmbot.store import known, lease, worlds
@@ -370,9 +370,8 @@ def _engine(
     lock: SeatLock,
 ) -> Engine:
     now_ns = clock.now_ns()
-    state = State(run=base36(run.run), started_ns=now_ns)
-    apply(state, ev.InstrumentsListed(tuple(instruments)), now_ns)
-    apply(state, ev.LabelsReserved(run.labels_upto), now_ns)
+    listed = ev.InstrumentsListed(tuple(instruments))
+    state = begun(base36(run.run), now_ns, (listed, ev.LabelsReserved(run.labels_upto)))
     restore(state, Reader(database.location), seat, clock)
     desk = trading_desk(config, venue.name)
     desks = {instrument.id: desk for instrument in instruments}
@@ -380,7 +379,7 @@ def _engine(
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
     keeper = runner.keeper = StoreKeeper(runner.sink, clock)
     keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
-    runner.observers += [log_turn, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
+    runner.observers += [log_taken, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
     tape = None
     if config.tape.on:
         tape = runner.journal = Recorder(

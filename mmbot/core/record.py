@@ -9,7 +9,7 @@ from mmbot.core.state import State
 from mmbot.core.types import ZERO, InstrumentId, Nanos
 
 
-def begin_turn(state: State) -> None:
+def begin(state: State) -> None:
     """One more turn is being taken; a turn that fails counts, too."""
     state.turns += 1
 
@@ -53,6 +53,6 @@ def decide_again(state: State, instruments: Iterable[InstrumentId]) -> None:
     state.dirty.update(dict.fromkeys(instruments))
 
 
-def end_turn(state: State, now_ns: Nanos) -> None:
+def end(state: State, now_ns: Nanos) -> None:
     """The turn has been taken."""
     state.last_turn_ns = now_ns

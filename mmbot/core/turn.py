@@ -34,9 +34,9 @@ from mmbot.core.intents import Intent
 from mmbot.core.ports import Guard
 from mmbot.core.promise import refill
 from mmbot.core.record import (
-    begin_turn,
+    begin,
     decide_again,
-    end_turn,
+    end,
     record,
     record_exposure,
     take_dirty,
@@ -55,7 +55,7 @@ def turn(
     guards: Sequence[Guard] = (),
 ) -> list[Intent]:
     """Apply `events`, decide for every market that changed, and return what must be done."""
-    begin_turn(state)
+    begin(state)
     for event in events:
         apply(state, event, now_ns)
     notice_absence(state, now_ns)
@@ -73,7 +73,7 @@ def turn(
     if not state.lease_lost:
         for account in state.accounts.values():
             intents += look(state, account, now_ns)
-    end_turn(state, now_ns)
+    end(state, now_ns)
     return intents
 
 

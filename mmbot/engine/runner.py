@@ -18,8 +18,8 @@ from typing import Protocol
 
 from mmbot.clock import Clock
 from mmbot.core import events as ev
+from mmbot.core.bot import Bot, Turn
 from mmbot.core.desk import Desk
-from mmbot.core.exit import trip
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     Intent,
@@ -32,7 +32,6 @@ from mmbot.core.intents import (
 )
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.turn import turn
 from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
 from mmbot.core.why import Why
 from mmbot.errors import VenueUnreachable
@@ -61,15 +60,10 @@ Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
 """Sees every turn after its intents have left: (events, intents, desk time)."""
 
 
-Taken = tuple[Sequence[ev.Event], Sequence[Intent], Nanos, str]
-"""A turn that has been taken: events, intents, desk time, and the exception that ended it (it then
-has no intents), or nothing."""
-
-
 class Journal(Protocol):
     """What the tape is to the runner."""
 
-    def keep(self, turns: Sequence[Taken]) -> None:
+    def keep(self, turns: Sequence[Turn]) -> None:
         """Record turns; the state is as the last of them left it."""
         ...
 
@@ -99,19 +93,18 @@ class Runner:
         stop_file: Path | None = None,
     ) -> None:
         self.state = state
+        self.bot = Bot(state, desks, guards)
         self.keeper: Keeper
         """Set before the first event; it answers into `sink`."""
         self.journal: Journal | None = None
         self.observers: list[Observer] = []
-        self._desks = desks
         self._venues = venues
         self._clock = clock
-        self._guards = guards
         self._stop_file = stop_file
         self._inbox = Inbox()
         self._scheduled = False
         self._failures = 0
-        self._after: list[Taken] = []
+        self._after: list[Turn] = []
         self._after_handle: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -122,26 +115,21 @@ class Runner:
         self._inbox.put(event)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._take)
 
-    def _turn(self) -> None:
+    def _take(self) -> None:
         self._scheduled = False
         if self._failures >= FAILURES_MAX:
             return
-        events = self._inbox.drain()
-        now_ns = self._clock.now_ns()
-        intents: Sequence[Intent] = ()
-        failure = ""
-        try:
-            intents = turn(self.state, events, now_ns, self._desks, self._guards)
-        except Exception as error:
-            failure = self._failed(error)
-        if intents:
+        taken = self.bot.step(self._inbox.drain(), self._clock.now_ns())
+        if taken.error is not None:
+            self._failed(taken.error)
+        if taken.intents:
             try:
-                self._submit(intents)
+                self._submit(taken.intents)
             except Exception as error:
                 self._failed(error)
-        self._after.append((events, intents, now_ns, failure))
+        self._after.append(taken)
         if self._after_handle is None:
             self._after_handle = self._loop.call_later(AFTER_SEND_S, self._observe)
 
@@ -155,24 +143,23 @@ class Runner:
         for name, wanted in by_venue.items():
             self._venues[name].submit(wanted)
 
-    def _failed(self, error: Exception) -> str:
-        """A bug: trip; returns what it was, in one line."""
+    def _failed(self, error: Exception) -> None:
+        """A bug: trip."""
         self._failures += 1
         _log.error("bug: %s: %s", type(error).__name__, error, exc_info=error, extra=ALWAYS)
         detail = f"{type(error).__name__}: {error}"
         self.sink(ev.Trip(Why.INTERNAL_ERROR, detail))
         if self.broken:  # no turn will do it any more
-            trip(self.state, Why.INTERNAL_ERROR, detail, self._clock.now_ns())
+            self.bot.give_up(Why.INTERNAL_ERROR, detail, self._clock.now_ns())
             self.keeper.carry_out(SaveLatch(Why.INTERNAL_ERROR, detail))
-        return detail
 
     def _observe(self) -> None:
         self._after_handle = None
         self.keeper.keep(self.state)
         seen, self._after = self._after, []
-        for events, intents, now_ns, _ in seen:
+        for taken in seen:
             for observer in self.observers:
-                observer(events, intents, now_ns)
+                observer(taken.events, taken.intents, taken.now_ns)
         if self.journal is not None:
             self.journal.keep(seen)
 
@@ -180,7 +167,7 @@ class Runner:
 
     def trade(self, instruments: Sequence[Instrument], desk: Desk) -> None:
         """Further instruments for a desk: listed since we started."""
-        self._desks |= {instrument.id: desk for instrument in instruments}
+        self.bot.desks |= {instrument.id: desk for instrument in instruments}
         self.sink(ev.InstrumentsListed(tuple(instruments)))
 
     @property

@@ -22,10 +22,10 @@ from mmbot.config.desks import trading_desk
 from mmbot.config.select import choose
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
+from mmbot.core.bot import Bot, begun
 from mmbot.core.intents import Place
 from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.state import State
-from mmbot.core.turn import turn
 from mmbot.core.types import SECOND, Instrument, Side, Term
 from mmbot.core.why import Why
 from mmbot.engine.order_sizes import size_lines
@@ -101,10 +101,14 @@ async def _rehearse(config: Config) -> Rehearsal:
         await venue.close()
     desk = trading_desk(config, venue.name)
     now_ns = clock.now_ns()
-    turn(state, (), now_ns, {})  # asks for the snapshot that the next one gets
+    bot = Bot(state, {})
+    bot.step((), now_ns)  # asks for the snapshot that the next one gets
     nothing = ev.SnapshotTaken(venue.name, now_ns, (), (), ())
-    intents = turn(state, (nothing,), now_ns, dict.fromkeys(state.markets, desk))
-    quotes = [_first_quote(state, intent) for intent in intents if isinstance(intent, Place)]
+    bot.desks |= dict.fromkeys(state.markets, desk)
+    taken = bot.step((nothing,), now_ns)
+    if taken.error is not None:
+        raise taken.error
+    quotes = [_first_quote(state, intent) for intent in taken.intents if isinstance(intent, Place)]
     quoted = {(quote.instrument.id, quote.side) for quote in quotes}
     missing = [
         NoQuote(instrument=m.instrument, side=side, why=m.why.get(side, Why.STARTING))
@@ -141,15 +145,16 @@ class PublicDeribit(DeribitVenue):
 def _account_at_rest(venue: str, instruments: Sequence[Instrument], clock: Clock) -> State:
     """A state in which everything that needs an account has been said, and is quiet."""
     now_ns = clock.now_ns()
-    state = State(run="0", started_ns=now_ns)
-    for event in (
-        ev.InstrumentsListed(tuple(instruments)),
-        ev.LabelsReserved(SEQUENCES_MAX),
-        ev.LimitsRead(venue, UNBOUND, UNBOUND),
-        ev.LinkChanged(venue, ev.Link.TRADING, True),
-    ):
-        apply(state, event, now_ns)
-    return state
+    return begun(
+        "0",
+        now_ns,
+        (
+            ev.InstrumentsListed(tuple(instruments)),
+            ev.LabelsReserved(SEQUENCES_MAX),
+            ev.LimitsRead(venue, UNBOUND, UNBOUND),
+            ev.LinkChanged(venue, ev.Link.TRADING, True),
+        ),
+    )
 
 
 async def _learn(

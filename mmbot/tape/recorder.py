@@ -21,10 +21,10 @@ import msgspec
 from mmbot import __version__
 from mmbot.clock import Clock
 from mmbot.core import events as ev
+from mmbot.core.bot import Turn
 from mmbot.core.desk import Desk
 from mmbot.core.state import State
 from mmbot.core.types import MS, InstrumentId, Nanos
-from mmbot.engine.runner import Taken
 from mmbot.tape.codec import encode_into, encode_state, fingerprint, named
 from mmbot.tape.folder import file_name
 from mmbot.tape.format import (
@@ -92,13 +92,14 @@ class Recorder:
         self._said = ""
         self._begin()
 
-    def keep(self, turns: Sequence[Taken]) -> None:
+    def keep(self, turns: Sequence[Turn]) -> None:
         """Record turns that have been made; the state is as the last of them left it."""
         number = self._state.turns - len(turns)
         if not self._gap:
-            for events, intents, now_ns, failure in turns:
+            for one in turns:
                 number += 1
-                self._put(("turn", number, now_ns, named(events), named(intents), failure))
+                happened, decided = named(one.events), named(one.intents)
+                self._put(("turn", number, one.now_ns, happened, decided, one.failure))
         self._tend()
 
     def close(self) -> bool:

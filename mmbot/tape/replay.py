@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mmbot.core import events as ev
+from mmbot.core.bot import Bot
 from mmbot.core.intents import Intent
 from mmbot.core.state import State
-from mmbot.core.turn import turn
 from mmbot.core.types import Nanos
 from mmbot.errors import ConfigError
 from mmbot.tape.codec import (
@@ -59,7 +59,7 @@ class Replay:
         self._tape = tape
         try:
             self.state: State = decode_state(tape.state)
-            self._desks, self._guards = tape.header.plan.build()
+            self._bot = Bot(self.state, *tape.header.plan.build())
         except ValueError as error:
             raise ConfigError(
                 f"{tape.path}: cannot be taken up by this version ({error}): it was recorded by "
@@ -76,12 +76,8 @@ class Replay:
         state = self.state
         events = events_of(recorded.events)
         self._trade_what_is_listed(events)
-        intents: list[Intent] = []
-        failure = ""
-        try:
-            intents = turn(state, events, recorded.now_ns, self._desks, self._guards)
-        except Exception as error:  # a bug that was recorded comes back
-            failure = f"{type(error).__name__}: {error}"
+        taken = self._bot.step(events, recorded.now_ns)  # a bug that was recorded comes back
+        intents, failure = list(taken.intents), taken.failure
         # The keeper has taken these away by the next turn.
         state.forget_kept()
         number = recorded.number
@@ -104,9 +100,9 @@ class Replay:
         for event in events:
             if isinstance(event, ev.InstrumentsListed):
                 for instrument in event.instruments:
-                    for desk in self._desks.values():
+                    for desk in self._bot.desks.values():
                         if desk.venue == instrument.venue:
-                            self._desks.setdefault(instrument.id, desk)
+                            self._bot.desks.setdefault(instrument.id, desk)
                             break
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
+from mmbot.core import bot as core
 from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
@@ -27,7 +28,6 @@ from mmbot.core.intents import (
 from mmbot.core.orders import Order, Status
 from mmbot.core.ports import Guard, RiskRule
 from mmbot.core.state import Account, State
-from mmbot.core.turn import turn
 from mmbot.core.types import (
     MS,
     SECOND,
@@ -122,7 +122,10 @@ class Bot:
                 market.priced_ns = market.priced_ns and self.now_ns
         to_venue: list[VenueIntent] = []
         happened = events or (ev.Tick(),)
-        for intent in turn(self.state, happened, self.now_ns, self.desks, self.guards):
+        taken = core.Bot(self.state, self.desks, self.guards).step(happened, self.now_ns)
+        if taken.error is not None:
+            raise taken.error
+        for intent in taken.intents:
             if isinstance(intent, ReadAuthority | ReserveLabels | SaveLatch):
                 self.for_store.append(intent)
             else:

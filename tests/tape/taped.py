@@ -3,16 +3,15 @@
 `TapedBot` is tests.core.bot.Bot with a tape: same words, and `files()` are what it has recorded.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
 from mmbot.clock import Clock
+from mmbot.core import bot as core
 from mmbot.core import events as ev
 from mmbot.core.desk import Desk
 from mmbot.core.intents import (
-    Intent,
     ReadAuthority,
     ReserveLabels,
     SaveLatch,
@@ -20,7 +19,6 @@ from mmbot.core.intents import (
 )
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
-from mmbot.core.turn import turn
 from mmbot.core.types import SECOND, Instrument
 from mmbot.plugins.registry import Family, load
 from mmbot.tape.folder import tapes_in
@@ -78,15 +76,13 @@ class TapedBot(Bot):
     def turn(self, *events: ev.Event, after_s: float = 0.01) -> list[VenueIntent]:
         self.now_ns += int(after_s * SECOND)
         happened = events or (ev.Tick(),)
-        intents: Sequence[Intent] = ()
-        failure = ""
-        try:
-            intents = turn(self.state, happened, self.now_ns, self.desks, self.guards)
-        except ArithmeticError as error:
-            failure = f"{type(error).__name__}: {error}"
+        taken = core.Bot(self.state, self.desks, self.guards).step(happened, self.now_ns)
+        if taken.error is not None and not isinstance(taken.error, ArithmeticError):
+            raise taken.error  # nothing that a test planted
         self.keep()
-        self.recorder.keep([(happened, intents, self.now_ns, failure)])
-        return [i for i in intents if not isinstance(i, ReadAuthority | ReserveLabels | SaveLatch)]
+        self.recorder.keep([taken])
+        ours = ReadAuthority | ReserveLabels | SaveLatch
+        return [intent for intent in taken.intents if not isinstance(intent, ours)]
 
     def keep(self) -> None:
         """What the store takes away between turns."""

@@ -22,7 +22,7 @@ from random import Random
 from typing import Final
 
 from mmbot.core import events as ev
-from mmbot.core.apply import apply
+from mmbot.core.bot import Bot, begun
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
@@ -39,7 +39,6 @@ from mmbot.core.intents import (
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.turn import turn
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
@@ -282,9 +281,10 @@ class World:
             return
         self._lives += 1
         run = base36(self._draw.getrandbits(RUN_BITS))
-        state = self.state = State(run=run, started_ns=now_ns)
-        apply(state, ev.InstrumentsListed(tuple(self.instruments.values())), now_ns)
-        apply(state, ev.LabelsReserved(self.store.reserve()), now_ns)
+        listed = ev.InstrumentsListed(tuple(self.instruments.values()))
+        labels = ev.LabelsReserved(self.store.reserve())
+        state = self.state = begun(run, now_ns, (listed, labels))
+        self._bot = Bot(state, dict(self.desks), self.guards)
         self.store.restore(state, self.instruments)
         self.checks.begin()
         self._inbox = Inbox()
@@ -336,9 +336,9 @@ class World:
         self._inbox.put(event)
         if not self._turn_due:
             self._turn_due = True
-            self.timeline.after(0, partial(self._turn, life))
+            self.timeline.after(0, partial(self._take, life))
 
-    def _turn(self, life: int) -> None:
+    def _take(self, life: int) -> None:
         if life != self._lives:
             return
         self._turn_due = False
@@ -350,13 +350,13 @@ class World:
             self.checks.told(event)
         self._doing = _told(events)
         self.turns += 1
-        try:
-            intents = turn(state, events, now_ns, self.desks, self.guards)
-        except Exception as error:  # whatever it is, it would have tripped the kill switch
-            raise Violated("bug", f"{type(error).__name__}: {error}") from error
+        taken = self._bot.step(events, now_ns)
+        if taken.error is not None:  # whatever it is, it would have tripped the kill switch
+            raise Violated("bug", taken.failure) from taken.error
+        intents = taken.intents
         if intents:
             self._doing += " -> " + "; ".join(map(_said, intents))
-        self._note_turn(events, intents, now_ns)
+        self._note_taken(events, intents, now_ns)
         self.checks.decided(state, intents, now_ns)
         for event in events:
             if isinstance(event, ev.SnapshotTaken):
@@ -565,7 +565,7 @@ class World:
             for public in effect.trades:
                 self._note(f"{public.trade_id} {public.price} {public.amount} {public.time_ms}")
 
-    def _note_turn(
+    def _note_taken(
         self, events: Sequence[ev.Event], intents: Sequence[Intent], now_ns: Nanos
     ) -> None:
         self._note(f"{now_ns} {len(events)}")
