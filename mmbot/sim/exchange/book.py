@@ -7,23 +7,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from mmbot.sim.exchange.accounts import Order
 from mmbot.sim.exchange.listing import ZERO, Listing, Side
+from mmbot.sim.exchange.orders import Level, Order
 
 CHANGE_ID_FIRST: Final = 1_000_000
 Action = str  # "new", "change" or "delete": the venue's words
 LevelChange = tuple[Action, Decimal, Decimal]
-
-
-class Level:
-    """One price: a FIFO queue of orders and their total open amount."""
-
-    __slots__ = ("orders", "price", "total")
-
-    def __init__(self, price: Decimal) -> None:
-        self.price = price
-        self.total = ZERO
-        self.orders: dict[str, Order] = {}
 
 
 class BookSide:

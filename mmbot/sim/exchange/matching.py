@@ -30,19 +30,7 @@ from enum import Enum
 from typing import Final
 
 from mmbot.sim.exchange import margin
-from mmbot.sim.exchange.accounts import (
-    Account,
-    Booked,
-    CancelReason,
-    Order,
-    OrderState,
-    OrderType,
-    Position,
-    Print,
-    SelfTrade,
-    TimeInForce,
-    UserTrade,
-)
+from mmbot.sim.exchange.accounts import Account, Booked, Position, Print, SelfTrade, UserTrade
 from mmbot.sim.exchange.book import CHANGE_ID_FIRST, Action, Book, LevelChange
 from mmbot.sim.exchange.ledger import Entry, EntryType
 from mmbot.sim.exchange.listing import (
@@ -55,6 +43,7 @@ from mmbot.sim.exchange.listing import (
     value,
 )
 from mmbot.sim.exchange.margin import Margin, Prices, Resting
+from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Code, Refusal
 
 __all__ = [

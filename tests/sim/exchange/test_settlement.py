@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.sim.exchange.accounts import CancelReason
 from mmbot.sim.exchange.funding import Funding
 from mmbot.sim.exchange.ledger import Entry, EntryType
 from mmbot.sim.exchange.listing import Kind, Listing
@@ -25,6 +24,7 @@ from mmbot.sim.exchange.matching import (
     Refusal,
     Side,
 )
+from mmbot.sim.exchange.orders import CancelReason
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from tests.sim.products import (
     CALL,

@@ -25,7 +25,6 @@ from typing import Any, Final
 
 import orjson
 
-from mmbot.sim.exchange.accounts import CancelReason
 from mmbot.sim.exchange.matching import (
     AccountChange,
     BookDelta,
@@ -36,6 +35,7 @@ from mmbot.sim.exchange.matching import (
     Order,
     Prints,
 )
+from mmbot.sim.exchange.orders import CancelReason
 from mmbot.sim.models.credits import RATES, Credits, Pool, Rate, pool_of
 from mmbot.sim.wire.deribit import (
     calls_account,
