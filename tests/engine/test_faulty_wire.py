@@ -28,7 +28,7 @@ from mmbot.core.why import Why
 from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader

@@ -24,7 +24,7 @@ from mmbot.sim.exchange.matching import (
     Side,
 )
 from mmbot.sim.models.credits import Pool, Rate
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 OPTION = "ETH-6JUN25-2800-C"

@@ -29,12 +29,13 @@ from mmbot.sim.exchange.matching import DeliveryFee, Exchange, SelfTrade
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.commands import Commands
 from mmbot.sim.wire.deribit.auth import Gatekeeper
-from mmbot.sim.wire.deribit.calls import Session
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
 from mmbot.sim.wire.deribit.closures import Closures
 from mmbot.sim.wire.deribit.errors import known_error
 from mmbot.sim.wire.deribit.manners import Manner
-from mmbot.sim.wire.deribit.venue import METHODS, DeribitVenue, Rules
+from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
+from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.gate import Door, Gate, Link
 from mmbot.sim.wire.trouble import (
@@ -144,7 +145,7 @@ class SimVenue(Commands, Closures):
 
     exchange: Exchange
     market: Market
-    protocol: DeribitVenue
+    protocol: DeribitProtocol
     endpoints: Endpoints
     account: str
     gate: Gate
@@ -196,7 +197,7 @@ class SimVenue(Commands, Closures):
         )
         self.trouble = Trouble(options.faults, self.now_ms())
         self.gate = Gate(self.trouble, self.now_ms)
-        self.protocol = DeribitVenue(
+        self.protocol = DeribitProtocol(
             self.exchange,
             self.market,
             gatekeeper,

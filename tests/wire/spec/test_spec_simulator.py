@@ -6,7 +6,7 @@ import pytest
 
 from mmbot.sim.exchange.matching import OrderType, Right, Side
 from mmbot.sim.exchange.orders import CancelReason, OrderState, TimeInForce
-from mmbot.sim.wire.deribit.venue import METHODS
+from mmbot.sim.wire.deribit.protocol import METHODS
 from tests.wire.spec import history, law
 
 

@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import stdev
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.exchange.matching import Kind
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.charts import RESOLUTIONS
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.filters import currency_of, listings_of, trades_page
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 HOURS_A_YEAR: Final = 24 * 365
 VOLATILITY_HOURS: Final = 15 * 24
 COLUMNS: Final = ("open", "high", "low", "close", "volume", "cost")
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.exchange.funding import FundingHour
 from mmbot.sim.exchange.matching import Kind, Side
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.filters import currency_if_given, listings_of, trades_page
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 DELIVERY_PRICES_COUNT: Final = 10
 DELIVERY_PRICES_MAX: Final = 1_000
 CHART_HOURS: Final = {"8h": 8, "24h": 24, "1m": 31 * 24}
 COIN_TYPES: Final = {"BTC": "BITCOIN", "ETH": "ETHER"}
 CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import invalid_params, not_found
 from mmbot.sim.wire.deribit.filters import COUNT_MAX, currency_if_given, currency_of
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 HISTORY_COUNT: Final = 20
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)

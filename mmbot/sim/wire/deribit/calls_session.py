@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.wire.deribit.auth import SCOPE
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import (
     invalid_params,
     must_be_websocket_request,
     raw_needs_authentication,
 )
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 VERSION: Final = "1.2.26"
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)

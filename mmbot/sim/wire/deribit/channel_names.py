@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.wire.deribit.catalog import KINDS
+from mmbot.sim.wire.deribit.catalog import KINDS, Catalog
 from mmbot.sim.wire.deribit.channels import (
     BookChannel,
     Channel,
@@ -27,21 +27,19 @@ from mmbot.sim.wire.deribit.channels_news import (
     ChartChannel,
     InstrumentStateChannel,
     PlatformChannel,
-    untraded_channel,
 )
+from mmbot.sim.wire.deribit.channels_untraded import untraded_channel
 from mmbot.sim.wire.deribit.charts import RESOLUTIONS
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
+from mmbot.sim.wire.deribit.floor import Floor
 
 GROUPED_DEPTHS: Final = ("1", "10", "20")
 
 
-def make_channel(source: DeribitVenue, name: str, account: str | None) -> Channel | None:
+def make_channel(source: Floor, catalog: Catalog, name: str, account: str | None) -> Channel | None:
     """The channel of that name, None if there is none (or none without an account)."""
     match name.split("."):
-        case [topic, instrument, *rest] if instrument in source.catalog:
-            return untraded_channel(source, name, topic, instrument, rest)
+        case [topic, instrument, *rest] if instrument in catalog:
+            return untraded_channel(source, catalog, name, topic, instrument, rest)
         case ["book", instrument, interval] if _can(source, instrument, interval):
             return BookChannel(name, source, instrument, Interval(interval))
         case ["book", instrument, group, depth, interval] if _can(source, instrument, interval):
@@ -103,11 +101,11 @@ def _is_interval(text: str) -> bool:
     return text in ("raw", "100ms", "agg2")
 
 
-def _can(source: DeribitVenue, instrument: str, interval: str) -> bool:
+def _can(source: Floor, instrument: str, interval: str) -> bool:
     return instrument in source.exchange.listings and _is_interval(interval)
 
 
-def _scope_of(source: DeribitVenue, which: list[str]) -> Scope | None:
+def _scope_of(source: Floor, which: list[str]) -> Scope | None:
     match which:
         case [name] if name in source.exchange.listings:
             return Scope(name=name)

@@ -118,6 +118,9 @@ class Channel:
     def on_instrument(self, change: InstrumentChanged) -> None:
         """An instrument began or ended."""
 
+    def on_untraded(self, kind: str, currency: str, news: Json) -> None:
+        """Something of that kind and currency, listed but not traded here, began or ended."""
+
     def encode(self, data: Any) -> bytes:
         return orjson.dumps(
             {

@@ -1,18 +1,16 @@
-"""Channels about the venue itself, about listings, candles, and what is listed but not traded."""
+"""Channels about the venue itself, about listings, and candles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmbot.sim.exchange.matching import InstrumentChanged, Listing
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.channels import Channel, Interval
 from mmbot.sim.wire.deribit.charts import MINUTE_MS, Candle
+from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.shapes import Json
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 
 class PlatformChannel(Channel):
@@ -27,7 +25,7 @@ class InstrumentStateChannel(Channel):
 
     interval = Interval.RAW
 
-    def __init__(self, name: str, source: DeribitVenue, kind: str, currency: str) -> None:
+    def __init__(self, name: str, source: Floor, kind: str, currency: str) -> None:
         super().__init__(name, source)
         self._kind = kind
         self._currency = currency
@@ -39,10 +37,9 @@ class InstrumentStateChannel(Channel):
             "state": change.state.value,
             "instrument_name": listing.name,
         }
-        self.hear(shapes.venue_kind(listing), listing.settlement, news)
+        self.on_untraded(shapes.venue_kind(listing), listing.settlement, news)
 
-    def hear(self, kind: str, currency: str, news: Json) -> None:
-        """Pass on what has become of an instrument of that kind and currency."""
+    def on_untraded(self, kind: str, currency: str, news: Json) -> None:
         kinds = ("any", kind, "combo" if kind.endswith("_combo") else kind)
         if self._kind in kinds and self._currency in ("any", currency):
             self.publish(news)
@@ -54,10 +51,10 @@ class ChartChannel(Channel):
     A period in which nothing trades is told once, with the close before it.
     """
 
-    def __init__(self, name: str, source: DeribitVenue, instrument: str, minutes: int) -> None:
+    def __init__(self, name: str, source: Floor, instrument: str, minutes: int) -> None:
         super().__init__(name, source)
         self.instrument = instrument
-        self._venue = source
+        self._floor = source
         self._minutes = minutes
         self._sent: Json = {}
 
@@ -78,70 +75,7 @@ class ChartChannel(Channel):
 
     def _now(self) -> Candle | None:
         assert self.instrument is not None, "a chart has an instrument"
-        now_ms = self._venue.now_ms()
+        now_ms = self._floor.now_ms()
         since_ms = now_ms - now_ms % (self._minutes * MINUTE_MS)
-        candles = self._venue.charts.candles(self.instrument, self._minutes, since_ms, now_ms)
+        candles = self._floor.charts.candles(self.instrument, self._minutes, since_ms, now_ms)
         return candles[-1] if candles else None
-
-
-class UntradedBookChannel(Channel):
-    """book.{combo}...: an empty book, told once."""
-
-    def __init__(self, name: str, source: DeribitVenue, instrument: str, *, grouped: bool) -> None:
-        super().__init__(name, source)
-        self._of = instrument
-        self._grouped = grouped
-
-    def greeting(self) -> Iterable[Any]:
-        book: Json = {
-            "timestamp": self.source.now_ms(),
-            "instrument_name": self._of,
-            "change_id": 1,
-            "bids": [],
-            "asks": [],
-        }
-        yield book if self._grouped else {**book, "type": "snapshot", "prev_change_id": None}
-
-
-class UntradedTickerChannel(Channel):
-    """ticker.{combo}.{interval}, incremental_ticker.{combo}, quote.{combo}: told once."""
-
-    def __init__(self, name: str, source: DeribitVenue, topic: str, instrument: str) -> None:
-        super().__init__(name, source)
-        self._venue = source
-        self._topic = topic
-        self._of = instrument
-
-    def greeting(self) -> Iterable[Any]:
-        ticker = self._venue.catalog.ticker(self._of)
-        if self._topic == "incremental_ticker":
-            ticker["type"] = "snapshot"
-        elif self._topic == "quote":
-            wanted = ("timestamp", "instrument_name")
-            ticker = {
-                key: value
-                for key, value in ticker.items()
-                if key in wanted or key.startswith("best_")
-            }
-        yield ticker
-
-
-class SilentChannel(Channel):
-    """trades.{combo}.{interval}, chart.trades.{combo}.{resolution}: nothing ever trades."""
-
-
-def untraded_channel(
-    source: DeribitVenue, name: str, topic: str, instrument: str, rest: list[str]
-) -> Channel | None:
-    """A channel of an instrument that is listed and not traded here; None if there is none."""
-    match topic, rest:
-        case "book", [_]:
-            return UntradedBookChannel(name, source, instrument, grouped=False)
-        case "book", [_, _, _]:
-            return UntradedBookChannel(name, source, instrument, grouped=True)
-        case ("ticker", [_]) | (("incremental_ticker" | "quote"), []):
-            return UntradedTickerChannel(name, source, topic, instrument)
-        case "trades", [_]:
-            return SilentChannel(name, source)
-        case _:
-            return None
