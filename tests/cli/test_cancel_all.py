@@ -19,7 +19,8 @@ from mmbot.config import Mode
 from mmbot.core.why import Why
 from mmbot.engine import cancel_all as kill
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
-from mmbot.sim.exchange.matching import NewOrder, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.session import Session

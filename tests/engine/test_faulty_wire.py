@@ -25,7 +25,9 @@ from mmbot.core.orders import Status
 from mmbot.core.state import is_ours
 from mmbot.core.types import Label
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.wire.deribit.rules import Rules

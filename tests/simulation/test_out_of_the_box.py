@@ -12,7 +12,7 @@ from mmbot.config import load_config
 from mmbot.config.desks import trading_desk
 from mmbot.core.turn import Desk
 from mmbot.core.types import SECOND
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.market.market import START_MS
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.venue import ACCOUNT

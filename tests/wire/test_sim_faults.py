@@ -13,7 +13,8 @@ import aiohttp
 import orjson
 import pytest
 
-from mmbot.sim.exchange.matching import NewOrder, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.wire.server import START_MS, SimVenue
 from mmbot.sim.wire.trouble import Blow, Fate, Kind, Stage, Trouble

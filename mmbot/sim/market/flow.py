@@ -18,17 +18,11 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+from mmbot.sim.exchange.book import Book
 from mmbot.sim.exchange.listing import OPTION_FEE_CAP_OF_PREMIUM, ZERO, Kind, Listing, Side
-from mmbot.sim.exchange.matching import (
-    Book,
-    Edit,
-    Exchange,
-    NewOrder,
-    Order,
-    OrderState,
-    Placed,
-    TimeInForce,
-)
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order, OrderState, TimeInForce
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.underlying import STEP_MS
 
 NOISE_ACCOUNT: Final = "noise"

@@ -35,9 +35,10 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
+from mmbot.sim.exchange.effects import Prints
 from mmbot.sim.exchange.funding import Funding, FundingHour
 from mmbot.sim.exchange.listing import Kind, Listing, Right
-from mmbot.sim.exchange.matching import Exchange, Prints
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from mmbot.sim.market import chain
 from mmbot.sim.market.chain import FAMILIES, Family

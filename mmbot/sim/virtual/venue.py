@@ -32,20 +32,12 @@ from mmbot.core.types import (
     OpenOrder,
 )
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    BookDelta,
-    CancelReason,
-    Edit,
-    Effect,
-    Exchange,
-    Kind,
-    NewOrder,
-    Order,
-    Placed,
-    Refusal,
-    Side,
-)
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
+from mmbot.sim.exchange.listing import Kind, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason, Order
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.market import Market
 from mmbot.sim.models.credits import Bucket, Rate
 from mmbot.sim.virtual.timeline import Timeline

@@ -39,17 +39,11 @@ from mmbot.core.state import State, apply, base36
 from mmbot.core.turn import Desk, turn
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
-from mmbot.sim.exchange.listing import NEVER_MS, Listing
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    Effect,
-    Exchange,
-    NewOrder,
-    Placed,
-    Prints,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
+from mmbot.sim.exchange.listing import NEVER_MS, Listing, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import TimeInForce
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market, Preset
 from mmbot.sim.market.underlying import STEP_MS

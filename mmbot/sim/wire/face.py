@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from mmbot.sim.exchange.effects import Prints
 from mmbot.sim.exchange.funding import FundingHour
-from mmbot.sim.exchange.matching import Prints
 
 
 class Greeks(Protocol):

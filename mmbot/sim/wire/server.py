@@ -25,7 +25,9 @@ import orjson
 from aiohttp import WSMsgType, web
 
 from mmbot.errors import ConfigError
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange, SelfTrade
+from mmbot.sim.exchange.accounts import SelfTrade
+from mmbot.sim.exchange.listing import DeliveryFee
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.commands import Commands
 from mmbot.sim.wire.deribit.auth import Gatekeeper

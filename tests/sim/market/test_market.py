@@ -7,15 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.sim.exchange.listing import Kind, Right
-from mmbot.sim.exchange.matching import (
-    BookDelta,
-    Exchange,
-    NewOrder,
-    Placed,
-    Prints,
-    Side,
-)
+from mmbot.sim.exchange.effects import BookDelta, Prints
+from mmbot.sim.exchange.listing import Kind, Right, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.flow import MAKERS, NOISE_ACCOUNT
 from mmbot.sim.market.market import PRESETS, Market, MarketTicker
 from mmbot.sim.market.smile import black76

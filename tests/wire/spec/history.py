@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange
+from mmbot.sim.exchange.listing import DeliveryFee
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market.market import Market
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.channel_names import make_channel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from mmbot.sim.exchange.matching import Order
+from mmbot.sim.exchange.orders import Order
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import order_not_found

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import stdev
 from typing import Final
 
-from mmbot.sim.exchange.matching import Kind
+from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.charts import RESOLUTIONS

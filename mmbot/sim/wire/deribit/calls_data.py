@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mmbot.sim.exchange.funding import FundingHour
-from mmbot.sim.exchange.matching import Kind, Side
+from mmbot.sim.exchange.listing import Kind, Side
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import invalid_params

@@ -5,17 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from mmbot.sim.exchange.matching import (
-    Edit,
-    Kind,
-    Listing,
-    NewOrder,
-    OrderType,
-    Placed,
-    Refusal,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.listing import Kind, Listing, Side
+from mmbot.sim.exchange.orders import OrderType, TimeInForce
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import WireError, bad_argument, invalid_params, order_not_found

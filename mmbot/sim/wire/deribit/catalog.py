@@ -13,8 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
-from mmbot.sim.exchange.listing import NEVER_MS
-from mmbot.sim.exchange.matching import Kind, Listing, Right
+from mmbot.sim.exchange.listing import NEVER_MS, Kind, Listing, Right
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.shapes import Json

@@ -19,7 +19,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from mmbot.sim.exchange.matching import BookDelta, Exchange, InstrumentChanged, Listing, Side
+from mmbot.sim.exchange.effects import BookDelta, InstrumentChanged
+from mmbot.sim.exchange.listing import Listing, Side
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.shapes import Json
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from mmbot.sim.exchange.matching import InstrumentChanged, Listing
+from mmbot.sim.exchange.effects import InstrumentChanged
+from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.channels import Channel, Interval
 from mmbot.sim.wire.deribit.charts import MINUTE_MS, Candle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from mmbot.sim.exchange.matching import Kind, Listing
+from mmbot.sim.exchange.listing import Kind, Listing
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.shapes import Json

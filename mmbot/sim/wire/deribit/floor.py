@@ -17,15 +17,15 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import Final
 
-from mmbot.sim.exchange.matching import (
+from mmbot.sim.exchange.effects import (
     AccountChange,
     BookDelta,
-    Exchange,
     InstrumentChanged,
     InstrumentState,
-    Order,
     Prints,
 )
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.channels import AccountNews, Channel, Hub

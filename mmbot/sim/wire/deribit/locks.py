@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmbot.sim.exchange.matching import Listing
+from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.wire.deribit.errors import invalid_params, locked_by_admin, system_maintenance
 from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.shapes import Json

@@ -14,16 +14,10 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
-from mmbot.sim.exchange.matching import (
-    CancelReason,
-    Kind,
-    Listing,
-    NewOrder,
-    OrderType,
-    Refusal,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.listing import Kind, Listing, Side
+from mmbot.sim.exchange.orders import CancelReason, OrderType, TimeInForce
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import NewOrder
 from mmbot.sim.wire.deribit.channels import AccountNews
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.floor import Floor

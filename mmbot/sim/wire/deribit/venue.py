@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from mmbot.sim.exchange.matching import Exchange, Listing
+from mmbot.sim.exchange.listing import Listing
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import CancelReason
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR, Catalog
