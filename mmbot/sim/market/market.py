@@ -35,6 +35,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Final
 
+from mmbot.pricing import scalar
 from mmbot.sim.exchange.effects import Prints
 from mmbot.sim.exchange.funding import Funding, FundingHour
 from mmbot.sim.exchange.listing import Kind, Listing, Right
@@ -55,7 +56,7 @@ from mmbot.sim.market.flow import (
     Scene,
     Sniper,
 )
-from mmbot.sim.market.smile import Smile, Value, black76, implied_volatility, smile
+from mmbot.sim.market.smile import Smile, smile
 from mmbot.sim.market.underlying import (
     SECONDS_A_YEAR,
     STEP_MS,
@@ -151,7 +152,7 @@ PRESETS: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Greeks:
-    """As the venue scales them: see `smile.Value`."""
+    """As the venue scales them: see `scalar.Value`."""
 
     delta: float
     gamma: float
@@ -569,25 +570,25 @@ class Market:
 
     # -- worth ---------------------------------------------------------------------------------
 
-    def _value(self, listing: Listing, spot: float) -> tuple[float, Value, float]:
+    def _value(self, listing: Listing, spot: float) -> tuple[float, scalar.Value, float]:
         """(forward, value, volatility) of an option with the coin at `spot` (USD).
 
         The forward is of the delivery price, and the volatility the one at which Black-76 over the
         time to expiry gives what an option on an average is worth (see `delivery.py`). Delta and
         gamma are by the coin.
         """
-        strike, right = _option_terms(listing)
+        strike, is_call = _option_terms(listing)
         years = self._years(listing)
         forward = self._forward(listing, spot)
         if years <= 0:
-            return forward, black76(forward, strike, 0.0, 0.0, right), 0.0
+            return forward, scalar.value(forward, strike, 0.0, 0.0, is_call=is_call), 0.0
         curve = self._smile(listing.underlying, listing.expiry_ms, years)
         left = self._share_left(listing)
         deviation = averaged_deviation(years, curve.volatility(math.log(strike / forward)), left)
         if left < 1:
             deviation *= spot / forward  # it is the coin that still moves, not the mean so far
         volatility = deviation / math.sqrt(years)
-        value = black76(forward, strike, years, volatility, right)
+        value = scalar.value(forward, strike, years, volatility, is_call=is_call)
         if left < 1:
             value = replace(value, delta=left * value.delta, gamma=left * left * value.gamma)
         return forward, value, volatility
@@ -664,7 +665,7 @@ class Market:
 
     def _option_ticker(self, listing: Listing, latent: Latent, stats: Stats) -> MarketTicker:
         forward, value, volatility = self._value(listing, latent.index)
-        strike, right = _option_terms(listing)
+        strike, is_call = _option_terms(listing)
         years = self._years(listing)
         mark = value.price / forward if listing.inverse else value.price
         in_usd = forward if listing.inverse else 1.0
@@ -673,7 +674,7 @@ class Market:
             if price is None:
                 return 0.0
             usd = float(price) * in_usd
-            found = implied_volatility(usd, forward, strike, years, right, volatility)
+            found = scalar.implied_vol(usd, forward, strike, years, volatility, is_call=is_call)
             return round(100 * found, 2) if found is not None else 0.0
 
         bid = ask = None
@@ -724,10 +725,11 @@ class Market:
                 self.exchange.open_account(name, balances, followed=False)
 
 
-def _option_terms(listing: Listing) -> tuple[float, Right]:
+def _option_terms(listing: Listing) -> tuple[float, bool]:
+    """(strike, whether it is a call)."""
     assert listing.strike is not None, "an option has a strike"
     assert listing.right is not None, "an option is a call or a put"
-    return float(listing.strike), listing.right
+    return float(listing.strike), listing.right is Right.CALL
 
 
 def _gain(scene: Scene, latent: Latent, news: News) -> float:
