@@ -22,7 +22,8 @@ from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.exchange.listing import Side as VenueSide
 from mmbot.sim.exchange.refusals import Code, Refusal
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.market.market import START_MS, START_PRICES, chain
+from mmbot.sim.market import chain
+from mmbot.sim.market.market import START_MS, START_PRICES
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.checks import Checks, Violated
 from mmbot.sim.virtual.store import VirtualStore

@@ -45,7 +45,8 @@ from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import TimeInForce
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market import chain
-from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market, Preset
+from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market
+from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import STEP_MS
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan

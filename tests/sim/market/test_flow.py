@@ -24,10 +24,10 @@ from mmbot.sim.market.flow import (
     MakerProfile,
     NoiseTaker,
     Quoter,
-    Scene,
     Sniper,
     taker_fee,
 )
+from mmbot.sim.market.scene import Scene
 from mmbot.sim.market.underlying import STEP_MS
 
 FAIR = 0.02

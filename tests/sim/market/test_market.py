@@ -13,7 +13,9 @@ from mmbot.sim.exchange.listing import Kind, Right, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.flow import MAKERS, NOISE_ACCOUNT
-from mmbot.sim.market.market import PRESETS, Market, MarketTicker
+from mmbot.sim.market.market import Market
+from mmbot.sim.market.presets import PRESETS
+from mmbot.sim.market.ticker import MarketTicker
 
 CALL = "ETH-6JUN25-2900-C"
 PUT = "ETH-6JUN25-2800-P"

@@ -17,7 +17,8 @@ from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order, OrderState
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
-from mmbot.sim.market.market import PRESETS, Market, Preset
+from mmbot.sim.market.market import Market
+from mmbot.sim.market.presets import PRESETS, Preset
 
 NAMES = tuple(f"ETH-6JUN25-{strike}-{letter}" for strike in (2800, 2900) for letter in "CP")
 MINUTES = 10
