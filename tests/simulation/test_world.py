@@ -27,8 +27,8 @@ from mmbot.sim.market.market import START_MS, START_PRICES
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.checks import Checks, Violated
 from mmbot.sim.virtual.store import VirtualStore
+from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of, refusal_of
 from mmbot.sim.virtual.venue import ACCOUNT
-from mmbot.sim.virtual.words import VENUE, id_of, instrument_of, refusal_of
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.sim.wire.deribit import shapes
 from mmbot.strategies.improve_top import ImproveTop

@@ -26,8 +26,9 @@ from mmbot.core.state import is_ours
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Rate
+from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.trouble import Trouble
+from mmbot.sim.virtual.translate import VENUE, id_of, too_many
 from mmbot.sim.virtual.venue import (
     AccountMessage,
     Answer,
@@ -38,7 +39,6 @@ from mmbot.sim.virtual.venue import (
     TickerMessage,
     VirtualVenue,
 )
-from mmbot.sim.virtual.words import VENUE, id_of, too_many
 
 LATENCY_MS: Final = (2.0, 40.0)
 PROBE_EVERY_NS: Nanos = 1 * SECOND
@@ -109,7 +109,7 @@ class Line:
         self,
         timeline: Timeline,
         venue: VirtualVenue,
-        trouble: Trouble,
+        trouble: FaultInjector,
         draw: Random,
         rate: Rate,
         sink: Sink,

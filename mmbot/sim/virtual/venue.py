@@ -40,9 +40,9 @@ from mmbot.sim.exchange.refusals import Refusal
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.market import Market
 from mmbot.sim.models.credits import Bucket, Rate
+from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.trouble import Trouble
-from mmbot.sim.virtual.words import (
+from mmbot.sim.virtual.translate import (
     SIDES,
     fill_of,
     flow_of,
@@ -143,7 +143,7 @@ class VirtualVenue:
         exchange: Exchange,
         market: Market,
         instruments: Sequence[Instrument],
-        trouble: Trouble,
+        trouble: FaultInjector,
         rate: Rate,
     ) -> None:
         self.exchange = exchange

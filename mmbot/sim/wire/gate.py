@@ -1,4 +1,4 @@
-"""How frames get in and out of the simulated venue, and how the fates of `trouble.py` look there.
+"""How frames get in and out of the simulated venue, and how the fates of `faults.py` look there.
 
 `Gate` is the one for all lines: silence, and what is under way. `Link` is one WebSocket. `Door` is
 the listening socket.
@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
-from mmbot.sim.wire.trouble import PASSES, Fate, Kind, Trouble, garbled
+from mmbot.sim.wire.faults import PASSES, Fate, FaultInjector, Kind, garbled
 
 UNSENT_FRAMES_MAX: Final = 20_000  # a client that does not read is cut off
 BEHIND_S_MAX: Final = 1.0  # a push that should follow the next one waits so long for it
@@ -23,7 +23,7 @@ BACKLOG: Final = 128
 class Gate:
     """The one place every frame passes, in and out."""
 
-    def __init__(self, trouble: Trouble, now_ms: Callable[[], int]) -> None:
+    def __init__(self, trouble: FaultInjector, now_ms: Callable[[], int]) -> None:
         self.trouble = trouble
         self.now_ms = now_ms
         self.under_way = UnderWay()

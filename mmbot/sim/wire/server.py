@@ -5,7 +5,7 @@
 With a state file, a venue that ends is saved, and the next one goes on with its accounts, its world
 and its time: the outage has lasted as long as the wall says, though never more than `OUTAGE_S_MAX`.
 Every frame in and out passes the `Gate`, which is where trouble is made: commanded by a test, or
-drawn from `VenueOptions.faults` (`trouble.py` decides, this file carries out).
+drawn from `VenueOptions.faults` (`faults.py` decides, this file carries out).
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
 from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.face import Market
-from mmbot.sim.wire.gate import Door, Gate, Link
-from mmbot.sim.wire.trouble import (
+from mmbot.sim.wire.faults import (
     PASSES,
     Blow,
     Due,
+    FaultInjector,
     Kind,
-    Trouble,
     expiry_ahead_s,
     garbled,
 )
+from mmbot.sim.wire.gate import Door, Gate, Link
 
 if TYPE_CHECKING:
     from mmbot.sim.exchange.state import SavedVenue
@@ -197,7 +197,7 @@ class SimVenue(Commands, Closures):
         gatekeeper = Gatekeeper(
             options.key, options.secret, self.account, options.token_expires_in_s
         )
-        self.trouble = Trouble(options.faults, self.now_ms())
+        self.trouble = FaultInjector(options.faults, self.now_ms())
         self.gate = Gate(self.trouble, self.now_ms)
         self.protocol = DeribitProtocol(
             self.exchange,
