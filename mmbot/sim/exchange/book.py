@@ -16,6 +16,8 @@ LevelChange = tuple[Action, Decimal, Decimal]
 
 
 class BookSide:
+    """The bids or the asks: levels by price, and which of them the request has touched."""
+
     __slots__ = ("before", "is_bid", "levels", "prices")
 
     def __init__(self, is_bid: bool) -> None:
@@ -25,19 +27,23 @@ class BookSide:
         self.before: dict[Decimal, Decimal] = {}  # totals of touched levels when the request began
 
     def best(self) -> Level | None:
+        """The best level; None when the side is empty."""
         if not self.prices:
             return None
         return self.levels[self.prices[-1 if self.is_bid else 0]]
 
     def from_best(self) -> Iterable[Level]:
+        """The levels, best first."""
         prices = reversed(self.prices) if self.is_bid else iter(self.prices)
         return (self.levels[price] for price in prices)
 
     def touch(self, level: Level) -> None:
+        """Note what a level held before the request first changed it."""
         if level.price not in self.before:
             self.before[level.price] = level.total
 
     def add(self, order: Order) -> None:
+        """Rest an order at the end of its price's queue."""
         level = self.levels.get(order.price)
         if level is None:
             level = self.levels[order.price] = Level(order.price)
@@ -54,6 +60,7 @@ class BookSide:
         order.level.total -= by
 
     def remove(self, order: Order) -> None:
+        """Take a resting order out, and its level with the last one."""
         level = order.level
         assert level is not None, "only a resting order can leave the book"
         self.touch(level)

@@ -29,10 +29,12 @@ class Side(Enum):
 
     @property
     def sign(self) -> int:
+        """1 for a buy, -1 for a sell."""
         return 1 if self is Side.BUY else -1
 
     @property
     def opposite(self) -> Side:
+        """The side of the counterparty."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 

@@ -69,6 +69,7 @@ class Order:
 
     @property
     def open_amount(self) -> Decimal:
+        """What is not filled yet, in the listing's amount unit."""
         return self.amount - self.filled
 
     @property

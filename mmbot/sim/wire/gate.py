@@ -32,6 +32,7 @@ class Gate:
 
     @property
     def is_silent(self) -> bool:
+        """Whether every frame is swallowed."""
         return not self._speaks.is_set()
 
     def lets_in(self) -> bool:
@@ -39,12 +40,15 @@ class Gate:
         return not self.is_silent
 
     def silence(self) -> None:
+        """Swallow every frame from now on."""
         self._speaks.clear()
 
     def speak(self) -> None:
+        """Let frames pass again."""
         self._speaks.set()
 
     async def until_speaking(self) -> None:
+        """Return when frames pass."""
         await self._speaks.wait()
 
     def fate_out(self, about: str | None) -> Fate:
@@ -199,6 +203,7 @@ class Door:
 
     @property
     def is_open(self) -> bool:
+        """Whether connections are accepted."""
         return self._server is not None
 
     async def open(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:

@@ -254,10 +254,12 @@ class SimVenue(Commands, Closures):
 
     @property
     def rest_url(self) -> str:
+        """Where REST requests go."""
         return self.endpoints.rest
 
     @property
     def ws_url(self) -> str:
+        """Where WebSockets connect."""
         return self.endpoints.ws
 
     @property

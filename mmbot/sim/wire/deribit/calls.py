@@ -28,7 +28,8 @@ class Enter(Protocol):
 
     def __call__(
         self, *names: str, matching: bool = False, websocket_only: bool = False, then: bool = False
-    ) -> Callable[[Handler], Handler]: ...
+    ) -> Callable[[Handler], Handler]:
+        """Enter the decorated handler under those names, with what must hold before it runs."""
 
 
 def enter(table: dict[str, Method]) -> Enter:

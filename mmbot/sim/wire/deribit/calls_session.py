@@ -44,7 +44,7 @@ def _auth(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 @method("private/logout", websocket_only=True, then=True)
 def _logout(
-    venue: DeribitVenue, session: Session, params: Params
+    venue: DeribitVenue, session: Session, _params: Params
 ) -> tuple[str, Callable[[], None]]:
     def leave() -> None:
         venue.on_closed(session, logout=True)
@@ -54,25 +54,25 @@ def _logout(
 
 
 @method("public/test")
-def _test(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _test(_venue: DeribitVenue, session: Session, _params: Params) -> Json:
     session.test_pending = False
     return {"version": VERSION}
 
 
 @method("public/hello")
-def _hello(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _hello(_venue: DeribitVenue, _session: Session, params: Params) -> Json:
     params.text("client_name")
     params.text("client_version")
     return {"version": VERSION}
 
 
 @method("public/get_time")
-def _get_time(venue: DeribitVenue, session: Session, params: Params) -> int:
+def _get_time(venue: DeribitVenue, _session: Session, _params: Params) -> int:
     return venue.right_ms()
 
 
 @method("public/status")
-def _status(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _status(venue: DeribitVenue, _session: Session, _params: Params) -> Json:
     return venue.locks.status()
 
 
@@ -88,7 +88,7 @@ def _set_heartbeat(venue: DeribitVenue, session: Session, params: Params) -> str
 
 
 @method("public/disable_heartbeat", websocket_only=True)
-def _disable_heartbeat(venue: DeribitVenue, session: Session, params: Params) -> str:
+def _disable_heartbeat(_venue: DeribitVenue, session: Session, _params: Params) -> str:
     session.heartbeat_ms = None
     session.test_pending = False
     return "ok"
@@ -166,6 +166,6 @@ def _unsubscribe(venue: DeribitVenue, session: Session, params: Params) -> list[
 
 
 @method("public/unsubscribe_all", "private/unsubscribe_all", websocket_only=True)
-def _unsubscribe_all(venue: DeribitVenue, session: Session, params: Params) -> str:
+def _unsubscribe_all(venue: DeribitVenue, session: Session, _params: Params) -> str:
     venue.hub.unsubscribe_all(session)
     return "ok"

@@ -60,7 +60,7 @@ def _portfolio(venue: DeribitVenue, account: str, currency: str) -> Json:
 
 
 @method("private/get_deposits")
-def _get_deposits(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_deposits(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     currency_of(venue, params)
     return _page([], params)
 

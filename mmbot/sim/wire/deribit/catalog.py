@@ -60,6 +60,7 @@ class Catalog:
                 self._list(legs)
 
     def __contains__(self, name: object) -> bool:
+        """Whether that is listed here and not traded."""
         return name in self._listed
 
     def look(self) -> None:

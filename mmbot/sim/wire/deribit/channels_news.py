@@ -32,6 +32,7 @@ class InstrumentStateChannel(Channel):
         self._currency = currency
 
     def on_instrument(self, change: InstrumentChanged) -> None:
+        """A listing that is traded began or ended."""
         listing = change.listing
         news: Json = {
             "timestamp": change.time_ms,
@@ -41,6 +42,7 @@ class InstrumentStateChannel(Channel):
         self.on_untraded(shapes.venue_kind(listing), listing.settlement, news)
 
     def on_untraded(self, kind: str, currency: str, news: Json) -> None:
+        """A listing of that kind and currency began or ended, if the channel covers them."""
         kinds = ("any", kind, "combo" if kind.endswith("_combo") else kind)
         if self._kind in kinds and self._currency in ("any", currency):
             self.publish(news)
@@ -60,15 +62,18 @@ class ChartChannel(Channel):
         self._sent: Json = {}
 
     def greeting(self) -> Iterable[Any]:
+        """The candle of this period, if there is one."""
         candle = self._now()
         if candle is not None:
             yield candle.shaped()
 
-    def on_trades(self, listing: Listing, trades: list[Json]) -> None:
+    def on_trades(self, listing: Listing, _trades: list[Json]) -> None:
+        """A trade changes the candle at once."""
         if listing.name == self.instrument:
             self.flush()
 
     def flush(self) -> None:
+        """The candle, if it differs from the last one sent."""
         candle = self._now()
         if candle is not None and candle.shaped() != self._sent:
             self._sent = candle.shaped()

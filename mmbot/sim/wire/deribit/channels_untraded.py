@@ -19,6 +19,7 @@ class UntradedBookChannel(Channel):
         self._grouped = grouped
 
     def greeting(self) -> Iterable[Any]:
+        """The empty book."""
         book: Json = {
             "timestamp": self.source.now_ms(),
             "instrument_name": self._of,
@@ -41,6 +42,7 @@ class UntradedTickerChannel(Channel):
         self._of = instrument
 
     def greeting(self) -> Iterable[Any]:
+        """The ticker of an empty market, cut to what the topic shows."""
         ticker = self._catalog.ticker(self._of)
         if self._topic == "incremental_ticker":
             ticker["type"] = "snapshot"

@@ -39,6 +39,7 @@ class TriggerType(Enum):
 
     @property
     def is_limit(self) -> bool:
+        """Whether it becomes a limit order, not a market order."""
         return self in (TriggerType.STOP_LIMIT, TriggerType.TAKE_LIMIT)
 
 

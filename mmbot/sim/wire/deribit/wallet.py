@@ -34,6 +34,7 @@ class Wallet:
         self._count = 0
 
     def of(self, account: str) -> Movements:
+        """The movements of an account."""
         return self._of.setdefault(account, Movements())
 
     def address(self, account: str, currency: str) -> str:
