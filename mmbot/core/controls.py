@@ -9,7 +9,7 @@ from decimal import Decimal
 from mmbot.core.books import Market
 from mmbot.core.scope import DAY_NS, Scope
 from mmbot.core.types import ONE, SECOND, Instrument, Kind, Nanos, Side
-from mmbot.pricing.vega import vega
+from mmbot.pricing.scalar import vega
 
 _YEAR_NS: Nanos = 365 * DAY_NS
 

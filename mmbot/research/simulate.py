@@ -29,7 +29,7 @@ from mmbot.errors import ConfigError
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
-from mmbot.sim.virtual.words import VENUE, instrument_of
+from mmbot.sim.virtual.translate import VENUE, instrument_of
 from mmbot.sim.virtual.world import Outcome, World, WorldOptions
 
 ALONE_MAX = 8

@@ -11,7 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from mmbot.sim.exchange.matching import NewOrder, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.cli.terminal import MMBOT
 from tests.engine.live import CALL, until

@@ -19,10 +19,11 @@ from mmbot.config import Mode
 from mmbot.core.why import Why
 from mmbot.engine import cancel_all as kill
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
-from mmbot.sim.exchange.matching import NewOrder, Placed, Side
-from mmbot.sim.wire.deribit.calls import Session
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.deribit.params import Params
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.database import open_store
 from mmbot.store.latch import Kept

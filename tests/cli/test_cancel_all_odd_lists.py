@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mmbot.errors import MmbotError
-from mmbot.sim.wire.deribit.calls import Session
 from mmbot.sim.wire.deribit.errors import WireError
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.server import SimVenue
 from tests.cli.desk import QUIET, open_labels, place_by_hand
 from tests.cli.test_cancel_all import (

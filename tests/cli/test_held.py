@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.exchange.matching import NewOrder, Order, Placed, TimeInForce
+from mmbot.sim.exchange.orders import Order, TimeInForce
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import SimVenue
 from tests.cli.desk import QUIET, mmbot
 from tests.cli.terminal import MMBOT, Terminal

@@ -17,7 +17,7 @@ import pytest
 from mmbot.core.why import Why
 from mmbot.engine.report import summary
 from mmbot.sim.exchange.ledger import EntryType
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.server import VenueOptions
 from tests.cli.inprocess import Mmbot
 from tests.cli.terminal import MMBOT

@@ -34,7 +34,9 @@ from mmbot.core.labels import is_ours
 from mmbot.core.types import Label, execution_key
 from mmbot.core.types import Side as OurSide
 from mmbot.errors import StoreError
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader

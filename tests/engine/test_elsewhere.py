@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import NewOrder, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import Live, live, until
 

@@ -25,10 +25,12 @@ from mmbot.core.labels import is_ours
 from mmbot.core.orders import Status
 from mmbot.core.types import Label
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader

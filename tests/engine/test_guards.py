@@ -26,8 +26,10 @@ from mmbot.core.types import Quote
 from mmbot.core.views import Ok, Reading, View, Watched
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.latch import rearm
 from mmbot.store.locations import locate

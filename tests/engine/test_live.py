@@ -7,8 +7,10 @@ from mmbot.core import events as ev
 from mmbot.core.intents import Place
 from mmbot.core.orders import Status
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import CALL, Live, live, until
 

@@ -17,8 +17,8 @@ from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Intent, Place
 from mmbot.core.orders import Status
 from mmbot.core.types import InstrumentId
-from mmbot.sim.exchange.matching import Side
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.venues.deribit import venue
 from tests.engine.live import CALL, Live, live, until

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from mmbot.core import events as ev
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from tests.engine.live import Live, live, until
 from tests.engine.relay import Frame, Kind, Relay, Talk
 from tests.engine.test_live import QUIET, hit, quoted

@@ -7,7 +7,9 @@ import pytest
 
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import Live, live, until
 

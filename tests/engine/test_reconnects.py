@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.sim.exchange.matching import Side
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.venues.deribit import Book, session
 from tests.engine.live import Live, live, until

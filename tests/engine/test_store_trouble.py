@@ -26,7 +26,9 @@ from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Place
 from mmbot.core.why import Why
 from mmbot.errors import ExitCode, Refused
-from mmbot.sim.exchange.matching import NewOrder, OrderType, Placed, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store import database
 from mmbot.store.database import open_store

@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from mmbot.sim.exchange.listing import Listing, Right
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange, NewOrder, Placed, Side
+from mmbot.sim.exchange.listing import DeliveryFee, Listing, Right, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.chain import FAMILIES, Expiry, Period, future, option, perpetual
 
 D = Decimal

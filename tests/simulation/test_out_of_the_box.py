@@ -12,11 +12,11 @@ from mmbot.config import load_config
 from mmbot.config.desks import trading_desk
 from mmbot.core.desk import Desk
 from mmbot.core.types import SECOND
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.market.market import START_MS
 from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.virtual.translate import VENUE
 from mmbot.sim.virtual.venue import ACCOUNT
-from mmbot.sim.virtual.words import VENUE
 from mmbot.sim.virtual.world import World, WorldOptions
 
 LASTS_S = 90.0

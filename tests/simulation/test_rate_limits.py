@@ -25,7 +25,7 @@ from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.risk.price_band import PriceBand
 from mmbot.sim.market.flow import FlowParams
-from mmbot.sim.market.market import Preset
+from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import PathParams
 from mmbot.sim.models.credits import Bucket, Rate
 from mmbot.sim.models.faults import FaultPlan

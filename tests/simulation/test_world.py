@@ -19,14 +19,16 @@ from mmbot.core.state import Note, State
 from mmbot.core.types import MS, SECOND, ZERO, Label, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
-from mmbot.sim.exchange import matching
-from mmbot.sim.exchange.matching import Code, NewOrder, Placed, Refusal
-from mmbot.sim.market.market import START_MS, START_PRICES, chain
+from mmbot.sim.exchange.listing import Side as VenueSide
+from mmbot.sim.exchange.refusals import Code, Refusal
+from mmbot.sim.exchange.requests import NewOrder, Placed
+from mmbot.sim.market import chain
+from mmbot.sim.market.market import START_MS, START_PRICES
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.checks import Checks, Violated
 from mmbot.sim.virtual.store import VirtualStore
+from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of, refusal_of
 from mmbot.sim.virtual.venue import ACCOUNT
-from mmbot.sim.virtual.words import VENUE, id_of, instrument_of, refusal_of
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.sim.wire.deribit import shapes
 from mmbot.strategies.improve_top import ImproveTop
@@ -219,7 +221,7 @@ class Judged:
         self.checks.begin()
         self.checks.told(ev.BookChanged(id_of(CALL), ((0.01, 1.0),), ((0.02, 1.0),), 1, 1))
 
-    def rest(self, side: matching.Side, price: str, label: str, amount: int = 1) -> Placed:
+    def rest(self, side: VenueSide, price: str, label: str, amount: int = 1) -> Placed:
         wish = NewOrder(
             name=CALL, side=side, amount=Decimal(amount), price=Decimal(price), label=label
         )
@@ -300,7 +302,7 @@ class TestChecks:
 
     def test_an_order_of_ours_in_the_way_of_another(self) -> None:
         judged = Judged()
-        judged.rest(matching.Side.BUY, "0.0100", "mmtest-a")
+        judged.rest(VenueSide.BUY, "0.0100", "mmtest-a")
         with fails("crossing"):
             judged.checks.arriving(judged.place(Side.SELL, "0.0100"))
 
@@ -319,14 +321,14 @@ class TestChecks:
         judged.decide(first, second)
         for intent in (first, second):
             judged.state.orders.by_label[intent.label].level = 0
-            judged.rest(matching.Side.BUY, "0.0010", intent.label)
+            judged.rest(VenueSide.BUY, "0.0010", intent.label)
         judged.checks.believed(judged.state)
         with fails("slot"):
             judged.checks.carried_out(second)
 
     def test_more_than_the_limit_may_come(self) -> None:
         judged = Judged()
-        judged.rest(matching.Side.BUY, "0.0010", "mmtest-a", 2)
+        judged.rest(VenueSide.BUY, "0.0010", "mmtest-a", 2)
         place = judged.place(amount="2")
         judged.world.flying["it"] = place
         with fails("limit"):
@@ -372,7 +374,7 @@ class TestChecks:
 
     def test_a_foreign_order_swept_along(self) -> None:
         judged = Judged()
-        judged.checks.foreign(judged.rest(matching.Side.BUY, "0.0010", "by hand").order)
+        judged.checks.foreign(judged.rest(VenueSide.BUY, "0.0010", "by hand").order)
         with fails("foreign"):
             judged.checks.arriving(CancelAll(VENUE, None, (), Why.USER))
 

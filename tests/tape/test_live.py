@@ -19,7 +19,7 @@ from mmbot.core.why import Why
 from mmbot.engine.report import status_frame, summary
 from mmbot.errors import ConfigError
 from mmbot.ops.samples import Sampler
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.tape.codec import encode_state

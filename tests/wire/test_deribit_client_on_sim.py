@@ -11,7 +11,7 @@ import ccxt.pro
 import pytest
 
 from mmbot.core.types import Side
-from mmbot.sim.exchange.matching import Side as VenueSide
+from mmbot.sim.exchange.listing import Side as VenueSide
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import Deribit, Outcome, Reply, Socket, amend, cancel, place

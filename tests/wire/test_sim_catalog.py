@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.exchange.matching import Kind, Listing
+from mmbot.sim.exchange.listing import Kind, Listing
 from mmbot.sim.exchange.settlement import deliver
 from mmbot.sim.wire.deribit.catalog import Catalog, combo_name
 from mmbot.sim.wire.server import SimVenue, VenueOptions

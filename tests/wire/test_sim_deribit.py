@@ -17,7 +17,8 @@ from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.models.credits import RATES, Bucket, Pool, Rate
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.params import Params
-from mmbot.sim.wire.deribit.venue import DeribitVenue, Rules
+from mmbot.sim.wire.deribit.protocol import DeribitProtocol
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
 from tests.wire.venue import (
     DEADLINE_S,
@@ -530,7 +531,7 @@ class Stepped:
         exchange = Exchange()
         exchange.open_account("account", {"ETH": Decimal(100)})
         self.market = ScriptedMarket(exchange)
-        self.venue = DeribitVenue(
+        self.venue = DeribitProtocol(
             exchange,
             self.market,
             Gatekeeper("sim", "sim", "account", 900),

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.exchange.matching import Edit, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import Edit
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.venue import (
     MAKER,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mmbot.errors import ConfigError
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.settlement import settle_session
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.wire.venue import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.venue import (
     BTC_PERPETUAL,

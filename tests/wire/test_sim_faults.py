@@ -13,10 +13,11 @@ import aiohttp
 import orjson
 import pytest
 
-from mmbot.sim.exchange.matching import NewOrder, Side
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
+from mmbot.sim.wire.faults import Blow, Fate, FaultInjector, Kind, Stage
 from mmbot.sim.wire.server import START_MS, SimVenue
-from mmbot.sim.wire.trouble import Blow, Fate, Kind, Stage, Trouble
 from tests.wire.venue import (
     DEADLINE_S,
     OPTION,
@@ -480,7 +481,7 @@ class TestPlan:
 
     def test_a_seed_repeats_its_draws_and_another_one_does_not(self) -> None:
         def history(seed: int) -> list[object]:
-            trouble = Trouble(FaultPlan.drawn(seed, Harshness.HARSH), 0)
+            trouble = FaultInjector(FaultPlan.drawn(seed, Harshness.HARSH), 0)
             return [
                 (
                     trouble.request("private/buy", is_order=True, is_rest=i % 7 == 0),
@@ -497,7 +498,7 @@ class TestPlan:
 
     def test_one_fault_does_not_move_the_draws_of_another(self) -> None:
         def lost(**more: float) -> list[int]:
-            trouble = Trouble(FaultPlan(seed=4, lost_reply=0.1, **more), 0)
+            trouble = FaultInjector(FaultPlan(seed=4, lost_reply=0.1, **more), 0)
             fates = [trouble.reply("private/buy") for _ in range(1_000)]
             return [i for i, fate in enumerate(fates) if fate.kind is Kind.LOST]
 
@@ -506,14 +507,14 @@ class TestPlan:
 
     def test_rates_are_per_hour_of_venue_time(self) -> None:
         # 240 an hour for 100 hours: 24,000, with a standard deviation of 155.
-        trouble = Trouble(FaultPlan(seed=1, cut_per_hour=240, down_s=3.0), 0)
+        trouble = FaultInjector(FaultPlan(seed=1, cut_per_hour=240, down_s=3.0), 0)
         fallen = [due for ms in range(0, 360_000_000, 10_000) for due in trouble.due(ms)]
         assert 23_200 < len(fallen) < 24_800
         assert {due.blow for due in fallen} == {Blow.CUT}
         assert all(0 <= due.seconds <= 3.0 for due in fallen)
 
     def test_a_command_comes_before_what_is_drawn_and_ends_with_its_count(self) -> None:
-        trouble = Trouble(FaultPlan(lost_reply=1.0), 0)
+        trouble = FaultInjector(FaultPlan(lost_reply=1.0), 0)
         late = Fate(Kind.LATE, seconds=1.0)
         trouble.command(Stage.REPLY, "late_reply", "private/buy", late, 2)
         kinds = [trouble.reply("private/buy").kind for _ in range(3)]
@@ -521,7 +522,7 @@ class TestPlan:
 
     def test_healing_leaves_only_the_clock_wrong(self) -> None:
         strong = FaultPlan(seed=1, **{f.name: 1.0 for f in fields(FaultPlan) if f.name != "seed"})
-        trouble = Trouble(strong, 0)
+        trouble = FaultInjector(strong, 0)
         trouble.heal()
         assert trouble.plan.active() == {"clock_skew_s": 1.0}
         assert trouble.due(10**12) == []

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from mmbot.sim.exchange.funding import FundingHour
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.deribit.charts import Charts
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.server import SimVenue

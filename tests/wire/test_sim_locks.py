@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.market.market import Market
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.wire.venue import (

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.exchange.matching import Side, TimeInForce
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.orders import TimeInForce
 from mmbot.sim.wire.deribit.triggers import Trigger, TriggerOrder, TriggerType
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.venue import (

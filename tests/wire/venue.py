@@ -12,19 +12,13 @@ from typing import Any
 import aiohttp
 import orjson
 
+from mmbot.sim.exchange.effects import Prints
 from mmbot.sim.exchange.funding import FundingHour
-from mmbot.sim.exchange.matching import (
-    Exchange,
-    Kind,
-    Listing,
-    NewOrder,
-    Placed,
-    Prints,
-    Right,
-    Side,
-)
+from mmbot.sim.exchange.listing import Kind, Listing, Right, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Pool, Rate
-from mmbot.sim.wire.deribit.venue import Rules
+from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 OPTION = "ETH-6JUN25-2800-C"

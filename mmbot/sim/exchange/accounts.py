@@ -1,4 +1,4 @@
-"""Orders, trades, positions and cash of one account."""
+"""What one account owns and remembers: cash, positions, its own trades and its orders."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.exchange.ledger import Entry, Settlement
 from mmbot.sim.exchange.listing import (
@@ -20,46 +20,11 @@ from mmbot.sim.exchange.listing import (
     payoff,
     value,
 )
-
-if TYPE_CHECKING:
-    from mmbot.sim.exchange.book import Level
+from mmbot.sim.exchange.orders import Order, OrderState, OrderType
 
 TRADES_KEPT: Final = 100_000
 LOG_KEPT: Final = 100_000  # entries of the transaction log, and as many settlements
 CLOSED_ORDERS_MAX: Final = 20_000  # how many ended orders an account can still ask about
-
-
-class OrderType(Enum):
-    """The values are the venue's words."""
-
-    LIMIT = "limit"
-    MARKET = "market"
-
-
-class TimeInForce(Enum):
-    """The values are the venue's words."""
-
-    GTC = "good_til_cancelled"
-    IOC = "immediate_or_cancel"
-    FOK = "fill_or_kill"
-
-
-class OrderState(Enum):
-    """The values are the venue's words."""
-
-    OPEN = "open"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-
-
-class CancelReason(Enum):
-    """Why an order ended unfilled; the values are the venue's words."""
-
-    USER_REQUEST = "user_request"
-    DISCONNECT = "cancel_on_disconnect"
-    EDIT_POST_ONLY = "edit_post_only_reject"
-    SETTLEMENT = "settlement"
-    SELF_TRADE = "risk_mitigation"  # the venue's enumeration has no word of its own for it
 
 
 class SelfTrade(Enum):
@@ -67,65 +32,6 @@ class SelfTrade(Enum):
 
     CANCEL_MAKER = "cancel_maker"
     REJECT_TAKER = "reject_taker"
-
-
-@dataclass(slots=True)
-class Order:
-    """An order as the venue knows it; `amount` is the total, `filled` included."""
-
-    order_id: str
-    account: str
-    name: str
-    side: Side
-    type: OrderType
-    time_in_force: TimeInForce
-    price: Decimal
-    amount: Decimal
-    label: str
-    post_only: bool
-    reject_post_only: bool
-    reduce_only: bool
-    created_ms: int
-    updated_ms: int
-    filled: Decimal = ZERO
-    paid: Decimal = ZERO  # sum of amount x price over the fills
-    state: OrderState = OrderState.OPEN
-    replaced: bool = False
-    cancel_reason: CancelReason | None = None
-    level: Level | None = None  # where it rests; None when it does not
-
-    @property
-    def open_amount(self) -> Decimal:
-        return self.amount - self.filled
-
-    @property
-    def average_price(self) -> Decimal:
-        """Of the fills, weighted by amount; zero before the first."""
-        return self.paid / self.filled if self.filled else ZERO
-
-    def as_of_now(self) -> Order:
-        """A copy that later events do not change."""
-        return Order(
-            self.order_id,
-            self.account,
-            self.name,
-            self.side,
-            self.type,
-            self.time_in_force,
-            self.price,
-            self.amount,
-            self.label,
-            self.post_only,
-            self.reject_post_only,
-            self.reduce_only,
-            self.created_ms,
-            self.updated_ms,
-            self.filled,
-            self.paid,
-            self.state,
-            self.replaced,
-            self.cancel_reason,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,17 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from mmbot.sim.exchange.accounts import Order
 from mmbot.sim.exchange.listing import ZERO, Listing, Side
+from mmbot.sim.exchange.orders import Level, Order
 
 CHANGE_ID_FIRST: Final = 1_000_000
 Action = str  # "new", "change" or "delete": the venue's words
 LevelChange = tuple[Action, Decimal, Decimal]
 
 
-class Level:
-    """One price: a FIFO queue of orders and their total open amount."""
-
-    __slots__ = ("orders", "price", "total")
-
-    def __init__(self, price: Decimal) -> None:
-        self.price = price
-        self.total = ZERO
-        self.orders: dict[str, Order] = {}
-
-
 class BookSide:
+    """The bids or the asks: levels by price, and which of them the request has touched."""
+
     __slots__ = ("before", "is_bid", "levels", "prices")
 
     def __init__(self, is_bid: bool) -> None:
@@ -36,19 +27,23 @@ class BookSide:
         self.before: dict[Decimal, Decimal] = {}  # totals of touched levels when the request began
 
     def best(self) -> Level | None:
+        """The best level; None when the side is empty."""
         if not self.prices:
             return None
         return self.levels[self.prices[-1 if self.is_bid else 0]]
 
     def from_best(self) -> Iterable[Level]:
+        """The levels, best first."""
         prices = reversed(self.prices) if self.is_bid else iter(self.prices)
         return (self.levels[price] for price in prices)
 
     def touch(self, level: Level) -> None:
+        """Note what a level held before the request first changed it."""
         if level.price not in self.before:
             self.before[level.price] = level.total
 
     def add(self, order: Order) -> None:
+        """Rest an order at the end of its price's queue."""
         level = self.levels.get(order.price)
         if level is None:
             level = self.levels[order.price] = Level(order.price)
@@ -65,6 +60,7 @@ class BookSide:
         order.level.total -= by
 
     def remove(self, order: Order) -> None:
+        """Take a resting order out, and its level with the last one."""
         level = order.level
         assert level is not None, "only a resting order can leave the book"
         self.touch(level)

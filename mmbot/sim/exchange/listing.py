@@ -14,6 +14,7 @@ from typing import Final
 
 MONEY_STEP: Final = Decimal("1E-12")
 OPTION_FEE_CAP_OF_PREMIUM: Final = Decimal("0.125")
+DELIVERY_FEE_RATE: Final = Decimal("0.00015")
 NEVER_MS: Final = 32503708800000  # the year 3000: how the venue dates what does not expire
 ZERO: Final = Decimal(0)
 
@@ -28,10 +29,12 @@ class Side(Enum):
 
     @property
     def sign(self) -> int:
+        """1 for a buy, -1 for a sell."""
         return 1 if self is Side.BUY else -1
 
     @property
     def opposite(self) -> Side:
+        """The side of the counterparty."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
@@ -126,6 +129,24 @@ class Listing:
         """The lowest ladder price at or above `price`, which is positive."""
         tick = self.tick_at(price)
         return (price / tick).to_integral_value(ROUND_CEILING) * tick
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """An instrument that has been delivered, at a price in USD."""
+
+    listing: Listing
+    delivery: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFee:
+    """What the delivery of an option costs: `rate` of the coin, at most `cap` of the payoff."""
+
+    rate: Decimal = DELIVERY_FEE_RATE
+    cap: Decimal = OPTION_FEE_CAP_OF_PREMIUM
+    dailies_free: bool = True
 
 
 def value(listing: Listing, amount: Decimal, price: Decimal) -> Decimal:

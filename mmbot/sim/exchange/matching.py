@@ -23,187 +23,34 @@ Theory of operation
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import Enum
-from typing import Final
 
-from mmbot.sim.exchange import margin
-from mmbot.sim.exchange.accounts import (
-    Account,
-    Booked,
-    CancelReason,
-    Order,
-    OrderState,
-    OrderType,
-    Position,
-    Print,
-    SelfTrade,
-    TimeInForce,
-    UserTrade,
+from mmbot.sim.exchange.accounts import Account, Print, SelfTrade, UserTrade
+from mmbot.sim.exchange.admission import (
+    check_terms,
+    crosses,
+    fillable,
+    limit_of,
+    meets_own,
+    post_only_price,
+    reducible,
 )
-from mmbot.sim.exchange.book import CHANGE_ID_FIRST, Action, Book, LevelChange
-from mmbot.sim.exchange.ledger import Entry, EntryType
-from mmbot.sim.exchange.listing import (
-    OPTION_FEE_CAP_OF_PREMIUM,
-    ZERO,
-    Kind,
-    Listing,
-    Right,
-    Side,
-    value,
+from mmbot.sim.exchange.book import Book
+from mmbot.sim.exchange.clearing import ClearingHouse
+from mmbot.sim.exchange.effects import (
+    AccountChange,
+    BookDelta,
+    Effect,
+    InstrumentChanged,
+    InstrumentState,
+    Prints,
 )
-from mmbot.sim.exchange.margin import Margin, Prices, Resting
+from mmbot.sim.exchange.listing import DeliveryFee, Expired, Kind, Listing, Side
+from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Code, Refusal
-
-__all__ = [
-    "Account",
-    "AccountChange",
-    "Action",
-    "Book",
-    "BookDelta",
-    "CancelReason",
-    "Code",
-    "Counts",
-    "DeliveryFee",
-    "Edit",
-    "Effect",
-    "Exchange",
-    "Expired",
-    "InstrumentChanged",
-    "InstrumentState",
-    "Kind",
-    "Listing",
-    "NewOrder",
-    "Order",
-    "OrderState",
-    "OrderType",
-    "Placed",
-    "Position",
-    "Print",
-    "Prints",
-    "Refusal",
-    "Right",
-    "SelfTrade",
-    "Side",
-    "TimeInForce",
-    "UserTrade",
-]
-
-DELIVERY_FEE_RATE: Final = Decimal("0.00015")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
-    """A wish; `price` is ignored for market orders. Amounts in the listing's amount unit."""
-
-    name: str
-    side: Side
-    amount: Decimal
-    price: Decimal | None = None
-    type: OrderType = OrderType.LIMIT
-    time_in_force: TimeInForce = TimeInForce.GTC
-    label: str = ""
-    post_only: bool = False
-    reject_post_only: bool = False
-    reduce_only: bool = False
-    valid_until_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """A change of an open order; None keeps what it has. `amount` includes what is filled."""
-
-    order_id: str
-    amount: Decimal | None = None
-    price: Decimal | None = None
-    post_only: bool | None = None
-    reject_post_only: bool | None = None
-    reduce_only: bool | None = None
-    valid_until_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """The answer to a place or an edit: the live order, and the trades it made as a taker."""
-
-    order: Order
-    trades: list[UserTrade]
-
-
-@dataclass(frozen=True, slots=True)
-class BookDelta:
-    """One change of one book; amounts are the levels' new totals, zero when deleted."""
-
-    name: str
-    time_ms: int
-    prev_change_id: int
-    change_id: int
-    bids: list[LevelChange]
-    asks: list[LevelChange]
-
-
-@dataclass(frozen=True, slots=True)
-class Prints:
-    """The public trades one request caused, in one instrument."""
-
-    name: str
-    trades: list[Print]
-
-
-@dataclass(frozen=True, slots=True)
-class AccountChange:
-    """What one request did to one followed account in one instrument; orders as of then.
-
-    `delivered`: the position ended without a trade.
-    """
-
-    account: str
-    name: str
-    time_ms: int
-    orders: list[Order]
-    trades: list[UserTrade]
-    delivered: bool = False
-
-
-class InstrumentState(Enum):
-    """What became of an instrument; the values are the venue's words."""
-
-    CREATED = "created"
-    STARTED = "started"
-    SETTLED = "settled"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class InstrumentChanged:
-    """An instrument began or ended."""
-
-    listing: Listing
-    state: InstrumentState
-    time_ms: int
-
-
-Effect = BookDelta | Prints | AccountChange | InstrumentChanged
-
-
-@dataclass(frozen=True, slots=True)
-class Expired:
-    """An instrument that has been delivered, at a price in USD."""
-
-    listing: Listing
-    delivery: Decimal
-    time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFee:
-    """What the delivery of an option costs: `rate` of the coin, at most `cap` of the payoff."""
-
-    rate: Decimal = DELIVERY_FEE_RATE
-    cap: Decimal = OPTION_FEE_CAP_OF_PREMIUM
-    dailies_free: bool = True
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed, Terms
 
 
 @dataclass(slots=True)
@@ -217,46 +64,21 @@ class _Request:
     delivered: dict[str, None] = field(default_factory=dict)  # accounts
 
 
-@dataclass(slots=True)
-class Counts:
-    """How much there has been so far: what ids are made of."""
-
-    changes: int = CHANGE_ID_FIRST
-    orders: int = 0
-    trades: int = 0
-    entries: int = 0
-    latest_ms: int = 0
-
-
-class Exchange:
-    """The exchange. `world` goes into every order and trade id, so that two worlds' ids differ.
-
-    Of every currency: the cash of all accounts, their `session` and `funding`, `fees_collected` and
-    `held`, less the cost of all open perpetuals and futures, never change in sum.
-    """
+class Exchange(ClearingHouse):
+    """The exchange. `world` goes into every order and trade id, so that two worlds' ids differ."""
 
     def __init__(self, world: str = "", delivery_fee: DeliveryFee | None = None) -> None:
+        super().__init__(delivery_fee)
         self.world = world
-        self.delivery_fee = delivery_fee or DeliveryFee()
-        self.listings: dict[str, Listing] = {}
-        self.expired: dict[str, Expired] = {}
         self.numbers: dict[str, int] = {}  # of every instrument ever listed, by name
         self.currencies: dict[str, None] = {}  # of settlement, in order of listing
         self.index_names: dict[str, None] = {}
-        self.accounts: dict[str, Account] = {}
         self.orders: dict[str, Order] = {}  # open orders of all accounts
         self.outbox: list[Effect] = []
-        self.fees_collected: dict[str, Decimal] = {}
-        self.held: dict[str, Decimal] = {}  # funding and payoffs on their way, and their roundings
-        self.cumulated_funding: dict[str, Decimal] = {}  # what longs have paid per unit of amount
-        self.settlement_prices: dict[str, Decimal] = {}  # the mark when the last session ended
-        self.delivery_prices: dict[str, list[tuple[int, Decimal]]] = {}  # by index: (ms, USD)
         self.settling_until_ms = 0
         self.halted: set[str] = set()  # instruments and price indices in which nobody trades now
-        self._books: dict[str, Book] = {}
-        self.counts = Counts()
 
-    # -- what exists ---------------------------------------------------------------------------
+    # -- what is listed ------------------------------------------------------------------------
 
     def list(self, listing: Listing, now_ms: int | None = None) -> None:
         """Open an instrument for trading; with a time, the listing is announced."""
@@ -268,11 +90,6 @@ class Exchange:
         if now_ms is not None:
             for state in (InstrumentState.CREATED, InstrumentState.STARTED):
                 self.outbox.append(InstrumentChanged(listing, state, now_ms))
-
-    def terms(self, name: str) -> Listing:
-        """The terms of an instrument that is listed or was; KeyError for any other."""
-        found = self.listings.get(name)
-        return found if found is not None else self.expired[name].listing
 
     def close(self, name: str, delivery: Decimal, now_ms: int, delivered: dict[str, None]) -> None:
         """End trading in an instrument at its `delivery` price (USD).
@@ -306,71 +123,6 @@ class Exchange:
         """Whether nobody trades in that instrument at present."""
         return listing.name in self.halted or listing.index_name in self.halted
 
-    def open_account(
-        self,
-        name: str,
-        balances: Mapping[str, Decimal],
-        *,
-        followed: bool = True,
-        self_trade: SelfTrade = SelfTrade.CANCEL_MAKER,
-    ) -> Account:
-        """Open an account with cash per currency.
-
-        `followed`: somebody listens to it and may ask for its history; the market's own accounts
-        are opened without, which makes them cheaper.
-        """
-        assert name not in self.accounts, f"account {name} exists already"
-        account = Account(name, followed, self_trade, dict(balances))
-        self.accounts[name] = account
-        return account
-
-    def book(self, name: str) -> Book:
-        """The book of an instrument; it comes into being when first asked for."""
-        book = self._books.get(name)
-        if book is None:
-            book = self._books[name] = Book(self.terms(name))
-        return book
-
-    def set_mark(
-        self,
-        name: str,
-        mark: Decimal,
-        *,
-        index: Decimal,
-        min_price: Decimal | None = None,
-        max_price: Decimal | None = None,
-        underlying: Decimal | None = None,
-    ) -> None:
-        """The mark (price unit), the index and the price band from now on.
-
-        `underlying` is what an option's value follows, the index where not given; both in USD.
-        """
-        book = self.book(name)
-        book.mark = mark
-        book.index = index
-        book.underlying = index if underlying is None else underlying
-        book.min_price = min_price
-        book.max_price = max_price
-
-    def accrue_funding(self, name: str, per_unit: Decimal) -> None:
-        """Longs of a perpetual owe `per_unit` more per unit of amount, shorts are owed it.
-
-        In settlement currency; negative: the other way round.
-        """
-        self.cumulated_funding[name] = self.cumulated_funding.get(name, ZERO) + per_unit
-
-    def hold(self, currency: str, amount: Decimal) -> None:
-        """Money that accounts have paid and others have yet to be paid; negative: was paid."""
-        self.held[currency] = self.held.get(currency, ZERO) + amount
-
-    def collect_fee(self, currency: str, amount: Decimal) -> None:
-        """A fee, or with a negative amount a rebate."""
-        self.fees_collected[currency] = self.fees_collected.get(currency, ZERO) + amount
-
-    def books(self) -> Iterable[Book]:
-        """Every book there has been a reason for."""
-        return self._books.values()
-
     def drain(self) -> Sequence[Effect]:
         """Everything that happened since the last call, in order."""
         happened = self.outbox
@@ -383,42 +135,14 @@ class Exchange:
         """Match, then rest what is left (GTC) or cancel it (IOC, FOK, market)."""
         owner = self.accounts[account]
         now_ms = self._not_before(now_ms)
-        if wish.valid_until_ms is not None and wish.valid_until_ms < now_ms:
-            return Refusal(Code.TIMED_OUT, "valid_until has passed", "valid_until")
-        if self.is_settling(account, now_ms):
-            return _settling()
-        if wish.name in self.expired:
-            return Refusal(Code.BOOK_CLOSED, "the instrument has expired", "instrument_name")
-        if wish.name not in self.listings:
-            return Refusal(Code.INVALID_INSTRUMENT, "unknown instrument", "instrument_name")
-        book = self.book(wish.name)
-        price = self._limit_of(book, wish)
-        if isinstance(price, Refusal):
-            return price
-        amount = wish.amount
-        refusal = _check_terms(book, wish.side, price, amount, is_market=_is_market(wish))
+        refusal = self._not_now(account, wish, now_ms)
         if refusal is not None:
             return refusal
-        if wish.reduce_only:
-            amount = min(amount, _reducible(owner, wish.name, wish.side))
-            if amount <= 0:
-                return Refusal(Code.OTHER_REJECT, "reduce_only: nothing to reduce", "reduce_only")
-        if wish.post_only:
-            if _is_market(wish) or wish.time_in_force is not TimeInForce.GTC:
-                return Refusal(Code.BAD_ARGUMENT, "post_only orders must rest", "post_only")
-            reposted = self._off_the_touch(book, wish.side, price)
-            if reposted != price and (wish.reject_post_only or reposted is None):
-                return Refusal(Code.POST_ONLY_REJECT, "the order would trade", "post_only")
-            assert reposted is not None, "refused just above"
-            price = reposted
-        if owner.self_trade is SelfTrade.REJECT_TAKER and self._meets_own(
-            book, account, wish.side, price, amount
-        ):
-            return Refusal(Code.ORDER_OVERLAP, "the order would trade with the account's own")
-        # A market order is charged at the mark, not at the end of the band it may reach.
-        charged = book.mark if _is_market(wish) and book.mark else price
-        if not self._is_covered(owner, book, wish.side, amount, charged, replaces=None):
-            return _not_enough_funds()
+        book = self.book(wish.name)
+        admitted = self._admit(owner, book, wish)
+        if isinstance(admitted, Refusal):
+            return admitted
+        price, amount = admitted
         self.counts.orders += 1
         order = Order(
             self._new_id(book.listing, self.counts.orders),
@@ -449,54 +173,34 @@ class Exchange:
         owner = self.accounts[account]
         now_ms = self._not_before(now_ms)
         if edit.valid_until_ms is not None and edit.valid_until_ms < now_ms:
-            return Refusal(Code.TIMED_OUT, "valid_until has passed", "valid_until")
+            return _timed_out()
         order = owner.open_orders.get(edit.order_id)
         if order is None:
             return self._not_open(owner, edit.order_id)
         if self.is_settling(account, now_ms):
             return _settling()
         book = self.book(order.name)
-        price = order.price if edit.price is None else edit.price
-        amount = order.amount if edit.amount is None else edit.amount
-        refusal = _check_terms(book, order.side, price, amount, is_market=False)
+        terms = edit.terms(order)
+        refusal = check_terms(book, order.side, terms.price, terms.amount, is_market=False)
         if refusal is not None:
             return refusal
-        if amount <= order.filled:
+        if terms.amount <= order.filled:
             return Refusal(Code.INVALID_AMOUNT, "that much is filled already", "amount")
-        post_only = order.post_only if edit.post_only is None else edit.post_only
-        rejects = order.reject_post_only if edit.reject_post_only is None else edit.reject_post_only
-        if post_only:
-            reposted = self._off_the_touch(book, order.side, price)
-            if reposted != price and (rejects or reposted is None):
+        if terms.post_only:
+            price = post_only_price(book, order.side, terms.price, rejects=terms.reject_post_only)
+            if price is None:
                 self._cancel(book, order, CancelReason.EDIT_POST_ONLY, now_ms)
-                return Refusal(Code.POST_ONLY_REJECT, "the order would trade", "post_only")
-            assert reposted is not None, "refused just above"
-            price = reposted
-        if owner.self_trade is SelfTrade.REJECT_TAKER and self._meets_own(
-            book, account, order.side, price, amount - order.filled
-        ):
-            return Refusal(Code.ORDER_OVERLAP, "the order would trade with the account's own")
-        if not self._is_covered(owner, book, order.side, amount - order.filled, price, order):
-            return _not_enough_funds()
+                return _would_trade()
+            terms = replace(terms, price=price)
+        open_amount = terms.amount - order.filled
+        refusal = self._not_allowed(
+            owner, book, order.side, open_amount, terms.price, terms.price, order
+        )
+        if refusal is not None:
+            return refusal
         request = _Request(now_ms)
         request.orders[order.order_id] = order
-        side = book.side(order.side)
-        keeps_place = price == order.price and amount <= order.amount
-        if keeps_place:
-            side.reduce(order, order.amount - amount)
-            order.amount = amount
-        else:
-            side.remove(order)
-            order.price = price
-            order.amount = amount
-        order.post_only = post_only
-        order.reject_post_only = rejects
-        if edit.reduce_only is not None:
-            order.reduce_only = edit.reduce_only
-        order.replaced = True
-        order.updated_ms = now_ms
-        if not keeps_place:
-            self._execute(book, order, request)
+        self._change(book, order, terms, request)
         self._commit(book, request)
         return Placed(order, request.trades.get(account, []))
 
@@ -567,155 +271,70 @@ class Exchange:
         owner = self.accounts[account]
         return owner.open_orders.get(order_id) or owner.closed_orders.get(order_id)
 
-    def position(self, account: str, name: str) -> Position:
-        """The account's position in an instrument, flat if it has none."""
-        return self.accounts[account].positions.get(name) or Position(self.terms(name))
-
     def is_settling(self, account: str, now_ms: int) -> bool:
         """Whether a settlement keeps the account from trading; the market's own just wait."""
         return now_ms < self.settling_until_ms and self.accounts[account].followed
 
-    def open_interest(self, name: str) -> Decimal:
-        """The sum of all long positions, in the listing's amount unit."""
-        held = (account.positions.get(name) for account in self.accounts.values())
-        return sum((one.size for one in held if one is not None and one.size > 0), ZERO)
+    # -- what is admitted -----------------------------------------------------------------------
 
-    def options_value(self, account: str, currency: str) -> Decimal:
-        """What the account's options settled in `currency` are worth at their marks."""
-        return sum(
-            (
-                value(position.listing, position.size, self.book(name).mark)
-                for name, position in self.accounts[account].positions.items()
-                if position.size
-                and position.listing.kind is Kind.OPTION
-                and position.listing.settlement == currency
-            ),
-            ZERO,
-        )
+    def _not_now(self, account: str, wish: NewOrder, now_ms: int) -> Refusal | None:
+        """Why nobody could place that order at present; None where somebody could."""
+        if wish.valid_until_ms is not None and wish.valid_until_ms < now_ms:
+            return _timed_out()
+        if self.is_settling(account, now_ms):
+            return _settling()
+        if wish.name in self.expired:
+            return Refusal(Code.BOOK_CLOSED, "the instrument has expired", "instrument_name")
+        if wish.name not in self.listings:
+            return Refusal(Code.INVALID_INSTRUMENT, "unknown instrument", "instrument_name")
+        return None
 
-    def session_unrealized(self, account: str, currency: str) -> Decimal:
-        """Open profit of the account's perpetuals and futures at their marks, in `currency`."""
-        return sum(
-            (
-                position.unrealized(self.book(name).mark)
-                for name, position in self.accounts[account].positions.items()
-                if position.size
-                and position.listing.kind is not Kind.OPTION
-                and position.listing.settlement == currency
-            ),
-            ZERO,
-        )
+    def _admit(
+        self, owner: Account, book: Book, wish: NewOrder
+    ) -> tuple[Decimal, Decimal] | Refusal:
+        """The worst price and the amount at which a new order is let in."""
+        price = limit_of(book, wish)
+        if isinstance(price, Refusal):
+            return price
+        amount = wish.amount
+        refusal = check_terms(book, wish.side, price, amount, is_market=wish.is_market)
+        if refusal is not None:
+            return refusal
+        if wish.reduce_only:
+            amount = min(amount, reducible(owner, wish.name, wish.side))
+            if amount <= 0:
+                return Refusal(Code.OTHER_REJECT, "reduce_only: nothing to reduce", "reduce_only")
+        if wish.post_only:
+            if wish.is_market or wish.time_in_force is not TimeInForce.GTC:
+                return Refusal(Code.BAD_ARGUMENT, "post_only orders must rest", "post_only")
+            rests_at = post_only_price(book, wish.side, price, rejects=wish.reject_post_only)
+            if rests_at is None:
+                return _would_trade()
+            price = rests_at
+        # A market order is charged at the mark, not at the end of the band it may reach.
+        charged = book.mark if wish.is_market and book.mark else price
+        refusal = self._not_allowed(owner, book, wish.side, amount, price, charged, None)
+        return (price, amount) if refusal is None else refusal
 
-    def funding_of(self, account: str, name: str) -> Decimal:
-        """What the position has earned (+) or paid (-) this session, in settlement currency."""
-        position = self.position(account, name)
-        return position.funding + position.funding_due(self._cumulated(name))
-
-    def session_funding(self, account: str, currency: str) -> Decimal:
-        """The same of all the account's perpetuals, in `currency`."""
-        owner = self.accounts[account]
-        return owner.funding.get(currency, ZERO) + sum(
-            (
-                position.funding_due(self._cumulated(name))
-                for name, position in owner.positions.items()
-                if position.listing.settlement == currency
-            ),
-            ZERO,
-        )
-
-    def margin_balance(self, account: str, currency: str) -> Decimal:
-        """What covers margin: cash, session profit and funding, open profit of the futures."""
-        owner = self.accounts[account]
-        return (
-            owner.cash.get(currency, ZERO)
-            + owner.session.get(currency, ZERO)
-            + self.session_funding(account, currency)
-            + self.session_unrealized(account, currency)
-        )
-
-    def equity(self, account: str, currency: str) -> Decimal:
-        """The margin balance and what the options are worth at their marks."""
-        return self.margin_balance(account, currency) + self.options_value(account, currency)
-
-    def position_margin(self, position: Position) -> Margin:
-        """What a position alone must be covered by."""
-        return margin.of_position(
-            position.listing, float(position.size), self._prices(position.listing.name)
-        )
-
-    def open_orders_margin(self, account: str, name: str) -> float:
-        """What the open orders in one instrument add to the initial margin of the position."""
-        owner = self.accounts[account]
-        resting = self._resting(owner, self.terms(name).settlement).get(name, Resting())
-        return self._initial(owner, name, resting) - self._initial(owner, name, Resting())
-
-    def margin_of(self, account: str, currency: str) -> Margin:
-        """What the account must be covered by: initial with its orders, maintenance without."""
-        owner = self.accounts[account]
-        resting = self._resting(owner, currency)
-        initial = maintenance = 0.0
-        for name, position in owner.positions.items():
-            if position.listing.settlement == currency:
-                maintenance += self.position_margin(position).maintenance
-                resting.setdefault(name, Resting())
-        for name, orders in resting.items():
-            initial += self._initial(owner, name, orders)
-        return Margin(initial, maintenance)
-
-    # -- inside --------------------------------------------------------------------------------
-
-    def _cumulated(self, name: str) -> Decimal:
-        return self.cumulated_funding.get(name, ZERO)
-
-    def _prices(self, name: str) -> Prices:
-        book = self.book(name)
-        return Prices(float(book.mark), float(book.underlying))
-
-    def _initial(self, owner: Account, name: str, resting: Resting) -> float:
-        position = owner.positions.get(name)
-        size = float(position.size) if position is not None else 0.0
-        return margin.initial_with_orders(self.terms(name), size, resting, self._prices(name))
-
-    def _resting(self, owner: Account, currency: str) -> dict[str, Resting]:
-        found: dict[str, Resting] = {}
-        for order in owner.open_orders.values():
-            orders = found.get(order.name)
-            if orders is None:
-                if self.listings[order.name].settlement != currency:
-                    continue
-                orders = found[order.name] = Resting()
-            orders.add(order.side, float(order.open_amount), float(order.price))
-        return found
-
-    def _is_covered(
+    def _not_allowed(
         self,
         owner: Account,
         book: Book,
         side: Side,
         amount: Decimal,
         price: Decimal,
+        charged: Decimal,
         replaces: Order | None,
-    ) -> bool:
-        """Whether the account can afford an order (`amount` open), or needs no more than before."""
-        if not owner.followed:
-            return True
-        listing = book.listing
-        before, after = Resting(), Resting()
-        for order in owner.open_orders.values():
-            if order.name == listing.name:
-                open_amount, at = float(order.open_amount), float(order.price)
-                before.add(order.side, open_amount, at)
-                if order is not replaces:
-                    after.add(order.side, open_amount, at)
-        after.add(side, float(amount), float(price))
-        more = self._initial(owner, listing.name, after) - self._initial(
-            owner, listing.name, before
-        )
-        if more <= 0:
-            return True
-        currency = listing.settlement
-        needed = self.margin_of(owner.name, currency).initial + more
-        return needed <= float(self.margin_balance(owner.name, currency))
+    ) -> Refusal | None:
+        """Why this account may not have that order; None where it may."""
+        rejects_own = owner.self_trade is SelfTrade.REJECT_TAKER
+        if rejects_own and meets_own(book, owner.name, side, price, amount):
+            return Refusal(Code.ORDER_OVERLAP, "the order would trade with the account's own")
+        if not self.is_covered(owner, book, side, amount, charged, replaces):
+            return Refusal(Code.NOT_ENOUGH_FUNDS, "the order needs more than the available funds")
+        return None
+
+    # -- what is carried out --------------------------------------------------------------------
 
     def _not_before(self, now_ms: int) -> int:
         # The market acts on a grid of times, accounts in between: the tape still reads in order.
@@ -727,64 +346,27 @@ class Exchange:
         prefix = "" if listing.settlement == "BTC" else f"{listing.settlement}-"
         return f"{prefix}{self.world}{count}"
 
-    def _limit_of(self, book: Book, wish: NewOrder) -> Decimal | Refusal:
-        """The worst price the order may trade at."""
-        if not _is_market(wish):
-            if wish.price is None:
-                return Refusal(Code.INVALID_PRICE, "a limit order needs a price", "price")
-            return wish.price
-        if wish.side is Side.BUY:
-            if book.max_price is not None:
-                return book.max_price
-            prices = book.asks.prices
-            return prices[-1] if prices else book.listing.tick
-        if book.min_price is not None:
-            return book.min_price
-        prices = book.bids.prices
-        return prices[0] if prices else book.listing.tick
-
-    def _off_the_touch(self, book: Book, side: Side, price: Decimal) -> Decimal | None:
-        """`price` if it would rest, else one tick off the touch; None where no price is left."""
-        if side is Side.BUY:
-            best = book.best_ask
-            if best is None or price < best.price:
-                return price
-            moved = book.listing.next_below(best.price)
-            return moved if moved > 0 else None
-        best = book.best_bid
-        if best is None or price > best.price:
-            return price
-        return book.listing.next_above(best.price)
-
-    def _meets_own(
-        self, book: Book, account: str, side: Side, price: Decimal, amount: Decimal
-    ) -> bool:
-        for level in book.side(side.opposite).from_best():
-            if not _crosses(side, price, level.price):
-                return False
-            for resting in level.orders.values():
-                if amount <= 0:
-                    return False
-                if resting.account == account:
-                    return True
-                amount -= resting.open_amount
-        return False
-
-    def _fillable(self, book: Book, order: Order) -> bool:
-        missing = order.open_amount
-        for level in book.side(order.side.opposite).from_best():
-            if not _crosses(order.side, order.price, level.price):
-                break
-            for resting in level.orders.values():
-                if resting.account != order.account:
-                    missing -= resting.open_amount
-            if missing <= 0:
-                return True
-        return False
+    def _change(self, book: Book, order: Order, terms: Terms, request: _Request) -> None:
+        """Give an open order other terms, and its place in the queue if it keeps that."""
+        side = book.side(order.side)
+        keeps_place = terms.price == order.price and terms.amount <= order.amount
+        if keeps_place:
+            side.reduce(order, order.amount - terms.amount)
+        else:
+            side.remove(order)
+            order.price = terms.price
+        order.amount = terms.amount
+        order.post_only = terms.post_only
+        order.reject_post_only = terms.reject_post_only
+        order.reduce_only = terms.reduce_only
+        order.replaced = True
+        order.updated_ms = request.now_ms
+        if not keeps_place:
+            self._execute(book, order, request)
 
     def _execute(self, book: Book, order: Order, request: _Request) -> None:
         """Match an order that is not on the book, then rest or end it."""
-        if order.time_in_force is not TimeInForce.FOK or self._fillable(book, order):
+        if order.time_in_force is not TimeInForce.FOK or fillable(book, order):
             self._match(book, order, request)
         if order.state is not OrderState.OPEN:
             return
@@ -797,7 +379,7 @@ class Exchange:
         opposite = book.side(taker.side.opposite)
         while taker.open_amount:
             level = opposite.best()
-            if level is None or not _crosses(taker.side, taker.price, level.price):
+            if level is None or not crosses(taker.side, taker.price, level.price):
                 return
             maker = next(iter(level.orders.values()))
             request.orders[maker.order_id] = maker
@@ -823,7 +405,7 @@ class Exchange:
         if not order.reduce_only:
             return order.open_amount
         owner = self.accounts[order.account]
-        return min(order.open_amount, _reducible(owner, order.name, order.side))
+        return min(order.open_amount, reducible(owner, order.name, order.side))
 
     def _trade(
         self, book: Book, taker: Order, maker: Order, amount: Decimal, request: _Request
@@ -857,108 +439,10 @@ class Exchange:
         book.last_price = price
         book.last_tick_direction = public.tick_direction
         request.prints.append(public)
-        self._settle(book, taker, public, listing.taker_fee, request)
-        self._settle(book, maker, public, listing.maker_fee, request)
-
-    def _settle(
-        self, book: Book, order: Order, public: Print, rate: Decimal, request: _Request
-    ) -> None:
-        listing = book.listing
-        owner = self.accounts[order.account]
-        signed = public.amount if order.side is Side.BUY else -public.amount
-        held_before = self.position(owner.name, listing.name).size
-        booked = owner.settle_trade(
-            listing, signed, public.price, rate, public.index, self._cumulated(listing.name)
-        )
-        currency = listing.settlement
-        self.collect_fee(currency, booked.fee)
-        self.hold(currency, -booked.funding)
-        is_maker = order.side is not public.side
-        if not owner.followed and is_maker:
-            return
-        trade = UserTrade(
-            public,
-            order.order_id,
-            order.label,
-            order.side,
-            is_maker,
-            booked.fee,
-            currency,
-            booked.realized,
-            order.type,
-            order.state,
-            order.post_only,
-            order.reduce_only,
-        )
-        request.trades.setdefault(owner.name, []).append(trade)
-        if owner.followed:
-            owner.remember(trade)
-            opens = "close" if held_before * signed < 0 else "open"
-            self.record(
-                owner,
-                listing,
-                EntryType.TRADE,
-                request.now_ms,
-                booked,
-                side=f"{opens} {order.side.value}",
-                amount=public.amount,
-                price=public.price,
-                mark=public.mark,
-                index=public.index,
-                trade=trade,
-            )
-
-    def record(
-        self,
-        owner: Account,
-        listing: Listing,
-        type: EntryType,
-        now_ms: int,
-        booked: Booked,
-        *,
-        side: str,
-        amount: Decimal,
-        price: Decimal,
-        mark: Decimal,
-        index: Decimal,
-        trade: UserTrade | None = None,
-        settled_funding: Decimal | None = None,
-    ) -> None:
-        """Enter what was just booked in the account's transaction log."""
-        self.counts.entries += 1
-        owner.log_count += 1
-        currency = listing.settlement
-        position = owner.positions.get(listing.name)
-        funding = settled_funding
-        if funding is None and listing.kind is Kind.PERPETUAL:
-            funding = self.funding_of(owner.name, listing.name)
-        owner.log.append(
-            Entry(
-                id=self.counts.entries,
-                user_seq=owner.log_count,
-                time_ms=now_ms,
-                type=type,
-                name=listing.name,
-                currency=currency,
-                side=side,
-                amount=amount,
-                position=position.size if position is not None else ZERO,
-                price=price,
-                mark=mark,
-                index=index,
-                cashflow=booked.cashflow,
-                change=booked.change,
-                balance=owner.cash.get(currency, ZERO),
-                equity=self.equity(owner.name, currency),
-                commission=booked.fee,
-                interest_pl=settled_funding,
-                total_interest_pl=funding,
-                session_rpl=booked.realized if type is EntryType.SETTLEMENT else None,
-                trade_id=trade.public.trade_id if trade is not None else None,
-                order_id=trade.order_id if trade is not None else None,
-                is_maker=trade.is_maker if trade is not None else None,
-            )
-        )
+        for order, rate in ((taker, listing.taker_fee), (maker, listing.maker_fee)):
+            trade = self.clear(self.accounts[order.account], listing, order, public, rate)
+            if trade is not None:
+                request.trades.setdefault(order.account, []).append(trade)
 
     def _clear(self, book: Book, request: _Request) -> None:
         """Cancel everybody's orders in a book."""
@@ -1044,24 +528,12 @@ def _settling() -> Refusal:
     return Refusal(Code.SETTLEMENT_IN_PROGRESS, "trading goes on in a moment")
 
 
-def _not_enough_funds() -> Refusal:
-    return Refusal(Code.NOT_ENOUGH_FUNDS, "the order needs more than the available funds")
+def _timed_out() -> Refusal:
+    return Refusal(Code.TIMED_OUT, "valid_until has passed", "valid_until")
 
 
-def _is_market(wish: NewOrder) -> bool:
-    return wish.type is OrderType.MARKET
-
-
-def _crosses(side: Side, limit: Decimal, resting: Decimal) -> bool:
-    return resting <= limit if side is Side.BUY else resting >= limit
-
-
-def _reducible(owner: Account, name: str, side: Side) -> Decimal:
-    """How much an order of that side can take off the account's position."""
-    position = owner.positions.get(name)
-    if position is None:
-        return ZERO
-    return max(-position.size * side.sign, ZERO)
+def _would_trade() -> Refusal:
+    return Refusal(Code.POST_ONLY_REJECT, "the order would trade", "post_only")
 
 
 def _tick_direction(book: Book, price: Decimal) -> int:
@@ -1071,28 +543,3 @@ def _tick_direction(book: Book, price: Decimal) -> int:
     if price < last:
         return 2
     return 1 if book.last_tick_direction < 2 else 3
-
-
-def _check_terms(
-    book: Book, side: Side, price: Decimal, amount: Decimal, *, is_market: bool
-) -> Refusal | None:
-    listing = book.listing
-    if amount <= 0 or amount % listing.amount_step:
-        return Refusal(
-            Code.INVALID_AMOUNT, f"must be a multiple of {listing.amount_step}", "amount"
-        )
-    if amount < listing.min_amount:
-        return Refusal(Code.QTY_TOO_LOW, f"must be at least {listing.min_amount}", "amount")
-    if is_market:
-        return None
-    if price <= 0:
-        return Refusal(Code.INVALID_PRICE, "must be positive", "price")
-    if not listing.on_ladder(price):
-        return Refusal(
-            Code.PRICE_WRONG_TICK, f"must be a multiple of {listing.tick_at(price)}", "price"
-        )
-    if side is Side.BUY and book.max_price is not None and price > book.max_price:
-        return Refusal(Code.PRICE_TOO_HIGH, f"must be at most {book.max_price}", "price")
-    if side is Side.SELL and book.min_price is not None and price < book.min_price:
-        return Refusal(Code.PRICE_TOO_LOW, f"must be at least {book.min_price}", "price")
-    return None

@@ -30,10 +30,12 @@ class Code(Enum):
 
     @property
     def number(self) -> int:
+        """The venue's error number."""
         return self.value[0]
 
     @property
     def message(self) -> str:
+        """The venue's word for it."""
         return self.value[1]
 
 

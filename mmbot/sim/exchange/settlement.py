@@ -16,8 +16,8 @@ from decimal import Decimal
 
 from mmbot.sim.exchange.accounts import Account, Position
 from mmbot.sim.exchange.ledger import EntryType, Settlement
-from mmbot.sim.exchange.listing import MONEY_STEP, ZERO, Kind, Listing, payoff, value
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange
+from mmbot.sim.exchange.listing import MONEY_STEP, ZERO, DeliveryFee, Kind, Listing, payoff, value
+from mmbot.sim.exchange.matching import Exchange
 
 
 def delivery_fee(terms: DeliveryFee, listing: Listing, size: Decimal, delivery: Decimal) -> Decimal:

@@ -14,21 +14,12 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from mmbot.sim.exchange.accounts import (
-    LOG_KEPT,
-    Account,
-    CancelReason,
-    Order,
-    OrderState,
-    OrderType,
-    Position,
-    SelfTrade,
-    TimeInForce,
-    UserTrade,
-)
+from mmbot.sim.exchange.accounts import LOG_KEPT, Account, Position, SelfTrade, UserTrade
+from mmbot.sim.exchange.clearing import Counts
 from mmbot.sim.exchange.ledger import Entry, Settlement
-from mmbot.sim.exchange.listing import Listing, Side
-from mmbot.sim.exchange.matching import Counts, DeliveryFee, Exchange, Expired
+from mmbot.sim.exchange.listing import DeliveryFee, Expired, Listing, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 
 VERSION: Final = 1
 

@@ -112,14 +112,17 @@ class Family:
 
     @property
     def inverse(self) -> bool:
+        """Whether contracts settle in their own coin."""
         return self.underlying == self.settlement
 
     @property
     def index_name(self) -> str:
+        """The venue's name of the price index: eth_usd, eth_usdc."""
         return f"{self.underlying}_{'usd' if self.inverse else self.settlement}".lower()
 
     @property
     def perpetual_name(self) -> str:
+        """The venue's name of the perpetual."""
         return f"{self.prefix}-PERPETUAL"
 
 

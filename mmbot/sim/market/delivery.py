@@ -40,6 +40,7 @@ class DeliveryWindow:
 
     @property
     def open_ms(self) -> int:
+        """When the half hour begins."""
         return self.close_ms - WINDOW_MS
 
     def observe(self, now_ms: int, index: float) -> None:

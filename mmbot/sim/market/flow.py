@@ -12,23 +12,16 @@ is worth in an option's price, half a basis point in a perpetual's or future's.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Final
 
 from mmbot.sim.exchange.listing import OPTION_FEE_CAP_OF_PREMIUM, ZERO, Kind, Listing, Side
-from mmbot.sim.exchange.matching import (
-    Book,
-    Edit,
-    Exchange,
-    NewOrder,
-    Order,
-    OrderState,
-    Placed,
-    TimeInForce,
-)
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order, OrderState, TimeInForce
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
+from mmbot.sim.market.scene import Scene
 from mmbot.sim.market.underlying import STEP_MS
 
 NOISE_ACCOUNT: Final = "noise"
@@ -69,27 +62,6 @@ PRICE_DIGITS: Final = 8  # finer than any tick, coarser than what floats get wro
 PERPETUAL_LOT_USD: Final = Decimal(1000)
 LINEAR_OPTION_LOT: Final = 10  # smallest amounts: they are a tenth of an inverse option's
 LINEAR_PERPETUAL_LOT: Final = 100  # smallest amounts
-
-
-@dataclass(slots=True)
-class Scene:
-    """One instrument as it truly is in one step; prices in the listing's price unit.
-
-    `fair` is its worth at the latent price and volatility, `per_log` and `per_point` how that
-    changes with the log price and with a volatility point, `half_spread` a typical one.
-    `move_ago(ms)` is the log move of the latent price since then; `volatility` its annualized rate.
-    """
-
-    listing: Listing
-    book: Book
-    now_ms: int
-    fair: float
-    per_log: float
-    per_point: float
-    unit: float
-    half_spread: float
-    volatility_1s: float
-    move_ago: Callable[[float], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

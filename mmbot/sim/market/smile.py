@@ -1,8 +1,7 @@
-"""What an option is worth: Black-76 in plain floats, and a volatility surface without arbitrage.
+"""A volatility surface without arbitrage.
 
-Black-76 with no interest: F. Black, "The pricing of commodity contracts", J. Financial Economics 3
-(1976). The surface is an SSVI: J. Gatheral and A. Jacquier, "Arbitrage-free SVI volatility
-surfaces", Quantitative Finance 14 (2014), with their power-law phi at exponent 1/2:
+The surface is an SSVI: J. Gatheral and A. Jacquier, "Arbitrage-free SVI volatility surfaces",
+Quantitative Finance 14 (2014), with their power-law phi at exponent 1/2:
 
     w(k, theta) = theta/2 (1 + rho phi k + sqrt((phi k + rho)^2 + 1 - rho^2)),
     phi(theta)  = eta / sqrt(theta (1 + theta)),      k = ln(strike / forward).
@@ -20,7 +19,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from mmbot.sim.exchange.listing import Right
 from mmbot.sim.market.underlying import (
     FAST_HALF_LIFE_S,
     SECONDS_A_YEAR,
@@ -31,96 +29,12 @@ from mmbot.sim.market.underlying import (
 RHO: Final = -0.2
 ETA: Final = 1.0
 SHIFT_HALF_LIFE_DAYS: Final = 7.0  # over which expiries the response to the price fades
-VOLATILITY_MAX: Final = 10.0
-VOLATILITY_MIN: Final = 0.001
 
-_SQRT_2: Final = math.sqrt(2)
-_SQRT_2_PI: Final = math.sqrt(2 * math.pi)
 _LN2: Final = math.log(2)
 _SLOW: Final = _LN2 * SECONDS_A_YEAR / SLOW_HALF_LIFE_S
 _FAST: Final = _LN2 * SECONDS_A_YEAR / FAST_HALF_LIFE_S
 _SHIFT: Final = _LN2 * 365 / SHIFT_HALF_LIFE_DAYS
 _WEEK: Final = 7 / 365
-_DAY: Final = 1 / 365
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """An option's price (USD per coin) and greeks as the venue scales them.
-
-    `delta` is coin per coin, `gamma` delta per USD, `vega` USD per volatility point, `theta` USD a
-    day (in the last day the whole time value), `rho` USD per percentage point of interest on the
-    strike.
-    """
-
-    price: float
-    delta: float
-    gamma: float
-    vega: float
-    theta: float
-    rho: float
-
-
-def black76(forward: float, strike: float, years: float, volatility: float, right: Right) -> Value:
-    """Value of a European option on a forward; what is left of it at or after expiry."""
-    is_call = right is Right.CALL
-    spread = volatility * math.sqrt(years) if years > 0 else 0.0
-    if spread <= 0:
-        paid = forward - strike if is_call else strike - forward
-        delta = (1.0 if is_call else -1.0) if paid > 0 else 0.0
-        return Value(max(paid, 0.0), delta, 0.0, 0.0, 0.0, 0.0)
-    d1 = math.log(forward / strike) / spread + 0.5 * spread
-    d2 = d1 - spread
-    density = math.exp(-0.5 * d1 * d1) / _SQRT_2_PI
-    if is_call:
-        delta = 0.5 * math.erfc(-d1 / _SQRT_2)
-        in_strike = strike * 0.5 * math.erfc(-d2 / _SQRT_2)
-        price = forward * delta - in_strike
-        rho = years * in_strike / 100
-    else:
-        delta = -0.5 * math.erfc(d1 / _SQRT_2)
-        in_strike = strike * 0.5 * math.erfc(d2 / _SQRT_2)
-        price = in_strike + forward * delta
-        rho = -years * in_strike / 100
-    vega = forward * density * math.sqrt(years)
-    theta = -vega * volatility / (2 * years) / 365
-    if years < _DAY:
-        paid = forward - strike if is_call else strike - forward
-        theta = max(paid, 0.0) - price
-    return Value(price, delta, density / (forward * spread), vega / 100, theta, rho)
-
-
-def implied_volatility(
-    price: float, forward: float, strike: float, years: float, right: Right, guess: float
-) -> float | None:
-    """The volatility at which Black-76 gives `price` (USD); None where there is none.
-
-    Newton's steps from `guess`, kept inside a bracket that every step narrows.
-    """
-    low, high = VOLATILITY_MIN, VOLATILITY_MAX
-    if years <= 0:
-        return None
-    if not (
-        black76(forward, strike, years, low, right).price
-        < price
-        < black76(forward, strike, years, high, right).price
-    ):
-        return None
-    volatility = min(max(guess, low), high)
-    for _ in range(100):
-        value = black76(forward, strike, years, volatility, right)
-        miss = value.price - price
-        if miss > 0:
-            high = volatility
-        else:
-            low = volatility
-        if abs(miss) < 1e-9 * forward or high - low < 1e-9:
-            break
-        slope = 100 * value.vega
-        volatility = volatility - miss / slope if slope > 0 else low
-        if not low < volatility < high:
-            volatility = 0.5 * (low + high)
-    return volatility
 
 
 @dataclass(frozen=True, slots=True)

@@ -317,6 +317,7 @@ class Underlyings:
         self.latents = {name: Latent(seed, name, prices[name], params) for name in coins}
 
     def __getitem__(self, currency: str) -> Latent:
+        """The latent price of a coin."""
         return self.latents[currency]
 
     def step(self) -> None:

@@ -26,8 +26,9 @@ from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Rate
+from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.trouble import Trouble
+from mmbot.sim.virtual.translate import VENUE, id_of, too_many
 from mmbot.sim.virtual.venue import (
     AccountMessage,
     Answer,
@@ -38,7 +39,6 @@ from mmbot.sim.virtual.venue import (
     TickerMessage,
     VirtualVenue,
 )
-from mmbot.sim.virtual.words import VENUE, id_of, too_many
 
 LATENCY_MS: Final = (2.0, 40.0)
 PROBE_EVERY_NS: Nanos = 1 * SECOND
@@ -109,7 +109,7 @@ class Line:
         self,
         timeline: Timeline,
         venue: VirtualVenue,
-        trouble: Trouble,
+        trouble: FaultInjector,
         draw: Random,
         rate: Rate,
         sink: Sink,
@@ -299,9 +299,7 @@ class Line:
         if not wire.up or wire.session is None:
             self._timeline.after(0, partial(self._not_sent, request))
             return
-        asked = _Asked(
-            wire.session, partial(self._answered, wire, request), partial(self._too_late, request)
-        )
+        asked = _Asked(wire.session, partial(self._answered, wire, request), self._too_late)
         self._ask(
             asked,
             partial(self._venue.carry_out, wire.session, request),
@@ -331,7 +329,7 @@ class Line:
             wire.cool_down_ns = COOL_DOWN_NS
             self._lose(wire.session, "10028 too_many_requests")
 
-    def _too_late(self, request: OrderRequest, answer: Answer) -> None:
+    def _too_late(self, answer: Answer) -> None:
         """The answer came after we stopped waiting: still the venue's word about the order."""
         for said in answer.said:
             if isinstance(said, ev.OrderSeen):
@@ -454,7 +452,7 @@ class Line:
 
     def _push(self, session: Session, message: Message) -> None:
         """The venue sends a message down a session."""
-        hear = partial(self._hear, session, message)
+        hear = partial(self._hear, message)
         if not isinstance(message, AccountMessage):
             self._down(session, hear)
             return
@@ -490,7 +488,7 @@ class Line:
         if session.link is ev.Link.TRADING:
             self._sink(ev.MessageLost(VENUE))
 
-    def _hear(self, session: Session, message: Message) -> None:
+    def _hear(self, message: Message) -> None:
         match message:
             case BookMessage():
                 self._book(message)
@@ -600,13 +598,7 @@ class Line:
             return
         answer: Any
         if request is not None:
-            injected = trouble.strikes("rate_limited")
-            if injected or not venue.spend():
-                if not injected:
-                    venue.counts["10028 too_many_requests"] += 1
-                    self._on_carried_out(request)
-                self._down(session, partial(self._end, asked, _refusal(venue, request)))
-                self._timeline.after(1 * MS, partial(venue.close, session))
+            if self._over_the_limit(asked, request):
                 return
             self._on_arrival(request)
         answer = question()
@@ -621,6 +613,19 @@ class Line:
             late_ns = trouble.up_to(trouble.plan.late_s) if late else 0
             self._down(session, partial(self._end, asked, answer), late_ns)
         venue.publish()
+
+    def _over_the_limit(self, asked: _Asked, request: OrderRequest) -> bool:
+        """Whether there are too many requests: then it is refused, and its session ends."""
+        venue, session = self._venue, asked.session
+        injected = self._trouble.strikes("rate_limited")
+        if not injected and venue.spend():
+            return False
+        if not injected:
+            venue.counts["10028 too_many_requests"] += 1
+            self._on_carried_out(request)
+        self._down(session, partial(self._end, asked, _refusal(venue, request)))
+        self._timeline.after(1 * MS, partial(venue.close, session))
+        return True
 
     def _end(self, asked: _Asked, answer: Any) -> None:
         """A request ends, unless it has; a real answer after that is a late one."""
@@ -683,11 +688,11 @@ def _pong() -> tuple[()]:
     return ()
 
 
-def _hear(answer: object) -> None:
+def _hear(_answer: object) -> None:
     """Having heard something is enough."""
 
 
-def _nobody(message: Message) -> None:
+def _nobody(_message: Message) -> None:
     """Before a session has a line nobody hears it."""
 
 

@@ -16,7 +16,7 @@ from mmbot.core.recovery import take_budget, take_end, take_order, take_position
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, ZERO, Fill, Instrument, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
-from mmbot.sim.virtual.words import VENUE
+from mmbot.sim.virtual.translate import VENUE
 
 CYCLE_NS: Nanos = 100 * MS
 LABELS_NS: Nanos = 5 * MS

@@ -32,25 +32,17 @@ from mmbot.core.types import (
     OpenOrder,
 )
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    BookDelta,
-    CancelReason,
-    Edit,
-    Effect,
-    Exchange,
-    Kind,
-    NewOrder,
-    Order,
-    Placed,
-    Refusal,
-    Side,
-)
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
+from mmbot.sim.exchange.listing import Kind, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason, Order
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.market import Market
 from mmbot.sim.models.credits import Bucket, Rate
+from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.trouble import Trouble
-from mmbot.sim.virtual.words import (
+from mmbot.sim.virtual.translate import (
     SIDES,
     fill_of,
     flow_of,
@@ -151,7 +143,7 @@ class VirtualVenue:
         exchange: Exchange,
         market: Market,
         instruments: Sequence[Instrument],
-        trouble: Trouble,
+        trouble: FaultInjector,
         rate: Rate,
     ) -> None:
         self.exchange = exchange
@@ -161,9 +153,9 @@ class VirtualVenue:
         """Until then nobody can connect ..."""
         self.down_until_ns: Nanos = 0
         """... and the venue does nothing at all."""
-        self.on_rest: Callable[[OrderRequest], None] = lambda request: None
+        self.on_rest: Callable[[OrderRequest], None] = lambda _request: None
         """Sees every request that is about to be carried out beside the line."""
-        self.observe: Callable[[Effect], None] = lambda effect: None
+        self.observe: Callable[[Effect], None] = lambda _effect: None
         """Sees everything the exchange does."""
         self.counts: Counter[str] = Counter()
         """Requests to the matching engine by kind, and those refused, by code."""
@@ -214,7 +206,7 @@ class VirtualVenue:
         if session.link is ev.Link.MARKET:
             for name in self.instruments:
                 self.send_book(session, name)
-                self._send_ticker(session, name, self._ticker(name))
+                session.tell(self._ticker(name))
 
     def close(self, session: Session, *, cancels: bool = True) -> None:
         """The venue notices that a connection is over."""
@@ -410,7 +402,7 @@ class VirtualVenue:
             if self._tickers.get(name) != said:
                 self._tickers[name] = said
                 for session in listeners:
-                    self._send_ticker(session, name, message)
+                    session.tell(message)
 
     def stop_book(self, name: str, for_ns: Nanos) -> None:
         """Send no change of a book for a while."""
@@ -498,6 +490,3 @@ class VirtualVenue:
             delta = ticker.greeks.delta if ticker.greeks is not None else None
             self._greeks[name] = (self._timeline.now_ns, iv, delta)
         return iv, delta
-
-    def _send_ticker(self, session: Session, name: str, message: TickerMessage) -> None:
-        session.tell(message)

@@ -41,29 +41,24 @@ from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
-from mmbot.sim.exchange.listing import NEVER_MS, Listing
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    Effect,
-    Exchange,
-    NewOrder,
-    Placed,
-    Prints,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
+from mmbot.sim.exchange.listing import NEVER_MS, Listing, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import TimeInForce
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market import chain
-from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market, Preset
+from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market
+from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import STEP_MS
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.checks import Checks, Violated, Violation
+from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.line import Line
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.trouble import Trouble
+from mmbot.sim.virtual.translate import id_of, instrument_of
 from mmbot.sim.virtual.venue import ACCOUNT, OrderRequest, VirtualVenue
-from mmbot.sim.virtual.words import id_of, instrument_of
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -156,7 +151,7 @@ class World:
     ) -> None:
         self.seed = seed
         self.options = options or WorldOptions()
-        self.trouble = Trouble(plan)
+        self.trouble = FaultInjector(plan)
         self._draw = Random(f"world {seed}")
         listings = [listing_of(name, self.options.start_ms) for name in desks]
         start_ms = self._start_ms(listings)

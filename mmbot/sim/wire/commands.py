@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mmbot.sim.wire.deribit.errors import too_many_requests
-from mmbot.sim.wire.trouble import Fate, Kind, Stage, Trouble
+from mmbot.sim.wire.faults import Fate, FaultInjector, Kind, Stage
 
 
 class Commands:
     """A method is named as on the wire ("private/buy"), over WebSocket and REST alike; a channel by
     its beginning ("user.", "book.ETH-PERPETUAL"). `count`: that many, from the next one on."""
 
-    trouble: Trouble
+    trouble: FaultInjector
 
     def lose_request(self, method: str, count: int = 1) -> None:
         """Requests of that method never arrive."""

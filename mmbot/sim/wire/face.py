@@ -5,38 +5,56 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from mmbot.sim.exchange.effects import Prints
 from mmbot.sim.exchange.funding import FundingHour
-from mmbot.sim.exchange.matching import Prints
 
 
 class Greeks(Protocol):
     """In the venue's scaling: vega in USD per vol point, theta in USD per day."""
 
     @property
-    def delta(self) -> float: ...
+    def delta(self) -> float:
+        """Coin per coin."""
+
     @property
-    def gamma(self) -> float: ...
+    def gamma(self) -> float:
+        """Change of delta per USD."""
+
     @property
-    def vega(self) -> float: ...
+    def vega(self) -> float:
+        """USD per vol point."""
+
     @property
-    def theta(self) -> float: ...
+    def theta(self) -> float:
+        """USD per day."""
+
     @property
-    def rho(self) -> float: ...
+    def rho(self) -> float:
+        """USD per percentage point of interest."""
 
 
 class Stats(Protocol):
     """Of the last 24 hours; None where nothing traded. `price_change` in percent."""
 
     @property
-    def high(self) -> float | None: ...
+    def high(self) -> float | None:
+        """The highest price."""
+
     @property
-    def low(self) -> float | None: ...
+    def low(self) -> float | None:
+        """The lowest price."""
+
     @property
-    def price_change(self) -> float | None: ...
+    def price_change(self) -> float | None:
+        """From the first to the last price, in percent."""
+
     @property
-    def volume(self) -> float: ...
+    def volume(self) -> float:
+        """In coin."""
+
     @property
-    def volume_usd(self) -> float: ...
+    def volume_usd(self) -> float:
+        """In USD."""
 
 
 class MarketTicker(Protocol):
@@ -47,44 +65,88 @@ class MarketTicker(Protocol):
     """
 
     @property
-    def index_price(self) -> float: ...
+    def index_price(self) -> float:
+        """USD."""
+
     @property
-    def mark_price(self) -> float: ...
+    def mark_price(self) -> float:
+        """In the instrument's price unit."""
+
     @property
-    def min_price(self) -> float: ...
+    def min_price(self) -> float:
+        """The lowest price of a sell order."""
+
     @property
-    def max_price(self) -> float: ...
+    def max_price(self) -> float:
+        """The highest price of a buy order."""
+
     @property
-    def stats(self) -> Stats: ...
+    def stats(self) -> Stats:
+        """The last 24 hours."""
+
     @property
-    def delivery_estimate(self) -> float: ...
+    def delivery_estimate(self) -> float:
+        """The delivery price to expect, USD."""
+
     @property
-    def underlying_price(self) -> float | None: ...
+    def underlying_price(self) -> float | None:
+        """The forward, USD."""
+
     @property
-    def underlying_index(self) -> str | None: ...
+    def underlying_index(self) -> str | None:
+        """The future of that expiry, or a synthetic one."""
+
     @property
-    def mark_iv(self) -> float | None: ...
+    def mark_iv(self) -> float | None:
+        """The volatility of the mark."""
+
     @property
-    def bid_iv(self) -> float | None: ...
+    def bid_iv(self) -> float | None:
+        """Of the best bid; 0 without one."""
+
     @property
-    def ask_iv(self) -> float | None: ...
+    def ask_iv(self) -> float | None:
+        """Of the best ask; 0 without one."""
+
     @property
-    def greeks(self) -> Greeks | None: ...
+    def greeks(self) -> Greeks | None:
+        """The greeks at the mark."""
+
     @property
-    def current_funding(self) -> float | None: ...
+    def current_funding(self) -> float | None:
+        """The rate per 8 hours; positive: longs pay."""
+
     @property
-    def funding_8h(self) -> float | None: ...
+    def funding_8h(self) -> float | None:
+        """The mean rate of the last 8 hours."""
 
 
 class Market(Protocol):
     """Moves when it is told the time, and acts only where somebody watches."""
 
-    def watch(self, name: str) -> None: ...
-    def unwatch(self, name: str) -> None: ...
-    def advance(self, now_ms: int) -> None: ...
-    def ticker(self, name: str) -> MarketTicker: ...
-    def index(self, name: str) -> float: ...
-    def delivery_estimate(self, name: str) -> float: ...
-    def funding_hours(self, name: str) -> Sequence[FundingHour]: ...
-    def prices(self) -> Mapping[str, float]: ...
-    def note(self, prints: Prints) -> None: ...
+    def watch(self, name: str) -> None:
+        """Act in that instrument from now on."""
+
+    def unwatch(self, name: str) -> None:
+        """Stop acting in that instrument."""
+
+    def advance(self, now_ms: int) -> None:
+        """Let everything happen up to that venue time."""
+
+    def ticker(self, name: str) -> MarketTicker:
+        """What there is to say about an instrument now."""
+
+    def index(self, name: str) -> float:
+        """A price index in USD."""
+
+    def delivery_estimate(self, name: str) -> float:
+        """The next delivery price of an index, USD."""
+
+    def funding_hours(self, name: str) -> Sequence[FundingHour]:
+        """A perpetual's funding by the hour, oldest first."""
+
+    def prices(self) -> Mapping[str, float]:
+        """What each coin is worth now, USD."""
+
+    def note(self, prints: Prints) -> None:
+        """Take public trades into the statistics."""

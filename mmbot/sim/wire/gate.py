@@ -1,4 +1,4 @@
-"""How frames get in and out of the simulated venue, and how the fates of `trouble.py` look there.
+"""How frames get in and out of the simulated venue, and how the fates of `faults.py` look there.
 
 `Gate` is the one for all lines: silence, and what is under way. `Link` is one WebSocket. `Door` is
 the listening socket.
@@ -13,7 +13,7 @@ from typing import Final
 
 from aiohttp import WSMsgType, web
 
-from mmbot.sim.wire.trouble import PASSES, Fate, Kind, Trouble, garbled
+from mmbot.sim.wire.faults import PASSES, Fate, FaultInjector, Kind, garbled
 
 UNSENT_FRAMES_MAX: Final = 20_000  # a client that does not read is cut off
 BEHIND_S_MAX: Final = 1.0  # a push that should follow the next one waits so long for it
@@ -23,7 +23,7 @@ BACKLOG: Final = 128
 class Gate:
     """The one place every frame passes, in and out."""
 
-    def __init__(self, trouble: Trouble, now_ms: Callable[[], int]) -> None:
+    def __init__(self, trouble: FaultInjector, now_ms: Callable[[], int]) -> None:
         self.trouble = trouble
         self.now_ms = now_ms
         self.under_way = UnderWay()
@@ -32,6 +32,7 @@ class Gate:
 
     @property
     def is_silent(self) -> bool:
+        """Whether every frame is swallowed."""
         return not self._speaks.is_set()
 
     def lets_in(self) -> bool:
@@ -39,12 +40,15 @@ class Gate:
         return not self.is_silent
 
     def silence(self) -> None:
+        """Swallow every frame from now on."""
         self._speaks.clear()
 
     def speak(self) -> None:
+        """Let frames pass again."""
         self._speaks.set()
 
     async def until_speaking(self) -> None:
+        """Return when frames pass."""
         await self._speaks.wait()
 
     def fate_out(self, about: str | None) -> Fate:
@@ -199,6 +203,7 @@ class Door:
 
     @property
     def is_open(self) -> bool:
+        """Whether connections are accepted."""
         return self._server is not None
 
     async def open(self, protocol: Callable[[], asyncio.BaseProtocol]) -> None:

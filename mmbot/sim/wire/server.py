@@ -5,7 +5,7 @@
 With a state file, a venue that ends is saved, and the next one goes on with its accounts, its world
 and its time: the outage has lasted as long as the wall says, though never more than `OUTAGE_S_MAX`.
 Every frame in and out passes the `Gate`, which is where trouble is made: commanded by a test, or
-drawn from `VenueOptions.faults` (`trouble.py` decides, this file carries out).
+drawn from `VenueOptions.faults` (`faults.py` decides, this file carries out).
 """
 
 from __future__ import annotations
@@ -19,33 +19,37 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 from aiohttp import WSMsgType, web
 
-from mmbot.errors import ConfigError
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange, SelfTrade
+from mmbot.sim.exchange.accounts import SelfTrade
+from mmbot.sim.exchange.listing import DeliveryFee
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.commands import Commands
 from mmbot.sim.wire.deribit.auth import Gatekeeper
-from mmbot.sim.wire.deribit.calls import Session
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
 from mmbot.sim.wire.deribit.closures import Closures
 from mmbot.sim.wire.deribit.errors import known_error
 from mmbot.sim.wire.deribit.manners import Manner
-from mmbot.sim.wire.deribit.venue import METHODS, DeribitVenue, Rules
+from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
+from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.face import Market
-from mmbot.sim.wire.gate import Door, Gate, Link
-from mmbot.sim.wire.trouble import (
+from mmbot.sim.wire.faults import (
     PASSES,
     Blow,
     Due,
+    Fate,
+    FaultInjector,
     Kind,
-    Trouble,
     expiry_ahead_s,
     garbled,
 )
+from mmbot.sim.wire.gate import Door, Gate, Link
+from mmbot.sim.wire.rest import RestCall, read_call
 
 if TYPE_CHECKING:
     from mmbot.sim.exchange.state import SavedVenue
@@ -144,7 +148,7 @@ class SimVenue(Commands, Closures):
 
     exchange: Exchange
     market: Market
-    protocol: DeribitVenue
+    protocol: DeribitProtocol
     endpoints: Endpoints
     account: str
     gate: Gate
@@ -166,6 +170,7 @@ class SimVenue(Commands, Closures):
         self._last_client_ns = 0
 
     async def __aenter__(self) -> SimVenue:
+        """Restore or create the world, and let clients in. Raises ConfigError, OSError."""
         options = self.options
         saved = self._read_state()
         self._door = Door(HOST, options.port)
@@ -194,9 +199,9 @@ class SimVenue(Commands, Closures):
         gatekeeper = Gatekeeper(
             options.key, options.secret, self.account, options.token_expires_in_s
         )
-        self.trouble = Trouble(options.faults, self.now_ms())
+        self.trouble = FaultInjector(options.faults, self.now_ms())
         self.gate = Gate(self.trouble, self.now_ms)
-        self.protocol = DeribitVenue(
+        self.protocol = DeribitProtocol(
             self.exchange,
             self.market,
             gatekeeper,
@@ -233,6 +238,7 @@ class SimVenue(Commands, Closures):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Save the venue, break every line and end."""
         assert self._ticking is not None, "left before it was entered"
         assert self._runner is not None, "left before it was entered"
         assert self._door is not None, "left before it was entered"
@@ -251,10 +257,12 @@ class SimVenue(Commands, Closures):
 
     @property
     def rest_url(self) -> str:
+        """Where REST requests go."""
         return self.endpoints.rest
 
     @property
     def ws_url(self) -> str:
+        """Where WebSockets connect."""
         return self.endpoints.ws
 
     @property
@@ -397,21 +405,10 @@ class SimVenue(Commands, Closures):
         path = self.options.state_path
         if path is None:
             return None
-        if not os.access(path.parent, os.W_OK):
-            raise ConfigError(f"{path}: cannot be written there: choose another place")
         # Imported here, because most venues are never saved.
-        from mmbot.sim.exchange.state import BadState, decode
+        from mmbot.sim.wire.state_file import read_state
 
-        try:
-            return decode(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}: choose another file") from error
-        except BadState as error:
-            raise ConfigError(
-                f"{path}: is no saved venue ({error}): choose another file, or remove it"
-            ) from error
+        return read_state(path)
 
     def _go_on_from(self, saved: SavedVenue) -> None:
         """Restore the exchange, and let the market live through the outage."""
@@ -432,7 +429,8 @@ class SimVenue(Commands, Closures):
         path = self.options.state_path
         if path is None:
             return
-        from mmbot.sim.exchange.state import VERSION, SavedVenue, encode, save_exchange
+        from mmbot.sim.exchange.state import VERSION, SavedVenue, save_exchange
+        from mmbot.sim.wire.state_file import write_state
 
         saved = SavedVenue(
             version=VERSION,
@@ -444,10 +442,7 @@ class SimVenue(Commands, Closures):
             exchange=save_exchange(self.exchange),
             user_trades=self.protocol.all_user_trades(),
         )
-        # Whole or not at all: a venue killed meanwhile leaves the file as it was.
-        unfinished = path.with_name(path.name + ".part")
-        unfinished.write_bytes(encode(saved))
-        unfinished.replace(path)
+        write_state(path, saved)
 
     async def _tick(self) -> None:
         while True:
@@ -579,28 +574,28 @@ class SimVenue(Commands, Closures):
         self._last_client_ns = time.monotonic_ns()
         await self.gate.until_speaking()
         body = await request.text()
-        name = request.match_info["tail"].strip("/")
-        params: dict[str, Any] = dict(request.query)
-        request_id: Any = None
-        if body:
-            try:
-                posted = orjson.loads(body)
-            except orjson.JSONDecodeError:
-                posted = None
-            if not isinstance(posted, dict):
-                return web.Response(status=400, text="the body is not a JSON object")
-            if isinstance(posted.get("method"), str):
-                name = posted["method"]
-                request_id = posted.get("id")
-                posted = posted.get("params") or {}
-            params |= posted
-        header = request.headers.get("Authorization")
-        authorization = None
-        if header is not None:
-            authorization = (header, request.method, request.raw_path, body)
+        call = read_call(request, body)
+        if call is None:
+            return web.Response(status=400, text="the body is not a JSON object")
         fate = PASSES
         if self.trouble.is_on:
-            fate = self.trouble.request(name, is_order=_is_order(name), is_rest=True)
+            fate = self.trouble.request(call.method, is_order=_is_order(call.method), is_rest=True)
+        struck = await self._strike_rest(request, call, fate)
+        if struck is not None:
+            return struck
+        status, answer = self.protocol.on_rest(
+            call.method, call.params, call.request_id, call.authorization
+        )
+        if fate.kind is Kind.CUT_AFTER:
+            return _broken(request)
+        if fate.kind is Kind.STATUS_AFTER:
+            return web.Response(status=fate.code, text="trouble at the door")
+        return await self._reply_rest(request, call.method, status, answer)
+
+    async def _strike_rest(
+        self, request: web.Request, call: RestCall, fate: Fate
+    ) -> web.Response | None:
+        """The answer to a REST request that is not carried out; None where it is, if late."""
         if fate.kind is Kind.LATE and not await self.gate.under_way.wait(fate.seconds):
             return _broken(request)
         if fate.kind in (Kind.LOST, Kind.CUT_BEFORE):
@@ -608,14 +603,9 @@ class SimVenue(Commands, Closures):
         if fate.kind is Kind.STATUS:
             return web.Response(status=fate.code, text="trouble at the door")
         if fate.kind is Kind.ERROR:
-            status, answer = self.protocol.refuse_rest(request_id, known_error(fate.code))
+            status, answer = self.protocol.refuse_rest(call.request_id, known_error(fate.code))
             return web.Response(status=status, body=answer, content_type="application/json")
-        status, answer = self.protocol.on_rest(name, params, request_id, authorization)
-        if fate.kind is Kind.CUT_AFTER:
-            return _broken(request)
-        if fate.kind is Kind.STATUS_AFTER:
-            return web.Response(status=fate.code, text="trouble at the door")
-        return await self._reply_rest(request, name, status, answer)
+        return None
 
     async def _reply_rest(
         self, request: web.Request, name: str, status: int, answer: bytes

@@ -8,7 +8,9 @@ import pytest
 
 from mmbot.sim.exchange.listing import Listing, Side
 from mmbot.sim.exchange.margin import Margin, Prices, Resting, initial_with_orders, of_position
-from mmbot.sim.exchange.matching import Code, Edit, NewOrder, OrderType, Placed, Refusal
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.refusals import Code, Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from tests.sim.products import (
     CALL,
     FUTURE,

@@ -7,25 +7,13 @@ from typing import Any
 
 import pytest
 
-from mmbot.sim.exchange.listing import average_price, fee, value
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    BookDelta,
-    CancelReason,
-    Code,
-    Edit,
-    Exchange,
-    Kind,
-    NewOrder,
-    OrderState,
-    OrderType,
-    Placed,
-    Prints,
-    Refusal,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.accounts import SelfTrade
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Prints
+from mmbot.sim.exchange.listing import Kind, Side, average_price, fee, value
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason, OrderState, OrderType, TimeInForce
+from mmbot.sim.exchange.refusals import Code, Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from tests.wire.venue import OPTION, PERPETUAL, option, perpetual
 
 D = Decimal

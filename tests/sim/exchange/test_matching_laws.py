@@ -8,19 +8,11 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.sim.exchange.listing import Kind, value
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    BookDelta,
-    Edit,
-    Exchange,
-    NewOrder,
-    OrderType,
-    Placed,
-    Prints,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Prints
+from mmbot.sim.exchange.listing import Kind, Side, value
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import OrderType, TimeInForce
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from tests.wire.venue import OPTION, PERPETUAL, option, perpetual
 
 D = Decimal

@@ -9,22 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.sim.exchange.accounts import CancelReason
+from mmbot.sim.exchange.effects import AccountChange, InstrumentChanged
 from mmbot.sim.exchange.funding import Funding
 from mmbot.sim.exchange.ledger import Entry, EntryType
-from mmbot.sim.exchange.listing import Kind, Listing
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    Code,
-    Edit,
-    Exchange,
-    InstrumentChanged,
-    NewOrder,
-    OrderState,
-    Placed,
-    Refusal,
-    Side,
-)
+from mmbot.sim.exchange.listing import Kind, Listing, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason, OrderState
+from mmbot.sim.exchange.refusals import Code, Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from tests.sim.products import (
     CALL,

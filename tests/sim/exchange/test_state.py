@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.sim.exchange.accounts import CancelReason, OrderState
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange, NewOrder, Placed, Side
+from mmbot.sim.exchange.listing import DeliveryFee, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason, OrderState
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from mmbot.sim.exchange.state import (
     VERSION,

@@ -9,8 +9,10 @@ from statistics import fmean, pvariance
 
 import pytest
 
-from mmbot.sim.exchange.listing import Kind, Right
-from mmbot.sim.exchange.matching import Exchange, NewOrder, Order, Placed, Side
+from mmbot.sim.exchange.listing import Kind, Right, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.chain import FAMILIES, Expiry, Period, option
 from mmbot.sim.market.flow import (
     HAWKES_BRANCHING,
@@ -22,10 +24,10 @@ from mmbot.sim.market.flow import (
     MakerProfile,
     NoiseTaker,
     Quoter,
-    Scene,
     Sniper,
     taker_fee,
 )
+from mmbot.sim.market.scene import Scene
 from mmbot.sim.market.underlying import STEP_MS
 
 FAIR = 0.02

@@ -7,18 +7,15 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.sim.exchange.listing import Kind, Right
-from mmbot.sim.exchange.matching import (
-    BookDelta,
-    Exchange,
-    NewOrder,
-    Placed,
-    Prints,
-    Side,
-)
+from mmbot.pricing import scalar
+from mmbot.sim.exchange.effects import BookDelta, Prints
+from mmbot.sim.exchange.listing import Kind, Right, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.flow import MAKERS, NOISE_ACCOUNT
-from mmbot.sim.market.market import PRESETS, Market, MarketTicker
-from mmbot.sim.market.smile import black76
+from mmbot.sim.market.market import Market
+from mmbot.sim.market.presets import PRESETS
+from mmbot.sim.market.ticker import MarketTicker
 
 CALL = "ETH-6JUN25-2900-C"
 PUT = "ETH-6JUN25-2800-P"
@@ -251,7 +248,9 @@ def reprice(ticker: MarketTicker, strike: float, expiry_ms: int, right: Right) -
     assert ticker.mark_iv is not None
     years = (expiry_ms - ticker.time_ms) / (365 * 86_400_000)
     forward = ticker.underlying_price
-    return black76(forward, strike, years, ticker.mark_iv / 100, right).price / forward
+    is_call = right is Right.CALL
+    value = scalar.value(forward, strike, years, ticker.mark_iv / 100, is_call=is_call)
+    return value.price / forward
 
 
 @pytest.mark.parametrize("watched", [True, False])

@@ -11,18 +11,14 @@ from decimal import Decimal
 from math import sqrt
 from statistics import fmean, stdev
 
-from mmbot.sim.exchange.matching import (
-    AccountChange,
-    Book,
-    Edit,
-    Exchange,
-    NewOrder,
-    Order,
-    OrderState,
-    Placed,
-    Side,
-)
-from mmbot.sim.market.market import PRESETS, Market, Preset
+from mmbot.sim.exchange.book import Book
+from mmbot.sim.exchange.effects import AccountChange
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order, OrderState
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
+from mmbot.sim.market.market import Market
+from mmbot.sim.market.presets import PRESETS, Preset
 
 NAMES = tuple(f"ETH-6JUN25-{strike}-{letter}" for strike in (2800, 2900) for letter in "CP")
 MINUTES = 10

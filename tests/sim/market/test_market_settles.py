@@ -7,18 +7,13 @@ from decimal import Decimal
 
 import pytest
 
+from mmbot.sim.exchange.effects import InstrumentChanged, InstrumentState
 from mmbot.sim.exchange.ledger import EntryType
-from mmbot.sim.exchange.listing import Kind
-from mmbot.sim.exchange.matching import (
-    Exchange,
-    InstrumentChanged,
-    InstrumentState,
-    NewOrder,
-    OrderType,
-    Placed,
-    Refusal,
-    Side,
-)
+from mmbot.sim.exchange.listing import Kind, Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import OrderType
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.chain import FAMILIES, future_expiries
 from mmbot.sim.market.chain import expiries as calendar
 from mmbot.sim.market.flow import NOISE_ACCOUNT

@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from mmbot.sim.wire.deribit.venue import METHODS
+from mmbot.sim.wire.deribit.protocol import METHODS
 
 Json = dict[str, Any]
 

@@ -15,14 +15,15 @@ from typing import Any, Final
 
 import orjson
 
-from mmbot.sim.exchange.matching import DeliveryFee, Exchange
+from mmbot.sim.exchange.listing import DeliveryFee
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market.market import Market
 from mmbot.sim.wire.deribit.auth import Gatekeeper
-from mmbot.sim.wire.deribit.calls import Session
 from mmbot.sim.wire.deribit.channel_names import make_channel
 from mmbot.sim.wire.deribit.channels import Channel, TickerChannel
 from mmbot.sim.wire.deribit.manners import Manner
-from mmbot.sim.wire.deribit.venue import DeribitVenue
+from mmbot.sim.wire.deribit.protocol import DeribitProtocol
+from mmbot.sim.wire.deribit.session import Session
 from tests.wire.spec import law
 from tests.wire.venue import UNLIMITED
 
@@ -260,7 +261,7 @@ class Judged:
         self.exchange.open_account(ACCOUNT, balances)
         market = Market(self.exchange, 1, self.us // 1_000, settlement_pause_ms=500)
         keys = Gatekeeper("sim", "sim", ACCOUNT, 900.0)
-        self.venue = DeribitVenue(
+        self.venue = DeribitProtocol(
             self.exchange,
             market,
             keys,
@@ -297,7 +298,7 @@ class Judged:
 
     def made(self, names: tuple[str, ...]) -> list[Channel]:
         """The channels of such names."""
-        found = [make_channel(self.venue, name, ACCOUNT) for name in names]
+        found = [make_channel(self.venue, self.venue.catalog, name, ACCOUNT) for name in names]
         return [one for one in found if one is not None]
 
     def reconnect(self) -> None:
@@ -501,7 +502,7 @@ def served_patterns() -> frozenset[str]:
     served = set()
     for pattern in law.law()["channels"]:
         for name in _filled(pattern, samples):
-            if make_channel(venue, name, ACCOUNT) is not None:
+            if make_channel(venue, venue.catalog, name, ACCOUNT) is not None:
                 served.add(pattern)
     return frozenset(served)
 

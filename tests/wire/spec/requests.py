@@ -19,8 +19,8 @@ from unittest.mock import patch
 
 import orjson
 
-from mmbot.sim.wire.deribit.calls import Session
-from mmbot.sim.wire.deribit.venue import DeribitVenue
+from mmbot.sim.wire.deribit.protocol import DeribitProtocol
+from mmbot.sim.wire.deribit.session import Session
 from tests.wire.spec import law
 
 SUBSCRIBES: Final = ("public/subscribe", "private/subscribe")
@@ -66,14 +66,14 @@ class Asked:
 def judged_requests() -> Iterator[Asked]:
     """Judge every request that reaches a simulated venue of this process meanwhile."""
     asked = Asked()
-    on_frame, on_rest = DeribitVenue.on_frame, DeribitVenue.on_rest
+    on_frame, on_rest = DeribitProtocol.on_frame, DeribitProtocol.on_rest
 
-    def hear_frame(self: DeribitVenue, session: Session, frame: bytes) -> None:
+    def hear_frame(self: DeribitProtocol, session: Session, frame: bytes) -> None:
         asked.websocket(frame)
         on_frame(self, session, frame)
 
     def hear_rest(
-        self: DeribitVenue,
+        self: DeribitProtocol,
         name: str,
         params: dict[str, Any],
         request_id: Any,
@@ -83,8 +83,8 @@ def judged_requests() -> Iterator[Asked]:
         return on_rest(self, name, params, request_id, authorization)
 
     with (
-        patch.object(DeribitVenue, "on_frame", hear_frame),
-        patch.object(DeribitVenue, "on_rest", hear_rest),
+        patch.object(DeribitProtocol, "on_frame", hear_frame),
+        patch.object(DeribitProtocol, "on_rest", hear_rest),
     ):
         yield asked
     assert not asked.faults, "\n".join(sorted(set(asked.faults)))

@@ -1,7 +1,7 @@
 """Our client asks only what Deribit's own specification permits."""
 
 from mmbot.core.why import Why
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import Socket
 from tests.cli.desk import mmbot, place_by_hand

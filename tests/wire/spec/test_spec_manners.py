@@ -9,7 +9,7 @@ import aiohttp
 import orjson
 import pytest
 
-from mmbot.sim.exchange.matching import Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.deribit.manners import Manner, Manners, Talk
 from mmbot.sim.wire.deribit.strangers import BASKET, STRANGE_ID
 from mmbot.sim.wire.server import SimVenue

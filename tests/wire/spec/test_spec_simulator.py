@@ -4,9 +4,9 @@ from enum import Enum
 
 import pytest
 
-from mmbot.sim.exchange.accounts import CancelReason, OrderState, TimeInForce
-from mmbot.sim.exchange.matching import OrderType, Right, Side
-from mmbot.sim.wire.deribit.venue import METHODS
+from mmbot.sim.exchange.listing import Right, Side
+from mmbot.sim.exchange.orders import CancelReason, OrderState, OrderType, TimeInForce
+from mmbot.sim.wire.deribit.protocol import METHODS
 from tests.wire.spec import history, law
 
 

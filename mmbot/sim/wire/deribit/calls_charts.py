@@ -5,30 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import stdev
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.exchange.matching import Kind
+from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.charts import RESOLUTIONS
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.filters import currency_of, listings_of, trades_page
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 HOURS_A_YEAR: Final = 24 * 365
 VOLATILITY_HOURS: Final = 15 * 24
 COLUMNS: Final = ("open", "high", "low", "close", "volume", "cost")
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)
 
 
 @method("public/get_tradingview_chart_data")
-def _get_chart(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_chart(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     name = venue.known_name(params)
     resolution = params.text("resolution")
     if resolution not in RESOLUTIONS:
@@ -53,7 +52,7 @@ def _get_chart(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 
 @method("public/get_last_trades_by_currency", "public/get_last_trades_by_currency_and_time")
-def _get_last_trades_by_currency(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_last_trades_by_currency(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     currency_of(venue, params)
     made = [
         trade
@@ -65,7 +64,7 @@ def _get_last_trades_by_currency(venue: DeribitVenue, session: Session, params: 
 
 
 @method("public/get_book_summary_by_instrument")
-def _get_book_summary(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_book_summary(venue: DeribitVenue, _session: Session, params: Params) -> list[Json]:
     name = venue.listing(params).name
     venue.watch(name)
     ticker = venue.market_ticker(name)
@@ -74,7 +73,7 @@ def _get_book_summary(venue: DeribitVenue, session: Session, params: Params) -> 
 
 @method("public/get_historical_volatility")
 def _get_historical_volatility(
-    venue: DeribitVenue, session: Session, params: Params
+    venue: DeribitVenue, _session: Session, params: Params
 ) -> list[tuple[int, float]]:
     """By the hour, in percent a year, oldest first: how much the index has moved by the hour since
     the world began, at most the last 15 days; nothing before there are two moves."""
@@ -97,7 +96,7 @@ def _a_year(hourly: Sequence[float]) -> float:
 
 
 @method("public/get_index_price_names")
-def _get_index_names(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_index_names(venue: DeribitVenue, _session: Session, params: Params) -> list[Json]:
     more: Json = {}
     if params.flag("extended"):
         more = {"future_combo_creation_enabled": False, "option_combo_creation_enabled": False}
@@ -105,7 +104,7 @@ def _get_index_names(venue: DeribitVenue, session: Session, params: Params) -> l
 
 
 @method("public/get_last_settlements_by_instrument", "public/get_last_settlements_by_currency")
-def _get_last_settlements(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_last_settlements(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     """Nobody goes bankrupt here, and what was settled is the accounts' own business."""
     if params.raw.get("instrument_name") is not None:
         venue.known_name(params)

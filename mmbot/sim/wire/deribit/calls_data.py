@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.exchange.funding import FundingHour
-from mmbot.sim.exchange.matching import Kind, Side
+from mmbot.sim.exchange.listing import Kind, Side
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.filters import currency_if_given, listings_of, trades_page
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 DELIVERY_PRICES_COUNT: Final = 10
 DELIVERY_PRICES_MAX: Final = 1_000
@@ -20,15 +22,12 @@ CHART_HOURS: Final = {"8h": 8, "24h": 24, "1m": 31 * 24}
 COIN_TYPES: Final = {"BTC": "BITCOIN", "ETH": "ETHER"}
 CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USDC": "USD Coin"}
 
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
-
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)
 
 
 @method("public/get_currencies")
-def _get_currencies(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_currencies(venue: DeribitVenue, _session: Session, _params: Params) -> list[Json]:
     return [
         {
             "currency": currency,
@@ -49,7 +48,7 @@ def _get_currencies(venue: DeribitVenue, session: Session, params: Params) -> li
 
 
 @method("public/get_instruments")
-def _get_instruments(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_instruments(venue: DeribitVenue, _session: Session, params: Params) -> list[Json]:
     is_open = not params.flag("expired")
     numbers, halted = venue.exchange.numbers, venue.exchange.halted
     rows = [
@@ -63,7 +62,7 @@ def _get_instruments(venue: DeribitVenue, session: Session, params: Params) -> l
 
 
 @method("public/get_instrument")
-def _get_instrument(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_instrument(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     if params.text("instrument_name") in venue.catalog:
         return venue.catalog.row(params.text("instrument_name"))
     name = venue.terms(params).name
@@ -73,7 +72,7 @@ def _get_instrument(venue: DeribitVenue, session: Session, params: Params) -> Js
 
 
 @method("public/ticker")
-def _ticker(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _ticker(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     if params.text("instrument_name") in venue.catalog:
         return venue.catalog.ticker(params.text("instrument_name"))
     name = venue.listing(params).name
@@ -82,7 +81,7 @@ def _ticker(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 
 @method("public/get_order_book")
-def _get_order_book(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_order_book(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     if params.text("instrument_name") in venue.catalog:
         ticker = venue.catalog.ticker(params.text("instrument_name"))
         return {**ticker, "change_id": 1, "bids": [], "asks": []}
@@ -101,7 +100,7 @@ def _get_order_book(venue: DeribitVenue, session: Session, params: Params) -> Js
 
 
 @method("public/get_last_trades_by_instrument", "public/get_last_trades_by_instrument_and_time")
-def _get_last_trades(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_last_trades(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     name = venue.known_name(params)
     if name not in venue.catalog:
         venue.watch(name)
@@ -109,7 +108,7 @@ def _get_last_trades(venue: DeribitVenue, session: Session, params: Params) -> J
 
 
 @method("public/get_index_price")
-def _get_index_price(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_index_price(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     index_name = _index_name(venue, params)
     return {
         "index_price": venue.index_of(index_name),
@@ -125,7 +124,7 @@ def _index_name(venue: DeribitVenue, params: Params) -> str:
 
 
 @method("public/get_book_summary_by_currency")
-def _get_book_summary(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_book_summary(venue: DeribitVenue, _session: Session, params: Params) -> list[Json]:
     params.text("currency")
     now_ms = venue.now_ms()
     return [
@@ -135,7 +134,7 @@ def _get_book_summary(venue: DeribitVenue, session: Session, params: Params) -> 
 
 
 @method("public/get_delivery_prices")
-def _get_delivery_prices(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_delivery_prices(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     prices = venue.exchange.delivery_prices.get(_index_name(venue, params), [])[::-1]
     offset = params.integer_or("offset", 0)
     count = params.integer_or("count", DELIVERY_PRICES_COUNT)
@@ -155,17 +154,17 @@ def _date(time_ms: int) -> str:
 
 
 @method("public/get_funding_rate_value")
-def _get_funding_rate_value(venue: DeribitVenue, session: Session, params: Params) -> float:
+def _get_funding_rate_value(venue: DeribitVenue, _session: Session, params: Params) -> float:
     return sum(hour.interest_1h for hour in _funding_hours(venue, params))
 
 
 @method("public/get_funding_rate_history")
-def _get_funding_rate_history(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_funding_rate_history(venue: DeribitVenue, _session: Session, params: Params) -> list[Json]:
     return [shapes.funding_hour(hour) for hour in _funding_hours(venue, params)]
 
 
 @method("public/get_funding_chart_data")
-def _get_funding_chart_data(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_funding_chart_data(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     name = _perpetual_name(venue, params)
     length = params.text("length")
     if length not in CHART_HOURS:

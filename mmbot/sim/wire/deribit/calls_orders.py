@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.exchange.matching import (
-    Edit,
-    Kind,
-    Listing,
-    NewOrder,
-    OrderType,
-    Placed,
-    Refusal,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.listing import Kind, Listing, Side
+from mmbot.sim.exchange.orders import OrderType, TimeInForce
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import WireError, bad_argument, invalid_params, order_not_found
 from mmbot.sim.wire.deribit.filters import currency_if_given, currency_of, kinds_of
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.deribit.triggers import TriggerType, types_of
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 LABEL_CHARS_MAX: Final = 64
 SESSION_ORDERS_MAX: Final = 1_000  # ended orders are forgotten when a session has placed more
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import invalid_params, not_found
 from mmbot.sim.wire.deribit.filters import COUNT_MAX, currency_if_given, currency_of
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 HISTORY_COUNT: Final = 20
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)
@@ -42,17 +41,17 @@ def _get_trigger_order_history(venue: DeribitVenue, session: Session, params: Pa
 
 
 @method("private/get_user_locks")
-def _get_user_locks(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_user_locks(venue: DeribitVenue, _session: Session, _params: Params) -> list[Json]:
     return venue.locks.of_account()
 
 
 @method("public/get_combos")
-def _get_combos(venue: DeribitVenue, session: Session, params: Params) -> list[Json]:
+def _get_combos(venue: DeribitVenue, _session: Session, params: Params) -> list[Json]:
     return venue.catalog.combos(currency_if_given(venue, params))
 
 
 @method("public/get_combo_ids")
-def _get_combo_ids(venue: DeribitVenue, session: Session, params: Params) -> list[str]:
+def _get_combo_ids(venue: DeribitVenue, _session: Session, params: Params) -> list[str]:
     currency = currency_of(venue, params)
     if params.text_or("state", "active") != "active":
         return []
@@ -60,7 +59,7 @@ def _get_combo_ids(venue: DeribitVenue, session: Session, params: Params) -> lis
 
 
 @method("public/get_combo_details")
-def _get_combo_details(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_combo_details(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     found = venue.catalog.combo(params.text("combo_id"))
     if found is None:
         raise not_found("combo not found", "combo_id")

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.wire.deribit.auth import SCOPE
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import (
     invalid_params,
     must_be_websocket_request,
     raw_needs_authentication,
 )
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 VERSION: Final = "1.2.26"
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)
@@ -45,7 +44,7 @@ def _auth(venue: DeribitVenue, session: Session, params: Params) -> Json:
 
 @method("private/logout", websocket_only=True, then=True)
 def _logout(
-    venue: DeribitVenue, session: Session, params: Params
+    venue: DeribitVenue, session: Session, _params: Params
 ) -> tuple[str, Callable[[], None]]:
     def leave() -> None:
         venue.on_closed(session, logout=True)
@@ -55,25 +54,25 @@ def _logout(
 
 
 @method("public/test")
-def _test(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _test(_venue: DeribitVenue, session: Session, _params: Params) -> Json:
     session.test_pending = False
     return {"version": VERSION}
 
 
 @method("public/hello")
-def _hello(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _hello(_venue: DeribitVenue, _session: Session, params: Params) -> Json:
     params.text("client_name")
     params.text("client_version")
     return {"version": VERSION}
 
 
 @method("public/get_time")
-def _get_time(venue: DeribitVenue, session: Session, params: Params) -> int:
+def _get_time(venue: DeribitVenue, _session: Session, _params: Params) -> int:
     return venue.right_ms()
 
 
 @method("public/status")
-def _status(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _status(venue: DeribitVenue, _session: Session, _params: Params) -> Json:
     return venue.locks.status()
 
 
@@ -89,7 +88,7 @@ def _set_heartbeat(venue: DeribitVenue, session: Session, params: Params) -> str
 
 
 @method("public/disable_heartbeat", websocket_only=True)
-def _disable_heartbeat(venue: DeribitVenue, session: Session, params: Params) -> str:
+def _disable_heartbeat(_venue: DeribitVenue, session: Session, _params: Params) -> str:
     session.heartbeat_ms = None
     session.test_pending = False
     return "ok"
@@ -167,6 +166,6 @@ def _unsubscribe(venue: DeribitVenue, session: Session, params: Params) -> list[
 
 
 @method("public/unsubscribe_all", "private/unsubscribe_all", websocket_only=True)
-def _unsubscribe_all(venue: DeribitVenue, session: Session, params: Params) -> str:
+def _unsubscribe_all(venue: DeribitVenue, session: Session, _params: Params) -> str:
     venue.hub.unsubscribe_all(session)
     return "ok"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.calls import Method, Session, enter
+from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.filters import COUNT_MAX, currency_of
 from mmbot.sim.wire.deribit.params import Params
+from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 COUNT_DEFAULT: Final = 10
 ADDRESS_SINCE_MS: Final = 1_500_000_000_000
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 METHODS: Final[dict[str, Method]] = {}
 method = enter(METHODS)
@@ -61,7 +60,7 @@ def _portfolio(venue: DeribitVenue, account: str, currency: str) -> Json:
 
 
 @method("private/get_deposits")
-def _get_deposits(venue: DeribitVenue, session: Session, params: Params) -> Json:
+def _get_deposits(venue: DeribitVenue, _session: Session, params: Params) -> Json:
     currency_of(venue, params)
     return _page([], params)
 

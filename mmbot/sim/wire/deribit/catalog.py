@@ -11,16 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.exchange.listing import NEVER_MS
-from mmbot.sim.exchange.matching import Kind, Listing, Right
+from mmbot.sim.exchange.listing import NEVER_MS, Kind, Listing, Right
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.channels_news import InstrumentStateChannel
+from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.shapes import Json
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 KINDS: Final = ("any", "future", "option", "spot", "future_combo", "option_combo", "combo")
 COMBOS_PER_HOUR: Final = 6.0
@@ -49,13 +45,14 @@ class Untraded:
 class Catalog:
     """Everything that is listed and not traded; `per_hour` new combos come on average."""
 
-    def __init__(self, venue: DeribitVenue, draw: Random, per_hour: float) -> None:
-        self._venue = venue
+    def __init__(self, floor: Floor, draw: Random, per_hour: float) -> None:
+        self._floor = floor
         self._draw = draw
         self._per_hour = per_hour
         self._listed: dict[str, Untraded] = {}
+        floor.when_closed.append(self._on_closed)
         self._count = 0
-        self._due_ms = self._next_ms(venue.now_ms())
+        self._due_ms = self._next_ms(floor.now_ms())
         self._spot()
         for _ in range(COMBOS_AT_START):
             legs = self._drawn_legs()
@@ -63,11 +60,12 @@ class Catalog:
                 self._list(legs)
 
     def __contains__(self, name: object) -> bool:
+        """Whether that is listed here and not traded."""
         return name in self._listed
 
     def look(self) -> None:
         """Somebody may have made a combo since the last look."""
-        now_ms = self._venue.now_ms()
+        now_ms = self._floor.now_ms()
         if now_ms < self._due_ms:
             return
         self._due_ms = self._next_ms(now_ms)
@@ -83,13 +81,6 @@ class Catalog:
         for state in ("created", "started"):
             self._announce(listed, state)
         return listed.name
-
-    def on_ended(self, name: str) -> None:
-        """An instrument is no more, nor are the combos with it."""
-        for combo in list(self._listed.values()):
-            if any(leg == name for leg, _ in combo.legs):
-                del self._listed[combo.name]
-                self._announce(combo, "closed")
 
     def rows(self, currency: str | None, kind: str) -> list[Json]:
         """Rows of get_instruments."""
@@ -148,15 +139,15 @@ class Catalog:
     def ticker(self, name: str) -> Json:
         """An empty market: marked at its legs, or at the index, without bid, ask or trade."""
         one = self._listed[name]
-        index = self._venue.index_of(one.like.index_name)
+        index = self._floor.index_of(one.like.index_name)
         mark = index
         if one.legs:
             mark = sum(
-                amount * self._venue.market_ticker(leg).mark_price for leg, amount in one.legs
+                amount * self._floor.market_ticker(leg).mark_price for leg, amount in one.legs
             )
         room = max(abs(mark), float(one.like.tick)) / 2
         return {
-            "timestamp": self._venue.now_ms(),
+            "timestamp": self._floor.now_ms(),
             "state": "open",
             "instrument_name": one.name,
             "stats": {
@@ -182,13 +173,22 @@ class Catalog:
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _on_closed(self, name: str) -> None:
+        """An instrument that is no more ends the combos with it."""
+        if name not in self._floor.exchange.expired:
+            return
+        for combo in list(self._listed.values()):
+            if any(leg == name for leg, _ in combo.legs):
+                del self._listed[combo.name]
+                self._announce(combo, "closed")
+
     def _next_ms(self, now_ms: int) -> float:
         if not self._per_hour:
             return float("inf")
         return now_ms + 3_600_000 * self._draw.expovariate(self._per_hour)
 
     def _spot(self) -> None:
-        for listing in self._venue.exchange.listings.values():
+        for listing in self._floor.exchange.listings.values():
             if listing.kind is Kind.PERPETUAL and not listing.inverse:
                 name = f"{listing.underlying}_{listing.settlement}"
                 self._enter(Untraded(name=name, kind="spot", like=listing))
@@ -208,7 +208,7 @@ class Catalog:
                 like=first,
                 legs=tuple((listing.name, amount) for listing, amount in ordered),
                 expires_ms=first.expiry_ms,
-                created_ms=self._venue.now_ms(),
+                created_ms=self._floor.now_ms(),
             )
         )
 
@@ -219,21 +219,21 @@ class Catalog:
         return listed
 
     def _legs(self, legs: Mapping[str, int]) -> list[tuple[Listing, int]]:
-        listings = self._venue.exchange.listings
+        listings = self._floor.exchange.listings
         found = [(listings[name], amount) for name, amount in legs.items()]
         return sorted(found, key=lambda leg: (leg[0].expiry_ms, leg[0].strike or Decimal(0)))
 
     def _drawn_legs(self) -> dict[str, int] | None:
         """Some pair of what is listed; None where no two go together."""
         draw = self._draw
-        listings = list(self._venue.exchange.listings.values())
+        listings = list(self._floor.exchange.listings.values())
         one = listings[int(draw.random() * len(listings))]
         if one.kind is Kind.PERPETUAL:
             return None
         if one.kind is Kind.FUTURE:
             perpetual = f"{one.name.partition('-')[0]}-PERPETUAL"
             return (
-                {one.name: 1, perpetual: -1} if perpetual in self._venue.exchange.listings else None
+                {one.name: 1, perpetual: -1} if perpetual in self._floor.exchange.listings else None
             )
         others = [
             other
@@ -251,13 +251,12 @@ class Catalog:
 
     def _announce(self, one: Untraded, state: str) -> None:
         news: Json = {
-            "timestamp": self._venue.now_ms(),
+            "timestamp": self._floor.now_ms(),
             "state": state,
             "instrument_name": one.name,
         }
-        for channel in self._venue.hub.everything():
-            if isinstance(channel, InstrumentStateChannel):
-                channel.hear(one.kind, one.currency, news)
+        for channel in self._floor.hub.everything():
+            channel.on_untraded(one.kind, one.currency, news)
 
 
 def combo_name(legs: Sequence[tuple[Listing, int]]) -> str:

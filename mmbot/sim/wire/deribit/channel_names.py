@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.wire.deribit.catalog import KINDS
+from mmbot.sim.wire.deribit.catalog import KINDS, Catalog
 from mmbot.sim.wire.deribit.channels import (
     BookChannel,
     Channel,
@@ -27,43 +27,29 @@ from mmbot.sim.wire.deribit.channels_news import (
     ChartChannel,
     InstrumentStateChannel,
     PlatformChannel,
-    untraded_channel,
 )
+from mmbot.sim.wire.deribit.channels_untraded import untraded_channel
 from mmbot.sim.wire.deribit.charts import RESOLUTIONS
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
+from mmbot.sim.wire.deribit.floor import Floor
 
 GROUPED_DEPTHS: Final = ("1", "10", "20")
 
 
-def make_channel(source: DeribitVenue, name: str, account: str | None) -> Channel | None:
+def make_channel(source: Floor, catalog: Catalog, name: str, account: str | None) -> Channel | None:
     """The channel of that name, None if there is none (or none without an account)."""
-    match name.split("."):
-        case [topic, instrument, *rest] if instrument in source.catalog:
-            return untraded_channel(source, name, topic, instrument, rest)
-        case ["book", instrument, interval] if _can(source, instrument, interval):
-            return BookChannel(name, source, instrument, Interval(interval))
-        case ["book", instrument, group, depth, interval] if _can(source, instrument, interval):
-            step = _group_of(group)
-            if depth not in GROUPED_DEPTHS or (step is None and group != "none"):
-                return None
-            return GroupedBookChannel(
-                name, source, instrument, step, int(depth), Interval(interval)
-            )
-        case ["ticker", instrument, interval] if _can(source, instrument, interval):
-            return TickerChannel(name, source, instrument, Interval(interval))
-        case ["incremental_ticker", instrument] if instrument in source.exchange.listings:
-            return IncrementalTickerChannel(name, source, instrument)
-        case ["quote", instrument] if instrument in source.exchange.listings:
-            return QuoteChannel(name, source, instrument)
-        case ["trades", *which, interval]:
-            scope = _scope_of(source, which)
-            if scope is None or not _is_interval(interval):
-                return None
-            return TradesChannel(name, source, scope, Interval(interval))
+    parts = name.split(".")
+    match parts:
+        case [topic, instrument, *rest] if instrument in catalog:
+            return untraded_channel(source, catalog, name, topic, instrument, rest)
+        case ["user", *rest]:
+            return None if account is None else _of_account(source, name, rest, account)
+        case ["platform_state"] | ["platform_state", "public_methods_state"]:
+            return PlatformChannel(name, source)
         case ["deribit_price_index", index] if index in source.index_names():
             return PriceIndexChannel(name, source, index)
+        case ["trades", *which, interval] if _is_interval(interval):
+            scope = _scope_of(source, which)
+            return None if scope is None else TradesChannel(name, source, scope, Interval(interval))
         case ["instrument", "state", kind, currency]:
             scope = _scope_of(source, [kind, currency])
             if scope is None:
@@ -73,21 +59,51 @@ def make_channel(source: DeribitVenue, name: str, account: str | None) -> Channe
             instrument in source.exchange.listings and resolution in RESOLUTIONS
         ):
             return ChartChannel(name, source, instrument, RESOLUTIONS[resolution])
-        case ["platform_state"] | ["platform_state", "public_methods_state"]:
+        case [topic, instrument, *rest] if instrument in source.exchange.listings:
+            return _of_instrument(source, name, topic, instrument, rest)
+        case _:
+            return None
+
+
+def _of_instrument(
+    source: Floor, name: str, topic: str, instrument: str, rest: list[str]
+) -> Channel | None:
+    """A channel of one listed instrument, but its trades."""
+    match topic, rest:
+        case "book", [interval] if _is_interval(interval):
+            return BookChannel(name, source, instrument, Interval(interval))
+        case "book", [group, depth, interval] if _is_interval(interval):
+            step = _group_of(group)
+            if depth not in GROUPED_DEPTHS or (step is None and group != "none"):
+                return None
+            return GroupedBookChannel(
+                name, source, instrument, step, int(depth), Interval(interval)
+            )
+        case "ticker", [interval] if _is_interval(interval):
+            return TickerChannel(name, source, instrument, Interval(interval))
+        case "incremental_ticker", []:
+            return IncrementalTickerChannel(name, source, instrument)
+        case "quote", []:
+            return QuoteChannel(name, source, instrument)
+        case _:
+            return None
+
+
+def _of_account(source: Floor, name: str, parts: list[str], account: str) -> Channel | None:
+    """A channel of `account`; `parts` of its name come behind `user`."""
+    match parts:
+        case ["lock"]:
             return PlatformChannel(name, source)
-        case ["user", "lock"] if account is not None:
-            return PlatformChannel(name, source)
-        case ["user", "portfolio", currency] if account is not None:
+        case ["portfolio", currency]:
             if currency != "any" and currency.upper() not in source.currencies():
                 return None
             wanted = currency if currency == "any" else currency.upper()
             return PortfolioChannel(name, source, wanted, account)
-        case ["user", topic, *which, interval] if account is not None:
+        case [topic, *which, interval] if topic in _USER_CHANNELS and _is_interval(interval):
             scope = _scope_of(source, which)
-            kind_of = _USER_CHANNELS.get(topic)
-            if scope is None or kind_of is None or not _is_interval(interval):
+            if scope is None:
                 return None
-            return kind_of(name, source, scope, Interval(interval), account)
+            return _USER_CHANNELS[topic](name, source, scope, Interval(interval), account)
         case _:
             return None
 
@@ -103,11 +119,7 @@ def _is_interval(text: str) -> bool:
     return text in ("raw", "100ms", "agg2")
 
 
-def _can(source: DeribitVenue, instrument: str, interval: str) -> bool:
-    return instrument in source.exchange.listings and _is_interval(interval)
-
-
-def _scope_of(source: DeribitVenue, which: list[str]) -> Scope | None:
+def _scope_of(source: Floor, which: list[str]) -> Scope | None:
     match which:
         case [name] if name in source.exchange.listings:
             return Scope(name=name)

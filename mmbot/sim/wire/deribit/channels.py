@@ -19,7 +19,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from mmbot.sim.exchange.matching import BookDelta, Exchange, InstrumentChanged, Listing, Side
+from mmbot.sim.exchange.effects import BookDelta, InstrumentChanged
+from mmbot.sim.exchange.listing import Listing, Side
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.shapes import Json
 
@@ -37,7 +39,8 @@ class Subscriber(Protocol):
 
     account: str | None
 
-    def send(self, payload: bytes, channel: str | None = None) -> None: ...
+    def send(self, payload: bytes, channel: str | None = None) -> None:
+        """Write a message of that channel; None for the first of a subscription."""
 
 
 class Source(Protocol):
@@ -45,12 +48,23 @@ class Source(Protocol):
 
     exchange: Exchange
 
-    def now_ms(self) -> int: ...
-    def ticker_of(self, name: str) -> Json: ...
-    def summary_of(self, account: str, currency: str) -> Json: ...
-    def index_of(self, index_name: str) -> float: ...
-    def currencies(self) -> list[str]: ...
-    def index_names(self) -> list[str]: ...
+    def now_ms(self) -> int:
+        """Venue time."""
+
+    def ticker_of(self, name: str) -> Json:
+        """An instrument's ticker."""
+
+    def summary_of(self, account: str, currency: str) -> Json:
+        """An account's summary in one currency."""
+
+    def index_of(self, index_name: str) -> float:
+        """A price index in USD."""
+
+    def currencies(self) -> list[str]:
+        """The settlement currencies."""
+
+    def index_names(self) -> list[str]:
+        """The price indices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Scope:
     currency: str = "any"
 
     def covers(self, listing: Listing) -> bool:
+        """Whether an instrument is among them."""
         if self.name is not None:
             return listing.name == self.name
         return self.kind in ("any", shapes.venue_kind(listing)) and self.currency in (
@@ -118,7 +133,11 @@ class Channel:
     def on_instrument(self, change: InstrumentChanged) -> None:
         """An instrument began or ended."""
 
+    def on_untraded(self, kind: str, currency: str, news: Json) -> None:
+        """Something of that kind and currency, listed but not traded here, began or ended."""
+
     def encode(self, data: Any) -> bytes:
+        """A message of this channel as a frame."""
         return orjson.dumps(
             {
                 "jsonrpc": "2.0",
@@ -128,6 +147,7 @@ class Channel:
         )
 
     def publish(self, data: Any) -> None:
+        """Send a message to every subscriber."""
         payload = self.encode(data)
         for subscriber in list(self.subscribers):
             subscriber.send(payload, self.name)
@@ -146,6 +166,7 @@ class BookChannel(Channel):
         self._pending: tuple[dict[Decimal, Decimal], dict[Decimal, Decimal]] = ({}, {})
 
     def greeting(self) -> Iterable[Any]:
+        """The whole book, as of the change that the others were sent last."""
         assert self.instrument is not None, "a book channel has an instrument"
         self.flush()
         snapshot = shapes.snapshot(self.source.exchange.book(self.instrument), self.source.now_ms())
@@ -155,6 +176,7 @@ class BookChannel(Channel):
         yield snapshot
 
     def on_delta(self, delta: BookDelta) -> None:
+        """Raw: every change at once; else its levels wait for the flush."""
         if self.interval is Interval.RAW:
             self.publish(shapes.delta(delta))
             return
@@ -163,6 +185,7 @@ class BookChannel(Channel):
                 pending[price] = amount
 
     def flush(self) -> None:
+        """One change from what was sent last to what is now."""
         assert self.instrument is not None, "a book channel has an instrument"
         change_id = self.source.exchange.book(self.instrument).change_id
         if self.interval is Interval.RAW or change_id == self._sent_change_id:
@@ -222,14 +245,17 @@ class GroupedBookChannel(Channel):
         self._dirty = False
 
     def greeting(self) -> Iterable[Any]:
+        """The grouped rows as they are."""
         yield self._rows()
 
-    def on_delta(self, delta: BookDelta) -> None:
+    def on_delta(self, _delta: BookDelta) -> None:
+        """Something changed: the rows are due at the next flush."""
         self._dirty = True
         if self.interval is Interval.RAW:
             self.flush()
 
     def flush(self) -> None:
+        """The rows, if the book has changed since."""
         if self._dirty:
             self._dirty = False
             self.publish(self._rows())
@@ -268,18 +294,22 @@ class TickerChannel(Channel):
         self._sent: Json = {}
 
     def greeting(self) -> Iterable[Any]:
+        """The whole ticker."""
         assert self.instrument is not None, "a ticker channel has an instrument"
         yield self.source.ticker_of(self.instrument)
 
-    def on_delta(self, delta: BookDelta) -> None:
+    def on_delta(self, _delta: BookDelta) -> None:
+        """Raw: a change of the book may move the best prices."""
         if self.interval is Interval.RAW:
             self.flush()
 
     def on_market(self) -> None:
+        """Raw: the mark may have moved."""
         if self.interval is Interval.RAW:
             self.flush()
 
     def flush(self) -> None:
+        """The ticker, if it differs from the last one sent."""
         assert self.instrument is not None, "a ticker channel has an instrument"
         fresh = self.source.ticker_of(self.instrument)
         if _changed(self._sent, fresh):
@@ -299,12 +329,14 @@ class IncrementalTickerChannel(TickerChannel):
         self._shown: Json = {}
 
     def greeting(self) -> Iterable[Any]:
+        """A snapshot of the whole ticker."""
         self.flush()
         for fresh in super().greeting():
             self._shown = fresh
             yield {**fresh, "type": "snapshot"}
 
     def shown(self, fresh: Json) -> Json:
+        """The fields that changed, with the name and the time."""
         changed = {name: now for name, now in fresh.items() if self._shown.get(name) != now}
         self._shown = fresh
         keep = ("instrument_name", "timestamp")
@@ -322,9 +354,11 @@ class QuoteChannel(Channel):
         self._sent: Json = {}
 
     def greeting(self) -> Iterable[Any]:
+        """Best bid and ask."""
         yield self._quote()
 
-    def on_delta(self, delta: BookDelta) -> None:
+    def on_delta(self, _delta: BookDelta) -> None:
+        """Best bid and ask, if the change moved them."""
         fresh = self._quote()
         if _changed(self._sent, fresh):
             self._sent = fresh
@@ -368,6 +402,7 @@ class TradesChannel(_Gathering):
     """trades.{instrument | kind.currency}.{interval}."""
 
     def on_trades(self, listing: Listing, trades: list[Json]) -> None:
+        """Public trades of the instruments covered."""
         if self.scope.covers(listing):
             self.gather(trades)
 
@@ -383,6 +418,7 @@ class OfAccount(_Gathering):
         self.account = account
 
     def concerns(self, news: AccountNews) -> bool:
+        """Whether news is of this account and the instruments covered."""
         return news.account == self.account and self.scope.covers(news.listing)
 
 
@@ -390,6 +426,7 @@ class UserTradesChannel(OfAccount):
     """user.trades.{instrument | kind.currency}.{interval}: a list each time."""
 
     def on_account(self, news: AccountNews) -> None:
+        """The account's trades."""
         if self.concerns(news):
             self.gather(news.trades)
 
@@ -398,6 +435,7 @@ class UserOrdersChannel(OfAccount):
     """user.orders...: `raw` sends one order object a message, the other intervals a list."""
 
     def on_account(self, news: AccountNews) -> None:
+        """The account's orders."""
         if not self.concerns(news):
             return
         if self.interval is Interval.RAW:
@@ -414,11 +452,13 @@ class UserChangesChannel(OfAccount):
     """
 
     def on_account(self, news: AccountNews) -> None:
+        """Orders, trades and position together."""
         if self.concerns(news):
             # The position is shaped when sent, and only where a trade moved it.
             self.gather([{"news": news}])
 
     def flush(self) -> None:
+        """What has gathered, one message an instrument."""
         pending, self._pending = self._pending, []
         merged: dict[str, Json] = {}
         for row in pending:
@@ -452,14 +492,17 @@ class PortfolioChannel(Channel):
         self._sent: dict[str, Json] = {}
 
     def greeting(self) -> Iterable[Any]:
+        """The summary of every currency covered."""
         for currency in self._currencies():
             yield self.source.summary_of(self._account, currency)
 
     def on_account(self, news: AccountNews) -> None:
+        """A trade or a delivery moved money: what changed is sent at once."""
         if news.account == self._account and (news.trades or news.delivered):
             self.flush()
 
     def flush(self) -> None:
+        """The summaries that have changed."""
         for currency in self._currencies():
             fresh = self.source.summary_of(self._account, currency)
             if fresh != self._sent.get(currency):
@@ -481,9 +524,11 @@ class PriceIndexChannel(Channel):
         self._sent = 0.0
 
     def greeting(self) -> Iterable[Any]:
+        """The index as it is."""
         yield self._row(self.source.index_of(self._index_name))
 
     def flush(self) -> None:
+        """The index, if it moved."""
         price = self.source.index_of(self._index_name)
         if price != self._sent:
             self._sent = price
@@ -572,9 +617,11 @@ class Hub:
         ]
 
     def of_instrument(self, instrument: str) -> list[Channel]:
+        """The channels that need that instrument."""
         return self._by_instrument.get(instrument, [])
 
     def everything(self) -> list[Channel]:
+        """Every channel that has a subscriber."""
         return list(self._channels.values())
 
     def flush(self, interval: Interval) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mmbot.sim.exchange.matching import Kind, Listing
+from mmbot.sim.exchange.listing import Kind, Listing
 from mmbot.sim.wire.deribit.shapes import Json
 
 MINUTE_MS: Final = 60_000

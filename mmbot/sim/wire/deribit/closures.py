@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmbot.sim.exchange.matching import Exchange
-from mmbot.sim.wire.deribit.venue import DeribitVenue
+from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 
 
 class Closures:
     """Everything here is told on the channels the real venue tells it on."""
 
     exchange: Exchange
-    protocol: DeribitVenue
+    protocol: DeribitProtocol
 
     def lock(self, index: str | None = None, *, maintenance: bool = False) -> None:
         """Nobody trades what that price index (eth_usd) prices, or with None anything.

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.exchange.matching import Kind, Listing
+from mmbot.sim.exchange.listing import Kind, Listing
 from mmbot.sim.wire.deribit.errors import invalid_params
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.shapes import Json
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
+from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 COUNT_DEFAULT: Final = 10
 COUNT_MAX: Final = 1_000

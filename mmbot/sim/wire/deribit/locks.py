@@ -6,14 +6,12 @@ one account, or closes an instrument before its time. A venue that ends opens ev
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.exchange.matching import Listing
+from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.wire.deribit.errors import invalid_params, locked_by_admin, system_maintenance
+from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.shapes import Json
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 ALL: Final = "ALL"
 """How `user.lock` calls every currency."""
@@ -22,8 +20,8 @@ ALL: Final = "ALL"
 class Locks:
     """What is locked at present; what is closed or locked is in `Exchange.halted` too."""
 
-    def __init__(self, venue: DeribitVenue) -> None:
-        self._venue = venue
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
         self._indices: dict[str, None] = {}
         self._of_account: dict[str, None] = {}  # currencies, or ALL
         self._maintenance = False
@@ -58,7 +56,7 @@ class Locks:
 
     def status(self) -> Json:
         """The answer of public/status."""
-        known = self._venue.index_names()
+        known = self._floor.index_names()
         locked = [name for name in known if name in self._indices]
         word = "true" if len(locked) == len(known) else "partial" if locked else "false"
         return {"locked": word, "locked_indices": locked}
@@ -67,7 +65,7 @@ class Locks:
         """The answer of private/get_user_locks."""
         return [
             {"currency": one, "enabled": one in self._of_account or ALL in self._of_account}
-            for one in self._venue.currencies()
+            for one in self._floor.currencies()
         ]
 
     def check(self, listing: Listing) -> None:
@@ -78,7 +76,7 @@ class Locks:
             ALL,
         }:
             raise locked_by_admin()
-        if listing.name in self._venue.exchange.halted:
+        if listing.name in self._floor.exchange.halted:
             raise invalid_params("instrument is not open", "instrument_name")
 
     def check_maintenance(self) -> None:
@@ -87,18 +85,18 @@ class Locks:
             raise system_maintenance()
 
     def _set(self, index: str | None, *, locked: bool) -> None:
-        known = self._venue.index_names()
+        known = self._floor.index_names()
         assert index is None or index in known, f"{index} is no price index here"
         for name in known if index is None else [index]:
             if locked:
                 self._indices[name] = None
-                self._venue.exchange.halted.add(name)
+                self._floor.exchange.halted.add(name)
             else:
                 self._indices.pop(name, None)
-                self._venue.exchange.halted.discard(name)
+                self._floor.exchange.halted.discard(name)
             self._tell("platform_state", {"price_index": name, "locked": locked})
 
     def _tell(self, channel: str, state: Json) -> None:
-        for one in self._venue.hub.everything():
+        for one in self._floor.hub.everything():
             if one.name == channel:
                 one.publish(state)

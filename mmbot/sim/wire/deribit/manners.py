@@ -181,8 +181,11 @@ class Manners:
 class Talk:
     """One connection's frames, as they are."""
 
-    def frames(self, payload: bytes, about: str | None) -> Iterable[bytes]:
-        """What is sent in place of a frame; `about`: the method it answers, or its channel."""
+    def frames(self, payload: bytes, _about: str | None) -> Iterable[bytes]:
+        """What is sent in place of a frame.
+
+        The second argument is the method it answers, or its channel; other manners go by it.
+        """
         return (payload,)
 
 
@@ -190,6 +193,7 @@ class Thin(Talk):
     """Only what has to be said."""
 
     def frames(self, payload: bytes, about: str | None) -> Iterable[bytes]:
+        """The frame, cut to what the specification requires."""
         frame = {name: one for name, one in orjson.loads(payload).items() if name in FRAME}
         if frame.get("method") == "subscription":
             params = frame["params"]
@@ -232,6 +236,7 @@ class Odd(Talk):
         self._news: str | None = None  # the channel of listings, once it is subscribed
 
     def frames(self, payload: bytes, about: str | None) -> Iterator[bytes]:
+        """The frame with oddities, and sometimes news of a strange listing behind it."""
         frame = orjson.loads(payload)
         if frame.get("method") == "heartbeat":
             yield payload

@@ -28,12 +28,14 @@ class Params:
         return found
 
     def text_or(self, name: str, default: str | None) -> str | None:
+        """An optional text."""
         found = self.raw.get(name)
         if found is None:
             return default
         return found if isinstance(found, str) else str(found)
 
     def decimal_or_none(self, name: str) -> Decimal | None:
+        """An optional number, digit by digit as it was sent."""
         found = self.raw.get(name)
         if found is None or isinstance(found, bool):
             return None
@@ -47,17 +49,21 @@ class Params:
         return number
 
     def integer_or(self, name: str, default: int) -> int:
+        """An optional integer; digits behind the point are cut off."""
         found = self.decimal_or_none(name)
         return default if found is None else int(found)
 
     def integer_or_none(self, name: str) -> int | None:
+        """The same without a default."""
         found = self.decimal_or_none(name)
         return None if found is None else int(found)
 
     def flag(self, name: str) -> bool:
+        """An optional boolean, false where it is not given."""
         return self.flag_or_none(name) or False
 
     def flag_or_none(self, name: str) -> bool | None:
+        """A boolean, as JSON or as text."""
         found = self.raw.get(name)
         if found is None or isinstance(found, bool):
             return found

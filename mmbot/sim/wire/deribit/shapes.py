@@ -5,22 +5,15 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from mmbot.sim.exchange.accounts import Account, Position, Print, UserTrade
+from mmbot.sim.exchange.book import Book
+from mmbot.sim.exchange.effects import BookDelta
 from mmbot.sim.exchange.funding import FundingHour
 from mmbot.sim.exchange.ledger import Entry, EntryType, Settlement
+from mmbot.sim.exchange.listing import Kind, Listing, Side
 from mmbot.sim.exchange.margin import MAX_LEVERAGE
-from mmbot.sim.exchange.matching import (
-    Account,
-    Book,
-    BookDelta,
-    Exchange,
-    Kind,
-    Listing,
-    Order,
-    Position,
-    Print,
-    Side,
-    UserTrade,
-)
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order
 from mmbot.sim.wire.face import MarketTicker
 
 USER_ID: Final = 1001

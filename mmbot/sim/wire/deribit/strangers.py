@@ -73,7 +73,7 @@ def listings(random: Random, rows: list[Json]) -> None:
             rows.insert(random.randrange(len(rows) + 1), dict(row))
 
 
-def currencies(random: Random, rows: list[Json]) -> None:
+def currencies(_random: Random, rows: list[Json]) -> None:
     """A currency that is new."""
     rows.append(
         {

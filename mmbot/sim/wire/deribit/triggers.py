@@ -12,25 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from mmbot.sim.exchange.matching import (
-    CancelReason,
-    Kind,
-    Listing,
-    NewOrder,
-    OrderType,
-    Refusal,
-    Side,
-    TimeInForce,
-)
+from mmbot.sim.exchange.listing import Kind, Listing, Side
+from mmbot.sim.exchange.orders import CancelReason, OrderType, TimeInForce
+from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.requests import NewOrder
 from mmbot.sim.wire.deribit.channels import AccountNews
 from mmbot.sim.wire.deribit.errors import invalid_params
+from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.shapes import Json
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 HISTORY_MAX: Final = 10_000
 ENDED_MAX: Final = 10_000
@@ -47,6 +39,7 @@ class TriggerType(Enum):
 
     @property
     def is_limit(self) -> bool:
+        """Whether it becomes a limit order, not a market order."""
         return self in (TriggerType.STOP_LIMIT, TriggerType.TAKE_LIMIT)
 
 
@@ -164,13 +157,13 @@ class TriggerOrder:
 class Triggers:
     """All trigger orders of a venue."""
 
-    def __init__(self, venue: DeribitVenue) -> None:
-        self._venue = venue
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
         self._open: dict[str, TriggerOrder] = {}
         self._ended: dict[str, TriggerOrder] = {}
-        self._made: dict[str, TriggerOrder] = {}  # by the id of the order one has become
         self._history: dict[str, deque[Json]] = {}
         self._count = 0
+        floor.when_closed.append(self.cancel_in)
 
     def place(
         self,
@@ -196,8 +189,8 @@ class Triggers:
         if amount <= 0 or amount % listing.amount_step or amount < listing.min_amount:
             raise invalid_params(f"must be a multiple of {listing.amount_step}", "amount")
         self._count += 1
-        now_ms = self._venue.now_ms()
-        self._venue.watch(listing.name)
+        now_ms = self._floor.now_ms()
+        self._floor.watch(listing.name)
         order = TriggerOrder(
             _order_id(listing, type_, trigger, side, self._count),
             account,
@@ -285,7 +278,7 @@ class Triggers:
     def look(self) -> None:
         """Let those become orders whose price has come."""
         for order in list(self._open.values()):
-            if self._venue.exchange.is_halted(order.listing):
+            if self._floor.exchange.is_halted(order.listing):
                 continue
             price = self._price(order.listing, order.trigger)
             if price is not None and order.has_come(price):
@@ -295,22 +288,14 @@ class Triggers:
         """What has become of the account's, newest first."""
         return list(reversed(self._history.get(account, ())))
 
-    def mark(self, shaped: Json) -> Json:
-        """An order's object, with where it comes from if it was a trigger order."""
-        made = self._made.get(shaped["order_id"])
-        if made is not None:
-            shaped["trigger_order_id"] = made.order_id
-            shaped["triggered"] = True
-        return shaped
-
     # -- inside --------------------------------------------------------------------------------
 
     def _price(self, listing: Listing, trigger: Trigger) -> float | None:
         if trigger is Trigger.INDEX:
-            return self._venue.index_of(listing.index_name)
+            return self._floor.index_of(listing.index_name)
         if trigger is Trigger.MARK:
-            return self._venue.market_ticker(listing.name).mark_price
-        last = self._venue.exchange.book(listing.name).last_price
+            return self._floor.market_ticker(listing.name).mark_price
+        last = self._floor.exchange.book(listing.name).last_price
         return None if last is None else float(last)
 
     def _fire(self, order: TriggerOrder) -> None:
@@ -326,12 +311,12 @@ class Triggers:
             reject_post_only=order.reject_post_only,
             reduce_only=order.reduce_only,
         )
-        placed = self._venue.exchange.place(order.account, wish, self._venue.now_ms())
+        placed = self._floor.exchange.place(order.account, wish, self._floor.now_ms())
         if isinstance(placed, Refusal):
             word = f"rejected:{placed.code.message}"
             self._end(order, "rejected", "trigger:order", order.order_id, word)
         else:
-            self._made[placed.order.order_id] = order
+            self._floor.triggered[placed.order.order_id] = order.order_id
             self._end(order, "triggered", "trigger:order", placed.order.order_id)
         self._tell(order)
 
@@ -340,7 +325,7 @@ class Triggers:
     ) -> None:
         del self._open[order.order_id]
         order.state = state
-        order.updated_ms = self._venue.now_ms()
+        order.updated_ms = self._floor.now_ms()
         self._ended[order.order_id] = order
         if len(self._ended) > ENDED_MAX:
             del self._ended[next(iter(self._ended))]
@@ -374,14 +359,14 @@ class Triggers:
 
     def _tell(self, order: TriggerOrder) -> None:
         account, name = order.account, order.listing.name
-        self._venue.news.append(
+        self._floor.news.append(
             AccountNews(
                 account,
                 order.listing,
                 [order.shaped()],
                 [],
                 False,
-                lambda: self._venue.position_of(account, name),
+                lambda: self._floor.position_of(account, name),
             )
         )
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from mmbot.sim.exchange.ledger import Entry, EntryType
 from mmbot.sim.exchange.listing import ZERO
+from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.shapes import Json
-
-if TYPE_CHECKING:
-    from mmbot.sim.wire.deribit.venue import DeribitVenue
 
 
 @dataclass(slots=True)
@@ -31,12 +28,13 @@ class Movements:
 class Wallet:
     """All accounts' movements, and the addresses they deposit to."""
 
-    def __init__(self, venue: DeribitVenue) -> None:
-        self._venue = venue
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
         self._of: dict[str, Movements] = {}
         self._count = 0
 
     def of(self, account: str) -> Movements:
+        """The movements of an account."""
         return self._of.setdefault(account, Movements())
 
     def address(self, account: str, currency: str) -> str:
@@ -46,7 +44,7 @@ class Wallet:
     def transfer(self, account: str, currency: str, amount: Decimal, other_side: str) -> Json:
         """Pay to somebody; without the funds it is only noted."""
         paid = self._pay(account, currency, amount, EntryType.TRANSFER)
-        now_ms = self._venue.now_ms()
+        now_ms = self._floor.now_ms()
         shaped: Json = {
             "id": self._count,
             "created_timestamp": now_ms,
@@ -63,7 +61,7 @@ class Wallet:
     def withdraw(self, account: str, currency: str, amount: Decimal, address: str) -> Json:
         """Pay to an address; without the funds it is rejected."""
         paid = self._pay(account, currency, amount, EntryType.WITHDRAWAL)
-        now_ms = self._venue.now_ms()
+        now_ms = self._floor.now_ms()
         shaped: Json = {
             "id": self._count,
             "created_timestamp": now_ms,
@@ -82,7 +80,7 @@ class Wallet:
 
     def _pay(self, account: str, currency: str, amount: Decimal, type_: EntryType) -> bool:
         self._count += 1
-        exchange = self._venue.exchange
+        exchange = self._floor.exchange
         owner = exchange.accounts[account]
         margin = exchange.margin_of(account, currency).initial
         free = float(exchange.margin_balance(account, currency)) - margin
@@ -96,7 +94,7 @@ class Wallet:
             Entry(
                 id=exchange.counts.entries,
                 user_seq=owner.log_count,
-                time_ms=self._venue.now_ms(),
+                time_ms=self._floor.now_ms(),
                 type=type_,
                 name="",
                 currency=currency,

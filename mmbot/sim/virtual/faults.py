@@ -9,7 +9,7 @@ from mmbot.sim.models.faults import FaultPlan
 HOUR_S = 3_600.0
 
 
-class Trouble:
+class FaultInjector:
     """What goes wrong, drawn when it could: one generator, in the order of the history."""
 
     def __init__(self, plan: FaultPlan) -> None:

@@ -26,15 +26,19 @@ from mmbot.core.types import (
     TickStep,
 )
 from mmbot.core.why import Why
-from mmbot.sim.exchange import matching
+from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.ledger import Entry, EntryType
-from mmbot.sim.exchange.matching import Code, Listing, Order, OrderState, Refusal, UserTrade
+from mmbot.sim.exchange.listing import Kind as VenueKind
+from mmbot.sim.exchange.listing import Listing
+from mmbot.sim.exchange.listing import Side as VenueSide
+from mmbot.sim.exchange.orders import Order, OrderState
+from mmbot.sim.exchange.refusals import Code, Refusal
 
 VENUE: Final = "deribit"
 TOO_MANY_REQUESTS: Final = 10028
 
-_SIDES: Final = {matching.Side.BUY: Side.BUY, matching.Side.SELL: Side.SELL}
-SIDES: Final = {Side.BUY: matching.Side.BUY, Side.SELL: matching.Side.SELL}
+_SIDES: Final = {VenueSide.BUY: Side.BUY, VenueSide.SELL: Side.SELL}
+SIDES: Final = {Side.BUY: VenueSide.BUY, Side.SELL: VenueSide.SELL}
 _STATES: Final = {
     OrderState.OPEN: ev.OrderState.OPEN,
     OrderState.FILLED: ev.OrderState.FILLED,
@@ -84,7 +88,7 @@ def instrument_of(listing: Listing) -> Instrument:
     """The terms of an instrument as the adapter reads them."""
     inverse_base = listing.underlying
     quote = "USD" if listing.inverse else listing.settlement
-    is_perpetual = listing.kind is matching.Kind.PERPETUAL
+    is_perpetual = listing.kind is VenueKind.PERPETUAL
     return Instrument(
         id=id_of(listing.name),
         venue=VENUE,

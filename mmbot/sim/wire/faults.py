@@ -104,7 +104,7 @@ class Stage(Enum):
     OUT = "reply or push"
 
 
-class Trouble:
+class FaultInjector:
     """Decides, counts and tells. `now_ms` is venue time.
 
     `counts` holds what has happened so far by the fault's name; `tell(fault, detail)` hears of each

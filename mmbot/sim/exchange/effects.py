@@ -1,0 +1,67 @@
+"""What the exchange tells of: books, public trades, accounts and instruments that changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mmbot.sim.exchange.accounts import Print, UserTrade
+from mmbot.sim.exchange.book import LevelChange
+from mmbot.sim.exchange.listing import Listing
+from mmbot.sim.exchange.orders import Order
+
+
+@dataclass(frozen=True, slots=True)
+class BookDelta:
+    """One change of one book; amounts are the levels' new totals, zero when deleted."""
+
+    name: str
+    time_ms: int
+    prev_change_id: int
+    change_id: int
+    bids: list[LevelChange]
+    asks: list[LevelChange]
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """The public trades one request caused, in one instrument."""
+
+    name: str
+    trades: list[Print]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """What one request did to one followed account in one instrument; orders as of then.
+
+    `delivered`: the position ended without a trade.
+    """
+
+    account: str
+    name: str
+    time_ms: int
+    orders: list[Order]
+    trades: list[UserTrade]
+    delivered: bool = False
+
+
+class InstrumentState(Enum):
+    """What became of an instrument; the values are the venue's words."""
+
+    CREATED = "created"
+    STARTED = "started"
+    SETTLED = "settled"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentChanged:
+    """An instrument began or ended."""
+
+    listing: Listing
+    state: InstrumentState
+    time_ms: int
+
+
+Effect = BookDelta | Prints | AccountChange | InstrumentChanged
