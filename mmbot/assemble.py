@@ -21,11 +21,11 @@ from mmbot.config.effective import effective
 from mmbot.config.select import choose
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.types import Instrument
 from mmbot.core.why import Why
 from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.order_sizes import size_lines

@@ -8,23 +8,22 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from mmbot.core.orders import Order, Status
+from mmbot.core.contracts import Instrument, TickStep
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
+from mmbot.core.statements import Fill, Liquidity
 from mmbot.core.types import (
     MS,
     ZERO,
     Approved,
-    Fill,
-    Instrument,
     InstrumentId,
     Kind,
     Label,
     Level,
-    Liquidity,
     Quote,
     Right,
     Side,
     Target,
-    TickStep,
 )
 from mmbot.core.views import DeskView, Proposal, View
 from mmbot.core.why import Why

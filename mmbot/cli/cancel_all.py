@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mmbot.config import Config
-    from mmbot.core.types import OpenOrder
+    from mmbot.core.statements import OpenOrder
     from mmbot.engine.cancel_all import Account, Outcome, Swept
     from mmbot.store.known import Stores
     from mmbot.store.locations import Location

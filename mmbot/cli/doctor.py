@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mmbot.config import Config
-    from mmbot.core.types import Equity, Instrument
+    from mmbot.core.contracts import Instrument
+    from mmbot.core.statements import Equity
     from mmbot.store.locations import Location
     from mmbot.venues.credentials import Credentials
     from mmbot.venues.deribit.client import Deribit

@@ -148,7 +148,8 @@ def _lines(account: "AccountPast", asked: "Wanted") -> Iterator[_Line]:
 def _of_instrument(past: "Past") -> Iterator[_Line]:
     """Replayed, because what a trade realizes depends on what was held."""
     from mmbot.core.inventory import Position
-    from mmbot.core.types import ZERO, FlowKind, Kind
+    from mmbot.core.statements import FlowKind
+    from mmbot.core.types import ZERO, Kind
     from mmbot.research.history import OPENING, steps, take
 
     instrument, position = past.instrument, Position(past.instrument)

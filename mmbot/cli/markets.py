@@ -24,7 +24,7 @@ from mmbot.errors import NothingFound
 
 if TYPE_CHECKING:
     from mmbot.config import Config
-    from mmbot.core.types import Instrument
+    from mmbot.core.contracts import Instrument
 
 
 def markets(

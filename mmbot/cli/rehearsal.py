@@ -13,8 +13,9 @@ from rich.text import Text
 
 from mmbot.config import Config
 from mmbot.config.effective import as_json, effective
+from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import unit_of
-from mmbot.core.types import Instrument, Kind, Side
+from mmbot.core.types import Kind, Side
 from mmbot.research.dry_run import FirstQuote, NoQuote, Rehearsal
 
 _WIDTH_MAX = 100

@@ -12,8 +12,9 @@ from difflib import get_close_matches
 from math import nan
 
 from mmbot.config import Config
+from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import LOTS, SMALLEST, Size, amount_of, in_words, plain, unit_of, units
-from mmbot.core.types import SECOND, Instrument, Kind
+from mmbot.core.types import SECOND, Kind
 from mmbot.errors import ConfigError
 
 _NEAREST = 4

@@ -1,8 +1,10 @@
 """Adoption: an order of ours is found at the venue that is in no table of ours."""
 
-from mmbot.core.orders import STRAY_LEVEL, Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import STRAY_LEVEL, Order
 from mmbot.core.state import State
-from mmbot.core.types import ZERO, Nanos, OpenOrder, Side, unnamed
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import ZERO, Nanos, Side, unnamed
 from mmbot.core.why import Why
 
 

@@ -11,8 +11,8 @@ from mmbot.core.booking import book_fill, value_opening
 from mmbot.core.books import Market
 from mmbot.core.exit import begin_exit, trip
 from mmbot.core.labels import SEQUENCES_MAX
+from mmbot.core.order_life import Status
 from mmbot.core.order_updates import order_seen, outcome_unknown, request_refused
-from mmbot.core.orders import Status
 from mmbot.core.reconcile import (
     RESYNC_RETRY_NS,
     be_away,

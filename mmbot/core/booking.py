@@ -7,7 +7,8 @@ from mmbot.core.books import Market
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import is_ours
 from mmbot.core.state import State
-from mmbot.core.types import MS, Fill, Flow, Liquidity, to_decimal, venue_name
+from mmbot.core.statements import Fill, Flow, Liquidity
+from mmbot.core.types import MS, to_decimal, venue_name
 
 
 def book_fill(state: State, fill: Fill) -> None:

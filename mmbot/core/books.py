@@ -13,10 +13,13 @@ from decimal import Decimal
 from math import inf
 
 from mmbot.core.closures import Closure
+from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
 from mmbot.core.presence import Presence
-from mmbot.core.types import SECOND, ZERO, Fill, Instrument, Kind, Level, Nanos, Quote, Side
+from mmbot.core.statements import Fill
+from mmbot.core.types import SECOND, ZERO, Kind, Level, Nanos, Quote, Side
 from mmbot.core.why import Why
 
 SILENCE_MAX_NS: Nanos = 10 * SECOND

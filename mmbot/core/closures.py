@@ -12,7 +12,8 @@ doubt. Nobody is punished beyond what the refusal reaches: one instrument, or on
 
 from dataclasses import dataclass, field
 
-from mmbot.core.types import SECOND, Instrument, Nanos
+from mmbot.core.contracts import Instrument
+from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
 
 REFUSED_FIRST_NS: Nanos = 30 * SECOND

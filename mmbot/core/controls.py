@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mmbot.core.books import Market
+from mmbot.core.contracts import Instrument
 from mmbot.core.scope import DAY_NS, Scope
-from mmbot.core.types import ONE, SECOND, Instrument, Kind, Nanos, Side
+from mmbot.core.types import ONE, SECOND, Kind, Nanos, Side
 from mmbot.pricing.scalar import vega
 
 _YEAR_NS: Nanos = 365 * DAY_NS

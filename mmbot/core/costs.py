@@ -5,7 +5,8 @@ fee + margin, with margin = (slippage + wanted profit) / 2. Costs are absolute: 
 the fee alone is hundreds of basis points of the premium.
 """
 
-from mmbot.core.types import Instrument, Kind
+from mmbot.core.contracts import Instrument
+from mmbot.core.types import Kind
 
 
 def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:

@@ -14,14 +14,14 @@ Nothing is written here: a Decision says what was found out on the way, and core
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from mmbot.core import events as ev
 from mmbot.core.approve import approve
 from mmbot.core.books import Market, distrust, microprice, reference
 from mmbot.core.closures import is_locked
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import Request, Status
+from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     MS,
@@ -124,7 +124,7 @@ def decide_orphans(
 def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
     """Leaving or tripped, orders nobody is sure of are cancelled too: a cancel does no harm."""
     return [
-        Action(ev.Request.CANCEL, order.instrument, order, None, reasons[order.side])
+        Action(Request.CANCEL, order.instrument, order, None, reasons[order.side])
         for order in orders
         if order.status is Status.UNKNOWN and order.order_id
     ]
@@ -133,9 +133,7 @@ def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
 def may_cancel(action: Action, now_ns: Nanos) -> bool:
     """Whether it is no cancel, or one whose order was not cancelled a moment ago already."""
     order = action.order
-    return (
-        action.request is not ev.Request.CANCEL or order is None or now_ns >= order.cancel_again_ns
-    )
+    return action.request is not Request.CANCEL or order is None or now_ns >= order.cancel_again_ns
 
 
 def _standing_reason(

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mmbot.core.events import Request
-from mmbot.core.orders import STRAY_LEVEL, Order, Status
+from mmbot.core.order_life import Request, Status
+from mmbot.core.orders import STRAY_LEVEL, Order
 from mmbot.core.types import Approved, InstrumentId, Label, Nanos, Side
 from mmbot.core.why import Why
 

@@ -15,7 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mmbot.core.types import ZERO, Fill, HeldPosition, Instrument, InstrumentId, Kind
+from mmbot.core.contracts import Instrument
+from mmbot.core.statements import Fill, HeldPosition
+from mmbot.core.types import ZERO, InstrumentId, Kind
 
 
 @dataclass(slots=True)

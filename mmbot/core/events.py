@@ -8,21 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
+from mmbot.core.order_life import OrderState, Request
 from mmbot.core.scope import Scope
-from mmbot.core.types import (
-    Equity,
-    Fill,
-    Flow,
-    HeldPosition,
-    Instrument,
-    InstrumentId,
-    Label,
-    Level,
-    Nanos,
-    OpenOrder,
-    Side,
-)
+from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
+from mmbot.core.types import InstrumentId, Label, Level, Nanos, Side
 from mmbot.core.why import Why
 
 # --- the market -------------------------------------------------------------------------------
@@ -148,23 +139,6 @@ class LimitsRead:
 
 
 # --- our orders -------------------------------------------------------------------------------
-
-
-class Request(Enum):
-    """What we can ask of the venue about one order."""
-
-    PLACE = "place"
-    AMEND = "amend"
-    CANCEL = "cancel"
-
-
-class OrderState(Enum):
-    """What the venue says of an order."""
-
-    OPEN = "open"
-    FILLED = "filled"
-    CANCELLED = "cancelled"
-    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """How everything of ours goes when it must: stopped by a person, or by the kill switch."""
 
 from mmbot.core import events as ev
+from mmbot.core.order_life import OrderState
 from mmbot.core.state import Exit, Note, State
 from mmbot.core.types import MS, Nanos
 from mmbot.core.why import Why
@@ -49,5 +50,5 @@ def proved_flat(state: State, now_ns: Nanos, path: str) -> None:
 
 def note_end(state: State, seen: ev.OrderSeen) -> None:
     """How fast everything goes when it must is told by the venue's stamps."""
-    if state.exit is not None and seen.state is not ev.OrderState.OPEN:
+    if state.exit is not None and seen.state is not OrderState.OPEN:
         state.exit.last_end_ms = max(state.exit.last_end_ms, seen.venue_ms)

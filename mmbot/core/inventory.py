@@ -15,7 +15,9 @@ of the whole position at its payoff, which is its last mark.
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from mmbot.core.types import ZERO, Fill, Flow, FlowKind, Instrument, InstrumentId
+from mmbot.core.contracts import Instrument
+from mmbot.core.statements import Fill, Flow, FlowKind
+from mmbot.core.types import ZERO, InstrumentId
 
 BOOKED_MAX = 100_000
 """Trade ids kept in mind. Far more than any back-fill reaches back to."""

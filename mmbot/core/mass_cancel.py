@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
 
-from mmbot.core import events as ev
 from mmbot.core.decide import may_cancel
 from mmbot.core.diff import Action, Sweep
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Request, Status
 from mmbot.core.state import Account, State
 from mmbot.core.types import InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.core.why import Why
@@ -33,7 +32,7 @@ def swept(
         return _gathered(state, actions, None), waiting, again
     for account in state.accounts.values():
         here = [a for a in actions if venue_name(a.instrument) == account.venue]
-        cancels = [action for action in here if action.request is ev.Request.CANCEL]
+        cancels = [action for action in here if action.request is Request.CANCEL]
         if not cancels or not account.trading_up or not account.budget.short_for(len(cancels)):
             continue
         counts = Counter(action.instrument for action in cancels)
@@ -60,7 +59,7 @@ def _along(
     stay: it is placed again later. What was cancelled a moment ago is looked at `again`."""
     asked = {action.order.label for action in cancels if action.order is not None}
     along = [
-        Action(ev.Request.CANCEL, order.instrument, order, None, Why.RATE_LIMITED)
+        Action(Request.CANCEL, order.instrument, order, None, Why.RATE_LIMITED)
         for order in state.orders.at(account.venue)
         if order.status is Status.LIVE
         and order.label not in asked

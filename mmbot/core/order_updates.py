@@ -10,9 +10,11 @@ from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS,
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.exit import note_end
 from mmbot.core.labels import is_ours
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.orders import Order
 from mmbot.core.state import RESYNC_DELAY_NS, Account, State
-from mmbot.core.types import Nanos, OpenOrder
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import Nanos
 from mmbot.core.why import Why
 
 
@@ -25,7 +27,7 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     assert event.label is not None
     order = state.orders.by_label.get(event.label)
     if order is None:
-        if event.state is not ev.OrderState.OPEN:
+        if event.state is not OrderState.OPEN:
             return
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
             return  # old news about a finished order
@@ -35,14 +37,14 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
     state.orders.seen(event, order, asked_ns=0)
     memory = state.slot(order.instrument, order.side, order.level)
-    if event.state is ev.OrderState.OPEN:
+    if event.state is OrderState.OPEN:
         memory.refusals = 0
-        if event.answers in (ev.Request.PLACE, ev.Request.AMEND):
+        if event.answers in (Request.PLACE, Request.AMEND):
             memory.accept()
             account.refused.over()
             if market is not None:
                 market.closure.accept()
-    elif event.state is ev.OrderState.REJECTED:
+    elif event.state is OrderState.REJECTED:
         memory.refuse(now_ns)
         state.watch.requests.refused(now_ns)
     note_end(state, event)
@@ -67,7 +69,7 @@ def _stated(seen: ev.OrderSeen) -> OpenOrder:
 def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
     """Somebody else's order on the account: remembered, so that no sweep takes it along."""
     foreign = account.foreign
-    if seen.state is ev.OrderState.OPEN:
+    if seen.state is OrderState.OPEN:
         foreign[seen.order_id] = _stated(seen)
     else:
         foreign.pop(seen.order_id, None)
@@ -80,7 +82,7 @@ def request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> No
         return
     state.orders.refused(order, event.request, event.stands, now_ns)
     news = _heed_scope(state, order, event, now_ns)
-    if news and event.request is not ev.Request.CANCEL:
+    if news and event.request is not Request.CANCEL:
         state.watch.requests.refused(now_ns)
     market = state.markets.get(order.instrument)
     if market is not None:

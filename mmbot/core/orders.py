@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-1. An order is in one of six statuses. `_TABLE` says which trigger leads where; a missing key is a
-   bug and raises. Nothing outside this file changes a status.
+1. An order is in one of six statuses. core.order_life says which trigger leads where; a missing key
+   is a bug and raises. Nothing outside this file changes a status.
 2. Only a venue statement ends an order: its own message, a refusal that says there is no such
    order, or proof of absence (rule 4). A time-out, a lost reply, a closed socket turn it UNKNOWN.
 3. At most one request per order is in flight (PENDING, AMENDING, CANCELING), each with a deadline;
@@ -19,20 +19,11 @@ Theory of operation
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import Enum, auto
 
-from mmbot.core.events import OrderSeen, OrderState, Request
-from mmbot.core.types import (
-    SECOND,
-    ZERO,
-    Fill,
-    InstrumentId,
-    Label,
-    Nanos,
-    OpenOrder,
-    Side,
-    venue_name,
-)
+from mmbot.core.events import OrderSeen
+from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
+from mmbot.core.statements import Fill, OpenOrder
+from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Side, venue_name
 from mmbot.core.why import Why
 
 REQUEST_DEADLINE_NS: Nanos = 2 * SECOND
@@ -54,77 +45,6 @@ STRAY_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
 _FORGOTTEN_MAX = 4096
-
-
-class Status(Enum):
-    """Where an order stands. PENDING, AMENDING and CANCELING have a request in flight."""
-
-    PENDING = auto()
-    LIVE = auto()
-    AMENDING = auto()
-    CANCELING = auto()
-    UNKNOWN = auto()
-    DONE = auto()
-
-
-class Trigger(Enum):
-    """What can befall an order."""
-
-    AMEND_SENT = auto()
-    CANCEL_SENT = auto()
-    SEEN_OPEN = auto()
-    SEEN_AMENDED = auto()
-    SEEN_DONE = auto()
-    REFUSED_NO_ORDER = auto()
-    REFUSED_STANDS = auto()
-    REFUSED_UNCLEAR = auto()
-    LOST = auto()
-    PROVEN_ABSENT = auto()
-
-
-_TABLE: dict[tuple[Status, Trigger], Status] = {
-    (Status.PENDING, Trigger.SEEN_OPEN): Status.LIVE,
-    (Status.PENDING, Trigger.SEEN_DONE): Status.DONE,
-    (Status.PENDING, Trigger.REFUSED_NO_ORDER): Status.DONE,
-    (Status.PENDING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
-    (Status.PENDING, Trigger.LOST): Status.UNKNOWN,
-    (Status.LIVE, Trigger.AMEND_SENT): Status.AMENDING,
-    (Status.LIVE, Trigger.CANCEL_SENT): Status.CANCELING,
-    (Status.LIVE, Trigger.SEEN_OPEN): Status.LIVE,
-    (Status.LIVE, Trigger.SEEN_DONE): Status.DONE,
-    (Status.LIVE, Trigger.REFUSED_STANDS): Status.LIVE,  # a refusal after a late push
-    (Status.LIVE, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
-    (Status.LIVE, Trigger.LOST): Status.UNKNOWN,
-    (Status.AMENDING, Trigger.SEEN_OPEN): Status.AMENDING,  # a push with the old terms
-    (Status.AMENDING, Trigger.SEEN_AMENDED): Status.LIVE,
-    (Status.AMENDING, Trigger.SEEN_DONE): Status.DONE,
-    (Status.AMENDING, Trigger.REFUSED_STANDS): Status.LIVE,
-    (Status.AMENDING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
-    (Status.AMENDING, Trigger.LOST): Status.UNKNOWN,
-    (Status.CANCELING, Trigger.SEEN_OPEN): Status.CANCELING,  # a fill on the way out
-    (Status.CANCELING, Trigger.SEEN_DONE): Status.DONE,
-    (Status.CANCELING, Trigger.REFUSED_NO_ORDER): Status.DONE,  # the late answer to a place
-    (Status.CANCELING, Trigger.REFUSED_STANDS): Status.LIVE,
-    (Status.CANCELING, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
-    (Status.CANCELING, Trigger.LOST): Status.UNKNOWN,
-    (Status.UNKNOWN, Trigger.CANCEL_SENT): Status.CANCELING,
-    (Status.UNKNOWN, Trigger.SEEN_OPEN): Status.LIVE,
-    (Status.UNKNOWN, Trigger.SEEN_AMENDED): Status.LIVE,
-    (Status.UNKNOWN, Trigger.SEEN_DONE): Status.DONE,
-    (Status.UNKNOWN, Trigger.REFUSED_NO_ORDER): Status.DONE,  # the late answer to a place
-    (Status.UNKNOWN, Trigger.REFUSED_STANDS): Status.LIVE,
-    (Status.UNKNOWN, Trigger.REFUSED_UNCLEAR): Status.UNKNOWN,
-    (Status.UNKNOWN, Trigger.LOST): Status.UNKNOWN,
-    (Status.UNKNOWN, Trigger.PROVEN_ABSENT): Status.DONE,
-    (Status.DONE, Trigger.SEEN_OPEN): Status.LIVE,  # the venue's newer word: it lives after all
-    (Status.DONE, Trigger.SEEN_DONE): Status.DONE,
-    (Status.DONE, Trigger.LOST): Status.DONE,
-    (Status.DONE, Trigger.REFUSED_NO_ORDER): Status.DONE,
-    (Status.DONE, Trigger.REFUSED_STANDS): Status.DONE,
-    (Status.DONE, Trigger.REFUSED_UNCLEAR): Status.DONE,
-}
-
-IN_FLIGHT = (Status.PENDING, Status.AMENDING, Status.CANCELING)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -187,7 +107,7 @@ class Order:
 
     def step(self, trigger: Trigger) -> None:
         """Move along the table; an impossible move is a bug."""
-        following = _TABLE.get((self.status, trigger))
+        following = ORDER_LIFE.get((self.status, trigger))
         assert following is not None, f"order {self.label}: {trigger.name} in {self.status.name}"
         self.status = following
 

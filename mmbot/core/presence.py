@@ -8,7 +8,8 @@ stopped process) counts as it was at the last look.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
 from mmbot.core.types import Nanos, Side
 
 _RESTING = (Status.LIVE, Status.AMENDING, Status.CANCELING)

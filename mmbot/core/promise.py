@@ -3,7 +3,6 @@ what was sent; and what is remembered of a request that could not be afforded.""
 
 from collections.abc import Iterable
 
-from mmbot.core import events as ev
 from mmbot.core.diff import Action
 from mmbot.core.intents import (
     Amend,
@@ -19,14 +18,8 @@ from mmbot.core.intents import (
     venue_of,
 )
 from mmbot.core.labels import label_of
-from mmbot.core.orders import (
-    CLOCK_SKEW_NS,
-    IN_FLIGHT,
-    REQUEST_DEADLINE_NS,
-    STRAY_LEVEL,
-    Order,
-    Status,
-)
+from mmbot.core.order_life import IN_FLIGHT, Request, Status
+from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
@@ -59,7 +52,7 @@ def promise(
                     amount=intent.amount,
                     why=intent.why,
                     fair=fair,
-                    request=ev.Request.PLACE,
+                    request=Request.PLACE,
                     sent_ns=now_ns,
                     deadline_ns=now_ns + REQUEST_DEADLINE_NS,
                     settle_ns=intent.valid_until_ns + CLOCK_SKEW_NS,

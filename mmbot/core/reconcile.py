@@ -22,9 +22,11 @@ from mmbot.core.elsewhere import look_elsewhere
 from mmbot.core.exit import note_end, proved_flat
 from mmbot.core.inventory import Opened
 from mmbot.core.labels import is_ours
-from mmbot.core.orders import CLOCK_SKEW_NS, Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import CLOCK_SKEW_NS, Order
 from mmbot.core.state import Account, State
-from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos, OpenOrder
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos
 
 RESYNC_RETRY_NS: Nanos = 1 * SECOND
 """Between two attempts to get a snapshot."""

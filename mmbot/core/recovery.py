@@ -9,7 +9,8 @@ venue, and how many of them may have been spent.
 from collections.abc import Iterable
 
 from mmbot.core.inventory import Position
-from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS, Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS, Order
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why

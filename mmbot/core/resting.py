@@ -13,7 +13,8 @@ from math import exp
 
 from mmbot.core.books import Market
 from mmbot.core.diff import fits
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
 from mmbot.core.types import Approved, Nanos, Side, Target
 from mmbot.core.why import Why
 

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from mmbot.core.types import SECOND, Instrument, Nanos, Side
+from mmbot.core.contracts import Instrument
+from mmbot.core.types import SECOND, Nanos, Side
 
 DAY_NS: Nanos = 86_400 * SECOND
 

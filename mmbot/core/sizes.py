@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 from math import isfinite
 
-from mmbot.core.types import ONE, ZERO, Instrument, Kind, to_decimal
+from mmbot.core.contracts import Instrument
+from mmbot.core.types import ONE, ZERO, Kind, to_decimal
 
 USD = "USD"
 LOTS = "lots"

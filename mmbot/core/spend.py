@@ -7,10 +7,10 @@ there is budget, so the newest quote wins. A cancel always has budget in reserve
 
 from collections.abc import Iterator
 
-from mmbot.core import events as ev
 from mmbot.core.diff import Action, amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
 from mmbot.core.mass_cancel import swept
+from mmbot.core.order_life import Request
 from mmbot.core.orders import STRAY_LEVEL, VALID_FOR_NS
 from mmbot.core.promise import defer, go_without, promise, take_label
 from mmbot.core.resting import expected_loss
@@ -42,7 +42,7 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     if order is None and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)
         return None
-    if not account.budget.affords(cancel=action.request is ev.Request.CANCEL):
+    if not account.budget.affords(cancel=action.request is Request.CANCEL):
         go_without(state, action, Why.RATE_LIMITED)
         return None
     label = order.label if order is not None else take_label(state)

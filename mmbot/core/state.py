@@ -17,7 +17,8 @@ from mmbot.core.latch import Latch
 from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import Orders
 from mmbot.core.slots import SlotMemory
-from mmbot.core.types import MS, SECOND, Equity, InstrumentId, Nanos, OpenOrder, Side, venue_name
+from mmbot.core.statements import Equity, OpenOrder
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Side, venue_name
 from mmbot.core.watch import Watch
 from mmbot.core.why import Why
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import nan
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
-from mmbot.core.types import Instrument, Level, Nanos, Target
+from mmbot.core.types import Level, Nanos, Target
 from mmbot.core.why import Why
 
 

@@ -32,7 +32,8 @@ from urllib.parse import urlsplit
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.core.types import Label, Nanos, OpenOrder
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import ConfigError, MmbotError, Refused, StoreError
 from mmbot.store import booking, commands, latch

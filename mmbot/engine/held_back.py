@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 from mmbot.core.books import Market
-from mmbot.core.orders import IN_FLIGHT, Order, Status
+from mmbot.core.order_life import IN_FLIGHT, Status
+from mmbot.core.orders import Order
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, Nanos, Quote, Side, to_decimal
 from mmbot.core.why import Why

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.elsewhere import Held
 from mmbot.core.sizes import unit_of
 from mmbot.core.state import Account, State
-from mmbot.core.types import SECOND, Instrument, InstrumentId, Kind, Nanos, to_decimal
+from mmbot.core.types import SECOND, InstrumentId, Kind, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.status import Exposure, InstrumentRow, Pnl
 

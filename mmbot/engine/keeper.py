@@ -16,7 +16,8 @@ from mmbot.core.profit import Baseline
 from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
 from mmbot.core.resync import FLOWS_EVERY_NS
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, ZERO, Flow, Nanos, to_decimal
+from mmbot.core.statements import Flow
+from mmbot.core.types import MS, SECOND, ZERO, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.commands import event_of
 from mmbot.ops.limit import ALWAYS

@@ -7,8 +7,8 @@ from math import nan
 
 from mmbot.config import Config
 from mmbot.config.select import Prices
+from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import Size, change, in_words, order_size, unit_of
-from mmbot.core.types import Instrument
 from mmbot.risk.max_order import MaxOrder
 from mmbot.risk.max_position import MaxPosition
 

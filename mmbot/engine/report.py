@@ -5,21 +5,13 @@ from decimal import Decimal
 from math import nan
 
 from mmbot.core.books import Market, distrust
-from mmbot.core.orders import Order, Status
+from mmbot.core.contracts import Instrument
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
 from mmbot.core.sizes import unit_of, unit_price
 from mmbot.core.state import Account, State
-from mmbot.core.types import (
-    MS,
-    SECOND,
-    Instrument,
-    Kind,
-    Level,
-    Nanos,
-    OpenOrder,
-    Quote,
-    Side,
-    to_decimal,
-)
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import MS, SECOND, Kind, Level, Nanos, Quote, Side, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine import holdings
 from mmbot.engine.held_back import held_back

@@ -19,6 +19,7 @@ from typing import Protocol
 from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.bot import Bot, Turn
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
@@ -32,7 +33,8 @@ from mmbot.core.intents import (
 )
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.types import Instrument, InstrumentId, Nanos, OpenOrder
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import VenueUnreachable
 from mmbot.ops.limit import ALWAYS

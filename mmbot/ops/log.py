@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync, SaveLatch, TakeBack
-from mmbot.core.types import Fill, InstrumentId, Nanos
+from mmbot.core.statements import Fill
+from mmbot.core.types import InstrumentId, Nanos
 from mmbot.ops.limit import ALWAYS
 
 _log = logging.getLogger("mmbot")

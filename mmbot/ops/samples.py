@@ -20,16 +20,8 @@ from mmbot.core.books import Market
 from mmbot.core.intents import Intent
 from mmbot.core.inventory import Pnl
 from mmbot.core.state import State
-from mmbot.core.types import (
-    MS,
-    SECOND,
-    ZERO,
-    Fill,
-    HeldPosition,
-    InstrumentId,
-    Nanos,
-    to_decimal,
-)
+from mmbot.core.statements import Fill, HeldPosition
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Nanos, to_decimal
 from mmbot.store.records import EquitySampled, MarkSampled, PnlSampled, Record
 
 MARKOUT_HORIZONS_S = (1, 10, 60)

@@ -23,10 +23,11 @@ from mmbot.config.select import choose
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
 from mmbot.core.bot import Bot, begun
+from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Place
 from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Instrument, Side, Term
+from mmbot.core.types import SECOND, Side, Term
 from mmbot.core.why import Why
 from mmbot.engine.order_sizes import size_lines
 from mmbot.venues.base import Sink

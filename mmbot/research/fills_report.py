@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl, Position
-from mmbot.core.types import ZERO, FlowKind, Instrument
+from mmbot.core.statements import FlowKind
+from mmbot.core.types import ZERO
 from mmbot.research.history import Past, Step, steps, take
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl, Position
-from mmbot.core.types import Flow, FlowKind, Instrument
+from mmbot.core.statements import Flow, FlowKind
 
 if TYPE_CHECKING:
     from mmbot.store.queries import EntryRow, FillRow, MarkRow

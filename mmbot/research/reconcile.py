@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
-from mmbot.core.types import ZERO, FlowKind, Instrument, InstrumentId
+from mmbot.core.statements import FlowKind
+from mmbot.core.types import ZERO, InstrumentId
 from mmbot.research.fills_report import DOLLARS
 from mmbot.research.history import Past, profits, replayed
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from annotated_types import Gt, doc
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import Size, amount_of, most, surely_within, unit_price
-from mmbot.core.types import Instrument
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from annotated_types import doc
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import POSITION, Size, amount_of
-from mmbot.core.types import Instrument
 from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register

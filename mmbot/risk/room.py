@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from mmbot.core.types import Instrument
+from mmbot.core.contracts import Instrument
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict
 from mmbot.core.why import Why
 

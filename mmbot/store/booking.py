@@ -14,9 +14,11 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
-from mmbot.core.orders import Status
-from mmbot.core.types import ZERO, FlowKind, Instrument, InstrumentId
+from mmbot.core.order_life import Status
+from mmbot.core.statements import FlowKind
+from mmbot.core.types import ZERO, InstrumentId
 from mmbot.store import schema
 from mmbot.store.records import (
     Audited,

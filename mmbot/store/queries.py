@@ -13,18 +13,10 @@ import orjson
 from sqlalchemy import RowMapping, Select, Table, func, select
 
 from mmbot.config import Mode
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl
-from mmbot.core.types import (
-    Equity,
-    Fill,
-    Instrument,
-    InstrumentId,
-    Label,
-    Liquidity,
-    Nanos,
-    Side,
-    execution_key,
-)
+from mmbot.core.statements import Equity, Fill, Liquidity, execution_key
+from mmbot.core.types import InstrumentId, Label, Nanos, Side
 from mmbot.store import baselines, commands, latch, schema
 from mmbot.store.baselines import BaselineRow
 from mmbot.store.booking import OPENING, PositionRow

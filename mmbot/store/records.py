@@ -11,10 +11,13 @@ from decimal import Decimal
 from enum import Enum
 
 from mmbot.config import Mode
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
-from mmbot.core.types import Equity, Fill, Flow, Instrument, InstrumentId, Label, Side
+from mmbot.core.statements import Equity, Fill, Flow
+from mmbot.core.types import InstrumentId, Label, Side
 from mmbot.core.why import Why
 
 

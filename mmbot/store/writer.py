@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.types import SECOND, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import StoreError

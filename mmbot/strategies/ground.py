@@ -10,9 +10,10 @@ from decimal import Decimal
 from itertools import chain
 from math import inf, isfinite
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
 from mmbot.core.sizes import Size, amount_of
-from mmbot.core.types import Instrument, Kind, Side, to_decimal
+from mmbot.core.types import Kind, Side, to_decimal
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.strategies.draft import Draft

@@ -18,7 +18,9 @@ from mmbot.core.intents import (
     SaveLatch,
     TakeBack,
 )
-from mmbot.core.types import SECOND, Fill, InstrumentId, Label, Level, Nanos, Side
+from mmbot.core.order_life import OrderState
+from mmbot.core.statements import Fill
+from mmbot.core.types import SECOND, InstrumentId, Label, Level, Nanos, Side
 
 _DAY_NS: Nanos = 86_400 * SECOND
 
@@ -214,7 +216,7 @@ def _seen(seen: ev.OrderSeen) -> Line:
     price = "?" if seen.price is None else seen.price
     text = f"{seen.state.value}: {side} {amount} @ {price}{done} ({whose})"
     word = "answer" if answers else "order"
-    alarm = seen.state is ev.OrderState.REJECTED
+    alarm = seen.state is OrderState.REJECTED
     return Line(Topic.ORDERS, word, text + answers, seen.instrument, seen.side, alarm)
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.events import Event
 from mmbot.core.intents import VenueIntent
-from mmbot.core.types import Instrument, OpenOrder
+from mmbot.core.statements import OpenOrder
 
 Sink = Callable[[Event], None]
 """Where a venue puts what happened, synchronously, in the order it happened."""

@@ -17,12 +17,13 @@ from typing import cast
 
 from mmbot.config import load_config
 from mmbot.core import events as ev
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import Amend, Intent
 from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.turn import turn
-from mmbot.core.types import Instrument, InstrumentId
+from mmbot.core.types import InstrumentId
 from tests.benchmarks.venue import CLOSED_ASK, CLOSED_BID, INDEX_USD, LEVELS, MARK, STEPS_MAX, TICK
 from tests.builders import an_option
 from tests.core.bot import VENUE, Bot

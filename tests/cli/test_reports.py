@@ -13,7 +13,8 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.core.labels import base36
-from mmbot.core.types import MS, Equity, Flow, FlowKind, Side
+from mmbot.core.statements import Equity, Flow, FlowKind
+from mmbot.core.types import MS, Side
 from mmbot.store.records import (
     EquitySampled,
     FlowBooked,

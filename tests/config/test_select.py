@@ -9,7 +9,8 @@ import pytest
 
 from mmbot.config import load_config
 from mmbot.config.select import choose
-from mmbot.core.types import Instrument, InstrumentId, Kind, Right
+from mmbot.core.contracts import Instrument
+from mmbot.core.types import InstrumentId, Kind, Right
 from mmbot.errors import ConfigError
 from tests.builders import EXPIRY_NS, a_linear_perpetual, a_perpetual, an_option
 

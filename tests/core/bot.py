@@ -12,6 +12,7 @@ from typing import TypeVar
 from mmbot.core import bot as core
 from mmbot.core import events as ev
 from mmbot.core.books import Market
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import (
     Amend,
@@ -25,24 +26,12 @@ from mmbot.core.intents import (
     StoreIntent,
     VenueIntent,
 )
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.orders import Order
 from mmbot.core.ports import Guard, RiskRule
 from mmbot.core.state import Account, State
-from mmbot.core.types import (
-    MS,
-    SECOND,
-    ZERO,
-    Fill,
-    Flow,
-    HeldPosition,
-    Instrument,
-    InstrumentId,
-    Label,
-    Nanos,
-    OpenOrder,
-    Quote,
-    Side,
-)
+from mmbot.core.statements import Fill, Flow, HeldPosition, OpenOrder
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_fill, a_quote, an_option
@@ -258,14 +247,14 @@ class Bot:
     def says(
         self,
         order: Order,
-        state: ev.OrderState = ev.OrderState.OPEN,
+        state: OrderState = OrderState.OPEN,
         *,
-        answers: ev.Request | None = None,
+        answers: Request | None = None,
         filled: Decimal | int | None = None,
         venue_ms: int | None = None,
     ) -> ev.OrderSeen:
         """The venue's statement about an order, on the terms we last asked for if it `answers`."""
-        asked = answers is ev.Request.AMEND
+        asked = answers is Request.AMEND
         return ev.OrderSeen(
             venue=VENUE,
             label=order.label,
@@ -286,12 +275,12 @@ class Bot:
 
     def says_cancelled(self, order: Order) -> ev.OrderSeen:
         """The order is gone."""
-        return self.says(order, ev.OrderState.CANCELLED, answers=order.request)
+        return self.says(order, OrderState.CANCELLED, answers=order.request)
 
     def refuses(
         self,
         order: Order,
-        request: ev.Request = ev.Request.PLACE,
+        request: Request = Request.PLACE,
         *,
         stands: bool | None = False,
         why: Why = Why.REFUSED,

@@ -13,9 +13,11 @@ from mmbot.core.books import (
     distrust,
     reference,
 )
+from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
-from mmbot.core.orders import Order, Status
-from mmbot.core.types import MS, SECOND, Instrument, Level, Side
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
+from mmbot.core.types import MS, SECOND, Level, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option, an_order
 

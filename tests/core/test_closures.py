@@ -11,8 +11,9 @@ from mmbot.core.error_scope import ErrorScope
 from mmbot.core.guards import read
 from mmbot.core.intents import Place
 from mmbot.core.inventory import Booked
-from mmbot.core.orders import Status
-from mmbot.core.types import SECOND, Equity, Label, OpenOrder, Side
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.statements import Equity, OpenOrder
+from mmbot.core.types import SECOND, Label, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option
 from tests.core.bot import VENUE, Bot, both_sides, cancels, places
@@ -48,7 +49,7 @@ def yes(bot: Bot, *sent: Place) -> list[ev.OrderSeen]:
 
 
 def no(place: Place, scope: ErrorScope, why: Why) -> ev.RequestRefused:
-    return ev.RequestRefused(place.label, ev.Request.PLACE, why, "in a test", False, scope)
+    return ev.RequestRefused(place.label, Request.PLACE, why, "in a test", False, scope)
 
 
 def tries(bot: Bot, seconds: float, scope: ErrorScope, why: Why) -> list[Place]:
@@ -315,7 +316,7 @@ def test_an_answer_that_repeats_nothing_leaves_an_order_as_we_asked_for_it() -> 
 def test_an_order_said_to_be_filled_owes_all_of_it_until_the_fill_comes() -> None:
     bot = Bot.quoting(CALL)
     bid, _ = bot.rest(*both_sides())
-    bot.turn(replace(bot.says(bid, ev.OrderState.FILLED), amount=None, filled=None))
+    bot.turn(replace(bot.says(bid, OrderState.FILLED), amount=None, filled=None))
     assert bid.owed == bid.booked + 1
 
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core.diff import Action, amended_amount, diff
-from mmbot.core.events import Request
-from mmbot.core.orders import STRAY_LEVEL, Order, Status
+from mmbot.core.order_life import Request, Status
+from mmbot.core.orders import STRAY_LEVEL, Order
 from mmbot.core.types import SECOND, Approved, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_target, an_order

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.contracts import Instrument
 from mmbot.core.elsewhere import Held, look_elsewhere
-from mmbot.core.types import HeldPosition, Instrument, InstrumentId, Side
+from mmbot.core.statements import HeldPosition
+from mmbot.core.types import InstrumentId, Side
 from mmbot.risk.max_exposure import MaxExposure
 from tests.builders import a_fill, a_perpetual, a_quote, an_option
 from tests.core.bot import Bot, places, resyncs

@@ -8,9 +8,10 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.intents import SaveLatch, TakeBack
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, Equity, Side
+from mmbot.core.statements import Equity
+from mmbot.core.types import MS, SECOND, Side
 from mmbot.core.views import Margin, Ok, Pause, Reading, Trip, Watched
 from mmbot.core.why import Why
 from tests.builders import a_quote

@@ -2,7 +2,7 @@
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Resync
-from mmbot.core.orders import Status
+from mmbot.core.order_life import OrderState, Status
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
 from tests.core.bot import VENUE, Bot, both_sides, resyncs
@@ -25,7 +25,7 @@ def test_orders_that_were_gone_before_are_found_out() -> None:
         if asked and bot.now_ns - asked[0][0] >= ANSWER_S * SECOND:
             asked_ns, question = asked.pop(0)
             gone = [
-                (order.label, bot.says(order, ev.OrderState.CANCELLED))
+                (order.label, bot.says(order, OrderState.CANCELLED))
                 for order in orders
                 if (order.instrument, order.label) in question.labels
             ]

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Inventory, Pnl, Position
-from mmbot.core.types import Fill, Flow, FlowKind, Instrument, Kind, Right, Side
+from mmbot.core.statements import Fill, Flow, FlowKind
+from mmbot.core.types import Kind, Right, Side
 from tests.builders import a_fill, a_linear_perpetual, a_perpetual, an_option
 
 BUY, SELL = Side.BUY, Side.SELL

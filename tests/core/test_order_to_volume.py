@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.order_life import OrderState
 from mmbot.core.order_to_volume import MINUTE_NS, OrderToVolume, Traffic
-from mmbot.core.types import MS, Fill, Liquidity, Side
+from mmbot.core.statements import Fill, Liquidity
+from mmbot.core.types import MS, Side
 from mmbot.core.views import Ok, Slow, Watched
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_fill, a_perpetual, a_quote
@@ -124,7 +126,7 @@ def test_slowed_a_side_without_a_quote_gets_one() -> None:
     bot = slowed()
     bid = bot.on(BUY)
     fill = a_fill(label=bid.label, venue_ms=bot.now_ns // MS)
-    sent = bot.turn(bot.says(bid, ev.OrderState.FILLED, filled=1), ev.Filled(fill))
+    sent = bot.turn(bot.says(bid, OrderState.FILLED, filled=1), ev.Filled(fill))
     assert [p.side for p in places(sent)] == [BUY]
 
 

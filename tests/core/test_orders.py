@@ -11,17 +11,11 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.core.events import OrderSeen, OrderState, Request
-from mmbot.core.orders import (
-    CLOCK_SKEW_NS,
-    IN_FLIGHT,
-    REQUEST_DEADLINE_NS,
-    VALID_FOR_NS,
-    Order,
-    Orders,
-    Status,
-)
-from mmbot.core.types import SECOND, OpenOrder, Side
+from mmbot.core.events import OrderSeen
+from mmbot.core.order_life import IN_FLIGHT, OrderState, Request, Status
+from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, VALID_FOR_NS, Order, Orders
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import SECOND, Side
 from tests.builders import a_fill, an_order
 
 BUY, SELL = Side.BUY, Side.SELL

@@ -4,8 +4,9 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.intents import CancelAll
-from mmbot.core.orders import Status
-from mmbot.core.types import InstrumentId, Label, OpenOrder
+from mmbot.core.order_life import Request, Status
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import InstrumentId, Label
 from mmbot.core.why import Why
 from tests.core.bot import VENUE, Bot, a_foreign_order, both_sides, cancels, of_kind
 
@@ -25,11 +26,11 @@ def test_an_orphan_whose_cancel_was_lost_is_cancelled_again(
     bot = Bot.quoting(wants=both_sides())
     bot.account.asked_ns = bot.now_ns
     [first] = cancels(bot.turn(bot.snapshot(orders=(bare(1, instrument),))))
-    bot.turn(ev.OutcomeUnknown(first.label, ev.Request.CANCEL, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(first.label, Request.CANCEL, Why.REPLY_LOST))
     bot.ask_again()
     sent = bot.turn(bot.snapshot(orders=(bare(1, instrument),)), after_s=1)
     assert [cancel.order_id for cancel in cancels(sent)] == ["71"]
-    bot.turn(ev.OutcomeUnknown(first.label, ev.Request.CANCEL, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(first.label, Request.CANCEL, Why.REPLY_LOST))
     bot.ask_again()
     bot.turn(bot.snapshot(lookups=((first.label, None),)))
     assert first.label not in bot.state.orders.by_label
@@ -39,7 +40,7 @@ def test_leaving_an_orphan_nobody_is_sure_of_is_cancelled_all_the_same() -> None
     bot = Bot.quoting()
     bot.account.asked_ns = bot.now_ns
     [first] = cancels(bot.turn(bot.snapshot(orders=(bare(1),))))
-    bot.turn(ev.OutcomeUnknown(first.label, ev.Request.CANCEL, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(first.label, Request.CANCEL, Why.REPLY_LOST))
     assert bot.state.orders.by_label[first.label].status is Status.UNKNOWN
     [again] = cancels(bot.turn(ev.Stop(Why.USER), ev.Tick(), after_s=1))
     assert again.order_id == first.order_id

@@ -3,6 +3,7 @@
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.order_life import Request
 from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import a_quote
@@ -54,7 +55,7 @@ def test_an_order_nobody_is_sure_of_is_not_counted() -> None:
     bid, _ask = bot.rest(*both_sides())
     bot.wants = both_sides(bid=0.0195)
     bot.turn(bot.book())
-    bot.turn(ev.OutcomeUnknown(bid.label, ev.Request.AMEND, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(bid.label, Request.AMEND, Why.REPLY_LOST))
     assert bot.market.presence.sides[BUY].since_ns == 0
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Inventory
 from mmbot.core.profit import Profit
 from mmbot.core.scope import DAY_NS
-from mmbot.core.types import Instrument, Nanos, Side
+from mmbot.core.types import Nanos, Side
 from tests.builders import NOW_NS, a_fill, a_linear_perpetual, an_option
 from tests.core.bot import Bot
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.inventory import Position
-from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS
 from mmbot.core.recovery import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, Side

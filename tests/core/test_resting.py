@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core.books import microprice
-from mmbot.core.events import OrderState, WindDown
-from mmbot.core.orders import Status
+from mmbot.core.events import WindDown
+from mmbot.core.order_life import OrderState, Status
 from mmbot.core.ports import RiskRule
 from mmbot.core.resting import facing
 from mmbot.core.types import MS, Quote, Side

@@ -2,7 +2,7 @@
 
 from mmbot.core import events as ev
 from mmbot.core.intents import TakeBack
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.why import Why
 from tests.builders import an_order
 from tests.core.bot import VENUE, Bot, both_sides, of_kind

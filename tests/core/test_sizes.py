@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import (
     LOTS,
     SMALLEST,
@@ -21,7 +22,6 @@ from mmbot.core.sizes import (
     units,
     usd_value,
 )
-from mmbot.core.types import Instrument
 from tests.builders import a_linear_perpetual, a_perpetual, an_option
 
 INDEX = 2850.0

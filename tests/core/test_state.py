@@ -12,10 +12,12 @@ from mmbot.core import events as ev
 from mmbot.core.apply import apply
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import SEQUENCES_MAX, base36, is_ours
-from mmbot.core.orders import STRAY_LEVEL, Status
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.orders import STRAY_LEVEL
 from mmbot.core.promise import take_label
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, Flow, FlowKind, InstrumentId, Label, OpenOrder, Side
+from mmbot.core.statements import Flow, FlowKind, OpenOrder
+from mmbot.core.types import MS, SECOND, InstrumentId, Label, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_fill, a_quote, an_option, an_order
 from tests.core.bot import Bot, a_foreign_order, amends, both_sides, cancels, places, resyncs
@@ -167,7 +169,7 @@ def test_late_news_of_a_finished_order_adopts_nothing() -> None:
     (order,) = bot.rest(a_quote())
     bot.wants = ()
     still_open, listed = bot.says(order), bot.stated(order)
-    bot.turn(bot.says(order, ev.OrderState.CANCELLED))
+    bot.turn(bot.says(order, OrderState.CANCELLED))
     bot.turn(still_open)
     assert bot.orders == []
     bot.ask_again()
@@ -257,7 +259,7 @@ def test_the_newer_of_list_and_lookup_counts() -> None:
     bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
     bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
     listed = bot.stated(order)
-    gone = bot.says(order, ev.OrderState.CANCELLED, venue_ms=bot.ms + 1)  # asked a moment later
+    gone = bot.says(order, OrderState.CANCELLED, venue_ms=bot.ms + 1)  # asked a moment later
     bot.turn(bot.snapshot(orders=[listed], lookups=[(order.label, gone)]))
     assert bot.orders == []
 
@@ -268,7 +270,7 @@ def test_an_order_listed_but_still_in_doubt_is_looked_at_again_soon() -> None:
     listed = bot.stated(order)
     bot.wants = [a_quote(BUY, 0.0195)]
     bot.turn(bot.book())
-    bot.turn(ev.OutcomeUnknown(order.label, ev.Request.AMEND, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(order.label, Request.AMEND, Why.REPLY_LOST))
     bot.wait(0.5)
     bot.turn(bot.snapshot(orders=[listed]))  # as it was: the amend may still take effect
     assert order.status is Status.UNKNOWN
@@ -295,7 +297,7 @@ def test_foreign_orders_come_and_go_with_their_own_messages() -> None:
     hers = bot.says(an_order(label="hers", order_id="900"))
     bot.turn(hers)
     assert list(bot.account.foreign) == ["900"]
-    bot.turn(replace(hers, state=ev.OrderState.FILLED))
+    bot.turn(replace(hers, state=OrderState.FILLED))
     assert bot.account.foreign == {}
 
 
@@ -406,7 +408,7 @@ def test_a_fill_that_was_on_its_way_halts_nothing() -> None:
     bot.ask_again()
     bot.turn(bot.snapshot(orders=[bot.stated(order)], positions={an_option().id: 1}))
     fill = bot.fill(order)
-    bot.turn(ev.Filled(fill), bot.says(order, ev.OrderState.FILLED, filled=1))
+    bot.turn(ev.Filled(fill), bot.says(order, OrderState.FILLED, filled=1))
     bot.ask_again()
     bot.turn(bot.snapshot(positions={an_option().id: 1}))
     assert bot.market.halted == ""
@@ -428,7 +430,7 @@ def test_a_fill_the_venue_owes_us_is_asked_for() -> None:
     bot = Bot.quoting()
     (order,) = bot.rest(a_quote())
     bot.wants = ()
-    bot.turn(bot.says(order, ev.OrderState.FILLED, filled=1))
+    bot.turn(bot.says(order, OrderState.FILLED, filled=1))
     assert order.owed == 1
     (resync,) = resyncs(bot.wait(0.5))
     assert resync.labels == ((an_option().id, order.label),)
@@ -446,7 +448,7 @@ def test_a_filled_order_that_nobody_says_has_ended_is_looked_up() -> None:
     assert order.status is Status.UNKNOWN
     (resync,) = resyncs(bot.wait(1.2))
     assert resync.labels == ((an_option().id, order.label),)  # ... then it by its name
-    end = bot.says(order, ev.OrderState.FILLED, filled=1)
+    end = bot.says(order, OrderState.FILLED, filled=1)
     bot.wants = ()
     bot.turn(bot.snapshot(lookups=[(order.label, end)]))
     assert bot.orders == []
@@ -465,7 +467,7 @@ def test_news_of_unknown_instruments_and_labels_is_not_an_error() -> None:
         ev.BookLost(other.id, Why.BOOK_GAPPED),
         ev.TradePrinted(other.id, 0.02, 1.0, BUY, bot.ms),
         ev.Filled(a_fill(instrument=other, trade_id="other")),
-        ev.OutcomeUnknown(Label("mmother-2"), ev.Request.PLACE, Why.REPLY_LOST),
+        ev.OutcomeUnknown(Label("mmother-2"), Request.PLACE, Why.REPLY_LOST),
         bot.refuses(stranger),
         bot.says(an_order(label="hers", instrument=other.id)),
     )

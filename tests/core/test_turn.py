@@ -21,7 +21,8 @@ from mmbot.core.intents import (
     TakeBack,
     VenueIntent,
 )
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.orders import Order
 from mmbot.core.ports import RiskRule
 from mmbot.core.sizes import Size
 from mmbot.core.turn import turn
@@ -267,7 +268,7 @@ def test_fills_while_the_socket_was_down_are_booked_before_quoting_resumes() -> 
     bid, ask = bot.rest(*both_sides(size=5))
     bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False))
     bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=True))
-    filled = bot.says(bid, ev.OrderState.FILLED, filled=5)
+    filled = bot.says(bid, OrderState.FILLED, filled=5)
     sent = bot.turn(
         bot.alive(),
         bot.book(),
@@ -327,7 +328,7 @@ def test_an_unknown_place_found_at_the_venue_is_the_order() -> None:
     bot = Bot.quoting(wants=[a_quote()])
     bot.turn(bot.book())
     order = bot.order
-    bot.turn(ev.OutcomeUnknown(order.label, ev.Request.PLACE, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(order.label, Request.PLACE, Why.REPLY_LOST))
     bot.ask_again()
     stated = replace(bot.stated(order), order_id="77")
     assert places(bot.turn(bot.snapshot(orders=[stated]))) == []
@@ -353,7 +354,7 @@ def test_a_doubtful_order_is_left_where_it_is_until_it_is_known() -> None:
     (order,) = bot.rest(a_quote())
     bot.wants = [a_quote(BUY, 0.0195)]
     bot.turn(bot.book())
-    bot.turn(ev.OutcomeUnknown(order.label, ev.Request.AMEND, Why.REPLY_LOST))
+    bot.turn(ev.OutcomeUnknown(order.label, Request.AMEND, Why.REPLY_LOST))
     bot.wants = [a_quote(BUY, 0.0190)]
     sent = bot.turn(bot.book())
     assert places(sent) == amends(sent) == cancels(sent) == []
@@ -425,7 +426,7 @@ def refused_to_move(bot: Bot, bid: float) -> tuple[Order, list[VenueIntent]]:
     order, _ask = bot.rest(*both_sides(bid=0.0200))
     bot.wants = both_sides(bid=bid)
     assert len(amends(bot.turn(bot.book()))) == 1
-    return order, bot.turn(bot.refuses(order, ev.Request.AMEND, stands=True))
+    return order, bot.turn(bot.refuses(order, Request.AMEND, stands=True))
 
 
 def test_an_order_that_could_not_be_improved_stays_where_it_is() -> None:
@@ -457,7 +458,7 @@ def test_an_order_that_could_not_be_improved_goes_where_it_has_become_too_large(
     order, _ask = bot.rest(*both_sides(bid=0.0200, size=3))
     bot.wants = both_sides(bid=0.0205, size=3)
     bot.turn(bot.book())
-    bot.turn(bot.refuses(order, ev.Request.AMEND, stands=True))
+    bot.turn(bot.refuses(order, Request.AMEND, stands=True))
     bot.wants = both_sides(bid=0.0205, size=1)
     assert [c.label for c in cancels(bot.turn(bot.book()))] == [order.label]
 
@@ -519,7 +520,7 @@ def test_owed_fill_keeps_counting_for_limits() -> None:
     bot = Bot.quoting(rules=[MaxPosition(limit=Size(Decimal(5)))])
     (bid,) = bot.rest(a_quote(BUY, 0.0200, 5))
     # The venue says filled; the fill itself has not come yet.
-    sent = bot.turn(bot.says(bid, ev.OrderState.FILLED, filled=5))
+    sent = bot.turn(bot.says(bid, OrderState.FILLED, filled=5))
     assert (bot.position, places(sent)) == (0, [])
     assert places(bot.turn(bot.book())) == []
     assert bot.market.why[BUY] is Why.MAX_POSITION
@@ -1001,7 +1002,7 @@ def test_order_of_ours_on_an_instrument_never_listed_is_cancelled() -> None:
     (cancel,) = cancels(bot.turn(bot.snapshot(orders=[stray])))
     assert (cancel.label, cancel.order_id, cancel.instrument) == ("mmold-1", "555", PUT.id)
     bot.turn(ev.Stop(Why.USER))
-    bot.turn(bot.says(bot.order, ev.OrderState.CANCELLED, answers=ev.Request.CANCEL))
+    bot.turn(bot.says(bot.order, OrderState.CANCELLED, answers=Request.CANCEL))
     bot.wait(0.3)
     bot.turn(bot.snapshot())
     assert bot.state.flat_verified
@@ -1013,7 +1014,7 @@ def test_fill_of_an_order_on_an_instrument_never_listed_keeps_nothing_waiting() 
     stray = an_order(label="mmold-1", order_id="555", instrument=PUT.id)
     bot.turn(bot.snapshot(orders=[bot.stated(stray)]))
     fill = a_fill(BUY, "0.0200", 1, instrument=PUT, label="mmold-1", venue_ms=bot.ms + 1)
-    bot.turn(ev.Filled(fill), bot.says(bot.order, ev.OrderState.FILLED, filled=1))
+    bot.turn(ev.Filled(fill), bot.says(bot.order, OrderState.FILLED, filled=1))
     assert bot.orders == []
 
 
@@ -1111,7 +1112,7 @@ def test_a_refused_cancel_is_tried_again_after_a_while() -> None:
     (order, _) = bot.rest(*both_sides())
     bot.wants = []
     assert len(cancels(bot.turn(bot.book()))) == 2
-    bot.turn(bot.refuses(order, ev.Request.CANCEL, stands=True))
+    bot.turn(bot.refuses(order, Request.CANCEL, stands=True))
     assert cancels(bot.turn(bot.book(), after_s=0.1)) == []
     again = cancels(bot.turn(bot.book(), after_s=0.5))
     assert [c.label for c in again] == [order.label]
@@ -1120,11 +1121,11 @@ def test_a_refused_cancel_is_tried_again_after_a_while() -> None:
 def test_leaving_orders_nobody_is_sure_of_are_cancelled_too() -> None:
     bot = Bot.quoting()
     orders = bot.rest(*both_sides())
-    bot.turn(*(ev.OutcomeUnknown(o.label, ev.Request.AMEND, Why.REPLY_LOST) for o in orders))
+    bot.turn(*(ev.OutcomeUnknown(o.label, Request.AMEND, Why.REPLY_LOST) for o in orders))
     bot.wants = both_sides(bid=0.0195, ask=0.0235)
     bot.turn(bot.book())
     for order in orders:
-        bot.turn(ev.OutcomeUnknown(order.label, ev.Request.AMEND, Why.REPLY_LOST))
+        bot.turn(ev.OutcomeUnknown(order.label, Request.AMEND, Why.REPLY_LOST))
     assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
     sent = cancels(bot.turn(ev.Stop(Why.USER)))
     assert [c.label for c in sent] == [o.label for o in orders]

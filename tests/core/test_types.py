@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.core.types import Side, TickStep, to_decimal
+from mmbot.core.contracts import TickStep
+from mmbot.core.types import Side, to_decimal
 from tests.builders import a_linear_perpetual, a_perpetual, an_option
 
 BUY, SELL = Side.BUY, Side.SELL

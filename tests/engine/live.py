@@ -23,7 +23,8 @@ from mmbot.core import events as ev
 from mmbot.core.intents import Intent
 from mmbot.core.labels import is_ours
 from mmbot.core.state import State
-from mmbot.core.types import Label, Side, execution_key
+from mmbot.core.statements import execution_key
+from mmbot.core.types import Label, Side
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 

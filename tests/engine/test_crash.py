@@ -31,7 +31,8 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.core.labels import is_ours
-from mmbot.core.types import Label, execution_key
+from mmbot.core.statements import execution_key
+from mmbot.core.types import Label
 from mmbot.core.types import Side as OurSide
 from mmbot.errors import StoreError
 from mmbot.sim.exchange.listing import Side

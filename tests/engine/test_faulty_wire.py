@@ -22,7 +22,7 @@ import pytest
 from mmbot.config import Mode
 from mmbot.core import events as ev
 from mmbot.core.labels import is_ours
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side

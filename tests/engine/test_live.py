@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Place
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.orders import OrderType

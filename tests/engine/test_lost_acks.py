@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.order_life import Request
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import SimVenue
 from mmbot.venues.deribit import venue
@@ -78,7 +79,7 @@ async def test_place(trouble: Trouble) -> None:
         doubles, since_ms = watch_slots(bot.venue), bot.venue.now_ms()
         for method in ("private/buy", "private/sell"):
             trouble(bot.venue, method, 4)
-        await until(lambda: unknown(bot, ev.Request.PLACE) >= 1, "an outcome nobody knows")
+        await until(lambda: unknown(bot, Request.PLACE) >= 1, "an outcome nobody knows")
         await comes_right(bot, doubles, since_ms)
 
 
@@ -91,7 +92,7 @@ async def test_amend(trouble: Trouble) -> None:
         doubles, since_ms = watch_slots(bot.venue), bot.venue.now_ms()
         trouble(bot.venue, "private/edit", 8)
         bot.engine.runner.sink(ev.SizeScaled(Decimal(2)))
-        await until(lambda: unknown(bot, ev.Request.AMEND) >= 1, "an outcome nobody knows")
+        await until(lambda: unknown(bot, Request.AMEND) >= 1, "an outcome nobody knows")
         await comes_right(bot, doubles, since_ms)
         assert {amount for _, _, amount in bot.at_venue().values()} == {Decimal(2)}
 
@@ -104,12 +105,12 @@ async def test_cancel(trouble: Trouble) -> None:
         doubles, since_ms = watch_slots(bot.venue), bot.venue.now_ms()
         trouble(bot.venue, "private/cancel", 8)
         bot.engine.runner.sink(ev.Pause(Why.PAUSED))
-        await until(lambda: unknown(bot, ev.Request.CANCEL) >= 1, "an outcome nobody knows")
+        await until(lambda: unknown(bot, Request.CANCEL) >= 1, "an outcome nobody knows")
         await until(lambda: not bot.at_venue(), "all cancelled in the end")
         bot.engine.runner.sink(ev.Unpause())
         await comes_right(bot, doubles, since_ms)
 
 
-def unknown(bot: Live, request: ev.Request) -> int:
+def unknown(bot: Live, request: Request) -> int:
     """How often nobody knew what became of such a request."""
     return sum(isinstance(e, ev.OutcomeUnknown) and e.request is request for e in bot.events)

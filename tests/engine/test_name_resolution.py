@@ -15,7 +15,7 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Intent, Place
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.types import InstrumentId
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.deribit.rules import Rules

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.config import load_config
-from mmbot.core.types import Instrument
+from mmbot.core.contracts import Instrument
 from mmbot.engine.order_sizes import size_lines
 from tests.builders import a_linear_perpetual, a_perpetual, an_option
 

@@ -9,7 +9,7 @@ from mmbot.core.types import Nanos
 from mmbot.engine.report import statistics_line, status_frame, summary
 from mmbot.ops.samples import Sampler
 from mmbot.sim.models.faults import Harshness
-from mmbot.sim.virtual.words import VENUE
+from mmbot.sim.virtual.translate import VENUE
 from mmbot.sim.virtual.world import World
 from mmbot.store.records import Record
 from mmbot.tape.codec import encode_state

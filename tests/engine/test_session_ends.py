@@ -14,7 +14,7 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Intent, Place
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import venue

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.types import InstrumentId, Side
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import VenueOptions

@@ -7,7 +7,8 @@ from mmbot.core import events as ev
 from mmbot.core.apply import apply
 from mmbot.core.inventory import Position
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, Equity, HeldPosition, Side
+from mmbot.core.statements import Equity, HeldPosition
+from mmbot.core.types import MS, SECOND, Side
 from mmbot.ops.samples import Sampler
 from mmbot.store.records import EquitySampled, MarkSampled, PnlSampled, Record
 from tests.builders import NOW_NS, a_fill, an_option

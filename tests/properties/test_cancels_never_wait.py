@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.types import InstrumentId, Quote, Side
 from tests.builders import a_quote, an_option
 from tests.core.bot import Bot

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.diff import Action, amended_amount, diff, fits
-from mmbot.core.events import OrderSeen, OrderState, Request
-from mmbot.core.orders import STRAY_LEVEL, Order, Orders, Status
+from mmbot.core.events import OrderSeen
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.orders import STRAY_LEVEL, Order, Orders
 from mmbot.core.types import SECOND, ZERO, Approved, Label, Side
 from tests.builders import NOW_NS, a_target, an_order
 

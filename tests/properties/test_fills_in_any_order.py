@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core import events as ev
-from mmbot.core.types import Fill, Side
+from mmbot.core.statements import Fill
+from mmbot.core.types import Side
 from tests.builders import a_fill, a_perpetual, an_option
 from tests.core.bot import Bot
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from mmbot.core import events as ev
 from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, Cancel, Place, VenueIntent
-from mmbot.core.orders import Status
+from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.sizes import Size
-from mmbot.core.types import ZERO, Fill, InstrumentId, Label, Side
+from mmbot.core.statements import Fill
+from mmbot.core.types import ZERO, InstrumentId, Label, Side
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from tests.builders import a_fill, a_perpetual, a_quote, an_option
@@ -69,14 +70,14 @@ class Ledger:
     def answer(self, bot: Bot, label: Label) -> ev.Event:
         """The venue does as it was asked."""
         intent, order = self.flying.pop(label), self.open[label]
-        state, answers = ev.OrderState.OPEN, ev.Request.PLACE
+        state, answers = OrderState.OPEN, Request.PLACE
         if isinstance(intent, Amend):
-            order.price, order.totals, answers = intent.price, [intent.amount], ev.Request.AMEND
+            order.price, order.totals, answers = intent.price, [intent.amount], Request.AMEND
             if order.may_fill <= 0:
-                state = ev.OrderState.FILLED
+                state = OrderState.FILLED
         elif isinstance(intent, Cancel):
-            state, answers = ev.OrderState.CANCELLED, ev.Request.CANCEL
-        if state is not ev.OrderState.OPEN:
+            state, answers = OrderState.CANCELLED, Request.CANCEL
+        if state is not OrderState.OPEN:
             del self.open[label]
         return ev.OrderSeen(
             venue=VENUE,
@@ -180,7 +181,7 @@ def test_limits_hold_when_everything_rests_and_one_side_is_filled(data: st.DataO
             if ledger.open[label].may_fill <= 0:
                 del ledger.open[label]
                 bot_order = bot.state.orders.by_label[label]
-                done = bot.says(bot_order, ev.OrderState.FILLED, filled=bot_order.amount)
+                done = bot.says(bot_order, OrderState.FILLED, filled=bot_order.amount)
                 said: list[ev.Event] = [ev.Filled(fill), done]
                 for event in data.draw(st.permutations(said), "order"):
                     ledger.note(bot.turn(event))

@@ -23,9 +23,10 @@ from hypothesis.stateful import (
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Place, Resync, VenueIntent
-from mmbot.core.orders import Status
+from mmbot.core.order_life import OrderState, Status
 from mmbot.core.sizes import Size
-from mmbot.core.types import MS, SECOND, Label, OpenOrder, Quote, Side
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import MS, SECOND, Label, Quote, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
 from tests.builders import a_quote, an_option
@@ -275,7 +276,7 @@ class OrderLife(RuleBasedStateMachine):
             if order.status is Status.LIVE:
                 newest = self.heard[order.label]
                 assert (order.price, order.amount) == (newest.price, newest.amount)
-                assert not isinstance(newest, ev.OrderSeen) or newest.state is ev.OrderState.OPEN
+                assert not isinstance(newest, ev.OrderSeen) or newest.state is OrderState.OPEN
 
     @invariant()
     def limits_hold_in_the_worst_case(self) -> None:

@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.core.types import Instrument, Side, TickStep, to_decimal
+from mmbot.core.contracts import Instrument, TickStep
+from mmbot.core.types import Side, to_decimal
 from tests.builders import a_linear_perpetual, a_perpetual, an_option
 
 OPTION = an_option()

@@ -13,17 +13,9 @@ from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
-from mmbot.core.types import (
-    MS,
-    ZERO,
-    Fill,
-    HeldPosition,
-    InstrumentId,
-    Label,
-    Nanos,
-    OpenOrder,
-    Side,
-)
+from mmbot.core.order_life import OrderState, Request
+from mmbot.core.statements import Fill, HeldPosition, OpenOrder
+from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Side
 from mmbot.core.why import Why
 from tests.builders import a_fill
 from tests.core.bot import VENUE
@@ -41,12 +33,12 @@ class Resting:
     amount: Decimal
     session: int
     filled: Decimal = ZERO
-    state: ev.OrderState = ev.OrderState.OPEN
+    state: OrderState = OrderState.OPEN
     ms: int = 0
 
     @property
     def open(self) -> bool:
-        return self.state is ev.OrderState.OPEN
+        return self.state is OrderState.OPEN
 
     @property
     def remaining(self) -> Decimal:
@@ -136,7 +128,7 @@ class VenueModel:
                 failed = [ev.SnapshotFailed(VENUE, "cut")]
         if cancels_orders:
             for order in self.open_orders():
-                self._end(order, ev.OrderState.CANCELLED)
+                self._end(order, OrderState.CANCELLED)
         self.messages.clear()
         self.up, self.session = False, self.session + 1
         return failed
@@ -165,25 +157,25 @@ class VenueModel:
                 )
                 assert intent.label not in self.orders, "sent twice"
                 self.orders[intent.label] = order
-                self._changed(order, request, ev.Request.PLACE)
+                self._changed(order, request, Request.PLACE)
             case Amend():
                 order = self.orders[intent.label]
                 if not order.open:
-                    self._refuse(request, intent.label, ev.Request.AMEND, Why.ABSENT, None)
+                    self._refuse(request, intent.label, Request.AMEND, Why.ABSENT, None)
                 elif in_time and intent.amount > order.filled:
                     order.price, order.amount = intent.price, intent.amount
-                    self._changed(order, request, ev.Request.AMEND)
+                    self._changed(order, request, Request.AMEND)
                 elif in_time:  # less than what is filled already: nothing is left of it
-                    self._end(order, ev.OrderState.CANCELLED, request, ev.Request.AMEND)
+                    self._end(order, OrderState.CANCELLED, request, Request.AMEND)
             case Cancel():
                 order = self.orders[intent.label]
                 if order.open:
-                    self._end(order, ev.OrderState.CANCELLED, request, ev.Request.CANCEL)
+                    self._end(order, OrderState.CANCELLED, request, Request.CANCEL)
                 else:
-                    self._refuse(request, intent.label, ev.Request.CANCEL, Why.ABSENT, None)
+                    self._refuse(request, intent.label, Request.CANCEL, Why.ABSENT, None)
             case CancelAll():
                 for order in self.open_orders():
-                    self._end(order, ev.OrderState.CANCELLED)
+                    self._end(order, OrderState.CANCELLED)
 
     def refuse(self, index: int, *, gone: bool) -> None:
         """One request is refused: too many of them, or (`gone`) an amend that met the book."""
@@ -191,17 +183,17 @@ class VenueModel:
         match request.intent:
             case Place(label=label):
                 self.requests.remove(request)
-                self._refuse(request, label, ev.Request.PLACE, Why.CROSSED_BOOK, False)
+                self._refuse(request, label, Request.PLACE, Why.CROSSED_BOOK, False)
             case Amend(label=label):
                 self.requests.remove(request)
                 order = self.orders[label]
                 if gone and order.open:
-                    self._end(order, ev.OrderState.CANCELLED)
+                    self._end(order, OrderState.CANCELLED)
                 stands = None if gone or not order.open else True
-                self._refuse(request, label, ev.Request.AMEND, Why.CROSSED_BOOK, stands)
+                self._refuse(request, label, Request.AMEND, Why.CROSSED_BOOK, stands)
             case Cancel(label=label):
                 self.requests.remove(request)
-                self._refuse(request, label, ev.Request.CANCEL, Why.REFUSED, True)
+                self._refuse(request, label, Request.CANCEL, Why.REFUSED, True)
             case Resync():
                 self.requests.remove(request)
                 if request.session == self.session:
@@ -210,8 +202,7 @@ class VenueModel:
                 self.requests.remove(request)
                 if request.session == self.session:
                     self.messages += [
-                        ev.OutcomeUnknown(label, ev.Request.CANCEL, Why.REPLY_LOST)
-                        for label in labels
+                        ev.OutcomeUnknown(label, Request.CANCEL, Why.REPLY_LOST) for label in labels
                     ]
 
     def trade(self, index: int, amount: Decimal) -> None:
@@ -234,7 +225,7 @@ class VenueModel:
         if order.remaining:
             self._changed(order)
         else:
-            self._end(order, ev.OrderState.FILLED)
+            self._end(order, OrderState.FILLED)
 
     def _answer_snapshot(self, request: Traveling, intent: Resync) -> None:
         if request.stage == 0:
@@ -272,7 +263,7 @@ class VenueModel:
             venue_ms=order.ms,
         )
 
-    def _seen(self, order: Resting, answers: ev.Request | None) -> ev.OrderSeen:
+    def _seen(self, order: Resting, answers: Request | None) -> ev.OrderSeen:
         return ev.OrderSeen(
             venue=VENUE,
             label=order.label,
@@ -288,7 +279,7 @@ class VenueModel:
         )
 
     def _changed(
-        self, order: Resting, request: Traveling | None = None, answers: ev.Request | None = None
+        self, order: Resting, request: Traveling | None = None, answers: Request | None = None
     ) -> None:
         """A push to whoever listens, and the reply if its line still stands."""
         order.ms = self._stamp()
@@ -300,9 +291,9 @@ class VenueModel:
     def _end(
         self,
         order: Resting,
-        state: ev.OrderState,
+        state: OrderState,
         request: Traveling | None = None,
-        answers: ev.Request | None = None,
+        answers: Request | None = None,
     ) -> None:
         order.state = state
         self._changed(order, request, answers)
@@ -311,7 +302,7 @@ class VenueModel:
         self,
         request: Traveling,
         label: Label,
-        kind: ev.Request,
+        kind: Request,
         why: Why,
         stands: bool | None,
     ) -> None:

@@ -4,7 +4,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from mmbot.core.types import MS, Equity, Instrument, Side
+from mmbot.core.contracts import Instrument
+from mmbot.core.statements import Equity
+from mmbot.core.types import MS, Side
 from mmbot.store.queries import EntryRow, EquityRow, FillRow, MarkRow
 from tests.builders import NOW_NS, a_fill, an_option
 

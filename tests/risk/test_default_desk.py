@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from mmbot.config import DEFAULT_RULES, DEFAULT_STRATEGY
+from mmbot.core.contracts import Instrument
 from mmbot.core.ports import RiskRule, Strategy
-from mmbot.core.types import Instrument, Side
+from mmbot.core.types import Side
 from mmbot.core.views import ALLOW
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, load

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.ports import RiskRule
 from mmbot.core.sizes import Size
-from mmbot.core.types import Instrument, Side
+from mmbot.core.types import Side
 from mmbot.core.views import ALLOW, Allow, Block, Shrink, Verdict
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure

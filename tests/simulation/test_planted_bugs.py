@@ -35,13 +35,16 @@ from mmbot.core import (
     exposure,
     intents,
     inventory,
+    order_life,
     order_updates,
-    orders,
     reconcile,
     state,
 )
-from mmbot.core.orders import Order, Orders, Status, Trigger
-from mmbot.core.types import ZERO, Fill, Instrument, Nanos
+from mmbot.core.contracts import Instrument
+from mmbot.core.order_life import Request, Status, Trigger
+from mmbot.core.orders import Order, Orders
+from mmbot.core.statements import Fill
+from mmbot.core.types import ZERO, Nanos
 from tests.simulation.drawn import drawn_world
 
 SEEDS_MAX = 100
@@ -106,14 +109,12 @@ def cancel_overtakes_place(patch: pytest.MonkeyPatch) -> None:
         for order in working:
             if order.status is Status.PENDING and (order.side, order.level) not in wanted:
                 why = reasons.get(order.side, order.why)
-                actions.append(
-                    diff.Action(events.Request.CANCEL, order.instrument, order, None, why)
-                )
+                actions.append(diff.Action(Request.CANCEL, order.instrument, order, None, why))
         return actions
 
     patch.setattr(decide, "diff", hasty)
-    patch.setitem(orders._TABLE, (Status.PENDING, Trigger.CANCEL_SENT), Status.CANCELING)
-    patch.setitem(orders._TABLE, (Status.CANCELING, Trigger.PROVEN_ABSENT), Status.DONE)
+    patch.setitem(order_life.ORDER_LIFE, (Status.PENDING, Trigger.CANCEL_SENT), Status.CANCELING)
+    patch.setitem(order_life.ORDER_LIFE, (Status.CANCELING, Trigger.PROVEN_ABSENT), Status.DONE)
 
 
 def resent_blindly(patch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from mmbot.core import events as ev
 from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, CancelAll, Place
 from mmbot.core.inventory import Booked, Opened
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.orders import Order
 from mmbot.core.sizes import Size
 from mmbot.core.state import Note, State
 from mmbot.core.types import MS, SECOND, ZERO, Label, Side
@@ -193,9 +194,9 @@ def test_instruments_are_what_the_adapter_reads_off_the_wire() -> None:
             assert replace(read, symbol=ours.symbol) == ours
 
 
-@pytest.mark.parametrize("request_kind", ev.Request)
+@pytest.mark.parametrize("request_kind", Request)
 @pytest.mark.parametrize("code", Code)
-def test_refusals_mean_what_they_mean_to_the_adapter(code: Code, request_kind: ev.Request) -> None:
+def test_refusals_mean_what_they_mean_to_the_adapter(code: Code, request_kind: Request) -> None:
     label = Label("mm1-1")
     ours = refusal_of(Refusal(code), label, request_kind)
     if code is Code.TIMED_OUT:
@@ -352,7 +353,7 @@ class TestChecks:
             Decimal("0.001"),
             Decimal(1),
             ZERO,
-            ev.OrderState.OPEN,
+            OrderState.OPEN,
             venue_ms=5,
         )
         judged.checks.told(said)

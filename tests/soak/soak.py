@@ -41,7 +41,7 @@ from rich.table import Table
 from mmbot.assemble import Engine, assemble
 from mmbot.clock import Clock
 from mmbot.config import Mode, load_config
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.core.why import Why
 from mmbot.engine.report import status_frame
 from mmbot.store.locations import locate

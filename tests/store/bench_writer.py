@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mmbot.core.orders import Status
+from mmbot.core.order_life import Status
 from mmbot.store.records import OrderNoted
 from mmbot.store.writer import Writer
 from tests.builders import an_option, an_order

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mmbot.config import Mode
-from mmbot.core.types import MS, Fill, Instrument, Side
+from mmbot.core.contracts import Instrument
+from mmbot.core.statements import Fill
+from mmbot.core.types import MS, Side
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location, locate
 from mmbot.store.queries import Reader

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmbot.config import Mode
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
-from mmbot.core.types import MS, Flow, FlowKind, Instrument, Side
+from mmbot.core.statements import Flow, FlowKind
+from mmbot.core.types import MS, Side
 from mmbot.store import booking
 from mmbot.store.database import Database, open_store
 from mmbot.store.queries import FillFilter, Reader

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from mmbot.core.types import MS, Equity, Flow, FlowKind
+from mmbot.core.statements import Equity, Flow, FlowKind
+from mmbot.core.types import MS
 from mmbot.store import housekeeping, migrations
 from mmbot.store.database import open_store
 from mmbot.store.queries import Reader

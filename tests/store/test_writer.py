@@ -15,8 +15,9 @@ from sqlalchemy import event
 
 from mmbot.core.inventory import Pnl
 from mmbot.core.labels import SEQUENCES_MAX
-from mmbot.core.orders import Status
-from mmbot.core.types import Equity, Label
+from mmbot.core.order_life import Status
+from mmbot.core.statements import Equity
+from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.store import commands, runs
 from mmbot.store import database as database_module

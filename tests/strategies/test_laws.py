@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
 from mmbot.core.ports import Strategy
-from mmbot.core.types import Instrument, Kind, Quote, Side, to_decimal
+from mmbot.core.types import Kind, Quote, Side, to_decimal
 from mmbot.core.views import Allow, View
 from mmbot.core.why import Why
 from mmbot.risk.cost_floor import CostFloor

@@ -10,6 +10,7 @@ from typing import cast
 from mmbot.clock import Clock
 from mmbot.core import bot as core
 from mmbot.core import events as ev
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import (
     ReadAuthority,
@@ -17,9 +18,10 @@ from mmbot.core.intents import (
     SaveLatch,
     VenueIntent,
 )
+from mmbot.core.order_life import OrderState
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
-from mmbot.core.types import SECOND, Instrument
+from mmbot.core.types import SECOND
 from mmbot.plugins.registry import Family, load
 from mmbot.tape.folder import tapes_in
 from mmbot.tape.format import Origin
@@ -108,7 +110,7 @@ def busy(bot: TapedBot) -> None:
     """Something of everything: fills, controls, a break, a snapshot, a stray order, the switch."""
     bot.quote()
     order = bot.orders[0]
-    bot.turn(ev.Filled(bot.fill(order)), bot.says(order, ev.OrderState.FILLED, filled=1))
+    bot.turn(ev.Filled(bot.fill(order)), bot.says(order, OrderState.FILLED, filled=1))
     bot.turn(ev.SizeScaled(Decimal("2")), bot.book(0.0195, 0.0235))
     bot.acknowledge()
     bot.turn(ev.Pause(ev.Why.USER))

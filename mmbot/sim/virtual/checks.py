@@ -34,22 +34,16 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place
 from mmbot.core.inventory import Booked, Entry, Pnl
-from mmbot.core.orders import IN_FLIGHT, STRAY_LEVEL, Status
+from mmbot.core.order_life import IN_FLIGHT, Status
+from mmbot.core.orders import STRAY_LEVEL
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
-from mmbot.core.types import (
-    MS,
-    ZERO,
-    Fill,
-    Instrument,
-    InstrumentId,
-    Label,
-    Nanos,
-    Side,
-)
+from mmbot.core.statements import Fill
+from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
-from mmbot.core.orders import Order, Status
+from mmbot.core.order_life import Status
+from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
 from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, ZERO, Fill, Instrument, InstrumentId, Label, Nanos
+from mmbot.core.statements import Fill
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.translate import VENUE
 

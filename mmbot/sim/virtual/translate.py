@@ -7,24 +7,13 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core import order_life as life
+from mmbot.core.contracts import Instrument, TickStep
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.labels import is_ours
-from mmbot.core.types import (
-    MS,
-    ZERO,
-    Fill,
-    Flow,
-    FlowKind,
-    Instrument,
-    InstrumentId,
-    Kind,
-    Label,
-    Liquidity,
-    OpenOrder,
-    Right,
-    Side,
-    TickStep,
-)
+from mmbot.core.order_life import Request
+from mmbot.core.statements import Fill, Flow, FlowKind, Liquidity, OpenOrder
+from mmbot.core.types import MS, ZERO, InstrumentId, Kind, Label, Right, Side
 from mmbot.core.why import Why
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.ledger import Entry, EntryType
@@ -40,9 +29,9 @@ TOO_MANY_REQUESTS: Final = 10028
 _SIDES: Final = {VenueSide.BUY: Side.BUY, VenueSide.SELL: Side.SELL}
 SIDES: Final = {Side.BUY: VenueSide.BUY, Side.SELL: VenueSide.SELL}
 _STATES: Final = {
-    OrderState.OPEN: ev.OrderState.OPEN,
-    OrderState.FILLED: ev.OrderState.FILLED,
-    OrderState.CANCELLED: ev.OrderState.CANCELLED,
+    OrderState.OPEN: life.OrderState.OPEN,
+    OrderState.FILLED: life.OrderState.FILLED,
+    OrderState.CANCELLED: life.OrderState.CANCELLED,
 }
 _GONE: Final = (Code.ORDER_NOT_FOUND, Code.NOT_OPEN_ORDER)
 _SCOPES: Final = {
@@ -111,7 +100,7 @@ def instrument_of(listing: Listing) -> Instrument:
     )
 
 
-def seen_of(order: Order, answers: ev.Request | None) -> ev.OrderSeen:
+def seen_of(order: Order, answers: Request | None) -> ev.OrderSeen:
     """The venue's statement about one order."""
     return ev.OrderSeen(
         venue=VENUE,
@@ -187,7 +176,7 @@ def flow_of(entry: Entry, instrument: Instrument) -> Flow | None:
 
 
 def refusal_of(
-    refusal: Refusal, label: Label, request: ev.Request
+    refusal: Refusal, label: Label, request: Request
 ) -> ev.RequestRefused | ev.OutcomeUnknown:
     """An error answer to an order request: what it tells about the order, and what it leaves open.
 
@@ -201,17 +190,17 @@ def refusal_of(
     stands = True
     if refusal.code in (Code.POST_ONLY_REJECT, *_GONE) or scope is ErrorScope.INSTRUMENT:
         stands = None
-    if request is ev.Request.PLACE:
+    if request is Request.PLACE:
         stands = False
     why = _WHY.get(refusal.code) or _WHY_BY_SCOPE.get(scope, Why.REFUSED)
     detail = f"{refusal.code.number} {refusal.code.message}"
     return ev.RequestRefused(label, request, why, detail, stands, scope)
 
 
-def too_many(label: Label, request: ev.Request) -> ev.RequestRefused:
+def too_many(label: Label, request: Request) -> ev.RequestRefused:
     """The answer 10028: not carried out, and the session ends."""
     detail = f"{TOO_MANY_REQUESTS} too_many_requests"
-    stands = request is not ev.Request.PLACE
+    stands = request is not Request.PLACE
     return ev.RequestRefused(label, request, Why.LINK_DOWN, detail, stands, ErrorScope.SESSION)
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from ccxt.base.errors import BaseError
 
 from mmbot.clock import Clock
-from mmbot.core.types import Instrument
+from mmbot.core.contracts import Instrument
 from mmbot.errors import MmbotError
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit.failures import UnreadableError, in_words, may_pass, unreachable

@@ -9,18 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.events import OrderSeen, SnapshotTaken
 from mmbot.core.intents import Resync
-from mmbot.core.types import (
-    Equity,
-    Fill,
-    Flow,
-    HeldPosition,
-    Instrument,
-    InstrumentId,
-    Label,
-    Nanos,
-)
+from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
+from mmbot.core.types import InstrumentId, Label, Nanos
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.parse import Unread, Unreadable
 

@@ -20,27 +20,12 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from mmbot.core.contracts import Instrument, TickStep
 from mmbot.core.error_scope import ErrorScope
-from mmbot.core.events import OrderSeen, OrderState, Request, RequestRefused, TickerChanged
-from mmbot.core.types import (
-    MS,
-    ZERO,
-    Equity,
-    Fill,
-    Flow,
-    FlowKind,
-    HeldPosition,
-    Instrument,
-    InstrumentId,
-    Kind,
-    Label,
-    Liquidity,
-    Nanos,
-    OpenOrder,
-    Right,
-    Side,
-    TickStep,
-)
+from mmbot.core.events import OrderSeen, RequestRefused, TickerChanged
+from mmbot.core.order_life import OrderState, Request
+from mmbot.core.statements import Equity, Fill, Flow, FlowKind, HeldPosition, Liquidity, OpenOrder
+from mmbot.core.types import MS, ZERO, InstrumentId, Kind, Label, Nanos, Right, Side
 from mmbot.core.why import Why
 from mmbot.venues.deribit import messages
 from mmbot.venues.deribit.errors import OrderFate, meaning_of

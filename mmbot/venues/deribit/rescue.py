@@ -15,7 +15,7 @@ from ccxt.base.errors import BaseError, NetworkError
 
 from mmbot.clock import Clock
 from mmbot.core.labels import is_ours
-from mmbot.core.types import OpenOrder
+from mmbot.core.statements import OpenOrder
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Bucket
 from mmbot.venues.deribit.orders import Call

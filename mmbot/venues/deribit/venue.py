@@ -15,6 +15,7 @@ from typing import Any
 from ccxt.base.errors import AuthenticationError, BaseError
 
 from mmbot.clock import Clock
+from mmbot.core.contracts import Instrument
 from mmbot.core.events import (
     BookChanged,
     BookLost,
@@ -27,18 +28,18 @@ from mmbot.core.events import (
     LinkChanged,
     MessageLost,
     OrderSeen,
-    OrderState,
     OutcomeUnknown,
     PlatformState,
-    Request,
     RequestRefused,
     SnapshotFailed,
     TakenBack,
 )
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
 from mmbot.core.labels import is_ours
+from mmbot.core.order_life import OrderState, Request
 from mmbot.core.orders import REQUEST_DEADLINE_NS
-from mmbot.core.types import MS, SECOND, Instrument, InstrumentId, Label, Nanos, OpenOrder
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import Refused, VenueUnreachable
 from mmbot.venues.base import Capabilities, Sink

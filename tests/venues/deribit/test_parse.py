@@ -7,9 +7,11 @@ from typing import Any
 import ccxt.pro
 import pytest
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
-from mmbot.core.events import OrderState, Request
-from mmbot.core.types import FlowKind, Instrument, Kind, Label, Right, Side
+from mmbot.core.order_life import OrderState, Request
+from mmbot.core.statements import FlowKind
+from mmbot.core.types import Kind, Label, Right, Side
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import parse

@@ -7,7 +7,8 @@ import ccxt.pro
 import pytest
 
 from mmbot.clock import Clock
-from mmbot.core.types import OpenOrder, Side
+from mmbot.core.statements import OpenOrder
+from mmbot.core.types import Side
 from mmbot.venues.deribit.rescue import ListUnreadableError, cancel_ours, cancels, look_at
 from tests.wire.clients import ours as ours_of
 from tests.wire.scripted import STOP, Refused, Scripted, order

@@ -17,9 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mmbot.clock import Clock
-from mmbot.core.events import Event, Filled, OrderSeen, Request, TickerChanged
+from mmbot.core.contracts import Instrument
+from mmbot.core.events import Event, Filled, OrderSeen, TickerChanged
 from mmbot.core.intents import Resync
-from mmbot.core.types import Instrument, Label
+from mmbot.core.order_life import Request
+from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.venues.deribit import Book, Deribit, Outcome, Reply, Socket, parse
 from mmbot.venues.deribit.book import MalformedBook

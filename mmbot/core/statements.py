@@ -1,0 +1,132 @@
+"""Statements: what a venue says of executions, money, orders, positions and equity.
+
+What it does not say is None; zero is a number.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+
+from mmbot.core.contracts import Instrument
+from mmbot.core.types import ZERO, InstrumentId, Label, Side
+
+
+class Liquidity(Enum):
+    """Whether a fill made or took."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fill:
+    """One execution; `fee` in `fee_currency`. `liquidity` is None where the venue does not say.
+
+    `trade_id` and `side` together are unique per venue and account: a trade with ourselves is two
+    executions under one id.
+    """
+
+    trade_id: str
+    instrument: InstrumentId
+    side: Side
+    price: Decimal
+    amount: Decimal
+    fee: Decimal
+    fee_currency: str
+    liquidity: Liquidity | None
+    order_id: str
+    label: Label | None
+    venue_ms: int
+    mark: Decimal | None = None
+    index: Decimal | None = None
+
+    @property
+    def key(self) -> str:
+        """What it is booked under, once."""
+        return execution_key(self.trade_id, self.side)
+
+
+def execution_key(trade_id: str, side: Side) -> str:
+    """The name of one execution on an account."""
+    return f"{trade_id} {side.value}"
+
+
+class FlowKind(Enum):
+    """What moved money on the account other than a trade."""
+
+    FUNDING = "funding"
+    SETTLEMENT = "settlement"
+    DELIVERY = "delivery"
+    TRANSFER = "transfer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Money that moved without a trade; `ref` is unique per venue and account.
+
+    Funding: `money` received (negative: paid), in `currency`. Settlement: the venue paid out
+    `money`, what a perpetual or a future earned in the session; as profit it is counted already.
+    Delivery: the position of an expired instrument ends at `price` (its payoff, in the quote unit)
+    for `fee`. Transfer: `money` came in or went out; no instrument. `index`: USD per coin at that
+    moment, where it is known.
+    """
+
+    ref: str
+    kind: FlowKind
+    instrument: InstrumentId | None
+    currency: str
+    money: Decimal
+    venue_ms: int
+    price: Decimal | None = None
+    fee: Decimal = ZERO
+    index: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An order as the venue states it (in a snapshot). What it does not say is None, but for the
+    price of an order that has none. To cancel it, the id is enough."""
+
+    order_id: str
+    label: Label | None
+    instrument: InstrumentId | None
+    side: Side | None
+    price: Decimal | None
+    amount: Decimal | None
+    filled: Decimal | None
+    venue_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """A position as the venue states it: signed, in the instrument's amount unit."""
+
+    instrument: InstrumentId
+    amount: Decimal | None
+    """None where it could not be read: then nothing is known of it, least of all that it is 0."""
+    mark: Decimal | None = None
+    funding: Decimal = ZERO
+    """Funding of this session that is in equity but not in the balance yet."""
+    terms: Instrument | None = None
+    """Of an instrument that no desk trades: what is needed to reckon its exposure."""
+    average: Decimal | None = None
+    """The average price it was opened at, in the quote unit."""
+    index: Decimal | None = None
+    """USD per coin of the underlying."""
+    delta: float | None = None
+    """Of the whole position, in coin of the underlying."""
+
+
+@dataclass(frozen=True, slots=True)
+class Equity:
+    """One currency's account value as the venue states it."""
+
+    currency: str
+    equity: Decimal
+    balance: Decimal = field(default=ZERO)
+    maintenance_margin: Decimal | None = field(default=ZERO)
+    """What the positions need; below it the venue liquidates. None where it is not stated."""
+    margin_balance: Decimal | None = None
+    """What that is compared with; None: the equity."""
+    cross: bool = False
+    """The two margins are those of the whole portfolio, converted into this currency."""
