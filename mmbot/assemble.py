@@ -50,7 +50,7 @@ from mmbot.tape.recorder import Limits, Recorder
 from mmbot.venues import simulated as simulated_venue
 from mmbot.venues.credentials import credentials
 from mmbot.venues.deribit.arrival import START_S, Arrival
-from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.clients import client_for, signed
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.embedded import LINGER_S
 
@@ -331,30 +331,7 @@ async def _quote(
 def _venue(config: Config, clock: Clock) -> DeribitVenue:
     """Where the quoting goes. Every mode ends in the same client on the same code."""
     keys = credentials(config.desk.mode, Path.cwd(), config.desk.venue)
-    return DeribitVenue(
-        client_for(config, clock, {"apiKey": keys.key, "secret": keys.secret}), clock
-    )
-
-
-def client_for(config: Config, clock: Clock, settings: dict[str, Any]) -> Deribit:
-    """The client of a mode, not connected. `settings` are ccxt's; without keys it is public.
-
-    A simulated venue's address is in the configuration by now (simulated_venue).
-    """
-    if config.desk.mode is Mode.SIM:
-        url = config.sim.url
-        assert url is not None
-        ws = url.replace("http", "ws", 1) + "/ws/api/v2"
-        settings = {**settings, "urls": {"api": {"rest": url, "ws": ws}}}
-    client = Deribit(
-        settings,
-        now_ms=clock.now_ms,
-        monotonic=clock.monotonic_s,
-        time_scale=1 / clock.scale,
-    )
-    if config.desk.mode is Mode.TESTNET:
-        client.set_sandbox_mode(True)
-    return client
+    return DeribitVenue(client_for(config, clock, signed(keys)), clock)
 
 
 def _engine(

@@ -205,17 +205,17 @@ async def _venue(settings: "Config") -> list[Line]:
 
 
 async def _at_venue(settings: "Config") -> list[Line]:
-    from mmbot.assemble import client_for
     from mmbot.clock import Clock
     from mmbot.venues.credentials import credentials
     from mmbot.venues.deribit.arrival import LOOK_S, Arrival
+    from mmbot.venues.deribit.clients import client_for, signed
     from mmbot.venues.deribit.failures import in_words
     from mmbot.venues.deribit.session import Socket
     from mmbot.venues.deribit.venue import DeribitVenue
 
     keys = credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)
     clock = Clock()
-    client = client_for(settings, clock, {"apiKey": keys.key, "secret": keys.secret})
+    client = client_for(settings, clock, signed(keys))
     venue = DeribitVenue(client, clock)
     lines: list[Line] = []
     arrival = Arrival(venue, clock, LOOK_S)
