@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
-from mmbot.assemble import Engine, assemble
+from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import load_config
 from mmbot.core import events as ev
@@ -23,6 +23,7 @@ from mmbot.core import guards, turn
 from mmbot.core.intents import Intent
 from mmbot.core.state import State, is_ours
 from mmbot.core.types import Label, Side, execution_key
+from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
