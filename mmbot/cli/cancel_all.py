@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from mmbot.config import Config
     from mmbot.core.statements import OpenOrder
-    from mmbot.engine.cancel_all import Account, Outcome, Swept
+    from mmbot.engine.accounts import Account
+    from mmbot.engine.outcome import Outcome, Swept
     from mmbot.store.known import Stores
     from mmbot.store.locations import Location
 
@@ -76,6 +77,9 @@ def _carry_out(
 ) -> "Outcome":
     from mmbot.clock import Clock
     from mmbot.engine import cancel_all as kill
+    from mmbot.engine import tripping
+    from mmbot.engine.accounts import joined
+    from mmbot.engine.outcome import Outcome
     from mmbot.store.commands import whoami
     from mmbot.store.known import find
 
@@ -83,13 +87,13 @@ def _carry_out(
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))
     # What goes wrong on the way is told once, with the account it concerns.
     logging.getLogger("mmbot").addHandler(logging.NullHandler())
-    clock, outcome, who = Clock(), kill.Outcome(), whoami()
+    clock, outcome, who = Clock(), Outcome(), whoami()
     stores = find(os.environ, strict=False)
-    accounts = kill.trip_all(stores.places, who, clock, outcome)
+    accounts = tripping.trip_all(stores.places, who, clock, outcome)
     further = _further(config, store, stores, outcome)
     if further:
-        accounts = kill.joined(accounts, kill.trip_all(further, who, clock, outcome))
-    lost = kill.trip_lost(stores, accounts, who, clock, outcome)
+        accounts = joined(accounts, tripping.trip_all(further, who, clock, outcome))
+    lost = tripping.trip_lost(stores, accounts, who, clock, outcome)
     outcome.unread += stores.problems
     outcome.notes += stores.notes
     accounts += _unknown(accounts, venue, outcome)
@@ -101,13 +105,13 @@ def _carry_out(
     places = [*stores.places, *further]
 
     async def sweep() -> None:
-        told = asyncio.ensure_future(asyncio.to_thread(kill.tell_engines, places, clock))
+        told = asyncio.ensure_future(asyncio.to_thread(tripping.tell_engines, places, clock))
         await kill.sweep_all(accounts, clock, outcome, foreign=foreign)
         await told
 
     asyncio.run(sweep())
-    kill.note_proofs(places, outcome, clock)
-    kill.settle_lost(lost, outcome)
+    tripping.note_proofs(places, outcome, clock)
+    tripping.settle_lost(lost, outcome)
     return outcome
 
 
@@ -143,7 +147,7 @@ def _unknown(
 ) -> "list[Account]":
     """Accounts that no store knows of and that are to be asked about."""
     from mmbot.config import Mode
-    from mmbot.engine.cancel_all import Asked, unknown_accounts
+    from mmbot.engine.accounts import Asked, unknown_accounts
 
     asked: list[Asked] = []
     try:

@@ -84,9 +84,9 @@ def markets(
 
 
 async def _listed(config: "Config") -> "list[Instrument]":
-    from mmbot.assemble import client_for
     from mmbot.clock import Clock
     from mmbot.venues.deribit.arrival import LOOK_S, Arrival
+    from mmbot.venues.deribit.clients import client_for
     from mmbot.venues.deribit.venue import DeribitVenue
     from mmbot.venues.simulated import visited
 

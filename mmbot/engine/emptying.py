@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.engine.cancel_all import HEARD_AFTER_S, Account, GoneError, Swept
+from mmbot.engine.accounts import Account, GoneError
+from mmbot.engine.outcome import Swept
 from mmbot.errors import MmbotError, VenueUnreachable
 from mmbot.venues.deribit.rescue import (
     ListUnreadableError,
@@ -23,6 +24,9 @@ from mmbot.venues.deribit.sweeper import (
     Way,
     WayFailedError,
 )
+
+HEARD_AFTER_S = 1.5
+"""A running engine reads the latch within this: once a second at the latest, and 0.1 s to act."""
 
 LOOK_AGAIN_S = 0.1
 RETRY_S = 0.5

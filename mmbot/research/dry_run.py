@@ -15,7 +15,6 @@ from decimal import Decimal
 
 from ccxt.base.errors import BaseError
 
-from mmbot.assemble import client_for
 from mmbot.clock import Clock
 from mmbot.config import Config, Mode
 from mmbot.config.desks import trading_desk
@@ -32,6 +31,7 @@ from mmbot.core.why import Why
 from mmbot.engine.order_sizes import size_lines
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit.arrival import LOOK_S, Arrival
+from mmbot.venues.deribit.clients import client_for
 from mmbot.venues.deribit.failures import unreachable
 from mmbot.venues.deribit.session import Socket
 from mmbot.venues.deribit.venue import DeribitVenue

@@ -18,6 +18,8 @@ from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.why import Why
 from mmbot.engine import cancel_all as kill
+from mmbot.engine import tripping
+from mmbot.engine.outcome import Outcome
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.requests import NewOrder, Placed
@@ -341,8 +343,8 @@ def test_every_account_is_latched_before_a_venue_is_spoken_to() -> None:
     numbers = itertools.count(1)
     for one in seats:
         start_run(database, RunDraft(one, "http://127.0.0.1:1"), lambda: next(numbers), 1)
-    outcome = kill.Outcome()
-    accounts = kill.trip_all([location], "ann", Clock(), outcome)
+    outcome = Outcome()
+    accounts = tripping.trip_all([location], "ann", Clock(), outcome)
     assert {account.seat for account in accounts} == set(seats)
     assert [latched.kept for latched in outcome.latched] == [Kept.STORE] * 3
     for one in seats:
@@ -357,6 +359,6 @@ def test_only_engines_that_may_be_up_are_told() -> None:
     up, gone = Seat(Mode.SIM, "deribit", "sim-1"), Seat(Mode.SIM, "deribit", "sim-2")
     start_run(database, RunDraft(up, "http://127.0.0.1:1"), lambda: 1, clock.wall_ns())
     start_run(database, RunDraft(gone, "http://127.0.0.1:1"), lambda: 2, clock.wall_ns() - 10**11)
-    kill.tell_engines([location], clock)
+    tripping.tell_engines([location], clock)
     waiting = [(one.run, one.command.kind) for one in Reader(location).waiting_commands()]
     assert waiting == [(1, CommandKind.KILL)]

@@ -277,7 +277,7 @@ main()
 
 LOST_LINE = """
 import os
-import mmbot.engine.cancel_all as kill
+import mmbot.engine.tripping as kill
 trip_all = kill.trip_all
 def told(*arguments):
     os.write(1, b"the line is lost\\n")  # at once: nothing of it is left to be written afterwards

@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from unittest.mock import patch
 
-from mmbot.assemble import Engine, assemble
+from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import load_config
 from mmbot.core import authority, guards
@@ -25,6 +25,7 @@ from mmbot.core.labels import is_ours
 from mmbot.core.state import State
 from mmbot.core.statements import execution_key
 from mmbot.core.types import Label, Side
+from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 

@@ -38,12 +38,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from mmbot.assemble import Engine, assemble
+from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import Mode, load_config
 from mmbot.core.order_life import Status
 from mmbot.core.why import Why
 from mmbot.engine.report import status_frame
+from mmbot.engine.supervise import Engine
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
 

@@ -1,5 +1,6 @@
 """Deribit. Read `client.py` first; it stands on
 
+clients.py        which client a mode has
 wire.py           one WebSocket: bytes in, frames out at once, one way to be lost
 link.py           what is wanted of a connection, and what is so on it at present
 session.py        two links kept up; every frame to whom it concerns
