@@ -64,7 +64,7 @@ def operator_command(draw: Random) -> ev.Event | None:
 
 
 def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list[Order]:
-    """Somebody else's orders on our account, far from the market, before we begin."""
+    """Other people's orders on our account, far from the market, before we begin."""
     orders = []
     for name in venue.instruments:
         book = exchange.book(name)

@@ -304,7 +304,7 @@ class Checks:
     # --- what arrives at the venue ---
 
     def foreign(self, order: Order) -> None:
-        """Somebody else's order rests on the account; the bot has every chance to know."""
+        """An order of other people rests on the account; the bot has every chance to know."""
         self._foreign[order.order_id] = None
 
     def arriving(self, request: OrderRequest) -> None:
@@ -340,7 +340,7 @@ class Checks:
                 raise Violated("crossing", f"{_short(request)} meets {order.label}")
 
     def carried_out(self, request: OrderRequest) -> None:
-        """It has been."""
+        """The request has been carried out."""
         if self._venue.counts["10028 too_many_requests"]:
             raise Violated("credits", f"{_short(request)} was one request too many")
         if isinstance(request, Place):

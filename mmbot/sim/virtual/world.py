@@ -4,8 +4,8 @@ Theory of operation
 -------------------
 1. A heap of moments; nothing waits for a clock. The market moves, messages and requests arrive,
    the bot's ticks come, all in one order that follows from the seed alone.
-2. The bot is a process: an inbox, a state, turns, and a store that is behind by up to 100 ms. It
-   can crash: then its state is gone, and a new process begins with what the store has.
+2. The bot is a process: an inbox, a state, turns, and a store that is behind by up to 100 ms. A
+   process can crash: then its state is gone, and a new process begins with what the store has.
 3. First everything may go wrong that the plan has on, then nothing does any more, and all must
    settle within `heal_s`.
 4. What must always hold is checked as it happens (`checks.py`); the first violation ends the
@@ -437,9 +437,7 @@ class World:
         self.checks.second()
         now_ns = self.timeline.now_ns
         if self.options.people and not self._healed_ns:
-            event = operator_command(self._draw) if self.line is not None else None
-            if event is not None:
-                self._sink(self._lives, event)
+            self._people()
         over = now_ns - self._began_ns >= self.options.seconds * SECOND
         if not self._healed_ns and (over or self.turns >= self.options.turns):
             self._heal()
@@ -462,6 +460,12 @@ class World:
             return
         self.checks.settle_up(state)
         self._settled = True
+
+    def _people(self) -> None:
+        """The operators do something now and then."""
+        event = operator_command(self._draw) if self.line is not None else None
+        if event is not None:
+            self._sink(self._lives, event)
 
     # --- what is seen ---
 

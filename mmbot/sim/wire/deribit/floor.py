@@ -150,7 +150,7 @@ class Floor:
     # -- the market ----------------------------------------------------------------------------
 
     def watch(self, name: str) -> None:
-        """Somebody wants this book: from now on the market acts in it, unless it has expired."""
+        """This book is wanted: from now on the market acts in it, unless it has expired."""
         if name in self.exchange.expired:
             return
         if name not in self._watched_ms:
