@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 1. Every request (`place`, `edit`, `cancel` ...) is told the time and is carried out whole before
-   the next one: there is no state between requests. It returns a result or a `Refusal`.
+   the next one: there is no state between requests. The answer is a result or a `Refusal`.
 2. A book side is a dict price -> `Level` and a sorted list of its prices; a level is a FIFO queue
    of orders (a dict keeps insertion order and gives removal in constant time).
 3. Everything a request caused is appended, in order, to `outbox` when it ends: per followed account

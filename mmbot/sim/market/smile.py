@@ -6,9 +6,10 @@ Quantitative Finance 14 (2014), with their power-law phi at exponent 1/2:
     w(k, theta) = theta/2 (1 + rho phi k + sqrt((phi k + rho)^2 + 1 - rho^2)),
     phi(theta)  = eta / sqrt(theta (1 + theta)),      k = ln(strike / forward).
 
-It is free of butterfly arbitrage where eta (1 + |rho|) <= 2 (their remark 4.4), and of calendar
-arbitrage wherever theta, the total variance at the money, does not fall with the expiry. Theta is
-the integral of a forward variance that is positive by construction, so both hold at every moment.
+The surface is free of butterfly arbitrage where eta (1 + |rho|) <= 2 (their remark 4.4), and of
+calendar arbitrage wherever theta, the total variance at the money, does not fall with the expiry.
+Theta is the integral of a forward variance that is positive by construction, so both hold at every
+moment.
 
 Units: forward, strike and prices in USD, years ACT/365, volatilities as fractions.
 """

@@ -5,7 +5,7 @@ Theory of operation
 1. One latent price a currency. The index, the perpetual, the futures (through `carry`, a slowly
    moving annualized basis) and every option follow from it; nobody's orders move it, so it is the
    same history whoever watches or trades.
-2. It moves in three ways:
+2. That price moves in three ways:
    * diffusion, whose volatility has mean `vol_mean` and a logarithm that is the sum of two
      mean-reverting factors (hours and days); its shocks are in part shared by the currencies;
    * jumps, small ones a few times a day and large ones every few days, common to all currencies;

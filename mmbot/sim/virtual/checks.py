@@ -51,9 +51,10 @@ from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
+from mmbot.sim.virtual.messages import OrderRequest
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.translate import fill_of, id_of, instrument_of, is_our_order, name_of
-from mmbot.sim.virtual.venue import ACCOUNT, OrderRequest, VirtualVenue
+from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
 
 OVERDUE_NS: Nanos = 300 * MS
 """Ticks come every 100 ms: by then a deadline has been noticed."""
@@ -299,7 +300,7 @@ class Checks:
     # --- what arrives at the venue ---
 
     def foreign(self, order: Order) -> None:
-        """Somebody else's order rests on the account; the bot has every chance to know."""
+        """An order of other people rests on the account; the bot has every chance to know."""
         self._foreign[order.order_id] = None
 
     def arriving(self, request: OrderRequest) -> None:
@@ -335,7 +336,7 @@ class Checks:
                 raise Violated("crossing", f"{_short(request)} meets {order.label}")
 
     def carried_out(self, request: OrderRequest) -> None:
-        """It has been."""
+        """The request has been carried out."""
         if self._venue.counts["10028 too_many_requests"]:
             raise Violated("credits", f"{_short(request)} was one request too many")
         if isinstance(request, Place):

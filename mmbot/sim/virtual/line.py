@@ -8,12 +8,11 @@ Theory of operation
    lost. An answer after that is still the venue's word about the order.
 3. Messages of one session arrive in the order they were sent, except those a fault delays; messages
    of a session that is lost are never heard. A request may still arrive when its session is lost.
-4. A book is right or lost: a change that does not stand on the one before ends it until the next
-   snapshot, which is asked for at once, but not more than once a second.
-5. A snapshot is several questions, and anything may happen between them.
+4. Books are kept by `books.py`; a snapshot of the account is several questions (`questions.py`),
+   and anything may happen between them.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -21,16 +20,13 @@ from typing import Any, Final, cast
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
-from mmbot.core.labels import is_ours
-from mmbot.core.order_life import Request
 from mmbot.core.orders import REQUEST_DEADLINE_NS
-from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
+from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Rate
+from mmbot.sim.virtual.books import Books
 from mmbot.sim.virtual.faults import FaultInjector
-from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.translate import VENUE, id_of, too_many
-from mmbot.sim.virtual.venue import (
+from mmbot.sim.virtual.messages import (
     AccountMessage,
     Answer,
     BookMessage,
@@ -38,8 +34,11 @@ from mmbot.sim.virtual.venue import (
     OrderRequest,
     Session,
     TickerMessage,
-    VirtualVenue,
 )
+from mmbot.sim.virtual.questions import Questions, cancel_ours, snapshot
+from mmbot.sim.virtual.timeline import Timeline
+from mmbot.sim.virtual.translate import VENUE, id_of, too_many
+from mmbot.sim.virtual.venue import VirtualVenue
 
 LATENCY_MS: Final = (2.0, 40.0)
 PROBE_EVERY_NS: Nanos = 1 * SECOND
@@ -49,11 +48,8 @@ SNAPSHOT_TIMEOUT_NS: Nanos = 5 * SECOND
 LOGIN_TIMEOUT_NS: Nanos = 10 * SECOND
 LOGIN_TRIPS: Final = 4
 """Questions and answers before a link is up."""
-POSITIONS_TRIES_MAX: Final = 3
 SILENCE_PROBE_NS: Nanos = 10 * SECOND
 SILENCE_MAX_NS: Nanos = 20 * SECOND
-BOOK_SNAPSHOT_NS: Nanos = 5 * SECOND
-RESUBSCRIBE_EVERY_NS: Nanos = 1 * SECOND
 BACKOFF_FIRST_NS: Nanos = SECOND // 4
 BACKOFF_MAX_NS: Nanos = 30 * SECOND
 STEADY_NS: Nanos = 10 * SECOND
@@ -62,7 +58,6 @@ QUEUED_CHANCE: Final = 0.3
 """That a request which arrives after its session has ended is carried out all the same."""
 
 Sink = Callable[[ev.Event], None]
-Questions = Generator[Callable[[], Any], Any, Any]
 
 
 @dataclass(slots=True, eq=False)
@@ -74,16 +69,6 @@ class _Asked:
     """Told the answer, or None when there will be none."""
     late: Callable[[Any], None] | None = None
     ended: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Channel:
-    """One book as we know it."""
-
-    valid: bool = False
-    change_id: int = 0
-    awaited_ns: Nanos = 0
-    """Since when a snapshot has been asked for; 0: none is."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,10 +113,7 @@ class Line:
         self._on_arrival = on_arrival
         self._on_carried_out = on_carried_out
         self._wires = {link: _Wire(link) for link in ev.Link}
-        self._books = {name: _Channel() for name in venue.instruments}
-        self._gapped: dict[str, None] = {}
-        self._resubscribed_ns: Nanos = -RESUBSCRIBE_EVERY_NS
-        self._resubscribing = False
+        self._books = Books(timeline, venue.instruments, sink, self._ask_for_books)
         self._gone = False
 
     # --- coming and going ---
@@ -190,8 +172,7 @@ class Line:
             return
         wire.heard_ns = self._timeline.now_ns
         if wire.link is ev.Link.MARKET:
-            for book in self._books.values():
-                book.awaited_ns = self._timeline.now_ns
+            self._books.await_all()
         asked = _Asked(session, partial(self._entered, wire, session))
         trips_ns = sum(self._latency_ns() for _ in range(2 * LOGIN_TRIPS))
         question = partial(self._venue.enter, session)
@@ -229,12 +210,7 @@ class Line:
         for asked in list(wire.asked):
             self._end(asked, None)
         if wire.link is ev.Link.MARKET:
-            self._gapped.clear()
-            for name, book in self._books.items():
-                book.awaited_ns = 0
-                if book.valid:
-                    book.valid = False
-                    self._sink(ev.BookLost(id_of(name), Why.BOOK_GAPPED))
+            self._books.lose_all()
         steady = was_up and self._timeline.now_ns - wire.up_since_ns > STEADY_NS
         wire.failures = 1 if steady else wire.failures + 1
         grown_ns = min(BACKOFF_FIRST_NS << min(wire.failures - 1, 10), BACKOFF_MAX_NS)
@@ -255,9 +231,7 @@ class Line:
                 self._lose(wire.session, f"nothing heard for {silent_ns // SECOND} s")
             elif silent_ns > SILENCE_PROBE_NS:
                 self._ask(_Asked(wire.session, _hear), _pong, PROBE_TIMEOUT_NS)
-        for name, book in self._books.items():
-            if book.awaited_ns and now_ns - book.awaited_ns > BOOK_SNAPSHOT_NS:
-                self._resubscribe_soon(name)
+        self._books.chase()
         self._timeline.after(1 * SECOND, self._care)
 
     def _probe(self) -> None:
@@ -313,7 +287,7 @@ class Line:
             self._say(self._venue.unknown(request))
             return
         kind = _kind_of(request)
-        stands = kind is not Request.PLACE
+        stands = kind is not ev.Request.PLACE
         detail = "trading is not connected"
         self._sink(ev.RequestRefused(request.label, kind, Why.LINK_DOWN, detail, stands))
 
@@ -345,7 +319,7 @@ class Line:
     # --- questions ---
 
     def _resync(self, intent: Resync) -> None:
-        questions = self._snapshot(intent, self._timeline.now_ns)
+        questions = snapshot(self._venue, intent, self._timeline.now_ns)
         self._go_on(questions, None)
 
     def _go_on(self, questions: Questions, answer: object) -> None:
@@ -372,55 +346,9 @@ class Line:
         if not self._gone:
             self._sink(ev.SnapshotFailed(VENUE, detail))
 
-    def _snapshot(self, intent: Resync, asked_ns: Nanos) -> Questions:
-        """As the adapter asks: orders, labels by name, money, then positions until they agree with
-        the trades asked for beside them."""
-        venue = self._venue
-        orders = yield venue.open_orders
-        lookups = []
-        for _, label in intent.labels:
-            lookups.append((label, (yield partial(venue.look_up, label))))
-        equity = yield venue.equity
-        positions = yield venue.positions
-        fills: Any = ()
-        flows: Any = ()
-        for _ in range(POSITIONS_TRIES_MAX):
-            fills = yield partial(venue.fills, intent.fills_since_ms)
-            if intent.flows_since_ms is not None:
-                flows = yield partial(venue.flows, intent.flows_since_ms)
-            again = yield venue.positions
-            if _sizes(again) == _sizes(positions):
-                break
-            positions = again
-        return ev.SnapshotTaken(
-            venue=VENUE,
-            asked_ns=asked_ns,
-            orders=orders,
-            positions=positions,
-            fills=fills,
-            flows=flows,
-            lookups=tuple(lookups),
-            equity=equity,
-        )
-
     def _take_back(self) -> None:
         """The second path: over connections of its own, which do not care for our links."""
-        self._go_on_over_rest(self._cancel_ours(), self._timeline.now_ns, None)
-
-    def _cancel_ours(self) -> Questions:
-        """As the adapter asks: everything of ours at once where nothing else is open, else one by
-        one, then what is left."""
-        venue = self._venue
-        stated = yield venue.open_orders
-        ours = [order for order in stated if is_ours(order.label)]
-        if ours and len(ours) == len(stated):
-            yield partial(venue.carry_out_over_rest, CancelAll(VENUE, None, (), Why.LINK_DOWN))
-        else:
-            for order in ours:
-                cancel = Cancel(order.instrument, order.label, order.order_id, Why.LINK_DOWN)
-                yield partial(venue.carry_out_over_rest, cancel)
-        stated = yield venue.open_orders
-        return tuple(order for order in stated if is_ours(order.label))
+        self._go_on_over_rest(cancel_ours(self._venue), self._timeline.now_ns, None)
 
     def _go_on_over_rest(self, questions: Questions, asked_ns: Nanos, answer: object) -> None:
         """Ask the next question, or say what came of it; a failure ends the attempt."""
@@ -492,7 +420,7 @@ class Line:
     def _hear(self, message: Message) -> None:
         match message:
             case BookMessage():
-                self._book(message)
+                self._books.hear(message)
             case TickerMessage():
                 self._sink(
                     ev.TickerChanged(
@@ -513,43 +441,11 @@ class Line:
                 for seen in message.orders:
                     self._sink(seen)
 
-    def _book(self, message: BookMessage) -> None:
-        book = self._books[message.name]
-        if message.previous is not None:
-            if not book.valid:
-                return
-            if message.previous != book.change_id:
-                book.valid = False
-                self._resubscribe_soon(message.name)
-                self._sink(ev.BookLost(id_of(message.name), Why.BOOK_GAPPED))
-                return
-        book.valid, book.change_id, book.awaited_ns = True, message.change_id, 0
-        self._sink(
-            ev.BookChanged(
-                id_of(message.name),
-                message.bids,
-                message.asks,
-                message.venue_ms,
-                self._timeline.now_ns,
-            )
-        )
-
-    def _resubscribe_soon(self, name: str) -> None:
-        self._books[name].awaited_ns = self._timeline.now_ns
-        self._gapped[name] = None
-        if not self._resubscribing:
-            self._resubscribing = True
-            due_ns = self._resubscribed_ns + RESUBSCRIBE_EVERY_NS
-            wait_ns = max(0, due_ns - self._timeline.now_ns)
-            self._timeline.after(wait_ns, self._resubscribe)
-
-    def _resubscribe(self) -> None:
-        self._resubscribing = False
-        names, session = list(self._gapped), self._wires[ev.Link.MARKET].session
-        self._gapped.clear()
-        if self._gone or session is None or not names:
-            return
-        self._resubscribed_ns = self._timeline.now_ns
+    def _ask_for_books(self, names: Sequence[str]) -> bool:
+        """Ask for whole books; False where there is nothing to ask over."""
+        session = self._wires[ev.Link.MARKET].session
+        if self._gone or session is None:
+            return False
 
         def again() -> tuple[()]:
             for name in names:
@@ -557,6 +453,7 @@ class Line:
             return ()
 
         self._ask(_Asked(session, _hear), again, LOGIN_TIMEOUT_NS)
+        return True
 
     # --- requests on the line ---
 
@@ -645,14 +542,14 @@ class Line:
         return int((least + (most - least) * self._draw.random() ** 2) * MS)
 
 
-def _kind_of(request: Place | Amend | Cancel) -> Request:
+def _kind_of(request: Place | Amend | Cancel) -> ev.Request:
     match request:
         case Place():
-            return Request.PLACE
+            return ev.Request.PLACE
         case Amend():
-            return Request.AMEND
+            return ev.Request.AMEND
         case Cancel():
-            return Request.CANCEL
+            return ev.Request.CANCEL
 
 
 def _refusal(venue: VirtualVenue, request: OrderRequest) -> Answer:
@@ -674,10 +571,6 @@ def _unasked(seen: ev.OrderSeen) -> ev.OrderSeen:
         seen.state,
         seen.venue_ms,
     )
-
-
-def _sizes(positions: Sequence[Any]) -> dict[InstrumentId, Any]:
-    return {held.instrument: held.amount for held in positions}
 
 
 def _yes(question: Callable[[], None]) -> bool:

@@ -11,16 +11,24 @@ Theory of operation
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
-from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
-from mmbot.core.order_life import Request
-from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
-from mmbot.core.types import MS, SECOND, ZERO, Label, Level, Nanos
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    ZERO,
+    Equity,
+    Fill,
+    Flow,
+    HeldPosition,
+    Instrument,
+    Label,
+    Nanos,
+    OpenOrder,
+)
 from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
 from mmbot.sim.exchange.listing import Kind, Side
@@ -31,6 +39,14 @@ from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.market import Market
 from mmbot.sim.models.credits import Bucket, Rate
 from mmbot.sim.virtual.faults import FaultInjector
+from mmbot.sim.virtual.messages import (
+    AccountMessage,
+    Answer,
+    BookMessage,
+    OrderRequest,
+    Session,
+    TickerMessage,
+)
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import (
     SIDES,
@@ -47,81 +63,6 @@ from mmbot.sim.virtual.translate import (
 ACCOUNT: Final = "bot"
 BOOK_LEVELS: Final = 10
 GREEKS_EVERY_NS: Nanos = 2 * SECOND
-OrderRequest = Place | Amend | Cancel | CancelAll
-
-
-@dataclass(frozen=True, slots=True)
-class BookMessage:
-    """A book as it is after change `change_id`; it stands on `previous` (None: on nothing)."""
-
-    name: str
-    previous: int | None
-    change_id: int
-    venue_ms: int
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TickerMessage:
-    """A ticker, not yet received."""
-
-    name: str
-    mark: float
-    index: float
-    forward: float | None
-    mark_iv: float | None
-    delta: float | None
-    min_price: float | None
-    max_price: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class AccountMessage:
-    """What one request did to the account in one instrument."""
-
-    fills: tuple[Fill, ...]
-    orders: tuple[ev.OrderSeen, ...]
-
-
-Message = BookMessage | TickerMessage | AccountMessage
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """One connection, as both ends see it. `tell` sends a message down to the other end."""
-
-    link: ev.Link
-    tell: Callable[[Message], None]
-    hang_up: Callable[[], None]
-    """Ends it from the venue's side."""
-    number: int = 0
-    entered: bool = False
-    """Signed in and subscribed."""
-    closed: bool = False
-    """At the venue's end ..."""
-    lost: bool = False
-    """... and at ours."""
-    up_ns: Nanos = 0
-    """When the last message to the venue arrives: the next one does not overtake it."""
-    down_ns: Nanos = 0
-    """The same of those to us."""
-    deaf_until_ns: Nanos = 0
-    """Until then everything on it is swallowed."""
-    orders: dict[str, None] = field(default_factory=dict)
-    """Ids of the orders placed on it, as an ordered set."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The venue's answer to an order request: what the adapter makes of it.
-
-    `fills` come before `said`; nothing is said about a sweep that was carried out.
-    """
-
-    fills: tuple[Fill, ...] = ()
-    said: tuple[ev.OrderSeen | ev.RequestRefused | ev.OutcomeUnknown, ...] = ()
-    too_many: bool = False
 
 
 class VirtualVenue:
@@ -247,8 +188,8 @@ class VirtualVenue:
             case Cancel():
                 done = self.exchange.cancel(ACCOUNT, request.order_id, self.ms)
                 if isinstance(done, Refusal):
-                    return self._refused(done, request.label, Request.CANCEL)
-                return Answer(said=(seen_of(done, Request.CANCEL),))
+                    return self._refused(done, request.label, ev.Request.CANCEL)
+                return Answer(said=(seen_of(done, ev.Request.CANCEL),))
             case CancelAll():
                 name = name_of(request.instrument) if request.instrument is not None else None
                 count = self.exchange.cancel_all(ACCOUNT, self.ms, name=name)
@@ -265,7 +206,7 @@ class VirtualVenue:
 
     def unknown(self, sweep: CancelAll) -> Answer:
         """What the adapter says when a sweep was not carried out."""
-        cancel, why = Request.CANCEL, Why.REPLY_LOST
+        cancel, why = ev.Request.CANCEL, Why.REPLY_LOST
         return Answer(said=tuple(ev.OutcomeUnknown(name, cancel, why) for name in sweep.labels))
 
     def _place(self, session: Session | None, place: Place) -> Answer:
@@ -282,10 +223,10 @@ class VirtualVenue:
         )
         placed = self.exchange.place(ACCOUNT, wish, self.ms)
         if isinstance(placed, Refusal):
-            return self._refused(placed, place.label, Request.PLACE)
+            return self._refused(placed, place.label, ev.Request.PLACE)
         if session is not None and not session.closed:
             session.orders[placed.order.order_id] = None
-        return self._placed(placed, Request.PLACE)
+        return self._placed(placed, ev.Request.PLACE)
 
     def _amend(self, amend: Amend) -> Answer:
         edit = Edit(
@@ -298,14 +239,14 @@ class VirtualVenue:
         )
         placed = self.exchange.edit(ACCOUNT, edit, self.ms)
         if isinstance(placed, Refusal):
-            return self._refused(placed, amend.label, Request.AMEND)
-        return self._placed(placed, Request.AMEND)
+            return self._refused(placed, amend.label, ev.Request.AMEND)
+        return self._placed(placed, ev.Request.AMEND)
 
-    def _placed(self, placed: Placed, request: Request) -> Answer:
+    def _placed(self, placed: Placed, request: ev.Request) -> Answer:
         fills = tuple(fill_of(made) for made in placed.trades)
         return Answer(fills, (seen_of(placed.order, request),))
 
-    def _refused(self, refusal: Refusal, label: Label, request: Request) -> Answer:
+    def _refused(self, refusal: Refusal, label: Label, request: ev.Request) -> Answer:
         self.counts[f"{refusal.code.number} {refusal.code.message}"] += 1
         return Answer(said=(refusal_of(refusal, label, request),))
 

@@ -4,8 +4,8 @@ Theory of operation
 -------------------
 1. A heap of moments; nothing waits for a clock. The market moves, messages and requests arrive,
    the bot's ticks come, all in one order that follows from the seed alone.
-2. The bot is a process: an inbox, a state, turns, and a store that is behind by up to 100 ms. It
-   can crash: then its state is gone, and a new process begins with what the store has.
+2. The bot is a process: an inbox, a state, turns, and a store that is behind by up to 100 ms. A
+   process can crash: then its state is gone, and a new process begins with what the store has.
 3. First everything may go wrong that the plan has on, then nothing does any more, and all must
    settle within `heal_s`.
 4. What must always hold is checked as it happens (`checks.py`); the first violation ends the
@@ -26,13 +26,9 @@ from mmbot.core.bot import Bot, begun
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
-    Amend,
-    Cancel,
     Intent,
-    Place,
     ReadAuthority,
     ReserveLabels,
-    Resync,
     SaveLatch,
     VenueIntent,
 )
@@ -40,25 +36,25 @@ from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Nanos
-from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
-from mmbot.sim.exchange.listing import NEVER_MS, Listing, Side
+from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
-from mmbot.sim.exchange.orders import TimeInForce
-from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market
 from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import STEP_MS
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.virtual.bystanders import RAIDER, operator_command, place_foreign, raid
 from mmbot.sim.virtual.checks import Checks, Violated, Violation
+from mmbot.sim.virtual.describe import said, told
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.line import Line
+from mmbot.sim.virtual.messages import OrderRequest
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import id_of, instrument_of
-from mmbot.sim.virtual.venue import ACCOUNT, OrderRequest, VirtualVenue
+from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -70,7 +66,6 @@ EXPIRY_AHEAD_S: Final = (8.0, 30.0)
 DAY_MS: Final = 86_400_000
 EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 RUN_BITS: Final = 28
-RAIDER: Final = "raider"
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
@@ -224,7 +219,8 @@ class World:
 
     def _begin(self) -> None:
         if self.options.foreign:
-            self._place_foreign()
+            for order in place_foreign(self.exchange, self.venue, self._draw):
+                self.checks.foreign(order)
         self._move_market()
         self._misfortune()
         self._every_second()
@@ -343,14 +339,14 @@ class World:
         events = self._inbox.drain()
         for event in events:
             self.checks.told(event)
-        self._doing = _told(events)
+        self._doing = told(events)
         self.turns += 1
         taken = self._bot.step(events, now_ns)
         if taken.error is not None:  # whatever it is, it would have tripped the kill switch
             raise Violated("bug", taken.failure) from taken.error
         intents = taken.intents
         if intents:
-            self._doing += " -> " + "; ".join(map(_said, intents))
+            self._doing += " -> " + "; ".join(map(said, intents))
         self._note_taken(events, intents, now_ns)
         self.checks.decided(state, intents, now_ns)
         for event in events:
@@ -408,7 +404,8 @@ class World:
     def _move_market(self) -> None:
         chance = self.options.raids_per_s * self.options.market_ms / 1_000
         if not self._healed_ns and self._draw.random() < chance:
-            self._raid()
+            raided = raid(self.exchange, self.venue, self._draw)
+            self._doing = raided or self._doing
         self.venue.advance()
         self.timeline.after(self.options.market_ms * MS, self._move_market)
 
@@ -467,77 +464,17 @@ class World:
         self.checks.settle_up(state)
         self._settled = True
 
-    def _raid(self) -> None:
-        """Somebody takes what is before an order of ours in the book, and some of it or all."""
-        ours = self.venue.our_orders
-        if not ours or self.venue.down:
-            return
-        order = ours[int(self._draw.random() * len(ours))]
-        book, step = self.exchange.book(order.name), self.exchange.terms(order.name).amount_step
-        if order.name not in self.exchange.listings:
-            return
-        ahead = Decimal(0)
-        for level in book.side(order.side).from_best():
-            for resting in level.orders.values():
-                if resting is order:
-                    break
-                ahead += resting.open_amount
-            if level.price == order.price:
-                break
-        part = order.open_amount * Decimal(1 + int(self._draw.random() * 4)) / 4
-        taken = max(step, part - part % step)
-        wish = NewOrder(
-            name=order.name,
-            side=order.side.opposite,
-            amount=ahead + taken,
-            price=order.price,
-            time_in_force=TimeInForce.IOC,
-        )
-        self._doing = f"somebody trades {taken} with {order.label or order.order_id}"
-        self.exchange.place(RAIDER, wish, self.venue.ms)
-
     def _people(self) -> None:
-        """About once in 10 s somebody does something."""
-        if self.line is None or self._draw.random() >= 0.1:
-            return
-        what = self._draw.random()
-        event: ev.Event = ev.Unpause()
-        if what < 0.25:
-            event = ev.Pause(Why.PAUSED)
-        elif what < 0.5:
-            event = ev.WindDown(on=self._draw.random() < 0.5)
-        elif what < 0.6:
-            event = ev.SizeScaled(Decimal(1 + int(self._draw.random() * 3)))
-        elif what < 0.65:
-            event = ev.Trip(Why.USER, "by a person")
-        self._sink(self._lives, event)
-
-    def _place_foreign(self) -> None:
-        """Somebody else trades on the account: far from the market, before we begin."""
-        for name in self.venue.instruments:
-            book = self.exchange.book(name)
-            bid = book.best_bid
-            if bid is None or self._draw.random() < 0.5:
-                continue
-            listing = book.listing
-            far = listing.snap_down(bid.price * Decimal("0.9"))
-            if book.min_price is not None and far < book.min_price:
-                far = max(far, listing.tick)
-            if far <= 0:
-                continue
-            wish = NewOrder(
-                name=name, side=Side.BUY, amount=listing.min_amount, price=far, label="by hand"
-            )
-            placed = self.exchange.place(ACCOUNT, wish, self.venue.ms)
-            if isinstance(placed, Placed):
-                self.checks.foreign(placed.order)
-        self.exchange.drain()
+        """The operators do something now and then."""
+        event = operator_command(self._draw) if self.line is not None else None
+        if event is not None:
+            self._sink(self._lives, event)
 
     # --- what is seen ---
 
     def _arriving(self, request: OrderRequest) -> None:
-        self._doing = f"arrives: {_said(request)}"
-        self._note(f"{self.timeline.now_ns} {_said(request)}")
+        self._doing = f"arrives: {said(request)}"
+        self._note(f"{self.timeline.now_ns} {said(request)}")
         self.checks.arriving(request)
 
     def _carried_out(self, request: OrderRequest) -> None:
@@ -565,7 +502,7 @@ class World:
     ) -> None:
         self._note(f"{now_ns} {len(events)}")
         for intent in intents:
-            self._note(_said(intent))
+            self._note(said(intent))
 
     def _note(self, text: str) -> None:
         self._hash.update(text.encode())
@@ -582,42 +519,3 @@ def _listed(prefix: str, at_ms: int) -> Mapping[str, Listing]:
     family = chain.FAMILIES[prefix]
     price = START_PRICES[family.underlying]
     return {one.name: one for one in chain.listings(family, price, at_ms)}
-
-
-def _told(events: Sequence[ev.Event]) -> str:
-    """What the bot was told in a turn, in a few words."""
-    return ", ".join(_word(event) for event in events) or "nothing"
-
-
-def _word(event: ev.Event) -> str:
-    match event:
-        case ev.OrderSeen():
-            answers = f" (answers {event.answers.value})" if event.answers is not None else ""
-            return f"{event.label} {event.state.value} {event.filled}/{event.amount}{answers}"
-        case ev.Filled(fill):
-            return f"fill {fill.trade_id} of {fill.label}: {fill.amount} at {fill.price}"
-        case ev.RequestRefused():
-            return f"{event.label} {event.request.value} refused: {event.detail}"
-        case ev.OutcomeUnknown():
-            return f"{event.label} {event.request.value} unknown"
-        case ev.LinkChanged():
-            return f"{event.link.value} {'up' if event.up else 'down'}"
-        case ev.BookLost():
-            return f"BookLost {event.instrument}"
-        case _:
-            return type(event).__name__
-
-
-def _said(intent: Intent) -> str:
-    match intent:
-        case Place():
-            side, name = intent.side.value, intent.instrument
-            return f"place {intent.label} {side} {intent.amount} {name} at {intent.price}"
-        case Amend():
-            return f"amend {intent.label} to {intent.amount} at {intent.price}"
-        case Cancel():
-            return f"cancel {intent.label} ({intent.why.value})"
-        case Resync():
-            return f"resync, asking for {len(intent.labels)} labels"
-        case _:
-            return type(intent).__name__

@@ -318,7 +318,7 @@ class SimVenue(Commands, Closures):
                     connection.transport.abort()
 
     def refuse_connections(self, seconds: float) -> None:
-        """Nobody can connect for so long; who is connected stays."""
+        """Refuse new connections for so long; who is connected stays."""
         assert self._door is not None, "not entered"
         self._shut_until_ms = max(self._shut_until_ms, self.now_ms() + round(seconds * 1000))
         self._door.shut()

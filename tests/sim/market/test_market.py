@@ -7,34 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.pricing import scalar
 from mmbot.sim.exchange.effects import BookDelta, Prints
-from mmbot.sim.exchange.listing import Kind, Right, Side
+from mmbot.sim.exchange.listing import Kind, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market.flow import MAKERS, NOISE_ACCOUNT
 from mmbot.sim.market.market import Market
 from mmbot.sim.market.presets import PRESETS
-from mmbot.sim.market.ticker import MarketTicker
-
-CALL = "ETH-6JUN25-2900-C"
-PUT = "ETH-6JUN25-2800-P"
-PERPETUAL = "ETH-PERPETUAL"
-THREE = (CALL, PUT, PERPETUAL)
-MINUTE_MS = 60_000
-
-
-def a_market(seed: int = 1, names: tuple[str, ...] = THREE, **over: object) -> Market:
-    market = Market(Exchange(), seed, **over)  # type: ignore[arg-type]  # keywords pass through
-    for name in names:
-        market.watch(name)
-    return market
-
-
-def history(market: Market, minutes: int) -> list[BookDelta | Prints]:
-    """Everything public that happens in the next minutes."""
-    market.advance(market.now_ms + minutes * MINUTE_MS)
-    return [e for e in market.exchange.drain() if isinstance(e, BookDelta | Prints)]
+from tests.sim.histories import CALL, PERPETUAL, PUT, THREE, a_market, history, prints_of
 
 
 def books_of(events: list[BookDelta | Prints], name: str) -> list[object]:
@@ -42,10 +22,6 @@ def books_of(events: list[BookDelta | Prints], name: str) -> list[object]:
     return [
         (e.time_ms, e.bids, e.asks) for e in events if isinstance(e, BookDelta) and e.name == name
     ]
-
-
-def prints_of(events: list[BookDelta | Prints]) -> list[Prints]:
-    return [event for event in events if isinstance(event, Prints)]
 
 
 # -- one seed, one history ---------------------------------------------------------------------
@@ -240,82 +216,6 @@ def test_makers_lean_against_what_they_hold() -> None:
     assert ask_of(held=60) > ask_of(held=0)
 
 
-# -- tickers -----------------------------------------------------------------------------------
-
-
-def reprice(ticker: MarketTicker, strike: float, expiry_ms: int, right: Right) -> float:
-    assert ticker.underlying_price is not None
-    assert ticker.mark_iv is not None
-    years = (expiry_ms - ticker.time_ms) / (365 * 86_400_000)
-    forward = ticker.underlying_price
-    is_call = right is Right.CALL
-    value = scalar.value(forward, strike, years, ticker.mark_iv / 100, is_call=is_call)
-    return value.price / forward
-
-
-@pytest.mark.parametrize("watched", [True, False])
-def test_an_options_mark_reprices_from_its_own_ticker(watched: bool) -> None:
-    market = a_market(1, (CALL,) if watched else ())
-    history(market, 1)
-    ticker = market.ticker(CALL)
-    expiry_ms = market.exchange.listings[CALL].expiry_ms
-    # mark_iv is rounded to 0.01 point, which is worth about 4e-6 coin here.
-    assert reprice(ticker, 2_900, expiry_ms, Right.CALL) == pytest.approx(
-        ticker.mark_price, abs=5e-6
-    )
-    assert ticker.index_price == market.index("eth_usd")
-    assert ticker.underlying_index == "ETH-6JUN25"
-    assert ticker.greeks is not None
-    assert 0 < ticker.greeks.delta < 1
-    assert ticker.min_price < ticker.mark_price < ticker.max_price
-
-
-def test_quoted_volatilities_surround_the_mark_and_are_zero_without_quotes() -> None:
-    market = a_market(1, (CALL,))
-    seen = market.ticker(CALL)
-    assert seen.bid_iv is not None
-    assert seen.mark_iv is not None
-    assert seen.ask_iv is not None
-    assert 0 < seen.bid_iv < seen.ask_iv
-    assert abs((seen.bid_iv + seen.ask_iv) / 2 - seen.mark_iv) < 3
-    unseen = market.ticker(PUT)
-    assert (unseen.bid_iv, unseen.ask_iv) == (0.0, 0.0)
-
-
-def test_puts_and_calls_of_a_strike_agree() -> None:
-    # Parity in coin: C - P = 1 - K / F; marks are rounded to 1e-6.
-    market = a_market(1, ())
-    history(market, 1)
-    call, put = market.ticker("ETH-6JUN25-2800-C"), market.ticker(PUT)
-    assert call.underlying_price is not None
-    expected = 1 - 2_800 / call.underlying_price
-    assert call.mark_price - put.mark_price == pytest.approx(expected, abs=2e-6)
-
-
-def test_linear_options_are_worth_the_same_in_usdc() -> None:
-    market = a_market(1, ())
-    history(market, 1)
-    inverse, linear = market.ticker(PUT), market.ticker(f"ETH_USDC-{PUT.partition('-')[2]}")
-    assert inverse.underlying_price is not None
-    # The inverse mark is rounded to 1e-6 coin, which is 0.003 USDC.
-    expected = inverse.mark_price * inverse.underlying_price
-    assert linear.mark_price == pytest.approx(expected, abs=0.005)
-    assert linear.mark_iv == inverse.mark_iv
-    assert linear.greeks == inverse.greeks
-    assert linear.index_price == inverse.index_price == market.index("eth_usdc")
-    assert linear.underlying_index == "SYN.ETH_USDC-6JUN25"
-
-
-def test_dates_without_a_future_have_a_synthetic_underlying() -> None:
-    market = a_market(1, ())
-    names = {market.ticker(f"ETH-{date}-2800-C").underlying_index for date in ("4JUN25", "20JUN25")}
-    assert names == {"SYN.ETH-4JUN25", "SYN.ETH-20JUN25"}
-    weekly = market.ticker(CALL)
-    assert weekly.underlying_price == pytest.approx(
-        market.ticker("ETH-6JUN25").mark_price, abs=0.01
-    )
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -336,26 +236,6 @@ def test_every_product_has_its_crowd(name: str) -> None:
     assert book.best_bid.price - tick <= book.mark <= book.best_ask.price + tick
 
 
-def test_every_listing_has_a_sensible_ticker() -> None:
-    market = a_market(1, ())
-    for name, listing in market.exchange.listings.items():
-        ticker = market.ticker(name)
-        assert ticker.min_price <= ticker.mark_price <= ticker.max_price or (
-            ticker.mark_price < float(listing.tick)
-        )
-        if listing.kind is Kind.OPTION:
-            assert ticker.mark_price >= 0
-            assert ticker.mark_iv is not None
-            assert 10 < ticker.mark_iv < 400
-        elif listing.kind is Kind.PERPETUAL:
-            assert ticker.current_funding is not None
-            assert abs(ticker.current_funding) < 0.001
-            assert ticker.mark_price == pytest.approx(ticker.index_price, rel=0.001)
-        else:
-            assert ticker.current_funding is None
-            assert ticker.mark_price == pytest.approx(ticker.index_price, rel=0.1)
-
-
 def test_the_exchanges_mark_is_the_tickers() -> None:
     market = a_market(1, (CALL, PERPETUAL))
     history(market, 1)
@@ -374,22 +254,6 @@ def test_the_indices_have_the_venues_names() -> None:
     assert market.index("btc_usd") == 105_000.0
     with pytest.raises(KeyError):
         market.index("doge_usd")
-
-
-def test_stats_are_those_of_the_trades_that_were_noted() -> None:
-    market = a_market(1, (PERPETUAL,))
-    assert market.ticker(PERPETUAL).stats.high is None
-    trades = []
-    for event in prints_of(history(market, 2)):
-        market.note(event)
-        trades += event.trades
-    stats = market.ticker(PERPETUAL).stats
-    assert stats.high == float(max(trade.price for trade in trades))
-    assert stats.low == float(min(trade.price for trade in trades))
-    assert stats.volume_usd == float(sum(trade.amount for trade in trades))
-    assert stats.price_change == pytest.approx(
-        100 * float(trades[-1].price / trades[0].price - 1), abs=1e-4
-    )
 
 
 def test_the_crowd_is_not_followed() -> None:

@@ -20,7 +20,8 @@ from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market.market import Market
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.channel_names import make_channel
-from mmbot.sim.wire.deribit.channels import Channel, TickerChannel
+from mmbot.sim.wire.deribit.channels import Channel
+from mmbot.sim.wire.deribit.channels_market import TickerChannel
 from mmbot.sim.wire.deribit.manners import Manner
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.deribit.session import Session

@@ -105,7 +105,7 @@ def _get_index_names(venue: DeribitVenue, _session: Session, params: Params) -> 
 
 @method("public/get_last_settlements_by_instrument", "public/get_last_settlements_by_currency")
 def _get_last_settlements(venue: DeribitVenue, _session: Session, params: Params) -> Json:
-    """Nobody goes bankrupt here, and what was settled is the accounts' own business."""
+    """Bankruptcies do not happen here, and what was settled is the accounts' own business."""
     if params.raw.get("instrument_name") is not None:
         venue.known_name(params)
     else:

@@ -64,7 +64,7 @@ class Catalog:
         return name in self._listed
 
     def look(self) -> None:
-        """Somebody may have made a combo since the last look."""
+        """List the combo that has fallen due since the last look, if any."""
         now_ms = self._floor.now_ms()
         if now_ms < self._due_ms:
             return

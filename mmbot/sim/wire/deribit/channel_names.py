@@ -6,22 +6,22 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from mmbot.sim.wire.deribit.catalog import KINDS, Catalog
-from mmbot.sim.wire.deribit.channels import (
-    BookChannel,
-    Channel,
-    GroupedBookChannel,
-    IncrementalTickerChannel,
-    Interval,
+from mmbot.sim.wire.deribit.channels import Channel, Interval, Scope
+from mmbot.sim.wire.deribit.channels_account import (
     OfAccount,
     PortfolioChannel,
-    PriceIndexChannel,
-    QuoteChannel,
-    Scope,
-    TickerChannel,
-    TradesChannel,
     UserChangesChannel,
     UserOrdersChannel,
     UserTradesChannel,
+)
+from mmbot.sim.wire.deribit.channels_market import (
+    BookChannel,
+    GroupedBookChannel,
+    IncrementalTickerChannel,
+    PriceIndexChannel,
+    QuoteChannel,
+    TickerChannel,
+    TradesChannel,
 )
 from mmbot.sim.wire.deribit.channels_news import (
     ChartChannel,

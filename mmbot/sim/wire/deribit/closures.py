@@ -15,7 +15,7 @@ class Closures:
     protocol: DeribitProtocol
 
     def lock(self, index: str | None = None, *, maintenance: bool = False) -> None:
-        """Nobody trades what that price index (eth_usd) prices, or with None anything.
+        """Stop trading in what that price index (eth_usd) prices, or with None in anything.
 
         Orders rest on and can be cancelled; placing and editing is refused with 10019. In
         `maintenance` every request to the matching engine is refused with 11051.

@@ -28,8 +28,9 @@ from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.wire.deribit import shapes
-from mmbot.sim.wire.deribit.channels import AccountNews, Channel, Hub
+from mmbot.sim.wire.deribit.channels import AccountNews, Channel
 from mmbot.sim.wire.deribit.charts import Charts
+from mmbot.sim.wire.deribit.hub import Hub
 from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.face import Market, MarketTicker
@@ -149,7 +150,7 @@ class Floor:
     # -- the market ----------------------------------------------------------------------------
 
     def watch(self, name: str) -> None:
-        """Somebody wants this book: from now on the market acts in it, unless it has expired."""
+        """This book is wanted: from now on the market acts in it, unless it has expired."""
         if name in self.exchange.expired:
             return
         if name not in self._watched_ms:

@@ -9,7 +9,7 @@ Theory of operation
    volatilities and greeks. `KEPT` is what stays all the same. An object of which the specification
    does not say what is required stays whole.
 3. `ODD` says everything, and more, drawn from one seed: unknown fields and values, nulls, numbers
-   as text, other orders of keys, news of strange listings, notices before replies. It never touches
+   as text, other orders of keys, news of strange listings, notices before replies. Never touched is
    what money or safety hang on in our own elements (ids, labels, prices, amounts, states, fees),
    and what it invents (`strangers.py`) is other people's: it moves no position and no balance.
 4. `optional.json` is what the specification says; `python -m tests.wire.spec.extract` writes it.

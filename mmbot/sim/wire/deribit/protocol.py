@@ -197,7 +197,7 @@ class DeribitProtocol(DeribitVenue):
     def restart(self, *, with_orders: bool) -> None:
         """Forget every session and token, and the open orders too unless told otherwise.
 
-        Nobody is told, nothing is cancelled because of a line that breaks now.
+        The sessions are not told, and a line that breaks now cancels nothing.
         """
         for session in list(self.sessions):
             session.closed = True

@@ -1,0 +1,87 @@
+"""Other people in a history: who trades with us, who has orders on our account, who operates us."""
+
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+from mmbot.core import events as ev
+from mmbot.core.why import Why
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order, TimeInForce
+from mmbot.sim.exchange.requests import NewOrder, Placed
+from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
+
+RAIDER: Final = "raider"
+"""The account of who trades through the book up to our orders."""
+
+
+def raid(exchange: Exchange, venue: VirtualVenue, draw: Random) -> str | None:
+    """Take what is before an order of ours in the book, and some of it or all; says which."""
+    ours = venue.our_orders
+    if not ours or venue.down:
+        return None
+    order = ours[int(draw.random() * len(ours))]
+    book, step = exchange.book(order.name), exchange.terms(order.name).amount_step
+    if order.name not in exchange.listings:
+        return None
+    ahead = Decimal(0)
+    for level in book.side(order.side).from_best():
+        for resting in level.orders.values():
+            if resting is order:
+                break
+            ahead += resting.open_amount
+        if level.price == order.price:
+            break
+    part = order.open_amount * Decimal(1 + int(draw.random() * 4)) / 4
+    taken = max(step, part - part % step)
+    wish = NewOrder(
+        name=order.name,
+        side=order.side.opposite,
+        amount=ahead + taken,
+        price=order.price,
+        time_in_force=TimeInForce.IOC,
+    )
+    who = order.label or order.order_id
+    exchange.place(RAIDER, wish, venue.ms)
+    return f"somebody trades {taken} with {who}"
+
+
+def operator_command(draw: Random) -> ev.Event | None:
+    """What an operator does this second: about once in 10 s something."""
+    if draw.random() >= 0.1:
+        return None
+    what = draw.random()
+    if what < 0.25:
+        return ev.Pause(Why.PAUSED)
+    if what < 0.5:
+        return ev.WindDown(on=draw.random() < 0.5)
+    if what < 0.6:
+        return ev.SizeScaled(Decimal(1 + int(draw.random() * 3)))
+    if what < 0.65:
+        return ev.Trip(Why.USER, "by a person")
+    return ev.Unpause()
+
+
+def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list[Order]:
+    """Other people's orders on our account, far from the market, before we begin."""
+    orders = []
+    for name in venue.instruments:
+        book = exchange.book(name)
+        bid = book.best_bid
+        if bid is None or draw.random() < 0.5:
+            continue
+        listing = book.listing
+        far = listing.snap_down(bid.price * Decimal("0.9"))
+        if book.min_price is not None and far < book.min_price:
+            far = max(far, listing.tick)
+        if far <= 0:
+            continue
+        wish = NewOrder(
+            name=name, side=Side.BUY, amount=listing.min_amount, price=far, label="by hand"
+        )
+        placed = exchange.place(ACCOUNT, wish, venue.ms)
+        if isinstance(placed, Placed):
+            orders.append(placed.order)
+    exchange.drain()
+    return orders

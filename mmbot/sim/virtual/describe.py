@@ -1,0 +1,46 @@
+"""What happened in a history, in a few words: for who reads of a seed that failed, and its hash."""
+
+from collections.abc import Sequence
+
+from mmbot.core import events as ev
+from mmbot.core.intents import Amend, Cancel, Intent, Place, Resync
+
+
+def told(events: Sequence[ev.Event]) -> str:
+    """What the bot was told in a turn, in a few words."""
+    return ", ".join(_word(event) for event in events) or "nothing"
+
+
+def _word(event: ev.Event) -> str:
+    match event:
+        case ev.OrderSeen():
+            answers = f" (answers {event.answers.value})" if event.answers is not None else ""
+            return f"{event.label} {event.state.value} {event.filled}/{event.amount}{answers}"
+        case ev.Filled(fill):
+            return f"fill {fill.trade_id} of {fill.label}: {fill.amount} at {fill.price}"
+        case ev.RequestRefused():
+            return f"{event.label} {event.request.value} refused: {event.detail}"
+        case ev.OutcomeUnknown():
+            return f"{event.label} {event.request.value} unknown"
+        case ev.LinkChanged():
+            return f"{event.link.value} {'up' if event.up else 'down'}"
+        case ev.BookLost():
+            return f"BookLost {event.instrument}"
+        case _:
+            return type(event).__name__
+
+
+def said(intent: Intent) -> str:
+    """What the bot wants, in a few words."""
+    match intent:
+        case Place():
+            side, name = intent.side.value, intent.instrument
+            return f"place {intent.label} {side} {intent.amount} {name} at {intent.price}"
+        case Amend():
+            return f"amend {intent.label} to {intent.amount} at {intent.price}"
+        case Cancel():
+            return f"cancel {intent.label} ({intent.why.value})"
+        case Resync():
+            return f"resync, asking for {len(intent.labels)} labels"
+        case _:
+            return type(intent).__name__
