@@ -482,20 +482,7 @@ class Session(Unified):
                 raise _UnreadableFrame(f"{self.id} sent a frame that is no JSON") from error
             if not isinstance(frame, dict):
                 raise _UnreadableFrame(f"{self.id} sent JSON that is not a message")
-            method = frame.get("method")
-            if method == "subscription":
-                params = frame.get("params")
-                channel = params.get("channel") if isinstance(params, dict) else None
-                if params is None or not isinstance(channel, str):
-                    raise _UnreadableFrame(f"{self.id} does not say which channel a message is of")
-                self._pushed(link, channel, params.get("data"), frame)
-            elif method == "heartbeat":
-                if frame["params"]["type"] == "test_request":
-                    self._calls.send(link, "public/test", {}, None, self.deadline_s)
-            elif method is None and ("result" in frame or "error" in frame):
-                self._replied(link, frame)
-            else:
-                raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
+            self._route(link, frame)
         except _UnreadableFrame as error:
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
@@ -504,6 +491,23 @@ class Session(Unified):
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
 
+    def _route(self, link: Link, frame: dict[str, Any]) -> None:
+        """A message to what it is for. Raises _UnreadableFrame, and what that raises."""
+        method = frame.get("method")
+        if method == "subscription":
+            params = frame.get("params")
+            channel = params.get("channel") if isinstance(params, dict) else None
+            if params is None or not isinstance(channel, str):
+                raise _UnreadableFrame(f"{self.id} does not say which channel a message is of")
+            self._pushed(link, channel, params.get("data"), frame)
+        elif method == "heartbeat":
+            if frame["params"]["type"] == "test_request":
+                self._calls.send(link, "public/test", {}, None, self.deadline_s)
+        elif method is None and ("result" in frame or "error" in frame):
+            self._replied(link, frame)
+        else:
+            raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
+
     def _pushed(self, link: Link, channel: str, data: Any, frame: Any) -> None:
         """One subscription message, by channel, to whoever wants it."""
         if channel.startswith("book."):
@@ -511,21 +515,28 @@ class Session(Unified):
         elif channel.startswith("ticker."):
             self._ticker(link, channel, data)
         elif channel.startswith("user."):
-            if not isinstance(data, dict | list):
-                raise BadResponse(f"{self.id} {channel}: a message without data")
+            self._require_data(channel, data, dict, list)
             if self.on_user is not None:
                 self.on_user(channel, data)
         elif channel.startswith("trades."):
             if self.on_trades is not None:
                 for name, trades in _by_instrument(data):
                     self.on_trades(name, trades)
-        elif channel.startswith("deribit_price_index."):
-            if not isinstance(data, dict):
-                raise BadResponse(f"{self.id} {channel}: a message without data")
+        else:
+            self._rare(channel, data)
+
+    def _rare(self, channel: str, data: Any) -> None:
+        """An index, or a channel that only its subscriber knows."""
+        if channel.startswith("deribit_price_index."):
+            self._require_data(channel, data, dict)
             if self.on_index is not None:
                 self.on_index(channel.split(".", 1)[1], data)
         elif self.on_channel is not None:
             self.on_channel(channel, data)
+
+    def _require_data(self, channel: str, data: Any, *kinds: type) -> None:
+        if not isinstance(data, kinds):
+            raise BadResponse(f"{self.id} {channel}: a message without data")
 
     def _ticker(self, link: Link, channel: str, data: Any) -> None:
         """What a ticker says, pushed or asked for. The channel names the instrument; data that is

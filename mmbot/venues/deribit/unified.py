@@ -60,7 +60,7 @@ class RedirectedError(ClientError):
 
 
 async def _refuse_redirect(
-    session: ClientSession, context: object, params: TraceRequestRedirectParams
+    _session: ClientSession, _context: object, params: TraceRequestRedirectParams
 ) -> None:
     target = params.response.headers.get("Location", "nowhere")
     params.response.close()
