@@ -14,6 +14,7 @@ from mmbot.cli.cells import Column, InstrumentTable
 from mmbot.cli.engines import Engine, EngineState, Everything
 from mmbot.cli.paging import Key, Pager
 from mmbot.config import Mode
+from mmbot.core.sizes import plain
 from mmbot.core.state import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
@@ -284,8 +285,8 @@ def _foreign(frame: StatusFrame) -> Text:
 
 def _order(order: ForeignOrder) -> str:
     """As far as the venue tells: a stop order has no price."""
-    amount = "?" if order.amount is None else cells.plain(order.amount)
-    price = "" if order.price is None else f" at {cells.plain(order.price)}"
+    amount = "?" if order.amount is None else plain(order.amount)
+    price = "" if order.price is None else f" at {plain(order.price)}"
     return f"{order.side} {amount} {order.instrument}{price}"
 
 

@@ -16,6 +16,7 @@ import typer
 from mmbot.cli.streams import read_or_not
 from mmbot.cli.venue_flags import Exchange, SimUrl, venue_config
 from mmbot.cli.wanted import DeskFile, StoreUrl
+from mmbot.core.sizes import plain
 from mmbot.errors import ConfigError, MmbotError, OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
@@ -247,10 +248,10 @@ def _text(order: "OpenOrder") -> str:
     words = [order.label or order.order_id]
     if order.side is not None and order.amount is not None:
         amount = order.amount - (order.filled or 0)
-        words += [order.side.value, f"{amount.normalize():f}"]
+        words += [order.side.value, plain(amount)]
     words.append((order.instrument or ":?").partition(":")[2])
     if order.price is not None:
-        words += ["at", f"{order.price.normalize():f}"]
+        words += ["at", plain(order.price)]
     return " ".join(words)
 
 

@@ -11,9 +11,10 @@ from mmbot.cli.fills_pages import (
     Line,
     Page,
 )
-from mmbot.cli.pages import plain, show
+from mmbot.cli.pages import show
 from mmbot.cli.sums import apportioned, rounded
 from mmbot.config import Mode
+from mmbot.core.sizes import plain
 
 _COIN_DIGITS = 8
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from mmbot.core.inventory import Pnl, Position
 from mmbot.core.types import ZERO, FlowKind, Instrument
+from mmbot.engine.holdings import DOLLARS
 from mmbot.research.history import Past, Step, steps, take
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 HORIZONS_S = (1, 10, 60)
 MARK_LATE_MS = 1000
-DOLLARS = frozenset({"USD", "USDC", "USDT"})
 
 
 @dataclass(slots=True)

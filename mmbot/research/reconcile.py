@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mmbot.core.inventory import Position
 from mmbot.core.types import ZERO, FlowKind, Instrument, InstrumentId
-from mmbot.research.fills_report import DOLLARS
+from mmbot.engine.holdings import DOLLARS
 from mmbot.research.history import Past, profits, replayed
 
 if TYPE_CHECKING:
