@@ -20,6 +20,7 @@ _COIN_DIGITS = 8
 
 
 def show_page(page: Page, by: By, check: bool) -> None:
+    """Print the report of one mode; with `check`, what reconciliation found."""
     from mmbot.research.fills_report import HORIZONS_S, together
 
     lines = list(page.lines.values())

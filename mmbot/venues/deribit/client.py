@@ -73,10 +73,12 @@ class Deribit(Session):
         self._chores: set[asyncio.Task[None]] = set()
 
     def describe(self) -> Any:
+        """ccxt's description of the exchange, with the order entry over the socket that is ours."""
         methods = ("createOrderWs", "editOrderWs", "cancelOrderWs", "cancelAllOrdersWs")
         return self.deep_extend(super().describe(), {"has": dict.fromkeys(methods, True)})
 
     async def close(self, clean_instance_data: bool = False) -> None:
+        """End what was begun for watchers, then every connection."""
         chores = list(self._chores)
         for chore in chores:
             chore.cancel()

@@ -131,6 +131,7 @@ class Session(Unified):
         self.timeout = 1000 * max(REST_S * time_scale, REAL_MIN_S)
 
     def describe(self) -> Any:
+        """ccxt's description of the exchange, without its throttler."""
         return self.deep_extend(
             super().describe(),
             {"enableRateLimit": False},  # ccxt's throttler knows neither the tier nor cancels
@@ -223,6 +224,7 @@ class Session(Unified):
         await self.close()
 
     async def close(self, clean_instance_data: bool = False) -> None:
+        """End every connection. What is in flight ends as UNKNOWN."""
         self._closing = True
         tasks = [link.task for link in self._links.values() if link.task]
         for link in self._links.values():
