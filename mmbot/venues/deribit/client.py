@@ -27,6 +27,7 @@ from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.link import Link, Socket
 from mmbot.venues.deribit.session import Session
+from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.wire import Wire
 
 CANCEL_RESERVE = 0.2
@@ -67,8 +68,11 @@ class Deribit(Session):
         now_ms: Callable[[], int] | None = None,
         monotonic: Callable[[], float] | None = None,
         time_scale: float = 1.0,
+        timing: Timing = USUAL,
     ) -> None:
-        super().__init__(config, now_ms=now_ms, monotonic=monotonic, time_scale=time_scale)
+        super().__init__(
+            config, now_ms=now_ms, monotonic=monotonic, time_scale=time_scale, timing=timing
+        )
         self._watched: set[str] = set()
         self._chores: set[asyncio.Task[None]] = set()
 

@@ -52,6 +52,7 @@ from mmbot.venues.deribit.requests import Done, Pending, Refusal, Reply, refusal
 from mmbot.venues.deribit.signin import SignIn, signs_out
 from mmbot.venues.deribit.subscriptions import Subscriptions, is_private
 from mmbot.venues.deribit.tickers import TickerWatch, instrument_of
+from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.unified import Unified
 from mmbot.venues.deribit.wire import Wire
 
@@ -69,8 +70,6 @@ REAL_MIN_S = 2.0
 GOODBYE_S = 1.0
 CARE_S = 0.5
 BACKOFF_FIRST_S = 0.25
-BACKOFF_MAX_S = 1.5
-"""With half a second for dialing and signing in, a line that is well again is up within 2 s."""
 UNWANTED_MAX_S = 30.0
 """The longest wait of one who is refused."""
 STEADY_S = 10.0
@@ -115,7 +114,9 @@ class Session(Unified):
         now_ms: Callable[[], int] | None = None,
         monotonic: Callable[[], float] | None = None,
         time_scale: float = 1.0,
+        timing: Timing = USUAL,
     ) -> None:
+        self.timing = timing
         self._now_ms = now_ms or super().milliseconds
         self._time_scale = time_scale
         self._monotonic = monotonic or self._loop_time_s
@@ -309,7 +310,8 @@ class Session(Unified):
 
     def _backoff_s(self, link: Link) -> float:
         """How long to wait before dialing: for the line's sake, or for the venue's."""
-        line_s = _doubled(link.failures, BACKOFF_FIRST_S if link.timed_out else BACKOFF_MAX_S)
+        most_s = BACKOFF_FIRST_S if link.timed_out else self.timing.backoff_max_s
+        line_s = _doubled(link.failures, most_s)
         wait_s = max(link.cool_down_s, line_s, _doubled(link.refusals, UNWANTED_MAX_S))
         link.cool_down_s = 0.0
         return wait_s
