@@ -97,7 +97,7 @@ class Emptying:
                 await self._clock.sleep(LOOK_AGAIN_S)
             except (MmbotError, GoneError):
                 raise
-            except Exception as error:  # whatever it was, it was one way that failed
+            except Exception as error:  # noqa: BLE001  # whatever it was, one way failed
                 self._failed[way] = error
                 known = isinstance(error, WayFailedError | ListUnreadableError)
                 kind = "" if known else f"deribit over {way.value}: {type(error).__name__}: "

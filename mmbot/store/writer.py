@@ -199,7 +199,7 @@ class Writer:
                 if closing:
                     break
                 self._pause(CYCLE_S)
-            except Exception as error:  # whatever it is, records must not be lost with the thread
+            except Exception as error:  # noqa: BLE001  # no record is lost with the thread
                 self._failed(error)
                 if connection is not None and not isinstance(error, StoreVanished):
                     connection.invalidate()

@@ -91,7 +91,7 @@ class Deribit(Session):
 
     # -- Watching --------------------------------------------------------------------------------
 
-    async def authenticate(self, params: Any = None) -> Any:
+    async def authenticate(self, params: Any = None) -> Any:  # noqa: ARG002  # ccxt's signature
         """For ccxt's private `watch_*`: MARKET is signed in from the start, so be started."""
         self.check_required_credentials()
         await self._started(self._links[Socket.MARKET])
@@ -101,8 +101,8 @@ class Deribit(Session):
         url: str,
         message_hash: str,
         message: Any = None,
-        subscribe_hash: Any = None,
-        subscription: Any = None,
+        subscribe_hash: Any = None,  # noqa: ARG002  # ccxt's signature
+        subscription: Any = None,  # noqa: ARG002  # ccxt's signature
     ) -> Any:
         """ccxt's way of waiting for a channel."""
         return self._watch(url, [message_hash], message)[0]
@@ -112,8 +112,8 @@ class Deribit(Session):
         url: str,
         message_hashes: Sequence[str],
         message: Any = None,
-        subscribe_hashes: Any = None,
-        subscription: Any = None,
+        subscribe_hashes: Any = None,  # noqa: ARG002  # ccxt's signature
+        subscription: Any = None,  # noqa: ARG002  # ccxt's signature
     ) -> Any:
         """ccxt's way of waiting for any of several channels."""
         return Future.race(self._watch(url, message_hashes, message))
@@ -137,7 +137,7 @@ class Deribit(Session):
     ) -> None:
         try:
             await self.subscribe(link.socket, channels)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whoever waits gets it
             self._watched.difference_update(channels)
             for message_hash in hashes:
                 wire.reject(error, message_hash)
@@ -151,14 +151,14 @@ class Deribit(Session):
         """ccxt's entry for a parsed message; contains what ccxt's own raises."""
         try:
             super().handle_message(client, message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # ccxt's own may raise anything
             self._fault(error, message)
 
     def _publish(self, book: Book) -> None:
         if book.channel in self._watched:
             try:
                 self._mirror(book)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a mirror for people ends no link
                 self._fault(error, book.channel)
         super()._publish(book)
 
@@ -227,7 +227,7 @@ class Deribit(Session):
         id: str,
         symbol: str,
         type: str,
-        side: str,
+        side: str,  # noqa: ARG002  # ccxt's signature
         amount: Number | None = None,
         price: Number | None = None,
         params: Mapping[str, Any] | None = None,
@@ -252,7 +252,10 @@ class Deribit(Session):
         return self._order_in(await self._order_call(call, given.timeout_s))
 
     async def cancel_order_ws(
-        self, id: str, symbol: str | None = None, params: Mapping[str, Any] | None = None
+        self,
+        id: str,
+        symbol: str | None = None,  # noqa: ARG002  # ccxt's signature
+        params: Mapping[str, Any] | None = None,
     ) -> Any:
         """Cancel one order over TRADING; the ccxt order structure. It may spend the reserve."""
         result = await self._order_call(orders.cancel(id), (params or {}).get("timeout_s"), True)

@@ -286,7 +286,7 @@ class Session(Unified):
             self._tell(self.on_link, link.socket, True, "connected")
             await self._look_after(link, wire)
             failure: Exception = NetworkError(f"{self.id} {link.socket.name}: {wire.why}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, the link has ended
             failure = error
             wire.fail_watchers(error)
         finally:
@@ -491,7 +491,7 @@ class Session(Unified):
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
             self._subscriptions.doubt_all(link, "a frame could not be read")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # no frame ends a link by raising
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
 
@@ -512,7 +512,13 @@ class Session(Unified):
         else:
             raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
 
-    def _pushed(self, link: Link, channel: str, data: Any, frame: Any) -> None:
+    def _pushed(
+        self,
+        link: Link,
+        channel: str,
+        data: Any,
+        frame: Any,  # noqa: ARG002  # the client hands it to ccxt
+    ) -> None:
         """One subscription message, by channel, to whoever wants it."""
         if channel.startswith("book."):
             self._subscriptions.take(link, channel, data)
@@ -595,7 +601,7 @@ class Session(Unified):
             return
         try:
             self.on_fault(error, frame)
-        except Exception:
+        except Exception:  # noqa: BLE001  # anybody's handler
             _log.exception("deribit: the fault handler itself failed on %r", error)
 
     def _publish(self, book: Book) -> None:
