@@ -47,6 +47,7 @@ from mmbot.venues import simulated as simulated_venue
 from mmbot.venues.credentials import credentials
 from mmbot.venues.deribit.arrival import START_S, Arrival
 from mmbot.venues.deribit.clients import client_for, signed
+from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.embedded import LINGER_S
 
@@ -74,7 +75,7 @@ async def run_quote(
     return await supervise(assemble(config, clock), clock, on_status, on_suspended)
 
 
-async def assemble(config: Config, clock: Clock) -> Engine:
+async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engine:
     """An engine with its store open, its lease taken and its past taken over, not yet connected.
 
     The caller closes it. Raises MmbotError.
@@ -95,7 +96,7 @@ async def assemble(config: Config, clock: Clock) -> Engine:
                 undo.push_async_callback(made.end)
                 url = made.url
             there = simulated_venue.at_venue(config, url)
-        venue = _venue(there, clock)
+        venue = _venue(there, clock, timing)
         undo.push_async_callback(venue.close)
         arrival = Arrival(venue, clock, START_S, tell=True)
         listed = await arrival.listed()
@@ -162,10 +163,10 @@ def _locked(seat: Seat, endpoint: str, database: Database | None) -> SeatLock:
     )
 
 
-def _venue(config: Config, clock: Clock) -> DeribitVenue:
+def _venue(config: Config, clock: Clock, timing: Timing) -> DeribitVenue:
     """Where the quoting goes. Every mode ends in the same client on the same code."""
     keys = credentials(config.desk.mode, Path.cwd(), config.desk.venue)
-    return DeribitVenue(client_for(config, clock, signed(keys)), clock)
+    return DeribitVenue(client_for(config, clock, signed(keys), timing), clock)
 
 
 def _engine(

@@ -93,7 +93,7 @@ def run() -> None:
         # A group without a command has shown its help, and says no more.
         said = _one_line(error.format_message())
         code = _end(said, ExitCode.BAD_INPUT, debug) if said else ExitCode.BAD_INPUT
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # every error ends in one line
         if nobody_reads(error) and any(map(has_no_reader, (sys.stdout, sys.stderr))):
             sys.exit(_flushed(ExitCode.INTERRUPTED))
         curable = _curable(error)

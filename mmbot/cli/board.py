@@ -15,6 +15,7 @@ from mmbot.cli.engines import Engine, EngineState, Everything
 from mmbot.cli.paging import Key, Pager
 from mmbot.config import Mode
 from mmbot.core.labels import base36
+from mmbot.core.sizes import plain
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.engine.status import ForeignOrder, InstrumentRow, OrderToVolume, StatusFrame
@@ -138,6 +139,17 @@ def _block(engine: Engine, now_ns: Nanos, width: int, only: str | None) -> Itera
         return
     if engine.state is EngineState.STOPPED and frame.ended:
         yield Text(f" ran {cells.duration(engine.uptime_s)}; ended: {frame.ended}")
+    yield header.flowing(_groups(engine, frame), width)
+    stopped = engine.state is EngineState.STOPPED
+    rows = [row for row in frame.every_row if not stopped or row.position or row.pnl_usd]
+    if rows := paging.only(rows, only):
+        yield _positions(frame, rows, width) if stopped else _table(frame, rows, width)
+    elif only is not None:
+        yield Text(f" nothing here is like {only}", "yellow")
+
+
+def _groups(engine: Engine, frame: StatusFrame) -> list[list[Text]]:
+    """What is said above the table, one group a line where it fits."""
     groups: list[list[Text]] = []
     if frame.controls and engine.state.up:
         groups.append([cells.controls(frame.controls)])
@@ -159,13 +171,7 @@ def _block(engine: Engine, now_ns: Nanos, width: int, only: str | None) -> Itera
         coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
         said = f"held beside the desks: {coins} gross, counted in max_exposure"
         groups.append([Text(said, "yellow")])
-    yield header.flowing(groups, width)
-    stopped = engine.state is EngineState.STOPPED
-    rows = [row for row in frame.every_row if not stopped or row.position or row.pnl_usd]
-    if rows := paging.only(rows, only):
-        yield _positions(frame, rows, width) if stopped else _table(frame, rows, width)
-    elif only is not None:
-        yield Text(f" nothing here is like {only}", "yellow")
+    return groups
 
 
 def _who(engine: Engine, now_ns: Nanos) -> Text:
@@ -279,8 +285,8 @@ def _foreign(frame: StatusFrame) -> Text:
 
 def _order(order: ForeignOrder) -> str:
     """As far as the venue tells: a stop order has no price."""
-    amount = "?" if order.amount is None else cells.plain(order.amount)
-    price = "" if order.price is None else f" at {cells.plain(order.price)}"
+    amount = "?" if order.amount is None else plain(order.amount)
+    price = "" if order.price is None else f" at {plain(order.price)}"
     return f"{order.side} {amount} {order.instrument}{price}"
 
 

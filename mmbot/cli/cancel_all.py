@@ -16,6 +16,7 @@ import typer
 from mmbot.cli.streams import read_or_not
 from mmbot.cli.venue_flags import Exchange, SimUrl, venue_config
 from mmbot.cli.wanted import DeskFile, StoreUrl
+from mmbot.core.sizes import plain
 from mmbot.errors import ConfigError, MmbotError, OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mmbot.core.statements import OpenOrder
     from mmbot.engine.accounts import Account
     from mmbot.engine.outcome import Outcome, Swept
+    from mmbot.engine.timing import Timing
     from mmbot.store.known import Stores
     from mmbot.store.locations import Location
 
@@ -61,7 +63,20 @@ def cancel_all(
     venue = None
     if exchange or live or testnet or sim or sim_url:
         venue = partial(venue_config, exchange, sim, testnet, live, sim_url, None, None, None)
-    outcome = _carry_out(foreign, venue, config, store)
+    carry_out(foreign, venue, config, store, json=json)
+
+
+def carry_out(
+    foreign: bool = False,
+    venue: "Callable[[], Config] | None" = None,
+    config: Path | None = None,
+    store: str | None = None,
+    *,
+    json: bool = False,
+    timing: "Timing | None" = None,
+) -> None:
+    """Pull the switch, tell what came of it, and raise the error of the worst that is left."""
+    outcome = _pulled(foreign, venue, config, store, timing)
     with read_or_not():  # the exit code matters more than who reads this
         if json:
             import orjson
@@ -72,14 +87,19 @@ def cancel_all(
     _judge(outcome)
 
 
-def _carry_out(
-    foreign: bool, venue: "Callable[[], Config] | None", config: Path | None, store: str | None
+def _pulled(
+    foreign: bool,
+    venue: "Callable[[], Config] | None",
+    config: Path | None,
+    store: str | None,
+    timing: "Timing | None",
 ) -> "Outcome":
     from mmbot.clock import Clock
-    from mmbot.engine import cancel_all as kill
     from mmbot.engine import tripping
     from mmbot.engine.accounts import joined
+    from mmbot.engine.cancel_all import sweep_all
     from mmbot.engine.outcome import Outcome
+    from mmbot.engine.timing import USUAL
     from mmbot.store.commands import whoami
     from mmbot.store.known import find
 
@@ -106,7 +126,7 @@ def _carry_out(
 
     async def sweep() -> None:
         told = asyncio.ensure_future(asyncio.to_thread(tripping.tell_engines, places, clock))
-        await kill.sweep_all(accounts, clock, outcome, foreign=foreign)
+        await sweep_all(accounts, clock, outcome, foreign=foreign, timing=timing or USUAL)
         await told
 
     asyncio.run(sweep())
@@ -247,10 +267,10 @@ def _text(order: "OpenOrder") -> str:
     words = [order.label or order.order_id]
     if order.side is not None and order.amount is not None:
         amount = order.amount - (order.filled or 0)
-        words += [order.side.value, f"{amount.normalize():f}"]
+        words += [order.side.value, plain(amount)]
     words.append((order.instrument or ":?").partition(":")[2])
     if order.price is not None:
-        words += ["at", f"{order.price.normalize():f}"]
+        words += ["at", plain(order.price)]
     return " ".join(words)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mmbot.core.sizes import plain
 from mmbot.core.why import Why
 from mmbot.engine.status import InstrumentRow
 
@@ -228,11 +229,6 @@ def sizes(row: InstrumentRow) -> str:
         size = ask if bid is None else bid
         return "-" if size is None else plain(size)
     return f"{plain(bid)}/{plain(ask)}"
-
-
-def plain(amount: Decimal) -> str:
-    """Without trailing zeros: 1.0 as 1, 100 as 100."""
-    return f"{amount.normalize():f}"
 
 
 def position(amount: Decimal) -> Text:

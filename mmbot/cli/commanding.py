@@ -44,6 +44,7 @@ class Meant:
 def ask(
     meant: Meant, kind: "CommandKind", arguments: Mapping[str, str], said: str, json: bool
 ) -> None:
+    """Leave a command for every engine that is meant. Raises ConfigError when there is none."""
     send(meant_engines(meant), kind, arguments, said, json)
 
 
@@ -113,13 +114,13 @@ def send(
     for one in asked:
         if one not in taken:
             print(
-                f"mmbot: {_name(one)} has not answered within {TAKEN_WITHIN_S:.0f} s: it does it "
-                "once it comes round; see `mmbot status`",
+                f"mmbot: {called(one.engine)} has not answered within {TAKEN_WITHIN_S:.0f} s: it "
+                "does it once it comes round; see `mmbot status`",
                 file=sys.stderr,
             )
         elif not json:
             what = said if isinstance(said, str) else said[one.engine.run.run]
-            print(f"{_name(one)}: {what}")
+            print(f"{called(one.engine)}: {what}")
         if killed(one.engine):
             print(f"mmbot: {dead(one.engine)}", file=sys.stderr)
     if len(taken) < len(asked):
@@ -145,11 +146,8 @@ def _wait(asked: list[Asked]) -> list[Asked]:
     return taken
 
 
-def _name(one: Asked) -> str:
-    return called(one.engine)
-
-
 def called(engine: "Engine") -> str:
+    """An engine's name for people: mode, venue and run."""
     from mmbot.core.labels import base36
 
     seat = engine.run.seat
@@ -157,6 +155,7 @@ def called(engine: "Engine") -> str:
 
 
 def killed(engine: "Engine") -> bool:
+    """Whether the kill switch holds the engine."""
     from mmbot.cli.engines import EngineState
 
     return engine.state is EngineState.KILLED
@@ -232,6 +231,7 @@ def _as_json(argument: str) -> str | float | bool:
 
 
 def number_of(text: str) -> Decimal | None:
+    """The number a text says; None for what is none, NaN and infinity among it."""
     try:
         number = Decimal(text)
     except InvalidOperation:

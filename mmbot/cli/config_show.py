@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmbot.cli.pages import WIDTH_MAX, print_json, show
-from mmbot.cli.quote import quote
+from mmbot.cli.quote import given_flags, quote
 from mmbot.cli.streams import in_red
 from mmbot.config import KNOWN_FLAGS, Mode, load_config
 from mmbot.errors import ConfigError
@@ -29,6 +29,9 @@ REDACTED = "set, not shown"
 DeskFile = Annotated[
     Path | None, typer.Argument(metavar="[FILE]", help="The desk file; the same as --config.")
 ]
+_CONTEXT = inspect.Parameter(
+    "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+)
 _FILE = inspect.Parameter(
     "file", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=DeskFile
 )
@@ -45,23 +48,20 @@ def _with_the_flags_of_quote(command: Callable[..., None]) -> Callable[..., None
     own = list(inspect.signature(command).parameters.values())[1:]
     quoting = inspect.signature(quote, eval_str=True).parameters
     taken = [
-        parameter
-        for name, parameter in quoting.items()
-        if name == "context" or f"--{name.replace('_', '-')}" in {*KNOWN_FLAGS, "--config"}
+        _CONTEXT,
+        *(
+            parameter
+            for name, parameter in quoting.items()
+            if f"--{name.replace('_', '-')}" in {*KNOWN_FLAGS, "--config"}
+        ),
     ]
 
     def called(context: typer.Context, **_: Any) -> None:
-        given = {f"--{name.replace('_', '-')}": value for name, value in context.params.items()}
-        flags = {
-            flag: value
-            for flag, value in given.items()
-            if flag in KNOWN_FLAGS and value not in (None, False)
-        }
         extra = {parameter.name: context.params[parameter.name] for parameter in own}
         file, config_file = context.params["file"], context.params["config"]
         if file is not None and config_file is not None:
             raise ConfigError(f"--config: {file} is given already: give one desk file")
-        command(load_config(flags, file or config_file), **extra)
+        command(load_config(given_flags(context.params), file or config_file), **extra)
 
     called.__doc__ = command.__doc__
     called.__signature__ = inspect.Signature([*taken, _FILE, *own])  # type: ignore[attr-defined] # read by Typer

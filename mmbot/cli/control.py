@@ -27,6 +27,7 @@ from mmbot.cli.commanding import (
 )
 from mmbot.cli.wanted import DeskFile, Json, StoreUrl
 from mmbot.config import day as date_of
+from mmbot.core.sizes import plain
 from mmbot.errors import ConfigError
 from mmbot.plugins.settings import unknown
 
@@ -151,8 +152,7 @@ def size(
         )
     engines = quoting(Meant(run, config, store))
     said = {
-        engine.run.run: f"size x {number.normalize():f}{_sizes(engine, number)}"
-        for _, engine in engines
+        engine.run.run: f"size x {plain(number)}{_sizes(engine, number)}" for _, engine in engines
     }
     send(engines, CommandKind.SIZE, {"factor": str(number)}, said, json)
 
@@ -265,7 +265,7 @@ def _sizes(engine: "Engine", factor: Decimal) -> str:
     """What sizes a factor leaves, by what the engine quoted last."""
     from mmbot.core.sizing import within
 
-    plain: dict[tuple[Decimal, str, Decimal], set[str]] = {}
+    exact: dict[tuple[Decimal, str, Decimal], set[str]] = {}
     raised: dict[tuple[Decimal, str, Decimal], set[str]] = {}
     for row in engine.frame.rows if engine.frame is not None else ():
         if row.min_amount is None or row.amount_step is None:
@@ -273,11 +273,11 @@ def _sizes(engine: "Engine", factor: Decimal) -> str:
         for quote in row.quotes:
             wanted = Decimal(str(quote.size)) * factor
             size, smallest = within(row.amount_step, row.min_amount, quote.size, factor)
-            told = raised if smallest else plain
+            told = raised if smallest else exact
             told.setdefault((size, row.unit, wanted if smallest else size), set()).add(row.symbol)
     bound = ", as far as the limits allow" if factor > 1 else ""
     said = [
-        f"{_amount(size, unit)} on {_count(on)}{bound}" for (size, unit, _), on in plain.items()
+        f"{_amount(size, unit)} on {_count(on)}{bound}" for (size, unit, _), on in exact.items()
     ]
     said += [
         f"{_amount(size, unit)} on {_count(on)}, the smallest order there: {_amount(wanted, unit)} "
@@ -288,7 +288,7 @@ def _sizes(engine: "Engine", factor: Decimal) -> str:
 
 
 def _amount(size: Decimal, unit: str) -> str:
-    return f"{size.normalize():f} {unit}".rstrip()
+    return f"{plain(size)} {unit}".rstrip()
 
 
 def _count(on: Sized) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.cli.pages import plain, print_json
+from mmbot.cli.pages import print_json
 from mmbot.cli.wanted import DeskFile, Json, ModeName, StoreUrl, one_of, stores
 from mmbot.config import Mode
+from mmbot.core.sizes import plain
 from mmbot.errors import ConfigError, NothingFound
 from mmbot.store.moments import moment
 

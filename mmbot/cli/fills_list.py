@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmbot.cli.export import EPOCH, as_object, cells
-from mmbot.cli.pages import plain, print_json, show
+from mmbot.cli.pages import print_json, show
 from mmbot.cli.wanted import (
     DeskFile,
     InstrumentName,
@@ -22,6 +22,7 @@ from mmbot.cli.wanted import (
     whole_number,
 )
 from mmbot.config import Mode
+from mmbot.core.sizes import plain
 
 if TYPE_CHECKING:
     from mmbot.cli.wanted import Wanted

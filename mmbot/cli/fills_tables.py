@@ -11,14 +11,16 @@ from mmbot.cli.fills_pages import (
     Line,
     Page,
 )
-from mmbot.cli.pages import plain, show
+from mmbot.cli.pages import show
 from mmbot.cli.sums import apportioned, rounded
 from mmbot.config import Mode
+from mmbot.core.sizes import plain
 
 _COIN_DIGITS = 8
 
 
 def show_page(page: Page, by: By, check: bool) -> None:
+    """Print the report of one mode; with `check`, what reconciliation found."""
     from mmbot.research.fills_report import HORIZONS_S, together
 
     lines = list(page.lines.values())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmbot.cli.pages import plain, print_json, show
+from mmbot.cli.pages import print_json, show
 from mmbot.cli.venue_flags import (
     At,
     DeskFile,
@@ -20,6 +20,7 @@ from mmbot.cli.venue_flags import (
 )
 from mmbot.cli.wanted import Json, one_of
 from mmbot.config import day
+from mmbot.core.sizes import plain
 from mmbot.errors import NothingFound
 
 if TYPE_CHECKING:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.sizes import plain
+
 WIDTH_MAX = 100
 
 
@@ -47,11 +49,6 @@ def print_json(value: object, *, exact: bool = False) -> None:
     default = _plain if exact else _number
     sys.stdout.write(orjson.dumps(value, default=default, option=orjson.OPT_NON_STR_KEYS).decode())
     sys.stdout.write("\n")
-
-
-def plain(number: Decimal) -> str:
-    """Without trailing zeros and exponents."""
-    return f"{number.normalize():f}" if number else "0"
 
 
 def _plain(value: object) -> object:

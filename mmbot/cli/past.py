@@ -1,9 +1,10 @@
 """Everything the stores know of the past, account by account, ready for the reports' arithmetic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.types import InstrumentId
 from mmbot.research.history import Past
 
@@ -38,50 +39,63 @@ def accounts(asked: "Wanted") -> Iterator[AccountPast]:
 
 
 def _of_store(reader: "Reader", asked: "Wanted") -> "Iterator[AccountPast]":
-    found: dict[tuple[str, str], AccountPast] = {}
+    found = _Found(reader.instruments())
     for run in reader.runs():
         if asked.mode in (None, run.seat.mode):
             key = (run.seat.venue, run.seat.account)
-            found.setdefault(key, AccountPast(run.seat)).runs.append(run.run)
-    traded: dict[tuple[str, str, InstrumentId], Past] = {}
-    known = reader.instruments()
+            found.accounts.setdefault(key, AccountPast(run.seat)).runs.append(run.run)
+    found.add_history(reader)
+    found.add_statements(reader)
+    yield from found.accounts.values()
 
-    def past_of(venue: str, account: str, name: InstrumentId) -> Past | None:
-        owner = found.get((venue, account))
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The accounts of one store, by venue and name."""
+
+    known: "Mapping[InstrumentId, Instrument]"
+    accounts: dict[tuple[str, str], AccountPast] = field(default_factory=dict)
+
+    def add_history(self, reader: "Reader") -> None:
+        """What is replayed: fills, entries of the ledger, marks."""
+        for fill in reader.fills():
+            past = self._past(fill.venue, fill.account, fill.fill.instrument)
+            if past is not None:
+                past.fills.append(fill)
+        for entry in reader.entries():
+            owner = self.accounts.get((entry.venue, entry.account))
+            if owner is not None:
+                owner.entries.append(entry)
+            if entry.instrument is not None:
+                past = self._past(entry.venue, entry.account, entry.instrument)
+                if past is not None:
+                    past.entries.append(entry)
+        for mark in reader.marks():
+            past = self._past(mark.venue, mark.account, mark.instrument)
+            if past is not None:
+                past.marks.append(mark)
+
+    def add_statements(self, reader: "Reader") -> None:
+        """What is compared with it: orders, positions, equity."""
+        for count in reader.order_counts():
+            if owner := self.accounts.get((count.venue, count.account)):
+                owner.orders.append(count)
+        for row in reader.positions():
+            if owner := self.accounts.get((row.venue, row.account)):
+                owner.positions[row.instrument] = row
+        for sample in reader.equity():
+            if owner := self.accounts.get((sample.venue, sample.account)):
+                owner.equity.append(sample)
+
+    def _past(self, venue: str, account: str, name: InstrumentId) -> Past | None:
+        """An instrument's history; None where the account is not asked for or terms are missing."""
+        owner = self.accounts.get((venue, account))
         if owner is None:
             return None
-        key = (venue, account, name)
-        if key not in traded:
-            if name not in known:
+        if name not in owner.pasts:
+            if name not in self.known:
                 if name not in owner.unknown:
                     owner.unknown.append(name)
                 return None
-            traded[key] = owner.pasts[name] = Past(known[name], [], [], [])
-        return traded[key]
-
-    for fill in reader.fills():
-        past = past_of(fill.venue, fill.account, fill.fill.instrument)
-        if past is not None:
-            past.fills.append(fill)
-    for entry in reader.entries():
-        owner = found.get((entry.venue, entry.account))
-        if owner is not None:
-            owner.entries.append(entry)
-        if entry.instrument is not None:
-            past = past_of(entry.venue, entry.account, entry.instrument)
-            if past is not None:
-                past.entries.append(entry)
-    for mark in reader.marks():
-        past = past_of(mark.venue, mark.account, mark.instrument)
-        if past is not None:
-            past.marks.append(mark)
-    for count in reader.order_counts():
-        if (count.venue, count.account) in found:
-            found[count.venue, count.account].orders.append(count)
-    for row in reader.positions():
-        if (row.venue, row.account) in found:
-            found[row.venue, row.account].positions[row.instrument] = row
-    for sample in reader.equity():
-        if (sample.venue, sample.account) in found:
-            found[sample.venue, sample.account].equity.append(sample)
-    yield from found.values()
+            owner.pasts[name] = Past(self.known[name], [], [], [])
+        return owner.pasts[name]

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,8 +42,17 @@ Text = str | None
 """Flags stay text here: they are read and checked together with the file's values (config)."""
 
 
+def given_flags(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a command's parameters those that set something in the configuration, by their flags."""
+    given = {f"--{name.replace('_', '-')}": value for name, value in parameters.items()}
+    return {
+        flag: value
+        for flag, value in given.items()
+        if flag in KNOWN_FLAGS and value not in (None, False)
+    }
+
+
 def quote(
-    context: typer.Context,
     exchange: Annotated[
         Text, _text("--exchange", "NAME", _WHAT, "Venue. (default deribit)")
     ] = None,
@@ -151,13 +161,7 @@ def quote(
 ) -> None:
     """Make a market until Ctrl+C; then cancel everything, prove it, and print a summary."""
     # One table in config knows what each flag sets, so they travel under their own names.
-    given = {f"--{name.replace('_', '-')}": value for name, value in context.params.items()}
-    flags = {
-        flag: value
-        for flag, value in given.items()
-        if flag in KNOWN_FLAGS and value not in (None, False)
-    }
-    settings = load_config(flags, config)
+    settings = load_config(given_flags(locals()), config)
     if dry_run:
         _warn(settings)
         print(f"{settings.desk.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)

@@ -14,7 +14,7 @@ from rich.text import Text
 from mmbot.config import Config
 from mmbot.config.effective import as_json, effective
 from mmbot.core.contracts import Instrument
-from mmbot.core.sizes import unit_of
+from mmbot.core.sizes import plain, unit_of
 from mmbot.core.types import Kind, Side
 from mmbot.research.dry_run import FirstQuote, NoQuote, Rehearsal
 
@@ -58,10 +58,10 @@ def _instruments(instruments: Iterable[Instrument]) -> Table:
             instrument.name,
             _price_unit(instrument),
             "; ".join([str(instrument.tick), *steps]),
-            f"{_plain(instrument.min_amount)} {unit_of(instrument)}",
-            f"{_plain(instrument.maker_fee * 100)} %",
-            f"{_plain(instrument.taker_fee * 100)} %",
-            f"{_plain(instrument.fee_cap * 100)} % of premium" if option else "-",
+            f"{plain(instrument.min_amount)} {unit_of(instrument)}",
+            f"{plain(instrument.maker_fee * 100)} %",
+            f"{plain(instrument.taker_fee * 100)} %",
+            f"{plain(instrument.fee_cap * 100)} % of premium" if option else "-",
         )
     return table
 
@@ -80,7 +80,7 @@ def _quotes(quotes: Iterable[FirstQuote]) -> Table:
             quote.instrument.name,
             Text(quote.side.value, style=_SIDE_STYLES[quote.side]),
             str(quote.price),
-            f"{_plain(quote.size)} {unit_of(quote.instrument)}",
+            f"{plain(quote.size)} {unit_of(quote.instrument)}",
             _model(quote, quote.fair),
             quote.why.value,
             _terms(quote),
@@ -127,10 +127,6 @@ def _price_unit(instrument: Instrument) -> str:
     if not instrument.inverse:
         return instrument.settlement
     return instrument.underlying if instrument.kind is Kind.OPTION else "USD"
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
 
 
 # --- as JSON ----------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ _NAMES_MAX_CHARS = 76
 
 
 def print_summary(summary: "Summary", json: bool) -> None:
+    """Print the summary to stdout."""
     if json:
         import orjson
 

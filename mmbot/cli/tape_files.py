@@ -32,6 +32,7 @@ def found_tape(name: str) -> Path:
 
 
 def list_tapes(only: Mode | None, json: bool) -> None:
+    """Print the tapes of every mode, or of one."""
     from mmbot.cli.pages import print_json
     from mmbot.cli.pages import show as show_table
     from mmbot.tape.folder import tapes_in

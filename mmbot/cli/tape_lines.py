@@ -9,6 +9,7 @@ WIDTH = 100
 
 
 def style(line: "Line") -> str:
+    """A line's color: alarms red, bids green, asks red, the rest by topic."""
     from mmbot.core.types import Side
     from mmbot.tape.words import Topic
 

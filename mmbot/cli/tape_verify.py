@@ -194,7 +194,7 @@ def _print_difference(difference: "Difference", zone: str) -> None:
     for event in difference.events:
         rows += [("happened", line) for line in event_lines(event, {})]
     for word, intents in (("expected", difference.expected), ("got", difference.got)):
-        rows += [(word, intent_line(intent, {})) for intent in intents]
+        rows += [(word, intent_line(intent)) for intent in intents]
     print(f"  first difference: turn {difference.number} at {clock_text(difference.now_ns)} {zone}")
     for word, line in rows:
         for text in wrapped(line, WIDTH - 14):

@@ -71,7 +71,7 @@ class View:
                 lines = event_lines(event, self._labels, self._booked)
                 rows += [(" ", line) for line in lines]
                 self._booked |= dict.fromkeys(_trades(event))
-            rows += [(">", intent_line(intent, self._labels)) for intent in intents]
+            rows += [(">", intent_line(intent)) for intent in intents]
             if turn.failure:
                 rows.append((" ", Line(Topic.CONTROL, "BUG", turn.failure, alarm=True)))
             why = list(self._why(turn))

@@ -132,6 +132,7 @@ def _dotted(table: Mapping[str, object], prefix: str = "") -> list[str]:
 
 
 def plugin_modules(written: Written) -> tuple[str, ...]:
+    """The modules with plug-ins that the configuration names. Raises ConfigError."""
     modules = cast(object, written.tables.pop("plugins", []))
     if not isinstance(modules, list) or not all(isinstance(m, str) for m in modules):
         raise ConfigError(

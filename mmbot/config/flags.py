@@ -74,16 +74,8 @@ def choose_strategy(written: Written, flags: Flags) -> None:
 
 
 def put_flags(written: Written, flags: Flags) -> None:
-    modes = [flag for flag in flags if flag in _MODE_FLAGS]
-    if len(modes) > 1:
-        raise ConfigError(f"{' and '.join(modes)} contradict each other: give one")
-    for flag in modes:
-        written.put("desk", "mode", _MODE_FLAGS[flag].value, flag)
-    if _TAPE_FLAGS.keys() <= flags.keys():
-        raise ConfigError(f"{' and '.join(_TAPE_FLAGS)} contradict each other: give one")
-    for flag, on in _TAPE_FLAGS.items():
-        if flag in flags:
-            written.put("tape", "on", on, flag)
+    """Flags over what the file says; the mode and tape flags first. Raises ConfigError."""
+    _put_switches(written, flags)
     name = next(iter(written.tables["strategy"]))
     strategy = f"strategy.{name}"
     for flag, given in flags.items():
@@ -104,6 +96,20 @@ def put_flags(written: Written, flags: Flags) -> None:
             written.put(strategy, copy, value, flag)
 
 
+def _put_switches(written: Written, flags: Flags) -> None:
+    modes = [flag for flag in flags if flag in _MODE_FLAGS]
+    if len(modes) > 1:
+        raise ConfigError(f"{' and '.join(modes)} contradict each other: give one")
+    for flag in modes:
+        written.put("desk", "mode", _MODE_FLAGS[flag].value, flag)
+    if _TAPE_FLAGS.keys() <= flags.keys():
+        raise ConfigError(f"{' and '.join(_TAPE_FLAGS)} contradict each other: give one")
+    for flag, on in _TAPE_FLAGS.items():
+        if flag in flags:
+            written.put("tape", "on", on, flag)
+
+
 def settings_of(written: Written, family: Family, name: str) -> list[str]:
+    """The names of a plug-in's settings."""
     where = written.where(f"{family.value}.{name}")("")
     return [setting.name for setting in manual(load(family, name, where))]

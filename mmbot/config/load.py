@@ -159,7 +159,7 @@ def _inherit_position(written: Written) -> None:
 # The checks ---------------------------------------------------------------------------------------
 
 
-def _desk(written: Written) -> Desk:
+def _desk(written: Written) -> Desk:  # noqa: C901  # contradictions, in the order they are told
     table, where = written.tables["desk"], written.where("desk")
     if "expiry" in table:
         table["expiry"] = day(table["expiry"], _place("desk", "expiry", where))

@@ -151,7 +151,7 @@ def distrust(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
     return None
 
 
-def reference(
+def reference(  # noqa: C901  # one race, looked at from all sides
     market: Market, side: Side, orders: Iterable[Order], now_ns: Nanos
 ) -> tuple[tuple[Level, ...], bool] | None:
     """The levels of one side without our own orders, and whether they are of this moment: while

@@ -136,7 +136,7 @@ def may_cancel(action: Action, now_ns: Nanos) -> bool:
     return action.request is not Request.CANCEL or order is None or now_ns >= order.cancel_again_ns
 
 
-def _standing_reason(
+def _standing_reason(  # noqa: C901  # a list of reasons, first come first said
     state: State, account: Account, market: Market, decision: Decision, now_ns: Nanos
 ) -> Why | None:
     """Why nothing may be quoted whatever the market does."""

@@ -21,10 +21,12 @@ from mmbot.core.why import Why
 
 MISSED_NS: Nanos = 3 * SECOND
 """Turns go on, but no Tick has come for this long: the guards were not asked. A gap in the turns
-themselves is noticed as such before (turn.AWAY_PAUSE_NS)."""
+themselves is noticed as such before (authority.AWAY_PAUSE_NS)."""
 
 
-def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
+def watch(  # noqa: C901  # every way to fail closed, in one place
+    state: State, guards: Sequence[Guard], now_ns: Nanos
+) -> None:
     """Ask every guard where there is something to look at; what they say takes effect at once."""
     if not guards:
         return
@@ -60,7 +62,7 @@ def watch(state: State, guards: Sequence[Guard], now_ns: Nanos) -> None:
                     detail = f"{type(guard).__name__}: not a number"
                     trip(state, Why.GUARD_FAILED, detail, now_ns)
                     return
-    except Exception as error:  # whatever it is, a guard that fails is a limit that is broken
+    except Exception as error:  # noqa: BLE001  # a guard that fails is a limit that is broken
         trip(state, Why.GUARD_FAILED, f"{type(error).__name__}: {error}", now_ns)
         return
     memory.slowed = slowed

@@ -36,21 +36,27 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     if market is not None:
         market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
     state.orders.seen(event, order, asked_ns=0)
+    _heed_answer(state, order, event, now_ns)
+    note_end(state, event)
+    if order.owed > 0:
+        account.look_by(now_ns + RESYNC_DELAY_NS)
+    state.touch(order.instrument)
+
+
+def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:
+    """What was taken ends refusals of its kind; what was rejected counts as one."""
     memory = state.slot(order.instrument, order.side, order.level)
+    market = state.markets.get(order.instrument)
     if event.state is OrderState.OPEN:
         memory.refusals = 0
         if event.answers in (Request.PLACE, Request.AMEND):
             memory.accept()
-            account.refused.over()
+            state.account_of(order.instrument).refused.over()
             if market is not None:
                 market.closure.accept()
     elif event.state is OrderState.REJECTED:
         memory.refuse(now_ns)
         state.watch.requests.refused(now_ns)
-    note_end(state, event)
-    if order.owed > 0:
-        account.look_by(now_ns + RESYNC_DELAY_NS)
-    state.touch(order.instrument)
 
 
 def _stated(seen: ev.OrderSeen) -> OpenOrder:

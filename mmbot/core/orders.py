@@ -186,7 +186,9 @@ class Orders:
 
     # --- the venue's word ---
 
-    def seen(self, seen: OrderSeen, order: Order, asked_ns: Nanos) -> None:
+    def seen(  # noqa: C901, PLR0912  # a statement is weighed against what is known in one place
+        self, seen: OrderSeen, order: Order, asked_ns: Nanos
+    ) -> None:
         """The venue states where `order` stands: asked at `asked_ns`, or by itself (0)."""
         self.changed[order.label] = order
         if seen.venue_ms < order.venue_ms:

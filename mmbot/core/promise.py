@@ -28,7 +28,7 @@ TAKE_BACK_DEADLINE_NS: Nanos = 10 * SECOND
 """An attempt over the second path that is not back by then never comes."""
 
 
-def promise(
+def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off here
     state: State,
     intent: Intent,
     now_ns: Nanos,

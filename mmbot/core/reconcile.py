@@ -73,14 +73,7 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
         book_flow(state, flow)
     _absorb_orders(state, account, event, now_ns)
     _absorb_positions(state, account, event, now_ns)
-    stated = {equity.currency: equity for equity in event.equity}
-    for currency, equity in stated.items():
-        before = account.equity.get(currency)
-        if before is not None and before.balance != equity.balance:
-            funds_changed(state, event.venue)
-    account.equity |= stated  # what is not told just now is what it was
-    for equity in event.equity:
-        account.opening_equity.setdefault(equity.currency, equity)
+    _absorb_equity(state, account, event)
     if event.asked_ns >= account.doubted_ns and account.trading_up:
         account.reconciled = True
     state.watch.due = True
@@ -92,6 +85,17 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
             state.touch(market.instrument.id)
+
+
+def _absorb_equity(state: State, account: Account, event: ev.SnapshotTaken) -> None:
+    stated = {equity.currency: equity for equity in event.equity}
+    for currency, equity in stated.items():
+        before = account.equity.get(currency)
+        if before is not None and before.balance != equity.balance:
+            funds_changed(state, event.venue)
+    account.equity |= stated  # what is not told just now is what it was
+    for equity in event.equity:
+        account.opening_equity.setdefault(equity.currency, equity)
 
 
 def snapshot_failed(state: State, event: ev.SnapshotFailed, now_ns: Nanos) -> None:
@@ -118,6 +122,29 @@ def taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
 
 
 def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
+    listed = _absorb_listed(state, account, event, now_ns)
+    looked_up = dict(event.lookups)
+    for order in list(state.orders.at(account.venue)):
+        if order.instrument not in state.markets:
+            state.touch(order.instrument)  # an orphan goes, whatever it took to find it
+        statement = looked_up.get(order.label)
+        if statement is not None:
+            note_end(state, statement)
+            state.orders.seen(statement, order, event.asked_ns)
+        elif order.label not in listed and event.orders_complete:
+            if order.label in looked_up or order.instrument not in state.markets:
+                # Where nobody trades, that it is not open is all there is to know.
+                state.orders.not_found(order, event.asked_ns)
+            else:
+                state.orders.not_in_snapshot(order, event.asked_ns)
+        if order.status is Status.UNKNOWN or order.owed > 0:
+            account.look_by(max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
+
+
+def _absorb_listed(
+    state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos
+) -> dict[Label, None]:
+    """Open orders as listed; returns the labels of ours among them."""
     listed: dict[Label, None] = {}
     foreign: dict[str, OpenOrder] = {}
     for stated in event.orders:
@@ -133,23 +160,7 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
             order = adopt(state, stated, account.venue, now_ns)
         state.orders.in_snapshot(order, stated, event.asked_ns)
     account.foreign, account.ours_open = foreign, len(listed)
-    looked_up = dict(event.lookups)
-    for order in list(state.orders.at(account.venue)):
-        if order.instrument not in state.markets:
-            state.touch(order.instrument)  # an orphan goes, whatever it took to find it
-        statement = looked_up.get(order.label)
-        if statement is not None:
-            note_end(state, statement)
-            state.orders.seen(statement, order, event.asked_ns)
-        elif order.label not in listed:
-            if order.label in looked_up or order.instrument not in state.markets:
-                # Where nobody trades, that it is not open is all there is to know.
-                if event.orders_complete:
-                    state.orders.not_found(order, event.asked_ns)
-            elif event.orders_complete:
-                state.orders.not_in_snapshot(order, event.asked_ns)
-        if order.status is Status.UNKNOWN or order.owed > 0:
-            account.look_by(max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
+    return listed
 
 
 def _absorb_positions(

@@ -32,26 +32,28 @@ from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.engine.accounts import Account, GoneError, signal_engine
 from mmbot.engine.outcome import Outcome, Swept
+from mmbot.engine.timing import USUAL, Timing
 from mmbot.errors import MmbotError
 from mmbot.venues.credentials import credentials
 
 if TYPE_CHECKING:
     from mmbot.venues.deribit.sweeper import DeribitSweeper
 
-BOUND_S = 15.0
-ORDER_S = 0.5
-"""An account is given up after BOUND_S, and ORDER_S more for each order that had to go."""
-
 KNOCK_S = 1.0
 
 
 async def sweep_all(
-    accounts: Sequence[Account], clock: Clock, outcome: Outcome, *, foreign: bool
+    accounts: Sequence[Account],
+    clock: Clock,
+    outcome: Outcome,
+    *,
+    foreign: bool,
+    timing: Timing = USUAL,
 ) -> None:
     """Empty every account at the same time. `foreign`: of everything, not only of what is ours."""
     attempts = [Swept(seat=account.seat) for account in accounts]
     ends = await asyncio.gather(
-        *(_sweep(*pair, clock, foreign) for pair in zip(accounts, attempts, strict=True)),
+        *(_sweep(*pair, clock, foreign, timing) for pair in zip(accounts, attempts, strict=True)),
         return_exceptions=True,  # whatever is wrong with one account, the others are emptied
     )
     for swept, end in zip(attempts, ends, strict=True):
@@ -64,20 +66,22 @@ async def sweep_all(
         outcome.swept.append(swept)
 
 
-async def _sweep(account: Account, swept: Swept, clock: Clock, foreign: bool) -> None:
+async def _sweep(
+    account: Account, swept: Swept, clock: Clock, foreign: bool, timing: Timing
+) -> None:
     """One account. Raises VenueUnreachable, ConfigError for missing keys, and GoneError."""
     started_s = clock.monotonic_s()
     if account.seat.mode is Mode.PAPER or not await _listens(account):
         raise GoneError  # paper orders rest in the engine and nowhere else
     from mmbot.engine.emptying import Emptying
 
-    sweeper = _sweeper(account, clock)
+    sweeper = _sweeper(account, clock, timing)
     try:
         if not account.seat.account:
             account = await _named(account, sweeper)
             swept.seat = account.seat
-        emptying = Emptying(account, sweeper, clock, swept, foreign=foreign)
-        await emptying.run(BOUND_S, ORDER_S)
+        emptying = Emptying(account, sweeper, clock, swept, timing, foreign=foreign)
+        await emptying.run()
     finally:
         swept.ms = round((clock.monotonic_s() - started_s) * 1000)
         await sweeper.close()
@@ -114,11 +118,11 @@ async def _listens(account: Account) -> bool:
     return True
 
 
-def _sweeper(account: Account, clock: Clock) -> "DeribitSweeper":
+def _sweeper(account: Account, clock: Clock, timing: Timing) -> "DeribitSweeper":
     """Raises ConfigError when the keys are missing."""
     from mmbot.venues.deribit.clients import client_at, signed
     from mmbot.venues.deribit.sweeper import DeribitSweeper
 
     keys = credentials(account.seat.mode, account.env_folder, account.seat.venue)
     client = client_at(account.seat.mode, account.endpoint, clock, signed(keys))
-    return DeribitSweeper(client, clock)
+    return DeribitSweeper(client, clock, timing.call_limit_s)

@@ -11,6 +11,7 @@ from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.engine.accounts import Account, GoneError
 from mmbot.engine.outcome import Swept
+from mmbot.engine.timing import Timing
 from mmbot.errors import MmbotError, VenueUnreachable
 from mmbot.venues.deribit.rescue import (
     ListUnreadableError,
@@ -30,8 +31,6 @@ HEARD_AFTER_S = 1.5
 
 LOOK_AGAIN_S = 0.1
 RETRY_S = 0.5
-UNREAD_S = 3.0
-"""Rows, or a whole list, that stay unreadable for so long will not be read this time."""
 SAYS_WHO_S = 0.5
 """How long a simulated venue gets to say that it is another world, once it has shown its orders."""
 WHOSE_S = 2.0
@@ -47,6 +46,7 @@ class Emptying:
         sweeper: DeribitSweeper,
         clock: Clock,
         swept: Swept,
+        timing: Timing,
         *,
         foreign: bool,
     ) -> None:
@@ -54,6 +54,7 @@ class Emptying:
         self._sweeper = sweeper
         self._clock = clock
         self._swept = swept
+        self._timing = timing
         self._foreign = foreign
         self._started_s = clock.monotonic_s()
         self._heard_s = self._started_s + (HEARD_AFTER_S if account.running else 0.0)
@@ -66,26 +67,24 @@ class Emptying:
         self._rounds = 0
         """How often what the store knows of was canceled by its label."""
 
-    async def run(self, bound_s: float, order_s: float) -> None:
-        """Within `bound_s`, and `order_s` more for each order that had to go.
+    async def run(self) -> None:
+        """Look, cancel and look again until the account is proved empty or time is up.
 
         Raises VenueUnreachable when no way lets us in or the account is another one, and GoneError
         when a simulated world is another one.
         """
         whose = asyncio.ensure_future(self._ask_whose())
         try:
-            await self._take_back(bound_s, order_s, whose)
+            await self._take_back(whose)
             if self._swept.remaining is not None:
                 await self._weigh(whose)
         finally:
             whose.cancel()
             await asyncio.gather(whose, return_exceptions=True)
 
-    async def _take_back(
-        self, bound_s: float, order_s: float, whose: "asyncio.Future[str | None]"
-    ) -> None:
+    async def _take_back(self, whose: "asyncio.Future[str | None]") -> None:
         way = Way.WEBSOCKET
-        while self._goes_on(bound_s + order_s * len(self._ours)):
+        while self._goes_on():
             asked_s = self._clock.monotonic_s()
             try:
                 look = await self._sweeper.look(way)
@@ -98,7 +97,7 @@ class Emptying:
                 await self._clock.sleep(LOOK_AGAIN_S)
             except (MmbotError, GoneError):
                 raise
-            except Exception as error:  # whatever it was, it was one way that failed
+            except Exception as error:  # noqa: BLE001  # whatever it was, one way failed
                 self._failed[way] = error
                 known = isinstance(error, WayFailedError | ListUnreadableError)
                 kind = "" if known else f"deribit over {way.value}: {type(error).__name__}: "
@@ -109,10 +108,11 @@ class Emptying:
                 await self._clock.sleep(RETRY_S if way is Way.WEBSOCKET else 0.0)
         self._swept.problem = self._swept.problem or "they did not go in time"
 
-    def _goes_on(self, within_s: float) -> bool:
-        now_s = self._clock.monotonic_s()
+    def _goes_on(self) -> bool:
+        now_s, timing = self._clock.monotonic_s(), self._timing
+        within_s = timing.bound_s + timing.order_s * len(self._ours)
         given_up = self._unread_s is not None and (
-            now_s >= max(self._unread_s, self._heard_s) + UNREAD_S
+            now_s >= max(self._unread_s, self._heard_s) + timing.unread_s
         )
         return not given_up and now_s < self._started_s + within_s
 

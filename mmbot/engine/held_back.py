@@ -5,6 +5,7 @@ from decimal import Decimal
 from mmbot.core.books import Market
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import Order
+from mmbot.core.sizes import plain
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, Nanos, Quote, Side, to_decimal
 from mmbot.core.why import Why
@@ -46,7 +47,7 @@ def _side(state: State, market: Market, quote: Quote, refresh_ns: Nanos, now_ns:
     lead = (order.price - wanted) * side.sign
     if 0 < lead < to_decimal(quote.danger):
         return (
-            f"it leads by {lead.normalize():f}, and may by less than {quote.danger:.6g} while the "
+            f"it leads by {plain(lead)}, and may by less than {quote.danger:.6g} while the "
             "rules allow it"
         )
     if lead > 0:
@@ -59,10 +60,7 @@ def _side(state: State, market: Market, quote: Quote, refresh_ns: Nanos, now_ns:
 def _lag(order: Order, wanted: Decimal, patience: Decimal, refresh_ns: Nanos, now_ns: Nanos) -> str:
     lag = abs(wanted - order.price)
     if lag < patience:
-        return (
-            f"it lags by {lag.normalize():f}, and a move is worth a request from "
-            f"{patience.normalize():f} on"
-        )
+        return f"it lags by {plain(lag)}, and a move is worth a request from {plain(patience)} on"
     since_ns = now_ns - order.sent_ns
     if since_ns < refresh_ns:
         return (

@@ -129,7 +129,7 @@ class Runner:
         if taken.intents:
             try:
                 self._submit(taken.intents)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a bug, whatever it is, trips
                 self._failed(error)
         self._after.append(taken)
         if self._after_handle is None:

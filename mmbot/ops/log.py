@@ -12,7 +12,7 @@ from mmbot.ops.limit import ALWAYS
 _log = logging.getLogger("mmbot")
 
 
-def log_taken(events: Sequence[ev.Event], intents: Sequence[Intent], now_ns: Nanos) -> None:
+def log_taken(events: Sequence[ev.Event], intents: Sequence[Intent], _now_ns: Nanos) -> None:
     """An observer for the runner: one line per fill, refusal, link change and request."""
     for event in events:
         _log_event(event)

@@ -45,7 +45,9 @@ class Sampler:
         self._account_ns: Nanos = 0
         self._last_told = False
 
-    def observe(self, events: Sequence[ev.Event], intents: Sequence[Intent], now_ns: Nanos) -> None:
+    def observe(
+        self, events: Sequence[ev.Event], _intents: Sequence[Intent], now_ns: Nanos
+    ) -> None:
         """One turn has been."""
         for event in events:
             match event:

@@ -16,6 +16,10 @@ class Stamp(logging.Formatter):
     def __init__(self, mode: str) -> None:
         super().__init__(f"%(asctime)s {mode.upper()} %(levelname)-7s %(message)s")
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+    def formatTime(
+        self,
+        record: logging.LogRecord,
+        datefmt: str | None = None,  # noqa: ARG002  # logging's signature
+    ) -> str:
         """To the second."""
         return f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -22,6 +22,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl, Position
 from mmbot.core.statements import FlowKind
 from mmbot.core.types import ZERO
+from mmbot.engine.holdings import DOLLARS
 from mmbot.research.history import Past, Step, steps, take
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 HORIZONS_S = (1, 10, 60)
 MARK_LATE_MS = 1000
-DOLLARS = frozenset({"USD", "USDC", "USDT"})
 
 
 @dataclass(slots=True)

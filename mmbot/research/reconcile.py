@@ -18,7 +18,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
 from mmbot.core.statements import FlowKind
 from mmbot.core.types import ZERO, InstrumentId
-from mmbot.research.fills_report import DOLLARS
+from mmbot.engine.holdings import DOLLARS
 from mmbot.research.history import Past, profits, replayed
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ class StaleMarket:
 
     after_s: Annotated[float, Gt(0), Le(10), doc("silence that ends the quoting, in seconds")] = 3.0
 
-    def check(self, view: View, proposal: Proposal) -> Verdict:
+    def check(self, view: View, proposal: Proposal) -> Verdict:  # noqa: ARG002  # a rule's shape
         """Allow, or block when the market is too old."""
         too_old = view.book_age_ns > self.after_s * SECOND
         return Block(Why.BOOK_STALE) if too_old else ALLOW

@@ -13,7 +13,11 @@ class Exact(TypeDecorator[Decimal]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+    def process_bind_param(
+        self,
+        value: Decimal | None,
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy's signature
+    ) -> str | None:
         """Decimal -> text."""
         if value is None:
             return None
@@ -21,6 +25,10 @@ class Exact(TypeDecorator[Decimal]):
         assert value.is_finite(), f"not a number one can own: {value}"
         return f"{value or value.copy_abs():f}"
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+    def process_result_value(
+        self,
+        value: str | None,
+        dialect: Dialect,  # noqa: ARG002  # SQLAlchemy's signature
+    ) -> Decimal | None:
         """Text -> Decimal."""
         return None if value is None else Decimal(value)

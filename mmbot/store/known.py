@@ -16,7 +16,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import urlsplit, urlunsplit
 
@@ -103,29 +103,12 @@ def find(environment: Mapping[str, str], *urls: str | None, strict: bool = True)
     unless `strict`, is a problem, as everything else is.
     """
     found = Stores()
-    candidates: dict[str, Location] = {}
-    named = [url for url in (environment.get(URL_VARIABLE), *urls) if url]
-    for url in named:
-        try:
-            place = at_url(url, environment)
-            candidates.setdefault(without_password(place.url), place)
-        except MmbotError as error:
-            if strict:
-                raise
-            found.problems.append(str(error))
-    files = {key: value for key, value in environment.items() if key != URL_VARIABLE}
-    try:
-        home = [locate(mode, files) for mode in LIVE_FIRST]
-    except ConfigError:
-        if not named:
-            raise
-        home = []
-    lines: list[Used] = []
-    if home:
-        for place in home:
-            candidates.setdefault(place.url, place)
-        lines = sorted(_read(environment, found), key=lambda used: LIVE_FIRST.index(used.seat.mode))
-    for used in lines:
+    candidates = _named(environment, urls, strict, found)
+    home = _at_home(environment, optional=bool(candidates or found.problems))
+    for place in home:
+        candidates.setdefault(place.url, place)
+    lines = _read(environment, found) if home else ()
+    for used in sorted(lines, key=lambda used: LIVE_FIRST.index(used.seat.mode)):
         try:
             if used.url not in candidates:
                 candidates[used.url] = at_url(used.url, environment)
@@ -133,7 +116,43 @@ def find(environment: Mapping[str, str], *urls: str | None, strict: bool = True)
             found.used.setdefault(candidates[used.url], []).append(used)
         except MmbotError as error:
             found.notes.append(str(error))
-    for place in candidates.values():
+    _look(candidates.values(), strict, found)
+    return found
+
+
+def _named(
+    environment: Mapping[str, str], urls: Sequence[str | None], strict: bool, found: Stores
+) -> dict[str, Location]:
+    """The stores of the environment and of flags, by their address without a password."""
+    named: dict[str, Location] = {}
+    for url in (environment.get(URL_VARIABLE), *urls):
+        try:
+            if url:
+                place = at_url(url, environment)
+                named.setdefault(without_password(place.url), place)
+        except MmbotError as error:
+            if strict:
+                raise
+            found.problems.append(str(error))
+    return named
+
+
+def _at_home(environment: Mapping[str, str], *, optional: bool) -> list[Location]:
+    """The stores of every mode under the home, live first. Raises ConfigError for want of a home,
+    or has none where it is `optional`."""
+    files = {key: value for key, value in environment.items() if key != URL_VARIABLE}
+    try:
+        return [locate(mode, files) for mode in LIVE_FIRST]
+    except ConfigError:
+        if not optional:
+            raise
+        return []
+
+
+def _look(candidates: Iterable[Location], strict: bool, found: Stores) -> None:
+    """Which of them are there. Raises StoreError, where `strict`, for one that cannot be looked
+    at and that more than the register tells of."""
+    for place in candidates:
         try:
             if place.exists:
                 found.places.append(place)
@@ -141,7 +160,6 @@ def find(environment: Mapping[str, str], *urls: str | None, strict: bool = True)
             if strict and place not in found.elsewhere:
                 raise
             found.problems.append(str(error))
-    return found
 
 
 def register(environment: Mapping[str, str], used: Used) -> None:

@@ -61,9 +61,6 @@ from mmbot.store.records import (
 )
 
 CYCLE_S = 0.1
-RETRY_S = 0.5
-GONE_S = 1.0
-"""How long leaving waits for a store that has vanished to come back."""
 ORDER_EVERY_NS: Nanos = 1 * SECOND
 
 BATCH_RECORDS = 500
@@ -72,6 +69,18 @@ BATCH_RECORDS = 500
 CAPACITY_RECORDS = 20_000
 RESERVE_FRACTION = 0.2
 """The part of the queue that is left for fills when quoting stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How patient a writer is with a store that takes nothing."""
+
+    retry_s: float = 0.5
+    gone_s: float = 1.0
+    """How long leaving waits for a store that has vanished to come back."""
+
+
+USUAL = Timing()
 
 
 class Writer:
@@ -90,6 +99,7 @@ class Writer:
         wall_ns: Callable[[], Nanos],
         tell: Callable[[News], None],
         capacity: int = CAPACITY_RECORDS,
+        timing: Timing = USUAL,
     ) -> None:
         self.problem: str | None = None
         """Why nothing can be written at the moment, in one line; None while all is well."""
@@ -104,6 +114,7 @@ class Writer:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._capacity = capacity
+        self._timing = timing
         self._stop_quoting_at = int(capacity * (1 - RESERVE_FRACTION))
         self._queue: deque[Record] = deque()
         self._asks: deque[_Ask] = deque()
@@ -164,7 +175,7 @@ class Writer:
         `unwritten` and `problem` telling what is lost."""
         self._closing = exit_code
         self._wake.set()
-        self._thread.join(min(deadline_s, GONE_S) if self.vanished else deadline_s)
+        self._thread.join(min(deadline_s, self._timing.gone_s) if self.vanished else deadline_s)
         self._given_up = True
         self._wake.set()
         return not self._thread.is_alive()
@@ -188,13 +199,13 @@ class Writer:
                 if closing:
                     break
                 self._pause(CYCLE_S)
-            except Exception as error:  # whatever it is, records must not be lost with the thread
+            except Exception as error:  # noqa: BLE001  # no record is lost with the thread
                 self._failed(error)
                 if connection is not None and not isinstance(error, StoreVanished):
                     connection.invalidate()
                     connection.close()
                     connection = None
-                self._pause(RETRY_S)
+                self._pause(self._timing.retry_s)
         if connection is not None and not self.vanished:
             connection.close()
 

@@ -37,7 +37,7 @@ from mmbot.tape.format import (
     Origin,
 )
 from mmbot.tape.plan import Plan
-from mmbot.tape.writer import TapeWriter
+from mmbot.tape.writer import AGAIN_S, TapeWriter
 
 BLOCK_BYTES = 256 * 1024
 BLOCK_NS: Nanos = 500 * MS
@@ -54,11 +54,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a tape may take."""
+    """How much a tape may take, and how often the disk is given some of it."""
 
     file_bytes: int
     folder_bytes: int
     queue_bytes: int = QUEUE_BYTES
+    block_ns: Nanos = BLOCK_NS
+    """A block is handed over when it is so old; sooner when it is large."""
+    again_s: float = AGAIN_S
+    """Between two attempts at a disk that takes nothing."""
 
 
 class Recorder:
@@ -84,7 +88,7 @@ class Recorder:
         self._state = state
         self._sink = sink
         self._clock = clock
-        self._writer = TapeWriter(limits.file_bytes, limits.folder_bytes)
+        self._writer = TapeWriter(limits.file_bytes, limits.folder_bytes, limits.again_s)
         self._block = bytearray()
         self._block_ns: Nanos = 0
         self._file = 0
@@ -125,7 +129,9 @@ class Recorder:
         elif writer.written >= self._limits.file_bytes:
             self._end(EndReason.FULL)
             self._begin()
-        elif len(self._block) >= BLOCK_BYTES or abs(now_ns - self._block_ns) >= BLOCK_NS:
+        elif (
+            len(self._block) >= BLOCK_BYTES or abs(now_ns - self._block_ns) >= self._limits.block_ns
+        ):
             self._hand_over()
         self._say()
 

@@ -66,110 +66,179 @@ def clock_text(at_ns: Nanos) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}.{rest // 1_000_000:03}"
 
 
+_Market = (
+    ev.BookChanged
+    | ev.BookLost
+    | ev.TickerChanged
+    | ev.TradePrinted
+    | ev.InstrumentsListed
+    | ev.InstrumentState
+)
+_Venue = (
+    ev.PlatformState
+    | ev.ElementsUnread
+    | ev.LinkChanged
+    | ev.LinkAlive
+    | ev.LimitsRead
+    | ev.SnapshotFailed
+    | ev.MessageLost
+    | ev.TakenBack
+)
+_Order = ev.OrderSeen | ev.RequestRefused | ev.OutcomeUnknown | ev.Filled
+_Store = (
+    ev.LabelsReserved
+    | ev.StoreChanged
+    | ev.TapeChanged
+    | ev.LatchSaved
+    | ev.AuthorityRead
+    | ev.AuthorityLate
+    | ev.LeaseLost
+)
+_Control = (
+    ev.Pause
+    | ev.Unpause
+    | ev.WindDown
+    | ev.Switched
+    | ev.SizeScaled
+    | ev.VolShifted
+    | ev.Stop
+    | ev.Trip
+)
+
+
 def event_lines(event: ev.Event, labels: Labels, booked: Container[str] = ()) -> Iterator[Line]:
     """What happened. Trades that are `booked` are not told again."""
+    if isinstance(event, _Market):
+        yield _of_market(event)
+    elif isinstance(event, _Venue):
+        yield _of_venue(event)
+    elif isinstance(event, _Order):
+        yield _of_order(event, labels)
+    elif isinstance(event, _Store):
+        yield _of_store(event)
+    elif isinstance(event, _Control):
+        yield _of_control(event)
+    elif isinstance(event, ev.SnapshotTaken):
+        yield from _snapshot(event, booked)
+    elif isinstance(event, ev.Tick):
+        yield Line(Topic.TIME, "tick", "")
+    else:
+        assert_never(event)
+
+
+def _of_market(event: _Market) -> Line:
     match event:
         case ev.BookChanged():
             text = f"{_top(event.bids)} / {_top(event.asks)}"
-            yield Line(Topic.MARKET, "book", text, event.instrument)
+            return Line(Topic.MARKET, "book", text, event.instrument)
         case ev.BookLost():
-            yield Line(Topic.MARKET, "no book", event.why.value, event.instrument)
+            return Line(Topic.MARKET, "no book", event.why.value, event.instrument)
         case ev.TickerChanged():
             vol = "" if event.mark_iv is None else f", vol {event.mark_iv:.2%}"
             text = f"mark {_figure(event.mark)}, index {_figure(event.index)}{vol}"
             if event.state not in (None, "open"):
                 text += f", {event.state}"
-            yield Line(Topic.TICKERS, "ticker", text, event.instrument)
+            return Line(Topic.TICKERS, "ticker", text, event.instrument)
         case ev.TradePrinted():
             text = f"{event.side.value} {event.amount:g} @ {event.price:g}"
-            yield Line(Topic.MARKET, "trade", text, event.instrument)
+            return Line(Topic.MARKET, "trade", text, event.instrument)
         case ev.InstrumentsListed():
             names = ", ".join(instrument.name for instrument in event.instruments)
-            yield Line(Topic.MARKET, "listed", names)
+            return Line(Topic.MARKET, "listed", names)
         case ev.InstrumentState():
-            yield Line(Topic.MARKET, "state", event.state, event.instrument)
+            return Line(Topic.MARKET, "state", event.state, event.instrument)
+
+
+def _of_venue(event: _Venue) -> Line:
+    match event:
         case ev.PlatformState():
             what = event.currency or "everything"
             text = f"{event.venue}: {what} {'locked' if event.locked else 'unlocked'}"
-            yield Line(Topic.LINK, "platform", text, alarm=event.locked)
+            return Line(Topic.LINK, "platform", text, alarm=event.locked)
         case ev.ElementsUnread():
             text = f"{event.venue}: {event.count} {event.kind} not understood: {event.detail}"
-            yield Line(Topic.LINK, "unread", text, alarm=True)
+            return Line(Topic.LINK, "unread", text, alarm=True)
         case ev.LinkChanged():
             state = "up" if event.up else "down"
             text = f"{event.venue} {event.link.value} {state}: {event.detail}".removesuffix(": ")
-            yield Line(Topic.LINK, "link", text, alarm=not event.up)
+            return Line(Topic.LINK, "link", text, alarm=not event.up)
         case ev.LinkAlive():
             took_ms = (event.received_ns - event.asked_ns) / 1e6
             text = f"{event.venue} {event.link.value}, {took_ms:.1f} ms there and back"
-            yield Line(Topic.TIME, "alive", text)
+            return Line(Topic.TIME, "alive", text)
         case ev.LimitsRead():
             text = f"{event.venue}: {event.rate_per_s:g} requests/s, {event.burst:g} at once"
-            yield Line(Topic.LINK, "limits", text)
+            return Line(Topic.LINK, "limits", text)
+        case ev.SnapshotFailed():
+            return Line(Topic.LINK, "snapshot", f"{event.venue}: {event.detail}", alarm=True)
+        case ev.MessageLost():
+            text = f"{event.venue}: a message about our orders or trades could not be read"
+            return Line(Topic.LINK, "garbled", text, alarm=True)
+        case ev.TakenBack():
+            left = "could not be asked" if event.left is None else f"{len(event.left)} orders left"
+            return Line(Topic.LINK, "2nd path", f"{event.venue}: {left}", alarm=bool(event.left))
+
+
+def _of_order(event: _Order, labels: Labels) -> Line:
+    match event:
         case ev.OrderSeen():
-            yield _seen(event)
+            return _seen(event)
         case ev.RequestRefused():
             text = f"{event.request.value} of {event.label}: {event.why.value} ({event.detail})"
             found = labels.get(event.label)
-            yield Line(Topic.ORDERS, "refused", text, found, alarm=True)
+            return Line(Topic.ORDERS, "refused", text, found, alarm=True)
         case ev.OutcomeUnknown():
             text = f"no answer to {event.request.value} of {event.label}: {event.why.value}"
             found = labels.get(event.label)
-            yield Line(Topic.ORDERS, "unknown", text, found, alarm=True)
+            return Line(Topic.ORDERS, "unknown", text, found, alarm=True)
         case ev.Filled():
-            yield _filled(event.fill)
-        case ev.SnapshotTaken():
-            yield from _snapshot(event, booked)
-        case ev.SnapshotFailed():
-            yield Line(Topic.LINK, "snapshot", f"{event.venue}: {event.detail}", alarm=True)
-        case ev.MessageLost():
-            text = f"{event.venue}: a message about our orders or trades could not be read"
-            yield Line(Topic.LINK, "garbled", text, alarm=True)
-        case ev.TakenBack():
-            left = "could not be asked" if event.left is None else f"{len(event.left)} orders left"
-            yield Line(Topic.LINK, "2nd path", f"{event.venue}: {left}", alarm=bool(event.left))
+            return _filled(event.fill)
+
+
+def _of_store(event: _Store) -> Line:
+    match event:
         case ev.LabelsReserved():
-            yield Line(Topic.CONTROL, "store", f"labels below {event.upto} are ours")
+            return Line(Topic.CONTROL, "store", f"labels below {event.upto} are ours")
         case ev.StoreChanged():
             text = event.trouble or "takes what happens"
-            yield Line(Topic.CONTROL, "store", text, alarm=bool(event.trouble))
+            return Line(Topic.CONTROL, "store", text, alarm=bool(event.trouble))
         case ev.TapeChanged():
             text = event.trouble or "takes what happens"
-            yield Line(Topic.CONTROL, "tape", text, alarm=bool(event.trouble))
+            return Line(Topic.CONTROL, "tape", text, alarm=bool(event.trouble))
         case ev.LatchSaved():
-            yield Line(Topic.CONTROL, "store", "the kill switch is kept")
+            return Line(Topic.CONTROL, "store", "the kill switch is kept")
         case ev.AuthorityRead():
-            yield Line(Topic.CONTROL, "store", "lease and latch were read: ours, and armed")
+            return Line(Topic.CONTROL, "store", "lease and latch were read: ours, and armed")
         case ev.AuthorityLate():
-            yield Line(Topic.CONTROL, "store", "the lease ran out for a while", alarm=True)
+            return Line(Topic.CONTROL, "store", "the lease ran out for a while", alarm=True)
         case ev.LeaseLost():
             text = f"run {event.holder} has taken the account over"
-            yield Line(Topic.CONTROL, "store", text, alarm=True)
-        case ev.Tick():
-            yield Line(Topic.TIME, "tick", "")
+            return Line(Topic.CONTROL, "store", text, alarm=True)
+
+
+def _of_control(event: _Control) -> Line:
+    match event:
         case ev.Pause():
-            yield Line(Topic.CONTROL, "pause", event.why.value)
+            return Line(Topic.CONTROL, "pause", event.why.value)
         case ev.Unpause():
-            yield Line(Topic.CONTROL, "unpause", "")
+            return Line(Topic.CONTROL, "unpause", "")
         case ev.WindDown():
-            yield Line(Topic.CONTROL, "set", f"wind down: {_on(event.on)}")
+            return Line(Topic.CONTROL, "set", f"wind down: {_on(event.on)}")
         case ev.Switched():
-            yield Line(Topic.CONTROL, "set", f"{event.scope.text}: {_on(event.on)}")
+            return Line(Topic.CONTROL, "set", f"{event.scope.text}: {_on(event.on)}")
         case ev.SizeScaled():
-            yield Line(Topic.CONTROL, "set", f"every size x {event.factor}")
+            return Line(Topic.CONTROL, "set", f"every size x {event.factor}")
         case ev.VolShifted():
             text = f"vol {event.points:+g} points until {clock_text(event.until_ns)}"
-            yield Line(Topic.CONTROL, "set", text)
+            return Line(Topic.CONTROL, "set", text)
         case ev.Stop():
-            yield Line(Topic.CONTROL, "stop", event.why.value)
+            return Line(Topic.CONTROL, "stop", event.why.value)
         case ev.Trip():
             text = f"{event.why.value}: {event.detail}".removesuffix(": ")
-            yield Line(Topic.CONTROL, "TRIP", text, alarm=True)
-        case _:
-            assert_never(event)
+            return Line(Topic.CONTROL, "TRIP", text, alarm=True)
 
 
-def intent_line(intent: Intent, labels: Labels) -> Line:
+def intent_line(intent: Intent) -> Line:
     """What was decided, and why."""
     match intent:
         case Place():

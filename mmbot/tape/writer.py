@@ -37,7 +37,7 @@ class _Block:
 class TapeWriter:
     """Writes the files of one run into one folder, `folder_bytes` of tapes at most."""
 
-    def __init__(self, file_bytes: int, folder_bytes: int) -> None:
+    def __init__(self, file_bytes: int, folder_bytes: int, again_s: float = AGAIN_S) -> None:
         self.pending = 0
         """Bytes taken and not written yet, before compression."""
         self.written = 0
@@ -46,6 +46,7 @@ class TapeWriter:
         """Why the disk takes nothing; empty while it does."""
         self._file_bytes = file_bytes
         self._folder_bytes = folder_bytes
+        self._again_s = again_s
         self._queue: SimpleQueue[_Block | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._descriptor = -1
@@ -73,7 +74,7 @@ class TapeWriter:
     def _run(self) -> None:
         while (block := self._queue.get()) is not None:
             while not self._try(block):
-                if self._give_up.wait(AGAIN_S):
+                if self._give_up.wait(self._again_s):
                     break
             if self._give_up.is_set():
                 break

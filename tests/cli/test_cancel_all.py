@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from mmbot.cli.cancel_all import cancel_all
+from mmbot.cli.cancel_all import carry_out
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.why import Why
-from mmbot.engine import cancel_all as kill
 from mmbot.engine import tripping
 from mmbot.engine.outcome import Outcome
+from mmbot.engine.timing import Timing
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.requests import NewOrder, Placed
@@ -96,9 +96,9 @@ def cancels(venue: SimVenue) -> Iterator[list[str]]:
         venue.protocol.call = call  # type: ignore[method-assign]  # as it was
 
 
-async def in_process(**flags: bool) -> None:
-    """The command, in a thread of this process, so that a test can change its bounds."""
-    await asyncio.to_thread(cancel_all, **flags)
+async def in_process(**flags: Any) -> None:
+    """The command, in a thread of this process, so that a test can give it its bounds."""
+    await asyncio.to_thread(carry_out, **flags)
 
 
 async def test_a_running_engine_is_stopped_and_stays_so_until_resumed(home: Path) -> None:
@@ -208,16 +208,14 @@ async def test_with_the_websocket_dead_it_goes_over_rest() -> None:
 
 
 async def test_a_venue_that_does_not_answer_is_exit_5(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(kill, "BOUND_S", 0.5)
-    monkeypatch.setattr("mmbot.venues.deribit.sweeper.CALL_LIMIT_S", 0.2)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         place_ours(venue, CALL)
         venue.silence()
         with pytest.raises(VenueUnreachable, match="orders may still be open: sim-") as caught:
-            await in_process()
+            await in_process(timing=Timing(bound_s=0.5, call_limit_s=0.2))
         assert caught.value.exit_code == 5
         assert "not reached (deribit over" in capsys.readouterr().out
         latch = Reader(locate(Mode.SIM, os.environ)).latch(seat(venue))
@@ -228,14 +226,12 @@ async def test_a_venue_that_does_not_answer_is_exit_5(
 async def test_orders_that_do_not_go_are_listed_with_exit_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kill, "BOUND_S", 0.5)
-    monkeypatch.setattr(kill, "ORDER_S", 0.0)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         [label] = place_ours(venue, CALL)
         monkeypatch.setattr(venue.exchange, "cancel_all", lambda *_, **__: 0)
         with pytest.raises(OrdersMayRemain) as caught:
-            await in_process(json=True)
+            await in_process(json=True, timing=Timing(bound_s=0.5, order_s=0.0))
         assert caught.value.exit_code == 3
         assert f"{label} buy 1 {CALL} at 0.001 on {venue.account} on deribit (sim)" in str(
             caught.value

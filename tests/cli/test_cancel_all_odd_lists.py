@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mmbot.engine.timing import Timing
 from mmbot.errors import MmbotError
 from mmbot.sim.wire.deribit.errors import WireError
 from mmbot.sim.wire.deribit.params import Params
@@ -49,6 +50,8 @@ def only(*fields: str) -> Twist:
     return lambda _, rows: [{k: row[k] for k in fields if k in row} for row in rows]
 
 
+HASTY = Timing(unread_s=0.3)
+
 LIST, ACCOUNT = "private/get_open_orders", "private/get_account_summaries"
 
 
@@ -59,7 +62,7 @@ def refuse(code: int, message: str) -> Twist:
     return say
 
 
-async def code_of(capsys: pytest.CaptureFixture[str], **flags: bool) -> tuple[int, str, str]:
+async def code_of(capsys: pytest.CaptureFixture[str], **flags: Any) -> tuple[int, str, str]:
     """What the command ends with: exit code, stdout, and its line on stderr."""
     try:
         await in_process(**flags)
@@ -106,15 +109,14 @@ async def test_the_label_will_do_where_the_id_cannot_be_read(
 
 
 async def test_rows_nobody_can_read_keep_it_from_being_called_flat(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("mmbot.engine.emptying.UNREAD_S", 0.3)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         place_ours(venue, CALL)
         place_by_hand(venue)
         with twisted(venue, LIST, lambda _, rows: [*rows, None, "row"]):
-            code, out, error = await code_of(capsys)
+            code, out, error = await code_of(capsys, timing=HASTY)
         assert code == 3
         assert "2 rows of the venue's list could not be read" in error
         assert "1 cancelled, 0 remain, 1 foreign kept (not verified: 2 rows" in out
@@ -142,7 +144,6 @@ async def test_rows_that_a_later_look_reads_are_no_matter(
 async def test_a_list_that_is_none_is_answered_by_the_labels_of_the_store(
     rows: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("mmbot.engine.emptying.UNREAD_S", 0.3)
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         label, _ = place_ours(venue, CALL, PUT)
@@ -150,7 +151,7 @@ async def test_a_list_that_is_none_is_answered_by_the_labels_of_the_store(
             "mmbot.store.queries.Reader.open_orders", lambda *_: [SimpleNamespace(label=label)]
         )
         with twisted(venue, LIST, lambda *_: rows):
-            code, out, error = await code_of(capsys)
+            code, out, error = await code_of(capsys, timing=HASTY)
         assert code == 3
         assert "list of open orders cannot be read" in error
         assert "not verified: the venue's list of open orders cannot be read" in out
@@ -223,14 +224,11 @@ async def test_whatever_a_mass_cancel_answers_only_the_next_look_counts(
         assert open_labels(venue) == []
 
 
-async def test_json_says_what_could_not_be_read(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("mmbot.engine.emptying.UNREAD_S", 0.3)
+async def test_json_says_what_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     async with SimVenue(QUIET) as venue:
         was_traded(venue)
         with twisted(venue, LIST, lambda _, rows: [{"label": 5}]):
-            code, out, _ = await code_of(capsys, json=True)
+            code, out, _ = await code_of(capsys, json=True, timing=HASTY)
         [account] = json.loads(out)["venues"]
         assert code == 3
         assert (account["remaining"], account["verified_by"]) == (0, None)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-import mmbot.engine.cancel_all as kill
 from mmbot.clock import Clock
 from mmbot.config import Mode
+from mmbot.engine.timing import Timing
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.server import SimVenue
@@ -153,29 +153,24 @@ def was_traded_at(host: str) -> None:
     ],
 )
 async def test_a_kill_switch_that_finds_no_venue_says_what_is_there(
-    connection: Connection,
-    words: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    connection: Connection, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kill, "BOUND_S", 1.0)
     async with no_venue(connection) as host:
         was_traded_at(host)
         with pytest.raises(VenueUnreachable, match="orders may still be open: sim-1 on") as caught:
-            await in_process()
+            await in_process(timing=Timing(bound_s=1.0))
     assert words in str(caught.value)
     assert "bug" not in str(caught.value) + capsys.readouterr().out
 
 
 @pytest.mark.parametrize("answer", ["{}", '{"result": "ok"}', '{"result": null}'])
 async def test_a_kill_switch_that_gets_no_list_says_that_orders_may_remain(
-    answer: str, monkeypatch: pytest.MonkeyPatch
+    answer: str,
 ) -> None:
-    monkeypatch.setattr(kill, "BOUND_S", 1.0)
     async with no_venue(json(answer)) as host:
         was_traded_at(host)
         with pytest.raises(OrdersMayRemain, match="list of open orders cannot be read"):
-            await in_process()
+            await in_process(timing=Timing(bound_s=1.0))
 
 
 # --- trouble that passes ----------------------------------------------------------------------

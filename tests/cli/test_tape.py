@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.cli.desk import mmbot as command
 from tests.cli.inprocess import Mmbot
 from tests.engine.live import until
 from tests.tape.record import GOLDEN, SUFFIX
-from tests.tape.taped import TapedBot, busy
+from tests.tape.taped import ROOMY, TapedBot, busy
 from tests.tape.test_recorder import until_rotated
 
 FILLS = GOLDEN / f"fills{SUFFIX}"
@@ -98,10 +99,9 @@ def test_verify_of_a_tape_that_a_crash_cut_short_is_fine_and_says_so(
     assert mmbot.json("tape", "verify", str(cut))["files"][0]["ending"] == "cut"
 
 
-def damaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def damaged(folder: Path) -> Path:
     """A tape whose last but one block has another byte."""
-    monkeypatch.setattr("mmbot.tape.recorder.BLOCK_NS", 0)
-    bot = TapedBot(folder)
+    bot = TapedBot(folder, limits=replace(ROOMY, block_ns=0))
     busy(bot)
     (file,) = bot.files()
     whole = file.read_bytes()
@@ -110,9 +110,9 @@ def damaged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_verify_of_a_damaged_tape_checks_what_is_there_and_fails(
-    mmbot: Mmbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mmbot: Mmbot, tmp_path: Path
 ) -> None:
-    hurt = damaged(tmp_path, monkeypatch)
+    hurt = damaged(tmp_path)
     page = mmbot.page("tape", "verify", str(hurt), code=1)
     assert "all decided the same again" in page
     assert "damaged: " in page
@@ -276,10 +276,8 @@ def test_show_as_json_is_one_array_of_turns(mmbot: Mmbot) -> None:
     assert len(mmbot.json("tape", "show", str(FILLS), "--turns", "2")) == 2
 
 
-def test_show_of_a_damaged_tape_shows_what_is_there_and_fails(
-    mmbot: Mmbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hurt = damaged(tmp_path, monkeypatch)
+def test_show_of_a_damaged_tape_shows_what_is_there_and_fails(mmbot: Mmbot, tmp_path: Path) -> None:
+    hurt = damaged(tmp_path)
     code, out, err = mmbot.run("tape", "show", str(hurt), "--turns", "1000")
     assert (code, "place" in out, "damaged: " in err) == (1, True, True)
 

@@ -28,6 +28,7 @@ from mmbot.core.types import Label, Side
 from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
+from mmbot.venues.deribit.timing import USUAL, Timing
 
 DEADLINE_S = 10.0
 CALL = "ETH-6JUN25-2800-C"
@@ -87,6 +88,10 @@ ROOMY = Path(__file__).with_name("roomy.toml")
 """A desk file under which sizes may be doubled."""
 
 
+NO_SILENCE = Timing(probe_timeout_s=60.0)
+"""A stall of this machine is no silence of the venue's, however fast the clock."""
+
+
 @contextmanager
 def patient(scale: float) -> Iterator[None]:
     """A stall of this machine is no absence of the bot's that is `scale` times as long."""
@@ -125,6 +130,7 @@ async def live(
     config: Path | None = ROOMY,
     line: Callable[[str], AbstractAsyncContextManager[str]] = nullcontext,
     scale: float = 1.0,
+    timing: Timing = USUAL,
     **flags: str,
 ) -> AsyncIterator[Live]:
     """A connected engine whose loop runs; on leaving it is stopped hard and closed.
@@ -137,7 +143,7 @@ async def live(
         async with HastyVenue(options, scale) as venue, line(venue.rest_url) as url:
             given = (FLAGS if desk is None else desk) | {"--sim-url": url}
             given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
-            engine = await assemble(load_config(given, config), Clock(scale))
+            engine = await assemble(load_config(given, config), Clock(scale), timing)
             events: list[ev.Event] = []
             intents: list[Intent] = []
 

@@ -13,8 +13,7 @@ from mmbot.core import events as ev
 from mmbot.core.order_life import Request
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import SimVenue
-from mmbot.venues.deribit import venue
-from tests.engine.live import Live, live, until
+from tests.engine.live import NO_SILENCE, Live, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import QUIET, agreed, quoted
 
@@ -57,12 +56,6 @@ each_trouble = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True)
-def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stall of this machine is no silence of the venue's, however fast the clock."""
-    monkeypatch.setattr(venue, "PROBE_TIMEOUT_S", 60.0)
-
-
 async def comes_right(bot: Live, doubles: list[str], since_ms: int) -> None:
     """Everything late has arrived, and then table and venue say the same, with 8 orders."""
     end_ms = since_ms + int(LATE_S * 1000) + 2_000
@@ -74,7 +67,7 @@ async def comes_right(bot: Live, doubles: list[str], since_ms: int) -> None:
 
 @each_trouble
 async def test_place(trouble: Trouble) -> None:
-    async with live(QUIET, scale=SCALE) as bot:
+    async with live(QUIET, scale=SCALE, timing=NO_SILENCE) as bot:
         bot.venue.freeze()
         doubles, since_ms = watch_slots(bot.venue), bot.venue.now_ms()
         for method in ("private/buy", "private/sell"):
@@ -85,7 +78,7 @@ async def test_place(trouble: Trouble) -> None:
 
 @each_trouble
 async def test_amend(trouble: Trouble) -> None:
-    async with live(QUIET, scale=SCALE) as bot:
+    async with live(QUIET, scale=SCALE, timing=NO_SILENCE) as bot:
         await quoted(bot)
         bot.venue.freeze()
         await agreed(bot)
@@ -99,7 +92,7 @@ async def test_amend(trouble: Trouble) -> None:
 
 @each_trouble
 async def test_cancel(trouble: Trouble) -> None:
-    async with live(QUIET, scale=SCALE) as bot:
+    async with live(QUIET, scale=SCALE, timing=NO_SILENCE) as bot:
         await quoted(bot)
         bot.venue.freeze()
         doubles, since_ms = watch_slots(bot.venue), bot.venue.now_ms()

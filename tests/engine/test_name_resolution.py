@@ -20,8 +20,7 @@ from mmbot.core.types import InstrumentId
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
-from mmbot.venues.deribit import venue
-from tests.engine.live import CALL, Live, live, until
+from tests.engine.live import CALL, NO_SILENCE, Live, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import agreed, hit, quoted
 
@@ -62,12 +61,6 @@ class Names:
         bot.venue.sever()
 
 
-@pytest.fixture(autouse=True)
-def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stall of this machine is no silence of the venue's, however fast the clock."""
-    monkeypatch.setattr(venue, "PROBE_TIMEOUT_S", 60.0)
-
-
 async def later(bot: Live, seconds: float) -> None:
     """Let that much venue time pass."""
     end_ms = bot.venue.now_ms() + int(seconds * 1000)
@@ -85,7 +78,7 @@ def position(bot: Live, name: str) -> Any:
 async def test_every_order_is_recovered_and_every_fill_booked(outage_s: int, deaf: bool) -> None:
     names, story = Names(), list[ev.Event | Intent]()
     options = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=deaf))
-    async with live(options, line=names, scale=SCALE) as bot:
+    async with live(options, line=names, scale=SCALE, timing=NO_SILENCE) as bot:
         await quoted(bot)
         bot.venue.freeze()
         await agreed(bot)

@@ -12,7 +12,8 @@ from mmbot.core import events as ev
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
-from mmbot.venues.deribit import Book, session
+from mmbot.venues.deribit import Book
+from mmbot.venues.deribit.timing import Timing
 from tests.engine.live import Live, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import hit, quoted
@@ -70,13 +71,11 @@ def links_down(bot: Live) -> int:
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["cancels on disconnect", "does not"])
 @pytest.mark.parametrize("cuts", [15, pytest.param(100, marks=pytest.mark.long)])
-async def test_forced_disconnects_leave_nothing_behind(
-    cuts: int, deaf: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session, "BACKOFF_MAX_S", 0.25)
+async def test_forced_disconnects_leave_nothing_behind(cuts: int, deaf: bool) -> None:
     dice = random.Random(f"cuts {cuts} {deaf}")
     rules = Rules(ignore_cancel_on_disconnect=deaf)
-    async with live(VenueOptions(rules=rules), scale=SCALE) as bot:
+    timing = Timing(backoff_max_s=0.25)
+    async with live(VenueOptions(rules=rules), scale=SCALE, timing=timing) as bot:
         doubles, old = watch_slots(bot.venue), watch_books(bot)
         await quoted(bot, 6)
         account = bot.state.accounts["deribit"]

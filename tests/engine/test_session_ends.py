@@ -17,8 +17,7 @@ from mmbot.core.intents import Amend, Intent, Place
 from mmbot.core.order_life import Status
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit import venue
-from tests.engine.live import Live, live, until
+from tests.engine.live import NO_SILENCE, Live, live, until
 from tests.engine.relay import Relay
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import QUIET, agreed, hit, quoted
@@ -58,17 +57,11 @@ def traded(bot: Live) -> set[str]:
     return {trade.label for trade in bot.venue.exchange.accounts[bot.venue.account].trades}
 
 
-@pytest.fixture(autouse=True)
-def no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stall of this machine is no silence of the venue's, however fast the clock."""
-    monkeypatch.setattr(venue, "PROBE_TIMEOUT_S", 60.0)
-
-
 # --- a cut line -------------------------------------------------------------------------------
 
 
 async def test_a_cut_line_takes_our_orders_with_it_and_we_learn_that() -> None:
-    async with live(QUIET, scale=5.0) as bot:
+    async with live(QUIET, scale=5.0, timing=NO_SILENCE) as bot:
         await quoted(bot)
         before, story = labels(bot), Story(bot)
         account = bot.state.accounts["deribit"]
@@ -88,7 +81,7 @@ async def test_a_cut_line_takes_our_orders_with_it_and_we_learn_that() -> None:
 
 async def test_too_many_requests_end_the_session_and_the_venue_is_left_alone_for_a_while() -> None:
     relay = Relay()
-    async with live(QUIET, line=relay, scale=5.0) as bot:
+    async with live(QUIET, line=relay, scale=5.0, timing=NO_SILENCE) as bot:
         await quoted(bot)
         bot.venue.freeze()
         await agreed(bot)
@@ -112,7 +105,7 @@ async def test_too_many_requests_end_the_session_and_the_venue_is_left_alone_for
 
 async def test_too_many_requests_on_the_way_in_are_waited_for_each_time() -> None:
     relay = Relay()
-    async with live(QUIET, line=relay, scale=5.0) as bot:
+    async with live(QUIET, line=relay, scale=5.0, timing=NO_SILENCE) as bot:
         await quoted(bot)
         bot.venue.answer("private/enable_cancel_on_disconnect", 10028, 3)
         since_ms, dials = bot.venue.now_ms(), relay.dials
@@ -126,7 +119,7 @@ async def test_too_many_requests_on_the_way_in_are_waited_for_each_time() -> Non
 
 
 async def test_too_many_requests_over_rest_are_no_reason_to_quote_blindly() -> None:
-    async with live(QUIET, scale=5.0) as bot:
+    async with live(QUIET, scale=5.0, timing=NO_SILENCE) as bot:
         await quoted(bot)
         story, account = Story(bot), bot.state.accounts["deribit"]
         bot.venue.answer_http("private/get_user_trades_by_currency_and_time", 429, 3)
@@ -143,7 +136,7 @@ async def test_too_many_requests_over_rest_are_no_reason_to_quote_blindly() -> N
 
 @pytest.mark.parametrize("with_orders", [True, False], ids=["with its orders", "without them"])
 async def test_a_venue_that_starts_again(with_orders: bool) -> None:
-    async with live(QUIET, scale=5.0) as bot:
+    async with live(QUIET, scale=5.0, timing=NO_SILENCE) as bot:
         await quoted(bot)
         bot.venue.freeze()
         await agreed(bot)
@@ -197,7 +190,7 @@ class Reborn:
 @pytest.mark.parametrize("with_orders", [True, False], ids=["with its orders", "without them"])
 async def test_a_venue_that_comes_back_from_its_file(with_orders: bool, tmp_path: Path) -> None:
     reborn = Reborn(tmp_path / "venue", with_orders=with_orders)
-    async with live(QUIET, line=reborn) as bot:
+    async with live(QUIET, line=reborn, timing=NO_SILENCE) as bot:
         bot.venue = reborn.venue
         await quoted(bot)
         bot.venue.freeze()

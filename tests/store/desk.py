@@ -19,7 +19,7 @@ from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location, locate
 from mmbot.store.queries import Reader
 from mmbot.store.records import FillBooked, News, OrderNoted, RunDraft, RunStarted, Seat
 from mmbot.store.runs import start_run
-from mmbot.store.writer import CAPACITY_RECORDS, Writer
+from mmbot.store.writer import CAPACITY_RECORDS, Timing, Writer
 from tests.builders import NOW_NS, a_fill, an_option, an_order
 
 N = TypeVar("N", bound=News)
@@ -28,6 +28,9 @@ DEADLINE_S = 20.0
 """Generous: it is only reached when something is broken."""
 
 SEAT = Seat(Mode.SIM, "deribit", "sim-1")
+
+IMPATIENT = Timing(retry_s=0.02, gone_s=0.1)
+"""Retries take milliseconds here."""
 
 _numbers = itertools.count(1)
 
@@ -97,7 +100,15 @@ async def an_engine(
     database = open_store(location)
     started = begin(database, seat, wall)
     news: list[News] = []
-    writer = Writer(database, seat, started, wall_ns=wall, tell=news.append, capacity=capacity)
+    writer = Writer(
+        database,
+        seat,
+        started,
+        wall_ns=wall,
+        tell=news.append,
+        capacity=capacity,
+        timing=IMPATIENT,
+    )
     try:
         yield Engine(writer, started.run, started, wall, news)
     finally:

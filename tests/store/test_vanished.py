@@ -8,17 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.store import writer as writer_module
 from mmbot.store.records import StoreFailing, StoreWorking
 from tests.store.desk import Engine, a_location, a_record, an_engine, booked, until
 
 BRING_BACK = "bring it back, or stop and look at the account"
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "RETRY_S", 0.02)
-    monkeypatch.setattr(writer_module, "GONE_S", 0.1)
 
 
 def another(folder: Path) -> Path:

@@ -21,7 +21,6 @@ from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.store import commands, runs
 from mmbot.store import database as database_module
-from mmbot.store import writer as writer_module
 from mmbot.store.database import open_existing, open_store
 from mmbot.store.housekeeping import KEEP_AUDIT_NS, KEEP_NS, PORTION_ROWS
 from mmbot.store.latch import Kept
@@ -47,9 +46,8 @@ DAY_NS = 86_400 * 10**9
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks and retries take milliseconds here."""
+    """Locks take milliseconds here."""
     monkeypatch.setattr(database_module, "BUSY_TIMEOUT_S", 0.02)
-    monkeypatch.setattr(writer_module, "RETRY_S", 0.02)
 
 
 # --- labels -----------------------------------------------------------------------------------

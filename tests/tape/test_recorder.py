@@ -17,7 +17,6 @@ from mmbot.core.intents import Place
 from mmbot.core.types import InstrumentId, Nanos, Side
 from mmbot.core.why import Why
 from mmbot.errors import ConfigError
-from mmbot.tape import writer
 from mmbot.tape.folder import file_name, make_room, tapes_in
 from mmbot.tape.format import EndReason
 from mmbot.tape.reader import Ending, TapeFile
@@ -25,10 +24,12 @@ from mmbot.tape.recorder import Limits
 from mmbot.tape.replay import Replay, goes_on
 from tests.builders import NOW_NS, a_perpetual, an_option
 from tests.core.bot import VENUE
-from tests.tape.taped import TapedBot, again, busy
+from tests.tape.taped import ROOMY, TapedBot, again, busy
 
 DEADLINE_S = 20.0
 SMALL = Limits(file_bytes=2_000, folder_bytes=1 << 26)
+A_BLOCK_A_TURN = replace(ROOMY, block_ns=0)
+HASTY = replace(ROOMY, again_s=0.01)
 
 
 def recorded(folder: Path, **options: Any) -> list[Path]:
@@ -247,11 +248,8 @@ def test_a_tape_in_use_is_not_deleted(tmp_path: Path) -> None:
 # --- ends nobody wished for -------------------------------------------------------------------
 
 
-def test_a_crash_loses_no_more_than_the_last_block(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mmbot.tape.recorder.BLOCK_NS", 0)  # every turn is a block
-    bot = TapedBot(tmp_path)
+def test_a_crash_loses_no_more_than_the_last_block(tmp_path: Path) -> None:
+    bot = TapedBot(tmp_path, limits=A_BLOCK_A_TURN)
     busy(bot)
     until(lambda: bot.recorder._writer.pending == 0, "everything is written")
     (file,) = tapes_in(tmp_path)
@@ -268,11 +266,8 @@ def cut_points(size: int) -> list[int]:
     return [*range(0, 200, 13), *range(200, size, max(1, size // 60)), size - 1]
 
 
-def test_a_tape_cut_anywhere_is_read_up_to_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mmbot.tape.recorder.BLOCK_NS", 0)
-    (file,) = recorded(tmp_path)
+def test_a_tape_cut_anywhere_is_read_up_to_there(tmp_path: Path) -> None:
+    (file,) = recorded(tmp_path, limits=A_BLOCK_A_TURN)
     whole, cut = file.read_bytes(), tmp_path / "cut.tape.zst"
     all_numbers = [turn.number for turn in TapeFile(file).turns()]
     longest = 0
@@ -291,11 +286,8 @@ def test_a_tape_cut_anywhere_is_read_up_to_there(
     assert longest == len(all_numbers)
 
 
-def test_a_damaged_byte_never_becomes_another_turn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mmbot.tape.recorder.BLOCK_NS", 0)
-    (file,) = recorded(tmp_path)
+def test_a_damaged_byte_never_becomes_another_turn(tmp_path: Path) -> None:
+    (file,) = recorded(tmp_path, limits=A_BLOCK_A_TURN)
     whole, hurt = file.read_bytes(), tmp_path / "hurt.tape.zst"
     sound = [(t.number, t.now_ns, bytes(t.intents)) for t in TapeFile(file).turns()]
     told = 0
@@ -315,12 +307,11 @@ def test_a_damaged_byte_never_becomes_another_turn(
 
 
 def test_quoting_stops_while_the_disk_takes_nothing_and_goes_on_when_it_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(writer, "AGAIN_S", 0.01)
     folder = tmp_path / "tapes"
     folder.write_text("in the way")
-    bot = TapedBot(folder, limits=Limits(1 << 24, 1 << 26, queue_bytes=40_000))
+    bot = TapedBot(folder, limits=Limits(1 << 24, 1 << 26, queue_bytes=40_000, again_s=0.01))
     bot.quote()
 
     def told(count: int) -> bool:
@@ -349,7 +340,6 @@ def test_a_frame_the_disk_took_half_of_is_taken_back_and_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first write after the file's beginning takes a few bytes, the second one fails."""
-    monkeypatch.setattr(writer, "AGAIN_S", 0.01)
     write, calls = os.write, iter(range(100))
 
     def full(descriptor: int, data: bytes) -> int:
@@ -361,7 +351,7 @@ def test_a_frame_the_disk_took_half_of_is_taken_back_and_written_again(
         return write(descriptor, data)
 
     monkeypatch.setattr(os, "write", full)
-    (file,) = recorded(tmp_path)
+    (file,) = recorded(tmp_path, limits=HASTY)
     assert next(calls) >= 4
     assert not any(turn.difference for turn in again(file))
     assert ending(file) == Ending(EndReason.CLOSED)

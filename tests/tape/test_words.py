@@ -29,7 +29,7 @@ def test_every_intent_has_words(name: str) -> None:
     @settings(max_examples=20, deadline=None)
     @given(anything(INTENTS[name]))
     def has_words(intent: Any) -> None:
-        assert len(intent_line(intent, {}).word) <= 8
+        assert len(intent_line(intent).word) <= 8
 
     has_words()
 

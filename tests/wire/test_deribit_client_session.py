@@ -13,7 +13,8 @@ import ccxt.pro
 import pytest
 import uvloop
 
-from mmbot.venues.deribit import Book, Deribit, Outcome, Rate, Reply, Socket, session
+from mmbot.venues.deribit import Book, Deribit, Outcome, Rate, Reply, Socket
+from mmbot.venues.deribit.timing import Timing
 from tests.wire.clients import HandClock, Notes, ours
 from tests.wire.scripted import (
     SILENCE,
@@ -33,6 +34,8 @@ TICKER = "ticker.BTC-PERPETUAL.raw"
 USER = "user.changes.any.any.raw"
 
 SIGNATURE = "dbe4fb26891500999cae8aecce007931ff19c28ef058ccc4c3b2ae2419e5e349"
+
+HASTY: dict[str, Any] = {"time_scale": 0.1, "timing": Timing(backoff_max_s=0.25)}
 
 FIRST = snapshot(10, [[100.0, 10.0], [99.5, 20.0]], [[101.0, 10.0]])
 
@@ -667,18 +670,13 @@ async def twenty_cuts(venue: Scripted, client: Deribit, notes: Notes) -> None:
 
 
 class TestLeavingNothingBehind:
-    async def test_twenty_forced_disconnects_leak_nothing(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(session, "BACKOFF_MAX_S", 0.25)
-        async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
+    async def test_twenty_forced_disconnects_leak_nothing(self) -> None:
+        async with Scripted() as venue, ours(venue, **HASTY) as (client, notes):
             await twenty_cuts(venue, client, notes)
 
-    def test_nor_on_uvloop(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(session, "BACKOFF_MAX_S", 0.25)
-
+    def test_nor_on_uvloop(self) -> None:
         async def scenario() -> None:
-            async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
+            async with Scripted() as venue, ours(venue, **HASTY) as (client, notes):
                 await twenty_cuts(venue, client, notes)
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

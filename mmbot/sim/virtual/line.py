@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+from mmbot.core.order_life import Request
 from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
@@ -287,7 +288,7 @@ class Line:
             self._say(self._venue.unknown(request))
             return
         kind = _kind_of(request)
-        stands = kind is not ev.Request.PLACE
+        stands = kind is not Request.PLACE
         detail = "trading is not connected"
         self._sink(ev.RequestRefused(request.label, kind, Why.LINK_DOWN, detail, stands))
 
@@ -542,14 +543,14 @@ class Line:
         return int((least + (most - least) * self._draw.random() ** 2) * MS)
 
 
-def _kind_of(request: Place | Amend | Cancel) -> ev.Request:
+def _kind_of(request: Place | Amend | Cancel) -> Request:
     match request:
         case Place():
-            return ev.Request.PLACE
+            return Request.PLACE
         case Amend():
-            return ev.Request.AMEND
+            return Request.AMEND
         case Cancel():
-            return ev.Request.CANCEL
+            return Request.CANCEL
 
 
 def _refusal(venue: VirtualVenue, request: OrderRequest) -> Answer:

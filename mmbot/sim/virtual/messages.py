@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
-from mmbot.core.types import Fill, Level, Nanos
+from mmbot.core.statements import Fill
+from mmbot.core.types import Level, Nanos
 
 OrderRequest = Place | Amend | Cancel | CancelAll
 

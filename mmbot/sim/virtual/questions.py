@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Cancel, CancelAll, Resync
-from mmbot.core.state import is_ours
+from mmbot.core.labels import is_ours
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.translate import VENUE

@@ -15,20 +15,11 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
-from mmbot.core.types import (
-    MS,
-    SECOND,
-    ZERO,
-    Equity,
-    Fill,
-    Flow,
-    HeldPosition,
-    Instrument,
-    Label,
-    Nanos,
-    OpenOrder,
-)
+from mmbot.core.order_life import Request
+from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
+from mmbot.core.types import MS, SECOND, ZERO, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
 from mmbot.sim.exchange.listing import Kind, Side
@@ -188,8 +179,8 @@ class VirtualVenue:
             case Cancel():
                 done = self.exchange.cancel(ACCOUNT, request.order_id, self.ms)
                 if isinstance(done, Refusal):
-                    return self._refused(done, request.label, ev.Request.CANCEL)
-                return Answer(said=(seen_of(done, ev.Request.CANCEL),))
+                    return self._refused(done, request.label, Request.CANCEL)
+                return Answer(said=(seen_of(done, Request.CANCEL),))
             case CancelAll():
                 name = name_of(request.instrument) if request.instrument is not None else None
                 count = self.exchange.cancel_all(ACCOUNT, self.ms, name=name)
@@ -206,7 +197,7 @@ class VirtualVenue:
 
     def unknown(self, sweep: CancelAll) -> Answer:
         """What the adapter says when a sweep was not carried out."""
-        cancel, why = ev.Request.CANCEL, Why.REPLY_LOST
+        cancel, why = Request.CANCEL, Why.REPLY_LOST
         return Answer(said=tuple(ev.OutcomeUnknown(name, cancel, why) for name in sweep.labels))
 
     def _place(self, session: Session | None, place: Place) -> Answer:
@@ -223,10 +214,10 @@ class VirtualVenue:
         )
         placed = self.exchange.place(ACCOUNT, wish, self.ms)
         if isinstance(placed, Refusal):
-            return self._refused(placed, place.label, ev.Request.PLACE)
+            return self._refused(placed, place.label, Request.PLACE)
         if session is not None and not session.closed:
             session.orders[placed.order.order_id] = None
-        return self._placed(placed, ev.Request.PLACE)
+        return self._placed(placed, Request.PLACE)
 
     def _amend(self, amend: Amend) -> Answer:
         edit = Edit(
@@ -239,14 +230,14 @@ class VirtualVenue:
         )
         placed = self.exchange.edit(ACCOUNT, edit, self.ms)
         if isinstance(placed, Refusal):
-            return self._refused(placed, amend.label, ev.Request.AMEND)
-        return self._placed(placed, ev.Request.AMEND)
+            return self._refused(placed, amend.label, Request.AMEND)
+        return self._placed(placed, Request.AMEND)
 
-    def _placed(self, placed: Placed, request: ev.Request) -> Answer:
+    def _placed(self, placed: Placed, request: Request) -> Answer:
         fills = tuple(fill_of(made) for made in placed.trades)
         return Answer(fills, (seen_of(placed.order, request),))
 
-    def _refused(self, refusal: Refusal, label: Label, request: ev.Request) -> Answer:
+    def _refused(self, refusal: Refusal, label: Label, request: Request) -> Answer:
         self.counts[f"{refusal.code.number} {refusal.code.message}"] += 1
         return Answer(said=(refusal_of(refusal, label, request),))
 

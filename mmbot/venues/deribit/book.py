@@ -84,12 +84,7 @@ class Book:
         try:
             change_id, timestamp_ms = data["change_id"], data["timestamp"]
             bid_rows, ask_rows = data["bids"], data["asks"]
-            if change_id.__class__ is not int or timestamp_ms.__class__ is not int:
-                raise ValueError("change_id and timestamp are not integers")
-            if bid_rows.__class__ is not list or ask_rows.__class__ is not list:
-                raise ValueError("bids and asks are not lists")
-            if data["instrument_name"] != self.name:
-                raise ValueError(f"it is about {data['instrument_name']}")
+            self._check(data)
             kind = data.get("type")
             bids, asks = self._bids, self._asks
             if kind == "change" or (kind is None and data.get("prev_change_id") is not None):
@@ -118,6 +113,15 @@ class Book:
         bid_prices, ask_prices = bids.prices, asks.prices
         self.crossed = bool(bid_prices and ask_prices and bid_prices[-1] >= ask_prices[0])
         return True
+
+    def _check(self, data: Any) -> None:
+        """Raises ValueError for a message that is no book's or another book's."""
+        if data["change_id"].__class__ is not int or data["timestamp"].__class__ is not int:
+            raise ValueError("change_id and timestamp are not integers")
+        if data["bids"].__class__ is not list or data["asks"].__class__ is not list:
+            raise ValueError("bids and asks are not lists")
+        if data["instrument_name"] != self.name:
+            raise ValueError(f"it is about {data['instrument_name']}")
 
     def invalidate(self, why: str) -> bool:
         """Distrust and empty the book until the next snapshot; true if it was valid."""

@@ -27,6 +27,7 @@ from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.link import Link, Socket
 from mmbot.venues.deribit.session import Session
+from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.wire import Wire
 
 CANCEL_RESERVE = 0.2
@@ -67,16 +68,21 @@ class Deribit(Session):
         now_ms: Callable[[], int] | None = None,
         monotonic: Callable[[], float] | None = None,
         time_scale: float = 1.0,
+        timing: Timing = USUAL,
     ) -> None:
-        super().__init__(config, now_ms=now_ms, monotonic=monotonic, time_scale=time_scale)
+        super().__init__(
+            config, now_ms=now_ms, monotonic=monotonic, time_scale=time_scale, timing=timing
+        )
         self._watched: set[str] = set()
         self._chores: set[asyncio.Task[None]] = set()
 
     def describe(self) -> Any:
+        """ccxt's description of the exchange, with the order entry over the socket that is ours."""
         methods = ("createOrderWs", "editOrderWs", "cancelOrderWs", "cancelAllOrdersWs")
         return self.deep_extend(super().describe(), {"has": dict.fromkeys(methods, True)})
 
     async def close(self, clean_instance_data: bool = False) -> None:
+        """End what was begun for watchers, then every connection."""
         chores = list(self._chores)
         for chore in chores:
             chore.cancel()
@@ -85,7 +91,7 @@ class Deribit(Session):
 
     # -- Watching --------------------------------------------------------------------------------
 
-    async def authenticate(self, params: Any = None) -> Any:
+    async def authenticate(self, params: Any = None) -> Any:  # noqa: ARG002  # ccxt's signature
         """For ccxt's private `watch_*`: MARKET is signed in from the start, so be started."""
         self.check_required_credentials()
         await self._started(self._links[Socket.MARKET])
@@ -95,8 +101,8 @@ class Deribit(Session):
         url: str,
         message_hash: str,
         message: Any = None,
-        subscribe_hash: Any = None,
-        subscription: Any = None,
+        subscribe_hash: Any = None,  # noqa: ARG002  # ccxt's signature
+        subscription: Any = None,  # noqa: ARG002  # ccxt's signature
     ) -> Any:
         """ccxt's way of waiting for a channel."""
         return self._watch(url, [message_hash], message)[0]
@@ -106,8 +112,8 @@ class Deribit(Session):
         url: str,
         message_hashes: Sequence[str],
         message: Any = None,
-        subscribe_hashes: Any = None,
-        subscription: Any = None,
+        subscribe_hashes: Any = None,  # noqa: ARG002  # ccxt's signature
+        subscription: Any = None,  # noqa: ARG002  # ccxt's signature
     ) -> Any:
         """ccxt's way of waiting for any of several channels."""
         return Future.race(self._watch(url, message_hashes, message))
@@ -131,7 +137,7 @@ class Deribit(Session):
     ) -> None:
         try:
             await self.subscribe(link.socket, channels)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whoever waits gets it
             self._watched.difference_update(channels)
             for message_hash in hashes:
                 wire.reject(error, message_hash)
@@ -145,14 +151,14 @@ class Deribit(Session):
         """ccxt's entry for a parsed message; contains what ccxt's own raises."""
         try:
             super().handle_message(client, message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # ccxt's own may raise anything
             self._fault(error, message)
 
     def _publish(self, book: Book) -> None:
         if book.channel in self._watched:
             try:
                 self._mirror(book)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # a mirror for people ends no link
                 self._fault(error, book.channel)
         super()._publish(book)
 
@@ -221,7 +227,7 @@ class Deribit(Session):
         id: str,
         symbol: str,
         type: str,
-        side: str,
+        side: str,  # noqa: ARG002  # ccxt's signature
         amount: Number | None = None,
         price: Number | None = None,
         params: Mapping[str, Any] | None = None,
@@ -246,7 +252,10 @@ class Deribit(Session):
         return self._order_in(await self._order_call(call, given.timeout_s))
 
     async def cancel_order_ws(
-        self, id: str, symbol: str | None = None, params: Mapping[str, Any] | None = None
+        self,
+        id: str,
+        symbol: str | None = None,  # noqa: ARG002  # ccxt's signature
+        params: Mapping[str, Any] | None = None,
     ) -> Any:
         """Cancel one order over TRADING; the ccxt order structure. It may spend the reserve."""
         result = await self._order_call(orders.cancel(id), (params or {}).get("timeout_s"), True)

@@ -150,9 +150,14 @@ def _where(error: BaseException) -> str:
 
 def _failure(layer: BaseException, where: str) -> Failure | None:
     """What one layer says; None where an outer one says more."""
+    if isinstance(layer, BaseError):
+        return _of_ccxt(layer, where)
+    return _of_line(layer, where) or _of_answer(layer) or _of_system(layer, where)
+
+
+def _of_line(layer: BaseException, where: str) -> Failure | None:
+    """The line: no certificate, no host, nobody there, or hung up."""
     match layer:
-        case RedirectedError():
-            return Failure(Manner.ODD, f"redirected to {layer.target}")
         case ssl.SSLCertVerificationError():
             reason = layer.verify_message
             return Failure(Manner.SILENT, f"TLS: the certificate is not accepted ({reason})")
@@ -168,6 +173,14 @@ def _failure(layer: BaseException, where: str) -> Failure | None:
         case ServerDisconnectedError():
             hung_up = f"connection closed by{where or ' it'} without an answer (does it want TLS?)"
             return Failure(Manner.SILENT, hung_up, True)
+    return None
+
+
+def _of_answer(layer: BaseException) -> Failure | None:
+    """An answer that is none."""
+    match layer:
+        case RedirectedError():
+            return Failure(Manner.ODD, f"redirected to {layer.target}")
         case WSServerHandshakeError():
             return _status(layer.status, "")
         case ClientPayloadError():
@@ -176,13 +189,15 @@ def _failure(layer: BaseException, where: str) -> Failure | None:
             return Failure(Manner.ODD, "unreadable answer (not HTTP)")
         case UnreadableError():
             return Failure(Manner.ODD, f"unreadable answer {layer}")
-        case BaseError():
-            return _of_ccxt(layer, where)
-        case OSError() if layer.strerror and not isinstance(layer, TimeoutError):
-            words = os.strerror(layer.errno).lower() if layer.errno else layer.strerror
-            return Failure(Manner.SILENT, f"{words}{where}", layer.errno in _PASSING_ERRORS)
-        case _:
-            return None
+    return None
+
+
+def _of_system(layer: BaseException, where: str) -> Failure | None:
+    """What the system says, where nothing better is known."""
+    if not isinstance(layer, OSError) or isinstance(layer, TimeoutError) or not layer.strerror:
+        return None
+    words = os.strerror(layer.errno).lower() if layer.errno else layer.strerror
+    return Failure(Manner.SILENT, f"{words}{where}", layer.errno in _PASSING_ERRORS)
 
 
 def _of_ccxt(error: BaseError, where: str) -> Failure:

@@ -52,6 +52,7 @@ from mmbot.venues.deribit.requests import Done, Pending, Refusal, Reply, refusal
 from mmbot.venues.deribit.signin import SignIn, signs_out
 from mmbot.venues.deribit.subscriptions import Subscriptions, is_private
 from mmbot.venues.deribit.tickers import TickerWatch, instrument_of
+from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.unified import Unified
 from mmbot.venues.deribit.wire import Wire
 
@@ -69,8 +70,6 @@ REAL_MIN_S = 2.0
 GOODBYE_S = 1.0
 CARE_S = 0.5
 BACKOFF_FIRST_S = 0.25
-BACKOFF_MAX_S = 1.5
-"""With half a second for dialing and signing in, a line that is well again is up within 2 s."""
 UNWANTED_MAX_S = 30.0
 """The longest wait of one who is refused."""
 STEADY_S = 10.0
@@ -115,7 +114,9 @@ class Session(Unified):
         now_ms: Callable[[], int] | None = None,
         monotonic: Callable[[], float] | None = None,
         time_scale: float = 1.0,
+        timing: Timing = USUAL,
     ) -> None:
+        self.timing = timing
         self._now_ms = now_ms or super().milliseconds
         self._time_scale = time_scale
         self._monotonic = monotonic or self._loop_time_s
@@ -131,6 +132,7 @@ class Session(Unified):
         self.timeout = 1000 * max(REST_S * time_scale, REAL_MIN_S)
 
     def describe(self) -> Any:
+        """ccxt's description of the exchange, without its throttler."""
         return self.deep_extend(
             super().describe(),
             {"enableRateLimit": False},  # ccxt's throttler knows neither the tier nor cancels
@@ -223,6 +225,7 @@ class Session(Unified):
         await self.close()
 
     async def close(self, clean_instance_data: bool = False) -> None:
+        """End every connection. What is in flight ends as UNKNOWN."""
         self._closing = True
         tasks = [link.task for link in self._links.values() if link.task]
         for link in self._links.values():
@@ -283,7 +286,7 @@ class Session(Unified):
             self._tell(self.on_link, link.socket, True, "connected")
             await self._look_after(link, wire)
             failure: Exception = NetworkError(f"{self.id} {link.socket.name}: {wire.why}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, the link has ended
             failure = error
             wire.fail_watchers(error)
         finally:
@@ -307,7 +310,8 @@ class Session(Unified):
 
     def _backoff_s(self, link: Link) -> float:
         """How long to wait before dialing: for the line's sake, or for the venue's."""
-        line_s = _doubled(link.failures, BACKOFF_FIRST_S if link.timed_out else BACKOFF_MAX_S)
+        most_s = BACKOFF_FIRST_S if link.timed_out else self.timing.backoff_max_s
+        line_s = _doubled(link.failures, most_s)
         wait_s = max(link.cool_down_s, line_s, _doubled(link.refusals, UNWANTED_MAX_S))
         link.cool_down_s = 0.0
         return wait_s
@@ -482,50 +486,67 @@ class Session(Unified):
                 raise _UnreadableFrame(f"{self.id} sent a frame that is no JSON") from error
             if not isinstance(frame, dict):
                 raise _UnreadableFrame(f"{self.id} sent JSON that is not a message")
-            method = frame.get("method")
-            if method == "subscription":
-                params = frame.get("params")
-                channel = params.get("channel") if isinstance(params, dict) else None
-                if params is None or not isinstance(channel, str):
-                    raise _UnreadableFrame(f"{self.id} does not say which channel a message is of")
-                self._pushed(link, channel, params.get("data"), frame)
-            elif method == "heartbeat":
-                if frame["params"]["type"] == "test_request":
-                    self._calls.send(link, "public/test", {}, None, self.deadline_s)
-            elif method is None and ("result" in frame or "error" in frame):
-                self._replied(link, frame)
-            else:
-                raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
+            self._route(link, frame)
         except _UnreadableFrame as error:
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
             self._subscriptions.doubt_all(link, "a frame could not be read")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # no frame ends a link by raising
             self._fault(error, frame)
             self._tell(self.on_unreadable, link.socket)
 
-    def _pushed(self, link: Link, channel: str, data: Any, frame: Any) -> None:
+    def _route(self, link: Link, frame: dict[str, Any]) -> None:
+        """A message to what it is for. Raises _UnreadableFrame, and what that raises."""
+        method = frame.get("method")
+        if method == "subscription":
+            params = frame.get("params")
+            channel = params.get("channel") if isinstance(params, dict) else None
+            if params is None or not isinstance(channel, str):
+                raise _UnreadableFrame(f"{self.id} does not say which channel a message is of")
+            self._pushed(link, channel, params.get("data"), frame)
+        elif method == "heartbeat":
+            if frame["params"]["type"] == "test_request":
+                self._calls.send(link, "public/test", {}, None, self.deadline_s)
+        elif method is None and ("result" in frame or "error" in frame):
+            self._replied(link, frame)
+        else:
+            raise _UnreadableFrame(f"{self.id} sent a frame of no known kind")
+
+    def _pushed(
+        self,
+        link: Link,
+        channel: str,
+        data: Any,
+        frame: Any,  # noqa: ARG002  # the client hands it to ccxt
+    ) -> None:
         """One subscription message, by channel, to whoever wants it."""
         if channel.startswith("book."):
             self._subscriptions.take(link, channel, data)
         elif channel.startswith("ticker."):
             self._ticker(link, channel, data)
         elif channel.startswith("user."):
-            if not isinstance(data, dict | list):
-                raise BadResponse(f"{self.id} {channel}: a message without data")
+            self._require_data(channel, data, dict, list)
             if self.on_user is not None:
                 self.on_user(channel, data)
         elif channel.startswith("trades."):
             if self.on_trades is not None:
                 for name, trades in _by_instrument(data):
                     self.on_trades(name, trades)
-        elif channel.startswith("deribit_price_index."):
-            if not isinstance(data, dict):
-                raise BadResponse(f"{self.id} {channel}: a message without data")
+        else:
+            self._rare(channel, data)
+
+    def _rare(self, channel: str, data: Any) -> None:
+        """An index, or a channel that only its subscriber knows."""
+        if channel.startswith("deribit_price_index."):
+            self._require_data(channel, data, dict)
             if self.on_index is not None:
                 self.on_index(channel.split(".", 1)[1], data)
         elif self.on_channel is not None:
             self.on_channel(channel, data)
+
+    def _require_data(self, channel: str, data: Any, *kinds: type) -> None:
+        if not isinstance(data, kinds):
+            raise BadResponse(f"{self.id} {channel}: a message without data")
 
     def _ticker(self, link: Link, channel: str, data: Any) -> None:
         """What a ticker says, pushed or asked for. The channel names the instrument; data that is
@@ -580,7 +601,7 @@ class Session(Unified):
             return
         try:
             self.on_fault(error, frame)
-        except Exception:
+        except Exception:  # noqa: BLE001  # anybody's handler
             _log.exception("deribit: the fault handler itself failed on %r", error)
 
     def _publish(self, book: Book) -> None:

@@ -18,9 +18,6 @@ from mmbot.venues.deribit.limits import Bucket, Limits
 from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.orders import Call
 
-CALL_LIMIT_S = 2.0
-"""How long one way may take, connecting included, before the other one is tried."""
-
 
 class Way(Enum):
     """How the venue is spoken to."""
@@ -43,9 +40,11 @@ class CredentialsRefusedError(WayFailedError):
 
 
 class DeribitSweeper:
-    """One Deribit account, looked at and emptied. `client` is ours to close."""
+    """One Deribit account, looked at and emptied. `client` is ours to close; `call_limit_s` is
+    how long one way may take, connecting included."""
 
-    def __init__(self, client: Deribit, clock: Clock) -> None:
+    def __init__(self, client: Deribit, clock: Clock, call_limit_s: float) -> None:
+        self._call_limit_s = call_limit_s
         self._client = client
         self._clock = clock
         # How much of the account's rate limit is left nobody says: as slow as the lowest tier.
@@ -91,7 +90,7 @@ class DeribitSweeper:
     async def _ask(self, way: Way, method: str, params: dict[str, Any]) -> Any:
         """One private method's result; ccxt's error where the venue refuses it."""
         try:
-            async with asyncio.timeout(CALL_LIMIT_S / self._clock.scale):
+            async with asyncio.timeout(self._call_limit_s / self._clock.scale):
                 if way is Way.REST:
                     return await rescue.rest(self._client, method, params)
                 await self._client.start((Socket.MARKET,))

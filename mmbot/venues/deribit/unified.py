@@ -60,7 +60,7 @@ class RedirectedError(ClientError):
 
 
 async def _refuse_redirect(
-    session: ClientSession, context: object, params: TraceRequestRedirectParams
+    _session: ClientSession, _context: object, params: TraceRequestRedirectParams
 ) -> None:
     target = params.response.headers.get("Location", "nowhere")
     params.response.close()
@@ -76,6 +76,7 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
     """Stock ccxt with its unified structures corrected; nothing about sockets."""
 
     def describe(self) -> Any:
+        """ccxt's description of the exchange, with every error code the venue documents."""
         return self.deep_extend(super().describe(), {"exceptions": _EXCEPTIONS})
 
     def open(self, lazy: bool = False) -> None:
@@ -121,6 +122,7 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
         return f"{snapped.normalize():f}"
 
     def parse_order(self, order: Any, market: Any = None) -> Any:
+        """An order in ccxt's words, with its label, the fee's currency and the cost put right."""
         parsed = super().parse_order(order, market)
         market = self.safe_market(order.get("instrument_name"), market)
         parsed["clientOrderId"] = order.get("label") or None
@@ -131,6 +133,7 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
         return parsed
 
     def parse_trade(self, trade: Any, market: Any = None) -> Any:
+        """A trade in ccxt's words, with the cost put right."""
         parsed = super().parse_trade(trade, market)
         market = self.safe_market(trade.get("instrument_name"), market)
         parsed["cost"] = self._cost(market, parsed["amount"], parsed["price"])

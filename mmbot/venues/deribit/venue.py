@@ -67,10 +67,6 @@ LOCKS = ("user.lock",)
 PROBE_EVERY_S = 1.0
 """A round trip on each link this often: proof that it is alive, and how far it has caught up."""
 
-PROBE_TIMEOUT_S = 1.5
-"""A link on which neither the answer nor anything else comes for that long is dead: it is cut, so
-that nothing more is trusted to it. With the time between probes that is within 3 s."""
-
 DEAF_FOR_S = 0.2
 """Before a link is cut, what has arrived may be read: perhaps it was this process that slept."""
 
@@ -284,7 +280,8 @@ class DeribitVenue:
             elif self._client.up(socket):
                 self._start(self._cut_if_silent(socket))
 
-        self._client.send(socket, self._probe_with, {}, done, PROBE_TIMEOUT_S)
+        timeout_s = self._client.timing.probe_timeout_s
+        self._client.send(socket, self._probe_with, {}, done, timeout_s)
 
     def _venue_ns(self, reply: Reply) -> Nanos | None:
         """The venue's clock as it answered; where it does not stamp its answers, it is asked."""
@@ -300,7 +297,7 @@ class DeribitVenue:
     async def _cut_if_silent(self, socket: Socket) -> None:
         await self._clock.sleep(DEAF_FOR_S)
         silent_s = self._client.silent_for(socket)
-        if silent_s > PROBE_TIMEOUT_S:
+        if silent_s > self._client.timing.probe_timeout_s:
             self._client.cut(socket, f"nothing heard for {silent_s:.1f} s")
 
     # --- frames to events ---

@@ -121,7 +121,7 @@ class Wire(Client):  # type: ignore[misc]  # ccxt ships no types
                     await connection.pong(message.data)
                 elif message.type is not WSMsgType.PONG:
                     self.lose(f"closed by the venue ({connection.close_code})")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, the line is lost
             self.lose(f"{type(error).__name__}: {error}")
 
     def lose(self, why: str, cut: bool = True) -> None:
