@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: quote test test-long simulate soak install lint types check clean bench
+.PHONY: quote test test-long simulate soak install lint types check clean bench docs
 
 SEEDS ?= 1000
 FROM ?= 1
@@ -26,6 +26,9 @@ simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time
 
 soak: install ## 5 million messages through the real client and engine; memory must stay flat
 	$(BIN)/python -m tests.soak
+
+docs: install ## write what the documentation takes from the code: settings, the order table
+	$(BIN)/python -m tests.house.generated
 
 bench: install ## from a book frame to both orders on the wire, against a bare and a naive loop
 	$(BIN)/python -m tests.benchmarks
