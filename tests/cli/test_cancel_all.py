@@ -93,7 +93,7 @@ def cancels(venue: SimVenue) -> Iterator[list[str]]:
         venue.protocol.call = call  # type: ignore[method-assign]  # as it was
 
 
-async def in_process(**flags: bool) -> None:
+async def in_process(**flags: Any) -> None:
     """The command, in a thread of this process, so that a test can change its bounds."""
     await asyncio.to_thread(cancel_all, **flags)
 

@@ -42,7 +42,7 @@ def test_the_readme_is_short_and_leads_to_every_page() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=title)
 def test_what_a_page_leads_to_is_there(page: Path) -> None:
-    links = [target for target in LINK.findall(page.read_text())]
+    links = list(LINK.findall(page.read_text()))
     assert [target for target in links if not (page.parent / target).exists()] == []
 
 

@@ -21,7 +21,8 @@ from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.exchange import matching
 from mmbot.sim.exchange.matching import Code, NewOrder, Placed, Refusal
-from mmbot.sim.market.market import START_MS, START_PRICES, chain
+from mmbot.sim.market import chain
+from mmbot.sim.market.market import START_MS, START_PRICES
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.checks import Checks, Violated
 from mmbot.sim.virtual.store import VirtualStore

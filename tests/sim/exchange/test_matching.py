@@ -132,7 +132,7 @@ class TestTimeInForce:
         exchange = an_exchange()
         placed(exchange, "ann", ask("1", "0.03"))
         kill = placed(exchange, "bob", bid("2", "0.03", time_in_force=TimeInForce.FOK))
-        assert (kill.order.state, kill.order.filled) == (OrderState.CANCELLED, 0)
+        assert (kill.order.state, kill.order.filled) == (OrderState.CANCELLED, D(0))
         assert exchange.book(OPTION).depth(Side.SELL) == [(D("0.03"), D(1))]
         placed(exchange, "cyn", ask("1", "0.0305"))
         fill = placed(exchange, "bob", bid("2", "0.0305", time_in_force=TimeInForce.FOK))
@@ -217,7 +217,7 @@ class TestPostOnly:
         order = placed(exchange, "bob", bid("1", "0.02", post_only=True)).order
         answer = exchange.edit("bob", Edit(order_id=order.order_id, price=D("0.04")), 0)
         assert isinstance(answer, Placed)
-        assert (order.price, order.filled) == (D("0.0295"), 0)
+        assert (order.price, order.filled) == (D("0.0295"), D(0))
 
 
 class TestEdit:
@@ -308,7 +308,7 @@ class TestReduceOnly:
         placed(exchange, "ann", ask("1", "0.03"))
         placed(exchange, "cyn", bid("2", "0.0310"))
         assert exchange.position("ann", OPTION).size == 0
-        assert (resting.filled, resting.state) == (1, OrderState.CANCELLED)
+        assert (resting.filled, resting.state) == (D(1), OrderState.CANCELLED)
 
 
 class TestSelfTrade:
@@ -439,7 +439,7 @@ class TestMoney:
         closing = placed(exchange, "ann", ask("1", "0.05"))
         assert closing.trades[0].realized == D("0.02")
         option_left = exchange.position("ann", OPTION)
-        assert (option_left.size, option_left.average_price) == (3, D("0.03"))
+        assert (option_left.size, option_left.average_price) == (D(3), D("0.03"))
 
         placed(exchange, "bob", ask("1000", "2500", name=PERPETUAL))
         placed(exchange, "ann", bid("1000", "2500", name=PERPETUAL))
@@ -457,7 +457,7 @@ class TestMoney:
         placed(exchange, "ann", ask("5", "0.04"))
         position = exchange.position("ann", OPTION)
         assert position.realized == D("0.02")
-        assert (position.size, position.average_price) == (-3, D("0.04"))
+        assert (position.size, position.average_price) == (D(-3), D("0.04"))
 
     def test_fees(self) -> None:
         coin, usdc = D("0.0003"), D("0.0005")
