@@ -24,9 +24,10 @@ from mmbot.core.intents import Amend, Intent
 from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.turn import turn
 from mmbot.core.types import InstrumentId
-from tests.benchmarks.venue import CLOSED_ASK, CLOSED_BID, INDEX_USD, LEVELS, MARK, STEPS_MAX, TICK
+from tests.benchmarks.venue import CLOSED_ASK, CLOSED_BID, LEVELS, STEPS_MAX, TICK
 from tests.builders import an_option
 from tests.core.bot import VENUE, Bot
+from tests.wire.fixed import INDEX_USD, MARK
 
 PACE_S = 0.005
 

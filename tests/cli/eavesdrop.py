@@ -93,7 +93,7 @@ async def _pump(
         to.write_eof()
 
 
-def _parts(sent: bytes) -> tuple[list[bytes], list[bytes]]:
+def _parts(sent: bytes | bytearray) -> tuple[list[bytes], list[bytes]]:
     """The HTTP requests on a connection, and the WebSocket frames after one that upgraded it."""
     heads: list[bytes] = []
     rest = bytes(sent)

@@ -127,7 +127,7 @@ class Terminal:
             if time.monotonic() > end:
                 raise AssertionError(f"still running:\n{self.text()}")
         self._child.close()
-        code = self._child.exitstatus
+        code: int | None = self._child.exitstatus
         assert code is not None, f"ended by signal {self._child.signalstatus}"
         return code
 

@@ -199,7 +199,7 @@ def test_the_defaults_that_its_help_names_are_the_ones_in_force() -> None:
         option = next((m for m in typing.get_args(hint) if isinstance(m, OptionInfo)), None)
         said = re.search(r"\(default ([^)]+)", option.help or "") if option is not None else None
         # Typer takes the first name for a default until it builds the command.
-        flag = option.default if option is not None else ""
+        flag = str(option.default) if option is not None else ""
         if said is None or flag not in FLAGS:
             continue
         key = FLAGS[flag][1].replace("strategy.", "strategy.improve_top.")

@@ -16,13 +16,13 @@ from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.server import SimVenue
 from tests.cli.desk import QUIET, open_labels, place_by_hand
 from tests.cli.test_cancel_all import (
-    CALL,
     PUT,
     cancels,
     in_process,
     place_ours,
     was_traded,
 )
+from tests.engine.live import CALL
 from tests.wire.scripted import STOP
 
 pytestmark = pytest.mark.manners("plain")  # what is odd here, the tests say themselves

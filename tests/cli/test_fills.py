@@ -115,7 +115,7 @@ def test_every_column_says_what_was_booked_digit_for_digit(export: Export) -> No
         "amount": "10",
         "fee": "-0.000000000001",
         "fee_currency": fill.fee_currency,
-        "liquidity": fill.liquidity.value,
+        "liquidity": fill.liquidity.value if fill.liquidity is not None else "",
         "mark": "0.0210",
         "index": "" if fill.index is None else f"{fill.index:f}",
         "trade_id": fill.trade_id,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def positions(said: Any) -> dict[str, float]:
     return {row["name"]: row["position"] for row in said["instruments"] if row["position"]}
 
 
+def other_than(terminal: Terminal, seen: str) -> bool:
+    return terminal.display() != seen
+
+
+def shows(terminal: Terminal, text: str) -> bool:
+    return text in terminal.display()
+
+
 def leaf_through(names: list[str]) -> None:
     """Every row is reached with keys, and no line is cut, however wide the terminal is."""
     for columns in (80, 160):
@@ -88,10 +97,10 @@ def leaf_through(names: list[str]) -> None:
             assert "…" not in seen
             assert "running" in seen.splitlines()[0]
             terminal.type(" ")
-            terminal.until(lambda first=seen: terminal.display() != first, "another page")
+            terminal.until(partial(other_than, terminal, seen), "another page")
             terminal.type("G")
             unseen = [name.partition("-")[2][-6:] for name in names]
-            terminal.until(lambda last=unseen[-1]: last in terminal.display(), "the last one")
+            terminal.until(partial(shows, terminal, unseen[-1]), "the last one")
             assert "our bid" in terminal.display(), "its titles"
             terminal.interrupt()
             assert terminal.exit_code() == 0

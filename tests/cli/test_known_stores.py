@@ -88,7 +88,7 @@ async def test_a_desk_with_a_store_of_its_own_is_seen_from_any_terminal(tmp_path
     async with SimVenue(QUIET) as venue:
         desk = Desk(venue, tmp_path / "desk")
         async with quoting(desk) as engine:
-            shown = await status_once(lambda engine: engine["open_orders"] == 4)
+            shown = await status_once(lambda shown: shown["open_orders"] == 4)
             assert (shown["store"], shown["state"]) == (str(desk.store), "running")
             for command in (["pause"], ["unpause"], ["set", "size", "1"], ["wind-down"]):
                 done = await mmbot(*command)
@@ -105,7 +105,7 @@ async def test_a_desk_with_a_store_of_its_own_is_seen_from_any_terminal(tmp_path
             assert (done.code, done.err) == (0, "")
             assert "4 cancelled, 0 remain (verified over" in done.out
             assert open_labels(venue) == []
-            shown = await status_once(lambda engine: engine["open_orders"] == 0)
+            shown = await status_once(lambda shown: shown["open_orders"] == 0)
             assert (shown["state"], shown["latch"]["tripped"]) == ("killed", True)
             assert shown["instruments"][0]["our_bid"] is None
             assert await left(engine) == 4

@@ -1,4 +1,4 @@
-"""Plug-ins as the README prints them, through the real binary, wherever it is started from."""
+"""Plug-ins as the how-tos print them, through the real binary, wherever it is started from."""
 
 import json
 import subprocess
@@ -8,17 +8,17 @@ import pexpect
 import pytest
 
 from tests.cli.terminal import MMBOT
-from tests.house.test_how_tos import blocks
+from tests.house.pages import how_to_desk, how_to_module
 
 OPTIONS = ("--expiry", "20250606", "--strikes", "2800,2900")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The README's files, as printed."""
+    """The how-tos' files, as printed."""
     folder = tmp_path_factory.mktemp("plug-ins")
-    (folder / "my_module.py").write_text("\n".join(blocks("python")))
-    (folder / "desk.toml").write_text(blocks("toml")[0])
+    (folder / "my_module.py").write_text(how_to_module())
+    (folder / "desk.toml").write_text(how_to_desk())
     (folder / "elsewhere").mkdir()
     return folder
 
@@ -35,7 +35,7 @@ def mmbot(folder: Path, *arguments: str, at: str = ".") -> subprocess.CompletedP
     )
 
 
-def test_the_readmes_plug_ins_are_checked_with_every_default_rule(folder: Path) -> None:
+def test_the_how_tos_plug_ins_are_checked_with_every_default_rule(folder: Path) -> None:
     done = mmbot(folder, "config", "check", "desk.toml", *OPTIONS)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("fine: SIM on deribit, strategy around_fair, 8 rules")

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Any
@@ -35,8 +36,8 @@ def mmbot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 async def a_session() -> dict[str, float]:
     """Trade three instruments, stop; the profit the engine itself reports, in USD."""
-    flags = {"symbols": f"{CALL},{PUT},{PERPETUAL}", "size": "2", "max_position": "2000"}
-    async with live(QUIET, desk={}, **flags) as bot:
+    listed = f"{CALL},{PUT},{PERPETUAL}"
+    async with live(QUIET, desk={}, symbols=listed, size="2", max_position="2000") as bot:
         await until(lambda: len(bot.at_venue()) == 6, "every side quoted")
         for name, side in ((CALL, Side.SELL), (PUT, Side.BUY), (PERPETUAL, Side.SELL)):
             trade_with_us(bot, side, "2", name)
@@ -79,8 +80,8 @@ async def test_a_statement_of_the_venue_that_does_not_fit_is_found(
 async def test_what_the_ledger_adds_up_to_is_what_the_venue_paid(mmbot: Mmbot) -> None:
     names = ("ETH-6JUN25-2825-C", "ETH-6JUN25-2875-P", "ETH-6JUN25")
     options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
-    flags = {"symbols": ",".join(names), "size": "2", "max_position": "2000"}
-    async with live(options, desk={}, **flags) as bot:
+    listed = ",".join(names)
+    async with live(options, desk={}, symbols=listed, size="2", max_position="2000") as bot:
         before = bot.venue.exchange.equity(bot.venue.account, "ETH")
         await until(lambda: len(bot.at_venue()) >= len(names), "quotes")
         quoted = {
@@ -110,8 +111,8 @@ async def test_over_a_settlement_the_ledger_adds_up_to_the_change_of_the_balance
     # The perpetual and the later future settle their session at 08:00, the other one expires.
     names = ("ETH-PERPETUAL", "ETH-27JUN25", "ETH-6JUN25")
     options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
-    flags = {"symbols": ",".join(names), "size": "500", "max_position": "5000"}
-    async with live(options, desk={}, **flags) as bot:
+    listed = ",".join(names)
+    async with live(options, desk={}, symbols=listed, size="500", max_position="5000") as bot:
         await until(lambda: len(bot.at_venue()) == 6, "every side quoted")
         account = bot.state.accounts["deribit"]
         before = account.equity["ETH"].balance
@@ -126,7 +127,7 @@ async def test_over_a_settlement_the_ledger_adds_up_to_the_change_of_the_balance
             )
 
         for name in names:  # a part is realized, the rest is held over the settlement
-            await until(lambda name=name: offers(name), f"an ask on {name}")
+            await until(partial(offers, name), f"an ask on {name}")
             trade_with_us(bot, Side.BUY, "200", name)
             assert at_venue.positions[name].size == 300
         log = at_venue.log

@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -341,6 +342,14 @@ def shown_rows(text: str) -> list[int]:
     return [int(number) for number in re.findall(r"^(?:ETH-6JUN25-)?(\d\d)00-C ", text, re.M)]
 
 
+def turned(terminal: Terminal, before: list[int]) -> bool:
+    return shown_rows(terminal.display()) != before
+
+
+def begins_with(terminal: Terminal, top: int) -> bool:
+    return shown_rows(terminal.display())[:1] == [top]
+
+
 def test_every_row_is_counted_and_reached_by_keys() -> None:
     with Terminal(sys.executable, "-c", LONG_DRIVER) as terminal:
         first = shown_rows(terminal.wait_for("not shown"))
@@ -352,14 +361,14 @@ def test_every_row_is_counted_and_reached_by_keys() -> None:
         for key in (" ", "\x1b[6~", " "):
             before = shown_rows(terminal.display())
             terminal.type(key)
-            terminal.until(lambda b=before: shown_rows(terminal.display()) != b, "a page")
+            terminal.until(partial(turned, terminal, before), "a page")
             seen |= set(shown_rows(terminal.display()))
             if 49 in seen:
                 break
         assert seen == set(range(10, 50))
         for key, top in (("g", 10), ("j", 11), ("\x1b[B", 12), ("k", 11), ("\x1b[A", 10)):
             terminal.type(key)
-            terminal.until(lambda t=top: shown_rows(terminal.display())[:1] == [t], f"{key!r}")
+            terminal.until(partial(begins_with, terminal, top), f"{key!r}")
         terminal.type("G")
         terminal.until(lambda: shown_rows(terminal.display())[-1:] == [49], "the end")
         assert not terminal.echoes()

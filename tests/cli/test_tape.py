@@ -11,13 +11,13 @@ import zstandard
 from mmbot.config import Mode
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.locations import tape_folder
-from mmbot.tape.folder import tapes_in
+from mmbot.tape.folder import SUFFIX, tapes_in
 from mmbot.tape.recorder import Limits
 from tests.cli.desk import QUIET, an_engine
 from tests.cli.desk import mmbot as command
 from tests.cli.inprocess import Mmbot
 from tests.engine.live import until
-from tests.tape.record import GOLDEN, SUFFIX
+from tests.tape.record import GOLDEN
 from tests.tape.taped import ROOMY, TapedBot, busy
 from tests.tape.test_recorder import until_rotated
 

@@ -340,7 +340,7 @@ def test_the_guard_of_positions_stands_at_twice_the_rules_limit(desk_file: Any) 
 
 
 def test_a_bad_limit_is_told_where_it_was_written_and_not_as_the_guards() -> None:
-    assert "[risk.max_position]" in refusal(OPTIONS | {"--max-position": "-1"})
+    assert "[risk.max_position]" in refusal({**OPTIONS, "--max-position": "-1"})
 
 
 @pytest.mark.parametrize(

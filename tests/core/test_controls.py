@@ -147,8 +147,9 @@ def test_a_vol_offset_moves_fair_by_vega_and_ends_by_itself() -> None:
     bot = Bot.quoting(at_the_money)
     until_ns = bot.now_ns + 10 * SECOND
     bot.turn(ev.VolShifted(2.0, until_ns), bot.book())
-    fair = bot.puppet.views[-1].fair
-    assert fair - bot.market.mark == pytest.approx(0.000817268, rel=1e-5)
+    fair, mark = bot.puppet.views[-1].fair, bot.market.mark
+    assert mark is not None
+    assert fair - mark == pytest.approx(0.000817268, rel=1e-5)
     bot.wait(11)
     assert bot.state.controls.vol_points == 0
     bot.turn(bot.book())
@@ -162,16 +163,16 @@ def test_a_linear_options_fair_moves_in_dollars() -> None:
     moved = []
     for instrument in (inverse, linear):
         bot = Bot.quoting(instrument)
-        moved.append(
-            controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) - bot.market.mark
-        )
+        mark = bot.market.mark or 0.0
+        moved.append(controls.fair(bot.market, mark, bot.now_ns) - mark)
     assert moved[1] == pytest.approx(moved[0] * 2850)
 
 
 def test_only_options_with_a_known_volatility_are_moved_and_never_below_zero() -> None:
     bot = Bot.quoting()
     controls = Controls(vol_points=-50.0, vol_until_ns=EXPIRY_NS)
-    assert 0 <= controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) < bot.market.mark
+    mark = bot.market.mark or 0.0
+    assert 0 <= controls.fair(bot.market, mark, bot.now_ns) < mark
     bot.market.mark = 1e-9
     assert controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) == 0
     bot.market.mark_iv = None

@@ -225,6 +225,17 @@ def test_silence_is_counted_from_the_last_sign_of_life_of_any_market() -> None:
     assert bot.readings[-1].silent_ns == pytest.approx(1.71 * SECOND, abs=MS)
 
 
+def test_markets_that_have_all_expired_are_not_silent() -> None:
+    bot = Guarded()
+    soon = replace(bot.instrument, expiry_ns=bot.now_ns + SECOND)
+    bot.turn(ev.InstrumentsListed((soon,)))
+    for _ in range(9):
+        bot.turn(ev.Tick(), after_s=0.1)
+    assert bot.readings[-1].silent_ns > 0
+    bot.turn(ev.Tick(), after_s=0.2)
+    assert bot.readings[-1].silent_ns == 0
+
+
 def test_a_mismatch_is_seen_with_its_age() -> None:
     bot = Guarded()
     bot.ask_again()

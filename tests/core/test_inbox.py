@@ -44,7 +44,7 @@ def test_a_book_that_was_lost_takes_the_place_of_the_one_before_and_the_other_wa
 
 def test_everything_else_is_kept_in_full_and_in_order() -> None:
     fill = ev.Filled(a_fill())
-    happened = [ev.Tick(), fill, ev.Tick(), fill, ev.Tick()]
+    happened: list[ev.Event] = [ev.Tick(), fill, ev.Tick(), fill, ev.Tick()]
     assert drained(*happened) == happened
 
 

@@ -128,7 +128,10 @@ def test_the_least_width_is_kept_between_what_rests() -> None:
 
 def test_a_quote_that_the_rules_forbid_is_not_faced() -> None:
     # No bid is allowed at all: the ask may lead, however near it comes to where the bid would be.
-    rules = [NearIsForbidden("0", Block(Why.MAX_POSITION)), MinSpread(bps=Decimal("6.9"))]
+    rules: list[RiskRule] = [
+        NearIsForbidden("0", Block(Why.MAX_POSITION)),
+        MinSpread(bps=Decimal("6.9")),
+    ]
     bot = at_rest(2850, rules)
     assert [order.side for order in bot.orders if order.working] == [SELL]
     assert moved(bot, 2850.5, around(2850.5)) == {}

@@ -10,6 +10,7 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
+from mmbot.core.intents import ReadAuthority
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import SEQUENCES_MAX, base36, is_ours
 from mmbot.core.order_life import OrderState, Request, Status
@@ -499,6 +500,26 @@ def test_desk_time_of_the_deadline_is_two_seconds() -> None:
     assert bot.order.settle_ns - bot.now_ns == 5 * SECOND
 
 
+def test_an_order_stated_as_rejected_is_tried_again_a_moment_later() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    bot.turn(bot.book())
+    bot.turn(bot.says(bot.order, OrderState.REJECTED, answers=Request.PLACE))
+    assert bot.orders == []
+    assert bot.state.orders.counts.rejected == 1
+    assert bot.market.why[BUY] is Why.REFUSED
+    assert places(bot.turn(bot.book(), after_s=0.1)) == []
+    assert len(places(bot.wait(0.3))) == 1
+
+
+def test_a_lease_that_ran_out_for_a_while_is_an_absence() -> None:
+    bot = Bot.quoting(wants=[a_quote()])
+    bot.turn(ev.AuthorityLate(), bot.book())
+    assert bot.orders == []
+    assert any(isinstance(one, ReadAuthority) for one in bot.for_store)
+    bot.turn(bot.authority())
+    assert bot.market.why[BUY] is Why.RECONCILING
+
+
 # --- money that moves without a trade ---------------------------------------------------------
 
 
@@ -526,6 +547,24 @@ def test_a_delivery_ends_the_position_once() -> None:
     assert bot.market.halted == ""
     journal = [entry for entry in bot.state.journal if isinstance(entry, Flowed)]
     assert [entry.flow for entry in journal] == [delivery]
+
+
+def test_a_transfer_belongs_to_no_position_and_is_booked_once() -> None:
+    bot = Bot.quoting()
+    transfer = replace(a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, money=Decimal(5))
+    for _ in range(2):
+        bot.ask_again()
+        bot.turn(bot.snapshot(flows=[transfer]))
+    journal = [entry for entry in bot.state.journal if isinstance(entry, Flowed)]
+    assert [(entry.flow, entry.instrument) for entry in journal] == [(transfer, None)]
+
+
+def test_a_transfer_from_before_the_first_run_is_none_of_ours() -> None:
+    bot = Bot.quoting()
+    earlier = replace(a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, venue_ms=NOW_MS - 1)
+    bot.ask_again()
+    bot.turn(bot.snapshot(flows=[earlier]))
+    assert not any(isinstance(entry, Flowed) for entry in bot.state.journal)
 
 
 def test_an_expired_instrument_is_not_quoted_and_its_outcome_is_asked_for() -> None:

@@ -71,8 +71,8 @@ async def looked(bot: Live) -> None:
     ],
 )
 async def test_profit_is_the_venues_change_of_equity(name: str, currency: str, size: str) -> None:
-    flags = {"symbols": name, "size": size, "max_position": "2000"}
-    async with live(VenueOptions(flow_scale=0.0), desk={}, **flags) as bot:
+    quiet = VenueOptions(flow_scale=0.0)
+    async with live(quiet, desk={}, symbols=name, size=size, max_position="2000") as bot:
         before = bot.venue.exchange.equity(bot.venue.account, currency)
         await until(lambda: len(bot.at_venue()) == 2, "a bid and an ask")
         for side in (Side.SELL, Side.SELL, Side.BUY):
@@ -98,8 +98,8 @@ async def test_an_expiry_settles_every_position(
     names: tuple[str, ...], currency: str, size: str
 ) -> None:
     options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
-    flags = {"symbols": ",".join(names), "size": size, "max_position": "2000"}
-    async with live(options, desk={}, **flags) as bot:
+    listed = ",".join(names)
+    async with live(options, desk={}, symbols=listed, size=size, max_position="2000") as bot:
         before = bot.venue.exchange.equity(bot.venue.account, currency)
         await until(lambda: len(bot.at_venue()) >= len(names), "quotes")
         quoted = {

@@ -1,36 +1,35 @@
-"""The README's how-tos are run: their code is a plug-in, their table is a desk file."""
+"""The how-tos are run as printed: their code is a plug-in module, their tables are a desk file."""
 
-import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from mmbot.config import load_config
-from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.types import Side
-from mmbot.core.views import Allow, Block
+from mmbot.core.views import Allow, Block, Ok, Pause
+from mmbot.core.why import Why
+from mmbot.plugins.registry import BUILT_IN, Family
 from tests.builders import NOW_NS, a_proposal, a_view
+from tests.house.pages import DOCS, blocks, how_to_desk, how_to_module
+from tests.risk.test_guards import a_reading, held
 
-README = Path(__file__).parents[2] / "README.md"
 HOUR_NS = 3_600_000_000_000
-
-
-def blocks(language: str) -> list[str]:
-    """The README's code in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+VENUE = DOCS / "adding-a-venue.md"
 
 
 def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_module.py").write_text("\n".join(blocks("python")))
-    desk = "[desk]\nsymbols = ['ETH-PERPETUAL']\n"
-    (tmp_path / "desk.toml").write_text(blocks("toml")[0] + desk)
+    (tmp_path / "my_module.py").write_text(how_to_module())
+    (tmp_path / "desk.toml").write_text(how_to_desk())
     monkeypatch.syspath_prepend(tmp_path)
     config = load_config({}, tmp_path / "desk.toml")
     strategy, rule = config.strategy.build(), config.rules[0].build()
+    (guard,) = (one.build() for one in config.guards if one.name not in BUILT_IN[Family.GUARD])
     del sys.modules["my_module"]
 
-    quotes = list(_strategy(strategy).quotes(a_view(fair=100.0)))
+    quotes = _strategy(strategy).quotes(a_view(fair=100.0))
+    assert not isinstance(quotes, Why)
     assert [(quote.side, quote.price) for quote in quotes] == [(Side.BUY, 97.0), (Side.SELL, 103.0)]
 
     midnight_ns = NOW_NS // (24 * HOUR_NS) * 24 * HOUR_NS
@@ -38,10 +37,26 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert isinstance(_rule(rule).check(early, a_proposal()), Block)
     assert isinstance(_rule(rule).check(late, a_proposal()), Allow)
 
+    assert _guard(guard).watch(a_reading(positions=held(1) * 4)) == Ok(0.5)
+    assert isinstance(_guard(guard).watch(a_reading(positions=held(1) * 9)), Pause)
+
+
+def test_the_venue_of_the_how_to_says_what_is_waited_for() -> None:
+    (block,) = blocks(VENUE, "python")
+    said: dict[str, object] = {}
+    exec(compile(block, str(VENUE), "exec"), said)
+    events = said["events"]
+    assert isinstance(events, list)
+    assert {"LinkChanged", "BookChanged", "SnapshotTaken"} <= {type(one).__name__ for one in events}
+
 
 def _strategy(plugin: object) -> Strategy:
     return plugin  # type: ignore[return-value]  # a Protocol, by its method
 
 
 def _rule(plugin: object) -> RiskRule:
+    return plugin  # type: ignore[return-value]  # as above
+
+
+def _guard(plugin: object) -> Guard:
     return plugin  # type: ignore[return-value]  # as above

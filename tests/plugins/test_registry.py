@@ -49,7 +49,7 @@ def where(key: str) -> str:
     return "desk.toml:7"
 
 
-def complaint(name: str = "sample", **table: object) -> str:
+def complaint(name: str = "sample", /, **table: object) -> str:
     with pytest.raises(ConfigError) as error:
         build(Family.RULE, name, table, where)
     return str(error.value)
@@ -83,7 +83,7 @@ def test_settings_not_named_keep_their_defaults() -> None:
     ],
 )
 def test_a_bad_value_is_told_with_place_key_and_range(table: dict[str, object], said: str) -> None:
-    message = complaint(**table)
+    message = complaint("sample", **table)
     assert message.startswith("desk.toml:7: [risk.sample] ")
     assert said in message
     assert "\n" not in message

@@ -9,6 +9,7 @@ from statistics import median
 import pytest
 
 from mmbot.pricing import scalar
+from mmbot.pricing.black76 import price
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "data"
 CHAINS = RECORDINGS / "deribit_chains"
@@ -151,3 +152,23 @@ def test_vega_for_itself_is_that_of_the_value(strike: float) -> None:
 def test_vega_is_zero_where_nothing_is_left_to_move(name: str) -> None:
     terms = {"forward": 100.0, "strike": 100.0, "years": 1.0, "vol": 0.2, name: 0.0}
     assert scalar.vega(**terms, inverse=False) == 0.0
+
+
+@pytest.mark.parametrize("strike", [2000.0, 2800.0, 2900.0, 4000.0])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("inverse", [True, False])
+def test_vega_is_what_the_price_changes_by(strike: float, sign: int, inverse: bool) -> None:
+    years, vol, step = 4 / 365, 0.62, 1e-4
+    above, below = (
+        float(price(2850.0, strike, years, at, sign, inverse=inverse))
+        for at in (vol + step, vol - step)
+    )
+    found = scalar.vega(forward=2850.0, strike=strike, years=years, vol=vol, inverse=inverse)
+    assert found == pytest.approx((above - below) / (2 * step), rel=1e-4, abs=1e-9)
+
+
+def test_vega_at_the_money_by_hand() -> None:
+    """d1 = 0.62 sqrt(4/365) / 2 = 0.0324514; phi(d1) sqrt(4/365) = 0.0417415."""
+    terms = {"forward": 2850.0, "strike": 2850.0, "years": 4 / 365, "vol": 0.62}
+    assert scalar.vega(**terms, inverse=True) == pytest.approx(0.0417415, rel=1e-5)
+    assert scalar.vega(**terms, inverse=False) == pytest.approx(2850 * 0.0417415, rel=1e-5)

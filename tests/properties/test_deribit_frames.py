@@ -64,7 +64,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @st.composite
 def broken(draw: st.DrawFn) -> dict[str, Any]:
     """A good frame with one thing in it gone or replaced."""
-    frame = copy.deepcopy(draw(st.sampled_from(GOOD)))
+    frame: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(GOOD)))
     *path, last = draw(st.sampled_from(places(frame)))
     holder: Any = frame
     for key in path:

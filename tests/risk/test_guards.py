@@ -117,6 +117,14 @@ def test_the_position_that_is_too_large_is_named() -> None:
     assert said == Trip(Why.POSITION, "-300 ETH-PERPETUAL, the limit is 10")
 
 
+def test_a_limit_in_dollars_waits_for_the_price() -> None:
+    guard = Position(limit=Size(Decimal(2850), "USD"))
+    (unpriced,) = held(5)
+    assert guard.watch(a_reading(positions=(unpriced,))) == Ok(0.0)
+    priced = replace(unpriced, index=2850.0, mark=0.02)
+    assert isinstance(guard.watch(a_reading(positions=(priced,))), Trip)
+
+
 def test_refusals_pause_before_they_trip_and_need_a_number_of_requests() -> None:
     guard = RejectRate(pause_pct=30, trip_pct=60, least=20)
     assert guard.watch(a_reading(sent=19, refused=19)) == Ok(0.0)

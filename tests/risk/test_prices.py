@@ -51,6 +51,13 @@ def test_a_lone_side_and_an_option_have_no_minimum_spread() -> None:
     assert MinSpread(bps=Decimal(1000)).check(a_view(), a_proposal(opposite="0.0205")) == ALLOW
 
 
+@pytest.mark.parametrize("bad", [nan, inf])
+def test_without_a_middle_no_distance_is_enough(bad: float) -> None:
+    view = a_view(a_perpetual(), bid=None, ask=2850.50, fair=bad)
+    proposal = a_proposal(view.instrument, side=BUY, price="2800.00", opposite="2850.70")
+    assert MinSpread().check(view, proposal) == Block(Why.NO_FAIR)
+
+
 # Cost floor -------------------------------------------------------------------------------------
 
 

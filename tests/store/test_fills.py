@@ -122,7 +122,7 @@ def test_an_opening_is_booked_once_per_instrument(database: Database) -> None:
             opening = PositionOpened(an_option(), Decimal(amount), Decimal("0.02"), amount)
             booking.book(connection, seat, run, [opening], NOW_NS)
     [row] = Reader(database.location).positions(account="opened-twice")
-    assert (row.amount, row.opening, row.opened_ms) == (5, 5, 5)
+    assert (row.amount, row.opening, row.opened_ms) == (Decimal(5), Decimal(5), 5)
 
 
 def test_what_moves_money_without_a_trade_is_booked_once(database: Database) -> None:
@@ -142,13 +142,13 @@ def test_what_moves_money_without_a_trade_is_booked_once(database: Database) -> 
                 booking.book(connection, seat, run, [record], NOW_NS)
     reader = Reader(database.location)
     [position] = reader.positions(account="flows")
-    assert (position.amount, position.cash) == (0, Decimal("0.062"))
+    assert (position.amount, position.cash) == (Decimal(0), Decimal("0.062"))
     assert (position.funding, position.fees) == (Decimal("0.003"), Decimal("0.001"))
     entries = reader.entries(account="flows")
     assert [(row.kind, row.ref, row.amount, row.price, row.money) for row in entries] == [
-        ("funding", "f1", 0, None, Decimal("0.003")),
-        ("delivery", "d1", 2, Decimal("0.0500"), 0),
-        ("transfer", "f1", 0, None, 5),
+        ("funding", "f1", Decimal(0), None, Decimal("0.003")),
+        ("delivery", "d1", Decimal(2), Decimal("0.0500"), Decimal(0)),
+        ("transfer", "f1", Decimal(0), None, Decimal(5)),
     ]
     assert reader.flow_keys("deribit", "flows") == ["funding f1", "delivery d1", "transfer f1"]
 

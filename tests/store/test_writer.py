@@ -101,7 +101,7 @@ async def test_of_an_order_the_newest_state_is_kept(tmp_path: Path) -> None:
     assert reader.open_orders() == []
     done = reader.order(Label("mm1-0"))
     assert done is not None
-    assert (done.final, done.filled, done.why) == (True, 1, "QUOTED")
+    assert (done.final, done.filled, done.why) == (True, Decimal(1), "QUOTED")
 
 
 async def test_an_amended_order_is_written_once_a_second(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from mmbot.core.order_life import OrderState
 from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.types import SECOND
+from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, load
 from mmbot.tape.folder import tapes_in
 from mmbot.tape.format import Origin
@@ -113,14 +114,14 @@ def busy(bot: TapedBot) -> None:
     bot.turn(ev.Filled(bot.fill(order)), bot.says(order, OrderState.FILLED, filled=1))
     bot.turn(ev.SizeScaled(Decimal("2")), bot.book(0.0195, 0.0235))
     bot.acknowledge()
-    bot.turn(ev.Pause(ev.Why.USER))
+    bot.turn(ev.Pause(Why.USER))
     bot.wait(0.5)
     bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=False, detail="cut"))
     bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=True))
     bot.turn(bot.snapshot())
     bot.turn(ev.Unpause(), bot.book(), bot.alive())
     bot.wait(3.0)
-    bot.turn(ev.Trip(ev.Why.USER, "by hand"))
+    bot.turn(ev.Trip(Why.USER, "by hand"))
     bot.wait(1.0)
 
 

@@ -16,9 +16,10 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, CancelAll, Place, Resync, SaveLatch
+from mmbot.tape.folder import SUFFIX
 from mmbot.tape.reader import TapeFile
 from mmbot.tape.replay import Replay
-from tests.tape.record import GOLDEN, SCENES, SUFFIX
+from tests.tape.record import GOLDEN, SCENES
 from tests.tape.taped import again
 
 MUST_HAVE: dict[str, tuple[type, ...]] = {

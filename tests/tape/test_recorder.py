@@ -12,7 +12,7 @@ import pytest
 
 from mmbot.core import decide
 from mmbot.core import events as ev
-from mmbot.core.books import Market
+from mmbot.core.books import Market, distrust
 from mmbot.core.intents import Place
 from mmbot.core.types import InstrumentId, Nanos, Side
 from mmbot.core.why import Why
@@ -80,12 +80,11 @@ def test_a_file_says_which_run_it_is_of_and_is_for_our_eyes_only(tmp_path: Path)
 
 def test_a_turn_that_raised_raises_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bot = TapedBot(tmp_path)
-    sound = decide.distrust
 
     def broken(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
         if market.bids and market.bids[0][0] == 0.0195:
             raise ZeroDivisionError("planted")
-        return sound(market, age_ns, now_ns)
+        return distrust(market, age_ns, now_ns)
 
     with monkeypatch.context() as bug:
         bug.setattr(decide, "distrust", broken)

@@ -98,7 +98,7 @@ class TestBook:
     def test_a_snapshot_may_say_that_it_stands_on_nothing(self) -> None:
         assert a_book({**self.FIRST, "prev_change_id": None}).valid
 
-    BROKEN: ClassVar = {
+    BROKEN: ClassVar[dict[str, dict[str, Any]]] = {
         "of an unknown type": {"type": "delta"},
         "about another instrument": {"instrument_name": "ETH-PERPETUAL"},
         "whose id is a word": {"change_id": "2"},

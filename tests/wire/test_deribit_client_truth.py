@@ -116,7 +116,8 @@ class TestABrokenPush:
     async def test_of_a_book_concerns_that_book_alone(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
             await with_books(venue, client, notes)
-            for data in (change(10, 11, [["newer", 1.0, 1.0]], []), None, [], "x"):
+            broken: list[Any] = [change(10, 11, [["newer", 1.0, 1.0]], []), None, [], "x"]
+            for data in broken:
                 await venue.last.push(BOOK, data)
             await until(lambda: asked_anew(venue, BOOK), "asked anew")
             assert [valid for name, valid, _ in notes.books if name == OTHER] == [True]

@@ -37,8 +37,8 @@ async def over_rest(client: Deribit) -> object:
     return await client.privateGetGetAccountSummaries({})
 
 
-async def over_websocket(client: Deribit) -> object:
-    return await client.start((Socket.MARKET,))
+async def over_websocket(client: Deribit) -> None:
+    await client.start((Socket.MARKET,))
 
 
 async def failing(ask: Ask, host: str, scheme: str = "http") -> Exception:

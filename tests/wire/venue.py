@@ -31,7 +31,8 @@ MAKER = "maker"
 DEADLINE_S = 10.0
 
 # No request is ever refused for its number: for tests about anything else.
-UNLIMITED = Rules(**{pool.value: Rate(1e6, 1_000_000) for pool in Pool})
+_NO_LIMITS: dict[str, Any] = {pool.value: Rate(1e6, 1_000_000) for pool in Pool}
+UNLIMITED = Rules(**_NO_LIMITS)
 # Every start costs listings, channels and the log: for tests that start often, or whose client's
 # clock runs faster than the venue's.
 MANY_STARTS = Rules(

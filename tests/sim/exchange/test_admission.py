@@ -60,7 +60,7 @@ class TestPostOnly:
         order = placed(exchange, "bob", bid("1", "0.02", post_only=True)).order
         answer = exchange.edit("bob", Edit(order_id=order.order_id, price=D("0.04")), 0)
         assert isinstance(answer, Placed)
-        assert (order.price, order.filled) == (D("0.0295"), 0)
+        assert (order.price, order.filled) == (D("0.0295"), D(0))
 
 
 class TestReduceOnly:
@@ -84,7 +84,7 @@ class TestReduceOnly:
         placed(exchange, "ann", ask("1", "0.03"))
         placed(exchange, "cyn", bid("2", "0.0310"))
         assert exchange.position("ann", OPTION).size == 0
-        assert (resting.filled, resting.state) == (1, OrderState.CANCELLED)
+        assert (resting.filled, resting.state) == (D(1), OrderState.CANCELLED)
 
 
 class TestSelfTrade:

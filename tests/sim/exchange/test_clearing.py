@@ -50,7 +50,7 @@ class TestMoney:
         closing = placed(exchange, "ann", ask("1", "0.05"))
         assert closing.trades[0].realized == D("0.02")
         option_left = exchange.position("ann", OPTION)
-        assert (option_left.size, option_left.average_price) == (3, D("0.03"))
+        assert (option_left.size, option_left.average_price) == (D(3), D("0.03"))
 
         placed(exchange, "bob", ask("1000", "2500", name=PERPETUAL))
         placed(exchange, "ann", bid("1000", "2500", name=PERPETUAL))
@@ -68,4 +68,4 @@ class TestMoney:
         placed(exchange, "ann", ask("5", "0.04"))
         position = exchange.position("ann", OPTION)
         assert position.realized == D("0.02")
-        assert (position.size, position.average_price) == (-3, D("0.04"))
+        assert (position.size, position.average_price) == (D(-3), D("0.04"))

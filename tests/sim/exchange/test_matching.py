@@ -63,7 +63,7 @@ class TestTimeInForce:
         exchange = an_exchange()
         placed(exchange, "ann", ask("1", "0.03"))
         kill = placed(exchange, "bob", bid("2", "0.03", time_in_force=TimeInForce.FOK))
-        assert (kill.order.state, kill.order.filled) == (OrderState.CANCELLED, 0)
+        assert (kill.order.state, kill.order.filled) == (OrderState.CANCELLED, D(0))
         assert exchange.book(OPTION).depth(Side.SELL) == [(D("0.03"), D(1))]
         placed(exchange, "cyn", ask("1", "0.0305"))
         fill = placed(exchange, "bob", bid("2", "0.0305", time_in_force=TimeInForce.FOK))

@@ -21,7 +21,7 @@ from tests.venues.shared import fixture, frames, listings, needs_recordings
 from tests.wire.scripted import instrument, option, order
 
 NOW_NS = 1
-WRONG = [None, "abc", "1.5", "", True, [], {}, float("inf"), float("nan")]
+WRONG: list[object] = [None, "abc", "1.5", "", True, [], {}, float("inf"), float("nan")]
 """What is no number."""
 
 TRADE = {

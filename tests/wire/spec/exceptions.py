@@ -108,7 +108,7 @@ def _nullable(name: str, *fields: str) -> Callable[[Json], None]:
 
 def _ticker(document: Json) -> None:
     loose = {name: {"$ref": f"#/$defs/{name}"} for name in (*TICKER_REQUIRED, *TICKER_USUAL)}
-    fields = loose | {
+    fields: Json = loose | {
         "state": {"$ref": "#/$defs/book_state"},
         "delivery_price": {"$ref": "#/$defs/delivery_price"},
         "estimated_delivery_price": {"$ref": "#/$defs/estimated_delivery_price"},
@@ -119,7 +119,7 @@ def _ticker(document: Json) -> None:
         fields[name] = {"type": ["number", "null"]}
     fields["greeks"] = {"anyOf": [fields["greeks"], {"type": "null"}]}
     fields["underlying_index"] = TEXT
-    ticker = {
+    ticker: Json = {
         "type": "object",
         "properties": fields,
         "required": list(TICKER_REQUIRED),
@@ -129,7 +129,7 @@ def _ticker(document: Json) -> None:
     document["$defs"]["ticker"] = ticker
     document["methods"]["public/ticker"]["result"] = {"$ref": "#/$defs/ticker"}
     document["channels"]["ticker.(instrument_name).(interval)"] = {"$ref": "#/$defs/ticker"}
-    rows = {"type": "array", "items": {"type": "array", "items": [NUMBER, NUMBER]}}
+    rows: Json = {"type": "array", "items": {"type": "array", "items": [NUMBER, NUMBER]}}
     rows["items"] |= {"minItems": 2, "maxItems": 2}
     order_book = copy.deepcopy(ticker)
     order_book["properties"] |= {"change_id": {"type": "integer"}, "bids": rows, "asks": rows}
@@ -191,7 +191,7 @@ def _auth(document: Json) -> None:
 
 
 def _trades_by_order(document: Json) -> None:
-    rows = {"type": "array", "items": {"$ref": "#/$defs/user_trade"}}
+    rows: Json = {"type": "array", "items": {"$ref": "#/$defs/user_trade"}}
     document["methods"]["private/get_user_trades_by_order"]["result"] = rows
 
 

@@ -191,7 +191,7 @@ EVERYTHING: Final[Mapping[str, tuple[Json, ...]]] = {
 # Of open instruments only.
 OF_OPEN: Final = ("public/ticker", "public/get_order_book")
 # Requests that must be refused, one for every way to say no.
-REFUSED: Final = (
+REFUSED: Final[tuple[tuple[str, Json], ...]] = (
     ("public/no_such_method", {}),
     ("private/get_position", {"instrument_name": "ETH-NOTHING"}),
     ("private/buy", {"instrument_name": PERPETUAL}),

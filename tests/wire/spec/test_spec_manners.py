@@ -131,8 +131,8 @@ def test_a_thin_ticker_of_an_option_knows_no_volatility_and_none_is_null() -> No
     assert all(one["greeks"] is one["mark_iv"] is one["bid_iv"] is None for one in tickers)
     assert all(one["mark_price"] > 0 for one in tickers)
     empty = {"best_bid_price": 0.0, "best_bid_amount": 0.0, "best_ask_price": 2.0}
-    push = {"channel": "ticker.X.raw", "data": empty}
-    (frame,) = said(talk_of(Manner.THIN), push["channel"], _pushed(push))
+    channel = "ticker.X.raw"
+    (frame,) = said(talk_of(Manner.THIN), channel, _pushed({"channel": channel, "data": empty}))
     assert frame["params"]["data"] == {
         "best_bid_price": None,
         "best_bid_amount": 0.0,
