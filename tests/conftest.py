@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import localcontext
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def endings() -> Iterator[None]:
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for ending, handler in handlers.items():
         signal.signal(ending, handler)
+
+
+@pytest.fixture(autouse=True)
+def rounding() -> Iterator[None]:
+    """ccxt changes how Decimals are rounded in the thread it is called in."""
+    with localcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

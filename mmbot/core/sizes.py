@@ -170,7 +170,10 @@ def in_words(instrument: Instrument, amount: Decimal, index: float, mark: float)
     `1 ETH (2,850 USD)`."""
     said = f"{plain(amount)} {unit_of(instrument)}"
     value = usd_value(instrument, amount, index, mark)
-    return said if value is None or unit_of(instrument) == USD else f"{said} ({value:,.0f} USD)"
+    if value is None or unit_of(instrument) == USD:
+        return said
+    # Said with its own rounding: ccxt changes that of the thread it is called in.
+    return f"{said} ({value.quantize(ONE, ROUND_HALF_EVEN):,f} USD)"
 
 
 def plain(number: Decimal) -> str:

@@ -1,6 +1,6 @@
 """What a run says about the size of its orders before the first one leaves."""
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal, localcontext
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,14 @@ BTC_OPTION = an_option(
     min_amount=Decimal("0.1"),
     amount_step=Decimal("0.1"),
 )
+
+
+@pytest.mark.parametrize("rounding", [ROUND_HALF_UP, ROUND_DOWN])
+def test_a_worth_is_said_alike_whatever_others_do_to_the_rounding(rounding: str) -> None:
+    with localcontext() as context:
+        context.rounding = rounding
+        assert said(a_linear_perpetual()) == ["ETH_USDC-PERPETUAL: orders of 0.01 ETH (28 USD)"]
+        assert said(a_linear_perpetual(), size="3 lots")[0].endswith("orders of 0.03 ETH (86 USD)")
 
 
 def said(*instruments: Instrument, **flags: str) -> list[str]:

@@ -129,7 +129,8 @@ class SoakVenue:
         while self.messages < until:
             market = await self._market_link()
             burst = [self._market_frame() for _ in range(min(BURST, until - self.messages))]
-            if self._dice.random() < FILL_SHARE * BURST:
+            # A short run has a fill, too.
+            if self._dice.random() < FILL_SHARE * BURST or not self.fills:
                 burst += self._fill_somewhere()
             market.tested.clear()
             self._write(market, [*burst, _TEST])
