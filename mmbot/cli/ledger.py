@@ -219,7 +219,7 @@ def _fee(of: _Line, fee: Decimal, currency: str, index: Decimal | None) -> _Line
 
 
 def _usd_per(currency: str, index: Decimal | None) -> Decimal | None:
-    from mmbot.engine.holdings import DOLLARS
+    from mmbot.core.profit import DOLLARS
 
     return Decimal(1) if currency in DOLLARS else index
 

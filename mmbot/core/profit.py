@@ -15,7 +15,8 @@ from mmbot.core.inventory import Inventory
 from mmbot.core.scope import DAY_NS
 from mmbot.core.types import ZERO, InstrumentId, Nanos, to_decimal
 
-_DOLLARS = ("USD", "USDC", "USDT")
+DOLLARS = ("USD", "USDC", "USDT")
+"""Currencies that are worth a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Profit:
             position = inventory.positions.get(instrument.id)
             if position is None or not (position.amount or position.cash or position.accrued):
                 continue
-            rate = 1.0 if instrument.settlement in _DOLLARS else market.index
+            rate = 1.0 if instrument.settlement in DOLLARS else market.index
             if market.mark is None or rate is None:
                 continue  # nothing was heard of this market yet
             carried = _carried(inventory, instrument.id)

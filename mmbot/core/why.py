@@ -44,7 +44,6 @@ class Why(Enum):
     CLOSED = "instrument closed"
     LOCKED = "locked by the venue"
     OWN_ORDERS_UNCLEAR = "own order in flight"
-    NO_QUOTE = "standing aside"
     NOT_QUOTED = "not quoted here"
     # Risk
     MAX_POSITION = "position limit"
@@ -62,20 +61,16 @@ class Why(Enum):
     SWITCHED_OFF = "switched off"
     # Orders
     NOT_WANTED = "no longer wanted"
-    REPLACED = "replaced by a new price"
     CROSSED_BOOK = "would have crossed"
     REFUSED = "refused by the venue"
     BLOCKED = "account blocked"
     VENUE_BUSY = "venue not ready"
     RATE_LIMITED = "budget short"
     NO_LABEL = "no label left"
-    DEADLINE = "no answer in time"
-    LINK_LOST = "connection lost"
     REPLY_LOST = "answer lost"
     ADOPTED = "adopted"
     STRAY = "stray order of ours"
     ABSENT = "not found at the venue"
-    OWED_FILL = "fill owed"
     # Desk and engine
     STARTING = "starting"
     RECONCILING = "reconciling"

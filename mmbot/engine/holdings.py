@@ -5,13 +5,12 @@ from decimal import Decimal
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.elsewhere import Held
+from mmbot.core.profit import DOLLARS
 from mmbot.core.sizes import unit_of
 from mmbot.core.state import Account, State
 from mmbot.core.types import SECOND, InstrumentId, Kind, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.status import Exposure, InstrumentRow, Pnl
-
-DOLLARS = ("USD", "USDC", "USDT")
 
 Index = dict[str, float]
 """USD per coin, by coin."""

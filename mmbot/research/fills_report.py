@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl, Position
+from mmbot.core.profit import DOLLARS
 from mmbot.core.statements import FlowKind
 from mmbot.core.types import ZERO
-from mmbot.engine.holdings import DOLLARS
 from mmbot.research.history import Past, Step, steps, take
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
+from mmbot.core.profit import DOLLARS
 from mmbot.core.statements import FlowKind
 from mmbot.core.types import ZERO, InstrumentId
-from mmbot.engine.holdings import DOLLARS
 from mmbot.research.history import Past, profits, replayed
 
 if TYPE_CHECKING:

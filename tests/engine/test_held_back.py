@@ -50,7 +50,7 @@ def test_a_small_lead_is_left_alone() -> None:
 def test_a_request_on_its_way() -> None:
     bot, said = lagging(0.0210, patience=0.0)
     assert said == "a request about it is on its way"
-    bot.turn(ev.OutcomeUnknown(bot.order.label, Request.AMEND, Why.DEADLINE))
+    bot.turn(ev.OutcomeUnknown(bot.order.label, Request.AMEND, Why.REPLY_LOST))
     assert told(bot) == "nobody knows whether it stands: the venue is being asked"
 
 
