@@ -65,7 +65,7 @@ def _wanted(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
     latch = state.latch
     if latch.tripped is not None and not latch.asked:
         yield SaveLatch(latch.tripped, latch.detail)
-    if state.withdraw_ns:
+    if state.exit_ns:
         return
     if state.reserved_upto - state.next_sequence < LABELS_LOW and (
         state.labels_asked <= state.reserved_upto

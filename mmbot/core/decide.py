@@ -101,7 +101,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
             )
     decision.worst_coin = worst_coin(state, market, orders, approved)
     wanted = diff(approved, orders, decision.why, settled_ns)
-    if state.withdraw_ns:
+    if state.exit_ns:
         wanted += _insist(orders, decision.why)
     decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
     decision.again = len(decision.actions) < len(wanted)
@@ -115,7 +115,7 @@ def decide_orphans(
     and whether some must wait for the next turn."""
     orders = list(state.orders.on(instrument))
     wanted = diff((), orders, _ORPHANED, now_ns)
-    if state.withdraw_ns:
+    if state.exit_ns:
         wanted += _insist(orders, _ORPHANED)
     actions = [action for action in wanted if may_cancel(action, now_ns)]
     return actions, len(actions) < len(wanted)

@@ -15,8 +15,8 @@ def trip(state: State, why: Why, detail: str, now_ns: Nanos) -> None:
 
 def begin_exit(state: State, now_ns: Nanos) -> None:
     """From now on everything of ours must go."""
-    if not state.withdraw_ns:
-        state.withdraw_ns = now_ns
+    if not state.exit_ns:
+        state.exit_ns = now_ns
         state.exit = Exit(sum(order.working for order in state.orders.all()))
         for account in state.accounts.values():
             account.second_path_ns = 0  # now it is urgent
@@ -26,7 +26,7 @@ def begin_exit(state: State, now_ns: Nanos) -> None:
 def proved_flat(state: State, now_ns: Nanos, path: str) -> None:
     """Nothing of ours is left: proved, and how long it took goes into the trail."""
     leaving = state.exit
-    assert leaving is not None, "flat is what one becomes by withdrawing"
+    assert leaving is not None, "flat is what one becomes by leaving"
     if state.flat_verified:
         return
     state.flat_verified = True

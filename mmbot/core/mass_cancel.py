@@ -28,7 +28,7 @@ def swept(
     budget, and instruments to decide about again at once."""
     waiting: list[InstrumentId] = []
     again: list[InstrumentId] = []
-    if state.withdraw_ns and len(actions) >= SWEEP_FROM:
+    if state.exit_ns and len(actions) >= SWEEP_FROM:
         return _gathered(state, actions, None), waiting, again
     for account in state.accounts.values():
         here = [a for a in actions if venue_name(a.instrument) == account.venue]

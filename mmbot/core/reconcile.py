@@ -77,7 +77,7 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
     if event.asked_ns >= account.doubted_ns and account.trading_up:
         account.reconciled = True
     state.watch.due = True
-    if state.withdraw_ns and event.asked_ns > state.withdraw_ns:
+    if state.exit_ns and event.asked_ns > state.exit_ns:
         if account.ours_open == 0 and not state.orders.working(event.venue):
             proved_flat(state, now_ns, "first path")
         else:
@@ -111,9 +111,9 @@ def taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
     """The second path has been tried. What it could not list may still arrive over the first one
     while a request of ours is valid."""
     account = state.add_account(event.venue)
-    again_ns = RESYNC_RETRY_NS if state.withdraw_ns else TAKE_BACK_EVERY_NS
+    again_ns = RESYNC_RETRY_NS if state.exit_ns else TAKE_BACK_EVERY_NS
     account.second_path_ns = now_ns + again_ns
-    if event.left is None or event.left or not state.withdraw_ns:
+    if event.left is None or event.left or not state.exit_ns:
         return
     if all(
         order.settle_ns < event.asked_ns for order in state.orders.at(event.venue) if order.working

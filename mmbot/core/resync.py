@@ -58,7 +58,7 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
 
 def _snapshot_due(state: State, account: Account, now_ns: Nanos) -> bool:
     due_ns = account.resync_ns
-    if state.withdraw_ns and not state.flat_verified and not state.orders.working(account.venue):
+    if state.exit_ns and not state.flat_verified and not state.orders.working(account.venue):
         verify_ns = account.last_snapshot_ns + VERIFY_AGAIN_NS
         due_ns = min(due_ns, verify_ns) if due_ns else verify_ns
     in_flight = account.asked_ns and now_ns < account.asked_ns + RESYNC_DEADLINE_NS
@@ -69,10 +69,10 @@ def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[Venu
     """The trading link is down and stays down, or tripped and orders still there: go round it."""
     if state.flat_verified or state.latch.holds_back(now_ns):
         return
-    if not account.trading_up and (state.withdraw_ns or _left_behind(state, account, now_ns)):
+    if not account.trading_up and (state.exit_ns or _left_behind(state, account, now_ns)):
         due_ns = account.trading_ns + SECOND_PATH_NS
     elif state.latch.tripped is not None and state.orders.working(account.venue):
-        due_ns = state.withdraw_ns + SECOND_PATH_NS
+        due_ns = state.exit_ns + SECOND_PATH_NS
     else:
         return
     if now_ns >= max(due_ns, account.second_path_ns):

@@ -138,12 +138,12 @@ class State:
     reserved_upto: int = 0
     paused: Why | None = None
     stopping: Why | None = None
-    withdraw_ns: Nanos = 0
+    exit_ns: Nanos = 0
     """Since when everything of ours must go (stopping or tripped); 0 while quoting is allowed."""
     exit: Exit | None = None
     """How that goes; None while quoting is allowed."""
     flat_verified: bool = False
-    """Withdrawn, and a snapshot asked afterwards shows nothing of ours."""
+    """Leaving, and a snapshot asked afterwards shows nothing of ours."""
     opening_index: dict[str, float] = field(default_factory=dict)
     """Per coin, its first index of this run, in USD."""
     next_market: int = 0

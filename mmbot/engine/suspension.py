@@ -117,4 +117,4 @@ class Suspension:
 
 def _leaves(runner: Runner) -> bool:
     """Whether everything of ours goes anyway."""
-    return runner.state.withdraw_ns > 0
+    return runner.state.exit_ns > 0
