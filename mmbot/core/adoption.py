@@ -33,7 +33,7 @@ def adopt(state: State, stated: OpenOrder, venue: str, now_ns: Nanos) -> Order:
         order_id=stated.order_id,
         adopted_ms=stated.venue_ms,
         sent_ns=now_ns,
-        settle_ns=now_ns,
+        uncertain_until_ns=now_ns,
         unknown_ns=now_ns,
     )
     state.orders.add(order)

@@ -8,8 +8,8 @@ Theory of operation
    order, or proof of absence (rule 4). A time-out, a lost reply, a closed socket turn it UNKNOWN.
 3. At most one request per order is in flight (PENDING, AMENDING, CANCELING), each with a deadline;
    past it the order is UNKNOWN. So an amend or a cancel never overtakes its place.
-4. Absence is proof only when the venue was asked after `settle_ns`: the moment from which on no
-   request of ours about this order can still take effect (its `valid_until` plus clock skew).
+4. Absence is proof only when the venue was asked after `uncertain_until_ns`: the moment from which
+   on no request of ours about this order can still take effect (`valid_until` plus clock skew).
 5. Money first: fills are booked by inventory, and here counted as `booked`. What the venue says is
    filled but no fill was booked for is *owed*: such an order stays in the table, even when done,
    and counts for limits until its fills arrive.
@@ -68,7 +68,7 @@ class Order:
     request: Request | None = None
     sent_ns: Nanos = 0
     deadline_ns: Nanos = 0
-    settle_ns: Nanos = 0
+    uncertain_until_ns: Nanos = 0
     unknown_ns: Nanos = 0
     cancel_again_ns: Nanos = 0
     """No further cancel before this moment."""
@@ -173,7 +173,7 @@ class Orders:
         order.step(Trigger.AMEND_SENT)
         order.request, order.want_price, order.want_amount = Request.AMEND, price, amount
         order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
-        order.settle_ns = valid_until_ns + CLOCK_SKEW_NS
+        order.uncertain_until_ns = valid_until_ns + CLOCK_SKEW_NS
 
     def cancel_sent(self, order: Order, now_ns: Nanos) -> None:
         """A cancel leaves now."""
@@ -182,7 +182,7 @@ class Orders:
         order.cancel_again_ns = now_ns + CANCEL_AGAIN_NS
         order.request = Request.CANCEL
         order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
-        order.settle_ns = max(order.settle_ns, now_ns)
+        order.uncertain_until_ns = max(order.uncertain_until_ns, now_ns)
 
     # --- the venue's word ---
 
@@ -223,7 +223,7 @@ class Orders:
             order.status is Status.UNKNOWN
             and amending
             and not amended
-            and asked_ns < order.settle_ns
+            and asked_ns < order.uncertain_until_ns
         ):
             return  # the amend may still take effect, or its message may be on its way
         if amended:
@@ -276,7 +276,7 @@ class Orders:
         else:
             # Answered, so nothing is outstanding: the next look at the venue decides.
             order.step(Trigger.REFUSED_UNCLEAR)
-            order.settle_ns = order.unknown_ns = now_ns
+            order.uncertain_until_ns = order.unknown_ns = now_ns
         if order.status is Status.LIVE:
             self._answered(order)
         elif order.status is Status.UNKNOWN:
@@ -288,7 +288,7 @@ class Orders:
         """No answer will come, or the line it lived on is gone."""
         self.changed[order.label] = order
         if order.status not in IN_FLIGHT:
-            order.settle_ns = max(order.settle_ns, now_ns)
+            order.uncertain_until_ns = max(order.uncertain_until_ns, now_ns)
         order.step(Trigger.LOST)
         if order.status is Status.UNKNOWN and not order.unknown_ns:
             order.unknown_ns = now_ns
@@ -331,7 +331,7 @@ class Orders:
     def not_found(self, order: Order, asked_ns: Nanos) -> None:
         """Asked about by name at `asked_ns` (and not open then), the venue knows no such order."""
         self.changed[order.label] = order
-        if order.status is Status.UNKNOWN and asked_ns > order.settle_ns:
+        if order.status is Status.UNKNOWN and asked_ns > order.uncertain_until_ns:
             order.step(Trigger.PROVEN_ABSENT)
             order.amount = order.filled
             self._settled(order)
@@ -349,7 +349,7 @@ class Orders:
 
     def _answered(self, order: Order) -> None:
         order.request, order.want_price, order.want_amount = None, ZERO, ZERO
-        order.unknown_ns = order.settle_ns = 0  # nothing is outstanding
+        order.unknown_ns = order.uncertain_until_ns = 0  # nothing is outstanding
 
     def _settled(self, order: Order) -> None:
         """Forget an order that is done and owes nothing."""

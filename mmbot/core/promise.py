@@ -55,7 +55,7 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
                     request=Request.PLACE,
                     sent_ns=now_ns,
                     deadline_ns=now_ns + REQUEST_DEADLINE_NS,
-                    settle_ns=intent.valid_until_ns + CLOCK_SKEW_NS,
+                    uncertain_until_ns=intent.valid_until_ns + CLOCK_SKEW_NS,
                 )
             )
         case Amend():

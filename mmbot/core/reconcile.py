@@ -116,7 +116,9 @@ def taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
     if event.left is None or event.left or not state.exit_ns:
         return
     if all(
-        order.settle_ns < event.asked_ns for order in state.orders.at(event.venue) if order.working
+        order.uncertain_until_ns < event.asked_ns
+        for order in state.orders.at(event.venue)
+        if order.working
     ):
         proved_flat(state, now_ns, "second path")
 
@@ -138,7 +140,7 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
             else:
                 state.orders.not_in_snapshot(order, event.asked_ns)
         if order.status is Status.UNKNOWN or order.owed > 0:
-            account.look_by(max(now_ns + RESYNC_RETRY_NS, order.settle_ns + 1))
+            account.look_by(max(now_ns + RESYNC_RETRY_NS, order.uncertain_until_ns + 1))
 
 
 def _absorb_listed(

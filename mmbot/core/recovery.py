@@ -54,7 +54,7 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
             order_id=noted.order_id,
             venue_ms=noted.venue_ms,
             sent_ns=now_ns,
-            settle_ns=now_ns + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - max(0, age_ns)),
+            uncertain_until_ns=now_ns + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - max(0, age_ns)),
             unknown_ns=now_ns,
         )
     )

@@ -35,7 +35,7 @@ class Table:
         self.order = an_order(BUY, "0.0200", 10, status=Status.PENDING, order_id="")
         self.order.request = Request.PLACE
         self.order.deadline_ns = REQUEST_DEADLINE_NS
-        self.order.settle_ns = VALID_FOR_NS + CLOCK_SKEW_NS
+        self.order.uncertain_until_ns = VALID_FOR_NS + CLOCK_SKEW_NS
         self.orders.add(self.order)
         if status is not Status.PENDING:
             self.seen(OPEN, answers=Request.PLACE, venue_ms=1)

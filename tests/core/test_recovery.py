@@ -38,20 +38,20 @@ def test_an_order_without_an_end_is_unknown_until_its_last_request_must_be_dead(
     order = state.orders.by_label[noted.label]
     assert (order.status, order.why) == (Status.UNKNOWN, Why.ADOPTED)
     assert (order.price, order.amount, order.owed) == (noted.price, noted.amount, Decimal("0.3"))
-    assert order.settle_ns == NOW_NS + VALID_FOR_NS + CLOCK_SKEW_NS - 1 * SECOND
+    assert order.uncertain_until_ns == NOW_NS + VALID_FOR_NS + CLOCK_SKEW_NS - 1 * SECOND
 
 
 def test_an_order_written_long_ago_has_nothing_on_its_way_any_more() -> None:
     state = State(run="new", started_ns=NOW_NS)
     take_order(state, noted := an_order(), 3_600 * SECOND, NOW_NS)
-    assert state.orders.by_label[noted.label].settle_ns == NOW_NS
+    assert state.orders.by_label[noted.label].uncertain_until_ns == NOW_NS
 
 
 def test_a_clock_that_was_set_back_does_not_lengthen_the_wait() -> None:
     state = State(run="new", started_ns=NOW_NS)
     take_order(state, noted := an_order(), -3_600 * SECOND, NOW_NS)
-    settle_ns = state.orders.by_label[noted.label].settle_ns
-    assert settle_ns == NOW_NS + VALID_FOR_NS + CLOCK_SKEW_NS
+    uncertain_until_ns = state.orders.by_label[noted.label].uncertain_until_ns
+    assert uncertain_until_ns == NOW_NS + VALID_FOR_NS + CLOCK_SKEW_NS
 
 
 def test_a_run_right_after_another_one_has_few_requests_and_one_much_later_has_all() -> None:

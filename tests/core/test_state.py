@@ -497,7 +497,7 @@ def test_desk_time_of_the_deadline_is_two_seconds() -> None:
     (place,) = places(bot.turn(bot.book()))
     assert bot.order.deadline_ns - bot.now_ns == 2 * SECOND
     assert place.valid_until_ns - bot.now_ns == 4 * SECOND
-    assert bot.order.settle_ns - bot.now_ns == 5 * SECOND
+    assert bot.order.uncertain_until_ns - bot.now_ns == 5 * SECOND
 
 
 def test_an_order_stated_as_rejected_is_tried_again_a_moment_later() -> None:

@@ -318,7 +318,7 @@ def test_unknown_place_is_never_sent_again() -> None:
     # Not there at 2.5 s: a delayed request may still arrive. Only after 5 s absence is proof.
     assert places(bot.wait(1)) == []
     bot.ask_again()
-    assert bot.account.asked_ns > bot.order.settle_ns
+    assert bot.account.asked_ns > bot.order.uncertain_until_ns
     bot.turn(bot.book())
     (again,) = places(bot.turn(bot.snapshot(lookups=absent)))
     assert again.label != place.label
@@ -344,7 +344,7 @@ def test_absent_order_is_done_only_after_its_validity_passed() -> None:
     assert order.status is Status.UNKNOWN
     assert order.exposed == 1
     bot.ask_again()
-    assert bot.account.asked_ns > order.settle_ns
+    assert bot.account.asked_ns > order.uncertain_until_ns
     bot.turn(bot.snapshot(lookups=[(order.label, None)]))
     assert order not in bot.orders
 

@@ -221,7 +221,7 @@ class Checks:
             order = state.orders.by_label.get(label)
             if order is None or order.status is not Status.UNKNOWN:
                 self._asked.pop(label, None)
-            elif order.settle_ns < snapshot.asked_ns:
+            elif order.uncertain_until_ns < snapshot.asked_ns:
                 self._asked[label] += 1
                 if self._asked[label] > ASKED_MAX:
                     times = self._asked[label]
