@@ -10,7 +10,7 @@ counted no later than we do. What is left to guard against are clocks that do no
 margin of the rate) and requests beside ours on the same account, or answered after we gave up
 waiting (one request of the burst).
 
-A part of the burst is kept for cancels. When even that runs short, one sweeping cancel does the
+A part of the burst is kept for cancels. When even that runs short, one mass cancel does the
 work of many (turn), so a cancel never waits for tokens.
 """
 

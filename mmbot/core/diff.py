@@ -29,7 +29,7 @@ from mmbot.core.why import Why
 
 
 @dataclass(slots=True)
-class Sweep:
+class MassCancel:
     """One cancel for many orders: all on the venue, or all on one instrument."""
 
     venue: str
@@ -46,7 +46,7 @@ class Action:
     order: Order | None
     target: Approved | None
     why: Why
-    sweep: Sweep | None = None
+    mass: MassCancel | None = None
 
 
 def fits(order: Order, target: Approved, settled_ns: Nanos) -> bool:

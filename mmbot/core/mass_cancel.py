@@ -11,24 +11,24 @@ from collections.abc import Container
 from dataclasses import replace
 
 from mmbot.core.decide import may_cancel
-from mmbot.core.diff import Action, Sweep
+from mmbot.core.diff import Action, MassCancel
 from mmbot.core.order_life import Request, Status
 from mmbot.core.state import Account, State
 from mmbot.core.types import InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.core.why import Why
 
-SWEEP_FROM = 3
+MASS_CANCEL_FROM = 3
 """From this many cancels on, a mass cancel is used when everything must go."""
 
 
-def swept(
+def with_mass_cancels(
     state: State, actions: list[Action], now_ns: Nanos
 ) -> tuple[list[Action], list[InstrumentId], list[InstrumentId]]:
     """The actions with mass cancels in them; then instruments whose targets wait until there is
     budget, and instruments to decide about again at once."""
     waiting: list[InstrumentId] = []
     again: list[InstrumentId] = []
-    if state.exit_ns and len(actions) >= SWEEP_FROM:
+    if state.exit_ns and len(actions) >= MASS_CANCEL_FROM:
         return _gathered(state, actions, None), waiting, again
     for account in state.accounts.values():
         here = [a for a in actions if venue_name(a.instrument) == account.venue]
@@ -37,11 +37,11 @@ def swept(
             continue
         counts = Counter(action.instrument for action in cancels)
         saving = {instrument for instrument, count in counts.items() if count > 1}
-        sweeps = cancels + _along(state, account, cancels, saving, again, now_ns)
-        gathered = _gathered(state, sweeps, saving)
+        mass_cancels = cancels + _along(state, account, cancels, saving, again, now_ns)
+        gathered = _gathered(state, mass_cancels, saving)
         if account.budget.short_for(len(gathered)) and _all_ours(account):
-            sweeps = cancels + _along(state, account, cancels, None, again, now_ns)
-            gathered = _gathered(state, sweeps, None)
+            mass_cancels = cancels + _along(state, account, cancels, None, again, now_ns)
+            gathered = _gathered(state, mass_cancels, None)
         waiting += [action.instrument for action in here if action.target is not None]
         actions = [action for action in actions if action not in here] + gathered
     return actions, waiting, again
@@ -65,7 +65,7 @@ def _along(
         and order.label not in asked
         and (
             instruments is None
-            or (order.instrument in instruments and _sweepable(account, order.instrument))
+            or (order.instrument in instruments and _may_mass_cancel(account, order.instrument))
         )
     ]
     again += [action.instrument for action in along if not may_cancel(action, now_ns)]
@@ -77,7 +77,7 @@ def _all_ours(account: Account) -> bool:
     return account.reconciled and not account.foreign
 
 
-def _sweepable(account: Account, instrument: InstrumentId) -> bool:
+def _may_mass_cancel(account: Account, instrument: InstrumentId) -> bool:
     """Whether nothing foreign rests on an instrument, as far as the venue names instruments."""
     return (
         account.reconciled
@@ -92,23 +92,23 @@ def _gathered(
     """Single cancels as mass cancels of these instruments (None: of a whole venue, or of every
     instrument where foreign orders rest on others). Where foreign orders rest they stay single."""
     gathered: list[Action] = []
-    whole: dict[str, Sweep] = {}
+    whole: dict[str, MassCancel] = {}
     for action in cancels:
         order = action.order
         assert order is not None, "only cancels can be gathered"
         account = state.account_of(order.instrument)
         if instruments is None and _all_ours(account):
             key, instrument = account.venue, None
-        elif (instruments is None or order.instrument in instruments) and _sweepable(
+        elif (instruments is None or order.instrument in instruments) and _may_mass_cancel(
             account, order.instrument
         ):
             key, instrument = order.instrument, order.instrument
         else:
             gathered.append(action)
             continue
-        sweep = whole.get(key)
-        if sweep is None:
-            sweep = whole[key] = Sweep(account.venue, instrument, [])
-            gathered.append(replace(action, sweep=sweep))
-        sweep.labels.append(order.label)
+        mass = whole.get(key)
+        if mass is None:
+            mass = whole[key] = MassCancel(account.venue, instrument, [])
+            gathered.append(replace(action, mass=mass))
+        mass.labels.append(order.label)
     return gathered

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from mmbot.core.diff import Action, amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
-from mmbot.core.mass_cancel import swept
+from mmbot.core.mass_cancel import with_mass_cancels
 from mmbot.core.order_life import Request
 from mmbot.core.orders import STRAY_LEVEL, VALID_FOR_NS
 from mmbot.core.promise import defer, go_without, promise, take_label
@@ -21,7 +21,7 @@ from mmbot.core.why import Why
 
 def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
     """The requests that are sent now, as far as the budget reaches."""
-    actions, waiting, again = swept(state, actions, now_ns)
+    actions, waiting, again = with_mass_cancels(state, actions, now_ns)
     defer(state, waiting, again)
     if len(actions) > 1:
         actions.sort(key=lambda action: _urgency(state, action))
@@ -66,9 +66,9 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent
             valid_until_ns=valid_until_ns,
             why=action.why,
         )
-    if action.sweep is not None:
-        sweep = action.sweep
-        return CancelAll(sweep.venue, sweep.instrument, tuple(sweep.labels), action.why)
+    if action.mass is not None:
+        mass = action.mass
+        return CancelAll(mass.venue, mass.instrument, tuple(mass.labels), action.why)
     if target is None:
         return Cancel(action.instrument, order.label, order.order_id, action.why)
     return Amend(

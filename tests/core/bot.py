@@ -394,7 +394,7 @@ def cancels(intents: Iterable[VenueIntent]) -> list[Cancel]:
     return of_kind(Cancel, intents)
 
 
-def sweeps(intents: Iterable[VenueIntent]) -> list[CancelAll]:
+def mass_cancels(intents: Iterable[VenueIntent]) -> list[CancelAll]:
     """Sweeping cancels."""
     return of_kind(CancelAll, intents)
 

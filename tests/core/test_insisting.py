@@ -12,7 +12,7 @@ ANSWER_S = 0.6
 
 
 def test_orders_that_were_gone_before_are_found_out() -> None:
-    """A sweep of nothing is answered with success and no word about any order."""
+    """A mass cancel of nothing is answered with success and no word about any order."""
     bot = Bot.quoting()
     orders = bot.rest(*both_sides())
     bot.wants = ()

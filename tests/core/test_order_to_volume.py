@@ -38,7 +38,7 @@ def test_every_place_amend_and_cancel_is_a_message() -> None:
     assert (hour(bot).per_trade, hour(bot).per_1000_usd) == (None, None)
 
 
-def test_each_order_of_a_sweep_counts_by_itself() -> None:
+def test_each_order_of_a_mass_cancel_counts_by_itself() -> None:
     bot = Bot.quoting()
     bot.rest(a_quote(BUY, 0.0200), a_quote(BUY, 0.0195, level=1), a_quote(BUY, 0.0190, level=2))
     bot.turn(ev.Stop(Why.USER))

@@ -40,9 +40,9 @@ from tests.core.bot import (
     amends,
     both_sides,
     cancels,
+    mass_cancels,
     places,
     resyncs,
-    sweeps,
 )
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -685,22 +685,22 @@ def test_a_side_that_reduces_a_position_is_quoted_first() -> None:
     assert [p.side for p in places(bot.turn(bot.book()))] == [SELL, BUY]
 
 
-def test_cancels_for_which_the_budget_is_too_short_become_a_sweep_of_their_instrument() -> None:
+def test_cancels_for_which_the_budget_is_too_short_become_a_mass_cancel_of_their_instrument() -> None:
     bot = Bot.quoting()
     orders = resting_three(bot)
     drain(bot)
     bot.account.budget.level = 2.5
     bot.wants = [a_quote(BUY, 0.0200)]
-    (sweep,) = bot.turn(bot.book(), after_s=0.001)
-    assert isinstance(sweep, CancelAll)
-    assert sweep.instrument == bot.instrument.id
-    assert sorted(sweep.labels) == sorted(o.label for o in orders)  # the first one goes along
+    (mass,) = bot.turn(bot.book(), after_s=0.001)
+    assert isinstance(mass, CancelAll)
+    assert mass.instrument == bot.instrument.id
+    assert sorted(mass.labels) == sorted(o.label for o in orders)  # the first one goes along
     assert [o.status for o in orders] == [Status.CANCELING] * 3
     bot.turn(*(bot.says_cancelled(order) for order in orders))
     assert [p.price for p in places(bot.wait(2.0))] == [Decimal("0.0200")]
 
 
-def test_where_sweeping_instruments_is_not_enough_everything_goes() -> None:
+def test_where_those_of_instruments_are_not_enough_everything_goes() -> None:
     call, put = an_option(), PUT
     bot = Bot.quoting(call, put)
     bot.turn(bot.book(instrument=put))
@@ -712,9 +712,9 @@ def test_where_sweeping_instruments_is_not_enough_everything_goes() -> None:
     bot.account.budget.level = 2.5
     for instrument in (call, put):
         bot.puppet.wants[instrument.id] = [a_quote(BUY, 0.0200)]
-    (sweep,) = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
-    assert isinstance(sweep, CancelAll)
-    assert (sweep.instrument, len(sweep.labels)) == (None, 4)
+    (mass,) = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
+    assert isinstance(mass, CancelAll)
+    assert (mass.instrument, len(mass.labels)) == (None, 4)
     assert bot.account.budget.affords(cancel=True), "for whatever comes next"
 
 
@@ -730,11 +730,11 @@ def test_a_single_cancel_does_not_take_along_what_rests_beside_it() -> None:
     bot.account.budget.level = 3.5
     bot.puppet.wants = {call.id: [], put.id: [a_quote(BUY, 0.0200)]}
     sent = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
-    assert [(s.instrument, len(s.labels)) for s in sweeps(sent)] == [(call.id, 2)]
+    assert [(s.instrument, len(s.labels)) for s in mass_cancels(sent)] == [(call.id, 2)]
     assert [c.instrument for c in cancels(sent)] == [put.id]
 
 
-def test_a_sweep_for_want_of_budget_spares_foreign_orders_and_other_instruments() -> None:
+def test_a_mass_cancel_for_want_of_budget_spares_foreign_orders_and_other_instruments() -> None:
     call, put = an_option(), PUT
     bot = Bot.quoting(call, put)
     hers = a_foreign_order(instrument=put)
@@ -750,7 +750,7 @@ def test_a_sweep_for_want_of_budget_spares_foreign_orders_and_other_instruments(
     bot.puppet.wants[call.id] = []
     bot.puppet.wants[put.id] = [a_quote(SELL, 0.0230)]
     sent = bot.turn(bot.book(), bot.book(instrument=put), after_s=0.001)
-    assert [(s.instrument, len(s.labels)) for s in sweeps(sent)] == [(call.id, 2)]
+    assert [(s.instrument, len(s.labels)) for s in mass_cancels(sent)] == [(call.id, 2)]
     assert [c.instrument for c in cancels(sent)] == [put.id]
 
 
@@ -826,32 +826,32 @@ def test_nothing_is_swept_before_the_venue_has_said_what_else_rests_there() -> N
         bot.state.orders.add(an_order(label=f"mmold-{number}", status=Status.LIVE))
     bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=True), ev.InstrumentsListed(bot.instruments))
     sent = bot.turn(ev.Stop(Why.USER))
-    assert sweeps(sent) == []
+    assert mass_cancels(sent) == []
     assert len(cancels(sent)) == 3
 
 
-def test_many_cancels_become_one_sweep() -> None:
+def test_many_cancels_become_one_mass_cancel() -> None:
     bot = Bot.quoting()
     orders = resting_three(bot)
-    (sweep,) = bot.turn(ev.Stop(Why.USER))
-    assert isinstance(sweep, CancelAll)
-    assert (sweep.venue, sweep.instrument) == ("deribit", None)
-    assert sweep.labels == tuple(o.label for o in orders)
+    (mass,) = bot.turn(ev.Stop(Why.USER))
+    assert isinstance(mass, CancelAll)
+    assert (mass.venue, mass.instrument) == ("deribit", None)
+    assert mass.labels == tuple(o.label for o in orders)
     assert [o.status for o in orders] == [Status.CANCELING] * 3
     assert bot.turn() == []
 
 
-def test_a_sweep_without_an_answer_leaves_orders_unknown_and_is_sent_again() -> None:
+def test_a_mass_cancel_without_an_answer_leaves_orders_unknown_and_is_sent_again() -> None:
     bot = Bot.quoting()
     orders = resting_three(bot)
-    assert len(sweeps(bot.turn(ev.Stop(Why.USER)))) == 1
-    assert sweeps(bot.wait(1.9)) == []
+    assert len(mass_cancels(bot.turn(ev.Stop(Why.USER)))) == 1
+    assert mass_cancels(bot.wait(1.9)) == []
     sent = bot.wait(0.3)
     assert len(resyncs(sent)) == 1
-    assert [s.labels for s in sweeps(sent)] == [tuple(o.label for o in orders)]
+    assert [s.labels for s in mass_cancels(sent)] == [tuple(o.label for o in orders)]
 
 
-def test_sweeping_cancel_spares_foreign_orders() -> None:
+def test_a_mass_cancel_spares_foreign_orders() -> None:
     call, put = an_option(), PUT
     bot = Bot.quoting(call, put)
     hers = a_foreign_order(instrument=put)
@@ -863,14 +863,14 @@ def test_sweeping_cancel_spares_foreign_orders() -> None:
     bot.acknowledge()
     sent = bot.turn(ev.Stop(Why.USER))
     # None of hers on the call: swept there. On the put each of ours goes by its own number.
-    assert [s.instrument for s in sweeps(sent)] == [call.id]
+    assert [s.instrument for s in mass_cancels(sent)] == [call.id]
     assert [c.instrument for c in cancels(sent)] == [put.id, put.id]
 
 
-def test_two_cancels_are_not_worth_a_sweep() -> None:
+def test_two_cancels_are_not_worth_a_mass_cancel() -> None:
     bot = Bot.quoting()
     bot.rest(*both_sides())
-    assert sweeps(bot.turn(ev.Stop(Why.USER))) == []
+    assert mass_cancels(bot.turn(ev.Stop(Why.USER))) == []
 
 
 def test_trip_cancels_everything_and_stays() -> None:
