@@ -1,7 +1,7 @@
 """Adoption: an order of ours is found at the venue that is in no table of ours."""
 
 from mmbot.core.order_life import Status
-from mmbot.core.orders import STRAY_LEVEL, Order
+from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import State
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import ZERO, Nanos, Side, unnamed
@@ -22,7 +22,7 @@ def adopt(state: State, stated: OpenOrder, venue: str, now_ns: Nanos) -> Order:
         label=stated.label,
         instrument=instrument,
         side=side or Side.BUY,
-        level=STRAY_LEVEL if taken or unsized else 0,
+        level=ORPHAN_LEVEL if taken or unsized else 0,
         price=price or ZERO,
         amount=amount or ZERO,
         filled=filled or ZERO,

@@ -46,7 +46,7 @@ EXPIRY_LOOK_NS: Nanos = 1 * SECOND
 """After an expiry the venue is asked what it came to."""
 
 
-_ORPHANED = {Side.BUY: Why.STRAY, Side.SELL: Why.STRAY}
+_ORPHANED = {Side.BUY: Why.ORPHAN, Side.SELL: Why.ORPHAN}
 
 
 @dataclass(slots=True)

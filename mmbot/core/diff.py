@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from mmbot.core.order_life import Request, Status
-from mmbot.core.orders import STRAY_LEVEL, Order
+from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.types import Approved, InstrumentId, Label, Nanos, Side
 from mmbot.core.why import Why
 
@@ -77,12 +77,12 @@ def diff(
         if not order.working:
             continue
         slot = (order.side, order.level)
-        target = wanted.pop(slot, None) if order.level != STRAY_LEVEL else None
+        target = wanted.pop(slot, None) if order.level != ORPHAN_LEVEL else None
         if not order.remaining and not order.unsized:
             continue  # filled up: the word of its end is on its way
         if target is None:
             if order.status is Status.LIVE:
-                why = Why.STRAY if order.level == STRAY_LEVEL else reasons.get(order.side)
+                why = Why.ORPHAN if order.level == ORPHAN_LEVEL else reasons.get(order.side)
                 actions.append(
                     Action(Request.CANCEL, order.instrument, order, None, why or Why.NOT_WANTED)
                 )

@@ -41,7 +41,7 @@ CANCEL_AGAIN_NS: Nanos = SECOND // 2
 CANCEL_AGAIN_MAX_NS: Nanos = 5 * SECOND
 """The same when the venue keeps refusing."""
 
-STRAY_LEVEL = -1
+ORPHAN_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
 _FORGOTTEN_MAX = 4096

@@ -19,7 +19,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
-from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, STRAY_LEVEL, Order
+from mmbot.core.orders import CLOCK_SKEW_NS, ORPHAN_LEVEL, REQUEST_DEADLINE_NS, Order
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
@@ -32,7 +32,7 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
     state: State,
     intent: Intent,
     now_ns: Nanos,
-    level: int = STRAY_LEVEL,
+    level: int = ORPHAN_LEVEL,
     fair: float = 0.0,
 ) -> None:
     """Believe that `intent` is on its way, before it leaves. `level` and `fair` of the target."""

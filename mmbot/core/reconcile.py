@@ -35,7 +35,7 @@ RESYNC_RETRY_MAX_NS: Nanos = 30 * SECOND
 """The same where answers come that nobody can read."""
 
 RESYNC_EVERY_NS: Nanos = 30 * SECOND
-"""A look at the venue even when nothing is unclear (fills and strays nobody told us about)."""
+"""A look at the venue even when nothing is unclear (fills and orphans nobody told us about)."""
 
 TAKE_BACK_EVERY_NS: Nanos = 10 * SECOND
 """Between two attempts over the second path while the trading link is down and nobody leaves."""

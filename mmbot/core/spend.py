@@ -11,7 +11,7 @@ from mmbot.core.diff import Action, amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
 from mmbot.core.mass_cancel import with_mass_cancels
 from mmbot.core.order_life import Request
-from mmbot.core.orders import STRAY_LEVEL, VALID_FOR_NS
+from mmbot.core.orders import ORPHAN_LEVEL, VALID_FOR_NS
 from mmbot.core.promise import defer, go_without, promise, take_label
 from mmbot.core.resting import expected_loss
 from mmbot.core.state import State
@@ -29,7 +29,7 @@ def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueI
         intent = _intent(state, action, now_ns)
         if intent is not None:
             target = action.target
-            level = target.level if target is not None else STRAY_LEVEL
+            level = target.level if target is not None else ORPHAN_LEVEL
             promise(state, intent, now_ns, level, target.fair if target is not None else 0.0)
             yield intent
 

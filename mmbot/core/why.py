@@ -69,7 +69,7 @@ class Why(Enum):
     NO_LABEL = "no label left"
     REPLY_LOST = "answer lost"
     ADOPTED = "adopted"
-    STRAY = "stray order of ours"
+    ORPHAN = "stray order of ours"
     ABSENT = "not found at the venue"
     # Desk and engine
     STARTING = "starting"

@@ -6,7 +6,7 @@ import pytest
 
 from mmbot.core.diff import Action, amended_amount, diff
 from mmbot.core.order_life import Request, Status
-from mmbot.core.orders import STRAY_LEVEL, Order
+from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.types import SECOND, Approved, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_target, an_order
@@ -139,6 +139,6 @@ def test_of_two_orders_in_one_slot_the_newer_goes() -> None:
 
 
 def test_a_stray_order_is_cancelled_and_takes_no_slot() -> None:
-    stray = an_order(level=STRAY_LEVEL)
+    stray = an_order(level=ORPHAN_LEVEL)
     got = [(a.request, a.why) for a in actions([a_target()], stray)]
-    assert got == [(CANCEL, Why.STRAY), (PLACE, Why.QUOTED)]
+    assert got == [(CANCEL, Why.ORPHAN), (PLACE, Why.QUOTED)]

@@ -14,7 +14,7 @@ from mmbot.core.intents import ReadAuthority
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import SEQUENCES_MAX, base36, is_ours
 from mmbot.core.order_life import OrderState, Request, Status
-from mmbot.core.orders import STRAY_LEVEL
+from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.promise import take_label
 from mmbot.core.state import State
 from mmbot.core.statements import Flow, FlowKind, OpenOrder
@@ -140,9 +140,9 @@ def test_stray_is_adopted_into_a_free_slot_or_cancelled() -> None:
     bot = listening()
     bot.wants = [a_quote(BUY, 0.0180, 3)]
     sent = bot.turn(bot.snapshot(orders=[found("mmold-7"), found("mmold-8", order_id="556")]))
-    assert [o.level for o in bot.orders] == [0, STRAY_LEVEL]
+    assert [o.level for o in bot.orders] == [0, ORPHAN_LEVEL]
     (cancel,) = cancels(sent)
-    assert (cancel.label, cancel.why) == ("mmold-8", Why.STRAY)
+    assert (cancel.label, cancel.why) == ("mmold-8", Why.ORPHAN)
     assert not places(sent)
 
 

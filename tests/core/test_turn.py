@@ -685,7 +685,9 @@ def test_a_side_that_reduces_a_position_is_quoted_first() -> None:
     assert [p.side for p in places(bot.turn(bot.book()))] == [SELL, BUY]
 
 
-def test_cancels_for_which_the_budget_is_too_short_become_a_mass_cancel_of_their_instrument() -> None:
+def test_cancels_for_which_the_budget_is_too_short_become_a_mass_cancel_of_their_instrument() -> (
+    None
+):
     bot = Bot.quoting()
     orders = resting_three(bot)
     drain(bot)
@@ -992,7 +994,7 @@ def test_order_of_ours_on_an_instrument_of_no_desk_is_cancelled() -> None:
     bot.ask_again()
     stray = bot.stated(an_order(label="mmold-1", order_id="555", instrument=PUT.id))
     (cancel,) = cancels(bot.turn(bot.snapshot(orders=[stray])))
-    assert (cancel.label, cancel.why) == ("mmold-1", Why.STRAY)
+    assert (cancel.label, cancel.why) == ("mmold-1", Why.ORPHAN)
 
 
 def test_order_of_ours_on_an_instrument_never_listed_is_cancelled() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mmbot.core.diff import Action, amended_amount, diff, fits
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import OrderState, Request, Status
-from mmbot.core.orders import STRAY_LEVEL, Order, Orders
+from mmbot.core.orders import ORPHAN_LEVEL, Order, Orders
 from mmbot.core.types import SECOND, ZERO, Approved, Label, Side
 from tests.builders import NOW_NS, a_target, an_order
 
@@ -35,7 +35,7 @@ def some_orders(draw: st.DrawFn, statuses: list[Status]) -> Orders:
     orders = Orders()
     held = draw(st.lists(slots, unique=True, max_size=5))
     strays = draw(st.lists(st.sampled_from(Side), max_size=2))
-    for n, (side, level) in enumerate([*held, *((side, STRAY_LEVEL) for side in strays)]):
+    for n, (side, level) in enumerate([*held, *((side, ORPHAN_LEVEL) for side in strays)]):
         order = an_order(
             side,
             draw(prices),

@@ -39,7 +39,7 @@ from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place
 from mmbot.core.inventory import Booked, Entry, Pnl
 from mmbot.core.order_life import IN_FLIGHT, Status
-from mmbot.core.orders import STRAY_LEVEL
+from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
 from mmbot.core.statements import Fill
@@ -267,7 +267,7 @@ class Checks:
             if order.venue_ms < self._told_ms.get(order.label, 0):
                 raise Violated("memory", f"{order.label} is believed to be as it was before")
             slot = (order.instrument, order.side, order.level)
-            if order.level != STRAY_LEVEL:
+            if order.level != ORPHAN_LEVEL:
                 if slot in taken:
                     raise Violated("slot", f"{taken[slot]} and {order.label} in one slot")
                 taken[slot] = order.label
@@ -347,8 +347,8 @@ class Checks:
         for order in self._venue.our_orders:
             if order.name != name:
                 continue
-            level = self._levels.get(Label(order.label), STRAY_LEVEL)
-            if level == STRAY_LEVEL:
+            level = self._levels.get(Label(order.label), ORPHAN_LEVEL)
+            if level == ORPHAN_LEVEL:
                 continue
             slot = (order.side.value, level)
             if slot in taken:

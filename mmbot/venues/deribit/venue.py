@@ -360,7 +360,8 @@ class DeribitVenue:
     def _order_told(self, row: object) -> bool:
         """Pass on what a push says of one order; False where that leaves one of ours in the dark.
 
-        Somebody else's that cannot be read is taken for open, so that no mass cancel takes it along.
+        A foreign order that cannot be read is taken for open, so that no mass cancel takes it
+        along.
         """
         try:
             self._tell_seen(parse.seen_of(row, None, self._unread))
