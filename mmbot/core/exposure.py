@@ -21,19 +21,19 @@ def worst_amount(
 ) -> Decimal:
     """The most that may still reach the position on one side: what is owed, and for each level
     (but `besides`) what rests, is in flight or unknown, or was just approved, if that is more."""
-    owed = ZERO
+    unbooked = ZERO
     resting: dict[int, Decimal] = {}
     for order in orders:
         if order.side is side:
-            of_this = order.owed
-            owed += of_this
+            of_this = order.unbooked
+            unbooked += of_this
             if order.level != besides:
                 at_level = resting.get(order.level, ZERO)
                 resting[order.level] = at_level + order.exposed - of_this
     for target in approved:
         if target.side is side and target.level != besides:
             resting[target.level] = max(resting.get(target.level, ZERO), target.size)
-    return sum(resting.values(), owed)
+    return sum(resting.values(), unbooked)
 
 
 def worst_coin(

@@ -38,7 +38,7 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     state.orders.seen(event, order, asked_ns=0)
     _heed_answer(state, order, event, now_ns)
     note_end(state, event)
-    if order.owed > 0:
+    if order.unbooked > 0:
         account.look_by(now_ns + RESYNC_DELAY_NS)
     state.touch(order.instrument)
 

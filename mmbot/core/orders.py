@@ -11,8 +11,8 @@ Theory of operation
 4. Absence is proof only when the venue was asked after `uncertain_until_ns`: the moment from which
    on no request of ours about this order can still take effect (`valid_until` plus clock skew).
 5. Money first: fills are booked by inventory, and here counted as `booked`. What the venue says is
-   filled but no fill was booked for is *owed*: such an order stays in the table, even when done,
-   and counts for limits until its fills arrive.
+   filled but no fill was booked for is *unbooked*: such an order stays in the table, even when
+   done, and counts for limits until its fills arrive.
 6. Every status but DONE counts as working, for limits and for the diff.
 """
 
@@ -93,7 +93,7 @@ class Order:
         return self.amount - self.filled if self.filled < self.amount else ZERO
 
     @property
-    def owed(self) -> Decimal:
+    def unbooked(self) -> Decimal:
         """Filled by the venue's word, but no fill of it booked yet."""
         return self.filled - self.booked if self.booked < self.filled else ZERO
 
@@ -101,7 +101,7 @@ class Order:
     def exposed(self) -> Decimal:
         """The most that may still reach our position through this order."""
         if self.status is Status.DONE:
-            return self.owed
+            return self.unbooked
         most = self.amount if self.want_amount < self.amount else self.want_amount
         return most - self.booked if self.booked < most else ZERO
 
@@ -353,7 +353,7 @@ class Orders:
 
     def _settled(self, order: Order) -> None:
         """Forget an order that is done and owes nothing."""
-        if order.status is not Status.DONE or order.owed > 0:
+        if order.status is not Status.DONE or order.unbooked > 0:
             return
         self.by_label.pop(order.label, None)
         self.by_instrument.get(order.instrument, {}).pop(order.label, None)

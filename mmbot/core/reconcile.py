@@ -139,7 +139,7 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
                 state.orders.not_found(order, event.asked_ns)
             else:
                 state.orders.not_in_snapshot(order, event.asked_ns)
-        if order.status is Status.UNKNOWN or order.owed > 0:
+        if order.status is Status.UNKNOWN or order.unbooked > 0:
             account.look_by(max(now_ns + RESYNC_RETRY_NS, order.uncertain_until_ns + 1))
 
 
@@ -210,6 +210,6 @@ def unresolved(state: State, account: Account) -> Iterator[Order]:
     being cancelled all the same: a cancel that finds nothing need not say so."""
     for order in state.orders.at(account.venue):
         unsure = order.status is Status.CANCELING and order.unknown_ns > 0
-        asked = order.status is Status.UNKNOWN or unsure or order.owed > 0
+        asked = order.status is Status.UNKNOWN or unsure or order.unbooked > 0
         if asked and order.instrument in state.markets:
             yield order

@@ -317,7 +317,7 @@ def test_an_order_said_to_be_filled_owes_all_of_it_until_the_fill_comes() -> Non
     bot = Bot.quoting(CALL)
     bid, _ = bot.rest(*both_sides())
     bot.turn(replace(bot.says(bid, OrderState.FILLED), amount=None, filled=None))
-    assert bid.owed == bid.booked + 1
+    assert bid.unbooked == bid.booked + 1
 
 
 def test_an_order_of_ours_nobody_knows_the_size_of_goes_and_nothing_is_quoted_beside_it() -> None:

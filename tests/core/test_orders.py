@@ -254,7 +254,7 @@ def test_an_unknown_order_listed_by_a_snapshot_lives() -> None:
     table = Table(Status.UNKNOWN)
     table.listed(asked=20, filled=4)
     assert table.order.status is Status.LIVE
-    assert (table.order.remaining, table.order.owed) == (6, 4)
+    assert (table.order.remaining, table.order.unbooked) == (6, 4)
 
 
 def test_an_order_without_a_word_after_its_place_was_lost_keeps_all_its_weight() -> None:
@@ -409,17 +409,17 @@ def test_the_late_refusal_of_a_cancel_does_not_answer_the_amend_in_flight(
 def test_fill_before_ack_counts_once() -> None:
     table = Table(Status.PENDING)
     table.filled(3)
-    assert (table.order.exposed, table.order.owed) == (7, 0)
+    assert (table.order.exposed, table.order.unbooked) == (7, 0)
     table.seen(OPEN, filled=3, answers=Request.PLACE)
-    assert (table.order.exposed, table.order.remaining, table.order.owed) == (7, 7, 0)
+    assert (table.order.exposed, table.order.remaining, table.order.unbooked) == (7, 7, 0)
 
 
 def test_ack_before_fill_counts_once() -> None:
     table = Table(Status.PENDING)
     table.seen(OPEN, filled=3, answers=Request.PLACE)
-    assert (table.order.exposed, table.order.remaining, table.order.owed) == (10, 7, 3)
+    assert (table.order.exposed, table.order.remaining, table.order.unbooked) == (10, 7, 3)
     table.filled(3)
-    assert (table.order.exposed, table.order.remaining, table.order.owed) == (7, 7, 0)
+    assert (table.order.exposed, table.order.remaining, table.order.unbooked) == (7, 7, 0)
 
 
 def test_owed_fill_keeps_counting_for_limits() -> None:

@@ -37,7 +37,11 @@ def test_an_order_without_an_end_is_unknown_until_its_last_request_must_be_dead(
     take_order(state, noted, 1 * SECOND, NOW_NS)
     order = state.orders.by_label[noted.label]
     assert (order.status, order.why) == (Status.UNKNOWN, Why.ADOPTED)
-    assert (order.price, order.amount, order.owed) == (noted.price, noted.amount, Decimal("0.3"))
+    assert (order.price, order.amount, order.unbooked) == (
+        noted.price,
+        noted.amount,
+        Decimal("0.3"),
+    )
     assert order.uncertain_until_ns == NOW_NS + VALID_FOR_NS + CLOCK_SKEW_NS - 1 * SECOND
 
 

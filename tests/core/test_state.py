@@ -119,7 +119,7 @@ def test_order_of_an_earlier_run_is_adopted_into_its_free_slot() -> None:
     bot.turn(bot.snapshot(orders=[found()]))
     order = bot.order
     assert (order.status, order.level, order.side) == (Status.LIVE, 0, BUY)
-    assert (order.remaining, order.exposed, order.owed) == (3, 3, 0)
+    assert (order.remaining, order.exposed, order.unbooked) == (3, 3, 0)
 
 
 def test_adopted_order_is_amended_to_what_is_wanted_now() -> None:
@@ -432,7 +432,7 @@ def test_a_fill_the_venue_owes_us_is_asked_for() -> None:
     (order,) = bot.rest(a_quote())
     bot.wants = ()
     bot.turn(bot.says(order, OrderState.FILLED, filled=1))
-    assert order.owed == 1
+    assert order.unbooked == 1
     (resync,) = resyncs(bot.wait(0.5))
     assert resync.labels == ((an_option().id, order.label),)
     bot.turn(bot.snapshot(fills=[bot.fill(order)]))

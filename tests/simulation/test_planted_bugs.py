@@ -92,7 +92,7 @@ def limits_ignore_resting(patch: pytest.MonkeyPatch) -> None:
     """Only what is filled already counts for limits."""
 
     def worst(ours: Iterable[Order], side: object, *_: object, **__: object) -> Decimal:
-        return sum((o.owed for o in ours if o.side is side), ZERO)
+        return sum((o.unbooked for o in ours if o.side is side), ZERO)
 
     patch.setattr(exposure, "worst_amount", worst)
     patch.setattr(approve, "worst_amount", worst)

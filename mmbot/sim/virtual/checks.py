@@ -475,7 +475,7 @@ class Checks:
         return found
 
     def _unsettled_orders(self, state: State, ours: Mapping[str, Order]) -> Iterator[str]:
-        believed = {o.label: o for o in state.orders.all() if o.working or o.owed > 0}
+        believed = {o.label: o for o in state.orders.all() if o.working or o.unbooked > 0}
         for label in ours:
             if label not in believed:
                 yield f"{label} rests at the venue, unknown to us"
