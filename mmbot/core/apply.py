@@ -15,8 +15,8 @@ from mmbot.core.order_life import Status
 from mmbot.core.order_updates import order_seen, outcome_unknown, request_refused
 from mmbot.core.reconcile import (
     RESYNC_RETRY_NS,
-    be_away,
-    doubt,
+    invalidate,
+    note_gap,
     snapshot_failed,
     snapshot_taken,
     taken_back,
@@ -197,7 +197,7 @@ def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
     else:
         account.trading_up, account.trading_ns = event.up, now_ns
         account.second_path_ns = 0
-        doubt(state, account, now_ns)
+        invalidate(state, account, now_ns)
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
             state.touch(market.instrument.id)
@@ -236,7 +236,7 @@ def _store(state: State, event: ev.StoreEvent, now_ns: Nanos) -> None:
         case ev.AuthorityRead():
             state.authority_ns = event.asked_ns
         case ev.AuthorityLate():
-            be_away(state, now_ns)
+            note_gap(state, now_ns)
         case ev.LeaseLost():
             state.lease_lost = event.holder
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from mmbot.core.exit import trip
 from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.promise import promise
-from mmbot.core.reconcile import be_away
+from mmbot.core.reconcile import note_gap
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
@@ -34,7 +34,7 @@ def notice_absence(state: State, now_ns: Nanos) -> None:
     away_ns = now_ns - state.last_turn_ns
     if away_ns < AWAY_PAUSE_NS:
         return
-    be_away(state, now_ns)
+    note_gap(state, now_ns)
     asked = state.stopping is not None or state.paused is Why.SUSPENDED
     if away_ns >= AWAY_TRIP_NS and not asked:
         detail = f"no turn for {away_ns / SECOND:.1f} s"

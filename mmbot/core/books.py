@@ -1,6 +1,6 @@
 """Book upkeep: what one market looks like, whether to believe it, and what it is without us.
 
-Two questions are answered here and nowhere else. *Distrust*: may a quote be built on this book?
+Two questions are answered here and nowhere else. *Fault*: may a quote be built on this book?
 *Reference*: what are the best prices of the others? The second is a race, because our own orders
 are in the book and both move: our size is subtracted only from a book that is newer than the
 venue's last word about our orders on that side and that really shows them; until then the last
@@ -122,7 +122,7 @@ class Market:
         self.min_price, self.max_price = event.min_price, event.max_price
 
 
-def distrust(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
+def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
     """Why no quote may be built on this market now; None when it is sound. `age_ns`: of the book,
     or of the last proof that nothing is missing from it."""
     if market.lost is not None:

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-1. `standing_reason` and `books.distrust`: is there a reason not to quote at all, whatever the
+1. `standing_reason` and `books.book_fault`: is there a reason not to quote at all, whatever the
    strategy thinks?
 2. If not: the view of the market without our own orders, the strategy's quotes, and what
    core.approve leaves of them.
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from mmbot.core.approve import approve
-from mmbot.core.books import Market, distrust, microprice, reference
+from mmbot.core.books import Market, book_fault, microprice, reference
 from mmbot.core.closures import is_locked
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
@@ -79,7 +79,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     orders = list(state.orders.on(instrument.id))
     decision = Decision(orders)
     standing = _standing_reason(state, account, market, decision, now_ns)
-    standing = standing or distrust(market, age_ns, now_ns)
+    standing = standing or book_fault(market, age_ns, now_ns)
     if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
         decision.why = {Side.BUY: standing, Side.SELL: standing}
         return decision  # the venue is being asked: what rests there has rested for a while
@@ -202,8 +202,8 @@ def _view(
     if bids is None or asks is None:
         return None
     mark, index = market.mark, market.index
-    assert mark is not None, "distrusted without one"
-    assert index is not None, "distrusted without one"
+    assert mark is not None, "a fault without one"
+    assert index is not None, "a fault without one"
     if market.instrument.kind is Kind.OPTION:
         fair = state.controls.fair(market, mark, now_ns)
     else:

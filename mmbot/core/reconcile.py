@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-1. A line that broke or a bot that was away leaves every order UNKNOWN (`doubt`), until a snapshot
-   that was asked afterwards has been absorbed.
+1. A line that broke or a gap in the turns leaves every order UNKNOWN (`invalidate`), until a
+   snapshot that was asked afterwards has been absorbed.
 2. A snapshot is absorbed money first: executions and flows, then orders, then positions.
 3. Orders of ours that only the venue knows are adopted; those that only we know are looked up by
    name before they count as absent (core.orders).
@@ -41,19 +41,20 @@ TAKE_BACK_EVERY_NS: Nanos = 10 * SECOND
 """Between two attempts over the second path while the trading link is down and nobody leaves."""
 
 
-def doubt(state: State, account: Account, now_ns: Nanos) -> None:
-    """The line broke or the bot was away: every order is UNKNOWN until the venue is asked anew."""
+def invalidate(state: State, account: Account, now_ns: Nanos) -> None:
+    """The line broke or turns have a gap: every order is UNKNOWN until the venue is asked anew."""
     account.reconciled, account.doubted_ns = False, now_ns
     account.asked_ns, account.resync_ns = 0, now_ns
     for order in list(state.orders.at(account.venue)):
         state.orders.lost(order, now_ns)
 
 
-def be_away(state: State, now_ns: Nanos) -> None:
-    """Nobody was at the wheel: believe nothing, and do not send before lease and latch are read."""
+def note_gap(state: State, now_ns: Nanos) -> None:
+    """No turn was taken for a while: belief is void, and nothing is sent before lease and latch are
+    read."""
     state.away_ns = now_ns
     for account in state.accounts.values():
-        doubt(state, account, now_ns)
+        invalidate(state, account, now_ns)
 
 
 def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None:

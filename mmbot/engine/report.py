@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from math import nan
 
-from mmbot.core.books import Market, distrust
+from mmbot.core.books import Market, book_fault
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
@@ -221,7 +221,7 @@ def _row(
     position = state.inventory.of(instrument)
     account = state.account(instrument.venue)
     heard_ns = max(market.received_ns, account.alive_ns)
-    distrusted = distrust(market, now_ns - heard_ns, now_ns)
+    fault = book_fault(market, now_ns - heard_ns, now_ns)
     total = state.inventory.session(instrument, _mark(market)).total
     rate = holdings.usd_per(instrument, index) if total else 1.0
     return InstrumentRow(
@@ -245,7 +245,7 @@ def _row(
             if position.last_fill_ms
             else None
         ),
-        book=distrusted.value if distrusted is not None else "",
+        book=fault.value if fault is not None else "",
         mark=market.mark,
         index=market.index,
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),

@@ -10,7 +10,7 @@ from mmbot.core.books import (
     REFERENCE_MAX_NS,
     SILENCE_MAX_NS,
     Market,
-    distrust,
+    book_fault,
     reference,
 )
 from mmbot.core.contracts import Instrument
@@ -62,38 +62,38 @@ def take_book(
 
 
 def test_a_sound_book_is_believed() -> None:
-    assert distrust(a_market(), 0, NOW_NS) is None
+    assert book_fault(a_market(), 0, NOW_NS) is None
 
 
 def test_no_book_is_believed_before_the_first() -> None:
-    assert distrust(Market(an_option()), 0, NOW_NS) is Why.NO_BOOK
+    assert book_fault(Market(an_option()), 0, NOW_NS) is Why.NO_BOOK
 
 
 def test_a_lost_book_is_not_believed_until_it_changes_again() -> None:
     market = a_market()
     market.lose_book(Why.BOOK_GAPPED)
-    assert distrust(market, 0, NOW_NS) is Why.BOOK_GAPPED
+    assert book_fault(market, 0, NOW_NS) is Why.BOOK_GAPPED
     take_book(market, ((0.02, 1.0),), ((0.023, 1.0),))
-    assert distrust(market, 0, NOW_NS) is None
+    assert book_fault(market, 0, NOW_NS) is None
 
 
 def test_an_empty_book_is_not_believed() -> None:
-    assert distrust(a_market((), ()), 0, NOW_NS) is Why.BOOK_EMPTY
+    assert book_fault(a_market((), ()), 0, NOW_NS) is Why.BOOK_EMPTY
 
 
 def test_a_book_of_one_side_is_a_thin_market() -> None:
-    assert distrust(a_market(asks=()), 0, NOW_NS) is None
-    assert distrust(a_market(bids=()), 0, NOW_NS) is None
+    assert book_fault(a_market(asks=()), 0, NOW_NS) is None
+    assert book_fault(a_market(bids=()), 0, NOW_NS) is None
 
 
 @pytest.mark.parametrize("bid", [0.0230, 0.0231, math.nan])
 def test_a_crossed_locked_or_nonsensical_book_is_not_believed(bid: float) -> None:
-    assert distrust(a_market(bids=((bid, 1.0),)), 0, NOW_NS) is Why.BOOK_CROSSED
+    assert book_fault(a_market(bids=((bid, 1.0),)), 0, NOW_NS) is Why.BOOK_CROSSED
 
 
 def test_a_silent_market_is_not_believed() -> None:
-    assert distrust(a_market(), SILENCE_MAX_NS, NOW_NS) is None
-    assert distrust(a_market(), SILENCE_MAX_NS + 1, NOW_NS) is Why.BOOK_STALE
+    assert book_fault(a_market(), SILENCE_MAX_NS, NOW_NS) is None
+    assert book_fault(a_market(), SILENCE_MAX_NS + 1, NOW_NS) is Why.BOOK_STALE
 
 
 @pytest.mark.parametrize("broken", [None, -1.0, math.nan, math.inf])
@@ -101,24 +101,24 @@ def test_a_silent_market_is_not_believed() -> None:
 def test_nothing_is_believed_without_a_mark_and_an_index(
     broken: float | None, asks: Sequence[Level]
 ) -> None:
-    assert distrust(a_market(asks=asks, mark=broken), 0, NOW_NS) is Why.NO_MARK
-    assert distrust(a_market(asks=asks, index=broken), 0, NOW_NS) is Why.NO_MARK
-    assert distrust(a_market(asks=asks, index=0.0), 0, NOW_NS) is Why.NO_MARK
+    assert book_fault(a_market(asks=asks, mark=broken), 0, NOW_NS) is Why.NO_MARK
+    assert book_fault(a_market(asks=asks, index=broken), 0, NOW_NS) is Why.NO_MARK
+    assert book_fault(a_market(asks=asks, index=0.0), 0, NOW_NS) is Why.NO_MARK
 
 
 def test_a_mark_of_zero_is_the_price_of_a_worthless_option_and_of_nothing_else() -> None:
     worthless = a_market(((0.0001, 1.0),), ((0.0002, 1.0),), mark=0.0)
     assert worthless.mark == 0.0
-    assert distrust(worthless, 0, NOW_NS) is None
+    assert book_fault(worthless, 0, NOW_NS) is None
     perpetual = a_market(((2498.0, 1.0),), ((2502.0, 1.0),), instrument=a_perpetual(), mark=0.0)
     assert perpetual.mark is None
-    assert distrust(perpetual, 0, NOW_NS) is Why.NO_MARK
+    assert book_fault(perpetual, 0, NOW_NS) is Why.NO_MARK
 
 
 def test_a_mark_grows_old() -> None:
     market = a_market()
-    assert distrust(market, 0, NOW_NS + MARK_MAX_NS) is None
-    assert distrust(market, 0, NOW_NS + MARK_MAX_NS + 1) is Why.NO_MARK
+    assert book_fault(market, 0, NOW_NS + MARK_MAX_NS) is None
+    assert book_fault(market, 0, NOW_NS + MARK_MAX_NS + 1) is Why.NO_MARK
 
 
 def test_a_ticker_without_a_mark_takes_it_away_and_leaves_the_last_one_to_value_with() -> None:
@@ -126,22 +126,22 @@ def test_a_ticker_without_a_mark_takes_it_away_and_leaves_the_last_one_to_value_
     market.take_ticker(
         TickerChanged(market.instrument.id, None, 2850.0, None, None, None, None, None, NOW_NS)
     )
-    assert distrust(market, 0, NOW_NS) is Why.NO_MARK
+    assert book_fault(market, 0, NOW_NS) is Why.NO_MARK
     assert market.mark == 0.0215
 
 
 def test_a_book_far_from_the_mark_is_a_ghost() -> None:
     # Mid 0.0215; 30 % of the mark is allowed: 0.0215 / 1.3 = 0.01654 and 0.0215 / 0.7 = 0.0307.
-    assert distrust(a_market(mark=0.0166), 0, NOW_NS) is None
-    assert distrust(a_market(mark=0.0165), 0, NOW_NS) is Why.BOOK_IMPLAUSIBLE
-    assert distrust(a_market(mark=0.0307), 0, NOW_NS) is None
-    assert distrust(a_market(mark=0.0308), 0, NOW_NS) is Why.BOOK_IMPLAUSIBLE
+    assert book_fault(a_market(mark=0.0166), 0, NOW_NS) is None
+    assert book_fault(a_market(mark=0.0165), 0, NOW_NS) is Why.BOOK_IMPLAUSIBLE
+    assert book_fault(a_market(mark=0.0307), 0, NOW_NS) is None
+    assert book_fault(a_market(mark=0.0308), 0, NOW_NS) is Why.BOOK_IMPLAUSIBLE
 
 
 def test_a_cheap_option_may_be_some_ticks_off() -> None:
     # Mid 0.0006, mark 0.0002: 0.0004 off is more than 30 %, but within 5 ticks of 0.0001.
     cheap = a_market(((0.0005, 1.0),), ((0.0007, 1.0),), mark=0.0002)
-    assert distrust(cheap, 0, NOW_NS) is None
+    assert book_fault(cheap, 0, NOW_NS) is None
 
 
 def test_a_perpetual_is_held_to_two_percent() -> None:
@@ -150,13 +150,13 @@ def test_a_perpetual_is_held_to_two_percent() -> None:
             ((2850.0, 1.0),), ((2851.0, 1.0),), instrument=a_perpetual(), mark=mark, index=mark
         )
 
-    assert distrust(market(2800.0), 0, NOW_NS) is None
-    assert distrust(market(2790.0), 0, NOW_NS) is Why.BOOK_IMPLAUSIBLE
+    assert book_fault(market(2800.0), 0, NOW_NS) is None
+    assert book_fault(market(2790.0), 0, NOW_NS) is Why.BOOK_IMPLAUSIBLE
 
 
 def test_a_wide_option_market_may_differ_by_its_width() -> None:
     # Mid 0.0105, mark 0.0050: 0.0055 off, and the market is 0.0190 wide.
-    assert distrust(a_market(((0.001, 1.0),), ((0.02, 1.0),), mark=0.005), 0, NOW_NS) is None
+    assert book_fault(a_market(((0.001, 1.0),), ((0.02, 1.0),), mark=0.005), 0, NOW_NS) is None
 
 
 # --- the others' prices -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from mmbot.core import decide
 from mmbot.core import events as ev
-from mmbot.core.books import Market, distrust
+from mmbot.core.books import Market, book_fault
 from mmbot.core.intents import Place
 from mmbot.core.types import InstrumentId, Nanos, Side
 from mmbot.core.why import Why
@@ -84,10 +84,10 @@ def test_a_turn_that_raised_raises_again(tmp_path: Path, monkeypatch: pytest.Mon
     def broken(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
         if market.bids and market.bids[0][0] == 0.0195:
             raise ZeroDivisionError("planted")
-        return distrust(market, age_ns, now_ns)
+        return book_fault(market, age_ns, now_ns)
 
     with monkeypatch.context() as bug:
-        bug.setattr(decide, "distrust", broken)
+        bug.setattr(decide, "book_fault", broken)
         bot.quote()
         bot.turn(bot.book(0.0195))
         bot.wait(0.2)
