@@ -5,7 +5,7 @@ Theory of operation
 Guards look at every Tick and after every fill, before anything is decided. They fail closed: a
 guard that raises, a figure that is not a number, or guards that have not looked for three seconds
 while turns went on trip the kill switch like a limit that is broken. A guard remembers nothing;
-what must be remembered is in the state (core.watch), and comes to it as a Reading.
+what must be remembered is in the state (core.guard_memory), and comes to it as a RiskSnapshot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from mmbot.core.exit import trip
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, ZERO, Nanos
-from mmbot.core.views import Holding, Margin, Pause, Reading, Slow, Trip
+from mmbot.core.views import Holding, Margin, Pause, RiskSnapshot, Slow, Trip
 from mmbot.core.why import Why
 
 MISSED_NS: Nanos = 3 * SECOND
@@ -71,7 +71,7 @@ def watch(  # noqa: C901  # every way to fail closed, in one place
         state.touch_all()
 
 
-def read(state: State, now_ns: Nanos) -> Reading:
+def read(state: State, now_ns: Nanos) -> RiskSnapshot:
     """Everything guards may look at, at this moment. Raises where a figure is not a number."""
     memory, markets = state.watch, state.markets.values()
     profit = memory.profit
@@ -80,7 +80,7 @@ def read(state: State, now_ns: Nanos) -> Reading:
     halted = [f"{m.instrument.name}: {m.halted}" for m in markets if m.halted]
     memory.mismatch_ns = (memory.mismatch_ns or now_ns) if halted else 0
     sent, refused = memory.requests.count(now_ns)
-    return Reading(
+    return RiskSnapshot(
         now_ns=now_ns,
         session_usd=profit.session_usd,
         day_usd=profit.day_usd,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from mmbot.core.types import Quote
-from mmbot.core.views import Proposal, Reading, Verdict, View, Watched
+from mmbot.core.views import GuardVerdict, Proposal, RiskSnapshot, Verdict, View
 from mmbot.core.why import Why
 
 
@@ -28,6 +28,6 @@ class RiskRule(Protocol):
 class Guard(Protocol):
     """Looks at the whole account, at every Tick and after every fill. It remembers nothing."""
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """All is well, slow down, pause, or trip the kill switch."""
         ...

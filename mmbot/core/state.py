@@ -12,6 +12,7 @@ from mmbot.core.budget import Budget
 from mmbot.core.closures import Backoff
 from mmbot.core.controls import Controls
 from mmbot.core.elsewhere import Elsewhere, Held
+from mmbot.core.guard_memory import GuardMemory
 from mmbot.core.inventory import Entry, Inventory
 from mmbot.core.latch import Latch
 from mmbot.core.order_to_volume import OrderToVolume
@@ -19,7 +20,6 @@ from mmbot.core.orders import Orders
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Side, venue_name
-from mmbot.core.watch import Watch
 from mmbot.core.why import Why
 
 RESYNC_DELAY_NS: Nanos = 250 * MS
@@ -154,7 +154,7 @@ class State:
     """What was booked and is not kept by the store yet."""
     notes: list[Note] = field(default_factory=list)
     """What belongs in the audit trail and is not kept by the store yet."""
-    watch: Watch = field(default_factory=Watch)
+    watch: GuardMemory = field(default_factory=GuardMemory)
     controls: Controls = field(default_factory=Controls)
     store_trouble: str = ""
     """Why the store cannot take what happens; empty when it can."""

@@ -136,7 +136,7 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RiskSnapshot:
     """The whole account at one moment, as a guard may see it."""
 
     now_ns: Nanos
@@ -194,4 +194,4 @@ class Trip:
     detail: str
 
 
-Watched = Ok | Slow | Pause | Trip
+GuardVerdict = Ok | Slow | Pause | Trip

@@ -12,7 +12,7 @@ from mmbot.core.order_life import Status
 from mmbot.core.state import State
 from mmbot.core.statements import Equity
 from mmbot.core.types import MS, SECOND, Side
-from mmbot.core.views import Margin, Ok, Pause, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Margin, Ok, Pause, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from tests.builders import a_quote
 from tests.core.bot import VENUE, Bot, both_sides, cancels, of_kind, places
@@ -24,9 +24,9 @@ TRIP = Trip(Why.MARGIN, "in a test")
 class Says:
     """A guard that answers by a function of the reading."""
 
-    answer: Callable[[Reading], Watched]
+    answer: Callable[[RiskSnapshot], GuardVerdict]
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         return self.answer(reading)
 
 
@@ -35,19 +35,19 @@ class Guarded(Bot):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answer: Watched = Ok()
-        self.readings: list[Reading] = []
+        self.answer: GuardVerdict = Ok()
+        self.readings: list[RiskSnapshot] = []
         self.guards = (Says(self._answer),)
         self.connect()
         self.turn(self.snapshot())
         self.turn(self.alive(), self.ticker(), self.book(), ev.Tick())
 
-    def _answer(self, reading: Reading) -> Watched:
+    def _answer(self, reading: RiskSnapshot) -> GuardVerdict:
         self.readings.append(reading)
         return self.answer
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> RiskSnapshot:
         """What the guard sees at the next Tick."""
         self.turn(ev.Tick())
         return self.readings[-1]
@@ -130,7 +130,7 @@ def test_a_pause_takes_quotes_back_for_as_long_as_it_is_said() -> None:
 def test_a_guard_that_raises_is_a_limit_that_is_broken() -> None:
     bot = Guarded().resting()
 
-    def fail(reading: Reading) -> Watched:
+    def fail(reading: RiskSnapshot) -> GuardVerdict:
         raise ZeroDivisionError("no limit")
 
     bot.guards = (Says(fail),)

@@ -10,7 +10,7 @@ from mmbot.core.order_life import OrderState
 from mmbot.core.order_to_volume import MINUTE_NS, OrderToVolume, Traffic
 from mmbot.core.statements import Fill, Liquidity
 from mmbot.core.types import MS, Side
-from mmbot.core.views import Ok, Slow, Watched
+from mmbot.core.views import GuardVerdict, Ok, Slow
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_fill, a_perpetual, a_quote
 from tests.core.bot import VENUE, Bot, amends, both_sides, cancels, places
@@ -96,7 +96,7 @@ def test_fills_told_late_count_where_they_belong() -> None:
 # --- too many ---------------------------------------------------------------------------------
 
 
-SLOW: Watched = Slow(Why.ORDER_TO_VOLUME, "in a test")
+SLOW: GuardVerdict = Slow(Why.ORDER_TO_VOLUME, "in a test")
 
 
 def slowed() -> Guarded:

@@ -23,7 +23,7 @@ from mmbot.config import Mode, load_config
 from mmbot.core.intents import Place, TakeBack
 from mmbot.core.profit import Profit
 from mmbot.core.types import Quote
-from mmbot.core.views import Ok, Reading, View, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 from mmbot.sim.exchange.listing import Side
@@ -52,7 +52,7 @@ OTHER_REJECT = 11030
 class Told:
     """Says what the test told it to."""
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         return TOLD.pop() if TOLD else Ok()
 
 
@@ -69,7 +69,7 @@ class Breaks:
         return []
 
 
-TOLD: list[Watched] = []
+TOLD: list[GuardVerdict] = []
 BROKEN: list[bool] = []
 
 

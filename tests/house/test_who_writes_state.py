@@ -14,10 +14,10 @@ import pytest
 
 from mmbot.core.books import Market
 from mmbot.core.controls import Controls
+from mmbot.core.guard_memory import GuardMemory
 from mmbot.core.latch import Latch
 from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
-from mmbot.core.watch import Watch
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ WRITERS = {
 decisions recorded, earlier runs taken over."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}
-HELD = {name.name for cls in (Watch, Latch, Controls) for name in fields(cls)}
+HELD = {name.name for cls in (GuardMemory, Latch, Controls) for name in fields(cls)}
 
 
 def writes(source: str) -> Iterator[tuple[int, str]]:

@@ -11,7 +11,7 @@ from mmbot.core.order_to_volume import Traffic
 from mmbot.core.ports import Guard
 from mmbot.core.sizes import Size
 from mmbot.core.types import SECOND
-from mmbot.core.views import Holding, Margin, Ok, Pause, Reading, Slow, Trip
+from mmbot.core.views import Holding, Margin, Ok, Pause, RiskSnapshot, Slow, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.risk.guards.clock_skew import ClockSkew
@@ -29,9 +29,9 @@ from tests.builders import NOW_NS, a_perpetual, an_option
 NAN = float("nan")
 
 
-def a_reading(**changes: Any) -> Reading:
+def a_reading(**changes: Any) -> RiskSnapshot:
     """An account with which all is well."""
-    reading = Reading(
+    reading = RiskSnapshot(
         now_ns=NOW_NS,
         session_usd=0.0,
         day_usd=0.0,

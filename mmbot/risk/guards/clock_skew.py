@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Gt, Le, doc
 
 from mmbot.core.types import SECOND
-from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -23,7 +23,7 @@ class ClockSkew:
 
     limit_s: Annotated[float, Gt(0), Le(1), doc("largest difference, in seconds")] = 1.0
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, or trip at the limit."""
         apart_s = reading.skew_ns / SECOND
         if apart_s >= self.limit_s:

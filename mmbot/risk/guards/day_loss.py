@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Gt, doc
 
-from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -24,7 +24,7 @@ class DayLoss:
         5000
     )
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, or trip at the limit."""
         lost, limit = -reading.day_usd, float(self.limit_usd)
         if lost >= limit:

@@ -7,7 +7,7 @@ from typing import Annotated
 from annotated_types import Gt, Le, doc
 
 from mmbot.core.types import ZERO
-from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -25,7 +25,7 @@ class Margin:
         Decimal, Gt(0), Le(100), doc("largest maintenance margin, percent of equity")
     ] = Decimal(60)
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, or trip at the limit."""
         most = 0.0
         for stated in reading.margins:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, doc
 
-from mmbot.core.views import Ok, Reading, Slow, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Slow
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -26,7 +26,7 @@ class OrderToVolume:
     ] = 100.0
     least: Annotated[int, Ge(1), doc("messages an hour that are always allowed")] = 3600
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok or slow."""
         used = 0.0
         for traffic in reading.traffic:

@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import doc
 
 from mmbot.core.sizes import POSITION, Size, amount_of
-from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -27,7 +27,7 @@ class Position:
         Size, doc("largest position either way (default: twice max_position's limit)")
     ] = _LIMIT
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, or trip beyond the limit. A limit that takes a price waits for the price."""
         most = 0.0
         for held in reading.positions:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
 
-from mmbot.core.views import Ok, Pause, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, Pause, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -23,7 +23,7 @@ class RejectRate:
     trip_pct: Annotated[float, Gt(0), Le(100), doc("share that trips the kill switch")] = 60.0
     least: Annotated[int, Ge(1), Le(1000), doc("requests before the share is judged")] = 20
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, pause or trip."""
         if reading.sent < self.least:
             return Ok()

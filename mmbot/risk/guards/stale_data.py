@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Gt, Le, doc
 
 from mmbot.core.types import SECOND
-from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -22,7 +22,7 @@ class StaleData:
 
     after_s: Annotated[float, Gt(0), Le(86_400), doc("silence of every market, in seconds")] = 900.0
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, or trip after too long a silence."""
         silent_s = reading.silent_ns / SECOND
         if silent_s >= self.after_s:

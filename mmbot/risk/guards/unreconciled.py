@@ -6,7 +6,7 @@ from typing import Annotated
 from annotated_types import Ge, Le, doc
 
 from mmbot.core.types import SECOND
-from mmbot.core.views import Ok, Reading, Trip, Watched
+from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, Trip
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 
@@ -23,7 +23,7 @@ class Unreconciled:
         float, Ge(0), Le(3600), doc("how long both numbers may differ, in seconds")
     ] = 120.0
 
-    def watch(self, reading: Reading) -> Watched:
+    def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """Ok, or trip after too long a difference."""
         if not reading.mismatch:
             return Ok()

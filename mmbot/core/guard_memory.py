@@ -1,4 +1,4 @@
-"""What the guards' readings need remembered from turn to turn. Plain data, part of the state."""
+"""What guards need remembered from turn to turn. Plain data, part of the state."""
 
 from dataclasses import dataclass, field
 
@@ -42,7 +42,7 @@ class Requests:
 
 
 @dataclass(slots=True)
-class Watch:
+class GuardMemory:
     """The guards' memory."""
 
     due: bool = False
