@@ -13,8 +13,8 @@ from mmbot.core.types import ZERO, Kind, Level, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
-from mmbot.strategies.draft import Draft
-from mmbot.strategies.ground import Ground, find_ground
+from mmbot.strategies.quote_builder import QuoteBuilder
+from mmbot.strategies.quote_context import QuoteContext, find_ground
 
 _MAX_AGGRESSION = 0.9
 _MIN_SPREAD_BPS = (1.0, 5.0)
@@ -105,51 +105,55 @@ class ImproveTop:
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """At most one quote a side, or why none."""
-        ground = find_ground(view, margin=self.edge, size=self.size, max_position=self.max_position)
-        if isinstance(ground, Why):
-            return ground
-        bid = self._wish(view, ground, Side.BUY)
-        ask = self._wish(view, ground, Side.SELL)
-        self._keep_apart(view, ground, bid, ask)
+        context = find_ground(
+            view, margin=self.edge, size=self.size, max_position=self.max_position
+        )
+        if isinstance(context, Why):
+            return context
+        bid = self._wish(view, context, Side.BUY)
+        ask = self._wish(view, context, Side.SELL)
+        self._keep_apart(view, context, bid, ask)
         # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
         # tick and the other not at all.
-        lean = round(ground.lean * self.lean_ticks)
+        lean = round(context.lean * self.lean_ticks)
         drafts = [*([] if self.ask_only else [bid]), *([] if self.bid_only else [ask])]
-        for draft in drafts:
-            draft.shift("lean", lean * ground.tick)
-            if lean and draft.why is not Why.FALLBACK_WIDTH:
-                draft.why = Why.LEANING
-            ground.hold(draft)
-        size = ground.size(ground.amount)
+        for builder in drafts:
+            builder.shift("lean", lean * context.tick)
+            if lean and builder.why is not Why.FALLBACK_WIDTH:
+                builder.why = Why.LEANING
+            context.hold(builder)
+        size = context.size(context.amount)
         return [
-            draft.quote(
+            builder.quote(
                 size=size,
-                fair=ground.fair,
-                follow=ground.follow(draft, self.requote_pct),
+                fair=context.fair,
+                follow=context.follow(builder, self.requote_pct),
             )
-            for draft in drafts
+            for builder in drafts
         ]
 
-    def _wish(self, view: View, ground: Ground, side: Side) -> Draft:
+    def _wish(self, view: View, context: QuoteContext, side: Side) -> QuoteBuilder:
         """Where we would like to be if nothing but the others' prices mattered."""
         reference = self._reference(view, side)
         if reference is None:
-            draft = Draft.start(side, "fallback", self._fallback(ground, side), Why.FALLBACK_WIDTH)
+            builder = QuoteBuilder.start(
+                side, "fallback", self._fallback(context, side), Why.FALLBACK_WIDTH
+            )
         else:
-            draft = Draft.start(side, "reference", reference, Why.JOINING)
-        if ground.tight:
-            draft.clamp = Why.TIGHT_MARKET
-            return draft
+            builder = QuoteBuilder.start(side, "reference", reference, Why.JOINING)
+        if context.tight:
+            builder.clamp = Why.TIGHT_MARKET
+            return builder
         if self.aggression < 1:
             part = min(self.aggression, _MAX_AGGRESSION)
-            step = part * (ground.mid - draft.price)
-            draft.shift("towards mid", step)
+            step = part * (context.mid - builder.price)
+            builder.shift("towards mid", step)
         else:
-            step = self._improvement(view, ground, side, draft.price)
-            draft.shift("improvement", side.sign * step)
+            step = self._improvement(view, context, side, builder.price)
+            builder.shift("improvement", side.sign * step)
         if step and reference is not None:
-            draft.why = Why.IMPROVING
-        return draft
+            builder.why = Why.IMPROVING
+        return builder
 
     def _reference(self, view: View, side: Side) -> float | None:
         seen = 0.0
@@ -160,18 +164,20 @@ class ImproveTop:
                 return price
         return None
 
-    def _fallback(self, ground: Ground, side: Side) -> float:
-        if ground.instrument.kind is Kind.OPTION:
-            return ground.fair - side.sign * ground.edge
-        return ground.mid - side.sign * ground.mid * self.spread_bps / 20_000
+    def _fallback(self, context: QuoteContext, side: Side) -> float:
+        if context.instrument.kind is Kind.OPTION:
+            return context.fair - side.sign * context.edge
+        return context.mid - side.sign * context.mid * self.spread_bps / 20_000
 
-    def _improvement(self, view: View, ground: Ground, side: Side, reference: float) -> float:
+    def _improvement(
+        self, view: View, context: QuoteContext, side: Side, reference: float
+    ) -> float:
         """The improvement in price units, at least one tick of the grid towards the other side."""
         amount = float(self.improvement)
         if amount == 0:
             return 0.0
         instrument = view.instrument
-        tick = ground.tick_inward(side, reference)
+        tick = context.tick_inward(side, reference)
         match self.improvement_unit:
             case ImprovementUnit.USD:
                 in_coin = instrument.inverse and instrument.kind is Kind.OPTION
@@ -184,23 +190,25 @@ class ImproveTop:
                 pass
         return max(amount, tick)
 
-    def _keep_apart(self, view: View, ground: Ground, bid: Draft, ask: Draft) -> None:
+    def _keep_apart(
+        self, view: View, context: QuoteContext, bid: QuoteBuilder, ask: QuoteBuilder
+    ) -> None:
         """Our own width is at least the minimum spread, and a tick in any case."""
-        least = ground.tick
-        if ground.instrument.kind is not Kind.OPTION:
-            least = max(least, self._min_spread(view, ground))
+        least = context.tick
+        if context.instrument.kind is not Kind.OPTION:
+            least = max(least, self._min_spread(view, context))
         if ask.price - bid.price < least * (1 - _NOISE):
-            for draft in (bid, ask):
-                bound = ground.mid - draft.side.sign * least / 2
-                draft.shift("minimum spread", bound - draft.price)
-                draft.price = bound
-                draft.clamp = Why.MIN_SPREAD_CLAMP
+            for builder in (bid, ask):
+                bound = context.mid - builder.side.sign * least / 2
+                builder.shift("minimum spread", bound - builder.price)
+                builder.price = bound
+                builder.clamp = Why.MIN_SPREAD_CLAMP
 
-    def _min_spread(self, view: View, ground: Ground) -> float:
+    def _min_spread(self, view: View, context: QuoteContext) -> float:
         """The minimum spread in price units."""
         if self.min_spread_bps is not None:
-            return ground.mid * self.min_spread_bps / 10_000
-        least, most = (ground.mid * bps / 10_000 for bps in _MIN_SPREAD_BPS)
+            return context.mid * self.min_spread_bps / 10_000
+        least, most = (context.mid * bps / 10_000 for bps in _MIN_SPREAD_BPS)
         if not view.bids or not view.asks:
             return least
         return min(most, max(least, _average(view.asks) - _average(view.bids)))

@@ -14,8 +14,8 @@ from mmbot.core.types import ONE, ZERO, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
-from mmbot.strategies.draft import Draft
-from mmbot.strategies.ground import Ground, find_ground
+from mmbot.strategies.quote_builder import QuoteBuilder
+from mmbot.strategies.quote_context import QuoteContext, find_ground
 
 
 class Center(Enum):
@@ -74,48 +74,52 @@ class SimpleSpread:
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The levels of both sides, or why none."""
-        ground = find_ground(view, margin=self.edge, size=self.size, max_position=self.max_position)
-        if isinstance(ground, Why):
-            return ground
-        return [quote for side in Side for quote in self._side(ground, side)]
+        context = find_ground(
+            view, margin=self.edge, size=self.size, max_position=self.max_position
+        )
+        if isinstance(context, Why):
+            return context
+        return [quote for side in Side for quote in self._side(context, side)]
 
-    def _side(self, ground: Ground, side: Side) -> Iterator[Quote]:
-        center = ground.mid if self.center is Center.MID else ground.fair
-        tick = ground.tick
-        draft = Draft.start(side, self.center.value, center, Why.QUOTED)
+    def _side(self, context: QuoteContext, side: Side) -> Iterator[Quote]:
+        center = context.mid if self.center is Center.MID else context.fair
+        tick = context.tick
+        builder = QuoteBuilder.start(side, self.center.value, center, Why.QUOTED)
         # Half a tick keeps bid and ask apart however small the width.
-        draft.shift("half width", -side.sign * max(center * self.spread_bps / 20_000, tick / 2))
-        draft.hold("cost floor", center - side.sign * ground.edge, Why.COST_FLOOR_CLAMP)
+        builder.shift("half width", -side.sign * max(center * self.spread_bps / 20_000, tick / 2))
+        builder.hold("cost floor", center - side.sign * context.edge, Why.COST_FLOOR_CLAMP)
         full_skew = max(center * self.skew_bps_at_limit / 10_000, tick)
-        skew = ground.lean * full_skew if self.skew_bps_at_limit else 0.0
-        draft.shift("skew", skew)
+        skew = context.lean * full_skew if self.skew_bps_at_limit else 0.0
+        builder.shift("skew", skew)
         if abs(skew) >= tick:
-            draft.why = Why.LEANING
-        ground.hold(draft)
-        size, step = ground.amount, inf
+            builder.why = Why.LEANING
+        context.hold(builder)
+        size, step = context.amount, inf
         for level in range(self.levels):
             if level:
-                outward = self._step_to_next_level(ground, draft, center)
+                outward = self._step_to_next_level(context, builder, center)
                 if outward is None:
                     return
                 step = outward
-                draft.shift("spacing", -side.sign * step)
+                builder.shift("spacing", -side.sign * step)
                 size *= self.level_size_factor
-            yield draft.quote(
-                size=ground.size(size),
-                fair=ground.fair,
-                follow=ground.follow(draft, self.requote_pct, behind=step),
+            yield builder.quote(
+                size=context.size(size),
+                fair=context.fair,
+                follow=context.follow(builder, self.requote_pct, behind=step),
                 level=level,
             )
 
-    def _step_to_next_level(self, ground: Ground, draft: Draft, center: float) -> float | None:
+    def _step_to_next_level(
+        self, context: QuoteContext, builder: QuoteBuilder, center: float
+    ) -> float | None:
         """How far outward the next level lies, so that it rounds to a price of its own.
 
         None where the grid ends: no bid fits below one tick.
         """
-        here = ground.instrument.snap_price(draft.price, draft.side)
+        here = context.instrument.snap_price(builder.price, builder.side)
         if here is None:
             return None
-        sign = draft.side.sign
-        next_free = float(ground.instrument.step_price(here, -sign))
-        return max(center * self.level_spacing_bps / 10_000, (draft.price - next_free) * sign)
+        sign = builder.side.sign
+        next_free = float(context.instrument.step_price(here, -sign))
+        return max(center * self.level_spacing_bps / 10_000, (builder.price - next_free) * sign)

@@ -7,7 +7,7 @@ from mmbot.core.why import Why
 
 
 @dataclass(slots=True)
-class Draft:
+class QuoteBuilder:
     """One side's price in the making (price units). The terms always add up to the price."""
 
     side: Side
@@ -18,9 +18,9 @@ class Draft:
     """The bound that had the last word so far."""
 
     @staticmethod
-    def start(side: Side, name: str, price: float, why: Why) -> "Draft":
-        """A draft whose first term is `price`, called `name`."""
-        return Draft(side, price, why, [Term(name, price)])
+    def start(side: Side, name: str, price: float, why: Why) -> "QuoteBuilder":
+        """A quote whose first term is `price`, called `name`."""
+        return QuoteBuilder(side, price, why, [Term(name, price)])
 
     def shift(self, name: str, by: float) -> None:
         """Move the price by `by`; a step of nothing leaves no term."""

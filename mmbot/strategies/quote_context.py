@@ -1,6 +1,6 @@
-"""The ground a quote stands on: a sane book, a fair value, the grid, and the edge to keep.
+"""What a quote is built on: a sane book, a fair value, the grid, and the edge to keep.
 
-A strategy says where it would like to quote; `Ground.hold` then has the last word, so that no
+A strategy says where it would like to quote; `QuoteContext.hold` then has the last word, so that no
 strategy can give money away: bid <= fair - edge and ask >= fair + edge, and never at or through
 the best price of the other side. Both bounds only push outward, so a spread is never narrowed.
 """
@@ -16,7 +16,7 @@ from mmbot.core.sizes import Size, amount_of
 from mmbot.core.types import Kind, Side, to_decimal
 from mmbot.core.views import View
 from mmbot.core.why import Why
-from mmbot.strategies.draft import Draft
+from mmbot.strategies.quote_builder import QuoteBuilder
 
 _OPTION_PCT = 0.5
 """Lag of an option's order worth a request, % of its premium."""
@@ -26,7 +26,7 @@ _FALLS_BACK = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class QuoteContext:
     """Facts of one view after every doubt about them is settled. Prices in price units."""
 
     instrument: Instrument
@@ -49,14 +49,14 @@ class Ground:
     amount: Decimal
     """The size that was asked for, in the instrument's amount unit."""
 
-    def hold(self, draft: Draft) -> None:
-        """Take the draft back to the edge and out of the other side's way."""
-        if draft.side is Side.BUY:
-            draft.hold("edge", self.fair - self.edge, Why.EDGE_CLAMP)
-            draft.hold("crossing", self.bid_max, Why.CROSS_CLAMP)
+    def hold(self, builder: QuoteBuilder) -> None:
+        """Take the quote being built back to the edge and out of the other side's way."""
+        if builder.side is Side.BUY:
+            builder.hold("edge", self.fair - self.edge, Why.EDGE_CLAMP)
+            builder.hold("crossing", self.bid_max, Why.CROSS_CLAMP)
         else:
-            draft.hold("edge", self.fair + self.edge, Why.EDGE_CLAMP)
-            draft.hold("crossing", self.ask_min, Why.CROSS_CLAMP)
+            builder.hold("edge", self.fair + self.edge, Why.EDGE_CLAMP)
+            builder.hold("crossing", self.ask_min, Why.CROSS_CLAMP)
 
     def tick_at(self, price: float) -> float:
         """The tick that holds at `price`."""
@@ -71,9 +71,9 @@ class Ground:
         return abs(float(self.instrument.step_price(at, side.sign) - at))
 
     def follow(
-        self, draft: Draft, requote_pct: float | None, behind: float = inf
+        self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
     ) -> tuple[float, float]:
-        """How closely the order of a finished draft follows it: (patience, danger) of its quote.
+        """How closely the order of a finished quote follows it: (patience, danger) of its quote.
 
         `requote_pct`, % of price, bounds both; None stands for what suits the instrument. An
         option's order is moved from 0.5 % behind or a tick ahead on. Elsewhere half a percent is
@@ -81,7 +81,7 @@ class Ground:
         until fair value less the costs has come up to it, or the middle has left it by half as much
         again. A tick behind is always left. No level overtakes the one it is `behind` by so much.
         """
-        price, sign, tick = draft.price, draft.side.sign, self.tick_at(draft.price)
+        price, sign, tick = builder.price, builder.side.sign, self.tick_at(builder.price)
         if self.instrument.kind is Kind.OPTION:
             share = _OPTION_PCT if requote_pct is None else requote_pct
             return max(price * share / 100, tick), 0.0
@@ -96,8 +96,10 @@ class Ground:
         return float(max(size, self.instrument.min_amount))
 
 
-def find_ground(view: View, *, margin: Decimal, size: Size, max_position: Size) -> Ground | Why:
-    """The ground in this view, or why there is none.
+def find_ground(
+    view: View, *, margin: Decimal, size: Size, max_position: Size
+) -> QuoteContext | Why:
+    """The context of a quote in this view, or why there is none.
 
     `margin` (price units) is wanted on top of the maker fee; `size` is that of a quote; at
     `max_position` the lean is full.
@@ -126,7 +128,7 @@ def find_ground(view: View, *, margin: Decimal, size: Size, max_position: Size) 
     mid = view.mid
     bid_max = inf if ask is None else float(instrument.step_price(to_decimal(ask), -1))
     ask_min = 0.0 if bid is None else float(instrument.step_price(to_decimal(bid), 1))
-    return Ground(
+    return QuoteContext(
         instrument=instrument,
         mid=mid,
         tick=float(instrument.tick_at(to_decimal(mid))),
