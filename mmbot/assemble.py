@@ -23,10 +23,10 @@ from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.engine.keeper import StoreKeeper, restore
 from mmbot.engine.order_sizes import size_lines
 from mmbot.engine.runner import Runner, is_there
 from mmbot.engine.status import StatusFrame, Summary
+from mmbot.engine.store_bridge import StoreBridge, restore
 from mmbot.engine.supervise import Engine, supervise
 from mmbot.errors import ConfigError, Refused
 from mmbot.ops.log import log_taken
@@ -187,7 +187,7 @@ def _engine(
     desks = {instrument.id: desk for instrument in instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
-    keeper = runner.keeper = StoreKeeper(runner.sink, clock)
+    keeper = runner.keeper = StoreBridge(runner.sink, clock)
     keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
     runner.observers += [log_taken, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
     tape = None

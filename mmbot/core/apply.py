@@ -15,11 +15,11 @@ from mmbot.core.order_life import Status
 from mmbot.core.order_updates import order_seen, outcome_unknown, request_refused
 from mmbot.core.reconcile import (
     RESYNC_RETRY_NS,
+    fallback_tried,
     invalidate,
     note_gap,
     snapshot_failed,
     snapshot_taken,
-    taken_back,
 )
 from mmbot.core.state import RESYNC_DELAY_NS, Note, State
 from mmbot.core.types import MS, Nanos, to_decimal
@@ -60,8 +60,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             snapshot_taken(state, event, now_ns)
         case ev.SnapshotFailed():
             snapshot_failed(state, event, now_ns)
-        case ev.TakenBack():
-            taken_back(state, event, now_ns)
+        case ev.FallbackTried():
+            fallback_tried(state, event, now_ns)
         case ev.TradePrinted():
             state.touch(event.instrument)
         case ev.BookLost():
@@ -196,7 +196,7 @@ def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
                     market.lose_book(Why.LINK_DOWN)
     else:
         account.trading_up, account.trading_ns = event.up, now_ns
-        account.second_path_ns = 0
+        account.fallback_ns = 0
         invalidate(state, account, now_ns)
     for market in state.markets.values():
         if market.instrument.venue == event.venue:

@@ -239,7 +239,7 @@ class MessageLost:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
+class FallbackTried:
     """The second path has been tried. `left`: orders of ours the venue listed afterwards; None
     when it could not be asked."""
 
@@ -373,7 +373,7 @@ OrderEvent = (
     | SnapshotTaken
     | SnapshotFailed
     | MessageLost
-    | TakenBack
+    | FallbackTried
 )
 StoreEvent = (
     LabelsReserved

@@ -19,7 +19,7 @@ def begin_exit(state: State, now_ns: Nanos) -> None:
         state.exit_ns = now_ns
         state.exit = Exit(sum(order.working for order in state.orders.all()))
         for account in state.accounts.values():
-            account.second_path_ns = 0  # now it is urgent
+            account.fallback_ns = 0  # now it is urgent
     state.touch_all()
 
 

@@ -74,7 +74,7 @@ class Resync:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class FallbackCancel:
     """Take back every order of ours over the second path: the first one is down, or does not
     answer."""
 
@@ -102,7 +102,7 @@ class ReadAuthority:
     """Have the store say whether the lease is still ours and the latch still armed."""
 
 
-VenueIntent = Place | Amend | Cancel | CancelAll | Resync | TakeBack
+VenueIntent = Place | Amend | Cancel | CancelAll | Resync | FallbackCancel
 StoreIntent = ReserveLabels | SaveLatch | ReadAuthority
 Intent = VenueIntent | StoreIntent
 
@@ -110,7 +110,7 @@ Intent = VenueIntent | StoreIntent
 def venue_of(intent: VenueIntent) -> str:
     """The venue that carries an intent out."""
     match intent:
-        case CancelAll() | Resync() | TakeBack():
+        case CancelAll() | Resync() | FallbackCancel():
             return intent.venue
         case Place() | Amend() | Cancel():
             return venue_name(intent.instrument)

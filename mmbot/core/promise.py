@@ -8,13 +8,13 @@ from mmbot.core.intents import (
     Amend,
     Cancel,
     CancelAll,
+    FallbackCancel,
     Intent,
     Place,
     ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
-    TakeBack,
     venue_of,
 )
 from mmbot.core.labels import label_of
@@ -24,7 +24,7 @@ from mmbot.core.state import State
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 
-TAKE_BACK_DEADLINE_NS: Nanos = 10 * SECOND
+FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
 """An attempt over the second path that is not back by then never comes."""
 
 
@@ -77,8 +77,8 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
             account.asked_ns = now_ns
             if intent.flows_since_ms is not None:
                 account.flows_asked_ns = now_ns
-        case TakeBack():
-            state.account(intent.venue).second_path_ns = now_ns + TAKE_BACK_DEADLINE_NS
+        case FallbackCancel():
+            state.account(intent.venue).fallback_ns = now_ns + FALLBACK_DEADLINE_NS
         case ReadAuthority():
             state.authority_asked_ns = now_ns
         case SaveLatch():

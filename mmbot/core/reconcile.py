@@ -37,7 +37,7 @@ RESYNC_RETRY_MAX_NS: Nanos = 30 * SECOND
 RESYNC_EVERY_NS: Nanos = 30 * SECOND
 """A look at the venue even when nothing is unclear (fills and orphans nobody told us about)."""
 
-TAKE_BACK_EVERY_NS: Nanos = 10 * SECOND
+FALLBACK_EVERY_NS: Nanos = 10 * SECOND
 """Between two attempts over the second path while the trading link is down and nobody leaves."""
 
 
@@ -108,12 +108,12 @@ def snapshot_failed(state: State, event: ev.SnapshotFailed, now_ns: Nanos) -> No
     account.resync_ns = now_ns + doubled(RESYNC_RETRY_NS, times, RESYNC_RETRY_MAX_NS)
 
 
-def taken_back(state: State, event: ev.TakenBack, now_ns: Nanos) -> None:
+def fallback_tried(state: State, event: ev.FallbackTried, now_ns: Nanos) -> None:
     """The second path has been tried. What it could not list may still arrive over the first one
     while a request of ours is valid."""
     account = state.add_account(event.venue)
-    again_ns = RESYNC_RETRY_NS if state.exit_ns else TAKE_BACK_EVERY_NS
-    account.second_path_ns = now_ns + again_ns
+    again_ns = RESYNC_RETRY_NS if state.exit_ns else FALLBACK_EVERY_NS
+    account.fallback_ns = now_ns + again_ns
     if event.left is None or event.left or not state.exit_ns:
         return
     if all(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from mmbot.core.authority import may_send
-from mmbot.core.intents import Resync, TakeBack, VenueIntent
+from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
 from mmbot.core.promise import promise
 from mmbot.core.reconcile import unresolved
 from mmbot.core.state import Account, State
@@ -23,7 +23,7 @@ VERIFY_AGAIN_NS: Nanos = 200 * MS
 RESYNC_DEADLINE_NS: Nanos = 30 * SECOND
 """A snapshot not back by then never comes."""
 
-SECOND_PATH_NS: Nanos = 1 * SECOND
+FALLBACK_NS: Nanos = 1 * SECOND
 """So long orders may outlive the kill switch or the trading link before they are taken back over
 the second path."""
 
@@ -70,14 +70,14 @@ def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[Venu
     if state.flat_verified or state.latch.holds_back(now_ns):
         return
     if not account.trading_up and (state.exit_ns or _left_behind(state, account, now_ns)):
-        due_ns = account.trading_ns + SECOND_PATH_NS
+        due_ns = account.trading_ns + FALLBACK_NS
     elif state.latch.tripped is not None and state.orders.working(account.venue):
-        due_ns = state.exit_ns + SECOND_PATH_NS
+        due_ns = state.exit_ns + FALLBACK_NS
     else:
         return
-    if now_ns >= max(due_ns, account.second_path_ns):
+    if now_ns >= max(due_ns, account.fallback_ns):
         why = state.latch.tripped or state.stopping or Why.LINK_DOWN
-        intent = TakeBack(account.venue, why)
+        intent = FallbackCancel(account.venue, why)
         promise(state, intent, now_ns)
         yield intent
 

@@ -69,7 +69,7 @@ class Account:
     """When funding, deliveries and transfers were last asked for ..."""
     flows_ns: Nanos = 0
     """... and the moment of the last answer's question."""
-    second_path_ns: Nanos = 0
+    fallback_ns: Nanos = 0
     """When the second path may be tried (again)."""
     equity: dict[str, Equity] = field(default_factory=dict)
     opening_equity: dict[str, Equity] = field(default_factory=dict)

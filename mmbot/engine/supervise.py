@@ -17,11 +17,11 @@ from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.why import Why
-from mmbot.engine.keeper import StoreKeeper
 from mmbot.engine.leaving import Leave, trip_on_signal, unless
 from mmbot.engine.report import statistics_line, status_frame, summary
 from mmbot.engine.runner import Runner
 from mmbot.engine.status import StatusFrame, Summary
+from mmbot.engine.store_bridge import StoreBridge
 from mmbot.engine.suspension import Suspension
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.limit import ALWAYS
@@ -49,7 +49,7 @@ class Engine:
     seat: Seat
     venue: DeribitVenue
     runner: Runner
-    keeper: StoreKeeper
+    keeper: StoreBridge
     instruments: list[Instrument]
     desk: TradingDesk
     lock: SeatLock

@@ -4,7 +4,16 @@ import logging
 from collections.abc import Sequence
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Resync, SaveLatch, TakeBack
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    FallbackCancel,
+    Intent,
+    Place,
+    Resync,
+    SaveLatch,
+)
 from mmbot.core.statements import Fill
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.ops.limit import ALWAYS
@@ -80,7 +89,7 @@ def _log_intent(intent: Intent) -> None:
             _log.info("cancel all on %s: %s", where, intent.why.value)
         case SaveLatch():
             _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail, extra=ALWAYS)
-        case TakeBack():
+        case FallbackCancel():
             _log.warning("taking orders back from %s over the second path", intent.venue)
         case Resync():
             _log.debug("asking %s for its word: %s", intent.venue, intent.why.value)

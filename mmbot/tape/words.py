@@ -10,13 +10,13 @@ from mmbot.core.intents import (
     Amend,
     Cancel,
     CancelAll,
+    FallbackCancel,
     Intent,
     Place,
     ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
-    TakeBack,
 )
 from mmbot.core.order_life import OrderState
 from mmbot.core.statements import Fill
@@ -82,7 +82,7 @@ _Venue = (
     | ev.LimitsRead
     | ev.SnapshotFailed
     | ev.MessageLost
-    | ev.TakenBack
+    | ev.FallbackTried
 )
 _Order = ev.OrderSeen | ev.RequestRefused | ev.OutcomeUnknown | ev.Filled
 _Store = (
@@ -174,7 +174,7 @@ def _of_venue(event: _Venue) -> Line:
         case ev.MessageLost():
             text = f"{event.venue}: a message about our orders or trades could not be read"
             return Line(Topic.LINK, "garbled", text, alarm=True)
-        case ev.TakenBack():
+        case ev.FallbackTried():
             left = "could not be asked" if event.left is None else f"{len(event.left)} orders left"
             return Line(Topic.LINK, "2nd path", f"{event.venue}: {left}", alarm=bool(event.left))
 
@@ -262,7 +262,7 @@ def intent_line(intent: Intent) -> Line:
             asked = f", {len(intent.labels)} by name" if intent.labels else ""
             text = f"{intent.venue}: orders, positions, fills{flows}{asked}: {intent.why.value}"
             return Line(Topic.LINK, "ask", text)
-        case TakeBack():
+        case FallbackCancel():
             text = f"{intent.venue}: everything, over the second path: {intent.why.value}"
             return Line(Topic.LINK, "2nd path", text)
         case ReserveLabels():

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.intents import SaveLatch, TakeBack
+from mmbot.core.intents import FallbackCancel, SaveLatch
 from mmbot.core.order_life import Status
 from mmbot.core.state import State
 from mmbot.core.statements import Equity
@@ -308,8 +308,8 @@ def cut_and_tripped() -> Guarded:
 
 def test_with_the_trading_link_down_orders_are_taken_back_over_the_second_path() -> None:
     bot = cut_and_tripped()
-    assert of_kind(TakeBack, bot.wait(0.9)) == []
-    (wish,) = of_kind(TakeBack, bot.wait(0.3))
+    assert of_kind(FallbackCancel, bot.wait(0.9)) == []
+    (wish,) = of_kind(FallbackCancel, bot.wait(0.3))
     assert (wish.venue, wish.why) == (VENUE, Why.MARGIN)
 
 
@@ -317,16 +317,16 @@ def test_the_second_path_is_tried_again_until_it_shows_nothing_of_ours() -> None
     bot = cut_and_tripped()
     bot.wait(1.2)
     left = tuple(bot.stated(order) for order in bot.orders)
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, left))
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, left))
     assert not bot.state.flat_verified
-    assert of_kind(TakeBack, bot.wait(0.9)) == []
-    assert len(of_kind(TakeBack, bot.wait(0.3))) == 1
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, None))
-    assert len(of_kind(TakeBack, bot.wait(1.2))) == 1
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    assert of_kind(FallbackCancel, bot.wait(0.9)) == []
+    assert len(of_kind(FallbackCancel, bot.wait(0.3))) == 1
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, None))
+    assert len(of_kind(FallbackCancel, bot.wait(1.2))) == 1
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()))
     assert bot.state.flat_verified
     assert bot.state.notes[-1].body["proved_over"] == "second path"
-    assert of_kind(TakeBack, bot.wait(3)) == []
+    assert of_kind(FallbackCancel, bot.wait(3)) == []
 
 
 def test_a_place_that_may_still_arrive_is_not_proved_gone_by_the_second_path() -> None:
@@ -336,10 +336,10 @@ def test_a_place_that_may_still_arrive_is_not_proved_gone_by_the_second_path() -
     bot.turn(ev.LinkChanged(VENUE, ev.Link.TRADING, up=False))
     bot.answer = TRIP
     bot.turn(ev.Tick())
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()))
     assert not bot.state.flat_verified
     bot.wait(6)
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()))
     assert bot.state.flat_verified
 
 
@@ -348,14 +348,14 @@ def test_a_trading_link_that_is_up_but_deaf_is_gone_round_too() -> None:
     bot.answer = TRIP
     bot.turn(ev.Tick())
     bot.turn(ev.LatchSaved())
-    assert of_kind(TakeBack, bot.wait(0.9)) == []
-    assert len(of_kind(TakeBack, bot.wait(0.3))) == 1
+    assert of_kind(FallbackCancel, bot.wait(0.9)) == []
+    assert len(of_kind(FallbackCancel, bot.wait(0.3))) == 1
 
 
 def test_a_plain_stop_over_a_living_link_needs_no_second_path() -> None:
     bot = Guarded().resting()
     bot.turn(ev.Stop(Why.USER))
-    assert of_kind(TakeBack, bot.wait(1.5)) == []
+    assert of_kind(FallbackCancel, bot.wait(1.5)) == []
 
 
 def test_leaving_is_no_absence() -> None:

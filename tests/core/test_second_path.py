@@ -1,7 +1,7 @@
 """Orders left behind a broken trading link are taken back by another way, if there is any."""
 
 from mmbot.core import events as ev
-from mmbot.core.intents import TakeBack
+from mmbot.core.intents import FallbackCancel
 from mmbot.core.order_life import Status
 from mmbot.core.why import Why
 from tests.builders import an_order
@@ -20,8 +20,8 @@ def resting() -> Bot:
 def test_it_is_tried_a_second_after_the_link_was_lost() -> None:
     bot = resting()
     bot.turn(DOWN)
-    assert of_kind(TakeBack, bot.wait(0.9)) == [], "it may be back at once"
-    (wish,) = of_kind(TakeBack, bot.wait(0.3))
+    assert of_kind(FallbackCancel, bot.wait(0.9)) == [], "it may be back at once"
+    (wish,) = of_kind(FallbackCancel, bot.wait(0.3))
     assert (wish.venue, wish.why) == (VENUE, Why.LINK_DOWN)
 
 
@@ -29,16 +29,16 @@ def test_it_is_tried_again_every_ten_seconds_while_the_link_stays_down() -> None
     bot = resting()
     bot.turn(DOWN)
     bot.wait(1.2)
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, None))
-    assert of_kind(TakeBack, bot.wait(9)) == []
-    assert len(of_kind(TakeBack, bot.wait(2))) == 1
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, None))
+    assert of_kind(FallbackCancel, bot.wait(9)) == []
+    assert len(of_kind(FallbackCancel, bot.wait(2))) == 1
 
 
 def test_what_it_took_back_stays_unknown_until_the_venue_says_so() -> None:
     bot = resting()
     bot.turn(DOWN)
     bot.wait(1.2)
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()))
     assert {order.status for order in bot.orders} == {Status.UNKNOWN}
     assert not bot.state.flat_verified, "nobody is leaving"
 
@@ -47,10 +47,10 @@ def test_a_second_loss_does_not_wait_for_the_first_ones_turn() -> None:
     bot = resting()
     bot.turn(DOWN)
     bot.wait(1.2)
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, ()))
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()))
     bot.turn(UP)
     bot.turn(DOWN)
-    assert len(of_kind(TakeBack, bot.wait(1.2))) == 1
+    assert len(of_kind(FallbackCancel, bot.wait(1.2))) == 1
 
 
 def test_a_link_that_comes_back_at_once_needs_none() -> None:
@@ -58,13 +58,13 @@ def test_a_link_that_comes_back_at_once_needs_none() -> None:
     bot.turn(DOWN)
     bot.wait(0.5)
     bot.turn(UP)
-    assert of_kind(TakeBack, bot.wait(5)) == []
+    assert of_kind(FallbackCancel, bot.wait(5)) == []
 
 
 def test_a_link_without_orders_of_ours_needs_none() -> None:
     bot = Bot.quoting()
     bot.turn(DOWN)
-    assert of_kind(TakeBack, bot.wait(5)) == []
+    assert of_kind(FallbackCancel, bot.wait(5)) == []
 
 
 def test_orders_of_an_earlier_run_are_left_for_the_link_to_come_up() -> None:
@@ -72,20 +72,20 @@ def test_orders_of_an_earlier_run_are_left_for_the_link_to_come_up() -> None:
     bot.turn(ev.InstrumentsListed(bot.instruments))
     bot.state.orders.add(an_order(status=Status.UNKNOWN))
     bot.turn(ev.LinkChanged(VENUE, ev.Link.MARKET, up=True))
-    assert of_kind(TakeBack, bot.wait(5)) == []
+    assert of_kind(FallbackCancel, bot.wait(5)) == []
 
 
 def test_after_an_absence_lease_and_latch_are_read_first() -> None:
     bot = resting()
     bot.turn(DOWN)
-    assert of_kind(TakeBack, bot.turn(ev.Tick(), after_s=5)) == []
-    assert of_kind(TakeBack, bot.wait(2)) == []
-    assert len(of_kind(TakeBack, bot.turn(bot.authority()))) == 1
+    assert of_kind(FallbackCancel, bot.turn(ev.Tick(), after_s=5)) == []
+    assert of_kind(FallbackCancel, bot.wait(2)) == []
+    assert len(of_kind(FallbackCancel, bot.turn(bot.authority()))) == 1
 
 
 def test_whoever_leaves_does_not_wait_for_the_next_turn() -> None:
     bot = resting()
     bot.turn(DOWN)
     bot.wait(1.2)
-    bot.turn(ev.TakenBack(VENUE, bot.now_ns, None))
-    assert len(of_kind(TakeBack, bot.turn(ev.Stop(Why.USER)))) == 1
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, None))
+    assert len(of_kind(FallbackCancel, bot.turn(ev.Stop(Why.USER)))) == 1

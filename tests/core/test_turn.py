@@ -15,10 +15,10 @@ from mmbot.core.intents import (
     Amend,
     Cancel,
     CancelAll,
+    FallbackCancel,
     Place,
     ReserveLabels,
     SaveLatch,
-    TakeBack,
     VenueIntent,
 )
 from mmbot.core.order_life import OrderState, Request, Status
@@ -228,7 +228,7 @@ def test_trading_link_down_ends_no_order() -> None:
     assert bot.turn(ev.LinkChanged("deribit", ev.Link.TRADING, up=False)) == []
     assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
     sent = bot.wait(600)
-    assert [i for i in sent if not isinstance(i, TakeBack)] == []
+    assert [i for i in sent if not isinstance(i, FallbackCancel)] == []
     assert [o.status for o in orders] == [Status.UNKNOWN, Status.UNKNOWN]
     assert [o.exposed for o in orders] == [1, 1]
 

@@ -20,7 +20,7 @@ import pytest
 from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import Mode, load_config
-from mmbot.core.intents import Place, TakeBack
+from mmbot.core.intents import FallbackCancel, Place
 from mmbot.core.profit import Profit
 from mmbot.core.types import Quote
 from mmbot.core.views import GuardVerdict, Ok, RiskSnapshot, View
@@ -259,7 +259,7 @@ async def test_a_desk_gone_blind_takes_its_orders_back_over_rest(home: Path) -> 
     async with guarded(home, "[guards.stale_data]\nafter_s = 1.5", DEAF, line=line) as bot:
         line.cut()
         await down(bot, Why.STALE_DATA, path="second path")
-        assert any(isinstance(intent, TakeBack) for intent in bot.intents)
+        assert any(isinstance(intent, FallbackCancel) for intent in bot.intents)
 
 
 async def test_a_deaf_websocket_is_gone_round_within_two_seconds(home: Path) -> None:

@@ -19,7 +19,7 @@ from random import Random
 from typing import Any, Final, cast
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+from mmbot.core.intents import Amend, Cancel, CancelAll, FallbackCancel, Place, Resync, VenueIntent
 from mmbot.core.order_life import Request
 from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.types import MS, SECOND, Nanos
@@ -267,7 +267,7 @@ class Line:
                     if market.up:
                         self._ask_alive(market)
                     self._resync(intent)
-                case TakeBack():
+                case FallbackCancel():
                     self._take_back()
 
     def _order(self, request: OrderRequest) -> None:
@@ -360,7 +360,7 @@ class Line:
         try:
             question = questions.send(answer)
         except StopIteration as end:
-            self._sink(ev.TakenBack(VENUE, asked_ns, end.value))
+            self._sink(ev.FallbackTried(VENUE, asked_ns, end.value))
             return
 
         def arrive() -> None:
@@ -374,7 +374,7 @@ class Line:
 
         def fail() -> None:
             if not self._gone:
-                self._sink(ev.TakenBack(VENUE, asked_ns, None))
+                self._sink(ev.FallbackTried(VENUE, asked_ns, None))
 
         self._timeline.after(trip_ns, arrive)
 

@@ -20,6 +20,7 @@ from mmbot.core.events import (
     BookChanged,
     BookLost,
     ElementsUnread,
+    FallbackTried,
     Filled,
     InstrumentState,
     LimitsRead,
@@ -32,9 +33,8 @@ from mmbot.core.events import (
     PlatformState,
     RequestRefused,
     SnapshotFailed,
-    TakenBack,
 )
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, TakeBack, VenueIntent
+from mmbot.core.intents import Amend, Cancel, CancelAll, FallbackCancel, Place, Resync, VenueIntent
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.orders import REQUEST_DEADLINE_NS
@@ -518,7 +518,7 @@ class DeribitVenue:
                     if self._client.up(Socket.MARKET):
                         self._ask_alive(Socket.MARKET)
                     self._start(self._snapshot(intent))
-                case TakeBack():
+                case FallbackCancel():
                     self._start(self._take_back())
 
     def _place(self, intent: Place) -> None:
@@ -654,9 +654,9 @@ class DeribitVenue:
             left = tuple(await self.cancel_ours())
         except VenueUnreachable as error:
             _log.warning("%s", error)
-            self._sink(TakenBack(NAME, asked_ns, None))
+            self._sink(FallbackTried(NAME, asked_ns, None))
         else:
-            self._sink(TakenBack(NAME, asked_ns, left))
+            self._sink(FallbackTried(NAME, asked_ns, left))
 
 
 def account_name(result: Mapping[str, Any]) -> str | None:

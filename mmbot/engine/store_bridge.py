@@ -51,7 +51,7 @@ BASELINE_EVERY_NS: Nanos = 1 * SECOND
 _log = logging.getLogger(__name__)
 
 
-class StoreKeeper:
+class StoreBridge:
     """Hands the store what the core wants kept, and the core what the store has to say.
 
     `writer` is set before the first event, because it in turn needs `tell`.
