@@ -17,9 +17,9 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
-from mmbot.core.presence import Presence
 from mmbot.core.statements import Fill
 from mmbot.core.types import SECOND, ZERO, Kind, Level, Nanos, Quote, Side
+from mmbot.core.uptime import Uptime
 from mmbot.core.why import Why
 
 SILENCE_MAX_NS: Nanos = 10 * SECOND
@@ -72,7 +72,7 @@ class Market:
     """What the strategy last said, for `explain` and the table."""
     why: dict[Side, Why] = field(default_factory=dict)
     """Why each side is as it is."""
-    presence: Presence = field(default_factory=Presence)
+    uptime: Uptime = field(default_factory=Uptime)
     closure: Closure = field(default_factory=Closure)
     halted: str = ""
     """Both numbers, when the venue's position and our fills disagree."""

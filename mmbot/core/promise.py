@@ -107,9 +107,9 @@ def refill(state: State, now_ns: Nanos) -> None:
             order = state.orders.by_label.get(label)
             if order is None or order.status not in IN_FLIGHT:
                 budget.answered(label, now_ns)
-        if account.shed and budget.affords():
-            state.dirty = account.shed | state.dirty
-            account.shed = {}
+        if account.deferred and budget.affords():
+            state.dirty = account.deferred | state.dirty
+            account.deferred = {}
 
 
 def go_without(state: State, action: Action, why: Why) -> None:
@@ -125,12 +125,12 @@ def go_without(state: State, action: Action, why: Why) -> None:
     if target is None:
         state.touch(action.instrument)
     else:
-        account.shed[action.instrument] = None
+        account.deferred[action.instrument] = None
 
 
 def defer(state: State, waiting: Iterable[InstrumentId], again: Iterable[InstrumentId]) -> None:
     """Markets that wait until there is budget, and markets to decide about at the next turn."""
     for instrument in waiting:
-        state.account_of(instrument).shed[instrument] = None
+        state.account_of(instrument).deferred[instrument] = None
     for instrument in again:
         state.touch(instrument)

@@ -24,7 +24,7 @@ def take_dirty(state: State) -> dict[InstrumentId, None]:
 
 def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> None:
     """What was decided about one market, for whoever decides or asks later."""
-    market.presence.look(decision.orders, now_ns)
+    market.uptime.look(decision.orders, now_ns)
     market.why = decision.why
     if decision.quotes is not None:
         market.quotes = decision.quotes

@@ -45,7 +45,7 @@ class Account:
     skew_ns: Nanos = 0
     """How far desk time and the venue's clock are apart at least, by the last round trip."""
     budget: Budget = field(default_factory=Budget)
-    shed: dict[InstrumentId, None] = field(default_factory=dict)
+    deferred: dict[InstrumentId, None] = field(default_factory=dict)
     """Markets that want more than the budget allows: decided about again once there is some."""
     order_to_volume: OrderToVolume = field(default_factory=OrderToVolume)
     reconciled: bool = False

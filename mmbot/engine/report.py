@@ -176,7 +176,7 @@ def _order_to_volume(state: State, account: Account, now_ns: Nanos) -> OrderToVo
 
 def _quoted_share(market: Market, now_ns: Nanos) -> dict[str, float]:
     until_ns = min(now_ns, market.instrument.expiry_ns or now_ns)
-    shares = {side.value: market.presence.share(side, until_ns) for side in Side}
+    shares = {side.value: market.uptime.share(side, until_ns) for side in Side}
     return {side: share for side, share in shares.items() if share is not None}
 
 

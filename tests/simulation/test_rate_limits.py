@@ -132,9 +132,7 @@ class Told:
 
     def share(self, side: Side) -> float:
         """Mean time in the market on a side."""
-        shares = [
-            market.presence.share(side, self.now_ns) for market in self.state.markets.values()
-        ]
+        shares = [market.uptime.share(side, self.now_ns) for market in self.state.markets.values()]
         return sum(share or 0.0 for share in shares) / len(shares)
 
 
@@ -174,6 +172,6 @@ def test_a_quiet_book_is_quoted_on_both_sides_all_the_time() -> None:
     assert story.outcome.requests["Amend"] > 50, "the market did not move at all"
     for market in story.state.markets.values():
         for side in Side:
-            share = market.presence.share(side, story.now_ns)
+            share = market.uptime.share(side, story.now_ns)
             assert share is not None
             assert share > 0.99, (market.instrument.name, side)

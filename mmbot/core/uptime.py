@@ -17,7 +17,7 @@ _RESTING = (Status.LIVE, Status.AMENDING, Status.CANCELING)
 
 
 @dataclass(slots=True)
-class SidePresence:
+class SideUptime:
     """One side: `quoted_ns` up to the last change, `since_ns` when the present quote began."""
 
     quoted_ns: Nanos = 0
@@ -28,13 +28,13 @@ class SidePresence:
 
 
 @dataclass(slots=True)
-class Presence:
+class Uptime:
     """One instrument, from the first time it was quoted on a side."""
 
     began_ns: Nanos = 0
     """0 before that."""
-    sides: dict[Side, SidePresence] = field(
-        default_factory=lambda: {side: SidePresence() for side in Side}
+    sides: dict[Side, SideUptime] = field(
+        default_factory=lambda: {side: SideUptime() for side in Side}
     )
 
     def look(self, orders: Iterable[Order], now_ns: Nanos) -> None:
@@ -42,19 +42,19 @@ class Presence:
         resting = {order.side for order in orders if order.status in _RESTING}
         if resting and not self.began_ns:
             self.began_ns = now_ns
-        for side, presence in self.sides.items():
+        for side, uptime in self.sides.items():
             if side in resting:
-                presence.since_ns = presence.since_ns or now_ns
-            elif presence.since_ns:
-                presence.quoted_ns += now_ns - presence.since_ns
-                presence.since_ns = 0
-                presence.gaps += 1
+                uptime.since_ns = uptime.since_ns or now_ns
+            elif uptime.since_ns:
+                uptime.quoted_ns += now_ns - uptime.since_ns
+                uptime.since_ns = 0
+                uptime.gaps += 1
 
     def quoted_ns(self, side: Side, now_ns: Nanos) -> Nanos:
         """For how long that side has been quoted."""
-        presence = self.sides[side]
-        open_ns = now_ns - presence.since_ns if presence.since_ns else 0
-        return presence.quoted_ns + max(0, open_ns)
+        uptime = self.sides[side]
+        open_ns = now_ns - uptime.since_ns if uptime.since_ns else 0
+        return uptime.quoted_ns + max(0, open_ns)
 
     def share(self, side: Side, now_ns: Nanos) -> float | None:
         """Time in the market on that side, 0 to 1; None before any quote."""
