@@ -178,12 +178,21 @@ def a_quote(
     size: float = 1,
     *,
     level: int = 0,
-    patience: float = 0.0,
+    requote_threshold: float = 0.0,
     danger: float = 0.0,
     fair: float = 0.0215,
 ) -> Quote:
     """What a strategy would say about one side."""
-    return Quote(side, price, size, fair, Why.QUOTED, level=level, patience=patience, danger=danger)
+    return Quote(
+        side,
+        price,
+        size,
+        fair,
+        Why.QUOTED,
+        level=level,
+        requote_threshold=requote_threshold,
+        danger=danger,
+    )
 
 
 def a_target(
@@ -192,7 +201,7 @@ def a_target(
     size: Decimal | str | int = 1,
     *,
     level: int = 0,
-    patience: Decimal | str | int = 0,
+    requote_threshold: Decimal | str | int = 0,
 ) -> Approved:
     """An approved target on the option."""
     return Approved(
@@ -204,7 +213,7 @@ def a_target(
             size=Decimal(size),
             fair=0.0215,
             why=Why.QUOTED,
-            patience=Decimal(patience),
+            requote_threshold=Decimal(requote_threshold),
         )
     )
 

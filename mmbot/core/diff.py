@@ -12,10 +12,10 @@ first. For each slot, in this order:
 4. an empty slot with a target gets a *place*.
 
 An order fits when it rests at the target's price, or lags behind it by less than the target's
-patience, or when it lags but was sent a moment ago; one that is more aggressive than its target
-never fits (where it may stay nevertheless, its own price has become the target: resting). Its open
-size must be the target's, except that a partly filled order may stay smaller until it is moved
-anyway.
+requote threshold, or when it lags but was sent a moment ago; one that is more aggressive than its
+target never fits (where it may stay nevertheless, its own price has become the target: resting).
+Its open size must be the target's, except that a partly filled order may stay smaller until it is
+moved anyway.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ class Action:
 def fits(order: Order, target: Approved, settled_ns: Nanos) -> bool:
     """Whether a live order may stay as it is; one sent after `settled_ns` may lag."""
     lag = (target.price - order.price) * target.side.sign
-    if lag < 0 or (lag > 0 and lag >= target.patience and order.sent_ns <= settled_ns):
+    if lag < 0 or (lag > 0 and lag >= target.requote_threshold and order.sent_ns <= settled_ns):
         return False
     return order.remaining == target.size or (
         order.filled > 0 and 0 < order.remaining < target.size

@@ -40,6 +40,6 @@ def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
         size=size,
         fair=quote.fair,
         why=Why.SMALLEST_SIZE if smallest else quote.why,
-        patience=to_decimal(quote.patience),
+        requote_threshold=to_decimal(quote.requote_threshold),
         danger=to_decimal(quote.danger) if quote.danger else ZERO,
     )

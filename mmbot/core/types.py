@@ -114,8 +114,8 @@ class Term:
 class Quote:
     """What a strategy wants at one (side, level): a model's price and size, not yet on the grid.
 
-    `patience` is how far (price units) the resting order may lag behind this quote towards the
-    market's far side before it is worth a request. `danger` is how far it may lead, being more
+    `requote_threshold` is how far (price units) the resting order may lag behind this quote towards
+    the market's far side before it is worth a request. `danger` is how far it may lead, being more
     aggressive than this quote, before it is moved; with 0 it is moved from one tick on. `fair` is
     the value the quote was built around. `clamp` names the bound that had the last word, if any.
     """
@@ -126,7 +126,7 @@ class Quote:
     fair: float
     why: Why
     level: int = 0
-    patience: float = 0.0
+    requote_threshold: float = 0.0
     terms: tuple[Term, ...] = ()
     clamp: Why | None = None
     danger: float = 0.0
@@ -143,7 +143,7 @@ class Target:
     size: Decimal
     fair: float
     why: Why
-    patience: Decimal = ZERO
+    requote_threshold: Decimal = ZERO
     post_only: bool = True
     reduce_only: bool = False
     danger: Decimal = ZERO

@@ -54,13 +54,15 @@ def _side(state: State, market: Market, quote: Quote, refresh_ns: Nanos, now_ns:
         return "it is too close to the market: its move goes out with the next decision"
     if state.watch.slowed is not None:
         return f"slowed ({state.watch.slowed.value}): what merely lags is not moved"
-    return _lag(order, wanted, to_decimal(quote.patience), refresh_ns, now_ns)
+    return _lag(order, wanted, to_decimal(quote.requote_threshold), refresh_ns, now_ns)
 
 
-def _lag(order: Order, wanted: Decimal, patience: Decimal, refresh_ns: Nanos, now_ns: Nanos) -> str:
+def _lag(
+    order: Order, wanted: Decimal, threshold: Decimal, refresh_ns: Nanos, now_ns: Nanos
+) -> str:
     lag = abs(wanted - order.price)
-    if lag < patience:
-        return f"it lags by {plain(lag)}, and a move is worth a request from {plain(patience)} on"
+    if lag < threshold:
+        return f"it lags by {plain(lag)}, and a move is worth a request from {plain(threshold)} on"
     since_ns = now_ns - order.sent_ns
     if since_ns < refresh_ns:
         return (

@@ -38,8 +38,8 @@ class QuoteBuilder:
     def quote(
         self, *, size: float, fair: float, follow: tuple[float, float], level: int = 0
     ) -> Quote:
-        """The finished quote; fields as in `Quote`, `follow` is (patience, danger)."""
-        patience, danger = follow
+        """The finished quote; fields as in `Quote`, `follow` is (requote threshold, danger)."""
+        requote_threshold, danger = follow
         return Quote(
             side=self.side,
             price=self.price,
@@ -47,7 +47,7 @@ class QuoteBuilder:
             fair=fair,
             why=self.why,
             level=level,
-            patience=patience,
+            requote_threshold=requote_threshold,
             danger=danger,
             terms=tuple(self.terms),
             clamp=self.clamp,

@@ -73,7 +73,7 @@ class QuoteContext:
     def follow(
         self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
     ) -> tuple[float, float]:
-        """How closely the order of a finished quote follows it: (patience, danger) of its quote.
+        """How closely its order follows a finished quote: its (requote threshold, danger).
 
         `requote_pct`, % of price, bounds both; None stands for what suits the instrument. An
         option's order is moved from 0.5 % behind or a tick ahead on. Elsewhere half a percent is

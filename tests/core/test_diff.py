@@ -68,7 +68,7 @@ def test_a_finished_order_leaves_its_slot_free() -> None:
 @pytest.mark.parametrize(
     ("side", "resting", "wanted", "kept"),
     [
-        (BUY, "0.0200", "0.0205", True),  # lags by less than patience
+        (BUY, "0.0200", "0.0205", True),  # lags by less than the threshold
         (BUY, "0.0200", "0.0210", False),  # lags by all of it
         (BUY, "0.0205", "0.0200", False),  # too aggressive, if only by a tick
         (SELL, "0.0230", "0.0225", True),
@@ -76,10 +76,10 @@ def test_a_finished_order_leaves_its_slot_free() -> None:
         (SELL, "0.0225", "0.0230", False),
     ],
 )
-def test_an_order_may_lag_by_less_than_its_patience_but_never_lead(
+def test_an_order_may_lag_by_less_than_its_threshold_but_never_lead(
     side: Side, resting: str, wanted: str, kept: bool
 ) -> None:
-    target = a_target(side, wanted, patience="0.0010")
+    target = a_target(side, wanted, requote_threshold="0.0010")
     assert requests([target], an_order(side, resting)) == ([] if kept else [AMEND])
 
 

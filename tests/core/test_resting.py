@@ -25,7 +25,7 @@ PERPETUAL = a_perpetual()
 def around(mid: float, *, half: float = 1.0, danger: float = 0.9, size: float = 10) -> list[Quote]:
     """A bid and an ask that follow the market when it has moved by `danger`, or by 2."""
     return [
-        a_quote(side, mid - half * side.sign, size, patience=2.0, danger=danger, fair=mid)
+        a_quote(side, mid - half * side.sign, size, requote_threshold=2.0, danger=danger, fair=mid)
         for side in Side
     ]
 
@@ -141,7 +141,7 @@ def test_a_quote_that_the_rules_forbid_is_not_faced() -> None:
 
 
 def test_an_order_faces_what_stays_else_where_it_is_wanted() -> None:
-    targets = [a_target(SELL, "0.0230", patience="0.0010")]
+    targets = [a_target(SELL, "0.0230", requote_threshold="0.0010")]
     lagging = an_order(SELL, "0.0235")
     assert facing([lagging], targets, SELL, NOW_NS) == Decimal("0.0235")
     far = an_order(SELL, "0.0240")

@@ -14,12 +14,12 @@ from tests.core.bot import Bot, amends
 REFRESH_NS = 2 * SECOND
 
 
-def lagging(price: float, patience: float) -> tuple[Bot, str]:
+def lagging(price: float, requote_threshold: float) -> tuple[Bot, str]:
     """A bid rests at 0.0200, and 0.0200 + something is wanted since five seconds ago."""
     bot = Bot.quoting()
     bot.rest(a_quote(Side.BUY, 0.0200))
     bot.wait(5)
-    bot.wants = [a_quote(Side.BUY, price, patience=patience)]
+    bot.wants = [a_quote(Side.BUY, price, requote_threshold=requote_threshold)]
     bot.turn(bot.alive(), bot.book())
     return bot, told(bot)
 
@@ -29,11 +29,11 @@ def told(bot: Bot) -> str:
 
 
 def test_an_order_where_it_should_be_waits_for_nothing() -> None:
-    assert lagging(0.0200, patience=0.0)[1] == ""
+    assert lagging(0.0200, requote_threshold=0.0)[1] == ""
 
 
 def test_a_small_lag_is_not_worth_a_request() -> None:
-    bot, said = lagging(0.0210, patience=0.0015)
+    bot, said = lagging(0.0210, requote_threshold=0.0015)
     assert amends(bot.turn(bot.book())) == []
     assert said == "it lags by 0.001, and a move is worth a request from 0.0015 on"
 
@@ -48,7 +48,7 @@ def test_a_small_lead_is_left_alone() -> None:
 
 
 def test_a_request_on_its_way() -> None:
-    bot, said = lagging(0.0210, patience=0.0)
+    bot, said = lagging(0.0210, requote_threshold=0.0)
     assert said == "a request about it is on its way"
     bot.turn(ev.OutcomeUnknown(bot.order.label, Request.AMEND, Why.REPLY_LOST))
     assert told(bot) == "nobody knows whether it stands: the venue is being asked"

@@ -23,9 +23,11 @@ settled = [Status.LIVE, Status.DONE]
 @st.composite
 def some_targets(draw: st.DrawFn) -> list[Approved]:
     wanted = draw(st.lists(slots, unique=True, max_size=5))
-    patience = st.sampled_from(["0", "0.0005", "0.0010"])
+    requote_threshold = st.sampled_from(["0", "0.0005", "0.0010"])
     return [
-        a_target(side, draw(prices), draw(sizes), level=level, patience=draw(patience))
+        a_target(
+            side, draw(prices), draw(sizes), level=level, requote_threshold=draw(requote_threshold)
+        )
         for side, level in wanted
     ]
 
@@ -110,7 +112,7 @@ def test_diff_reaches_the_targets_and_a_second_diff_is_empty(
         order = working[target.side, target.level]
         assert fits(order, target, NOW_NS)
         lag = (target.price - order.price) * target.side.sign
-        assert lag == 0 or 0 < lag < target.patience
+        assert lag == 0 or 0 < lag < target.requote_threshold
         assert order.remaining == target.size or order.filled > 0
 
 

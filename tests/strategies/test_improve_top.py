@@ -292,7 +292,7 @@ def test_the_size_is_never_below_the_minimum_of_the_venue() -> None:
 
 def test_an_option_is_moved_from_half_a_percent_behind_or_a_tick_ahead_on() -> None:
     bid = quoted(a_view())[Side.BUY]
-    assert bid.patience == pytest.approx(0.0005)  # a tick: 0.5 % is 0.0001
+    assert bid.requote_threshold == pytest.approx(0.0005)  # a tick: 0.5 % is 0.0001
     assert bid.danger == 0.0
 
 
@@ -300,7 +300,7 @@ def test_a_perpetual_is_followed_by_its_own_distance_from_the_market() -> None:
     # 10 from the middle: it may fall 15 behind. Fair value is a dollar higher: it may lead by 11.
     view = a_view(a_perpetual(), bid=2000.0, ask=2020.0, fair=2011.0)
     bid = quoted(view, improvement=Decimal(0))[Side.BUY]
-    assert (bid.patience, bid.danger) == pytest.approx((15.0, 11.0))
+    assert (bid.requote_threshold, bid.danger) == pytest.approx((15.0, 11.0))
     # 2 of them are the fee.
     charged = replace(view, instrument=a_perpetual(maker_fee=Decimal(2) / 2011))
     assert quoted(charged, improvement=Decimal(0))[Side.BUY].danger == pytest.approx(9.0)
@@ -309,9 +309,9 @@ def test_a_perpetual_is_followed_by_its_own_distance_from_the_market() -> None:
 def test_a_percentage_that_was_given_bounds_both() -> None:
     view = a_view(a_perpetual(), bid=2000.0, ask=2020.0)
     bid = quoted(view, improvement=Decimal(0), requote_pct=0.1)[Side.BUY]
-    assert (bid.patience, bid.danger) == pytest.approx((2.0, 2.0))
+    assert (bid.requote_threshold, bid.danger) == pytest.approx((2.0, 2.0))
     bid = quoted(view, improvement=Decimal(0), requote_pct=2.0)[Side.BUY]
-    assert (bid.patience, bid.danger) == pytest.approx((40.0, 10.0))
+    assert (bid.requote_threshold, bid.danger) == pytest.approx((40.0, 10.0))
 
 
 def test_one_sided_quoting() -> None:

@@ -164,12 +164,12 @@ def test_levels_are_apart_and_step_outward(view: View, strategy: SimpleSpread) -
 
 @settings(deadline=None)
 @given(views(), strategies)
-def test_sizes_can_be_traded_and_patience_is_at_least_a_tick(
+def test_sizes_can_be_traded_and_the_threshold_is_at_least_a_tick(
     view: View, strategy: ImproveTop | SimpleSpread
 ) -> None:
     for quote in quotes_of(strategy, view):
         assert quote.size >= view.instrument.min_amount
-        assert quote.patience >= view.instrument.tick
+        assert quote.requote_threshold >= view.instrument.tick
 
 
 @settings(deadline=None)
