@@ -20,7 +20,8 @@ decides   core/         the mind: pure
           risk/         one rule or guard a file
 words     config/ plugins/ errors.py clock.py
 
-To read it: core/turn.py, core/orders.py, core/diff.py, core/state.py; then assemble.py, which puts
+To read it: core/events.py, core/intents.py, core/turn.py, core/diff.py and
+strategies/simple_spread.py; then core/order_life.py and core/state.py; then assemble.py, which puts
 everything together; then sim/virtual/world.py, which tries to break it.
 """
 
