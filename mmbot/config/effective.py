@@ -19,7 +19,7 @@ class Entry:
     value: object
     origin: str
     weakens: bool = False
-    """It switches something off that is there to protect."""
+    """The setting switches something off that is there to protect."""
 
     @property
     def text(self) -> str:

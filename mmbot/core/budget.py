@@ -57,7 +57,7 @@ class Budget:
         self.level = min(self.full, share * self.full)
 
     def inherit(self, idle_ns: Nanos, now_ns: Nanos) -> None:
-        """Somebody else used the same limit until so long ago, and may have left nothing."""
+        """Another run used the same limit until so long ago, and may have left nothing."""
         earned = max(0, idle_ns) * self.rate_per_s * _RATE_MARGIN / SECOND
         self.level, self.at_ns = min(self.level, earned), now_ns
 

@@ -75,7 +75,7 @@ class Backoff:
         self.until_ns = now_ns + doubled(first_ns, self.refusals, most_ns)
 
     def over(self) -> None:
-        """It was accepted."""
+        """An order was accepted."""
         self.refusals, self.until_ns, self.why, self.detail = 0, 0, None, ""
 
     def reason(self, now_ns: Nanos) -> Why | None:

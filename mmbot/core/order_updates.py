@@ -73,7 +73,7 @@ def _stated(seen: ev.OrderSeen) -> OpenOrder:
 
 
 def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
-    """Somebody else's order on the account: remembered, so that no mass cancel takes it along."""
+    """A foreign order on the account: remembered, so that no mass cancel takes it along."""
     foreign = account.foreign
     if seen.state is OrderState.OPEN:
         foreign[seen.order_id] = _stated(seen)

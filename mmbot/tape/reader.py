@@ -41,7 +41,7 @@ class Ending:
     damage: str = ""
     """What is wrong after the last good turn; empty where nothing is."""
     growing: bool = False
-    """It is being written just now, so it has no end yet."""
+    """The file is being written just now, so it has no end yet."""
 
     @property
     def word(self) -> str:

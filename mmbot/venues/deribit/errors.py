@@ -17,11 +17,11 @@ class OrderFate(Enum):
     """What a refusal of a request says of the order the request was about."""
 
     STANDS = auto()
-    """It is as it was; a place left nothing behind."""
+    """The order is as it was; a place left nothing behind."""
     GONE = auto()
-    """It has ended, or another request was faster: ask what became of it."""
+    """The order has ended, or another request was faster: ask what became of it."""
     CROSSED = auto()
-    """It would have traded at once. A refused amend may have cancelled it: ask."""
+    """The order would have traded at once. A refused amend may have cancelled it: ask."""
     OPEN = auto()
     """The venue itself does not say whether the request was carried out."""
 

@@ -21,7 +21,7 @@ class Outcome(Enum):
     REFUSED = "refused"
     """The venue says that it did not do it."""
     UNKNOWN = "unknown"
-    """Nobody has told us. It may have happened, or may yet happen."""
+    """The outcome is unknown: the request may have been carried out, or may yet be."""
 
 
 @dataclass(frozen=True, slots=True)

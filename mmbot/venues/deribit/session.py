@@ -622,7 +622,7 @@ class Session(Unified):
 
 
 class _UnreadableFrame(Exception):
-    """Nobody can tell what it was about."""
+    """What the message was about cannot be told."""
 
 
 def _doubled(times: int, at_most_s: float) -> float:
