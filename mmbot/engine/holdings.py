@@ -8,7 +8,7 @@ from mmbot.core.elsewhere import Held
 from mmbot.core.profit import DOLLARS
 from mmbot.core.sizes import unit_of
 from mmbot.core.state import Account, State
-from mmbot.core.types import SECOND, InstrumentId, Kind, Nanos, to_decimal
+from mmbot.core.types import SECOND, InstrumentId, Kind, Nanos, instrument_name, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.status import Exposure, InstrumentRow, Pnl
 
@@ -45,7 +45,7 @@ def _held_row(name: InstrumentId, held: Held, index: Index, age_s: float | None)
     terms, profit = held.terms, held.profit
     rate = usd_per(terms, index) if terms is not None else None
     return InstrumentRow(
-        instrument=name.partition(":")[2],
+        instrument=instrument_name(name),
         market_bid=None,
         market_ask=None,
         our_bid=None,
@@ -81,7 +81,7 @@ def exposures(state: State, account: Account, rows: Iterable[InstrumentRow]) -> 
     underlyings = {m.instrument.name: m.instrument.underlying for m in state.markets.values()}
     for name, held in (account.held or {}).items():
         if held.terms is not None:
-            underlyings[name.partition(":")[2]] = held.terms.underlying
+            underlyings[instrument_name(name)] = held.terms.underlying
     found: dict[str, Exposure] = {
         market.instrument.underlying: Exposure(net=0.0, gross=0.0)
         for market in state.markets.values()

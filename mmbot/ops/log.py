@@ -15,7 +15,7 @@ from mmbot.core.intents import (
     SaveLatch,
 )
 from mmbot.core.statements import Fill
-from mmbot.core.types import InstrumentId, Nanos
+from mmbot.core.types import Nanos, instrument_name
 from mmbot.ops.limit import ALWAYS
 
 _log = logging.getLogger("mmbot")
@@ -54,7 +54,7 @@ def _log_event(event: ev.Event) -> None:
         case ev.SnapshotFailed():
             _log.warning("%s could not be asked: %s", event.venue, event.detail)
         case ev.BookLost():
-            _log.info("book of %s lost: %s", _name(event.instrument), event.why.value)
+            _log.info("book of %s lost: %s", instrument_name(event.instrument), event.why.value)
         case ev.Stop():
             _log.info("stopping: %s", event.why.value, extra=ALWAYS)
         case ev.Pause():
@@ -68,7 +68,7 @@ def _log_intent(intent: Intent) -> None:
         case Place():
             _log.info(
                 "place %s %s %s @ %s: %s",
-                _name(intent.instrument),
+                instrument_name(intent.instrument),
                 intent.side.value,
                 intent.amount,
                 intent.price,
@@ -77,15 +77,22 @@ def _log_intent(intent: Intent) -> None:
         case Amend():
             _log.info(
                 "amend %s to %s @ %s: %s",
-                _name(intent.instrument),
+                instrument_name(intent.instrument),
                 intent.amount,
                 intent.price,
                 intent.why.value,
             )
         case Cancel():
-            _log.info("cancel %s %s: %s", _name(intent.instrument), intent.label, intent.why.value)
+            _log.info(
+                "cancel %s %s: %s",
+                instrument_name(intent.instrument),
+                intent.label,
+                intent.why.value,
+            )
         case CancelAll():
-            where = intent.venue if intent.instrument is None else _name(intent.instrument)
+            where = (
+                intent.venue if intent.instrument is None else instrument_name(intent.instrument)
+            )
             _log.info("cancel all on %s: %s", where, intent.why.value)
         case SaveLatch():
             _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail, extra=ALWAYS)
@@ -96,9 +103,5 @@ def _log_intent(intent: Intent) -> None:
 
 
 def _fill_text(fill: Fill) -> str:
-    text = f"{_name(fill.instrument)} {fill.side.value} {fill.amount} @ {fill.price}"
+    text = f"{instrument_name(fill.instrument)} {fill.side.value} {fill.amount} @ {fill.price}"
     return f"{text}, fee {fill.fee} {fill.fee_currency}"
-
-
-def _name(instrument: InstrumentId) -> str:
-    return instrument.partition(":")[2]
