@@ -24,7 +24,7 @@ _QUIET = {
     Why.QUOTED,
     Why.IMPROVING,
     Why.JOINING,
-    Why.LEANING,
+    Why.SKEWED,
     Why.REFRESH,
     Why.MOVED,
     Why.NOT_QUOTED,

@@ -132,7 +132,7 @@ def _refuse_flags_of(off: set[str], written: Written) -> None:
 
 
 def _inherit(written: Written) -> None:
-    """A strategy that leans on a limit, or widens to one, takes it from the rule by default."""
+    """A strategy that scales its skew by a limit, or widens to one, takes it from the rule."""
     ((name, table),) = written.tables["strategy"].items()
     for _, source, copy in FLAGS.values():
         path, _, key = source.rpartition(".")

@@ -151,12 +151,12 @@ def _check_fit(chosen: Sequence[Instrument], config: Config, prices: Prices) -> 
     which is said at the start.
     """
     strategy = f"strategy.{config.strategy.name}"
-    lean = f"{strategy}.max_position"  # a scale, not an amount of any order
-    for key in (*_AMOUNTS, f"{strategy}.size", lean):
+    scale = f"{strategy}.max_position"  # no amount of any order
+    for key in (*_AMOUNTS, f"{strategy}.size", scale):
         value = _value(config, key)
         if isinstance(value, Size):
             _check_unit(config, key, value, chosen)
-            if key != lean:
+            if key != scale:
                 _check_amount(config, key, value, chosen, prices)
         elif value is not None and config.explicit(key):
             _check_amount(config, key, Size(value), chosen, prices)

@@ -104,7 +104,7 @@ class Right(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One addend of a quote, for `explain`: fair, lean, edge ... in price units."""
+    """One addend of a quote, for `explain`: fair, skew, edge ... in price units."""
 
     name: str
     value: float

@@ -14,7 +14,7 @@ class Why(Enum):
     IMPROVING = "improving"
     JOINING = "joining"
     FALLBACK_WIDTH = "fallback width"
-    LEANING = "leaning"
+    SKEWED = "skewed"
     REFRESH = "refresh"
     MOVED = "market moved"
     # Clamps on a quote

@@ -287,7 +287,7 @@ def _others(market: Market, side: Side) -> Decimal | None:
     return to_decimal(levels[0][0]) if levels else None
 
 
-_QUOTING = (Why.IMPROVING, Why.JOINING, Why.LEANING, Why.QUOTED, Why.FALLBACK_WIDTH)
+_QUOTING = (Why.IMPROVING, Why.JOINING, Why.SKEWED, Why.QUOTED, Why.FALLBACK_WIDTH)
 
 
 def _worth_saying(market: Market) -> dict[str, Why]:

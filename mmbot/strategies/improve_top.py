@@ -85,7 +85,7 @@ class ImproveTop:
         Ge(0),
         doc("shift of both quotes against the position, at max_position; in whole ticks"),
     ] = 2.0
-    max_position: Annotated[Size, doc("position of the full lean")] = POSITION
+    max_position: Annotated[Size, doc("position of the full skew")] = POSITION
     requote_pct: Annotated[
         float | None,
         Ge(0),
@@ -115,12 +115,12 @@ class ImproveTop:
         self._keep_apart(view, context, bid, ask)
         # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
         # tick and the other not at all.
-        lean = round(context.lean * self.lean_ticks)
+        skew = round(context.skew * self.lean_ticks)
         drafts = [*([] if self.ask_only else [bid]), *([] if self.bid_only else [ask])]
         for builder in drafts:
-            builder.shift("lean", lean * context.tick)
-            if lean and builder.why is not Why.FALLBACK_WIDTH:
-                builder.why = Why.LEANING
+            builder.shift("skew", skew * context.tick)
+            if skew and builder.why is not Why.FALLBACK_WIDTH:
+                builder.why = Why.SKEWED
             context.hold(builder)
         size = context.size(context.amount)
         return [

@@ -43,8 +43,8 @@ class QuoteContext:
     fair: float
     edge: float
     """Least distance from fair: maker fee plus margin."""
-    lean: float
-    """Where to shift both quotes, in units of a full lean: -1 at the long limit, +1 at the short
+    skew: float
+    """Where to shift both quotes, in units of a full skew: -1 at the long limit, +1 at the short
     limit, linear between."""
     amount: Decimal
     """The size that was asked for, in the instrument's amount unit."""
@@ -102,7 +102,7 @@ def find_ground(
     """The context of a quote in this view, or why there is none.
 
     `margin` (price units) is wanted on top of the maker fee; `size` is that of a quote; at
-    `max_position` the lean is full.
+    `max_position` the skew is full.
     """
     fair, index = view.fair, view.index
     if not (isfinite(fair) and fair > 0):
@@ -137,6 +137,6 @@ def find_ground(
         ask_min=ask_min,
         fair=fair,
         edge=cost_floor(instrument, fair, index, float(margin)),
-        lean=-max(-1.0, min(1.0, float(view.position / full))),
+        skew=-max(-1.0, min(1.0, float(view.position / full))),
         amount=amount,
     )

@@ -1,4 +1,4 @@
-"""A fixed width around the middle, in several levels, leaning against the position."""
+"""A fixed width around the middle, in several levels, skewed against the position."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -89,10 +89,10 @@ class SimpleSpread:
         builder.shift("half width", -side.sign * max(center * self.spread_bps / 20_000, tick / 2))
         builder.hold("cost floor", center - side.sign * context.edge, Why.COST_FLOOR_CLAMP)
         full_skew = max(center * self.skew_bps_at_limit / 10_000, tick)
-        skew = context.lean * full_skew if self.skew_bps_at_limit else 0.0
+        skew = context.skew * full_skew if self.skew_bps_at_limit else 0.0
         builder.shift("skew", skew)
         if abs(skew) >= tick:
-            builder.why = Why.LEANING
+            builder.why = Why.SKEWED
         context.hold(builder)
         size, step = context.amount, inf
         for level in range(self.levels):

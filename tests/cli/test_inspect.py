@@ -79,7 +79,7 @@ BID = QuoteRow(
     fair=0.03523,
     why=Why.IMPROVING,
     clamp=Why.EDGE_CLAMP,
-    terms=(("reference", 0.0345), ("improvement", 0.00012), ("lean", -0.0001)),
+    terms=(("reference", 0.0345), ("improvement", 0.00012), ("skew", -0.0001)),
 )
 
 
@@ -121,7 +121,7 @@ def test_every_term_is_shown_and_the_bound_that_decided(mmbot: Mmbot, home: Path
     assert squeezed[0].startswith("SIM deribit ETH-6JUN25-2800-C, run k3f9x2")
     assert "reference 0.034500" in squeezed
     assert "+ improvement 0.000120" in squeezed
-    assert "- lean 0.000100" in squeezed
+    assert "- skew 0.000100" in squeezed
     assert "= model price 0.034520" in squeezed
     assert "on the grid 0.0345" in squeezed
     assert "bound that decided held at edge" in squeezed
@@ -144,7 +144,7 @@ def test_explain_as_json_is_what_the_engine_published(mmbot: Mmbot, home: Path) 
     (quote,) = said["quotes"]
     assert quote["clamp"] == "held at edge"
     assert (said["our_bid"], said["position"], quote["grid"]) == (0.035, -3, 0.0345)
-    assert quote["terms"] == [["reference", 0.0345], ["improvement", 0.00012], ["lean", -0.0001]]
+    assert quote["terms"] == [["reference", 0.0345], ["improvement", 0.00012], ["skew", -0.0001]]
 
 
 def test_the_last_words_of_a_silent_engine_are_marked_as_such(mmbot: Mmbot, home: Path) -> None:

@@ -146,7 +146,7 @@ def test_what_cannot_be_switched_off_is_refused_with_a_reason(
     assert said in refusal(flags, desk_file(DESK + text + "\n"))
 
 
-def test_a_limit_also_scales_the_lean_of_the_strategy(desk_file: Any) -> None:
+def test_a_limit_also_scales_the_skew_of_the_strategy(desk_file: Any) -> None:
     assert from_flags(max_position="4").strategy.table["max_position"] == Decimal(4)
     path = desk_file(DESK + "[risk.max_position]\nlimit = 6\n")
     assert load_config({}, path).strategy.table["max_position"] == 6

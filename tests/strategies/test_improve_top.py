@@ -214,7 +214,7 @@ def test_a_market_of_three_ticks_is_improved_until_it_is_one_tick_wide() -> None
     assert snapped(view) == (Decimal("0.0205"), Decimal("0.0210"))
 
 
-def test_a_lean_does_not_meet_the_other_side() -> None:
+def test_a_skew_does_not_meet_the_other_side() -> None:
     # Short at the limit: the bid moves up two ticks but stays a tick below the best ask.
     view = a_view(bid=0.0200, ask=0.0210, fair=0.0300, position=Decimal(-10))
     bid = quoted(view)[Side.BUY]
@@ -225,23 +225,23 @@ def test_a_lean_does_not_meet_the_other_side() -> None:
 # Inventory --------------------------------------------------------------------------------------
 
 
-def test_a_full_long_position_lowers_both_quotes_by_the_lean() -> None:
+def test_a_full_long_position_lowers_both_quotes_by_the_skew() -> None:
     flat = prices(a_view(bid=0.0200, ask=0.0300))
     long = prices(a_view(bid=0.0200, ask=0.0300, position=Decimal(10)), lean_ticks=2.0)
     assert long == pytest.approx((flat[0] - 0.0010, flat[1] - 0.0010))
 
 
-def test_the_lean_is_linear_and_ends_at_the_limit() -> None:
+def test_the_skew_is_linear_and_ends_at_the_limit() -> None:
     def bid(position: str) -> float:
         return prices(a_view(bid=0.0200, ask=0.0300, position=Decimal(position)))[0]
 
-    # 0.0205 improved; a lean of two ticks at 10.
+    # 0.0205 improved; a skew of two ticks at 10.
     assert [bid(p) for p in ("-5", "0", "5", "10", "25")] == pytest.approx(
         [0.0210, 0.0205, 0.0200, 0.0195, 0.0195]
     )
 
 
-def test_quotes_lean_together_on_the_grid() -> None:
+def test_both_quotes_are_skewed_together_on_the_grid() -> None:
     def both(position: str) -> tuple[Decimal | None, Decimal | None]:
         return snapped(a_view(bid=0.0200, ask=0.0300, position=Decimal(position)))
 
@@ -251,9 +251,9 @@ def test_quotes_lean_together_on_the_grid() -> None:
     assert both("-3") == (Decimal("0.0210"), Decimal("0.0300"))
 
 
-def test_leaning_by_a_tick_is_told() -> None:
+def test_a_skew_by_a_tick_is_told() -> None:
     view = a_view(bid=0.0200, ask=0.0300, position=Decimal(5))
-    assert {quote.why for quote in quoted(view).values()} == {Why.LEANING}
+    assert {quote.why for quote in quoted(view).values()} == {Why.SKEWED}
 
 
 # Perpetuals and the rest ------------------------------------------------------------------------
@@ -323,5 +323,5 @@ def test_one_sided_quoting() -> None:
 
 def test_the_terms_tell_how_the_price_came_about() -> None:
     bid = quoted(a_view(bid=0.0200, ask=0.0300, position=Decimal(5)))[Side.BUY]
-    assert [term.name for term in bid.terms] == ["reference", "improvement", "lean"]
+    assert [term.name for term in bid.terms] == ["reference", "improvement", "skew"]
     assert [term.value for term in bid.terms] == pytest.approx([0.0200, 0.0005, -0.0005])

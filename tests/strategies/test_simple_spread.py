@@ -84,7 +84,7 @@ def test_the_skew_ends_at_the_limit_and_is_told() -> None:
         return quoted(market(position=Decimal(position), fair=990.0))[Side.SELL][0]
 
     assert asks(10).price == asks(40).price == pytest.approx(1000.0)
-    assert asks(10).why is Why.LEANING
+    assert asks(10).why is Why.SKEWED
     assert asks(0).why is Why.QUOTED
 
 

@@ -40,7 +40,7 @@ PULL_S_MAX: Final = 10.0
 
 NOISE_HALF_LIFE_S: Final = 30.0  # of a maker's misjudgment
 INVENTORY_HALF_LIFE_S: Final = 600.0  # over which makers lay off what they hold
-INVENTORY_LOTS_MAX: Final = 40.0  # where the lean reaches one half-width
+INVENTORY_LOTS_MAX: Final = 40.0  # where the skew reaches one half-width
 UNDERCUT_CHANCE: Final = 0.5
 UNDERCUT_EDGE_SHARE: Final = 0.6  # how far down an undercutter goes, in its own half-width
 RETREAT_CHANCE: Final = 0.1
@@ -209,8 +209,8 @@ class Quoter:
             self.leave(exchange, now_ms)
             return
         held = self._held_lots(exchange, scene.listing, now_ms)
-        lean = max(-1.0, min(1.0, held / INVENTORY_LOTS_MAX)) * self._width
-        believed = scene.fair - scene.per_log * late + (self._misjudgment - lean) * scene.unit
+        skew = max(-1.0, min(1.0, held / INVENTORY_LOTS_MAX)) * self._width
+        believed = scene.fair - scene.per_log * late + (self._misjudgment - skew) * scene.unit
         # The side that makes room goes first, or the maker's own quote would stand in its way.
         rising = believed > self._believed
         for side in (Side.SELL, Side.BUY) if rising else (Side.BUY, Side.SELL):

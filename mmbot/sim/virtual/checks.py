@@ -71,7 +71,7 @@ _WANTED: Final = frozenset(
         Why.IMPROVING,
         Why.JOINING,
         Why.FALLBACK_WIDTH,
-        Why.LEANING,
+        Why.SKEWED,
         Why.REFRESH,
         Why.MOVED,
         Why.STAYS,

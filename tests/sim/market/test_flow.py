@@ -129,7 +129,7 @@ def test_a_maker_steps_aside_after_a_three_sigma_second() -> None:
     assert touch(exchange) == (Decimal("0.0195"), Decimal("0.0205"))
 
 
-def test_a_maker_that_bought_leans_down_and_in_time_forgets() -> None:
+def test_a_maker_that_bought_skews_down_and_in_time_forgets() -> None:
     exchange = an_exchange()
     maker = a_quoter()
     maker.act(exchange, a_scene(exchange))
@@ -144,7 +144,7 @@ def test_a_maker_that_bought_leans_down_and_in_time_forgets() -> None:
     assert bid < Decimal("0.0195")
     for now_ms in range(60_000, 7_200_000, 60_000):
         maker.act(exchange, a_scene(exchange, now_ms))
-    # 0.02095 - 0.0004 is just above 0.0205: with any lean left it would be below.
+    # 0.02095 - 0.0004 is just above 0.0205: with any skew left it would be below.
     maker.act(exchange, a_scene(exchange, 7_300_000, fair=0.02095))
     assert touch(exchange)[0] == Decimal("0.0205")
 

@@ -193,7 +193,7 @@ def test_money_only_changes_hands() -> None:
         assert after + session + fees - open_cost == total
 
 
-def test_makers_lean_against_what_they_hold() -> None:
+def test_makers_skew_against_what_they_hold() -> None:
     def ask_of(held: int) -> Decimal:
         market = Market(Exchange(), 2)
         exchange = market.exchange
