@@ -167,8 +167,8 @@ def _groups(engine: Engine, frame: StatusFrame) -> list[list[Text]]:
     if frame.unread:
         counts = ", ".join(f"{count} x {kind}" for kind, count in frame.unread.items())
         groups.append([Text(f"not understood, and left out: {counts}", "yellow")])
-    if frame.elsewhere:
-        coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.elsewhere.items())
+    if frame.off_desk:
+        coins = ", ".join(f"{amount:.4g} {coin}" for coin, amount in frame.off_desk.items())
         said = f"held beside the desks: {coins} gross, counted in max_exposure"
         groups.append([Text(said, "yellow")])
     return groups

@@ -213,7 +213,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "foreign": frame.foreign if frame else [],
         "locks": frame.locks if frame else [],
         "unread": frame.unread if frame else {},
-        "elsewhere_coin": frame.elsewhere if frame else {},
+        "elsewhere_coin": frame.off_desk if frame else {},
         "controls": frame.controls if frame and engine.state.up else [],
         "desk_time": desk_time(frame) if frame and frame.at_ns else None,
         "fills": frame and frame.fills,

@@ -47,7 +47,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
         case ev.OrderSeen():
             order_seen(state, event, now_ns)
         case ev.Filled():
-            if event.fill.instrument not in state.markets:  # what is held elsewhere has changed
+            if event.fill.instrument not in state.markets:  # what is held off desk has changed
                 state.account_of(event.fill.instrument).look_by(now_ns + RESYNC_DELAY_NS)
             book_fill(state, event.fill)
         case ev.Tick():

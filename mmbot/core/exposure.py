@@ -56,9 +56,9 @@ def others_coin(state: State, market: Market) -> Decimal:
     underlying = market.instrument.underlying
     others = state.worst_coin.get(underlying, ZERO) - market.worst_coin
     for account in state.accounts.values():
-        elsewhere = account.elsewhere.get(underlying)
-        if elsewhere is not None:
-            others += elsewhere.in_coin(index_of(state, market))
+        off_desk = account.off_desk.get(underlying)
+        if off_desk is not None:
+            others += off_desk.in_coin(index_of(state, market))
     return others
 
 

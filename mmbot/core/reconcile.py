@@ -18,10 +18,10 @@ from mmbot.core import events as ev
 from mmbot.core.adoption import adopt
 from mmbot.core.booking import book_fill, book_flow, funds_changed, value_opening
 from mmbot.core.closures import doubled
-from mmbot.core.elsewhere import look_elsewhere
 from mmbot.core.exit import note_end, proved_flat
 from mmbot.core.inventory import Opened
 from mmbot.core.labels import is_ours
+from mmbot.core.off_desk import look_off_desk
 from mmbot.core.order_life import Status
 from mmbot.core.orders import CLOCK_SKEW_NS, Order
 from mmbot.core.state import Account, State
@@ -203,7 +203,7 @@ def _absorb_positions(
             doubtful[instrument.id] = gap
     account.doubtful = doubtful
     first, account.held = account.held is None, account.held or {}
-    account.elsewhere = look_elsewhere(account.held, event.positions, state.markets, first=first)
+    account.off_desk = look_off_desk(account.held, event.positions, state.markets, first=first)
 
 
 def unresolved(state: State, account: Account) -> Iterator[Order]:

@@ -11,10 +11,10 @@ from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.closures import Backoff
 from mmbot.core.controls import Controls
-from mmbot.core.elsewhere import Elsewhere, Held
 from mmbot.core.guard_memory import GuardMemory
 from mmbot.core.inventory import Entry, Inventory
 from mmbot.core.latch import Latch
+from mmbot.core.off_desk import Held, OffDesk
 from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import Orders
 from mmbot.core.slots import SlotMemory
@@ -76,7 +76,7 @@ class Account:
     """Per currency, the first statement of this run."""
     doubtful: dict[InstrumentId, Decimal] = field(default_factory=dict)
     """Positions that disagreed with our fills in the last snapshot, and by how much."""
-    elsewhere: dict[str, Elsewhere] = field(default_factory=dict)
+    off_desk: dict[str, OffDesk] = field(default_factory=dict)
     """Per underlying, what the last snapshot shows on instruments that no desk trades ..."""
     held: dict[InstrumentId, Held] | None = None
     """... and what each of those positions is and earned; None before the first snapshot."""

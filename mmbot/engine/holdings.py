@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.elsewhere import Held
+from mmbot.core.off_desk import Held
 from mmbot.core.profit import DOLLARS
 from mmbot.core.sizes import unit_of
 from mmbot.core.state import Account, State
@@ -128,12 +128,12 @@ def equity_usd(account: Account, index: Index) -> float | None:
     return total if account.equity else None
 
 
-def elsewhere(state: State, account: Account, index: Index) -> dict[str, float]:
+def off_desk(state: State, account: Account, index: Index) -> dict[str, float]:
     """Per underlying that is quoted, what is held on instruments that are not, in coin: their
     absolute amounts added up, as max_exposure counts them."""
     return {
         coin: float(held.in_coin(to_decimal(index[coin]) if coin in index else None))
-        for coin, held in account.elsewhere.items()
+        for coin, held in account.off_desk.items()
         if coin in {market.instrument.underlying for market in state.markets.values()}
     }
 

@@ -81,7 +81,7 @@ def status_frame(
         locks=tuple(_locks(state, account, now_ns)),
         unread=dict(account.unread),
         ended=ended,
-        elsewhere=holdings.elsewhere(state, account, index),
+        off_desk=holdings.off_desk(state, account, index),
         at_ns=now_ns,
         delta=holdings.exposures(state, account, rows + held),
         margin_use=holdings.margin_use(account),

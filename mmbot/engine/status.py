@@ -190,7 +190,7 @@ class StatusFrame:
     foreign: tuple[ForeignOrder, ...] = ()
     controls: tuple[str, ...] = ()
     """What a person has changed while it runs, and what a guard pauses for."""
-    elsewhere: dict[str, float] = field(default_factory=dict)
+    off_desk: dict[str, float] = field(default_factory=dict)
     """Per underlying that is quoted, what the account holds of it on instruments that are not, in
     coin: it counts in the exposure."""
     locks: tuple[str, ...] = ()

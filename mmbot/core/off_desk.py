@@ -1,6 +1,6 @@
 """What the account holds where no desk trades: bought by hand, or by another desk.
 
-Nobody quotes there, but the exposure and the profit are the account's all the same.
+No quote of ours rests there, but the exposure and the profit are the account's all the same.
 
 Theory of operation
 -------------------
@@ -21,7 +21,7 @@ from mmbot.core.types import ZERO, InstrumentId, Kind
 
 
 @dataclass(slots=True)
-class Elsewhere:
+class OffDesk:
     """Positions on one underlying, added up by what they are counted in."""
 
     coin: Decimal = ZERO
@@ -97,13 +97,13 @@ class Held:
         return None if mark is None else self.cost + _worth(terms, amount - self.amount, mark)
 
 
-def look_elsewhere(
+def look_off_desk(
     held: dict[InstrumentId, Held],
     positions: Iterable[HeldPosition],
     traded: Mapping[InstrumentId, object],
     *,
     first: bool,
-) -> dict[str, Elsewhere]:
+) -> dict[str, OffDesk]:
     """Take in what a look at the venue shows outside `traded`, and return it by underlying.
 
     `first`: nothing was seen in this run before, so that what is there was there before us."""
@@ -113,7 +113,7 @@ def look_elsewhere(
             seen[name] = HeldPosition(name, ZERO, one.mark)
     for name in [name for name in held if name in traded]:
         del held[name]  # listed since, and somebody's to quote
-    by_underlying: dict[str, Elsewhere] = {}
+    by_underlying: dict[str, OffDesk] = {}
     for name, stated in seen.items():
         if stated.amount is None:
             continue  # nobody knows: what was seen last stands
@@ -123,7 +123,7 @@ def look_elsewhere(
             held[name] = _opened(stated, stated.amount, first=first)
     for one in held.values():
         if one.amount and one.terms is not None:
-            by_underlying.setdefault(one.terms.underlying, Elsewhere()).add(one.terms, one.amount)
+            by_underlying.setdefault(one.terms.underlying, OffDesk()).add(one.terms, one.amount)
     return by_underlying
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
-from mmbot.core.elsewhere import Held, look_elsewhere
+from mmbot.core.off_desk import Held, look_off_desk
 from mmbot.core.statements import HeldPosition
 from mmbot.core.types import InstrumentId, Side
 from mmbot.risk.max_exposure import MaxExposure
@@ -48,13 +48,13 @@ def with_hand_positions(bot: Bot, *held: tuple[Instrument, int]) -> ev.SnapshotT
         ([(OTHER_COIN, 1_000_000)], 8),
     ],
 )
-def test_what_is_held_elsewhere_takes_room(held: list[tuple[Instrument, int]], size: int) -> None:
+def test_what_is_held_off_desk_takes_room(held: list[tuple[Instrument, int]], size: int) -> None:
     bot = quoting_beside(*held)
     (place,) = places(bot.turn(bot.alive(), bot.ticker(index=2500.0), bot.book()))
     assert place.amount == size
 
 
-def test_a_limit_used_up_elsewhere_leaves_nothing_to_quote() -> None:
+def test_a_limit_used_up_off_desk_leaves_nothing_to_quote() -> None:
     bot = quoting_beside((HAND_OPTION, 10))
     assert places(bot.turn(bot.alive(), bot.ticker(), bot.book())) == []
 
@@ -67,7 +67,7 @@ def test_the_room_comes_back_when_it_is_sold() -> None:
     assert place.amount == 8
 
 
-def test_a_fill_elsewhere_has_the_venue_asked_at_once() -> None:
+def test_a_fill_off_desk_has_the_venue_asked_at_once() -> None:
     bot = quoting_beside()
     bot.turn(bot.alive(), bot.ticker(), bot.book())
     fill = replace(a_fill(Side.BUY, Decimal("0.02"), 7), instrument=HAND_OPTION.id)
@@ -94,7 +94,7 @@ def profits(*looks: HeldPosition | None) -> list[Decimal | None]:
     held: dict[InstrumentId, Held] = {}
     found = []
     for place, look in enumerate(looks):
-        look_elsewhere(held, [look] if look else [], {}, first=place == 0)
+        look_off_desk(held, [look] if look else [], {}, first=place == 0)
         found.append(held[HAND_OPTION.id].profit if held else None)
     return found
 
@@ -123,11 +123,11 @@ def test_what_was_sold_keeps_what_it_earned() -> None:
 
 def test_a_trade_that_is_heard_of_counts_at_its_price_and_fee() -> None:
     held: dict[InstrumentId, Held] = {}
-    look_elsewhere(held, [stated(2, "0.02")], {}, first=True)
+    look_off_desk(held, [stated(2, "0.02")], {}, first=True)
     sold = replace(a_fill(Side.SELL, Decimal("0.03"), 2), instrument=HAND_OPTION.id)
     held[HAND_OPTION.id].trade(sold)
     assert held[HAND_OPTION.id].profit == Decimal("0.02") - sold.fee
-    look_elsewhere(held, [], {}, first=False)
+    look_off_desk(held, [], {}, first=False)
     assert held[HAND_OPTION.id].profit == Decimal("0.02") - sold.fee
 
 
