@@ -148,7 +148,7 @@ def a_proposal(
     side: Side = Side.BUY,
     price: Decimal | str = "0.0200",
     size: Decimal | str | int = 1,
-    room_position: Decimal | str | int = 0,
+    worst_position: Decimal | str | int = 0,
     opposite: Decimal | str | None = None,
     **changes: Any,
 ) -> Proposal:
@@ -167,7 +167,7 @@ def a_proposal(
     )
     return Proposal(
         target=replace(target, **changes),
-        room_position=Decimal(room_position),
+        worst_position=Decimal(worst_position),
         opposite=None if opposite is None else Decimal(opposite),
     )
 

@@ -107,17 +107,17 @@ def _judge(
     nearest = min if side is Side.BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
     beside = worst_amount(orders, side, approved, besides=target.level)
-    room_position = court.view.position + beside * side.sign
+    worst_position = court.view.position + beside * side.sign
     asked = target
     reducing = state.account(instrument.venue).no_new_risk(now_ns)
     if reducing is None and state.controls.wind_down:
         reducing = Why.WIND_DOWN
     if reducing is not None:
-        most = instrument.snap_size(-side.sign * room_position)
+        most = instrument.snap_size(-side.sign * worst_position)
         if most <= 0:
             return reducing
         asked = replace(target, size=min(target.size, most))
-    proposal = Proposal(asked, room_position, best)
+    proposal = Proposal(asked, worst_position, best)
     allowed = within_rules(court.desk.rules, court.view, proposal)
     if isinstance(allowed, Why) or obstacle is None:
         return allowed

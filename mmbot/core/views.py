@@ -76,13 +76,13 @@ class DeskView:
 class Proposal:
     """A target on its way to approval, with what a rule needs to judge it.
 
-    `room_position` is the position this target adds to in the worst case: the position plus
+    `worst_position` is the position this target adds to in the worst case: the position plus
     everything of ours on the same side that is not in this target's own slot.
     `opposite` is the best price we want or have on the other side of this instrument.
     """
 
     target: Target
-    room_position: Decimal
+    worst_position: Decimal
     opposite: Decimal | None
 
 

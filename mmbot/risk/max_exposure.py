@@ -11,7 +11,7 @@ from mmbot.core.types import ONE, ZERO, to_decimal
 from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
-from mmbot.risk.room import fit
+from mmbot.risk.headroom import fit
 
 
 @register(Family.RULE, "max_exposure")
@@ -22,17 +22,17 @@ class MaxExposure:
     Every instrument counts as delta-one, in coin: an option contract by its size, an inverse
     perpetual by its US dollars over the index. Longs and shorts are added, not netted, and orders
     count as if filled. So do positions of the account that no desk trades, bought by hand for
-    instance. What all others leave of the limit is this one's room; reducing is always allowed up
-    to flat.
+    instance. What all others leave of the limit is this one's headroom; reducing is always allowed
+    up to flat.
     """
 
     limit: Annotated[Decimal, Gt(0), doc("largest exposure per underlying, in coin")] = Decimal(100)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
-        """Allow, shrink to the room left, or block (also without a usable index)."""
+        """Allow, shrink to the headroom left, or block (also without a usable index)."""
         if not (isfinite(view.index) and view.index > 0):
             return Block(Why.NO_MARK)
-        room_coin = max(ZERO, self.limit - view.desk.others_coin)
+        headroom_coin = max(ZERO, self.limit - view.desk.others_coin)
         unit_coin = view.instrument.coin(ONE, to_decimal(view.index))
-        room = room_coin / unit_coin
-        return fit(view.instrument, proposal, room, cut=Why.CUT_EXPOSURE, full=Why.MAX_EXPOSURE)
+        headroom = headroom_coin / unit_coin
+        return fit(view.instrument, proposal, headroom, cut=Why.CUT_EXPOSURE, full=Why.MAX_EXPOSURE)

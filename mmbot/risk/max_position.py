@@ -11,7 +11,7 @@ from mmbot.core.sizes import POSITION, Size, amount_of
 from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
-from mmbot.risk.room import fit
+from mmbot.risk.headroom import fit
 
 
 @register(Family.RULE, "max_position")
@@ -20,9 +20,9 @@ class MaxPosition:
     """Keep each instrument's position within a limit, long and short.
 
     Counted is the worst case: the position plus everything of ours resting, in flight or unknown
-    on the same side. A target is shrunk to the room left and blocked when there is none; reducing
-    is always allowed up to flat, and beyond it within the limit. A bare number is in the venue's
-    unit: coin for options, US dollars for inverse perpetuals and futures.
+    on the same side. A target is shrunk to the headroom left and blocked when there is none;
+    reducing is always allowed up to flat, and beyond it within the limit. A bare number is in the
+    venue's unit: coin for options, US dollars for inverse perpetuals and futures.
     """
 
     limit: Annotated[Size, doc("largest position either way")] = POSITION
@@ -32,7 +32,7 @@ class MaxPosition:
         return amount_of(self.limit, instrument, index, mark)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
-        """Allow, shrink to the room left, or block."""
+        """Allow, shrink to the headroom left, or block."""
         limit = self.most(view.instrument, view.index, view.mark)
         if limit is None:
             return Block(Why.NO_MARK)

@@ -506,7 +506,7 @@ def test_a_rule_sees_everything_else_on_its_side() -> None:
     quotes = [a_quote(BUY, 0.0200, 3), a_quote(BUY, 0.0195, 4, level=1), a_quote(SELL, 0.0230, 2)]
     bot.wants = quotes
     bot.turn(ev.Filled(a_fill(SELL, "0.0230", 5, trade_id="before", venue_ms=bot.ms)), bot.book())
-    room = {(p.target.side, p.target.level): p.room_position for p in rule.proposals}
+    room = {(p.target.side, p.target.level): p.worst_position for p in rule.proposals}
     # Short 5. The first bid stands alone, the second beside the 3 just approved.
     assert room == {(BUY, 0): -5, (BUY, 1): -2, (SELL, 0): -5}
     assert [p.opposite for p in rule.proposals] == [

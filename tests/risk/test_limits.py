@@ -30,7 +30,7 @@ def shrunk(size: str, why: Why) -> Shrink:
 
 
 @pytest.mark.parametrize(
-    ("side", "room_position", "size", "verdict"),
+    ("side", "worst_position", "size", "verdict"),
     [
         (BUY, 0, 10, ALLOW),
         (BUY, 0, 11, shrunk("10", Why.CUT_POSITION)),
@@ -42,14 +42,14 @@ def shrunk(size: str, why: Why) -> Shrink:
     ],
 )
 def test_a_target_gets_the_room_that_is_left(
-    side: Side, room_position: int, size: int, verdict: Verdict
+    side: Side, worst_position: int, size: int, verdict: Verdict
 ) -> None:
-    proposal = a_proposal(side=side, size=size, room_position=room_position)
+    proposal = a_proposal(side=side, size=size, worst_position=worst_position)
     assert MaxPosition(limit=Size(Decimal(10))).check(a_view(), proposal) == verdict
 
 
 @pytest.mark.parametrize(
-    ("side", "room_position", "size", "verdict"),
+    ("side", "worst_position", "size", "verdict"),
     [
         (SELL, 15, 15, ALLOW),
         (SELL, 15, 25, ALLOW),  # flat, then short as far as the limit
@@ -58,20 +58,20 @@ def test_a_target_gets_the_room_that_is_left(
     ],
 )
 def test_a_position_above_the_limit_can_be_reduced_but_not_turned_into_another(
-    side: Side, room_position: int, size: int, verdict: Verdict
+    side: Side, worst_position: int, size: int, verdict: Verdict
 ) -> None:
-    proposal = a_proposal(side=side, size=size, room_position=room_position)
+    proposal = a_proposal(side=side, size=size, worst_position=worst_position)
     assert MaxPosition(limit=Size(Decimal(10))).check(a_view(), proposal) == verdict
 
 
 def test_room_smaller_than_a_lot_is_no_room() -> None:
     rule = MaxPosition(limit=Size(Decimal("10.5")))
-    assert rule.check(a_view(), a_proposal(size=2, room_position=10)) == Block(Why.MAX_POSITION)
+    assert rule.check(a_view(), a_proposal(size=2, worst_position=10)) == Block(Why.MAX_POSITION)
 
 
 def test_a_perpetual_is_limited_in_dollars() -> None:
     view = a_view(a_perpetual(), bid=2849.0, ask=2850.0)
-    proposal = a_proposal(view.instrument, price="2849", size=600, room_position=500)
+    proposal = a_proposal(view.instrument, price="2849", size=600, worst_position=500)
     rule = MaxPosition(limit=Size(Decimal(1000)))
     assert rule.check(view, proposal) == shrunk("500", Why.CUT_POSITION)
 
@@ -83,20 +83,20 @@ def test_the_others_on_the_underlying_use_up_the_room() -> None:
     view = a_view(others_coin=Decimal(96))
     rule = MaxExposure(limit=Decimal(100))
     assert rule.check(view, a_proposal(size=4)) == ALLOW
-    assert rule.check(view, a_proposal(size=4, room_position=1)) == shrunk("3", Why.CUT_EXPOSURE)
-    assert rule.check(view, a_proposal(size=1, room_position=4)) == Block(Why.MAX_EXPOSURE)
+    assert rule.check(view, a_proposal(size=4, worst_position=1)) == shrunk("3", Why.CUT_EXPOSURE)
+    assert rule.check(view, a_proposal(size=1, worst_position=4)) == Block(Why.MAX_EXPOSURE)
 
 
 def test_reducing_is_possible_with_the_limit_exceeded_elsewhere() -> None:
     view = a_view(others_coin=Decimal(130))
     rule = MaxExposure(limit=Decimal(100))
-    selling = a_proposal(side=SELL, size=8, room_position=5)
+    selling = a_proposal(side=SELL, size=8, worst_position=5)
     assert rule.check(view, selling) == shrunk("5", Why.CUT_EXPOSURE)
-    assert rule.check(view, a_proposal(size=1, room_position=5)) == Block(Why.MAX_EXPOSURE)
+    assert rule.check(view, a_proposal(size=1, worst_position=5)) == Block(Why.MAX_EXPOSURE)
 
 
 def test_dollars_of_an_inverse_perpetual_count_as_coin_at_the_index() -> None:
-    # 2 ETH of room at 2,850 are 5,700 USD.
+    # 2 ETH of headroom at 2,850 are 5,700 USD.
     view = a_view(a_perpetual(), bid=2849.0, ask=2850.0, others_coin=Decimal(98))
     proposal = a_proposal(view.instrument, price="2849", size=6000)
     assert MaxExposure(limit=Decimal(100)).check(view, proposal) == shrunk("5700", Why.CUT_EXPOSURE)
@@ -199,8 +199,8 @@ def test_no_sequence_of_approved_orders_and_fills_passes_the_position_limit(
             resting[side] -= filled
             position += side.sign * filled
         else:
-            room_position = position + side.sign * resting[side]
-            proposal = a_proposal(side=side, size=size, room_position=room_position)
+            worst_position = position + side.sign * resting[side]
+            proposal = a_proposal(side=side, size=size, worst_position=worst_position)
             match rule.check(view, proposal):
                 case Allow():
                     resting[side] += size
@@ -227,10 +227,10 @@ RULES: tuple[RiskRule, ...] = (
     st.decimals(Decimal(0), Decimal(30), places=1),
 )
 def test_shrinking_never_enlarges_and_leaves_what_can_be_traded(
-    rule: RiskRule, side: Side, size: Decimal, room_position: Decimal, others_coin: Decimal
+    rule: RiskRule, side: Side, size: Decimal, worst_position: Decimal, others_coin: Decimal
 ) -> None:
     view = a_view(others_coin=others_coin)
-    verdict = rule.check(view, a_proposal(side=side, size=size, room_position=room_position))
+    verdict = rule.check(view, a_proposal(side=side, size=size, worst_position=worst_position))
     if isinstance(verdict, Shrink):
         assert 0 < verdict.size < size
         assert view.instrument.snap_size(verdict.size) == verdict.size
@@ -247,5 +247,5 @@ def test_going_flat_is_always_allowed(
     rule: RiskRule, side: Side, size: int, others_coin: Decimal
 ) -> None:
     view = a_view(others_coin=others_coin)
-    proposal = a_proposal(side=side, size=size, room_position=-side.sign * size)
+    proposal = a_proposal(side=side, size=size, worst_position=-side.sign * size)
     assert rule.check(view, proposal) == ALLOW
