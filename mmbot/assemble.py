@@ -33,12 +33,12 @@ from mmbot.ops.log import log_taken
 from mmbot.ops.samples import Sampler
 from mmbot.plugins.registry import Family
 from mmbot.store import known, lease, worlds
+from mmbot.store.account_lock import AccountLock, holder
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import Location, locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
-from mmbot.store.records import RunDraft, RunStarted, Seat
+from mmbot.store.records import AccountKey, RunDraft, RunStarted
 from mmbot.store.runs import start_run, stop_run
-from mmbot.store.seat_lock import SeatLock, holder
 from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
@@ -105,14 +105,14 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         instruments = choose(listed, config, venue.unread_listings)
         prices = await arrival.prices(instruments)
         instruments = choose(listed, config, venue.unread_listings, prices)
-        seat = Seat(config.desk.mode, venue.name, await arrival.account())
-        lock = _locked(seat, venue.endpoint, database)
+        account_key = AccountKey(config.desk.mode, venue.name, await arrival.account())
+        lock = _locked(account_key, venue.endpoint, database)
         undo.callback(lock.release)
         if database is None:
             database = open_store(location)
         _prepare_tapes(config)
         draft = RunDraft(
-            seat,
+            account_key,
             venue.endpoint,
             str(config.path.absolute()) if config.path else None,
             str(Path.cwd() / ".env"),
@@ -121,7 +121,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         registration = _registered(location, draft, database, run, clock)
         if made is not None:
             worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
-        engine = _engine(config, clock, venue, instruments, seat, run, database, lock)
+        engine = _engine(config, clock, venue, instruments, account_key, run, database, lock)
         engine.registration = registration
         undo.pop_all()
     for line in size_lines(config, instruments, prices):
@@ -134,32 +134,32 @@ def _registered(
 ) -> known.Registration:
     """Known to the kill switch from now on. Raises Refused, and the run is over, where not."""
     url = known.without_password(location.url)
-    used = known.Used(url, draft.seat, draft.endpoint, draft.env_path)
+    used = known.Used(url, draft.account_key, draft.endpoint, draft.env_path)
     try:
         return known.Registration(os.environ, used)
     except Refused as error:
         with database.transaction() as connection:
             stop_run(connection, run.run, error.exit_code, clock.wall_ns())
-            lease.release(connection, draft.seat, run.run)
+            lease.release(connection, draft.account_key, run.run)
         raise
 
 
-def _locked(seat: Seat, endpoint: str, database: Database | None) -> SeatLock:
-    """The seat, for us alone on this machine. Raises Refused while another process has it, unless
-    that is the one the store's lease tells about: then the lease decides."""
-    lock = SeatLock(seat, endpoint)
+def _locked(account_key: AccountKey, endpoint: str, database: Database | None) -> AccountLock:
+    """The account, for us alone on this machine. Raises Refused while another process has it,
+    unless that is the one the store's lease tells about: then the lease decides."""
+    lock = AccountLock(account_key, endpoint)
     if lock.take():
         return lock
-    pid = holder(seat, endpoint)
+    pid = holder(account_key, endpoint)
     if database is not None:
         with database.transaction() as connection:
-            leased = lease.held_by(connection, seat)
+            leased = lease.held_by(connection, account_key)
         if leased is not None and leased.pid == pid:
             return lock
     who = f"process {pid}" if pid else "another process"
     raise Refused(
-        f"{who} is trading {seat} already, with another store or one that was deleted: stop it "
-        "first"
+        f"{who} is trading {account_key} already, with another store or one that was deleted: "
+        "stop it first"
     )
 
 
@@ -174,35 +174,37 @@ def _engine(
     clock: Clock,
     venue: DeribitVenue,
     instruments: Sequence[Instrument],
-    seat: Seat,
+    account_key: AccountKey,
     run: RunStarted,
     database: Database,
-    lock: SeatLock,
+    lock: AccountLock,
 ) -> Engine:
     now_ns = clock.now_ns()
     listed = ev.InstrumentsListed(tuple(instruments))
     state = begun(base36(run.run), now_ns, (listed, ev.LabelsReserved(run.labels_upto)))
-    restore(state, Reader(database.location), seat, clock)
+    restore(state, Reader(database.location), account_key, clock)
     desk = trading_desk(config, venue.name)
     desks = {instrument.id: desk for instrument in instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
     keeper = runner.keeper = StoreBridge(runner.sink, clock)
-    keeper.writer = Writer(database, seat, run, wall_ns=clock.wall_ns, tell=keeper.tell)
+    keeper.writer = Writer(database, account_key, run, wall_ns=clock.wall_ns, tell=keeper.tell)
     runner.observers += [log_taken, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
     tape = None
     if config.tape.on:
         tape = runner.journal = Recorder(
             _tapes(config),
             Limits(config.tape.file_mb * MB, config.tape.total_mb * MB),
-            _origin(config, seat, state),
+            _origin(config, account_key, state),
             _plan(config, desk, guards),
             desks,
             state,
             runner.sink,
             clock,
         )
-    engine = Engine(config, clock, seat, venue, runner, keeper, list(instruments), desk, lock, tape)
+    engine = Engine(
+        config, clock, account_key, venue, runner, keeper, list(instruments), desk, lock, tape
+    )
     venue.on_listed = engine.extend
     return engine
 
@@ -229,9 +231,11 @@ def _tapes(config: Config) -> Path:
     return tape_folder(config.desk.mode, os.environ, config.tape.directory)
 
 
-def _origin(config: Config, seat: Seat, state: State) -> Origin:
+def _origin(config: Config, account_key: AccountKey, state: State) -> Origin:
     settings = tuple((one.key, one.text, one.origin) for one in effective(config))
-    return Origin(state.run, seat.mode.value, seat.venue, seat.account, settings)
+    return Origin(
+        state.run, account_key.mode.value, account_key.venue, account_key.account, settings
+    )
 
 
 def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:

@@ -112,7 +112,7 @@ def _sorted_out(engines: Sequence[Engine]) -> tuple[list[Engine], int]:
     shown: list[Engine] = []
     simulated = False
     for engine in engines:
-        if engine.run.seat.mode is not Mode.SIM:
+        if engine.run.account_key.mode is not Mode.SIM:
             shown.append(engine)
         elif engine.state.up or not simulated:
             shown.append(engine)
@@ -177,9 +177,9 @@ def _groups(engine: Engine, frame: StatusFrame) -> list[list[Text]]:
 def _who(engine: Engine, now_ns: Nanos) -> Text:
     run, state = engine.run, engine.state
     line = Text.assemble(
-        cells.mode(run.seat.mode.value),
-        (f" {run.seat.venue}", "bold"),
-        f" {run.seat.account}  run {base36(run.run)}  ",
+        cells.mode(run.account_key.mode.value),
+        (f" {run.account_key.venue}", "bold"),
+        f" {run.account_key.account}  run {base36(run.run)}  ",
         (f" {state.value} " if state.silent else state.value, _STYLES[state]),
     )
     if state.up:

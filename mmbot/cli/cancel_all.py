@@ -193,17 +193,17 @@ def _judge(outcome: "Outcome") -> None:
 
     left = [(swept, order) for swept in outcome.swept for order in swept.remaining or ()]
     if left:
-        orders = ", ".join(f"{_text(order)} on {swept.seat}" for swept, order in left)
+        orders = ", ".join(f"{_text(order)} on {swept.account_key}" for swept, order in left)
         raise OrdersMayRemain(
             f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} still open: {orders}; "
             "run it again, and look at the venue"
         )
-    unproved = [f"{s.seat}: {s.problem}" for s in outcome.swept if s.unread or s.unlisted]
+    unproved = [f"{s.account_key}: {s.problem}" for s in outcome.swept if s.unread or s.unlisted]
     if unproved:
         raise OrdersMayRemain(
             f"orders may still be open: {'; '.join(unproved)}; run it again, and look at the venue"
         )
-    blind = [f"{s.seat}: {s.problem}" for s in outcome.swept if s.verified_by is None]
+    blind = [f"{s.account_key}: {s.problem}" for s in outcome.swept if s.verified_by is None]
     if blind or outcome.unread:
         raise VenueUnreachable(
             f"orders may still be open: {'; '.join([*blind, *outcome.unread])}; run it again, and "
@@ -222,10 +222,12 @@ def _judge(outcome: "Outcome") -> None:
 def _print(outcome: "Outcome") -> None:
     for said in (*outcome.lost, *outcome.notes):
         print(said, file=sys.stderr)
-    seats = {latched.seat for latched in outcome.latched if latched.seat is not None}
-    seats |= {swept.seat for swept in outcome.swept}
+    account_keys = {
+        latched.account_key for latched in outcome.latched if latched.account_key is not None
+    }
+    account_keys |= {swept.account_key for swept in outcome.swept}
     if outcome.latched:
-        count = "1 account" if len(seats) == 1 else f"{len(seats)} accounts"
+        count = "1 account" if len(account_keys) == 1 else f"{len(account_keys)} accounts"
         print(f'Kill switch: {count}. Nothing is quoted until `mmbot resume --reason "..."`.')
     elif outcome.swept or outcome.ended:
         print("No store knows of an account: the venue is asked, and no kill switch is set.")
@@ -246,8 +248,8 @@ def _print(outcome: "Outcome") -> None:
 
 
 def _line(swept: "Swept") -> str:
-    account = swept.seat.account or "account unknown"
-    where = f"{swept.seat.mode.value.upper():<8} {swept.seat.venue} {account}"
+    account = swept.account_key.account or "account unknown"
+    where = f"{swept.account_key.mode.value.upper():<8} {swept.account_key.venue} {account}"
     if swept.unlisted:
         return f"{where}: not verified: {swept.problem}"
     if swept.remaining is None:
@@ -283,9 +285,9 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
         "latched": bool(kept) and Kept.NOWHERE not in kept,
         "venues": [
             {
-                "venue": swept.seat.venue,
-                "mode": swept.seat.mode.value,
-                "account": swept.seat.account or None,
+                "venue": swept.account_key.venue,
+                "mode": swept.account_key.mode.value,
+                "account": swept.account_key.account or None,
                 "cancelled": swept.cancelled,
                 "remaining": None if swept.remaining is None else len(swept.remaining),
                 "orders": [
@@ -308,7 +310,7 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
             }
             for swept in outcome.swept
         ],
-        "ended": [seat.account for seat in outcome.ended],
+        "ended": [account_key.account for account_key in outcome.ended],
         "unread": outcome.unread,
         "lost": outcome.lost,
     }

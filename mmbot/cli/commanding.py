@@ -150,8 +150,8 @@ def called(engine: "Engine") -> str:
     """An engine's name for people: mode, venue and run."""
     from mmbot.core.labels import base36
 
-    seat = engine.run.seat
-    return f"{seat.mode.value.upper()} {seat.venue}, run {base36(engine.run.run)}"
+    account_key = engine.run.account_key
+    return f"{account_key.mode.value.upper()} {account_key.venue}, run {base36(engine.run.run)}"
 
 
 def killed(engine: "Engine") -> bool:
@@ -212,8 +212,8 @@ def _object(
     run = one.engine.run
     return {
         "run_id": base36(run.run),
-        "mode": run.seat.mode.value,
-        "venue": run.seat.venue,
+        "mode": run.account_key.mode.value,
+        "venue": run.account_key.venue,
         "what": kind.value,
         "arguments": {key: _as_json(value) for key, value in arguments.items()},
         "said": said if isinstance(said, str) else said[run.run],

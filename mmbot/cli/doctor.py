@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mmbot.config import Config
     from mmbot.store.locations import Location
-    from mmbot.store.records import Seat
+    from mmbot.store.records import AccountKey
 
 DISK_FAIL_MB, DISK_WARN_MB = 200, 1000
 
@@ -172,7 +172,7 @@ async def _venue(settings: "Config") -> list[Check]:
         return [Check("venue", Result.FAIL, str(error))]
 
 
-def _latch(settings: "Config", seat: "Seat") -> Check:
+def _latch(settings: "Config", account_key: "AccountKey") -> Check:
     from mmbot.store.locations import locate
     from mmbot.store.queries import Reader
 
@@ -180,7 +180,7 @@ def _latch(settings: "Config", seat: "Seat") -> Check:
     try:
         if not place.exists and not place.latch_file.exists():
             return Check("kill switch", Result.PASS, "armed: never used here")
-        state = Reader(place).latch(seat)
+        state = Reader(place).latch(account_key)
     except StoreError as error:
         return Check("kill switch", Result.FAIL, str(error))
     if state is not None and state.tripped:

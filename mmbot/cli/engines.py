@@ -16,13 +16,13 @@ from mmbot.core.types import SECOND, Nanos
 from mmbot.engine.status import Doing, InstrumentRow, StatusFrame
 from mmbot.errors import ExitCode, NothingFound, StoreError
 from mmbot.plugins.settings import unknown
+from mmbot.store.account_lock import holder
 from mmbot.store.database import trouble
 from mmbot.store.known import Stores, Used
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.moments import moment
 from mmbot.store.queries import EngineRow, Reader, RunRow
 from mmbot.store.records import LatchState
-from mmbot.store.seat_lock import holder
 
 STALE_AFTER_NS: Nanos = 3 * SECOND
 """An engine speaks once a second; silent for this long, what it last said is not to be trusted."""
@@ -113,17 +113,17 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
     """Accounts whose store is gone or damaged, or knows nothing of them because it is another one
     now. Not those that an engine of another store has, nor those where the venue has shown since
     that nothing of ours rests."""
-    there = {(engine.store, engine.run.seat) for engine in found.engines}
-    processes = {engine.run.seat: engine.run.pid for engine in found.engines}
+    there = {(engine.store, engine.run.account_key) for engine in found.engines}
+    processes = {engine.run.account_key: engine.run.pid for engine in found.engines}
     return [
         used
         for place, uses in stores.used.items()
         for used in uses
         if not used.settled
-        and (place.name, used.seat) not in there
+        and (place.name, used.account_key) not in there
         and not (
-            used.seat in processes
-            and holder(used.seat, used.endpoint) in (None, processes[used.seat])
+            used.account_key in processes
+            and holder(used.account_key, used.endpoint) in (None, processes[used.account_key])
         )
         and not used.ended
     ]
@@ -132,22 +132,22 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
 def missing(stores: Stores, found: Everything, used: Used) -> str:
     """What became of the store of an account, in one line."""
     place = next(place for place, uses in stores.used.items() if used in uses)
-    seat, pid = used.seat, holder(used.seat, used.endpoint)
+    account_key, pid = used.account_key, holder(used.account_key, used.endpoint)
     what = "is gone" if place in stores.gone else "was replaced"
     what = "cannot be read" if place in found.blind else what
     still = "" if pid is None else f"; process {pid or '?'} runs on with it and quotes nothing"
     return (
-        f"{place.name} {what}: which orders rest on {seat} is not known{still}; `mmbot cancel-all` "
-        "asks the venue"
+        f"{place.name} {what}: which orders rest on {account_key} is not known{still}; "
+        "`mmbot cancel-all` asks the venue"
     )
 
 
 def chosen(found: Everything, run: int | None, mode: Mode | None) -> Everything:
     """The engines that a filter names. Raises NothingFound with the nearest where there is none;
     where a store cannot be read, none is no surprise."""
-    engines = [engine for engine in found.engines if mode in (None, engine.run.seat.mode)]
+    engines = [engine for engine in found.engines if mode in (None, engine.run.account_key.mode)]
     if mode is not None and not engines and not found.unread:
-        modes = list(dict.fromkeys(engine.run.seat.mode.value for engine in found.engines))
+        modes = list(dict.fromkeys(engine.run.account_key.mode.value for engine in found.engines))
         there = f"there is {', '.join(modes)}" if modes else "there is none at all"
         raise NothingFound(f"--mode: no engine has run in mode {mode.value}; {there}")
     meant = [engine for engine in engines if run in (None, engine.run.run)]
@@ -180,7 +180,7 @@ def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
 def obituary(engine: Engine) -> str:
     """Which engine that was, and how and when it ended or was last heard of."""
     run = engine.run
-    who = f"{run.seat.mode.value.upper()} {run.seat.venue}, run {base36(run.run)}"
+    who = f"{run.account_key.mode.value.upper()} {run.account_key.venue}, run {base36(run.run)}"
     at = moment(engine.since_ns)
     if engine.state is EngineState.STOPPED:
         why = engine.frame.ended if engine.frame and engine.frame.ended else "it did not say why"
@@ -191,7 +191,7 @@ def obituary(engine: Engine) -> str:
 
 
 def _rank(engine: Engine) -> tuple[int, bool, Nanos]:
-    mode = LIVE_FIRST.index(engine.run.seat.mode)
+    mode = LIVE_FIRST.index(engine.run.account_key.mode)
     return mode, not engine.state.up, -engine.run.started_ns
 
 

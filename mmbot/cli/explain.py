@@ -86,7 +86,7 @@ def _published(places: "list[Location]", only: Mode | None) -> Iterator[_Said]:
         for engine in Reader(place).engines():
             if engine.status is None or engine.status_ns is None:
                 continue
-            if only not in (None, engine.run.seat.mode):
+            if only not in (None, engine.run.account_key.mode):
                 continue
             # What is held and not quoted has no quotes to explain, and that can be said.
             for row in (*engine.status["rows"], *engine.status.get("held", ())):

@@ -78,7 +78,7 @@ def _rows(asked: "Wanted") -> Iterator[Row]:
 
     for place in asked.places:
         reader = Reader(place)
-        modes = {run.run: run.seat.mode for run in reader.runs()}
+        modes = {run.run: run.account_key.mode for run in reader.runs()}
         for row in reader.fills(asked.fills):
             if asked.mode in (None, modes[row.run]):
                 yield cells(row, modes[row.run])

@@ -83,7 +83,7 @@ def _last(asked: "Wanted", count: int) -> "dict[Mode, deque[FillRow]]":
     found: dict[Mode, deque[FillRow]] = {}
     for place in asked.places:
         reader = Reader(place)
-        modes = {run.run: run.seat.mode for run in reader.runs()}
+        modes = {run.run: run.account_key.mode for run in reader.runs()}
         for row in reader.fills(asked.fills):
             mode = modes[row.run]
             if asked.mode in (None, mode):

@@ -94,7 +94,7 @@ def gathered(asked: "Wanted", by: By, check: bool) -> dict[Mode, Page]:
 
     pages: dict[Mode, Page] = {}
     for account in accounts(asked):
-        page = pages.setdefault(account.seat.mode, Page(account.seat.mode))
+        page = pages.setdefault(account.account_key.mode, Page(account.account_key.mode))
         for name in account.unknown:
             print(f"{name}: left out, no contract terms are on file for it", file=sys.stderr)
         _add_fills(page, account, asked, by)

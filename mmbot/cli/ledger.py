@@ -240,9 +240,9 @@ def _row(account: "AccountPast", line: _Line) -> Row:
     usd = None if line.index is None else (line.money * line.index).quantize(_CENTS)
     return (
         EPOCH + timedelta(milliseconds=line.ms),
-        account.seat.mode.value,
-        account.seat.venue,
-        account.seat.account,
+        account.account_key.mode.value,
+        account.account_key.venue,
+        account.account_key.account,
         line.kind,
         line.instrument,
         line.side,

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from mmbot.cli.wanted import Wanted
     from mmbot.store.booking import PositionRow
     from mmbot.store.queries import EntryRow, EquityRow, OrderCount, Reader
-    from mmbot.store.records import Seat
+    from mmbot.store.records import AccountKey
 
 
 @dataclass(slots=True)
 class AccountPast:
     """One account in one mode."""
 
-    seat: "Seat"
+    account_key: "AccountKey"
     pasts: dict[InstrumentId, Past] = field(default_factory=dict)
     unknown: list[InstrumentId] = field(default_factory=list)
     """Traded before the store kept contract terms: nothing can be reckoned."""
@@ -41,9 +41,9 @@ def accounts(asked: "Wanted") -> Iterator[AccountPast]:
 def _of_store(reader: "Reader", asked: "Wanted") -> "Iterator[AccountPast]":
     found = _Found(reader.instruments())
     for run in reader.runs():
-        if asked.mode in (None, run.seat.mode):
-            key = (run.seat.venue, run.seat.account)
-            found.accounts.setdefault(key, AccountPast(run.seat)).runs.append(run.run)
+        if asked.mode in (None, run.account_key.mode):
+            key = (run.account_key.venue, run.account_key.account)
+            found.accounts.setdefault(key, AccountPast(run.account_key)).runs.append(run.run)
     found.add_history(reader)
     found.add_statements(reader)
     yield from found.accounts.values()

@@ -14,7 +14,7 @@ from mmbot.plugins.settings import unknown
 if TYPE_CHECKING:
     from mmbot.store.known import Stores
     from mmbot.store.locations import Location
-    from mmbot.store.records import LatchState, Seat
+    from mmbot.store.records import AccountKey, LatchState
 
 _SHOWN_MAX = 8
 
@@ -51,7 +51,7 @@ def resume(
         raise StoreError(f"not everything could be re-armed: {'; '.join(unread)}")
 
 
-def _print(reason: str, rearmed: "list[tuple[Seat, LatchState]]", json: bool) -> None:
+def _print(reason: str, rearmed: "list[tuple[AccountKey, LatchState]]", json: bool) -> None:
     if json:
         import orjson
 
@@ -62,8 +62,8 @@ def _print(reason: str, rearmed: "list[tuple[Seat, LatchState]]", json: bool) ->
     if not rearmed:
         print("No kill switch is tripped: there is nothing to re-arm.")
         return
-    for seat, state in rearmed[:_SHOWN_MAX]:
-        print(_line(seat, state))
+    for account_key, state in rearmed[:_SHOWN_MAX]:
+        print(_line(account_key, state))
     if len(rearmed) > _SHOWN_MAX:
         print(f"... and {len(rearmed) - _SHOWN_MAX} more.")
     print("Engines may be started again; one that is still up stays stopped until it is restarted.")
@@ -80,7 +80,7 @@ def _mode(text: str | None) -> Mode | None:
 
 def _rearm_all(
     reason: str, stores: "Stores", mode: Mode | None, venue: str | None, unread: list[str]
-) -> "list[tuple[Seat, LatchState]]":
+) -> "list[tuple[AccountKey, LatchState]]":
     """The accounts that were tripped, as they were; stores that cannot be read go into `unread`.
 
     Raises StoreError and ConfigError.
@@ -90,7 +90,7 @@ def _rearm_all(
     from mmbot.store.commands import whoami
 
     now_ns, who = Clock().wall_ns(), whoami()
-    rearmed: list[tuple[Seat, LatchState]] = []
+    rearmed: list[tuple[AccountKey, LatchState]] = []
     unread += stores.problems
     for note in stores.notes:
         print(f"mmbot: {note}", file=sys.stderr)
@@ -107,14 +107,16 @@ def _rearm_all(
                 f"{place.latch_file} stands for every account of {place.name}: leave --mode and "
                 "--venue out"
             )
-        for seat, state in tripped:
-            latch.rearm(place, seat, reason, who, now_ns)
-            rearmed.append((seat, state))
+        for account_key, state in tripped:
+            latch.rearm(place, account_key, reason, who, now_ns)
+            rearmed.append((account_key, state))
     for place in stores.gone:  # its file stands for all its accounts; what else was in it is gone
-        seats = [used.seat for used in stores.used[place]]
-        meant = all(mode in (None, s.mode) and venue in (None, s.venue) for s in seats)
+        account_keys = [used.account_key for used in stores.used[place]]
+        meant = all(mode in (None, s.mode) and venue in (None, s.venue) for s in account_keys)
         was = latch.rearm_gone(place) if meant else None
-        rearmed += [(seat, was) for seat in dict.fromkeys(seats) if was is not None]
+        rearmed += [
+            (account_key, was) for account_key in dict.fromkeys(account_keys) if was is not None
+        ]
     return rearmed
 
 
@@ -122,48 +124,50 @@ def _require_known(venue: str, stores: "Stores") -> None:
     """A name nobody has traded under would re-arm nothing, and look like success."""
     from mmbot.store.queries import Reader
 
-    known = {used.seat.venue for uses in stores.used.values() for used in uses}
+    known = {used.account_key.venue for uses in stores.used.values() for used in uses}
     for place in stores.places:
         with suppress(StoreError):  # told by whoever re-arms
-            known |= {run.seat.venue for run in Reader(place).runs()}
+            known |= {run.account_key.venue for run in Reader(place).runs()}
     if venue not in known:
         raise ConfigError(f"--venue: {unknown('venue', venue, sorted(known))}")
 
 
 def _tripped(
     place: "Location", mode: Mode | None, venue: str | None
-) -> "tuple[list[tuple[Seat, LatchState]], bool]":
+) -> "tuple[list[tuple[AccountKey, LatchState]], bool]":
     """The accounts that are meant and tripped, and whether the store has others."""
     from mmbot.store.queries import Reader
-    from mmbot.store.records import Seat
+    from mmbot.store.records import AccountKey
 
     reader = Reader(place)
-    seats = list(dict.fromkeys(run.seat for run in reader.runs()))
-    if not seats and place.latch_file.exists():
-        seats = [Seat(mode or Mode.SIM, venue or "any venue", "any account")]
-    meant = [s for s in seats if mode in (None, s.mode) and venue in (None, s.venue)]
-    states = [(seat, reader.latch(seat)) for seat in meant]
-    tripped = [(seat, state) for seat, state in states if state is not None and state.tripped]
-    return tripped, len(meant) < len(seats)
+    account_keys = list(dict.fromkeys(run.account_key for run in reader.runs()))
+    if not account_keys and place.latch_file.exists():
+        account_keys = [AccountKey(mode or Mode.SIM, venue or "any venue", "any account")]
+    meant = [s for s in account_keys if mode in (None, s.mode) and venue in (None, s.venue)]
+    states = [(account_key, reader.latch(account_key)) for account_key in meant]
+    tripped = [
+        (account_key, state) for account_key, state in states if state is not None and state.tripped
+    ]
+    return tripped, len(meant) < len(account_keys)
 
 
-def _line(seat: "Seat", state: "LatchState") -> str:
+def _line(account_key: "AccountKey", state: "LatchState") -> str:
     from mmbot.store.moments import moment
 
     detail = f": {state.detail}" if state.detail else ""
     return (
-        f"{seat.mode.value.upper():<8} {seat.venue} {seat.account}: re-armed "
+        f"{account_key.mode.value.upper():<8} {account_key.venue} {account_key.account}: re-armed "
         f"(tripped {moment(state.at_ns)} by {state.who}, {state.why.value}{detail})"
     )
 
 
-def _object(seat: "Seat", state: "LatchState") -> dict[str, object]:
+def _object(account_key: "AccountKey", state: "LatchState") -> dict[str, object]:
     from mmbot.store.moments import moment
 
     return {
-        "mode": seat.mode.value,
-        "venue": seat.venue,
-        "account": seat.account,
+        "mode": account_key.mode.value,
+        "venue": account_key.venue,
+        "account": account_key.account,
         "tripped_at": moment(state.at_ns),
         "tripped_by": state.who,
         "why": state.why.value,

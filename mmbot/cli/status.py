@@ -172,9 +172,9 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
     run, latch, frame = engine.run, engine.latch, engine.frame
     return {
         "run_id": base36(run.run),
-        "mode": run.seat.mode.value,
-        "venue": run.seat.venue,
-        "account": run.seat.account,
+        "mode": run.account_key.mode.value,
+        "venue": run.account_key.venue,
+        "account": run.account_key.account,
         "store": engine.store,
         "host": run.host,
         "pid": run.pid,

@@ -84,7 +84,7 @@ class Wanted:
         wanted = self.fills.instrument
         for place in self.places:
             reader = Reader(place)
-            modes = {row.run: row.seat.mode for row in reader.runs()}
+            modes = {row.run: row.account_key.mode for row in reader.runs()}
             runs += [base36(run) for run, mode in modes.items() if self.mode in (None, mode)]
             for row in reader.fills():
                 if self.mode not in (None, modes[row.run]):

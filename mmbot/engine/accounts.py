@@ -13,9 +13,9 @@ from pathlib import Path
 from mmbot.config import Mode
 from mmbot.core.types import Label, Nanos
 from mmbot.errors import ConfigError
+from mmbot.store.account_lock import holder
 from mmbot.store.queries import EngineRow
-from mmbot.store.records import Seat
-from mmbot.store.seat_lock import holder
+from mmbot.store.records import AccountKey
 from mmbot.venues.credentials import Credentials, credentials, env_file, variables
 
 
@@ -23,7 +23,7 @@ from mmbot.venues.credentials import Credentials, credentials, env_file, variabl
 class Account:
     """An account some engine has traded, and where what it needs to be reached is found."""
 
-    seat: Seat
+    account_key: AccountKey
     """Without a name where nobody has told which account the keys open."""
     endpoint: str
     """Empty: where the mode's own venue is."""
@@ -57,8 +57,8 @@ class GoneError(Exception):
 
 def joined(accounts: Sequence[Account], further: Sequence[Account]) -> list[Account]:
     """Both, each account once."""
-    there = {(account.seat, account.endpoint) for account in accounts}
-    return [*accounts, *(one for one in further if (one.seat, one.endpoint) not in there)]
+    there = {(account.account_key, account.endpoint) for account in accounts}
+    return [*accounts, *(one for one in further if (one.account_key, one.endpoint) not in there)]
 
 
 def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Asked]) -> list[Account]:
@@ -69,18 +69,24 @@ def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Asked]) -> lis
     for mode in (Mode.LIVE, Mode.TESTNET):
         names = variables(mode)
         keys = {**env_file(folder / ".env", names), **os.environ}
-        if any(keys.get(name) for name in names) and not any(a.seat.mode is mode for a in accounts):
+        if any(keys.get(name) for name in names) and not any(
+            a.account_key.mode is mode for a in accounts
+        ):
             wanted.append(Asked(mode))
     found: dict[Asked, Account] = {}
     for one in wanted:
-        same = [a for a in accounts if a.seat.mode is one.mode and a.seat.venue == one.venue]
+        same = [
+            a
+            for a in accounts
+            if a.account_key.mode is one.mode and a.account_key.venue == one.venue
+        ]
         covered = (
             one.endpoint in [account.endpoint for account in same]
             if one.mode is Mode.SIM
-            else _keys(one.mode, folder) in [_keys(a.seat.mode, a.env_folder) for a in same]
+            else _keys(one.mode, folder) in [_keys(a.account_key.mode, a.env_folder) for a in same]
         )
         if not covered:
-            found[one] = Account(Seat(one.mode, one.venue, ""), one.endpoint, folder, False)
+            found[one] = Account(AccountKey(one.mode, one.venue, ""), one.endpoint, folder, False)
     return list(found.values())
 
 
@@ -91,10 +97,10 @@ def _keys(mode: Mode, folder: Path) -> Credentials | None:
         return None
 
 
-def signal_engine(seat: Seat, endpoint: str) -> bool:
-    """Trip the kill switch of the engine that has a seat on this machine, whatever store or home it
-    has; whether there is one."""
-    pid = holder(seat, endpoint)
+def signal_engine(account_key: AccountKey, endpoint: str) -> bool:
+    """Trip the kill switch of the engine that has an account on this machine, whatever store or
+    home it has; whether there is one."""
+    pid = holder(account_key, endpoint)
     if pid:
         with suppress(OSError):  # it has just ended
             os.kill(pid, signal.SIGUSR1)

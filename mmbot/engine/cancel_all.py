@@ -51,14 +51,14 @@ async def sweep_all(
     timing: Timing = USUAL,
 ) -> None:
     """Empty every account at the same time. `foreign`: of everything, not only of what is ours."""
-    attempts = [Swept(seat=account.seat) for account in accounts]
+    attempts = [Swept(account_key=account.account_key) for account in accounts]
     ends = await asyncio.gather(
         *(_sweep(*pair, clock, foreign, timing) for pair in zip(accounts, attempts, strict=True)),
         return_exceptions=True,  # whatever is wrong with one account, the others are emptied
     )
     for swept, end in zip(attempts, ends, strict=True):
         if isinstance(end, GoneError):
-            outcome.ended.append(swept.seat)
+            outcome.ended.append(swept.account_key)
             continue
         if isinstance(end, BaseException):
             expected = isinstance(end, MmbotError)
@@ -71,15 +71,15 @@ async def _sweep(
 ) -> None:
     """One account. Raises VenueUnreachable, ConfigError for missing keys, and GoneError."""
     started_s = clock.monotonic_s()
-    if account.seat.mode is Mode.PAPER or not await _listens(account):
+    if account.account_key.mode is Mode.PAPER or not await _listens(account):
         raise GoneError  # paper orders rest in the engine and nowhere else
     from mmbot.engine.emptying import Emptying
 
     sweeper = _sweeper(account, clock, timing)
     try:
-        if not account.seat.account:
+        if not account.account_key.account:
             account = await _named(account, sweeper)
-            swept.seat = account.seat
+            swept.account_key = account.account_key
         emptying = Emptying(account, sweeper, clock, swept, timing, foreign=foreign)
         await emptying.run()
     finally:
@@ -96,15 +96,15 @@ async def _named(account: Account, sweeper: "DeribitSweeper") -> Account:
         with suppress(WayFailedError):
             name = await sweeper.account(way)
             if name is not None:
-                seat = replace(account.seat, account=name)
-                running = signal_engine(seat, account.endpoint)
-                return replace(account, seat=seat, running=running)
+                account_key = replace(account.account_key, account=name)
+                running = signal_engine(account_key, account.endpoint)
+                return replace(account, account_key=account_key, running=running)
     return account
 
 
 async def _listens(account: Account) -> bool:
     """Whether anybody is there; asked only of simulated venues, which end by themselves."""
-    if account.seat.mode is not Mode.SIM:
+    if account.account_key.mode is not Mode.SIM:
         return True
     address = urlsplit(account.endpoint)
     try:
@@ -123,6 +123,6 @@ def _sweeper(account: Account, clock: Clock, timing: Timing) -> "DeribitSweeper"
     from mmbot.venues.deribit.clients import client_at, signed
     from mmbot.venues.deribit.sweeper import DeribitSweeper
 
-    keys = credentials(account.seat.mode, account.env_folder, account.seat.venue)
-    client = client_at(account.seat.mode, account.endpoint, clock, signed(keys))
+    keys = credentials(account.account_key.mode, account.env_folder, account.account_key.venue)
+    client = client_at(account.account_key.mode, account.endpoint, clock, signed(keys))
     return DeribitSweeper(client, clock, timing.call_limit_s)

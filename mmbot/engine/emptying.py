@@ -88,7 +88,7 @@ class Emptying:
             asked_s = self._clock.monotonic_s()
             try:
                 look = await self._sweeper.look(way)
-                if self._account.seat.mode is Mode.SIM and self._swept.remaining is None:
+                if self._account.account_key.mode is Mode.SIM and self._swept.remaining is None:
                     await self._leave_another_world(whose)
                 if await self._act_on(look, way, asked_s):
                     return
@@ -181,7 +181,7 @@ class Emptying:
         """The name of another account than it should be, if it has been said by then."""
         await asyncio.wait({whose}, timeout=within_s / self._clock.scale)
         name = whose.result() if whose.done() else None
-        return None if self._account.seat.account in ("", name) else name
+        return None if self._account.account_key.account in ("", name) else name
 
     async def _leave_another_world(self, whose: "asyncio.Future[str | None]") -> None:
         if await self._said(whose, SAYS_WHO_S) is not None:
@@ -192,11 +192,11 @@ class Emptying:
         other = await self._said(whose, WHOSE_S)
         if other is None:
             return
-        if self._account.seat.mode is Mode.SIM:
+        if self._account.account_key.mode is Mode.SIM:
             raise GoneError
         self._swept.verified_by = None
-        seat, folder = self._account.seat, self._account.env_folder
+        account_key, folder = self._account.account_key, self._account.env_folder
         raise VenueUnreachable(
-            f"the credentials open the account {other}, not {seat.account}: set those of {seat} in "
-            f"the environment or in {folder / '.env'}"
+            f"the credentials open the account {other}, not {account_key.account}: set those "
+            f"of {account_key} in the environment or in {folder / '.env'}"
         )

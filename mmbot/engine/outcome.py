@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 from mmbot.core.statements import OpenOrder
 from mmbot.store.latch import Kept
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 
 
 @dataclass(frozen=True, slots=True)
 class Latched:
-    """What became of the kill switch of one account; no seat: of all those of one store."""
+    """What became of the kill switch of one account; no key: of all those of one store."""
 
     store: str
-    seat: Seat | None
+    account_key: AccountKey | None
     kept: Kept
 
 
@@ -25,7 +25,7 @@ class Swept:
     a running engine does so by itself once it hears of the latch.
     """
 
-    seat: Seat
+    account_key: AccountKey
     cancelled: int = 0
     remaining: list[OpenOrder] | None = None
     """As last seen; None: the venue could not be asked, or has shown no list that can be read."""
@@ -47,7 +47,7 @@ class Outcome:
 
     latched: list[Latched] = field(default_factory=list)
     swept: list[Swept] = field(default_factory=list)
-    ended: list[Seat] = field(default_factory=list)
+    ended: list[AccountKey] = field(default_factory=list)
     """Accounts of simulated venues that run no more: their orders died with them."""
     unread: list[str] = field(default_factory=list)
     """Stores that could not be read: which accounts they know of is not known."""

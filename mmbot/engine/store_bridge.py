@@ -24,6 +24,7 @@ from mmbot.ops.limit import ALWAYS
 from mmbot.store.latch import Kept
 from mmbot.store.queries import OrderRow, Reader
 from mmbot.store.records import (
+    AccountKey,
     Audited,
     BaselineKept,
     Command,
@@ -37,7 +38,6 @@ from mmbot.store.records import (
     OrderNoted,
     PositionOpened,
     Record,
-    Seat,
     Standing,
     StatusPublished,
     StoreFailing,
@@ -204,40 +204,42 @@ class Forgetful:
 def restore(
     state: State,
     reader: Reader,
-    seat: Seat,
+    account_key: AccountKey,
     clock: Clock,
 ) -> None:
-    """Put into a fresh state what earlier runs on this seat left: positions with their accounting,
-    which trades are in them, orders whose end nobody has seen, as UNKNOWN, and where loss limits
-    count from."""
-    state.inventory.booked |= dict.fromkeys(reader.flow_keys(seat.venue, seat.account))
+    """Put into a fresh state what earlier runs on this account left: positions with their
+    accounting, which trades are in them, orders whose end nobody has seen, as UNKNOWN, and where
+    loss limits count from."""
+    state.inventory.booked |= dict.fromkeys(
+        reader.flow_keys(account_key.venue, account_key.account)
+    )
     since_ms = take_positions(
         state,
         (
             held.restore(state.markets[held.instrument].instrument)
-            for held in reader.positions(seat.venue, seat.account)
+            for held in reader.positions(account_key.venue, account_key.account)
             if held.instrument in state.markets
         ),
     )
-    for execution in sorted(reader.executions(seat.venue, seat.account, since_ms)):
+    for execution in sorted(reader.executions(account_key.venue, account_key.account, since_ms)):
         state.inventory.know(execution)
-    rows = reader.open_orders(seat.venue, seat.account)
-    booked = reader.booked_by(seat.venue, seat.account, [row.label for row in rows])
+    rows = reader.open_orders(account_key.venue, account_key.account)
+    booked = reader.booked_by(account_key.venue, account_key.account, [row.label for row in rows])
     for row in rows:
         noted = _noted(row, booked.get(row.label, ZERO))
         take_order(state, noted, clock.wall_ns() - row.noted_ns, clock.now_ns())
-    _restore_baseline(state, reader, seat)
-    last_ns = reader.last_sign_ns(seat, besides=int(state.run, 36))
+    _restore_baseline(state, reader, account_key)
+    last_ns = reader.last_sign_ns(account_key, besides=int(state.run, 36))
     if last_ns is not None:
-        take_budget(state, seat.venue, clock.wall_ns() - last_ns, clock.now_ns())
-    unproved_ns = reader.last_unproved_ns(seat, besides=int(state.run, 36))
+        take_budget(state, account_key.venue, clock.wall_ns() - last_ns, clock.now_ns())
+    unproved_ns = reader.last_unproved_ns(account_key, besides=int(state.run, 36))
     if unproved_ns is not None:
-        take_end(state, seat.venue, clock.wall_ns() - unproved_ns, clock.now_ns())
+        take_end(state, account_key.venue, clock.wall_ns() - unproved_ns, clock.now_ns())
 
 
-def _restore_baseline(state: State, reader: Reader, seat: Seat) -> None:
+def _restore_baseline(state: State, reader: Reader, account_key: AccountKey) -> None:
     """Loss limits go on counting, unless a person has re-armed the kill switch since."""
-    kept, latch = reader.baseline(seat.venue, seat.account), reader.latch(seat)
+    kept, latch = reader.baseline(account_key.venue, account_key.account), reader.latch(account_key)
     rearmed = latch is not None and kept is not None and latch.at_ns >= kept.at_ns
     if kept is not None and not rearmed:
         state.watch.profit.resume(kept.baseline)

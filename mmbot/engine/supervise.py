@@ -26,8 +26,8 @@ from mmbot.engine.suspension import Suspension
 from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
 from mmbot.ops.limit import ALWAYS
 from mmbot.store import known
-from mmbot.store.records import Seat
-from mmbot.store.seat_lock import SeatLock
+from mmbot.store.account_lock import AccountLock
+from mmbot.store.records import AccountKey
 from mmbot.tape.recorder import Recorder
 from mmbot.venues.deribit.arrival import START_S, Arrival
 from mmbot.venues.deribit.venue import DeribitVenue
@@ -46,13 +46,13 @@ class Engine:
 
     config: Config
     clock: Clock
-    seat: Seat
+    account_key: AccountKey
     venue: DeribitVenue
     runner: Runner
     keeper: StoreBridge
     instruments: list[Instrument]
     desk: TradingDesk
-    lock: SeatLock
+    lock: AccountLock
     tape: Recorder | None = None
     registration: known.Registration | None = None
     ended: str = ""

@@ -16,20 +16,20 @@ from mmbot.engine.accounts import Account, runs, signal_engine
 from mmbot.engine.outcome import Latched, Outcome
 from mmbot.errors import Refused, StoreError
 from mmbot.store import booking, commands, latch
+from mmbot.store.account_lock import holder
 from mmbot.store.database import open_existing
 from mmbot.store.known import Stores, Used, settle
 from mmbot.store.latch import Kept
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.queries import EngineRow, Reader
-from mmbot.store.records import EMPTIED, Audited, CommandKind, Seat
-from mmbot.store.seat_lock import holder
+from mmbot.store.records import EMPTIED, AccountKey, Audited, CommandKind
 
 DETAIL = "mmbot cancel-all"
 
 
 def trip_all(places: Sequence[Location], who: str, clock: Clock, outcome: Outcome) -> list[Account]:
     """Trip the kill switch of every account, and return the accounts, live first."""
-    accounts: dict[tuple[Seat, str], Account] = {}
+    accounts: dict[tuple[AccountKey, str], Account] = {}
     for place in places:
         now_ns = clock.wall_ns()
         try:
@@ -42,16 +42,16 @@ def trip_all(places: Sequence[Location], who: str, clock: Clock, outcome: Outcom
             continue
         kept = Kept.STORE
         for engine in engines:
-            seat = engine.run.seat
+            account_key = engine.run.account_key
             if kept is not Kept.FILE:  # the file counts for the whole store: no need to wait again
-                kept = latch.trip(place, seat, Why.USER, DETAIL, who, now_ns)
-            outcome.latched.append(Latched(place.name, seat, kept))
+                kept = latch.trip(place, account_key, Why.USER, DETAIL, who, now_ns)
+            outcome.latched.append(Latched(place.name, account_key, kept))
             account = _account(engine, reader, now_ns)
-            before = accounts.get((seat, account.endpoint), account)
+            before = accounts.get((account_key, account.endpoint), account)
             first = account if account.running and not before.running else before
             labels = before.labels | account.labels
-            accounts[seat, account.endpoint] = replace(first, labels=labels)
-    return sorted(accounts.values(), key=lambda account: LIVE_FIRST.index(account.seat.mode))
+            accounts[account_key, account.endpoint] = replace(first, labels=labels)
+    return sorted(accounts.values(), key=lambda account: LIVE_FIRST.index(account.account_key.mode))
 
 
 def trip_lost(
@@ -62,11 +62,11 @@ def trip_lost(
     The file beside the place of a store that is gone stands for its latch: an engine that lost its
     store reads it when the store comes back. One that lives is told by a signal, which needs none.
     """
-    told = {(latched.store, latched.seat) for latched in outcome.latched}
+    told = {(latched.store, latched.account_key) for latched in outcome.latched}
     found: list[tuple[Used, Account]] = []
     for place, uses in stores.used.items():
         for used in uses:
-            if (place.name, used.seat) in told:
+            if (place.name, used.account_key) in told:
                 continue
             if used.ended:
                 _settle(used)
@@ -75,17 +75,17 @@ def trip_lost(
             gone, kept = place in stores.gone, Kept.NOWHERE
             # Of a folder that is gone for good nothing is made again for this.
             if not unread and not (used.settled and not place.latch_file.parent.is_dir()):
-                kept = latch.trip(place, used.seat, Why.USER, DETAIL, who, clock.wall_ns())
-            running = signal_engine(used.seat, used.endpoint)
+                kept = latch.trip(place, used.account_key, Why.USER, DETAIL, who, clock.wall_ns())
+            running = signal_engine(used.account_key, used.endpoint)
             if not unread:
                 if running or not gone or kept is not Kept.NOWHERE:
-                    outcome.latched.append(Latched(place.name, used.seat, kept))
+                    outcome.latched.append(Latched(place.name, used.account_key, kept))
                 what = "is gone" if gone else "was replaced"
-                said = f"{place.name} {what}: the venue was asked about {used.seat}"
+                said = f"{place.name} {what}: the venue was asked about {used.account_key}"
                 outcome.lost += [said] if said not in outcome.lost else []
             folder = Path(used.env_path).parent if used.env_path else Path.cwd()
-            account = Account(used.seat, used.endpoint, folder, running)
-            if account.seat not in [other.seat for other in accounts]:
+            account = Account(used.account_key, used.endpoint, folder, running)
+            if account.account_key not in [other.account_key for other in accounts]:
                 accounts.append(account)
             if not unread:
                 found.append((used, account))
@@ -95,9 +95,9 @@ def trip_lost(
 def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
     """Stores that are gone need not be missed once nothing of ours is at the venue, and no engine
     is left that would place it there."""
-    clean = {swept.seat for swept in outcome.swept if swept.verified_by is not None}
+    clean = {swept.account_key for swept in outcome.swept if swept.verified_by is not None}
     for used, account in lost:
-        if account.seat in clean and holder(account.seat, account.endpoint) is None:
+        if account.account_key in clean and holder(account.account_key, account.endpoint) is None:
             _settle(used)
 
 
@@ -121,17 +121,17 @@ def tell_engines(places: Sequence[Location], clock: Clock) -> None:
 def note_proofs(places: Sequence[Location], outcome: Outcome, clock: Clock) -> None:
     """Leave in the stores which accounts were found empty, for whoever asks afterwards what may
     still be open there. A simulated venue that runs no more has no orders either."""
-    empty = {swept.seat: swept.verified_by for swept in outcome.swept if swept.verified_by}
+    empty = {swept.account_key: swept.verified_by for swept in outcome.swept if swept.verified_by}
     empty |= dict.fromkeys(outcome.ended, "the end of the venue")
     for place in places:
         try:
             now_ns = clock.wall_ns()
-            proved = [e.run for e in Reader(place).engines() if e.run.seat in empty]
+            proved = [e.run for e in Reader(place).engines() if e.run.account_key in empty]
             if not proved:
                 continue
             with open_existing(place, read_only=False).transaction() as connection:
                 for run in proved:
-                    body = {"who": DETAIL, "proved_over": empty[run.seat]}
+                    body = {"who": DETAIL, "proved_over": empty[run.account_key]}
                     booking.audit(connection, run.run, [Audited(EMPTIED, body, now_ns)])
         except StoreError:
             continue  # the orders are gone: that is what counts
@@ -145,9 +145,9 @@ def _urgency(engine: EngineRow, now_ns: Nanos) -> tuple[bool, int]:
 def _account(engine: EngineRow, reader: Reader, now_ns: Nanos) -> Account:
     run, labels = engine.run, frozenset[Label]()
     with suppress(StoreError):  # for counting, and for a list that cannot be read
-        rows = reader.open_orders(run.seat.venue, run.seat.account)
+        rows = reader.open_orders(run.account_key.venue, run.account_key.account)
         labels = frozenset(row.label for row in rows)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
     # An engine that is not this store's may run with another one.
-    running = runs(engine, now_ns) or signal_engine(run.seat, run.endpoint)
-    return Account(run.seat, run.endpoint, folder, running, labels)
+    running = runs(engine, now_ns) or signal_engine(run.account_key, run.endpoint)
+    return Account(run.account_key, run.endpoint, folder, running, labels)

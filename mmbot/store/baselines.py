@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert
 from mmbot.core.profit import Baseline
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.store import schema
-from mmbot.store.records import BaselineKept, Seat
+from mmbot.store.records import AccountKey, BaselineKept
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,10 @@ class BaselineRow:
     at_ns: Nanos
 
 
-def keep(connection: Connection, seat: Seat, record: BaselineKept) -> None:
+def keep(connection: Connection, account_key: AccountKey, record: BaselineKept) -> None:
     """The newest baseline of an account takes the place of the one before."""
     table, baseline = schema.baselines, record.baseline
-    mine: dict[str, Any] = {"venue": seat.venue, "account": seat.account}
+    mine: dict[str, Any] = {"venue": account_key.venue, "account": account_key.account}
     connection.execute(delete(table).where(*(table.c[k] == v for k, v in mine.items())))
     connection.execute(
         insert(table).values(

@@ -21,6 +21,7 @@ from mmbot.core.statements import FlowKind
 from mmbot.core.types import ZERO, InstrumentId
 from mmbot.store import schema
 from mmbot.store.records import (
+    AccountKey,
     Audited,
     EquitySampled,
     FillBooked,
@@ -30,7 +31,6 @@ from mmbot.store.records import (
     OrderNoted,
     PositionOpened,
     Sample,
-    Seat,
     StatusPublished,
 )
 
@@ -43,7 +43,7 @@ _LOOKUP_ROWS = 500
 
 def book(
     connection: Connection,
-    seat: Seat,
+    account_key: AccountKey,
     run: int,
     records: Iterable[Money],
     now_ns: int,
@@ -52,9 +52,11 @@ def book(
     books: dict[InstrumentId, _Book] = {}
     for record in records:
         instrument = record.instrument
-        touched = _book_of(connection, seat, books, instrument) if instrument is not None else None
+        touched = (
+            _book_of(connection, account_key, books, instrument) if instrument is not None else None
+        )
         held = touched.position.amount if touched is not None else ZERO
-        if not _insert(connection, seat, run, record, held, now_ns) or touched is None:
+        if not _insert(connection, account_key, run, record, held, now_ns) or touched is None:
             continue
         match record:
             case FillBooked():
@@ -67,7 +69,7 @@ def book(
         touched.changed = True
     for moved in books.values():
         if moved.changed:
-            _save(connection, seat, moved, now_ns)
+            _save(connection, account_key, moved, now_ns)
             _keep_terms(connection, moved.position.instrument)
 
 
@@ -136,7 +138,7 @@ class _Book:
 
 def _book_of(
     connection: Connection,
-    seat: Seat,
+    account_key: AccountKey,
     books: dict[InstrumentId, _Book],
     instrument: Instrument,
 ) -> _Book:
@@ -146,8 +148,8 @@ def _book_of(
         row = (
             connection.execute(
                 select(table).where(
-                    table.c.venue == seat.venue,
-                    table.c.account == seat.account,
+                    table.c.venue == account_key.venue,
+                    table.c.account == account_key.account,
                     table.c.instrument == instrument.id,
                 )
             )
@@ -163,11 +165,11 @@ def _book_of(
     return book
 
 
-def _save(connection: Connection, seat: Seat, book: _Book, now_ns: int) -> None:
+def _save(connection: Connection, account_key: AccountKey, book: _Book, now_ns: int) -> None:
     position, table = book.position, schema.positions
     key = {
-        "venue": seat.venue,
-        "account": seat.account,
+        "venue": account_key.venue,
+        "account": account_key.account,
         "instrument": position.instrument.id,
     }
     values: dict[str, Any] = {
@@ -206,10 +208,15 @@ def _keep_terms(connection: Connection, instrument: Instrument) -> None:
 
 
 def _insert(
-    connection: Connection, seat: Seat, run: int, record: Money, held: Decimal, now_ns: int
+    connection: Connection,
+    account_key: AccountKey,
+    run: int,
+    record: Money,
+    held: Decimal,
+    now_ns: int,
 ) -> bool:
     """Whether it was new. `held` is the position before it."""
-    account = {"venue": seat.venue, "account": seat.account}
+    account = {"venue": account_key.venue, "account": account_key.account}
     written = {"run": run, "booked_ns": now_ns}
     table = schema.entries
     match record:
@@ -276,7 +283,11 @@ def _flow_row(record: FlowBooked, held: Decimal) -> dict[str, Any]:
 
 
 def note_orders(
-    connection: Connection, seat: Seat, run: int, notes: Sequence[OrderNoted], now_ns: int
+    connection: Connection,
+    account_key: AccountKey,
+    run: int,
+    notes: Sequence[OrderNoted],
+    now_ns: int,
 ) -> None:
     """Each order's row says what its note says. At most one note per label."""
     table = schema.orders
@@ -285,15 +296,15 @@ def note_orders(
         # Nothing refers to these rows: writing one anew is simpler than updating it, and as safe
         # within one transaction.
         connection.execute(delete(table).where(table.c.label.in_([n.label for n in chunk])))
-        connection.execute(insert(table), [_order_row(seat, run, n, now_ns) for n in chunk])
+        connection.execute(insert(table), [_order_row(account_key, run, n, now_ns) for n in chunk])
 
 
-def _order_row(seat: Seat, run: int, note: OrderNoted, now_ns: int) -> dict[str, Any]:
+def _order_row(account_key: AccountKey, run: int, note: OrderNoted, now_ns: int) -> dict[str, Any]:
     return {
         "label": note.label,
         "run": run,
-        "venue": seat.venue,
-        "account": seat.account,
+        "venue": account_key.venue,
+        "account": account_key.account,
         "instrument": note.instrument,
         "side": note.side.value,
         "level": note.level,
@@ -318,7 +329,7 @@ def publish(connection: Connection, run: int, status: StatusPublished) -> None:
 
 def sample(
     connection: Connection,
-    seat: Seat,
+    account_key: AccountKey,
     run: int,
     samples: Iterable[Sample],
 ) -> None:
@@ -327,7 +338,12 @@ def sample(
     profits: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = []
     for one in samples:
-        row = {"run": run, "venue": seat.venue, "account": seat.account, "at_ns": one.at_ns}
+        row = {
+            "run": run,
+            "venue": account_key.venue,
+            "account": account_key.account,
+            "at_ns": one.at_ns,
+        }
         if isinstance(one, EquitySampled):
             stated = one.equity
             row |= {"currency": stated.currency, "equity": stated.equity, "balance": stated.balance}

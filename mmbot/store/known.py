@@ -33,7 +33,7 @@ from mmbot.store.locations import (
     home_folder,
     locate,
 )
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 
 FILE = "stores.jsonl"
 KNOCK_S = 0.3
@@ -47,7 +47,7 @@ class Used:
 
     url: str
     """Without a password."""
-    seat: Seat
+    account_key: AccountKey
     endpoint: str
     env_path: str | None = None
     """Where its .env is, if it has one."""
@@ -55,14 +55,14 @@ class Used:
     """The venue has shown since that nothing of ours rests there."""
 
     @property
-    def key(self) -> tuple[str, Seat, str]:
+    def key(self) -> tuple[str, AccountKey, str]:
         """Of two lines with the same key the later one counts."""
-        return self.url, self.seat, self.endpoint
+        return self.url, self.account_key, self.endpoint
 
     @property
     def ended(self) -> bool:
         """Whether it was a simulated venue that is there no more: its orders died with it."""
-        if self.seat.mode is not Mode.SIM:
+        if self.account_key.mode is not Mode.SIM:
             return False
         address = urlsplit(self.endpoint)
         try:
@@ -108,7 +108,7 @@ def find(environment: Mapping[str, str], *urls: str | None, strict: bool = True)
     for place in home:
         candidates.setdefault(place.url, place)
     lines = _read(environment, found) if home else ()
-    for used in sorted(lines, key=lambda used: LIVE_FIRST.index(used.seat.mode)):
+    for used in sorted(lines, key=lambda used: LIVE_FIRST.index(used.account_key.mode)):
         try:
             if used.url not in candidates:
                 candidates[used.url] = at_url(used.url, environment)
@@ -168,8 +168,9 @@ def register(environment: Mapping[str, str], used: Used) -> None:
     path = home_folder(environment) / FILE
     if used in _read(environment, Stores()):
         return
-    seat = {**asdict(used.seat), "mode": used.seat.mode.value}
-    line = orjson.dumps({**asdict(used), "seat": seat}) + b"\n"
+    said = asdict(used)
+    said["seat"] = said.pop("account_key")  # the file's word since its first version
+    line = orjson.dumps(said) + b"\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
@@ -243,7 +244,7 @@ def _read(environment: Mapping[str, str], found: Stores) -> Sequence[Used]:
             "it away and name stores with --store"
         )
         return ()
-    lines: dict[tuple[str, Seat, str], Used] = {}
+    lines: dict[tuple[str, AccountKey, str], Used] = {}
     bad = []
     for number, line in enumerate(text.split(b"\n"), 1):
         if not line.strip():
@@ -264,11 +265,15 @@ def _read(environment: Mapping[str, str], found: Stores) -> Sequence[Used]:
 
 def _used(said: Mapping[str, object]) -> Used:
     """Raises ValueError, KeyError or TypeError for what no version of ours has written."""
-    url, seat, endpoint, env_path = (said[key] for key in ("url", "seat", "endpoint", "env_path"))
-    if not (isinstance(url, str) and isinstance(seat, dict) and isinstance(endpoint, str)):
+    url, account_key, endpoint, env_path = (
+        said[key] for key in ("url", "seat", "endpoint", "env_path")
+    )
+    if not (isinstance(url, str) and isinstance(account_key, dict) and isinstance(endpoint, str)):
         raise TypeError
     if not (env_path is None or isinstance(env_path, str)):
         raise TypeError
     _ = urlsplit(endpoint).port  # raises where it is no address
-    where = Seat(Mode(seat["mode"]), str(seat["venue"]), str(seat["account"]))
+    where = AccountKey(
+        Mode(account_key["mode"]), str(account_key["venue"]), str(account_key["account"])
+    )
     return Used(url, where, endpoint, env_path, bool(said["settled"]))

@@ -20,7 +20,7 @@ from mmbot.store import schema
 from mmbot.store.database import Database, open_existing
 from mmbot.store.locations import Location
 from mmbot.store.moments import moment
-from mmbot.store.records import LatchState, Seat
+from mmbot.store.records import AccountKey, LatchState
 
 TRIP_LIMIT_S = 0.2
 """How long the cancels wait for the trip to be on the disk."""
@@ -37,7 +37,7 @@ class Kept(Enum):
 
 def trip(
     location: Location,
-    seat: Seat,
+    account_key: AccountKey,
     why: Why,
     detail: str,
     who: str,
@@ -53,9 +53,9 @@ def trip(
     def write() -> None:
         try:
             with open_existing(location, read_only=False).transaction() as connection:
-                before = _newest(connection, seat)
+                before = _newest(connection, account_key)
                 if before is None or not before.tripped:
-                    _insert(connection, seat, state)
+                    _insert(connection, account_key, state)
             written.set()
         except StoreError:
             pass  # the file stands for it
@@ -66,7 +66,7 @@ def trip(
     answered.wait(limit_s)
     if written.is_set():
         return Kept.STORE
-    return Kept.FILE if _write_file(location, seat, state) else Kept.NOWHERE
+    return Kept.FILE if _write_file(location, account_key, state) else Kept.NOWHERE
 
 
 def trip_store(location: Location, why: Why, detail: str, who: str, now_ns: Nanos) -> Kept:
@@ -75,17 +75,19 @@ def trip_store(location: Location, why: Why, detail: str, who: str, now_ns: Nano
     return Kept.FILE if _write_file(location, None, state) else Kept.NOWHERE
 
 
-def rearm(location: Location, seat: Seat, reason: str, who: str, now_ns: Nanos) -> bool:
+def rearm(
+    location: Location, account_key: AccountKey, reason: str, who: str, now_ns: Nanos
+) -> bool:
     """Allow quoting again; False when nothing was tripped. Raises StoreError."""
     in_file = _read_file(location)
     with open_existing(location, read_only=False).transaction() as connection:
-        before = _newest(connection, seat)
+        before = _newest(connection, account_key)
         in_store = before is not None and before.tripped
         if not in_store and in_file is None:
             return False
         if in_file is not None and not in_store:
-            _insert(connection, seat, in_file)
-        _insert(connection, seat, LatchState(False, Why.USER, reason, who, now_ns))
+            _insert(connection, account_key, in_file)
+        _insert(connection, account_key, LatchState(False, Why.USER, reason, who, now_ns))
     location.latch_file.unlink(missing_ok=True)
     return True
 
@@ -98,40 +100,40 @@ def rearm_gone(location: Location) -> LatchState | None:
     return state
 
 
-def read(connection: Connection, location: Location, seat: Seat) -> LatchState | None:
+def read(connection: Connection, location: Location, account_key: AccountKey) -> LatchState | None:
     """The kill switch of an account; None when it was never tripped. The file counts first."""
-    return _read_file(location) or _newest(connection, seat)
+    return _read_file(location) or _newest(connection, account_key)
 
 
-def require_armed(database: Database, seat: Seat) -> None:
+def require_armed(database: Database, account_key: AccountKey) -> None:
     """Raises Refused when the kill switch is tripped, StoreError when that cannot be read."""
     with database.transaction() as connection:
-        state = read(connection, database.location, seat)
+        state = read(connection, database.location, account_key)
     if state is not None and state.tripped:
         detail = f": {state.detail}" if state.detail else ""
         raise Refused(
-            f"the kill switch of {seat} was tripped at {moment(state.at_ns)} by {state.who} "
+            f"the kill switch of {account_key} was tripped at {moment(state.at_ns)} by {state.who} "
             f"({state.why.value}{detail}): look at the account, then `mmbot resume --reason "
             '"what was done about it"`'
         )
 
 
-def history(connection: Connection, seat: Seat) -> list[LatchState]:
+def history(connection: Connection, account_key: AccountKey) -> list[LatchState]:
     """Every trip and every re-arming, oldest first."""
     table = schema.latch
     rows = connection.execute(
         select(table)
-        .where(table.c.venue == seat.venue, table.c.account == seat.account)
+        .where(table.c.venue == account_key.venue, table.c.account == account_key.account)
         .order_by(table.c.id)
     )
     return [_state(row) for row in rows.mappings()]
 
 
-def _newest(connection: Connection, seat: Seat) -> LatchState | None:
+def _newest(connection: Connection, account_key: AccountKey) -> LatchState | None:
     table = schema.latch
     rows = connection.execute(
         select(table)
-        .where(table.c.venue == seat.venue, table.c.account == seat.account)
+        .where(table.c.venue == account_key.venue, table.c.account == account_key.account)
         .order_by(table.c.id.desc())
         .limit(1)
     )
@@ -147,11 +149,11 @@ def _why(name: str) -> Why:
     return Why.__members__.get(name, Why.TRIPPED)
 
 
-def _insert(connection: Connection, seat: Seat, state: LatchState) -> None:
+def _insert(connection: Connection, account_key: AccountKey, state: LatchState) -> None:
     connection.execute(
         insert(schema.latch).values(
-            venue=seat.venue,
-            account=seat.account,
+            venue=account_key.venue,
+            account=account_key.account,
             tripped=state.tripped,
             why=state.why.name,
             detail=state.detail,
@@ -164,12 +166,12 @@ def _insert(connection: Connection, seat: Seat, state: LatchState) -> None:
 # --- the file beside the store ----------------------------------------------------------------
 
 
-def _write_file(location: Location, seat: Seat | None, state: LatchState) -> bool:
+def _write_file(location: Location, account_key: AccountKey | None, state: LatchState) -> bool:
     """Whether the file exists now. On a full disk it may be empty: that is enough."""
     text = orjson.dumps(
         {
-            "venue": seat.venue if seat is not None else None,
-            "account": seat.account if seat is not None else None,
+            "venue": account_key.venue if account_key is not None else None,
+            "account": account_key.account if account_key is not None else None,
             "why": state.why.name,
             "detail": state.detail,
             "who": state.who,

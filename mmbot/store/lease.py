@@ -1,4 +1,4 @@
-"""One engine per seat: a lease that is renewed every second and runs out after five.
+"""One engine per account: a lease that is renewed every second and runs out after five.
 
 A second engine is refused while the first one's lease holds. It is taken over at once when it
 can be proved that the holder is dead: same boot of the same machine, same process namespace, and
@@ -16,7 +16,7 @@ from mmbot.core.labels import base36
 from mmbot.core.types import SECOND, Nanos
 from mmbot.errors import Refused
 from mmbot.store import schema
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 
 RENEW_EVERY_NS: Nanos = 1 * SECOND
 EXPIRES_AFTER_NS: Nanos = 5 * SECOND
@@ -45,25 +45,27 @@ def this_process() -> Process:
     return Process(socket.gethostname(), pid, f"{boot}/{started}" if boot and started else "")
 
 
-def claim(connection: Connection, seat: Seat, run: int, process: Process, now_ns: Nanos) -> Nanos:
-    """Take the seat for `run`; until when. Raises Refused while another engine has it."""
+def claim(
+    connection: Connection, account_key: AccountKey, run: int, process: Process, now_ns: Nanos
+) -> Nanos:
+    """Take the account for `run`; until when. Raises Refused while another engine has it."""
     table = schema.lease
-    held = connection.execute(select(table).where(*_is(seat))).one_or_none()
+    held = connection.execute(select(table).where(*_is(account_key))).one_or_none()
     if held is not None and held.expires_ns > now_ns:
         holder = Process(held.host, held.pid, held.birth)
         if not holder.provably_dead:
             left_s = (held.expires_ns - now_ns) / SECOND
             raise Refused(
-                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading {seat}: "
-                f"stop it first; should it be dead, its lease runs out in {left_s:.0f} s"
+                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading "
+                f"{account_key}: stop it first; should it be dead, its lease runs out in {left_s:.0f} s"
             )
-    release(connection, seat, None)
+    release(connection, account_key, None)
     until_ns = now_ns + EXPIRES_AFTER_NS
     connection.execute(
         insert(table).values(
-            mode=seat.mode.value,
-            venue=seat.venue,
-            account=seat.account,
+            mode=account_key.mode.value,
+            venue=account_key.venue,
+            account=account_key.account,
             run=run,
             host=process.host,
             pid=process.pid,
@@ -75,19 +77,19 @@ def claim(connection: Connection, seat: Seat, run: int, process: Process, now_ns
     return until_ns
 
 
-def holder(connection: Connection, seat: Seat) -> int | None:
-    """The run that has the seat, if any."""
-    return connection.scalar(select(schema.lease.c.run).where(*_is(seat)))
+def holder(connection: Connection, account_key: AccountKey) -> int | None:
+    """The run that has the account, if any."""
+    return connection.scalar(select(schema.lease.c.run).where(*_is(account_key)))
 
 
-def held_by(connection: Connection, seat: Seat) -> Process | None:
-    """The process that has the seat, or had it last."""
-    held = connection.execute(select(schema.lease).where(*_is(seat))).one_or_none()
+def held_by(connection: Connection, account_key: AccountKey) -> Process | None:
+    """The process that has the account, or had it last."""
+    held = connection.execute(select(schema.lease).where(*_is(account_key))).one_or_none()
     return None if held is None else Process(held.host, held.pid, held.birth)
 
 
-def renew(connection: Connection, seat: Seat, run: int, now_ns: Nanos) -> Nanos | None:
-    """Keep the seat; until when. None: it is not ours any more.
+def renew(connection: Connection, account_key: AccountKey, run: int, now_ns: Nanos) -> Nanos | None:
+    """Keep the account; until when. None: it is not ours any more.
 
     A lease that ran out but that nobody took is ours again: transactions exclude each other.
     """
@@ -95,24 +97,24 @@ def renew(connection: Connection, seat: Seat, run: int, now_ns: Nanos) -> Nanos 
     until_ns = now_ns + EXPIRES_AFTER_NS
     done = connection.execute(
         update(table)
-        .where(*_is(seat), table.c.run == run)
+        .where(*_is(account_key), table.c.run == run)
         .values(renewed_ns=now_ns, expires_ns=until_ns)
     )
     return until_ns if done.rowcount else None
 
 
-def release(connection: Connection, seat: Seat, run: int | None) -> None:
-    """Give the seat up, if `run` has it (None: whoever has it)."""
+def release(connection: Connection, account_key: AccountKey, run: int | None) -> None:
+    """Give the account up, if `run` has it (None: whoever has it)."""
     ours = (schema.lease.c.run == run,) if run is not None else ()
-    connection.execute(delete(schema.lease).where(*_is(seat), *ours))
+    connection.execute(delete(schema.lease).where(*_is(account_key), *ours))
 
 
-def _is(seat: Seat) -> tuple[ColumnElement[bool], ...]:
+def _is(account_key: AccountKey) -> tuple[ColumnElement[bool], ...]:
     table = schema.lease
     return (
-        table.c.mode == seat.mode.value,
-        table.c.venue == seat.venue,
-        table.c.account == seat.account,
+        table.c.mode == account_key.mode.value,
+        table.c.venue == account_key.venue,
+        table.c.account == account_key.account,
     )
 
 

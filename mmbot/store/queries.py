@@ -23,7 +23,7 @@ from mmbot.store.booking import OPENING, PositionRow
 from mmbot.store.database import Database, open_existing
 from mmbot.store.lease import Process
 from mmbot.store.locations import Location
-from mmbot.store.records import EMPTIED, Command, LatchState, Seat
+from mmbot.store.records import EMPTIED, AccountKey, Command, LatchState
 
 _FETCH_ROWS = 1000
 DAY_MS = 86_400_000
@@ -34,7 +34,7 @@ class RunRow:
     """One run. `stopped_ns` and `exit_code` are None while it runs, and after a crash."""
 
     run: int
-    seat: Seat
+    account_key: AccountKey
     endpoint: str
     config_path: str | None
     env_path: str | None
@@ -47,7 +47,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRow:
-    """Who has the seat, and until when (wall time)."""
+    """Who has the account, and until when (wall time)."""
 
     run: int
     process: Process
@@ -57,7 +57,7 @@ class LeaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRow:
-    """The newest run of a seat and what is known of it.
+    """The newest run of an account and what is known of it.
 
     `status` is what the engine last published, at `status_ns`: its own heartbeat.
     """
@@ -233,10 +233,10 @@ class Reader:
         return frozenset(row["run"] for row in self._rows(select(schema.runs.c.run)))
 
     def engines(self) -> list[EngineRow]:
-        """The newest run of every seat, in the order the seats were first used."""
-        newest: dict[Seat, RunRow] = {}
+        """The newest run of every account, in the order the accounts were first used."""
+        newest: dict[AccountKey, RunRow] = {}
         for run in self.runs():
-            newest[run.seat] = run
+            newest[run.account_key] = run
         leases = {row["run"]: row for row in self._rows(select(schema.lease))}
         statuses = {row["run"]: row for row in self._rows(select(schema.engine_status))}
         proofs = select(schema.audit).where(schema.audit.c.kind == EMPTIED)
@@ -247,26 +247,28 @@ class Reader:
             EngineRow(
                 run=run,
                 lease=_lease(leases[run.run]) if run.run in leases else None,
-                latch=self.latch(seat),
+                latch=self.latch(account_key),
                 status=orjson.loads(statuses[run.run]["body"]) if run.run in statuses else None,
                 status_ns=statuses[run.run]["at_ns"] if run.run in statuses else None,
                 emptied_ns=emptied.get(run.run),
             )
-            for seat, run in newest.items()
+            for account_key, run in newest.items()
         ]
 
-    def last_sign_ns(self, seat: Seat, besides: int) -> Nanos | None:
-        """When the last run of a seat but `besides` was known to be there (wall time): its end, or
-        what it last said of itself; None where there was none."""
-        earlier = [run for run in self.runs() if run.seat == seat and run.run != besides]
+    def last_sign_ns(self, account_key: AccountKey, besides: int) -> Nanos | None:
+        """When the last run of an account but `besides` was known to be there (wall time): its
+        end, or what it last said of itself; None where there was none."""
+        earlier = [
+            run for run in self.runs() if run.account_key == account_key and run.run != besides
+        ]
         return self._last_sign_ns(earlier[-1]) if earlier else None
 
-    def last_unproved_ns(self, seat: Seat, besides: int) -> Nanos | None:
+    def last_unproved_ns(self, account_key: AccountKey, besides: int) -> Nanos | None:
         """The same of the last run that did not end with the proof that nothing of it is left."""
         unproved = [
             run
             for run in self.runs()
-            if run.seat == seat and run.run != besides and run.exit_code != 0
+            if run.account_key == account_key and run.run != besides and run.exit_code != 0
         ]
         return self._last_sign_ns(unproved[-1]) if unproved else None
 
@@ -283,15 +285,15 @@ class Reader:
         [row] = self._rows(select(func.max(blocks.c.upto).label("upto")).where(blocks.c.run == run))
         return row["upto"] or 0
 
-    def latch(self, seat: Seat) -> LatchState | None:
+    def latch(self, account_key: AccountKey) -> LatchState | None:
         """The kill switch of an account; None when it was never tripped."""
         with self._database.transaction() as connection:
-            return latch.read(connection, self.location, seat)
+            return latch.read(connection, self.location, account_key)
 
-    def latch_history(self, seat: Seat) -> list[LatchState]:
+    def latch_history(self, account_key: AccountKey) -> list[LatchState]:
         """Every trip and every re-arming of an account, oldest first."""
         with self._database.transaction() as connection:
-            return latch.history(connection, seat)
+            return latch.history(connection, account_key)
 
     def baseline(self, venue: str, account: str) -> BaselineRow | None:
         """Where the loss limits of an account count from; None before anything was traded."""
@@ -508,7 +510,7 @@ def _between(table: Table, since_ns: Nanos, until_ns: Nanos | None) -> Select[An
 def _run(row: RowMapping) -> RunRow:
     return RunRow(
         run=row["run"],
-        seat=Seat(Mode(row["mode"]), row["venue"], row["account"]),
+        account_key=AccountKey(Mode(row["mode"]), row["venue"], row["account"]),
         endpoint=row["endpoint"],
         config_path=row["config_path"],
         env_path=row["env_path"],

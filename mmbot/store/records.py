@@ -22,7 +22,7 @@ from mmbot.core.why import Why
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class AccountKey:
     """What one engine at a time may trade: an account on a venue in a mode.
 
     Positions and fills are kept per (venue, account); an account that exists only for us (paper,
@@ -41,7 +41,7 @@ class Seat:
 class RunDraft:
     """A run about to start. Paths only: what is secret stays where it is."""
 
-    seat: Seat
+    account_key: AccountKey
     endpoint: str
     config_path: str | None = None
     env_path: str | None = None

@@ -17,13 +17,13 @@ LABEL_BLOCK = 512
 def start_run(
     database: Database, draft: RunDraft, draw: Callable[[], int], now_ns: Nanos
 ) -> RunStarted:
-    """Begin a run: its row, its seat's lease and its first block of labels, or none of them.
+    """Begin a run: its row, its account's lease and its first block of labels, or none of them.
 
     `draw` gives random run numbers; one that was ever used on this store is not used again.
-    Raises Refused when the kill switch is tripped or another engine has the seat, and StoreError.
+    Raises Refused when the kill switch is tripped or another engine has the account, StoreError.
     """
-    latch.require_armed(database, draft.seat)
-    seat, process = draft.seat, lease.this_process()
+    latch.require_armed(database, draft.account_key)
+    account_key, process = draft.account_key, lease.this_process()
     with database.transaction() as connection:
         run = draw()
         while connection.scalar(select(schema.runs.c.run).where(schema.runs.c.run == run)):
@@ -31,9 +31,9 @@ def start_run(
         connection.execute(
             insert(schema.runs).values(
                 run=run,
-                mode=seat.mode.value,
-                venue=seat.venue,
-                account=seat.account,
+                mode=account_key.mode.value,
+                venue=account_key.venue,
+                account=account_key.account,
                 endpoint=draft.endpoint,
                 config_path=draft.config_path,
                 env_path=draft.env_path,
@@ -42,7 +42,7 @@ def start_run(
                 started_ns=now_ns,
             )
         )
-        until_ns = lease.claim(connection, seat, run, process, now_ns)
+        until_ns = lease.claim(connection, account_key, run, process, now_ns)
         _forget_status(connection, draft)
         upto = grant_labels(connection, run, LABEL_BLOCK)
     return RunStarted(run, upto, until_ns)
@@ -71,11 +71,11 @@ def grant_labels(connection: Connection, run: int, count: int) -> int:
 
 
 def _forget_status(connection: Connection, draft: RunDraft) -> None:
-    """What earlier engines on this seat said of themselves is of no use any more."""
-    runs, seat = schema.runs, draft.seat
+    """What earlier engines on this account said of themselves is of no use any more."""
+    runs, account_key = schema.runs, draft.account_key
     earlier = select(runs.c.run).where(
-        runs.c.mode == seat.mode.value,
-        runs.c.venue == seat.venue,
-        runs.c.account == seat.account,
+        runs.c.mode == account_key.mode.value,
+        runs.c.venue == account_key.venue,
+        runs.c.account == account_key.account,
     )
     connection.execute(delete(schema.engine_status).where(schema.engine_status.c.run.in_(earlier)))

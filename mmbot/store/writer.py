@@ -15,7 +15,7 @@ Theory of operation
    still out there.
 4. A new or finished order is written in the next cycle, changes in between once a second: of an
    order amended ten times, the last state matters.
-5. The lease is renewed here, so that a hung engine keeps its seat: it may wake up and send. The
+5. The lease is renewed here, so that a hung engine keeps its account: it may wake up and send. The
    engine's own heartbeat is the stamp on the status it publishes.
 """
 
@@ -35,6 +35,7 @@ from mmbot.errors import StoreError
 from mmbot.store import baselines, booking, commands, housekeeping, latch, lease, runs
 from mmbot.store.database import Database, StoreVanished
 from mmbot.store.records import (
+    AccountKey,
     Audited,
     BaselineKept,
     EquitySampled,
@@ -53,7 +54,6 @@ from mmbot.store.records import (
     Record,
     RunStarted,
     Sample,
-    Seat,
     Standing,
     StatusPublished,
     StoreFailing,
@@ -93,7 +93,7 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        seat: Seat,
+        account_key: AccountKey,
         started: RunStarted,
         *,
         wall_ns: Callable[[], Nanos],
@@ -104,11 +104,11 @@ class Writer:
         self.problem: str | None = None
         """Why nothing can be written at the moment, in one line; None while all is well."""
         self.lease_until_ns = started.lease_until_ns
-        """Wall time until which the seat is surely ours; 0 once it is lost."""
+        """Wall time until which the account is surely ours; 0 once it is lost."""
         self.vanished = False
         """Whether that is because the store's file is not there any more."""
         self._database = database
-        self._seat = seat
+        self._account_key = account_key
         self._run = started.run
         self._wall_ns = wall_ns
         self._tell = tell
@@ -162,7 +162,9 @@ class Writer:
     def trip(self, why: Why, detail: str, who: str) -> latch.Kept:
         """Persist the kill switch. Blocks for 200 ms at most; call it before cancels are sent."""
         self._trip_told = True
-        return latch.trip(self._database.location, self._seat, why, detail, who, self._wall_ns())
+        return latch.trip(
+            self._database.location, self._account_key, why, detail, who, self._wall_ns()
+        )
 
     def flush(self, deadline_s: float) -> bool:
         """Wait until all that was put before is on the disk; False when time ran out first."""
@@ -171,7 +173,7 @@ class Writer:
         return done.wait(deadline_s)
 
     def close(self, exit_code: int, deadline_s: float) -> bool:
-        """Write what is left, end the run, give up the seat; False when time ran out first, with
+        """Write what is left, end the run, give up the account; False when time ran out first, with
         `unwritten` and `problem` telling what is lost."""
         self._closing = exit_code
         self._wake.set()
@@ -243,7 +245,7 @@ class Writer:
             if closing and not self._queue:
                 assert self._closing is not None
                 runs.stop_run(connection, self._run, self._closing, now_ns)
-                lease.release(connection, self._seat, self._run)
+                lease.release(connection, self._account_key, self._run)
         # Committed: from here on all of it is true.
         self._seen, self.lease_until_ns, self._trip_told = seen, until_ns, trip_told
         self._renewed_ns = now_ns if renew else self._renewed_ns
@@ -260,22 +262,22 @@ class Writer:
     def _write(self, connection: Connection, orders: list[OrderNoted], now_ns: Nanos) -> None:
         kept = self._kept
         if kept.money:
-            booking.book(connection, self._seat, self._run, kept.money, now_ns)
+            booking.book(connection, self._account_key, self._run, kept.money, now_ns)
         if orders:
-            booking.note_orders(connection, self._seat, self._run, orders, now_ns)
+            booking.note_orders(connection, self._account_key, self._run, orders, now_ns)
         if kept.samples:
-            booking.sample(connection, self._seat, self._run, kept.samples)
+            booking.sample(connection, self._account_key, self._run, kept.samples)
         if kept.audits:
             booking.audit(connection, self._run, kept.audits)
         if kept.status is not None:
             booking.publish(connection, self._run, kept.status)
         if kept.baseline is not None:
-            baselines.keep(connection, self._seat, kept.baseline)
+            baselines.keep(connection, self._account_key, kept.baseline)
 
     def _renew(self, connection: Connection, now_ns: Nanos, news: list[News]) -> Nanos:
-        until_ns = lease.renew(connection, self._seat, self._run, now_ns)
+        until_ns = lease.renew(connection, self._account_key, self._run, now_ns)
         if until_ns is None:
-            news.append(LeaseLost(lease.holder(connection, self._seat)))
+            news.append(LeaseLost(lease.holder(connection, self._account_key)))
             return 0
         if now_ns > self.lease_until_ns:
             news.append(LeaseLate(now_ns - self.lease_until_ns))
@@ -286,14 +288,14 @@ class Writer:
             if ask.labels:
                 news.append(LabelsGranted(runs.grant_labels(connection, self._run, ask.labels)))
             if ask.standing:
-                ours = lease.holder(connection, self._seat) == self._run
-                state = latch.read(connection, self._database.location, self._seat)
+                ours = lease.holder(connection, self._account_key) == self._run
+                state = latch.read(connection, self._database.location, self._account_key)
                 news.append(Standing(ours, state))
 
     def _look(self, connection: Connection, now_ns: Nanos, news: list[News]) -> bool:
         """Commands and latch; whether the kill switch is tripped."""
         news += commands.take(connection, self._run, now_ns)
-        state = latch.read(connection, self._database.location, self._seat)
+        state = latch.read(connection, self._database.location, self._account_key)
         tripped = state is not None and state.tripped
         if state is not None and tripped and not self._trip_told:
             news.append(LatchTripped(state))

@@ -31,32 +31,32 @@ from mmbot.store.database import open_store
 from mmbot.store.latch import Kept
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import CommandKind, RunDraft, Seat
+from mmbot.store.records import AccountKey, CommandKind, RunDraft
 from mmbot.store.runs import start_run
 from tests.cli.desk import QUIET, an_engine, ended, mmbot, open_labels, place_by_hand
 from tests.engine.live import CALL, until
+from tests.engine.test_account_taken import SENDS, heard, said
 from tests.engine.test_crash import START_S, ours_at_venue, start
-from tests.engine.test_seat import SENDS, heard, said
 
 DEAF = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True))
 PUT = CALL.replace("-C", "-P")
 
 
-def seat(venue: SimVenue) -> Seat:
-    return Seat(Mode.SIM, "deribit", venue.account)
+def account_key(venue: SimVenue) -> AccountKey:
+    return AccountKey(Mode.SIM, "deribit", venue.account)
 
 
 def was_traded(venue: SimVenue) -> None:
     """A store that knows the venue's account from a run that is over."""
     now_ns = Clock().wall_ns()
     database = open_store(locate(Mode.SIM, os.environ))
-    start_run(database, RunDraft(seat(venue), venue.rest_url), lambda: 7, now_ns - 10**10)
+    start_run(database, RunDraft(account_key(venue), venue.rest_url), lambda: 7, now_ns - 10**10)
 
 
 def was_traded_live(venue: SimVenue, account: str, folder: Path) -> None:
     """A store of real money, whose runs were started in a folder of their own."""
     draft = RunDraft(
-        Seat(Mode.LIVE, "deribit", account), venue.rest_url, env_path=str(folder / ".env")
+        AccountKey(Mode.LIVE, "deribit", account), venue.rest_url, env_path=str(folder / ".env")
     )
     start_run(open_store(locate(Mode.LIVE, os.environ)), draft, lambda: 7, 1)
 
@@ -152,7 +152,7 @@ async def test_a_busy_engine_sends_nothing_a_second_after_the_latch(home: Path) 
         await until(lambda: len(sent_ns) > 5, "it follows the market", START_S)
         assert (await mmbot("cancel-all")).code == 0
         await asyncio.sleep(1.0)
-        latch = Reader(locate(Mode.SIM, os.environ)).latch(seat(venue))
+        latch = Reader(locate(Mode.SIM, os.environ)).latch(account_key(venue))
         assert latch is not None
         assert max(sent_ns) < latch.at_ns + 1_000_000_000
         assert ours_at_venue(venue) == {}
@@ -218,7 +218,7 @@ async def test_a_venue_that_does_not_answer_is_exit_5(
             await in_process(timing=Timing(bound_s=0.5, call_limit_s=0.2))
         assert caught.value.exit_code == 5
         assert "not reached (deribit over" in capsys.readouterr().out
-        latch = Reader(locate(Mode.SIM, os.environ)).latch(seat(venue))
+        latch = Reader(locate(Mode.SIM, os.environ)).latch(account_key(venue))
         assert latch is not None, "set all the same"
         assert latch.tripped
 
@@ -288,7 +288,7 @@ async def test_a_world_that_ended_is_skipped_with_a_note() -> None:
 async def test_another_world_on_the_same_port_is_not_the_account() -> None:
     async with SimVenue(QUIET) as venue:
         database = open_store(locate(Mode.SIM, os.environ))
-        earlier = RunDraft(Seat(Mode.SIM, "deribit", "sim-1"), venue.rest_url)
+        earlier = RunDraft(AccountKey(Mode.SIM, "deribit", "sim-1"), venue.rest_url)
         start_run(database, earlier, lambda: 7, Clock().wall_ns())
         place_ours(venue, CALL)
         done = await mmbot("cancel-all", "--json")
@@ -335,15 +335,15 @@ async def test_nothing_there_is_nothing_to_do() -> None:
 def test_every_account_is_latched_before_a_venue_is_spoken_to() -> None:
     location = locate(Mode.SIM, os.environ)
     database = open_store(location)
-    seats = [Seat(Mode.SIM, "deribit", f"sim-{number}") for number in range(3)]
+    account_keys = [AccountKey(Mode.SIM, "deribit", f"sim-{number}") for number in range(3)]
     numbers = itertools.count(1)
-    for one in seats:
+    for one in account_keys:
         start_run(database, RunDraft(one, "http://127.0.0.1:1"), lambda: next(numbers), 1)
     outcome = Outcome()
     accounts = tripping.trip_all([location], "ann", Clock(), outcome)
-    assert {account.seat for account in accounts} == set(seats)
+    assert {account.account_key for account in accounts} == set(account_keys)
     assert [latched.kept for latched in outcome.latched] == [Kept.STORE] * 3
-    for one in seats:
+    for one in account_keys:
         state = Reader(location).latch(one)
         assert state is not None
         assert (state.tripped, state.why, state.who) == (True, Why.USER, "ann")
@@ -352,7 +352,7 @@ def test_every_account_is_latched_before_a_venue_is_spoken_to() -> None:
 def test_only_engines_that_may_be_up_are_told() -> None:
     location = locate(Mode.SIM, os.environ)
     database, clock = open_store(location), Clock()
-    up, gone = Seat(Mode.SIM, "deribit", "sim-1"), Seat(Mode.SIM, "deribit", "sim-2")
+    up, gone = AccountKey(Mode.SIM, "deribit", "sim-1"), AccountKey(Mode.SIM, "deribit", "sim-2")
     start_run(database, RunDraft(up, "http://127.0.0.1:1"), lambda: 1, clock.wall_ns())
     start_run(database, RunDraft(gone, "http://127.0.0.1:1"), lambda: 2, clock.wall_ns() - 10**11)
     tripping.tell_engines([location], clock)

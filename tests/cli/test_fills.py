@@ -22,10 +22,10 @@ from mmbot.cli.export import COLUMNS
 from mmbot.config import Mode
 from mmbot.core.labels import base36
 from mmbot.core.types import Side
-from mmbot.store.records import FillBooked, Seat
+from mmbot.store.records import AccountKey, FillBooked
 from tests.builders import NOW_NS, a_perpetual, an_option
 from tests.cli.terminal import MMBOT
-from tests.store.desk import SEAT, a_location, a_record, an_engine
+from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine
 
 START = datetime.fromtimestamp(NOW_NS // 10**9, UTC)
 """2025-06-02 12:00 UTC; trade number n of `a_record` is n seconds later."""
@@ -39,12 +39,12 @@ class Export:
     ) -> None:
         self.home, self._monkeypatch, self._capsys = home, monkeypatch, capsys
 
-    def book(self, *records: FillBooked, seat: Seat = SEAT) -> int:
+    def book(self, *records: FillBooked, account_key: AccountKey = ACCOUNT_KEY) -> int:
         """Have an engine book these; its run."""
-        return asyncio.run(self._book(records, seat))
+        return asyncio.run(self._book(records, account_key))
 
-    async def _book(self, records: Sequence[FillBooked], seat: Seat) -> int:
-        async with an_engine(a_location(self.home, seat.mode), seat) as engine:
+    async def _book(self, records: Sequence[FillBooked], account_key: AccountKey) -> int:
+        async with an_engine(a_location(self.home, account_key.mode), account_key) as engine:
             for record in records:
                 assert engine.writer.put(record)
             engine.flush()
@@ -108,7 +108,7 @@ def test_every_column_says_what_was_booked_digit_for_digit(export: Export) -> No
         "time": fill_time(fill.venue_ms),
         "mode": "sim",
         "venue": "deribit",
-        "account": SEAT.account,
+        "account": ACCOUNT_KEY.account,
         "instrument": "ETH-6JUN25-2800-C",
         "side": "sell",
         "price": "0.0130",
@@ -206,7 +206,7 @@ def test_an_instrument_is_written_in_capitals_or_not(export: Export) -> None:
 
 def test_every_store_is_read_live_first_and_mode_picks_one(export: Export) -> None:
     for mode in (Mode.SIM, Mode.LIVE, Mode.TESTNET):
-        export.book(a_record(1), seat=Seat(mode, "deribit", f"{mode.value}-1"))
+        export.book(a_record(1), account_key=AccountKey(mode, "deribit", f"{mode.value}-1"))
     assert [row["mode"] for row in export.rows()] == ["live", "testnet", "sim"]
     assert [row["mode"] for row in export.rows("--mode", "testnet")] == ["testnet"]
     assert export.refusal("--mode", "paper").startswith("no store of mode paper yet")

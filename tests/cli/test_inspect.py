@@ -21,12 +21,12 @@ from mmbot.plugins.registry import BUILT_IN, Family
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store import latch, schema
 from mmbot.store.database import open_store
-from mmbot.store.records import Seat, StatusPublished
+from mmbot.store.records import AccountKey, StatusPublished
 from tests.cli.inprocess import Mmbot
 from tests.cli.test_screen import a_frame, a_row
 from tests.engine.live import CALL, live, until
 from tests.house.test_documented_commands import complaint
-from tests.store.desk import SEAT, a_location, an_engine
+from tests.store.desk import ACCOUNT_KEY, a_location, an_engine
 
 DESKS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 
@@ -418,9 +418,9 @@ def test_an_env_file_others_may_read_is_a_warning(
 
 def test_a_tripped_kill_switch_fails(mmbot: Mmbot, venue: dict[str, str], home: Path) -> None:
     account = f"sim-{venue['world_id']}"
-    seat = Seat(SEAT.mode, "deribit", account)
+    account_key = AccountKey(ACCOUNT_KEY.mode, "deribit", account)
     asyncio.run(silent(home))
-    latch.trip(a_location(home), seat, Why.USER, "on purpose", "me", clock_ns())
+    latch.trip(a_location(home), account_key, Why.USER, "on purpose", "me", clock_ns())
     said = mmbot.json("doctor", "--sim-url", venue["rest"], code=1)
     (line,) = [line for line in said["checks"] if line["result"] == "fail"]
     assert line["check"] == "kill switch"

@@ -16,16 +16,16 @@ from mmbot.core.labels import base36
 from mmbot.core.statements import Equity, Flow, FlowKind
 from mmbot.core.types import MS, Side
 from mmbot.store.records import (
+    AccountKey,
     EquitySampled,
     FlowBooked,
     MarkSampled,
     PositionOpened,
     Record,
-    Seat,
 )
 from tests.builders import NOW_NS, a_perpetual, an_option
 from tests.cli.inprocess import Mmbot
-from tests.store.desk import SEAT, a_location, a_note, a_record, an_engine
+from tests.store.desk import ACCOUNT_KEY, a_location, a_note, a_record, an_engine
 
 NOW_MS = NOW_NS // MS
 
@@ -35,11 +35,11 @@ def mmbot(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     return Mmbot(monkeypatch, capsys)
 
 
-def book(home: Path, *records: Record, seat: Seat = SEAT) -> str:
+def book(home: Path, *records: Record, account_key: AccountKey = ACCOUNT_KEY) -> str:
     """Have an engine book these; its run."""
 
     async def booked(records: Sequence[Record]) -> int:
-        async with an_engine(a_location(home, seat.mode), seat) as engine:
+        async with an_engine(a_location(home, account_key.mode), account_key) as engine:
             for record in records:
                 assert engine.writer.put(record)
             engine.flush()
@@ -91,7 +91,7 @@ def test_the_list_as_json_has_the_columns_of_the_export(mmbot: Mmbot, home: Path
 
 def test_every_mode_is_a_list_of_its_own(mmbot: Mmbot, home: Path) -> None:
     book(home, a_record(1))
-    book(home, a_record(1), seat=Seat(Mode.LIVE, "deribit", "main"))
+    book(home, a_record(1), account_key=AccountKey(Mode.LIVE, "deribit", "main"))
     assert [row["mode"] for row in mmbot.json("fills", "list")] == ["live", "sim"]
     assert [page["mode"] for page in mmbot.json("fills", "report")] == ["live", "sim"]
     assert [page["mode"] for page in mmbot.json("fills", "report", "--mode", "sim")] == ["sim"]

@@ -18,12 +18,12 @@ from mmbot.store.database import open_store
 from mmbot.store.latch import Kept
 from mmbot.store.locations import Location, locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import RunDraft, Seat
+from mmbot.store.records import AccountKey, RunDraft
 from mmbot.store.runs import start_run
 from tests.cli.terminal import MMBOT
 
-LIVE = Seat(Mode.LIVE, "deribit", "ann_1")
-SIM = Seat(Mode.SIM, "deribit", "sim-1")
+LIVE = AccountKey(Mode.LIVE, "deribit", "ann_1")
+SIM = AccountKey(Mode.SIM, "deribit", "sim-1")
 
 _numbers = itertools.count(1)
 
@@ -32,25 +32,31 @@ def resume(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([MMBOT, "resume", *arguments], capture_output=True, text=True, timeout=60)
 
 
-def place(seat: Seat) -> Location:
-    return locate(seat.mode, os.environ)
+def place(account_key: AccountKey) -> Location:
+    return locate(account_key.mode, os.environ)
 
 
-def start(seat: Seat) -> None:
+def start(account_key: AccountKey) -> None:
     """A run that ended long ago without a word, its lease with it. Raises Refused."""
-    number, draft = next(_numbers), RunDraft(seat, "http://127.0.0.1:1")
-    start_run(open_store(place(seat)), draft, lambda: number, number * 10**10)
+    number, draft = next(_numbers), RunDraft(account_key, "http://127.0.0.1:1")
+    start_run(open_store(place(account_key)), draft, lambda: number, number * 10**10)
 
 
-def tripped(seat: Seat) -> bool:
-    state = Reader(place(seat)).latch(seat)
+def tripped(account_key: AccountKey) -> bool:
+    state = Reader(place(account_key)).latch(account_key)
     return state is not None and state.tripped
 
 
-def trip(seat: Seat) -> None:
-    start(seat)
+def trip(account_key: AccountKey) -> None:
+    start(account_key)
     kept = latch.trip(
-        place(seat), seat, Why.MAX_POSITION, "12 of 10", "guard", Clock().wall_ns(), limit_s=10
+        place(account_key),
+        account_key,
+        Why.MAX_POSITION,
+        "12 of 10",
+        "guard",
+        Clock().wall_ns(),
+        limit_s=10,
     )
     assert kept is Kept.STORE
 
@@ -117,7 +123,7 @@ def test_nothing_tripped_is_said_and_changes_nothing() -> None:
 
 
 def test_the_file_beside_a_store_is_re_armed_with_all_its_accounts() -> None:
-    other = Seat(Mode.SIM, "deribit", "sim-2")
+    other = AccountKey(Mode.SIM, "deribit", "sim-2")
     start(SIM)
     start(other)
     place(SIM).latch_file.touch()
@@ -131,7 +137,7 @@ def test_the_file_beside_a_store_is_re_armed_with_all_its_accounts() -> None:
 
 def test_a_file_that_stands_for_several_venues_is_not_re_armed_for_one() -> None:
     start(SIM)
-    start(Seat(Mode.SIM, "elsewhere", "sim-2"))
+    start(AccountKey(Mode.SIM, "elsewhere", "sim-2"))
     place(SIM).latch_file.touch()
     done = resume("--reason", "x", "--venue", "deribit")
     assert done.returncode == 2

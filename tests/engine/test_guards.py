@@ -34,7 +34,7 @@ from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.latch import rearm
 from mmbot.store.locations import locate
 from mmbot.store.queries import AuditRow, Reader
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 from tests.engine.line import Line
 from tests.engine.live import CALL, FLAGS, Live, live, until
 from tests.engine.test_crash import START_S, ours_at_venue, start
@@ -114,7 +114,7 @@ async def down(bot: Live, why: Why, *, path: str = "first path", within_ms: int 
     took_ms = entry.body["last_order_ended_after_ms"]
     if path == "first path" and entry.body["orders"]:
         assert took_ms <= GONE_WITHIN_MS
-    kept = Reader(locate(Mode.SIM, os.environ)).latch(bot.engine.seat)
+    kept = Reader(locate(Mode.SIM, os.environ)).latch(bot.engine.account_key)
     assert kept is not None
     assert (kept.tripped, kept.why) == (True, why)
     placed = sum(isinstance(intent, Place) for intent in bot.intents)
@@ -166,11 +166,13 @@ async def test_a_loss_of_today_is_remembered_by_the_next_run(home: Path) -> None
     async with guarded(home) as bot:
         bot.venue.freeze()
         trade_by_hand(bot, "4")
-        profit, seat = bot.state.watch.profit, bot.engine.seat
+        profit, account_key = bot.state.watch.profit, bot.engine.account_key
         await until(lambda: profit.session_usd < -3, "the loss")
 
         def stored() -> bool:
-            row = Reader(locate(Mode.SIM, os.environ)).baseline(seat.venue, seat.account)
+            row = Reader(locate(Mode.SIM, os.environ)).baseline(
+                account_key.venue, account_key.account
+            )
             return row is not None and row.baseline.total_usd == profit.total_usd
 
         await until(stored, "the baseline in the store")
@@ -188,7 +190,7 @@ async def test_a_person_who_re_arms_lets_the_count_begin_anew(home: Path) -> Non
         await down(bot, Why.DAY_LOSS)
         await bot.engine.close(4)
         location, clock = locate(Mode.SIM, os.environ), bot.engine.clock
-        assert rearm(location, bot.engine.seat, "looked at it", "a person", clock.wall_ns())
+        assert rearm(location, bot.engine.account_key, "looked at it", "a person", clock.wall_ns())
         async with next_run(bot.venue) as begun:
             assert (begun.day_usd, begun.drawdown_usd) == (0, 0)
 
@@ -350,7 +352,7 @@ async def test_a_signal_and_then_ctrl_c(home: Path) -> None:
         )
         (run,) = Reader(locate(Mode.SIM, os.environ)).runs()
         assert run.exit_code == 4
-        assert run.seat == Seat(Mode.SIM, "deribit", venue.account)
+        assert run.account_key == AccountKey(Mode.SIM, "deribit", venue.account)
 
 
 @pytest.fixture

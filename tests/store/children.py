@@ -1,6 +1,6 @@
 """Processes that the tests start, and some of them kill.
 
-start HOME RUN         takes the seat, and dies
+start HOME RUN         takes the account, and dies
 fill HOME RUN          books fills as fast as it can until it is killed
 labels HOME RUN TIMES  reserves blocks of labels
 """
@@ -18,11 +18,11 @@ from mmbot.store.database import open_store
 from mmbot.store.runs import grant_labels
 from mmbot.store.writer import Writer
 from tests.builders import NOW_NS, a_linear_perpetual, an_option
-from tests.store.desk import DEADLINE_S, SEAT, Wall, a_location, a_record, begin
+from tests.store.desk import ACCOUNT_KEY, DEADLINE_S, Wall, a_location, a_record, begin
 
 
 def start(home: Path, run: int) -> None:
-    """An engine that dies as soon as it has its seat."""
+    """An engine that dies as soon as it has its account."""
     begin(open_store(a_location(home)), run=run)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -32,7 +32,7 @@ async def fill(home: Path, run: int) -> None:
     database = open_store(a_location(home))
     wall = Wall(NOW_NS + run * 10 * SECOND)  # by then the lease of the one before has run out
     started = begin(database, wall=wall, run=run)
-    writer = Writer(database, SEAT, started, wall_ns=wall, tell=lambda news: None)
+    writer = Writer(database, ACCOUNT_KEY, started, wall_ns=wall, tell=lambda news: None)
     dice = random.Random(run)
     for number in itertools.count(run * 1_000_000):
         record = a_record(

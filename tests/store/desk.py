@@ -17,7 +17,7 @@ from mmbot.core.types import MS, Side
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location, locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import FillBooked, News, OrderNoted, RunDraft, RunStarted, Seat
+from mmbot.store.records import AccountKey, FillBooked, News, OrderNoted, RunDraft, RunStarted
 from mmbot.store.runs import start_run
 from mmbot.store.writer import CAPACITY_RECORDS, Timing, Writer
 from tests.builders import NOW_NS, a_fill, an_option, an_order
@@ -27,7 +27,7 @@ N = TypeVar("N", bound=News)
 DEADLINE_S = 20.0
 """Generous: it is only reached when something is broken."""
 
-SEAT = Seat(Mode.SIM, "deribit", "sim-1")
+ACCOUNT_KEY = AccountKey(Mode.SIM, "deribit", "sim-1")
 
 IMPATIENT = Timing(retry_s=0.02, gone_s=0.1)
 """Retries take milliseconds here."""
@@ -79,18 +79,21 @@ def a_location(folder: Path, mode: Mode = Mode.SIM) -> Location:
 
 
 def begin(
-    database: Database, seat: Seat = SEAT, wall: Wall | None = None, run: int | None = None
+    database: Database,
+    account_key: AccountKey = ACCOUNT_KEY,
+    wall: Wall | None = None,
+    run: int | None = None,
 ) -> RunStarted:
     """A run of its own number."""
     number = next(_numbers) if run is None else run
-    draft = RunDraft(seat, "http://127.0.0.1:1", config_path="desk.toml", env_path=".env")
+    draft = RunDraft(account_key, "http://127.0.0.1:1", config_path="desk.toml", env_path=".env")
     return start_run(database, draft, lambda: number, (wall or Wall())())
 
 
 @asynccontextmanager
 async def an_engine(
     location: Location,
-    seat: Seat = SEAT,
+    account_key: AccountKey = ACCOUNT_KEY,
     *,
     wall: Wall | None = None,
     capacity: int = CAPACITY_RECORDS,
@@ -98,11 +101,11 @@ async def an_engine(
     """An engine that starts on the store, and stops when the block is left."""
     wall = wall or Wall()
     database = open_store(location)
-    started = begin(database, seat, wall)
+    started = begin(database, account_key, wall)
     news: list[News] = []
     writer = Writer(
         database,
-        seat,
+        account_key,
         started,
         wall_ns=wall,
         tell=news.append,

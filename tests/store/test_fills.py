@@ -17,9 +17,9 @@ from mmbot.core.types import MS, Side
 from mmbot.store import booking
 from mmbot.store.database import Database, open_store
 from mmbot.store.queries import FillFilter, Reader
-from mmbot.store.records import FillBooked, FlowBooked, Money, PositionOpened, Seat
+from mmbot.store.records import AccountKey, FillBooked, FlowBooked, Money, PositionOpened
 from tests.builders import NOW_NS, a_linear_perpetual, a_perpetual, an_option
-from tests.store.desk import SEAT, a_location, a_record, an_engine, begin
+from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine, begin
 
 MARK = Decimal("2000")
 LINEAR = a_linear_perpetual()
@@ -57,19 +57,19 @@ def trades() -> st.SearchStrategy[list[FillBooked]]:
 def test_replays_in_any_order_and_number_change_nothing(
     database: Database, records: list[FillBooked], data: st.DataObject
 ) -> None:
-    seat = Seat(Mode.SIM, "deribit", f"account-{next(_accounts)}")
-    run = begin(database, seat).run
+    account_key = AccountKey(Mode.SIM, "deribit", f"account-{next(_accounts)}")
+    run = begin(database, account_key).run
     times = data.draw(st.integers(1, 3))
     stream = data.draw(st.permutations(records * times))
     cut = data.draw(st.integers(0, len(stream)))
     for batch in (stream[:cut], stream[cut:]):
         with database.transaction() as connection:
-            booking.book(connection, seat, run, batch, NOW_NS)
+            booking.book(connection, account_key, run, batch, NOW_NS)
 
     reader = Reader(database.location)
-    rows = list(reader.fills(FillFilter(account=seat.account)))
+    rows = list(reader.fills(FillFilter(account=account_key.account)))
     assert [row.fill for row in rows] == [replace(r.fill, mark=r.mark) for r in records]
-    [position] = reader.positions(account=seat.account)
+    [position] = reader.positions(account=account_key.account)
     # By hand: worth is linear, so everything is a sum over the trades.
     signed = [(r.fill.amount * r.fill.side.sign, r) for r in records]
     amount = sum(q for q, _ in signed)
@@ -90,7 +90,7 @@ def test_replays_in_any_order_and_number_change_nothing(
 def test_the_accounting_continues_after_a_restart_as_if_there_had_been_none(
     database: Database,
 ) -> None:
-    seat = Seat(Mode.SIM, "deribit", "restarted")
+    account_key = AccountKey(Mode.SIM, "deribit", "restarted")
     perpetual = a_perpetual()
     first: list[Money] = [
         PositionOpened(perpetual, Decimal(3000), Decimal(2500), 1),
@@ -98,10 +98,10 @@ def test_the_accounting_continues_after_a_restart_as_if_there_had_been_none(
         a_record(2, side=Side.SELL, price="2050", amount=7000, mark="2040", instrument=perpetual),
     ]
     second: list[Money] = [a_record(3, price="1999", amount=300, mark="2001", instrument=perpetual)]
-    run = begin(database, seat).run
+    run = begin(database, account_key).run
     for session in (first, second):
         with database.transaction() as connection:
-            booking.book(connection, seat, run, session, NOW_NS)
+            booking.book(connection, account_key, run, session, NOW_NS)
 
     expected = Position(perpetual)
     expected.open_with(Decimal(3000), Decimal(2500))
@@ -115,12 +115,12 @@ def test_the_accounting_continues_after_a_restart_as_if_there_had_been_none(
 
 
 def test_an_opening_is_booked_once_per_instrument(database: Database) -> None:
-    seat = Seat(Mode.SIM, "deribit", "opened-twice")
-    run = begin(database, seat).run
+    account_key = AccountKey(Mode.SIM, "deribit", "opened-twice")
+    run = begin(database, account_key).run
     for amount in (5, 7):
         with database.transaction() as connection:
             opening = PositionOpened(an_option(), Decimal(amount), Decimal("0.02"), amount)
-            booking.book(connection, seat, run, [opening], NOW_NS)
+            booking.book(connection, account_key, run, [opening], NOW_NS)
     [row] = Reader(database.location).positions(account="opened-twice")
     assert (row.amount, row.opening, row.opened_ms) == (Decimal(5), Decimal(5), 5)
 
@@ -128,8 +128,8 @@ def test_an_opening_is_booked_once_per_instrument(database: Database) -> None:
 def test_what_moves_money_without_a_trade_is_booked_once(database: Database) -> None:
     # Long 2 calls bought at 0.0200; funding of 0.003 comes in; the calls are delivered at 0.0500
     # for a fee of 0.001: cash = -2 x 0.0200 + 0.003 + 2 x 0.0500 - 0.001 = 0.062.
-    seat = Seat(Mode.SIM, "deribit", "flows")
-    run, call = begin(database, seat).run, an_option()
+    account_key = AccountKey(Mode.SIM, "deribit", "flows")
+    run, call = begin(database, account_key).run, an_option()
     records: list[Money] = [
         a_record(1, amount=2, mark="0.0200"),
         FlowBooked(a_flow("f1", FlowKind.FUNDING, call, money="0.003"), call),
@@ -139,7 +139,7 @@ def test_what_moves_money_without_a_trade_is_booked_once(database: Database) -> 
     for _ in range(2):
         for record in records:
             with database.transaction() as connection:
-                booking.book(connection, seat, run, [record], NOW_NS)
+                booking.book(connection, account_key, run, [record], NOW_NS)
     reader = Reader(database.location)
     [position] = reader.positions(account="flows")
     assert (position.amount, position.cash) == (Decimal(0), Decimal("0.062"))
@@ -155,10 +155,10 @@ def test_what_moves_money_without_a_trade_is_booked_once(database: Database) -> 
 
 def test_the_same_trade_id_on_another_account_is_another_trade(database: Database) -> None:
     for account in ("one", "two"):
-        seat = Seat(Mode.SIM, "deribit", account)
-        run = begin(database, seat).run
+        account_key = AccountKey(Mode.SIM, "deribit", account)
+        run = begin(database, account_key).run
         with database.transaction() as connection:
-            booking.book(connection, seat, run, [a_record(1)], NOW_NS)
+            booking.book(connection, account_key, run, [a_record(1)], NOW_NS)
     reader = Reader(database.location)
     assert len(reader.executions("deribit", "one")) == 1
     assert reader.executions("deribit", "one") == reader.executions("deribit", "two")
@@ -181,8 +181,8 @@ async def test_a_fill_keeps_every_field(tmp_path: Path) -> None:
     [row] = Reader(location).fills()
     assert row.fill == replace(fill, mark=Decimal("0.0210"))
     assert (row.venue, row.account, row.run, row.ours) == (
-        SEAT.venue,
-        SEAT.account,
+        ACCOUNT_KEY.venue,
+        ACCOUNT_KEY.account,
         engine.run,
         False,
     )

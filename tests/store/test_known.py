@@ -21,24 +21,24 @@ from mmbot.store.known import (
     settle,
     without_password,
 )
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 
-SEAT = Seat(Mode.LIVE, "deribit", "ann_1")
+ACCOUNT_KEY = AccountKey(Mode.LIVE, "deribit", "ann_1")
 WRITERS, LINES = 6, 60
 
 _WRITE = """
 import os, sys
 from mmbot.config import Mode
 from mmbot.store.known import Used, register
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 for number in range(int(sys.argv[2])):
     name = f"{sys.argv[1]}-{number}-" + "x" * number
-    register(os.environ, Used(f"sqlite:////{name}.db", Seat(Mode.LIVE, "deribit", name), "https://a"))
+    register(os.environ, Used(f"sqlite:////{name}.db", AccountKey(Mode.LIVE, "deribit", name), "https://a"))
 """
 
 
-def used(path: Path, seat: Seat = SEAT) -> Used:
-    return Used(f"sqlite:///{path}", seat, "https://venue", "/desk/.env")
+def used(path: Path, account_key: AccountKey = ACCOUNT_KEY) -> Used:
+    return Used(f"sqlite:///{path}", account_key, "https://venue", "/desk/.env")
 
 
 def made(path: Path) -> Path:
@@ -137,7 +137,7 @@ def test_no_password_is_kept_and_the_variables_one_is_used(home: Path) -> None:
     url = "postgresql://me:hu%40sh@db:5433/mm?sslmode=require&password=hush&x=1"
     bare = without_password(url)
     assert bare == "postgresql://me@db:5433/mm?sslmode=require&x=1"
-    register(os.environ, Used(bare, SEAT, "https://venue"))
+    register(os.environ, Used(bare, ACCOUNT_KEY, "https://venue"))
     assert b"hush" not in (home / FILE).read_bytes()
     [alone] = find(os.environ).places
     assert alone.url == bare

@@ -13,19 +13,21 @@ from mmbot.store.database import open_store
 from mmbot.store.latch import Kept
 from mmbot.store.locations import Location
 from mmbot.store.queries import Reader
-from mmbot.store.records import LatchTripped, Seat, Standing
+from mmbot.store.records import AccountKey, LatchTripped, Standing
 from tests.builders import NOW_NS
-from tests.store.desk import SEAT, Wall, a_location, an_engine, begin
+from tests.store.desk import ACCOUNT_KEY, Wall, a_location, an_engine, begin
 
-OTHER = Seat(Mode.SIM, "deribit", "sim-2")
-
-
-def trip(location: Location, seat: Seat = SEAT, detail: str = "down 5 %") -> Kept:
-    return latch.trip(location, seat, Why.MAX_POSITION, detail, "guard", NOW_NS, limit_s=5)
+OTHER = AccountKey(Mode.SIM, "deribit", "sim-2")
 
 
-def rearm(location: Location, seat: Seat = SEAT) -> bool:
-    return latch.rearm(location, seat, "limit raised", "ann", NOW_NS + 1)
+def trip(
+    location: Location, account_key: AccountKey = ACCOUNT_KEY, detail: str = "down 5 %"
+) -> Kept:
+    return latch.trip(location, account_key, Why.MAX_POSITION, detail, "guard", NOW_NS, limit_s=5)
+
+
+def rearm(location: Location, account_key: AccountKey = ACCOUNT_KEY) -> bool:
+    return latch.rearm(location, account_key, "limit raised", "ann", NOW_NS + 1)
 
 
 def test_a_tripped_bot_does_not_start_until_a_person_rearms_it(tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_a_tripped_bot_does_not_start_until_a_person_rearms_it(tmp_path: Path) -
     assert refused.value.exit_code is ExitCode.REFUSED
     assert rearm(location)
     begin(database)
-    history = Reader(location).latch_history(SEAT)
+    history = Reader(location).latch_history(ACCOUNT_KEY)
     assert [(state.tripped, state.who, state.detail) for state in history] == [
         (True, "guard", "down 5 %"),
         (False, "ann", "limit raised"),
@@ -50,10 +52,10 @@ def test_it_is_one_accounts_switch(tmp_path: Path) -> None:
     location = a_location(tmp_path)
     database = open_store(location)
     trip(location, OTHER)
-    begin(database, SEAT)
+    begin(database, ACCOUNT_KEY)
     with pytest.raises(Refused):
         begin(database, OTHER)
-    assert not rearm(location, SEAT)
+    assert not rearm(location, ACCOUNT_KEY)
     assert rearm(location, OTHER)
 
 
@@ -62,7 +64,7 @@ def test_the_first_reason_stays(tmp_path: Path) -> None:
     open_store(location)
     trip(location, detail="first")
     trip(location, detail="second")
-    state = Reader(location).latch(SEAT)
+    state = Reader(location).latch(ACCOUNT_KEY)
     assert state is not None
     assert (state.tripped, state.detail) == (True, "first")
 
@@ -73,9 +75,11 @@ def test_a_store_that_does_not_answer_in_time_gets_a_file_beside_it(tmp_path: Pa
     assert location.path is not None
     other = sqlite3.connect(location.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    kept = latch.trip(location, SEAT, Why.MAX_POSITION, "late", "guard", NOW_NS, limit_s=0.01)
+    kept = latch.trip(
+        location, ACCOUNT_KEY, Why.MAX_POSITION, "late", "guard", NOW_NS, limit_s=0.01
+    )
     assert kept is Kept.FILE
-    state = Reader(location).latch(SEAT)
+    state = Reader(location).latch(ACCOUNT_KEY)
     assert state is not None
     assert (state.tripped, state.why, state.detail, state.at_ns) == (
         True,
@@ -99,13 +103,13 @@ def test_the_file_alone_keeps_the_bot_from_starting_until_it_is_rearmed(tmp_path
     location = a_location(tmp_path)
     database = open_store(location)
     location.latch_file.touch()  # a full disk lets a file be made, but not filled
-    for seat in (SEAT, OTHER):
+    for account_key in (ACCOUNT_KEY, OTHER):
         with pytest.raises(Refused):
-            begin(database, seat)
+            begin(database, account_key)
     assert rearm(location)
     assert not location.latch_file.exists()
     begin(database)
-    assert [state.tripped for state in Reader(location).latch_history(SEAT)] == [True, False]
+    assert [state.tripped for state in Reader(location).latch_history(ACCOUNT_KEY)] == [True, False]
 
 
 def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:

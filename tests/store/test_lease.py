@@ -1,4 +1,4 @@
-"""One engine per seat: refusal, expiry, the dead, the late and the stolen lease."""
+"""One engine per account: refusal, expiry, the dead, the late and the stolen lease."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from mmbot.store import lease
 from mmbot.store.database import open_store
 from mmbot.store.lease import Process
 from mmbot.store.queries import Reader
-from mmbot.store.records import LeaseLate, LeaseLost, Seat, Standing
-from tests.store.desk import SEAT, Wall, a_location, an_engine, begin
+from mmbot.store.records import AccountKey, LeaseLate, LeaseLost, Standing
+from tests.store.desk import ACCOUNT_KEY, Wall, a_location, an_engine, begin
 
 
 def test_a_second_engine_is_refused_with_the_first_ones_run(tmp_path: Path) -> None:
@@ -29,15 +29,15 @@ def test_a_second_engine_is_refused_with_the_first_ones_run(tmp_path: Path) -> N
     assert [run.run for run in Reader(database.location).runs()] == [first.run]
 
 
-def test_other_accounts_venues_and_modes_are_other_seats(tmp_path: Path) -> None:
+def test_other_accounts_venues_and_modes_are_other_keys(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
-    for seat in (
-        SEAT,
-        Seat(Mode.SIM, "deribit", "sim-2"),
-        Seat(Mode.SIM, "derive", "sim-1"),
-        Seat(Mode.LIVE, "deribit", "sim-1"),
+    for account_key in (
+        ACCOUNT_KEY,
+        AccountKey(Mode.SIM, "deribit", "sim-2"),
+        AccountKey(Mode.SIM, "derive", "sim-1"),
+        AccountKey(Mode.LIVE, "deribit", "sim-1"),
     ):
-        begin(database, seat)
+        begin(database, account_key)
     assert len(Reader(database.location).engines()) == 4
 
 
@@ -79,7 +79,7 @@ def test_a_process_is_dead_only_when_that_can_be_proved() -> None:
     assert not Process(own.host, 2**22 + 1, "").provably_dead
 
 
-async def test_a_running_engine_keeps_its_seat(tmp_path: Path) -> None:
+async def test_a_running_engine_keeps_its_account(tmp_path: Path) -> None:
     location, wall = a_location(tmp_path), Wall()
     async with an_engine(location, wall=wall) as engine:
         for _ in range(10):
@@ -129,7 +129,7 @@ async def test_a_stolen_lease_is_told_and_not_taken_back(tmp_path: Path) -> None
     assert row.lease.run == thief.run
 
 
-async def test_an_engine_that_stops_leaves_its_seat_and_its_exit_code(tmp_path: Path) -> None:
+async def test_an_engine_that_stops_leaves_its_account_and_its_exit_code(tmp_path: Path) -> None:
     location = a_location(tmp_path)
     async with an_engine(location) as first:
         pass

@@ -198,8 +198,8 @@ def test_only_its_owner_may_read_a_new_store(tmp_path: Path) -> None:
 def test_many_processes_may_create_the_same_store_at_once(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.store.desk import *; "
-        "begin(open_store(a_location(Path(sys.argv[1]))), Seat(Mode.SIM, 'deribit', sys.argv[2]), "
-        "run=int(sys.argv[2]))"
+        "begin(open_store(a_location(Path(sys.argv[1]))), AccountKey(Mode.SIM, 'deribit', "
+        "sys.argv[2]), run=int(sys.argv[2]))"
     )
     children = [
         subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(number)])

@@ -27,7 +27,7 @@ from tests.cli.desk import ended, mmbot
 from tests.engine.live import until
 from tests.engine.test_crash import START_S, ours_at_venue, start
 from tests.store import test_fills, test_latch, test_lease, test_queries, test_samples, test_writer
-from tests.store.desk import SEAT, a_location, a_record, an_engine, booked
+from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine, booked
 from tests.store.test_writer import _impatient
 
 SERVER = os.environ.get("MMBOT_TEST_POSTGRESQL", "")
@@ -151,7 +151,7 @@ async def test_an_engines_own_trip_holds_wherever_it_was_kept(tmp_path: Path) ->
     location = a_location(tmp_path)
     async with an_engine(location) as engine:
         assert engine.writer.trip(Why.INTERNAL_ERROR, "a bug", "engine") is not Kept.NOWHERE
-        state = Reader(location).latch(SEAT)
+        state = Reader(location).latch(ACCOUNT_KEY)
         assert state is not None
         assert (state.tripped, state.why, state.detail) == (True, Why.INTERNAL_ERROR, "a bug")
 

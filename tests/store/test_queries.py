@@ -6,9 +6,9 @@ import pytest
 
 from mmbot.core.types import MS
 from mmbot.store.queries import FillFilter, Reader
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 from tests.builders import NOW_NS, a_perpetual, an_option
-from tests.store.desk import SEAT, a_location, a_note, a_record, an_engine
+from tests.store.desk import ACCOUNT_KEY, a_location, a_note, a_record, an_engine
 
 NOW_MS = NOW_NS // MS
 
@@ -41,7 +41,7 @@ async def a_desk_with_a_past(folder: Path) -> tuple[Reader, int, int]:
         (FillFilter(instrument="ETH-PERPETUAL"), [2, 4]),
         (FillFilter(instrument="deribit:ETH-PERPETUAL"), [2, 4]),
         (FillFilter(instrument="ETH"), []),
-        (FillFilter(venue="deribit", account=SEAT.account), [1, 2, 3, 4, 5]),
+        (FillFilter(venue="deribit", account=ACCOUNT_KEY.account), [1, 2, 3, 4, 5]),
         (FillFilter(venue="derive"), []),
         (FillFilter(account="sim-2"), []),
     ],
@@ -63,21 +63,28 @@ async def test_fills_of_one_run(tmp_path: Path) -> None:
 
 async def test_what_a_restarting_engine_needs(tmp_path: Path) -> None:
     reader, first, second = await a_desk_with_a_past(tmp_path)
-    booked = {key.split()[0] for key in reader.executions("deribit", SEAT.account)}
+    booked = {key.split()[0] for key in reader.executions("deribit", ACCOUNT_KEY.account)}
     assert booked == {"t1", "t2", "t3", "t4", "t5"}
-    late = {key.split()[0] for key in reader.executions("deribit", SEAT.account, NOW_MS + 4000)}
+    late = {
+        key.split()[0] for key in reader.executions("deribit", ACCOUNT_KEY.account, NOW_MS + 4000)
+    }
     assert late == {"t4", "t5"}
     assert reader.executions("deribit", "sim-2") == frozenset()
-    assert {order.run for order in reader.open_orders("deribit", SEAT.account)} == {first, second}
+    assert {order.run for order in reader.open_orders("deribit", ACCOUNT_KEY.account)} == {
+        first,
+        second,
+    }
     assert reader.open_orders("deribit", "sim-2") == []
-    positions = {p.instrument: p.amount for p in reader.positions("deribit", SEAT.account)}
+    positions = {p.instrument: p.amount for p in reader.positions("deribit", ACCOUNT_KEY.account)}
     assert positions == {a_perpetual().id: 2, an_option().id: 3}
     assert reader.used_run_numbers() == {first, second}
 
 
-async def test_an_engine_is_the_newest_run_of_its_seat(tmp_path: Path) -> None:
+async def test_an_engine_is_the_newest_run_of_its_account(tmp_path: Path) -> None:
     reader, first, second = await a_desk_with_a_past(tmp_path)
-    async with an_engine(reader.location, Seat(SEAT.mode, "deribit", "sim-2")) as other:
+    async with an_engine(
+        reader.location, AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2")
+    ) as other:
         rows = reader.engines()
         assert [(row.run.run, row.lease is not None) for row in rows] == [
             (second, False),
@@ -90,7 +97,7 @@ async def test_an_engine_is_the_newest_run_of_its_seat(tmp_path: Path) -> None:
         "desk.toml",
         ".env",
     )
-    assert (run.exit_code, run.seat) == (0, SEAT)
+    assert (run.exit_code, run.account_key) == (0, ACCOUNT_KEY)
 
 
 async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
@@ -108,17 +115,19 @@ async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
 async def test_when_the_run_before_was_last_seen(tmp_path: Path) -> None:
     reader, first, second = await a_desk_with_a_past(tmp_path)
     stopped = {run.run: run.stopped_ns for run in reader.runs()}
-    assert reader.last_sign_ns(SEAT, besides=second) == stopped[first]
-    assert reader.last_sign_ns(SEAT, besides=0) == stopped[second]
-    assert reader.last_sign_ns(Seat(SEAT.mode, "deribit", "sim-2"), besides=0) is None
+    assert reader.last_sign_ns(ACCOUNT_KEY, besides=second) == stopped[first]
+    assert reader.last_sign_ns(ACCOUNT_KEY, besides=0) == stopped[second]
+    assert reader.last_sign_ns(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0) is None
 
 
 async def test_when_a_run_that_proved_nothing_was_last_seen(tmp_path: Path) -> None:
     reader, _, second = await a_desk_with_a_past(tmp_path)
-    assert reader.last_unproved_ns(SEAT, besides=0) is None  # both left with the proof
+    assert reader.last_unproved_ns(ACCOUNT_KEY, besides=0) is None  # both left with the proof
     async with an_engine(reader.location) as engine:
         mine = engine.run
-        assert reader.last_unproved_ns(SEAT, besides=mine) is None
+        assert reader.last_unproved_ns(ACCOUNT_KEY, besides=mine) is None
         [run] = [run for run in reader.runs() if run.run == mine]
-        assert reader.last_unproved_ns(SEAT, besides=second) == run.started_ns
-    assert reader.last_unproved_ns(Seat(SEAT.mode, "deribit", "sim-2"), besides=0) is None
+        assert reader.last_unproved_ns(ACCOUNT_KEY, besides=second) == run.started_ns
+    assert (
+        reader.last_unproved_ns(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0) is None
+    )

@@ -12,7 +12,7 @@ from mmbot.store.database import open_store
 from mmbot.store.queries import Reader
 from mmbot.store.records import EquitySampled, FlowBooked, MarkSampled
 from tests.builders import NOW_NS, a_perpetual, an_option
-from tests.store.desk import SEAT, a_location, a_note, a_record, an_engine, booked
+from tests.store.desk import ACCOUNT_KEY, a_location, a_note, a_record, an_engine, booked
 
 A_MARK = MarkSampled(
     an_option().id, NOW_NS // MS, Decimal("0.0210"), Decimal("2850.5"), Decimal("-0.1"), NOW_NS
@@ -25,7 +25,7 @@ async def test_marks_come_back_as_they_were(tmp_path: Path) -> None:
         engine.writer.put(A_MARK)
         engine.writer.put(EquitySampled(Equity("ETH", Decimal(5)), NOW_NS, 123))
     (row,) = Reader(location).marks()
-    assert (row.venue, row.account, row.run) == (SEAT.venue, SEAT.account, engine.run)
+    assert (row.venue, row.account, row.run) == (ACCOUNT_KEY.venue, ACCOUNT_KEY.account, engine.run)
     assert (row.instrument, row.desk_ms, row.mark, row.index, row.accrued) == (
         A_MARK.instrument,
         A_MARK.desk_ms,

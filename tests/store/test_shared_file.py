@@ -10,7 +10,7 @@ from mmbot.store.database import open_store
 from mmbot.store.latch import Kept
 from mmbot.store.queries import Reader
 from tests.builders import NOW_NS
-from tests.store.desk import SEAT, a_location, a_record, an_engine, booked
+from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine, booked
 
 LOOK = (
     "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
@@ -45,8 +45,8 @@ def test_a_latch_is_tripped_and_read_while_others_come_and_go(tmp_path: Path) ->
     with database.connect() as held:
         database.changes(held)
         for detail in ("first", "second"):
-            latch.trip(location, SEAT, Why.USER, detail, "test", NOW_NS, limit_s=5)
-            latch.rearm(location, SEAT, "seen", "test", NOW_NS)
+            latch.trip(location, ACCOUNT_KEY, Why.USER, detail, "test", NOW_NS, limit_s=5)
+            latch.rearm(location, ACCOUNT_KEY, "seen", "test", NOW_NS)
             fills_seen_by_another_program(location.path)
             assert location.path.with_name(location.path.name + "-wal").exists()
-    assert len(Reader(location).latch_history(SEAT)) == 4
+    assert len(Reader(location).latch_history(ACCOUNT_KEY)) == 4

@@ -26,6 +26,7 @@ from mmbot.store.housekeeping import KEEP_AUDIT_NS, KEEP_NS, PORTION_ROWS
 from mmbot.store.latch import Kept
 from mmbot.store.queries import Reader
 from mmbot.store.records import (
+    AccountKey,
     Audited,
     Command,
     CommandKind,
@@ -33,13 +34,21 @@ from mmbot.store.records import (
     LabelsGranted,
     PnlSampled,
     RunDraft,
-    Seat,
     StatusPublished,
     StoreFailing,
     StoreWorking,
 )
 from tests.builders import NOW_NS
-from tests.store.desk import SEAT, Wall, a_location, a_note, a_record, an_engine, booked, until
+from tests.store.desk import (
+    ACCOUNT_KEY,
+    Wall,
+    a_location,
+    a_note,
+    a_record,
+    an_engine,
+    booked,
+    until,
+)
 
 DAY_NS = 86_400 * 10**9
 
@@ -77,8 +86,8 @@ async def test_labels_end_where_their_numbers_end(tmp_path: Path) -> None:
 def test_a_run_number_is_never_used_twice_on_a_store(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
     numbers = iter([5, 5, 5, 8])
-    for seat in (SEAT, Seat(SEAT.mode, "derive", "sim-1")):
-        draft = RunDraft(seat, "http://127.0.0.1:1")
+    for account_key in (ACCOUNT_KEY, AccountKey(ACCOUNT_KEY.mode, "derive", "sim-1")):
+        draft = RunDraft(account_key, "http://127.0.0.1:1")
         started = runs.start_run(database, draft, lambda: next(numbers), 1)
     assert started.run == 8
     assert Reader(database.location).used_run_numbers() == {5, 8}
@@ -156,7 +165,7 @@ async def test_status_samples_and_the_trail_are_written(tmp_path: Path) -> None:
 
 async def test_a_command_reaches_its_engine_exactly_once(tmp_path: Path) -> None:
     location = a_location(tmp_path)
-    other = Seat(SEAT.mode, "deribit", "sim-2")
+    other = AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2")
     async with an_engine(location) as engine, an_engine(location, other) as bystander:
         database = open_existing(location, read_only=False)
         for spread in ("1", "2", "3"):

@@ -14,7 +14,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import plain
 from mmbot.core.statements import Equity
 from mmbot.errors import MmbotError
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 from mmbot.venues.checks import SAID_MAX_CHARS, Check, Result
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.deribit import parse
@@ -40,9 +40,9 @@ WITHDRAWALS = "wallet:read_write"
 
 
 async def checks(
-    config: Config, keys: Credentials, of_seat: Callable[[Seat], Check]
+    config: Config, keys: Credentials, latch_of: Callable[[AccountKey], Check]
 ) -> list[Check]:
-    """Sign in and look. What goes wrong is one check that failed, and the last. `of_seat`: what
+    """Sign in and look. What goes wrong is one check that failed, and the last. `latch_of`: what
     else there is to say once the venue has named the account."""
     clock = Clock()
     client = client_for(config, clock, signed(keys))
@@ -59,7 +59,7 @@ async def checks(
                 clock.set_to_ms(await arrival.venue_ms())
             account = await arrival.account()
             found.append(await _scopes(client, keys, account, config.desk.mode))
-            found.append(of_seat(Seat(config.desk.mode, venue.name, account)))
+            found.append(latch_of(AccountKey(config.desk.mode, venue.name, account)))
             await client.start((Socket.TRADING,))
             found += [_cancel_on_disconnect(client), _rate_limits(client)]
             found += await _round_trips(client, clock, config.desk.mode)

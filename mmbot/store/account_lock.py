@@ -14,17 +14,17 @@ import struct
 from urllib.parse import urlsplit
 
 from mmbot.config import Mode
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 
 _CREDENTIALS = struct.Struct("3i")
 """Process, user and group at the other end of a socket, as Linux tells them."""
 
 
-class SeatLock:
-    """The claim of this process to a seat at the venue of `endpoint`."""
+class AccountLock:
+    """The claim of this process to an account at the venue of `endpoint`."""
 
-    def __init__(self, seat: Seat, endpoint: str) -> None:
-        self._name = _name(seat, endpoint)
+    def __init__(self, account_key: AccountKey, endpoint: str) -> None:
+        self._name = _name(account_key, endpoint)
         self._socket: socket.socket | None = None
 
     def take(self) -> bool:
@@ -58,13 +58,13 @@ class SeatLock:
             self._socket = None
 
 
-def holder(seat: Seat, endpoint: str) -> int | None:
-    """The process that has the seat on this machine; 0 where its number cannot be told, None where
-    nobody has it."""
+def holder(account_key: AccountKey, endpoint: str) -> int | None:
+    """The process that has the account on this machine; 0 where its number cannot be told, None
+    where nobody has it."""
     asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with asking:
         try:
-            asking.connect(_name(seat, endpoint))
+            asking.connect(_name(account_key, endpoint))
             said = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         except BlockingIOError:
             return 0
@@ -73,10 +73,10 @@ def holder(seat: Seat, endpoint: str) -> int | None:
     return int(_CREDENTIALS.unpack(said)[0])
 
 
-def _name(seat: Seat, endpoint: str) -> bytes:
-    """Of the user's own, so that nobody can take the seats of another one. Simulated worlds may
+def _name(account_key: AccountKey, endpoint: str) -> bytes:
+    """Of the user's own, so that nobody can take the accounts of another one. Simulated worlds may
     have accounts of the same name: of those the port tells which is meant."""
-    world = urlsplit(endpoint).port if seat.mode is Mode.SIM else ""
-    text = f"{seat.mode.value}\n{seat.venue}\n{seat.account}\n{world}"
+    world = urlsplit(endpoint).port if account_key.mode is Mode.SIM else ""
+    text = f"{account_key.mode.value}\n{account_key.venue}\n{account_key.account}\n{world}"
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     return f"\0mmbot/{os.getuid()}/{digest}".encode()

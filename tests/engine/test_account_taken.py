@@ -18,15 +18,15 @@ from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store import latch
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import Seat
+from mmbot.store.records import AccountKey
 from tests.engine.live import until
 from tests.engine.test_crash import START_S, ours_at_venue, start
 
 SENDS = ("private/buy", "private/sell", "private/edit")
 
 
-def seat(venue: SimVenue) -> Seat:
-    return Seat(Mode.SIM, "deribit", venue.account)
+def account_key(venue: SimVenue) -> AccountKey:
+    return AccountKey(Mode.SIM, "deribit", venue.account)
 
 
 async def quoting(venue: SimVenue) -> None:
@@ -72,7 +72,7 @@ async def test_a_tripped_latch_stops_the_engine_and_survives_restarts(home: Path
         engine = await start(venue, home)
         await quoting(venue)
         location = locate(Mode.SIM, os.environ)
-        latch.trip(location, seat(venue), Why.USER, "enough", "test", time.time_ns())
+        latch.trip(location, account_key(venue), Why.USER, "enough", "test", time.time_ns())
         with heard(venue) as methods:
             await until(lambda: not ours_at_venue(venue), "everything cancelled", 3.0)
             await asyncio.sleep(1.0)
@@ -83,7 +83,7 @@ async def test_a_tripped_latch_stops_the_engine_and_survives_restarts(home: Path
         assert await asyncio.wait_for(again.wait(), START_S) == 4
         assert "kill switch" in said(home).splitlines()[-1]
         assert "mmbot resume" in said(home).splitlines()[-1]
-        latch.rearm(location, seat(venue), "looked at it", "test", time.time_ns())
+        latch.rearm(location, account_key(venue), "looked at it", "test", time.time_ns())
         third = await start(venue, home)
         await quoting(venue)
         third.send_signal(signal.SIGTERM)
@@ -96,7 +96,12 @@ async def test_a_stopped_engine_reads_the_latch_before_it_sends_again(home: Path
         await quoting(venue)
         engine.send_signal(signal.SIGSTOP)
         latch.trip(
-            locate(Mode.SIM, os.environ), seat(venue), Why.USER, "enough", "test", time.time_ns()
+            locate(Mode.SIM, os.environ),
+            account_key(venue),
+            Why.USER,
+            "enough",
+            "test",
+            time.time_ns(),
         )
         await asyncio.sleep(2.5)  # longer than a pause the engine takes for nothing
         with heard(venue) as methods:
