@@ -90,8 +90,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             | ev.StoreChanged()
             | ev.TapeChanged()
             | ev.LatchSaved()
-            | ev.AuthorityRead()
-            | ev.AuthorityLate()
+            | ev.LeaseChecked()
+            | ev.LeaseLate()
             | ev.LeaseLost()
         ):
             _store(state, event, now_ns)
@@ -233,9 +233,9 @@ def _store(state: State, event: ev.StoreEvent, now_ns: Nanos) -> None:
         case ev.LatchSaved():
             state.latch.saved = True
             state.touch_all()
-        case ev.AuthorityRead():
-            state.authority_ns = event.asked_ns
-        case ev.AuthorityLate():
+        case ev.LeaseChecked():
+            state.lease_checked_ns = event.asked_ns
+        case ev.LeaseLate():
             note_gap(state, now_ns)
         case ev.LeaseLost():
             state.lease_lost = event.holder

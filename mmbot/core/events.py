@@ -278,14 +278,14 @@ class LatchSaved:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorityRead:
+class LeaseChecked:
     """Read from the store at `asked_ns`: the lease is ours, and the latch is not tripped there."""
 
     asked_ns: Nanos
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorityLate:
+class LeaseLate:
     """The lease ran out for a while, though nobody took it."""
 
 
@@ -376,13 +376,7 @@ OrderEvent = (
     | FallbackTried
 )
 StoreEvent = (
-    LabelsReserved
-    | StoreChanged
-    | TapeChanged
-    | LatchSaved
-    | AuthorityRead
-    | AuthorityLate
-    | LeaseLost
+    LabelsReserved | StoreChanged | TapeChanged | LatchSaved | LeaseChecked | LeaseLate | LeaseLost
 )
 Control = Pause | Unpause | WindDown | Switched | SizeScaled | VolShifted
 Command = Tick | Control | Stop | Trip

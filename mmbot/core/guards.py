@@ -21,7 +21,7 @@ from mmbot.core.why import Why
 
 MISSED_NS: Nanos = 3 * SECOND
 """Turns go on, but no Tick has come for this long: the guards were not asked. A gap in the turns
-themselves is noticed as such before (authority.AWAY_PAUSE_NS)."""
+themselves is noticed as such before (Timing.away_pause_ns)."""
 
 
 def watch(  # noqa: C901  # every way to fail closed, in one place

@@ -98,12 +98,12 @@ class SaveLatch:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadAuthority:
+class CheckLease:
     """Have the store say whether the lease is still ours and the latch still armed."""
 
 
 VenueIntent = Place | Amend | Cancel | CancelAll | Resync | FallbackCancel
-StoreIntent = ReserveLabels | SaveLatch | ReadAuthority
+StoreIntent = ReserveLabels | SaveLatch | CheckLease
 Intent = VenueIntent | StoreIntent
 
 

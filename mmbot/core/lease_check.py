@@ -7,7 +7,7 @@ nothing until lease and latch have been read again.
 from collections.abc import Iterator
 
 from mmbot.core.exit import trip
-from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
+from mmbot.core.intents import CheckLease, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.promise import promise
 from mmbot.core.reconcile import note_gap
 from mmbot.core.state import State
@@ -17,7 +17,7 @@ from mmbot.core.why import Why
 AWAY_PAUSE_NS: Nanos = 2 * SECOND
 AWAY_TRIP_NS: Nanos = 10 * SECOND
 
-AUTHORITY_AGAIN_NS: Nanos = 1 * SECOND
+LEASE_CHECK_AGAIN_NS: Nanos = 1 * SECOND
 """Between two questions to the store whether we may still send."""
 
 LABELS_BLOCK = 512
@@ -44,7 +44,7 @@ def notice_absence(state: State, now_ns: Nanos) -> None:
 def may_send(state: State, now_ns: Nanos) -> bool:
     """Not while a tripped latch is on its way to disk, nor before latch and lease have been read
     again after an absence, nor ever when another engine has taken over."""
-    if state.lease_lost or state.authority_ns < state.away_ns:
+    if state.lease_lost or state.lease_checked_ns < state.away_ns:
         return False
     return not state.latch.holds_back(now_ns)
 
@@ -57,11 +57,11 @@ def ask_store(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
 
 
 def _wanted(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
-    if state.authority_ns < state.away_ns and (
-        state.authority_asked_ns < state.away_ns
-        or now_ns >= state.authority_asked_ns + AUTHORITY_AGAIN_NS
+    if state.lease_checked_ns < state.away_ns and (
+        state.lease_check_asked_ns < state.away_ns
+        or now_ns >= state.lease_check_asked_ns + LEASE_CHECK_AGAIN_NS
     ):
-        yield ReadAuthority()
+        yield CheckLease()
     latch = state.latch
     if latch.tripped is not None and not latch.asked:
         yield SaveLatch(latch.tripped, latch.detail)

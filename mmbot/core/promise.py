@@ -8,10 +8,10 @@ from mmbot.core.intents import (
     Amend,
     Cancel,
     CancelAll,
+    CheckLease,
     FallbackCancel,
     Intent,
     Place,
-    ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -79,8 +79,8 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
                 account.flows_asked_ns = now_ns
         case FallbackCancel():
             state.account(intent.venue).fallback_ns = now_ns + FALLBACK_DEADLINE_NS
-        case ReadAuthority():
-            state.authority_asked_ns = now_ns
+        case CheckLease():
+            state.lease_check_asked_ns = now_ns
         case SaveLatch():
             state.latch.asked = True
         case ReserveLabels():

@@ -6,8 +6,8 @@ When everything must go, the venue is asked until it shows nothing of ours.
 from collections.abc import Iterator
 from itertools import islice
 
-from mmbot.core.authority import may_send
 from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
+from mmbot.core.lease_check import may_send
 from mmbot.core.promise import promise
 from mmbot.core.reconcile import unresolved
 from mmbot.core.state import Account, State

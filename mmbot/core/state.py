@@ -166,9 +166,9 @@ class State:
     """The last block of labels asked for ends here."""
     away_ns: Nanos = 0
     """When the bot last noticed that it had been away ..."""
-    authority_ns: Nanos = 0
+    lease_checked_ns: Nanos = 0
     """... when lease and latch were last read from the store ..."""
-    authority_asked_ns: Nanos = 0
+    lease_check_asked_ns: Nanos = 0
     """... and when that was last asked for."""
     last_turn_ns: Nanos = 0
     started_ns: Nanos = 0

@@ -23,7 +23,6 @@ The function is pure: same state, events, time and desks give the same intents.
 from collections.abc import Iterable, Mapping, Sequence
 
 from mmbot.core.apply import apply
-from mmbot.core.authority import ask_store, may_send, notice_absence
 from mmbot.core.decide import decide, decide_orphans
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action
@@ -31,6 +30,7 @@ from mmbot.core.events import Event
 from mmbot.core.exposure import worst_coin
 from mmbot.core.guards import watch
 from mmbot.core.intents import Intent
+from mmbot.core.lease_check import ask_store, may_send, notice_absence
 from mmbot.core.ports import Guard
 from mmbot.core.promise import refill
 from mmbot.core.record import (

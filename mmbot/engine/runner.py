@@ -23,8 +23,8 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
+    CheckLease,
     Intent,
-    ReadAuthority,
     ReserveLabels,
     SaveLatch,
     StoreIntent,
@@ -138,7 +138,7 @@ class Runner:
     def _submit(self, intents: Sequence[Intent]) -> None:
         by_venue: dict[str, list[VenueIntent]] = {}
         for intent in intents:
-            if isinstance(intent, ReserveLabels | SaveLatch | ReadAuthority):
+            if isinstance(intent, ReserveLabels | SaveLatch | CheckLease):
                 self.keeper.carry_out(intent)
             else:
                 by_venue.setdefault(venue_of(intent), []).append(intent)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from mmbot.clock import Clock
 from mmbot.core import events as ev
-from mmbot.core.intents import ReadAuthority, ReserveLabels, SaveLatch, StoreIntent
+from mmbot.core.intents import CheckLease, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
 from mmbot.core.labels import base36
 from mmbot.core.orders import Order
@@ -75,7 +75,7 @@ class StoreBridge:
         match intent:
             case ReserveLabels():
                 self.writer.reserve()
-            case ReadAuthority():
+            case CheckLease():
                 self._asked.append(self._clock.now_ns())
                 self.writer.recheck()
             case SaveLatch():
@@ -100,7 +100,7 @@ class StoreBridge:
         self._keep_baseline(state)
         late = self._clock.wall_ns() > self.writer.lease_until_ns
         if late and not self._was_late:
-            self._sink(ev.AuthorityLate())
+            self._sink(ev.LeaseLate())
         self._was_late = late
         if self.writer.full != self._was_full:
             self._was_full = self.writer.full
@@ -141,7 +141,7 @@ class StoreBridge:
                 self._sink(ev.Trip(news.latch.why, news.latch.detail))
                 self._sink(ev.LatchSaved())
             case LeaseLate():
-                self._sink(ev.AuthorityLate())
+                self._sink(ev.LeaseLate())
             case LeaseLost():
                 self._sink(ev.LeaseLost(_run_name(news.holder)))
             case Standing():
@@ -157,7 +157,7 @@ class StoreBridge:
         if standing.latch is not None and standing.latch.tripped:
             self._sink(ev.Trip(standing.latch.why, standing.latch.detail))
             self._sink(ev.LatchSaved())
-        self._sink(ev.AuthorityRead(asked_ns))
+        self._sink(ev.LeaseChecked(asked_ns))
 
     def _command(self, command: Command) -> None:
         said = " ".join(f"{key}={value}" for key, value in command.arguments.items())
@@ -190,8 +190,8 @@ class Forgetful:
                 self._sink(ev.LabelsReserved(intent.upto))
             case SaveLatch():
                 self._sink(ev.LatchSaved())
-            case ReadAuthority():
-                self._sink(ev.AuthorityRead(self._clock.now_ns()))
+            case CheckLease():
+                self._sink(ev.LeaseChecked(self._clock.now_ns()))
 
     def keep(self, state: State) -> None:
         """Forget it."""

@@ -107,7 +107,7 @@ class Suspension:
     async def _quote_again(self, runner: Runner) -> None:
         """Only after a turn in which the absence is noticed, however short it was."""
         state, turns = runner.state, runner.state.turns
-        runner.sink(ev.AuthorityLate())
+        runner.sink(ev.LeaseLate())
         while state.turns == turns and not runner.broken:
             runner.sink(ev.Tick())
             await self._clock.sleep(LOOK_S)

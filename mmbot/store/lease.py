@@ -57,7 +57,8 @@ def claim(
             left_s = (held.expires_ns - now_ns) / SECOND
             raise Refused(
                 f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading "
-                f"{account_key}: stop it first; should it be dead, its lease runs out in {left_s:.0f} s"
+                f"{account_key}: stop it first; should it be dead, its lease runs out in "
+                f"{left_s:.0f} s"
             )
     release(connection, account_key, None)
     until_ns = now_ns + EXPIRES_AFTER_NS

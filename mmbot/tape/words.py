@@ -10,10 +10,10 @@ from mmbot.core.intents import (
     Amend,
     Cancel,
     CancelAll,
+    CheckLease,
     FallbackCancel,
     Intent,
     Place,
-    ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -90,8 +90,8 @@ _Store = (
     | ev.StoreChanged
     | ev.TapeChanged
     | ev.LatchSaved
-    | ev.AuthorityRead
-    | ev.AuthorityLate
+    | ev.LeaseChecked
+    | ev.LeaseLate
     | ev.LeaseLost
 )
 _Control = (
@@ -207,9 +207,9 @@ def _of_store(event: _Store) -> Line:
             return Line(Topic.CONTROL, "tape", text, alarm=bool(event.trouble))
         case ev.LatchSaved():
             return Line(Topic.CONTROL, "store", "the kill switch is kept")
-        case ev.AuthorityRead():
+        case ev.LeaseChecked():
             return Line(Topic.CONTROL, "store", "lease and latch were read: ours, and armed")
-        case ev.AuthorityLate():
+        case ev.LeaseLate():
             return Line(Topic.CONTROL, "store", "the lease ran out for a while", alarm=True)
         case ev.LeaseLost():
             text = f"run {event.holder} has taken the account over"
@@ -270,7 +270,7 @@ def intent_line(intent: Intent) -> Line:
         case SaveLatch():
             text = f"keep the kill switch: {intent.why.value}: {intent.detail}".removesuffix(": ")
             return Line(Topic.CONTROL, "store", text, alarm=True)
-        case ReadAuthority():
+        case CheckLease():
             return Line(Topic.CONTROL, "store", "read lease and latch")
         case _:
             assert_never(intent)

@@ -18,8 +18,8 @@ from mmbot.core.intents import (
     Amend,
     Cancel,
     CancelAll,
+    CheckLease,
     Place,
-    ReadAuthority,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -115,15 +115,15 @@ class Bot:
         if taken.error is not None:
             raise taken.error
         for intent in taken.intents:
-            if isinstance(intent, ReadAuthority | ReserveLabels | SaveLatch):
+            if isinstance(intent, CheckLease | ReserveLabels | SaveLatch):
                 self.for_store.append(intent)
             else:
                 to_venue.append(intent)
         return to_venue
 
-    def authority(self) -> ev.AuthorityRead:
+    def lease_check(self) -> ev.LeaseChecked:
         """Lease and latch were read from the store just now."""
-        return ev.AuthorityRead(self.now_ns)
+        return ev.LeaseChecked(self.now_ns)
 
     def wait(self, seconds: float) -> list[VenueIntent]:
         """Ticks every 0.1 s for that long, the market link alive; returns everything sent."""

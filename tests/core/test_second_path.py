@@ -80,7 +80,7 @@ def test_after_an_absence_lease_and_latch_are_read_first() -> None:
     bot.turn(DOWN)
     assert of_kind(FallbackCancel, bot.turn(ev.Tick(), after_s=5)) == []
     assert of_kind(FallbackCancel, bot.wait(2)) == []
-    assert len(of_kind(FallbackCancel, bot.turn(bot.authority()))) == 1
+    assert len(of_kind(FallbackCancel, bot.turn(bot.lease_check()))) == 1
 
 
 def test_whoever_leaves_does_not_wait_for_the_next_turn() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
-from mmbot.core.intents import ReadAuthority
+from mmbot.core.intents import CheckLease
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import SEQUENCES_MAX, base36, is_ours
 from mmbot.core.order_life import OrderState, Request, Status
@@ -513,10 +513,10 @@ def test_an_order_stated_as_rejected_is_tried_again_a_moment_later() -> None:
 
 def test_a_lease_that_ran_out_for_a_while_is_an_absence() -> None:
     bot = Bot.quoting(wants=[a_quote()])
-    bot.turn(ev.AuthorityLate(), bot.book())
+    bot.turn(ev.LeaseLate(), bot.book())
     assert bot.orders == []
-    assert any(isinstance(one, ReadAuthority) for one in bot.for_store)
-    bot.turn(bot.authority())
+    assert any(isinstance(one, CheckLease) for one in bot.for_store)
+    bot.turn(bot.lease_check())
     assert bot.market.why[BUY] is Why.RECONCILING
 
 

@@ -950,7 +950,7 @@ def test_gap_of_two_seconds_reconciles_first() -> None:
     assert bot.turn(bot.alive(), bot.book()) == []
     assert bot.turn(bot.snapshot(orders=[bot.stated(o) for o in orders])) == []
     # Latch and lease have been read again: now it may send.
-    (amend,) = amends(bot.turn(bot.authority()))
+    (amend,) = amends(bot.turn(bot.lease_check()))
     assert amend.price == Decimal("0.0195")
     assert bot.state.latch.tripped is None
 
@@ -971,7 +971,7 @@ def test_gap_of_ten_seconds_trips() -> None:
     assert (latch.tripped, latch.detail) == (Why.GAP_IN_TURNS, "no turn for 10.0 s")
     # What is still there is cancelled as soon as the venue has said so.
     snapshot = bot.snapshot(orders=[bot.stated(o) for o in orders])
-    sent = bot.turn(snapshot, bot.alive(), bot.authority(), ev.LatchSaved())
+    sent = bot.turn(snapshot, bot.alive(), bot.lease_check(), ev.LatchSaved())
     assert len(cancels(sent)) == 2
 
 

@@ -18,8 +18,8 @@ from unittest.mock import patch
 from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import load_config
-from mmbot.core import authority, guards
 from mmbot.core import events as ev
+from mmbot.core import guards, lease_check
 from mmbot.core.intents import Intent
 from mmbot.core.labels import is_ours
 from mmbot.core.state import State
@@ -95,7 +95,7 @@ NO_SILENCE = Timing(probe_timeout_s=60.0)
 @contextmanager
 def patient(scale: float) -> Iterator[None]:
     """A stall of this machine is no absence of the bot's that is `scale` times as long."""
-    limits = ((authority, "AWAY_PAUSE_NS"), (authority, "AWAY_TRIP_NS"), (guards, "MISSED_NS"))
+    limits = ((lease_check, "AWAY_PAUSE_NS"), (lease_check, "AWAY_TRIP_NS"), (guards, "MISSED_NS"))
     with ExitStack() as patched:
         for module, name in limits:
             longer = int(getattr(module, name) * scale)

@@ -68,11 +68,11 @@ class OrderLife(RuleBasedStateMachine):
     # --- the loop ---
 
     def turn(self, *events: ev.Event, after_s: float = 0.001) -> None:
-        authority = ev.AuthorityRead(self.bot.now_ns)
+        lease_check = ev.LeaseChecked(self.bot.now_ns)
         self.venue.now_ns = self.bot.now_ns + int(after_s * SECOND)
         for event in events:
             self.hear(event)
-        self.sent(self.bot.turn(authority, *events, after_s=after_s))
+        self.sent(self.bot.turn(lease_check, *events, after_s=after_s))
 
     def hear(self, event: ev.Event) -> None:
         """Keep the newest statement about each order that has reached us."""
@@ -104,7 +104,7 @@ class OrderLife(RuleBasedStateMachine):
         """Market data flows, lease and latch are read, time passes."""
         return [
             self.bot.alive(),
-            self.bot.authority(),
+            self.bot.lease_check(),
             self.bot.ticker(mark=0.0140),
             self.book(),
             ev.Tick(),

@@ -26,7 +26,6 @@ import pytest
 
 from mmbot.core import (
     approve,
-    authority,
     books,
     budget,
     decide,
@@ -35,6 +34,7 @@ from mmbot.core import (
     exposure,
     intents,
     inventory,
+    lease_check,
     order_life,
     order_updates,
     reconcile,
@@ -139,12 +139,12 @@ def gap_ignored(patch: pytest.MonkeyPatch) -> None:
 
 def latch_not_persisted(patch: pytest.MonkeyPatch) -> None:
     """The kill switch is known to the process alone."""
-    wanted = authority._wanted
+    wanted = lease_check._wanted
 
     def forgetful(bot: state.State, now_ns: Nanos) -> Iterator[intents.StoreIntent]:
         return (i for i in wanted(bot, now_ns) if not isinstance(i, intents.SaveLatch))
 
-    patch.setattr(authority, "_wanted", forgetful)
+    patch.setattr(lease_check, "_wanted", forgetful)
 
 
 def tripped_but_quoting(patch: pytest.MonkeyPatch) -> None:

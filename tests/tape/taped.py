@@ -13,7 +13,7 @@ from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import (
-    ReadAuthority,
+    CheckLease,
     ReserveLabels,
     SaveLatch,
     VenueIntent,
@@ -84,7 +84,7 @@ class TapedBot(Bot):
             raise taken.error  # nothing that a test planted
         self.keep()
         self.recorder.keep([taken])
-        ours = ReadAuthority | ReserveLabels | SaveLatch
+        ours = CheckLease | ReserveLabels | SaveLatch
         return [intent for intent in taken.intents if not isinstance(intent, ours)]
 
     def keep(self) -> None:

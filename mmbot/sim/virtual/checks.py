@@ -292,7 +292,7 @@ class Checks:
         if market is None or instrument not in self._desks:
             return False
         account = state.account_of(instrument)
-        if not account.trading_up or state.authority_ns < state.away_ns:
+        if not account.trading_up or state.lease_checked_ns < state.away_ns:
             return False
         why = market.why.get(side)
         return why is not None and why not in _WANTED and why is not Why.RECONCILING

@@ -26,8 +26,8 @@ from mmbot.core.bot import Bot, begun
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
+    CheckLease,
     Intent,
-    ReadAuthority,
     ReserveLabels,
     SaveLatch,
     VenueIntent,
@@ -370,8 +370,8 @@ class World:
                 case SaveLatch():
                     self.store.keep_latch((intent.why, intent.detail))
                     self._sink(self._lives, ev.LatchSaved())
-                case ReadAuthority():
-                    asked = ev.AuthorityRead(self.timeline.now_ns)
+                case CheckLease():
+                    asked = ev.LeaseChecked(self.timeline.now_ns)
                     self.timeline.after(LABELS_NS, partial(self._sink, self._lives, asked))
                 case _:
                     to_venue.append(intent)
