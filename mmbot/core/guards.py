@@ -19,10 +19,6 @@ from mmbot.core.types import SECOND, ZERO, Nanos
 from mmbot.core.views import Holding, Margin, Pause, RiskSnapshot, Slow, Trip
 from mmbot.core.why import Why
 
-MISSED_NS: Nanos = 3 * SECOND
-"""Turns go on, but no Tick has come for this long: the guards were not asked. A gap in the turns
-themselves is noticed as such before (Timing.away_pause_ns)."""
-
 
 def watch(  # noqa: C901  # every way to fail closed, in one place
     state: State, guards: Sequence[Guard], now_ns: Nanos
@@ -35,7 +31,7 @@ def watch(  # noqa: C901  # every way to fail closed, in one place
         memory.paused = Why.STARTING  # however long connecting takes: nothing is quoted before
         return
     since_ns = max(memory.watched_ns, state.away_ns) if memory.watched_ns else 0
-    missed = since_ns and now_ns - since_ns > MISSED_NS
+    missed = since_ns and now_ns - since_ns > state.timing.guards_missed_ns
     if missed and state.stopping is None:  # leaving by the second path ends the Ticks
         detail = f"not for {(now_ns - since_ns) / SECOND:.1f} s"
         trip(state, Why.GUARD_MISSED, detail, now_ns)

@@ -14,9 +14,6 @@ from mmbot.core.state import State
 from mmbot.core.types import SECOND, Nanos
 from mmbot.core.why import Why
 
-AWAY_PAUSE_NS: Nanos = 2 * SECOND
-AWAY_TRIP_NS: Nanos = 10 * SECOND
-
 LEASE_CHECK_AGAIN_NS: Nanos = 1 * SECOND
 """Between two questions to the store whether we may still send."""
 
@@ -32,11 +29,11 @@ def notice_absence(state: State, now_ns: Nanos) -> None:
     if not 0 < state.watch.ticking_ns <= state.last_turn_ns:
         return  # nobody ticks while the venue is being connected to
     away_ns = now_ns - state.last_turn_ns
-    if away_ns < AWAY_PAUSE_NS:
+    if away_ns < state.timing.away_pause_ns:
         return
     note_gap(state, now_ns)
     asked = state.stopping is not None or state.paused is Why.SUSPENDED
-    if away_ns >= AWAY_TRIP_NS and not asked:
+    if away_ns >= state.timing.away_trip_ns and not asked:
         detail = f"no turn for {away_ns / SECOND:.1f} s"
         trip(state, Why.GAP_IN_TURNS, detail, now_ns)
 

@@ -19,6 +19,7 @@ from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import Orders
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
+from mmbot.core.timing import Timing
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Side, venue_name
 from mmbot.core.why import Why
 
@@ -154,6 +155,7 @@ class State:
     """What was booked and is not kept by the store yet."""
     notes: list[Note] = field(default_factory=list)
     """What belongs in the audit trail and is not kept by the store yet."""
+    timing: Timing = field(default_factory=Timing)
     watch: GuardMemory = field(default_factory=GuardMemory)
     controls: Controls = field(default_factory=Controls)
     store_trouble: str = ""

@@ -29,8 +29,6 @@ from mmbot.errors import StoreError
 from mmbot.store import migrations, schema
 from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location
 
-BUSY_TIMEOUT_S = 2.0
-
 FULL_BYTES = 1_000_000
 """With less than this, a disk is full: the log of writes alone takes several times as much."""
 
@@ -265,7 +263,7 @@ def explain(location: Location, error: Exception) -> str:
 
 def _open_file(location: Location, path: Path, *, read_only: bool) -> Database:
     _check_header(location, path)
-    database = Database(location, _file_engine(path, "rw", read_only=read_only))
+    database = Database(location, _file_engine(location, path, "rw", read_only=read_only))
     with database.transaction() as connection:
         _check_version(location, connection)
     return database
@@ -320,7 +318,7 @@ def _create_file(location: Location, path: Path) -> None:
 
 
 def _fill_file(location: Location, path: Path) -> None:
-    database = Database(location, _file_engine(path, "rwc", read_only=False))
+    database = Database(location, _file_engine(location, path, "rwc", read_only=False))
     connection = database.connect()
     with database.in_words(), connection:
         driver = connection.connection.driver_connection
@@ -343,7 +341,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _file_engine(path: Path, mode: str, *, read_only: bool) -> Engine:
+def _file_engine(location: Location, path: Path, mode: str, *, read_only: bool) -> Engine:
     address = f"file:{quote(str(path))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
@@ -351,7 +349,7 @@ def _file_engine(path: Path, mode: str, *, read_only: bool) -> Engine:
         driver = sqlite3.connect(
             address,
             uri=True,
-            timeout=BUSY_TIMEOUT_S,
+            timeout=location.busy_s,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -383,7 +381,7 @@ def _open_server(location: Location, *, create: bool, read_only: bool) -> Databa
         engine = create_engine(
             make_url(location.url).set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
-            connect_args={"connect_timeout": int(BUSY_TIMEOUT_S)},
+            connect_args={"connect_timeout": int(location.busy_s)},
         )
     except (ImportError, NoSuchModuleError):
         raise StoreError(
@@ -394,7 +392,12 @@ def _open_server(location: Location, *, create: bool, read_only: bool) -> Databa
     if read_only:
         engine = engine.execution_options(postgresql_readonly=True)
     else:
-        event.listen(engine, "begin", _begin_alone)
+
+        @event.listens_for(engine, "begin")
+        def _begin_alone(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{location.busy_s:.0f}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
+
     database = Database(location, engine)
     with database.transaction() as connection:
         tables = inspect(connection).get_table_names()
@@ -411,11 +414,6 @@ def _open_server(location: Location, *, create: bool, read_only: bool) -> Databa
         elif not tables:
             raise StoreError(f"{location.name}: there is no store yet; `mmbot quote` makes one")
     return database
-
-
-def _begin_alone(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:.0f}s'")
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
 
 
 def _check_version(location: Location, connection: Connection) -> None:

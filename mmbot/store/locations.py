@@ -35,6 +35,8 @@ class Location:
     path: Path | None
     latch_file: Path
     """Stands for a tripped kill switch that could not be written into the database."""
+    busy_s: float = 2.0
+    """How long another program may keep it locked before that is an error."""
 
     @property
     def name(self) -> str:

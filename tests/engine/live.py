@@ -1,25 +1,22 @@
 """The real engine on the real client, trading on a simulated venue in the test's own process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
-    ExitStack,
     asynccontextmanager,
-    contextmanager,
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 from pathlib import Path
-from unittest.mock import patch
 
 from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import load_config
 from mmbot.core import events as ev
-from mmbot.core import guards, lease_check
+from mmbot.core import timing as core_timing
 from mmbot.core.intents import Intent
 from mmbot.core.labels import is_ours
 from mmbot.core.state import State
@@ -92,15 +89,10 @@ NO_SILENCE = Timing(probe_timeout_s=60.0)
 """A stall of this machine is no silence of the venue's, however fast the clock."""
 
 
-@contextmanager
-def patient(scale: float) -> Iterator[None]:
+def patient(engine: Engine, scale: float) -> None:
     """A stall of this machine is no absence of the bot's that is `scale` times as long."""
-    limits = ((lease_check, "AWAY_PAUSE_NS"), (lease_check, "AWAY_TRIP_NS"), (guards, "MISSED_NS"))
-    with ExitStack() as patched:
-        for module, name in limits:
-            longer = int(getattr(module, name) * scale)
-            patched.enter_context(patch.object(module, name, longer))
-        yield
+    usual = core_timing.Timing()
+    engine.runner.state.timing = core_timing.Timing(*(int(one * scale) for one in astuple(usual)))
 
 
 async def connected(engine: Engine, scale: float) -> None:
@@ -139,26 +131,26 @@ async def live(
     `line` leads from the venue's URL to the one the engine is given. With `scale`, the time of both
     runs that much faster than the wall's.
     """
-    with patient(scale):
-        async with HastyVenue(options, scale) as venue, line(venue.rest_url) as url:
-            given = (FLAGS if desk is None else desk) | {"--sim-url": url}
-            given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
-            engine = await assemble(load_config(given, config), Clock(scale), timing)
-            events: list[ev.Event] = []
-            intents: list[Intent] = []
+    async with HastyVenue(options, scale) as venue, line(venue.rest_url) as url:
+        given = (FLAGS if desk is None else desk) | {"--sim-url": url}
+        given |= {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
+        engine = await assemble(load_config(given, config), Clock(scale), timing)
+        patient(engine, scale)
+        events: list[ev.Event] = []
+        intents: list[Intent] = []
 
-            def watch(happened: Sequence[ev.Event], wanted: Sequence[Intent], now_ns: int) -> None:
-                events.extend(happened)
-                intents.extend(wanted)
+        def watch(happened: Sequence[ev.Event], wanted: Sequence[Intent], now_ns: int) -> None:
+            events.extend(happened)
+            intents.extend(wanted)
 
-            engine.runner.observers.append(watch)
-            leave = asyncio.Event()
-            try:
-                await connected(engine, scale)
-                running = asyncio.ensure_future(engine.runner.run(leave, None))
-                yield Live(engine, venue, events, intents, running)
-            finally:
-                leave.set()
-                with suppress(UnboundLocalError, asyncio.CancelledError):
-                    await running
-                await engine.close(0)
+        engine.runner.observers.append(watch)
+        leave = asyncio.Event()
+        try:
+            await connected(engine, scale)
+            running = asyncio.ensure_future(engine.runner.run(leave, None))
+            yield Live(engine, venue, events, intents, running)
+        finally:
+            leave.set()
+            with suppress(UnboundLocalError, asyncio.CancelledError):
+                await running
+            await engine.close(0)

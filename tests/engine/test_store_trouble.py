@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -263,9 +264,9 @@ def test_what_ails_a_store_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     open_store(the_store())
     name = the_store().name
     assert database.trouble(the_store()) == ""
-    with monkeypatch.context() as patched, locked():
-        patched.setattr("mmbot.store.database.BUSY_TIMEOUT_S", 0.02)
-        assert database.trouble(the_store()) == f"{name}: {TROUBLES['locked'][1]}"
+    with locked():
+        hasty = replace(the_store(), busy_s=0.02)
+        assert database.trouble(hasty) == f"{name}: {TROUBLES['locked'][1]}"
     monkeypatch.setattr("mmbot.store.database.FULL_BYTES", 10**18)
     assert database.trouble(the_store()) == f"{name}: the disk is full: free some space"
 

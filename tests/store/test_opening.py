@@ -6,13 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from mmbot.errors import ExitCode, StoreError
-from mmbot.store import database as database_module
 from mmbot.store import migrations
 from mmbot.store.database import open_existing, open_store
 from mmbot.store.locations import Location
@@ -118,11 +118,8 @@ def test_a_store_with_one_damaged_page_is_not_traded_with(tmp_path: Path) -> Non
         open_store(location)
 
 
-def test_a_store_that_somebody_keeps_locked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_S", 0.05)
-    location = a_store(tmp_path)
+def test_a_store_that_somebody_keeps_locked(tmp_path: Path) -> None:
+    location = replace(a_store(tmp_path), busy_s=0.05)
     with raw(location) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another program keeps it locked"):

@@ -28,7 +28,6 @@ from tests.engine.live import until
 from tests.engine.test_crash import START_S, ours_at_venue, start
 from tests.store import test_fills, test_latch, test_lease, test_queries, test_samples, test_writer
 from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine, booked
-from tests.store.test_writer import _impatient
 
 SERVER = os.environ.get("MMBOT_TEST_POSTGRESQL", "")
 
@@ -54,7 +53,6 @@ ABOUT_SPEED = {"test_an_engine_persists_its_own_trip"}
 """A trip has 200 ms; a server on a busy machine may miss that, and then the file stands for it."""
 
 _numbers = itertools.count(1)
-_impatient = _impatient  # the fixture comes along with the tests it is for
 
 for _room in (test_fills, test_latch, test_lease, test_queries, test_samples, test_writer):
     for _name, _test in list(vars(_room).items()):

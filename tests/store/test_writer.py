@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from mmbot.core.statements import Equity
 from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.store import commands, runs
-from mmbot.store import database as database_module
 from mmbot.store.database import open_existing, open_store
 from mmbot.store.housekeeping import KEEP_AUDIT_NS, KEEP_NS, PORTION_ROWS
 from mmbot.store.latch import Kept
+from mmbot.store.locations import Location
 from mmbot.store.queries import Reader
 from mmbot.store.records import (
     AccountKey,
@@ -39,10 +40,10 @@ from mmbot.store.records import (
     StoreWorking,
 )
 from tests.builders import NOW_NS
+from tests.store import desk
 from tests.store.desk import (
     ACCOUNT_KEY,
     Wall,
-    a_location,
     a_note,
     a_record,
     an_engine,
@@ -53,10 +54,9 @@ from tests.store.desk import (
 DAY_NS = 86_400 * 10**9
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks take milliseconds here."""
-    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_S", 0.02)
+def a_location(folder: Path) -> Location:
+    """Where locks take milliseconds."""
+    return replace(desk.a_location(folder), busy_s=0.02)
 
 
 # --- labels -----------------------------------------------------------------------------------
