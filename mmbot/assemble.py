@@ -187,12 +187,12 @@ def _engine(
     desks = {instrument.id: desk for instrument in instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
-    keeper = runner.keeper = StoreBridge(runner.sink, clock)
-    keeper.writer = Writer(database, account_key, run, wall_ns=clock.wall_ns, tell=keeper.tell)
-    runner.observers += [log_taken, Sampler(state, keeper.writer.put, clock.wall_ns).observe]
+    store = runner.store = StoreBridge(runner.sink, clock)
+    store.writer = Writer(database, account_key, run, wall_ns=clock.wall_ns, tell=store.tell)
+    runner.observers += [log_taken, Sampler(state, store.writer.put, clock.wall_ns).observe]
     tape = None
     if config.tape.on:
-        tape = runner.journal = Recorder(
+        tape = runner.tape = Recorder(
             _tapes(config),
             Limits(config.tape.file_mb * MB, config.tape.total_mb * MB),
             _origin(config, account_key, state),
@@ -203,7 +203,7 @@ def _engine(
             clock,
         )
     engine = Engine(
-        config, clock, account_key, venue, runner, keeper, list(instruments), desk, lock, tape
+        config, clock, account_key, venue, runner, store, list(instruments), desk, lock, tape
     )
     venue.on_listed = engine.extend
     return engine

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mmbot.config import Config
     from mmbot.core.statements import OpenOrder
     from mmbot.engine.accounts import Account
-    from mmbot.engine.outcome import Outcome, Swept
+    from mmbot.engine.outcome import AccountResult, Outcome
     from mmbot.engine.timing import Timing
     from mmbot.store.known import Stores
     from mmbot.store.locations import Location
@@ -97,7 +97,7 @@ def _pulled(
     from mmbot.clock import Clock
     from mmbot.engine import tripping
     from mmbot.engine.accounts import joined
-    from mmbot.engine.cancel_all import sweep_all
+    from mmbot.engine.cancel_all import cancel_everywhere
     from mmbot.engine.outcome import Outcome
     from mmbot.engine.timing import USUAL
     from mmbot.store.commands import whoami
@@ -124,12 +124,12 @@ def _pulled(
 
     places = [*stores.places, *further]
 
-    async def sweep() -> None:
+    async def cancel() -> None:
         told = asyncio.ensure_future(asyncio.to_thread(tripping.tell_engines, places, clock))
-        await sweep_all(accounts, clock, outcome, foreign=foreign, timing=timing or USUAL)
+        await cancel_everywhere(accounts, clock, outcome, foreign=foreign, timing=timing or USUAL)
         await told
 
-    asyncio.run(sweep())
+    asyncio.run(cancel())
     tripping.note_proofs(places, outcome, clock)
     tripping.settle_lost(lost, outcome)
     return outcome
@@ -191,19 +191,19 @@ def _judge(outcome: "Outcome") -> None:
     """Raises the error of the worst that is left."""
     from mmbot.store.latch import Kept
 
-    left = [(swept, order) for swept in outcome.swept for order in swept.remaining or ()]
+    left = [(result, order) for result in outcome.results for order in result.remaining or ()]
     if left:
-        orders = ", ".join(f"{_text(order)} on {swept.account_key}" for swept, order in left)
+        orders = ", ".join(f"{_text(order)} on {result.account_key}" for result, order in left)
         raise OrdersMayRemain(
             f"{len(left)} {'order is' if len(left) == 1 else 'orders are'} still open: {orders}; "
             "run it again, and look at the venue"
         )
-    unproved = [f"{s.account_key}: {s.problem}" for s in outcome.swept if s.unread or s.unlisted]
+    unproved = [f"{s.account_key}: {s.problem}" for s in outcome.results if s.unread or s.unlisted]
     if unproved:
         raise OrdersMayRemain(
             f"orders may still be open: {'; '.join(unproved)}; run it again, and look at the venue"
         )
-    blind = [f"{s.account_key}: {s.problem}" for s in outcome.swept if s.verified_by is None]
+    blind = [f"{s.account_key}: {s.problem}" for s in outcome.results if s.verified_by is None]
     if blind or outcome.unread:
         raise VenueUnreachable(
             f"orders may still be open: {'; '.join([*blind, *outcome.unread])}; run it again, and "
@@ -225,11 +225,11 @@ def _print(outcome: "Outcome") -> None:
     account_keys = {
         latched.account_key for latched in outcome.latched if latched.account_key is not None
     }
-    account_keys |= {swept.account_key for swept in outcome.swept}
+    account_keys |= {result.account_key for result in outcome.results}
     if outcome.latched:
         count = "1 account" if len(account_keys) == 1 else f"{len(account_keys)} accounts"
         print(f'Kill switch: {count}. Nothing is quoted until `mmbot resume --reason "..."`.')
-    elif outcome.swept or outcome.ended:
+    elif outcome.results or outcome.ended:
         print("No store knows of an account: the venue is asked, and no kill switch is set.")
     elif not (outcome.unread or outcome.refused):
         print(
@@ -237,9 +237,9 @@ def _print(outcome: "Outcome") -> None:
             "DERIBIT_TESTNET_API_KEY): there is nothing to cancel."
         )
         return
-    for swept in outcome.swept:
-        print(_line(swept))
-        for order in swept.remaining or ():
+    for result in outcome.results:
+        print(_line(result))
+        for order in result.remaining or ():
             print(f"    {_text(order)}")
     if outcome.ended:
         ended = len(outcome.ended)
@@ -247,21 +247,21 @@ def _print(outcome: "Outcome") -> None:
         print(f"{which} ended before, and all orders there with it.", file=sys.stderr)
 
 
-def _line(swept: "Swept") -> str:
-    account = swept.account_key.account or "account unknown"
-    where = f"{swept.account_key.mode.value.upper():<8} {swept.account_key.venue} {account}"
-    if swept.unlisted:
-        return f"{where}: not verified: {swept.problem}"
-    if swept.remaining is None:
-        return f"{where}: not reached ({swept.problem})"
-    kept = f", {swept.foreign} foreign kept" if swept.foreign else ""
-    if swept.verified_by is None:
-        proof = f"not verified: {swept.problem}"
+def _line(result: "AccountResult") -> str:
+    account = result.account_key.account or "account unknown"
+    where = f"{result.account_key.mode.value.upper():<8} {result.account_key.venue} {account}"
+    if result.unlisted:
+        return f"{where}: not verified: {result.problem}"
+    if result.remaining is None:
+        return f"{where}: not reached ({result.problem})"
+    kept = f", {result.foreign} foreign kept" if result.foreign else ""
+    if result.verified_by is None:
+        proof = f"not verified: {result.problem}"
     else:
-        proof = f"verified over {swept.verified_by}"
+        proof = f"verified over {result.verified_by}"
     return (
-        f"{where}: {swept.cancelled} cancelled, {len(swept.remaining)} remain{kept} "
-        f"({proof}, {swept.ms / 1000:.1f} s)"
+        f"{where}: {result.cancelled} cancelled, {len(result.remaining)} remain{kept} "
+        f"({proof}, {result.ms / 1000:.1f} s)"
     )
 
 
@@ -285,11 +285,11 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
         "latched": bool(kept) and Kept.NOWHERE not in kept,
         "venues": [
             {
-                "venue": swept.account_key.venue,
-                "mode": swept.account_key.mode.value,
-                "account": swept.account_key.account or None,
-                "cancelled": swept.cancelled,
-                "remaining": None if swept.remaining is None else len(swept.remaining),
+                "venue": result.account_key.venue,
+                "mode": result.account_key.mode.value,
+                "account": result.account_key.account or None,
+                "cancelled": result.cancelled,
+                "remaining": None if result.remaining is None else len(result.remaining),
                 "orders": [
                     {
                         "label": order.label,
@@ -301,14 +301,14 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
                         if order.amount is None
                         else float(order.amount - (order.filled or 0)),
                     }
-                    for order in swept.remaining or ()
+                    for order in result.remaining or ()
                 ],
-                "foreign": swept.foreign,
-                "verified_by": swept.verified_by,
-                "ms": swept.ms,
-                "problem": swept.problem or None,
+                "foreign": result.foreign,
+                "verified_by": result.verified_by,
+                "ms": result.ms,
+                "problem": result.problem or None,
             }
-            for swept in outcome.swept
+            for result in outcome.results
         ],
         "ended": [account_key.account for account_key in outcome.ended],
         "unread": outcome.unread,

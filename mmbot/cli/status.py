@@ -225,7 +225,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
             "left": frame.budget,
             "full": frame.budget_full,
             "in_flight": frame.in_flight,
-            "postponed": frame.postponed,
+            "postponed": frame.deferred,
         },
         "order_to_volume": frame and frame.order_to_volume,
     }

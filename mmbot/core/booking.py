@@ -33,7 +33,7 @@ def book_fill(state: State, fill: Fill) -> None:
     state.watch.due = True
     funds_changed(state, market.instrument.venue)
     ours = is_ours(fill.label)
-    state.journal.append(Booked(fill, market.instrument, mark, ours))
+    state.entries.append(Booked(fill, market.instrument, mark, ours))
     if ours:
         assert fill.label is not None
         market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
@@ -92,13 +92,13 @@ def book_flow(state: State, flow: Flow) -> None:
     if market is None:
         if not before_us or state.resume_ms:
             state.inventory.know(key)
-            state.journal.append(Flowed(flow, None))
+            state.entries.append(Flowed(flow, None))
         return
     state.inventory.know(key)
     position = state.inventory.add(market.instrument)
     if not _in_opening(state, position, flow.venue_ms):
         position.flow(flow)
-        state.journal.append(Flowed(flow, market.instrument))
+        state.entries.append(Flowed(flow, market.instrument))
 
 
 def funds_changed(state: State, venue: str) -> None:

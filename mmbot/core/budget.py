@@ -37,7 +37,7 @@ class Budget:
     at_ns: Nanos = 0
     in_flight: dict[Label, None] = field(default_factory=dict)
     """Requests not answered yet, by the order they are about."""
-    postponed: int = 0
+    deferred: int = 0
     """Requests that could not be afforded when they were wanted."""
 
     @property

@@ -190,7 +190,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """A journal entry: an execution, valued against `mark`; `ours` if an order of ours made it."""
+    """For the store: an execution, valued against `mark`; `ours` if an order of ours made it."""
 
     fill: Fill
     instrument: Instrument
@@ -200,7 +200,7 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A journal entry: a position that was there before us, taken over at `mark`. Trades up to
+    """For the store: a position that was there before us, taken over at `mark`. Trades up to
     `at_ms` (venue time) are part of it."""
 
     instrument: Instrument
@@ -211,7 +211,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Flowed:
-    """A journal entry: money that moved without a trade; no instrument for transfers."""
+    """For the store: money that moved without a trade; no instrument for transfers."""
 
     flow: Flow
     instrument: Instrument | None

@@ -121,7 +121,7 @@ def go_without(state: State, action: Action, why: Why) -> None:
     if why is not Why.RATE_LIMITED:
         return
     account = state.account_of(action.instrument)
-    account.budget.postponed += 1
+    account.budget.deferred += 1
     if target is None:
         state.touch(action.instrument)
     else:

@@ -190,7 +190,7 @@ def _absorb_positions(
             value_opening(state, market)
             earliest_ms = (state.started_ns - CLOCK_SKEW_NS) // MS
             at_ms = position.opened_ms = max(position.opened_ms, earliest_ms)
-            state.journal.append(Opened(instrument, gap, position.mark, at_ms))
+            state.entries.append(Opened(instrument, gap, position.mark, at_ms))
             continue
         if not gap:
             market.halted = ""

@@ -151,7 +151,7 @@ class State:
     """Where the next Tick begins to look at markets in which nothing happened."""
     worst_coin: dict[str, Decimal] = field(default_factory=dict)
     """Per underlying, the sum of all markets' worst-case exposure, in coin."""
-    journal: list[Entry] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     """What was booked and is not kept by the store yet."""
     notes: list[Note] = field(default_factory=list)
     """What belongs in the audit trail and is not kept by the store yet."""
@@ -212,6 +212,6 @@ class State:
 
     def forget_kept(self) -> None:
         """The store has taken everything that waited for it."""
-        self.journal.clear()
+        self.entries.clear()
         self.notes.clear()
         self.orders.changed.clear()

@@ -31,18 +31,18 @@ from urllib.parse import urlsplit
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.engine.accounts import Account, GoneError, signal_engine
-from mmbot.engine.outcome import Outcome, Swept
+from mmbot.engine.outcome import AccountResult, Outcome
 from mmbot.engine.timing import USUAL, Timing
 from mmbot.errors import MmbotError
 from mmbot.venues.credentials import credentials
 
 if TYPE_CHECKING:
-    from mmbot.venues.deribit.sweeper import DeribitSweeper
+    from mmbot.venues.deribit.canceller import DeribitCanceller
 
 KNOCK_S = 1.0
 
 
-async def sweep_all(
+async def cancel_everywhere(
     accounts: Sequence[Account],
     clock: Clock,
     outcome: Outcome,
@@ -51,23 +51,23 @@ async def sweep_all(
     timing: Timing = USUAL,
 ) -> None:
     """Empty every account at the same time. `foreign`: of everything, not only of what is ours."""
-    attempts = [Swept(account_key=account.account_key) for account in accounts]
+    attempts = [AccountResult(account_key=account.account_key) for account in accounts]
     ends = await asyncio.gather(
-        *(_sweep(*pair, clock, foreign, timing) for pair in zip(accounts, attempts, strict=True)),
+        *(_cancel(*pair, clock, foreign, timing) for pair in zip(accounts, attempts, strict=True)),
         return_exceptions=True,  # whatever is wrong with one account, the others are emptied
     )
-    for swept, end in zip(attempts, ends, strict=True):
+    for result, end in zip(attempts, ends, strict=True):
         if isinstance(end, GoneError):
-            outcome.ended.append(swept.account_key)
+            outcome.ended.append(result.account_key)
             continue
         if isinstance(end, BaseException):
             expected = isinstance(end, MmbotError)
-            swept.problem = str(end) if expected else f"bug: {type(end).__name__}: {end}"
-        outcome.swept.append(swept)
+            result.problem = str(end) if expected else f"bug: {type(end).__name__}: {end}"
+        outcome.results.append(result)
 
 
-async def _sweep(
-    account: Account, swept: Swept, clock: Clock, foreign: bool, timing: Timing
+async def _cancel(
+    account: Account, result: AccountResult, clock: Clock, foreign: bool, timing: Timing
 ) -> None:
     """One account. Raises VenueUnreachable, ConfigError for missing keys, and GoneError."""
     started_s = clock.monotonic_s()
@@ -75,26 +75,26 @@ async def _sweep(
         raise GoneError  # paper orders rest in the engine and nowhere else
     from mmbot.engine.emptying import Emptying
 
-    sweeper = _sweeper(account, clock, timing)
+    canceller = _canceller(account, clock, timing)
     try:
         if not account.account_key.account:
-            account = await _named(account, sweeper)
-            swept.account_key = account.account_key
-        emptying = Emptying(account, sweeper, clock, swept, timing, foreign=foreign)
+            account = await _named(account, canceller)
+            result.account_key = account.account_key
+        emptying = Emptying(account, canceller, clock, result, timing, foreign=foreign)
         await emptying.run()
     finally:
-        swept.ms = round((clock.monotonic_s() - started_s) * 1000)
-        await sweeper.close()
+        result.ms = round((clock.monotonic_s() - started_s) * 1000)
+        await canceller.close()
 
 
-async def _named(account: Account, sweeper: "DeribitSweeper") -> Account:
+async def _named(account: Account, canceller: "DeribitCanceller") -> Account:
     """The account with the name the venue has for it, if it says, and its engine, if one of this
     machine trades it, told to stop."""
-    from mmbot.venues.deribit.sweeper import Way, WayFailedError
+    from mmbot.venues.deribit.canceller import Way, WayFailedError
 
     for way in Way:
         with suppress(WayFailedError):
-            name = await sweeper.account(way)
+            name = await canceller.account(way)
             if name is not None:
                 account_key = replace(account.account_key, account=name)
                 running = signal_engine(account_key, account.endpoint)
@@ -118,11 +118,11 @@ async def _listens(account: Account) -> bool:
     return True
 
 
-def _sweeper(account: Account, clock: Clock, timing: Timing) -> "DeribitSweeper":
+def _canceller(account: Account, clock: Clock, timing: Timing) -> "DeribitCanceller":
     """Raises ConfigError when the keys are missing."""
+    from mmbot.venues.deribit.canceller import DeribitCanceller
     from mmbot.venues.deribit.clients import client_at, signed
-    from mmbot.venues.deribit.sweeper import DeribitSweeper
 
     keys = credentials(account.account_key.mode, account.env_folder, account.account_key.venue)
     client = client_at(account.account_key.mode, account.endpoint, clock, signed(keys))
-    return DeribitSweeper(client, clock, timing.call_limit_s)
+    return DeribitCanceller(client, clock, timing.call_limit_s)

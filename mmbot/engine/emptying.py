@@ -10,20 +10,20 @@ from contextlib import suppress
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.engine.accounts import Account, GoneError
-from mmbot.engine.outcome import Swept
+from mmbot.engine.outcome import AccountResult
 from mmbot.engine.timing import Timing
 from mmbot.errors import MmbotError, VenueUnreachable
+from mmbot.venues.deribit.canceller import (
+    CredentialsRefusedError,
+    DeribitCanceller,
+    Way,
+    WayFailedError,
+)
 from mmbot.venues.deribit.rescue import (
     ListUnreadableError,
     Look,
     cancels,
     cancels_by_label,
-)
-from mmbot.venues.deribit.sweeper import (
-    CredentialsRefusedError,
-    DeribitSweeper,
-    Way,
-    WayFailedError,
 )
 
 HEARD_AFTER_S = 1.5
@@ -38,22 +38,22 @@ WHOSE_S = 2.0
 
 
 class Emptying:
-    """What is being done to one account; `swept` tells how far it has come."""
+    """What is being done to one account; `result` tells how far it has come."""
 
     def __init__(
         self,
         account: Account,
-        sweeper: DeribitSweeper,
+        canceller: DeribitCanceller,
         clock: Clock,
-        swept: Swept,
+        result: AccountResult,
         timing: Timing,
         *,
         foreign: bool,
     ) -> None:
         self._account = account
-        self._sweeper = sweeper
+        self._canceller = canceller
         self._clock = clock
-        self._swept = swept
+        self._result = result
         self._timing = timing
         self._foreign = foreign
         self._started_s = clock.monotonic_s()
@@ -76,7 +76,7 @@ class Emptying:
         whose = asyncio.ensure_future(self._ask_whose())
         try:
             await self._take_back(whose)
-            if self._swept.remaining is not None:
+            if self._result.remaining is not None:
                 await self._weigh(whose)
         finally:
             whose.cancel()
@@ -87,8 +87,8 @@ class Emptying:
         while self._goes_on():
             asked_s = self._clock.monotonic_s()
             try:
-                look = await self._sweeper.look(way)
-                if self._account.account_key.mode is Mode.SIM and self._swept.remaining is None:
+                look = await self._canceller.look(way)
+                if self._account.account_key.mode is Mode.SIM and self._result.remaining is None:
                     await self._leave_another_world(whose)
                 if await self._act_on(look, way, asked_s):
                     return
@@ -101,12 +101,12 @@ class Emptying:
                 self._failed[way] = error
                 known = isinstance(error, WayFailedError | ListUnreadableError)
                 kind = "" if known else f"deribit over {way.value}: {type(error).__name__}: "
-                self._swept.problem = f"{kind}{error}"
+                self._result.problem = f"{kind}{error}"
                 if len(self._failed) == len(Way):
                     await self._without_a_list()
                 way = way.other
                 await self._clock.sleep(RETRY_S if way is Way.WEBSOCKET else 0.0)
-        self._swept.problem = self._swept.problem or "they did not go in time"
+        self._result.problem = self._result.problem or "they did not go in time"
 
     def _goes_on(self) -> bool:
         now_s, timing = self._clock.monotonic_s(), self._timing
@@ -121,22 +121,22 @@ class Emptying:
         wanted = (*look.ours, *look.others) if self._foreign else look.ours
         kept = () if self._foreign else look.others
         self._ours |= dict.fromkeys(o.label or o.order_id for o in wanted)
-        swept, swept.unlisted = self._swept, False
-        swept.remaining, swept.foreign, swept.unread = list(wanted), len(kept), look.unread
-        swept.cancelled, swept.problem = len(self._ours) - len(wanted), ""
+        result, result.unlisted = self._result, False
+        result.remaining, result.foreign, result.unread = list(wanted), len(kept), look.unread
+        result.cancelled, result.problem = len(self._ours) - len(wanted), ""
         self._failed.clear()
         if look.unread:
             rows = "1 row" if look.unread == 1 else f"{look.unread} rows"
-            swept.problem = f"{rows} of the venue's list could not be read"
+            result.problem = f"{rows} of the venue's list could not be read"
         if not look.unread or wanted:
             self._unread_s = None
         elif self._unread_s is None:
             self._unread_s = self._clock.monotonic_s()
         if wanted or (self._foreign and look.unread):
             unread = 0 if self._foreign else look.unread
-            await self._sweeper.cancel(way, cancels(wanted, kept, unread))
+            await self._canceller.cancel(way, cancels(wanted, kept, unread))
         elif not look.unread and asked_s >= self._heard_s:
-            swept.verified_by = way.value
+            result.verified_by = way.value
             return True
         return False
 
@@ -153,19 +153,19 @@ class Emptying:
             return
         now_s = self._clock.monotonic_s()
         labels = sorted(self._account.labels)
-        self._swept.unlisted = True
+        self._result.unlisted = True
         known = (
             "1 order that the store knows of was"
             if len(labels) == 1
             else (f"{len(labels)} orders that the store knows of were")
         )
-        self._swept.problem = f"{self._failed[answering[0]]}; {known} cancelled by label"
+        self._result.problem = f"{self._failed[answering[0]]}; {known} cancelled by label"
         if self._unread_s is None:
             self._unread_s = now_s
         if self._rounds == 0 or (self._rounds == 1 and now_s >= self._heard_s > self._started_s):
             self._rounds += 1
             with suppress(WayFailedError):
-                await self._sweeper.cancel(answering[0], cancels_by_label(labels))
+                await self._canceller.cancel(answering[0], cancels_by_label(labels))
 
     # -- Whose account it is ---------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Emptying:
         """The account our credentials open, by the venue's name for it; None: nobody says."""
         for way in (Way.WEBSOCKET, Way.REST, Way.WEBSOCKET, Way.REST):
             with suppress(WayFailedError):
-                return await self._sweeper.account(way)
+                return await self._canceller.account(way)
             await self._clock.sleep(RETRY_S)
         return None
 
@@ -194,7 +194,7 @@ class Emptying:
             return
         if self._account.account_key.mode is Mode.SIM:
             raise GoneError
-        self._swept.verified_by = None
+        self._result.verified_by = None
         account_key, folder = self._account.account_key, self._account.env_folder
         raise VenueUnreachable(
             f"the credentials open the account {other}, not {account_key.account}: set those "

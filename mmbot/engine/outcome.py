@@ -17,7 +17,7 @@ class Latched:
 
 
 @dataclass(slots=True, kw_only=True)
-class Swept:
+class AccountResult:
     """What became of one account's orders.
 
     `verified_by` names the way of the look that found nothing of ours, None if there was none.
@@ -46,7 +46,7 @@ class Outcome:
     """The whole of it."""
 
     latched: list[Latched] = field(default_factory=list)
-    swept: list[Swept] = field(default_factory=list)
+    results: list[AccountResult] = field(default_factory=list)
     ended: list[AccountKey] = field(default_factory=list)
     """Accounts of simulated venues that run no more: their orders died with them."""
     unread: list[str] = field(default_factory=list)

@@ -55,7 +55,7 @@ def status_frame(
         budget=budget.level,
         budget_full=budget.burst,
         in_flight=len(budget.in_flight),
-        postponed=budget.postponed,
+        deferred=budget.deferred,
         order_to_volume=_order_to_volume(state, account, now_ns),
         fills=_fills(state),
         pnl=holdings.profit(state, index, rows, held),

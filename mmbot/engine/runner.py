@@ -62,7 +62,7 @@ Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
 """Sees every turn after its intents have left: (events, intents, desk time)."""
 
 
-class Journal(Protocol):
+class TapeSink(Protocol):
     """What the tape is to the runner."""
 
     def keep(self, turns: Sequence[Turn]) -> None:
@@ -70,7 +70,7 @@ class Journal(Protocol):
         ...
 
 
-class Keeper(Protocol):
+class StoreSink(Protocol):
     """What the store is to the runner. Answers come back as events."""
 
     def carry_out(self, intent: StoreIntent) -> None:
@@ -78,7 +78,7 @@ class Keeper(Protocol):
         ...
 
     def keep(self, state: State) -> None:
-        """Take what the state's journal and order table have that is not kept yet."""
+        """Take what the state's entries and order table have that is not kept yet."""
         ...
 
 
@@ -96,9 +96,9 @@ class Runner:
     ) -> None:
         self.state = state
         self.bot = Bot(state, desks, guards)
-        self.keeper: Keeper
+        self.store: StoreSink
         """Set before the first event; it answers into `sink`."""
-        self.journal: Journal | None = None
+        self.tape: TapeSink | None = None
         self.observers: list[Observer] = []
         self._venues = venues
         self._clock = clock
@@ -139,7 +139,7 @@ class Runner:
         by_venue: dict[str, list[VenueIntent]] = {}
         for intent in intents:
             if isinstance(intent, ReserveLabels | SaveLatch | CheckLease):
-                self.keeper.carry_out(intent)
+                self.store.carry_out(intent)
             else:
                 by_venue.setdefault(venue_of(intent), []).append(intent)
         for name, wanted in by_venue.items():
@@ -153,17 +153,17 @@ class Runner:
         self.sink(ev.Trip(Why.INTERNAL_ERROR, detail))
         if self.broken:  # no turn will do it any more
             self.bot.give_up(Why.INTERNAL_ERROR, detail, self._clock.now_ns())
-            self.keeper.carry_out(SaveLatch(Why.INTERNAL_ERROR, detail))
+            self.store.carry_out(SaveLatch(Why.INTERNAL_ERROR, detail))
 
     def _observe(self) -> None:
         self._after_handle = None
-        self.keeper.keep(self.state)
+        self.store.keep(self.state)
         seen, self._after = self._after, []
         for taken in seen:
             for observer in self.observers:
                 observer(taken.events, taken.intents, taken.now_ns)
-        if self.journal is not None:
-            self.journal.keep(seen)
+        if self.tape is not None:
+            self.tape.keep(seen)
 
     # --- life ---
 

@@ -176,7 +176,7 @@ class StatusFrame:
     """... what the account holds besides, and what it held since the run began."""
     in_flight: int = 0
     """Requests not answered yet."""
-    postponed: int = 0
+    deferred: int = 0
     """How often in this run a request had to wait for budget."""
     order_to_volume: OrderToVolume | None = None
     doing: Doing = Doing.RUNNING

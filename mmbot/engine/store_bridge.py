@@ -86,11 +86,11 @@ class StoreBridge:
 
     def keep(self, state: State) -> None:
         """Queue what was booked and which orders changed; what finds no room waits here."""
-        journal, changed = state.journal, state.orders.changed
+        entries, changed = state.entries, state.orders.changed
         taken = 0
-        while taken < len(journal) and self.writer.put(_record_of(journal[taken], state)):
+        while taken < len(entries) and self.writer.put(_record_of(entries[taken], state)):
             taken += 1
-        del journal[:taken]
+        del entries[:taken]
         for label in list(changed):
             if not self.writer.put(OrderNoted.of(changed[label])):
                 break

@@ -49,7 +49,7 @@ class Engine:
     account_key: AccountKey
     venue: DeribitVenue
     runner: Runner
-    keeper: StoreBridge
+    store: StoreBridge
     instruments: list[Instrument]
     desk: TradingDesk
     lock: AccountLock
@@ -89,8 +89,8 @@ class Engine:
 
     async def record(self) -> None:
         """Let other processes see how things stand at this moment."""
-        self.keeper.publish(self.frame())
-        await asyncio.to_thread(self.keeper.writer.flush, HEARTBEAT_S)
+        self.store.publish(self.frame())
+        await asyncio.to_thread(self.store.writer.flush, HEARTBEAT_S)
 
     async def close(self, exit_code: int) -> str:
         """Close every connection, then write what is left and give up the lease.
@@ -99,8 +99,8 @@ class Engine:
         """
         await self.venue.close()
         self.runner.flush()
-        self.keeper.publish(self.frame())
-        writer, unwritten = self.keeper.writer, ""
+        self.store.publish(self.frame())
+        writer, unwritten = self.store.writer, ""
         if not await asyncio.to_thread(writer.close, exit_code, CLOSE_DEADLINE_S):
             lost = "all that this run kept is lost with it, and " if writer.vanished else ""
             unwritten = (
@@ -207,7 +207,7 @@ async def _statistics(engine: Engine) -> None:
 async def _heartbeat(engine: Engine) -> None:
     """Tell other processes, through the store, that we live and how things stand."""
     while True:
-        engine.keeper.publish(engine.frame())
+        engine.store.publish(engine.frame())
         if engine.lock.take():  # an engine that hung may have had it when we started
             engine.lock.greet()
         if engine.registration is not None:

@@ -95,7 +95,7 @@ def trip_lost(
 def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
     """Stores that are gone need not be missed once nothing of ours is at the venue, and no engine
     is left that would place it there."""
-    clean = {swept.account_key for swept in outcome.swept if swept.verified_by is not None}
+    clean = {result.account_key for result in outcome.results if result.verified_by is not None}
     for used, account in lost:
         if account.account_key in clean and holder(account.account_key, account.endpoint) is None:
             _settle(used)
@@ -121,7 +121,9 @@ def tell_engines(places: Sequence[Location], clock: Clock) -> None:
 def note_proofs(places: Sequence[Location], outcome: Outcome, clock: Clock) -> None:
     """Leave in the stores which accounts were found empty, for whoever asks afterwards what may
     still be open there. A simulated venue that runs no more has no orders either."""
-    empty = {swept.account_key: swept.verified_by for swept in outcome.swept if swept.verified_by}
+    empty = {
+        result.account_key: result.verified_by for result in outcome.results if result.verified_by
+    }
     empty |= dict.fromkeys(outcome.ended, "the end of the venue")
     for place in places:
         try:

@@ -8,8 +8,8 @@ apart by nothing else. Decimals are texts, enums their values, floats their 8 by
 comes back equals what went in.
 
 A state goes field by field, without what follows from the rest (the index of orders by instrument)
-and without what only waits for the store: the keeper takes that away between turns, and no decision
-looks at it. Reading a state of an older version leaves fields it does not know at their defaults.
+and without what only waits for the store: the store bridge takes that away between turns, and no
+decision looks at it. Reading a state of an older version leaves fields it does not know at their defaults.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ EVENTS: Mapping[str, type] = {cls.__name__: cls for cls in get_args(ev.Event)}
 INTENTS: Mapping[str, type] = {cls.__name__: cls for cls in get_args(Intent)}
 
 UNKEPT: Mapping[type, frozenset[str]] = {
-    State: frozenset(("journal", "notes")),
+    State: frozenset(("entries", "notes")),
     Orders: frozenset(("by_instrument", "changed")),
 }
 """Fields that are not kept, by type."""

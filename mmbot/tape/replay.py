@@ -78,7 +78,7 @@ class Replay:
         self._trade_what_is_listed(events)
         taken = self._bot.step(events, recorded.now_ns)  # a bug that was recorded comes back
         intents, failure = list(taken.intents), taken.failure
-        # The keeper has taken these away by the next turn.
+        # The store bridge has taken these away by the next turn.
         state.forget_kept()
         number = recorded.number
         same = encode(named(intents)) == bytes(recorded.intents) and state.turns == number

@@ -256,7 +256,7 @@ def intent_line(intent: Intent) -> Line:
         case CancelAll():
             what = "everything" if intent.instrument is None else "all of it"
             text = f"{what}, {len(intent.labels)} orders: {intent.why.value}"
-            return Line(Topic.ORDERS, "sweep", text, intent.instrument)
+            return Line(Topic.ORDERS, "cancel", text, intent.instrument)
         case Resync():
             flows = "" if intent.flows_since_ms is None else ", funding and transfers"
             asked = f", {len(intent.labels)} by name" if intent.labels else ""

@@ -178,8 +178,8 @@ async def test_the_terms_of_a_live_quote_add_up_to_its_price(mmbot: Mmbot) -> No
     async with live(VenueOptions(flow_scale=0.0)) as bot:
         await until(lambda: len(bot.at_venue()) == 8, "every side quoted")
         frame = status_frame(bot.state, "sim", "deribit", bot.engine.clock.now_ns())
-        bot.engine.keeper.publish(frame)
-        assert bot.engine.keeper.writer.flush(10.0)
+        bot.engine.store.publish(frame)
+        assert bot.engine.store.writer.flush(10.0)
         (said,) = mmbot.json("explain", CALL)
         assert {quote["side"] for quote in said["quotes"]} == {"buy", "sell"}
         for quote in said["quotes"]:

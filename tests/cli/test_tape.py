@@ -203,9 +203,9 @@ def test_show_of_the_kill_switch_reads_like_what_happened(mmbot: Mmbot) -> None:
     page = mmbot.page("tape", "show", str(KILL), "--only", "control,orders,why", "--last", "8")
     trip = page.index("TRIP     signal: SIGUSR1")
     kept = page.index("> store    keep the kill switch: signal: SIGUSR1")
-    swept = page.index("> sweep    everything, 8 orders: KILL SWITCH")
+    cancel = page.index("> cancel   everything, 8 orders: KILL SWITCH")
     gone = page.index("cancelled: ")
-    assert trip < kept < swept < gone
+    assert trip < kept < cancel < gone
 
 
 def numbers(page: str) -> list[int]:

@@ -395,7 +395,7 @@ def cancels(intents: Iterable[VenueIntent]) -> list[Cancel]:
 
 
 def mass_cancels(intents: Iterable[VenueIntent]) -> list[CancelAll]:
-    """Sweeping cancels."""
+    """Mass cancels."""
     return of_kind(CancelAll, intents)
 
 

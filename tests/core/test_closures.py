@@ -299,7 +299,7 @@ def test_an_execution_without_a_label_is_ours_by_its_order() -> None:
     bid, _ = bot.rest(*both_sides())
     unlabeled = replace(bot.fill(bid), label=None, order_id=bid.order_id)
     bot.turn(ev.Filled(unlabeled))
-    (booked,) = (entry for entry in bot.state.journal if isinstance(entry, Booked))
+    (booked,) = (entry for entry in bot.state.entries if isinstance(entry, Booked))
     assert (booked.ours, booked.fill.label) == (True, bid.label)
     assert bid.booked == 1
 

@@ -309,7 +309,7 @@ def test_a_trade_of_somebody_else_moves_our_position_but_is_not_ours() -> None:
     bot = Bot.quoting()
     bot.turn(ev.Filled(a_fill(SELL, "0.0230", 3, trade_id="hers", label="hers")))
     assert bot.position == -3
-    [booked] = [entry for entry in bot.state.journal if isinstance(entry, Booked)]
+    [booked] = [entry for entry in bot.state.entries if isinstance(entry, Booked)]
     assert not booked.ours
 
 
@@ -545,8 +545,8 @@ def test_a_delivery_ends_the_position_once() -> None:
         bot.turn(bot.snapshot(flows=[delivery], positions={bot.instruments[0].id: 0}))
     assert bot.position == 0
     assert bot.market.halted == ""
-    journal = [entry for entry in bot.state.journal if isinstance(entry, Flowed)]
-    assert [entry.flow for entry in journal] == [delivery]
+    entries = [entry for entry in bot.state.entries if isinstance(entry, Flowed)]
+    assert [entry.flow for entry in entries] == [delivery]
 
 
 def test_a_transfer_belongs_to_no_position_and_is_booked_once() -> None:
@@ -555,8 +555,8 @@ def test_a_transfer_belongs_to_no_position_and_is_booked_once() -> None:
     for _ in range(2):
         bot.ask_again()
         bot.turn(bot.snapshot(flows=[transfer]))
-    journal = [entry for entry in bot.state.journal if isinstance(entry, Flowed)]
-    assert [(entry.flow, entry.instrument) for entry in journal] == [(transfer, None)]
+    entries = [entry for entry in bot.state.entries if isinstance(entry, Flowed)]
+    assert [(entry.flow, entry.instrument) for entry in entries] == [(transfer, None)]
 
 
 def test_a_transfer_from_before_the_first_run_is_none_of_ours() -> None:
@@ -564,7 +564,7 @@ def test_a_transfer_from_before_the_first_run_is_none_of_ours() -> None:
     earlier = replace(a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, venue_ms=NOW_MS - 1)
     bot.ask_again()
     bot.turn(bot.snapshot(flows=[earlier]))
-    assert not any(isinstance(entry, Flowed) for entry in bot.state.journal)
+    assert not any(isinstance(entry, Flowed) for entry in bot.state.entries)
 
 
 def test_an_expired_instrument_is_not_quoted_and_its_outcome_is_asked_for() -> None:

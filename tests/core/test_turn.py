@@ -821,7 +821,7 @@ def resting_three(bot: Bot) -> list[Order]:
     )
 
 
-def test_nothing_is_swept_before_the_venue_has_said_what_else_rests_there() -> None:
+def test_nothing_is_mass_cancelled_before_the_venue_has_said_what_else_rests_there() -> None:
     """Found by seed 4105: a restart, little budget, and a fill before the first look around."""
     bot = Bot()
     for number in range(3):
@@ -864,7 +864,7 @@ def test_a_mass_cancel_spares_foreign_orders() -> None:
     bot.turn(bot.book(), bot.book(instrument=put))
     bot.acknowledge()
     sent = bot.turn(ev.Stop(Why.USER))
-    # None of hers on the call: swept there. On the put each of ours goes by its own number.
+    # None of hers on the call: all of it goes at once. On the put each of ours by its own number.
     assert [s.instrument for s in mass_cancels(sent)] == [call.id]
     assert [c.instrument for c in cancels(sent)] == [put.id, put.id]
 

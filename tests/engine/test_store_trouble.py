@@ -144,7 +144,7 @@ async def test_a_store_in_trouble_stops_the_quoting_until_it_is_over(
             await until(lambda: sum(isinstance(e, ev.Tick) for e in bot.events) > 10, "time passes")
             assert not [i for i in bot.intents if isinstance(i, Place | Amend)]
             assert bot.trades_at_venue(), "the trade happened"
-            assert bot.engine.keeper.writer.unwritten > 0
+            assert bot.engine.store.writer.unwritten > 0
         await until(lambda: len(bot.at_venue()) == 8, "eight orders again", HEAL_S)
         assert bot.state.store_trouble == ""
         await until(lambda: booked() == sorted(bot.trades_at_venue()), "the trade is in the store")
@@ -160,7 +160,7 @@ async def test_the_kill_switch_holds_though_the_store_cannot_keep_it(trouble: st
             await until(lambda: not bot.at_venue(), "nothing rests")
             await until(lambda: bot.state.flat_verified, "and that is proved")
             assert the_store().latch_file.exists()
-        await until(lambda: bot.engine.keeper.writer.problem is None, "the store is back", HEAL_S)
+        await until(lambda: bot.engine.store.writer.problem is None, "the store is back", HEAL_S)
         assert bot.at_venue() == {}
     [row] = Reader(the_store()).engines()
     assert row.latch is not None

@@ -73,7 +73,7 @@ def test_a_perpetual_trades_near_the_market_with_few_amends(name: str, seed: int
     assert median(widths.ours) <= max(TIMES_THE_MARKET_MAX * median(widths.market), SPREAD_BPS)
     assert median(widths.ours) <= 5 * median(widths.market)
     assert world.state is not None
-    assert world.state.account(VENUE).budget.postponed == 0
+    assert world.state.account(VENUE).budget.deferred == 0
 
 
 @pytest.mark.parametrize("name", ["BTC-6JUN25", "ETH-27JUN25"])

@@ -125,7 +125,7 @@ class Told:
         shares = {side.value: f"{100 * self.share(side):.2f} %" for side in Side}
         return (
             f"{self.outcome.seconds:.0f} s, {self.outcome.turns} turns, requests "
-            f"{dict(self.outcome.requests)}, postponed {account.budget.postponed}, longest cancel "
+            f"{dict(self.outcome.requests)}, deferred {account.budget.deferred}, longest cancel "
             f"wait {self.outcome.longest_cancel_wait_ms:.0f} ms, quoted {shares}, {hour}, "
             f"{hour.per_trade} a trade, {hour.per_1000_usd} per 1,000 USD"
         )
@@ -149,7 +149,7 @@ def in_turmoil(seconds: float, seed: int) -> Told:
     requests = story.outcome.requests
     assert not [code for code in requests if code.startswith("10028")], requests
     assert story.outcome.longest_cancel_wait_ms <= 200
-    assert story.state.account("deribit").budget.postponed > 100, "the budget was never short"
+    assert story.state.account("deribit").budget.deferred > 100, "the budget was never short"
     assert requests["CancelAll"] + requests["Cancel"] > 5
     return story
 

@@ -373,7 +373,7 @@ class TestChecks:
         with fails("booking"):
             judged.checks.booked([Booked(fill, judged.instrument, fill.price, True)])
 
-    def test_a_foreign_order_swept_along(self) -> None:
+    def test_a_foreign_order_cancelled_along(self) -> None:
         judged = Judged()
         judged.checks.foreign(judged.rest(VenueSide.BUY, "0.0010", "by hand").order)
         with fails("foreign"):
@@ -418,7 +418,7 @@ class TestStore:
         store, state = VirtualStore(), State(run="a")
         instrument = a_world().instruments[id_of(CALL)]
         fill = a_fill(instrument=instrument)
-        state.journal += [
+        state.entries += [
             Opened(instrument, ZERO, None, 1),
             Booked(fill, instrument, fill.price, True),
         ]
@@ -431,7 +431,7 @@ class TestStore:
         store, state = VirtualStore(), State(run="a")
         instrument = a_world().instruments[id_of(CALL)]
         fill = a_fill(instrument=instrument)
-        state.journal += [
+        state.entries += [
             Opened(instrument, ZERO, None, 1),
             Booked(fill, instrument, fill.price, True),
         ]

@@ -220,7 +220,7 @@ async def _engine(url: str) -> AsyncIterator[Engine]:
 async def _heartbeat(engine: Engine) -> None:
     while True:
         now_ns = engine.clock.now_ns()
-        engine.keeper.publish(status_frame(engine.runner.state, "sim", engine.venue.name, now_ns))
+        engine.store.publish(status_frame(engine.runner.state, "sim", engine.venue.name, now_ns))
         await engine.clock.sleep(HEARTBEAT_S)
 
 
@@ -245,9 +245,9 @@ async def _at_rest(engine: Engine) -> None:
 
 
 def _sample(engine: Engine, messages: int, began_s: float, store: Path) -> Sample:
-    state, writer = engine.runner.state, engine.keeper.writer
+    state, writer = engine.runner.state, engine.store.writer
     open_files = [_target(fd) for fd in os.listdir("/proc/self/fd")]
-    waiting = len(engine.runner._inbox) + len(state.journal) + len(state.notes)
+    waiting = len(engine.runner._inbox) + len(state.entries) + len(state.notes)
     return Sample(
         messages=messages,
         seconds=round(monotonic() - began_s, 1),
@@ -293,8 +293,8 @@ async def soak(messages: int, progress: Callable[[Sample], None]) -> tuple[list[
         engine.runner.flush()
         wrong = [] if left == [] else [f"orders left: {left}"]
         said = await venue.tell("go 0")
-        if not await asyncio.to_thread(engine.keeper.writer.flush, REST_S):
-            wrong.append(f"not written: {engine.keeper.writer.problem}")
+        if not await asyncio.to_thread(engine.store.writer.flush, REST_S):
+            wrong.append(f"not written: {engine.store.writer.problem}")
     reader = Reader(location)
     booked = sum(1 for _ in reader.fills())
     if booked != said["fills"]:

@@ -89,7 +89,7 @@ class TapedBot(Bot):
 
     def keep(self) -> None:
         """What the store takes away between turns."""
-        self.state.journal.clear()
+        self.state.entries.clear()
         self.state.notes.clear()
         self.state.orders.changed.clear()
 

@@ -138,7 +138,7 @@ def test_an_order_is_one_object_in_both_indexes() -> None:
 def test_what_is_left_out_of_the_state_is_empty_or_follows_from_the_rest() -> None:
     """A field that is left out must not be looked at by any decision."""
     assert {
-        State: {"journal", "notes"},
+        State: {"entries", "notes"},
         Orders: {"by_instrument", "changed"},
     } == codec.UNKEPT
 

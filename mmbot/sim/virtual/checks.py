@@ -313,7 +313,7 @@ class Checks:
                     None,
                     id_of(order.name),
                 ):
-                    raise Violated("foreign", f"a sweep takes {order.order_id} along")
+                    raise Violated("foreign", f"a mass cancel takes {order.order_id} along")
         elif isinstance(request, Amend | Cancel) and request.order_id in self._foreign:
             raise Violated("foreign", f"{_short(request)} is about a foreign order")
 

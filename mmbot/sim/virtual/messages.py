@@ -77,7 +77,7 @@ class Session:
 class Answer:
     """The venue's answer to an order request: what the adapter makes of it.
 
-    `fills` come before `said`; nothing is said about a sweep that was carried out.
+    `fills` come before `said`; nothing is said about a mass cancel that was carried out.
     """
 
     fills: tuple[Fill, ...] = ()

@@ -64,7 +64,7 @@ class VirtualStore:
 
     def keep(self, state: State) -> None:
         """Queue what was booked and which orders changed."""
-        self._entries += state.journal
+        self._entries += state.entries
         for order in state.orders.changed.values():
             self._orders[order.label] = replace(order)
         state.forget_kept()

@@ -195,10 +195,10 @@ class VirtualVenue:
             self.on_rest(request)
             self.carry_out(None, request)
 
-    def unknown(self, sweep: CancelAll) -> Answer:
-        """What the adapter says when a sweep was not carried out."""
+    def unknown(self, mass: CancelAll) -> Answer:
+        """What the adapter says when a mass cancel was not carried out."""
         cancel, why = Request.CANCEL, Why.REPLY_LOST
-        return Answer(said=tuple(ev.OutcomeUnknown(name, cancel, why) for name in sweep.labels))
+        return Answer(said=tuple(ev.OutcomeUnknown(name, cancel, why) for name in mass.labels))
 
     def _place(self, session: Session | None, place: Place) -> Answer:
         wish = NewOrder(

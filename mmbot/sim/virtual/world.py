@@ -385,7 +385,7 @@ class World:
         if life != self._lives or self.state is None:
             return
         self._keep_due = False
-        self.checks.booked(self.state.journal)
+        self.checks.booked(self.state.entries)
         self.checks.believed(self.state)
         self.store.keep(self.state)
 
@@ -459,7 +459,7 @@ class World:
             self._sink(self._lives, ev.WindDown(on=False))
 
     def _look_whether_settled(self, state: State, now_ns: Nanos) -> None:
-        if self._inbox or state.journal or self.checks.missing(state, now_ns):
+        if self._inbox or state.entries or self.checks.missing(state, now_ns):
             return
         self.checks.settle_up(state)
         self._settled = True

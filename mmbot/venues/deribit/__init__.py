@@ -16,7 +16,7 @@ book.py           one order book, right or invalid
 errors.py         every error code: how far it reaches
 orders.py         place, amend and cancel as frames with exact decimals
 rescue.py         taking back what is ours, whatever the list looks like
-sweeper.py        the same for another process, over either way
+canceller.py      the same for another process, over either way
 checks.py         what is asked before trading
 timing.py         how patient it is with its links
 unified.py        what ccxt parses or rounds wrongly, put right

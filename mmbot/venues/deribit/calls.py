@@ -17,7 +17,7 @@ from mmbot.venues.deribit.link import Link
 from mmbot.venues.deribit.pools import Pool, Pools, pool_of
 from mmbot.venues.deribit.requests import Done, Outcome, Pending, Refusal, Reply, Requests, reply_of
 
-SWEEP_S = 0.1
+CLEAN_S = 0.1
 """How often deadlines are looked at while anything is in flight."""
 
 _NO_REPLY = "no reply in time"
@@ -44,7 +44,7 @@ class Calls:
         self._pause = pause
         self._time_scale = time_scale
         self._error_of = error_of
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._cleaning: asyncio.TimerHandle | None = None
         self._pools: Pools | None = None
         self._queues = {pool: asyncio.Lock() for pool in Pool}
 
@@ -86,8 +86,8 @@ class Calls:
         if pool is not None:
             self.pools.sent(pool)
         self.requests.add(id_, link.socket, method, done, self.now_s() + timeout_s)
-        if self._sweeping is None:
-            self._sweep_later()
+        if self._cleaning is None:
+            self._clean_later()
         return id_
 
     def refuse(self, why: str, done: Done | None, id_: int | None = None) -> int:
@@ -190,27 +190,27 @@ class Calls:
 
     def close(self) -> None:
         """Stop looking at deadlines; everything in flight has ended by now."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        if self._cleaning is not None:
+            self._cleaning.cancel()
+            self._cleaning = None
 
     def _ended(self, pending: Pending) -> None:
         pool = pool_of(pending.method)
         if pool is not None:
             self.pools.ended(pool, self.now_s())
 
-    def _sweep_later(self) -> None:
-        self._sweeping = asyncio.get_running_loop().call_later(
-            SWEEP_S * self._time_scale, self._sweep
+    def _clean_later(self) -> None:
+        self._cleaning = asyncio.get_running_loop().call_later(
+            CLEAN_S * self._time_scale, self._clean
         )
 
-    def _sweep(self) -> None:
-        self._sweeping = None
+    def _clean(self) -> None:
+        self._cleaning = None
         for id_, pending in self.requests.take_expired(self.now_s()):
             self._ended(pending)
             self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=_NO_REPLY))
         if len(self.requests):
-            self._sweep_later()
+            self._clean_later()
 
     def tell(self, handler: Callable[..., None] | None, *args: Any) -> None:
         """Call somebody's handler; what it raises is a fault and nothing worse."""

@@ -39,7 +39,7 @@ class CredentialsRefusedError(WayFailedError):
     """Over this way the venue does not know us."""
 
 
-class DeribitSweeper:
+class DeribitCanceller:
     """One Deribit account, looked at and emptied. `client` is ours to close; `call_limit_s` is
     how long one way may take, connecting included."""
 
