@@ -19,7 +19,15 @@ from mmbot.config.flags import (
     put_flags,
     settings_of,
 )
-from mmbot.config.model import Config, Desk, Mode, PluginTable, Sim, Store, Tape
+from mmbot.config.model import (
+    Config,
+    DeskSettings,
+    Mode,
+    PluginTable,
+    SimSettings,
+    StoreSettings,
+    TapeSettings,
+)
 from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import BUILT_IN, Family, load_plugins, names
@@ -159,7 +167,7 @@ def _inherit_position(written: Written) -> None:
 # The checks ---------------------------------------------------------------------------------------
 
 
-def _desk(written: Written) -> Desk:  # noqa: C901  # contradictions, in the order they are told
+def _desk(written: Written) -> DeskSettings:  # noqa: C901  # contradictions, in the order they are told
     table, where = written.tables["desk"], written.where("desk")
     if "expiry" in table:
         table["expiry"] = day(table["expiry"], _place("desk", "expiry", where))
@@ -167,7 +175,7 @@ def _desk(written: Written) -> Desk:  # noqa: C901  # contradictions, in the ord
         table["strikes"] = _strikes(table["strikes"], _place("desk", "strikes", where))
     if isinstance(table.get("underlying"), str):
         table["underlying"] = str(table["underlying"]).upper()
-    desk = check(Desk, table, "[desk]", where)
+    desk = check(DeskSettings, table, "[desk]", where)
     if desk.venue not in names(Family.VENUE):
         raise ConfigError(
             f"{where('venue')}: {unknown('exchange', desk.venue, names(Family.VENUE))}"
@@ -223,7 +231,7 @@ def _strikes(value: object, where: str) -> tuple[Decimal, ...]:
     return tuple(dict.fromkeys(strikes))
 
 
-def _sim(written: Written) -> Sim:
+def _sim(written: Written) -> SimSettings:
     table, where = written.tables["sim"], written.where("sim")
     if "at" in table:
         table["at"] = moment(table["at"], _place("sim", "at", where))
@@ -234,7 +242,7 @@ def _sim(written: Written) -> Sim:
                     f"{where(key)}: the world at {where('url')} runs already with a seed and a "
                     f"date of its own: drop {key}"
                 )
-    sim = check(Sim, table, "[sim]", where)
+    sim = check(SimSettings, table, "[sim]", where)
     if sim.url is not None:
         _check_loopback(sim.url, _place("sim", "url", where))
     return sim
@@ -254,9 +262,9 @@ def _refuse_sim_flags(written: Written, mode: Mode) -> None:
             )
 
 
-def _store(written: Written) -> Store:
+def _store(written: Written) -> StoreSettings:
     where = written.where("store")
-    store = check(Store, written.tables["store"], "[store]", where)
+    store = check(StoreSettings, written.tables["store"], "[store]", where)
     if store.url is not None and _HAS_PASSWORD.search(store.url):
         raise ConfigError(
             f"{where('url')}: [store] url has a password in it; passwords are read from the "
@@ -265,9 +273,9 @@ def _store(written: Written) -> Store:
     return store
 
 
-def _tape(written: Written) -> Tape:
+def _tape(written: Written) -> TapeSettings:
     where = written.where("tape")
-    tape = check(Tape, written.tables["tape"], "[tape]", where)
+    tape = check(TapeSettings, written.tables["tape"], "[tape]", where)
     if tape.total_mb < tape.file_mb:
         key = "total_mb" if "tape.total_mb" in written.origins else "file_mb"
         raise ConfigError(

@@ -28,7 +28,7 @@ class Mode(Enum):
 
 @settings_class
 @dataclass(frozen=True, slots=True)
-class Desk:
+class DeskSettings:
     """What is quoted, where, and for how long."""
 
     mode: Annotated[Mode, doc("where the quoting goes")] = Mode.SIM
@@ -54,7 +54,7 @@ class Desk:
 
 @settings_class
 @dataclass(frozen=True, slots=True)
-class Sim:
+class SimSettings:
     """The simulated world: one that runs already (`url`), or a seed and a moment for a new one."""
 
     url: Annotated[str | None, doc("address of a running `mmbot sim serve`")] = None
@@ -64,7 +64,7 @@ class Sim:
 
 @settings_class
 @dataclass(frozen=True, slots=True)
-class Store:
+class StoreSettings:
     """The database, where it is not the mode's own file under $MMBOT_HOME."""
 
     url: Annotated[
@@ -74,7 +74,7 @@ class Store:
 
 @settings_class
 @dataclass(frozen=True, slots=True)
-class Tape:
+class TapeSettings:
     """The journal of every turn, for looking back and for proving what was decided."""
 
     on: Annotated[bool, doc("whether turns are recorded")] = True
@@ -108,10 +108,10 @@ class PluginTable:
 class Config:
     """Everything a run needs to know before it starts, checked."""
 
-    desk: Desk
-    sim: Sim
-    store: Store
-    tape: Tape
+    desk: DeskSettings
+    sim: SimSettings
+    store: StoreSettings
+    tape: TapeSettings
     strategy: PluginTable
     rules: tuple[PluginTable, ...]
     """The defaults and one's own, in the order they are asked."""

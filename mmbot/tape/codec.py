@@ -9,7 +9,8 @@ comes back equals what went in.
 
 A state goes field by field, without what follows from the rest (the index of orders by instrument)
 and without what only waits for the store: the store bridge takes that away between turns, and no
-decision looks at it. Reading a state of an older version leaves fields it does not know at their defaults.
+decision looks at it. Reading a state of an older version leaves fields it does not know at their
+defaults.
 """
 
 import hashlib

@@ -8,17 +8,17 @@ from pathlib import Path
 import annotated_types as at
 import pytest
 
-from mmbot.config import Desk, Sim, Store, Tape, load_config
+from mmbot.config import DeskSettings, SimSettings, StoreSettings, TapeSettings, load_config
 from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.plugins.settings import Setting, manual
 
 TABLES: list[tuple[str, type]] = [
-    ("desk", Desk),
-    ("sim", Sim),
-    ("store", Store),
-    ("tape", Tape),
+    ("desk", DeskSettings),
+    ("sim", SimSettings),
+    ("store", StoreSettings),
+    ("tape", TapeSettings),
     *(
         (f"{family.value}.{name}", load(family, name, "test"))
         for family in (Family.STRATEGY, Family.RULE, Family.GUARD)

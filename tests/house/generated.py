@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmbot.config.effective import as_text
 from mmbot.config.flags import FLAGS
-from mmbot.config.model import Desk, Mode, Sim, Store, Tape
+from mmbot.config.model import DeskSettings, Mode, SimSettings, StoreSettings, TapeSettings
 from mmbot.core import order_life
 from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.plugins.settings import Setting, manual
@@ -23,10 +23,10 @@ ARCHITECTURE = DOCS / "architecture.md"
 BEGIN, END = "<!-- begin: the order table -->", "<!-- end: the order table -->"
 
 TABLES: Sequence[tuple[str, type]] = (
-    ("desk", Desk),
-    ("sim", Sim),
-    ("store", Store),
-    ("tape", Tape),
+    ("desk", DeskSettings),
+    ("sim", SimSettings),
+    ("store", StoreSettings),
+    ("tape", TapeSettings),
 )
 MORE_FLAGS = {
     "desk.mode": [f"--{mode.value}" for mode in Mode],
