@@ -1,8 +1,8 @@
 """The only file that reads the time.
 
-Desk time = wall at start + steadily elapsed + the venue's offset. It never jumps; the offset is 0
-except in simulation, where it is set once from the venue's own clock. `scale` > 1 makes desk time
-run faster than the wall, so that a test can live through an outage in seconds.
+Desk time = wall at start + steadily elapsed + the venue's offset. Desk time never jumps; the offset
+is 0 except in simulation, where it is set once from the venue's own clock. `scale` > 1 makes desk
+time run faster than the wall, so that a test can live through an outage in seconds.
 """
 
 import asyncio

@@ -17,6 +17,7 @@ from mmbot.cli.streams import read_or_not
 from mmbot.cli.venue_flags import Exchange, SimUrl, venue_config
 from mmbot.cli.wanted import DeskFile, StoreUrl
 from mmbot.core.sizes import plain
+from mmbot.core.types import instrument_name, unnamed
 from mmbot.errors import ConfigError, MmbotError, OrdersMayRemain, StoreError, VenueUnreachable
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ def _text(order: "OpenOrder") -> str:
     if order.side is not None and order.amount is not None:
         amount = order.amount - (order.filled or 0)
         words += [order.side.value, plain(amount)]
-    words.append((order.instrument or ":?").partition(":")[2])
+    words.append(instrument_name(order.instrument) if order.instrument else "?")
     if order.price is not None:
         words += ["at", plain(order.price)]
     return " ".join(words)
@@ -294,7 +295,7 @@ def _as_json(outcome: "Outcome") -> dict[str, Any]:
                     {
                         "label": order.label,
                         "order_id": order.order_id,
-                        "instrument": (order.instrument or ":").partition(":")[2] or None,
+                        "instrument": instrument_name(order.instrument or unnamed("")) or None,
                         "side": None if order.side is None else order.side.value,
                         "price": None if order.price is None else float(order.price),
                         "amount": None

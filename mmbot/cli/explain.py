@@ -35,7 +35,7 @@ def explain(
 ) -> None:
     """Show every term of an instrument's present bid and ask, and which bound had the last word.
 
-    It reads what the engine last published, so it needs no connection and disturbs nobody. The
+    The answer is what the engine last published, so it needs no connection and disturbs nobody. The
     terms add up to the model's price; the venue's grid rounds it away from the market; the desk's
     rules may then make it smaller or refuse it, which is what "why" says.
     """

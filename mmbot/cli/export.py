@@ -18,6 +18,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING
 
+from mmbot.core.types import instrument_name
 from mmbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def cells(row: "FillRow", mode: "Mode") -> Row:
         mode.value,
         row.venue,
         row.account,
-        fill.instrument.removeprefix(f"{row.venue}:"),
+        instrument_name(fill.instrument),
         fill.side.value,
         fill.price,
         fill.amount,

@@ -1,7 +1,7 @@
 """The trading process's end of the live table: frames go down a pipe, and nothing waits for it.
 
-Drawing a table takes milliseconds, so a child process does it (cli.screen). It has a session of
-its own: Ctrl+C reaches the bot alone, and the last table stays on the terminal. The pipe is
+Drawing a table takes milliseconds, so a child process does it (cli.screen). The child has a session
+of its own: Ctrl+C reaches the bot alone, and the last table stays on the terminal. The pipe is
 non-blocking; while the child is busy, older frames give way to the newest one.
 """
 

@@ -23,6 +23,7 @@ from mmbot.cli.wanted import (
 )
 from mmbot.config import Mode
 from mmbot.core.sizes import plain
+from mmbot.core.types import instrument_name
 
 if TYPE_CHECKING:
     from mmbot.cli.wanted import Wanted
@@ -99,7 +100,7 @@ def _line(row: "FillRow") -> tuple[str, ...]:
     edge = (fill.mark - fill.price) * fill.side.sign
     return (
         f"{EPOCH + timedelta(milliseconds=fill.venue_ms):%m-%d %H:%M:%S}",
-        fill.instrument.removeprefix(f"{row.venue}:"),
+        instrument_name(fill.instrument),
         fill.side.value,
         f"{fill.price:f}",
         plain(fill.amount),

@@ -66,10 +66,10 @@ def status(
 ) -> None:
     """Show every engine: what it quotes and holds, what it earned, and whether it is well.
 
-    On a terminal the picture is renewed twice a second until Ctrl+C. It is read from the stores, so
-    it shows engines that hang or are dead just as well, and says so. What does not fit is counted:
-    space and b turn pages, arrows or j and k move. Every store that was ever used is looked at.
-    Exit code 1: --run, --mode or --only names nothing that is there.
+    On a terminal the picture is renewed twice a second until Ctrl+C. What it shows is read from the
+    stores, so it shows engines that hang or are dead just as well, and says so. What does not fit
+    is counted: space and b turn pages, arrows or j and k move. Every store that was ever used is
+    looked at. Exit code 1: --run, --mode or --only names nothing that is there.
     """
     from mmbot.clock import Clock
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from mmbot.core.types import instrument_name
+
 if TYPE_CHECKING:
     from mmbot.tape.words import Line
 
@@ -33,7 +35,7 @@ def wrapped(line: "Line", width: int) -> list[str]:
     """A line's word, instrument and text, its further rows indented."""
     from textwrap import wrap
 
-    name = "" if line.instrument is None else line.instrument.partition(":")[2] + " "
+    name = "" if line.instrument is None else instrument_name(line.instrument) + " "
     head = f"{line.word:<8} "
     rows = wrap(f"{name}{line.text}", width - len(head)) or [""]
     return [head + rows[0], *(" " * len(head) + row for row in rows[1:])]

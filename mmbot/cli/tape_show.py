@@ -13,6 +13,7 @@ from mmbot.cli.tape_json import print_array
 from mmbot.cli.tape_lines import WIDTH, style, wrapped
 from mmbot.cli.wanted import Json, ModeName, one_of
 from mmbot.config import Mode
+from mmbot.core.types import instrument_name
 from mmbot.errors import ConfigError, ExitCode, NothingFound
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _chosen(tape: "TapeFile", name: str | None) -> "InstrumentId | None":
     from difflib import get_close_matches
 
     traded = [one for desk in tape.header.plan.desks for one in desk.instruments]
-    by_name = {one.partition(":")[2]: one for one in traded}
+    by_name = {instrument_name(one): one for one in traded}
     if name.upper() not in by_name:
         near = get_close_matches(name.upper(), by_name, n=1)
         hint = f"did you mean {near[0]}? " if near else ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from mmbot.config import Mode, load_config, moment
+from mmbot.core.types import instrument_name
 from mmbot.errors import ConfigError, NothingFound, StoreError
 from mmbot.plugins.settings import unknown
 
@@ -89,7 +90,7 @@ class Wanted:
             for row in reader.fills():
                 if self.mode not in (None, modes[row.run]):
                     continue
-                names[row.fill.instrument.removeprefix(f"{row.venue}:")] = None
+                names[instrument_name(row.fill.instrument)] = None
                 of_it = wanted is None or row.fill.instrument.endswith(wanted)
                 if of_it and self.fills.run in (None, row.run):
                     times.append(row.fill.venue_ms)

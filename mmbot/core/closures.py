@@ -7,7 +7,7 @@ may be missed or never taken back. A *ticker* states the instrument's state with
 may stop coming. A *refusal* is the one that counts, but says nothing of later. So what was told
 holds until the same source takes it back, or until a ticker has said otherwise for a while; and
 what was refused is tried again, each time after a longer wait. An order that is accepted ends all
-doubt. Nobody is punished beyond what the refusal reaches: one instrument, or one account.
+doubt. No market is closed beyond what the refusal reaches: one instrument, or one account.
 """
 
 from dataclasses import dataclass, field

@@ -10,7 +10,8 @@ from mmbot.core.why import Why
 
 
 class Strategy(Protocol):
-    """Looks at one instrument and says what it would like to quote there. It remembers nothing."""
+    """Looks at one instrument and says what it would like to quote there. A strategy remembers
+    nothing."""
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The quotes wanted now (any number of levels a side), or why none."""
@@ -26,7 +27,7 @@ class RiskRule(Protocol):
 
 
 class Guard(Protocol):
-    """Looks at the whole account, at every Tick and after every fill. It remembers nothing."""
+    """Looks at the whole account, at every Tick and after every fill. A guard remembers nothing."""
 
     def watch(self, reading: RiskSnapshot) -> GuardVerdict:
         """All is well, slow down, pause, or trip the kill switch."""

@@ -3,8 +3,8 @@
 Theory of operation
 -------------------
 1. The latch first (tripping.py), for every account any engine ever traded on any store: from here
-   on no engine quotes, and none starts. It needs neither the engine nor a venue, and where the
-   database does not take it in time, a file beside it stands for it. Engines that run are also
+   on no engine quotes, and none starts. The latch needs neither the engine nor a venue, and where
+   the database does not take it in time, a file beside it stands for it. Engines that run are also
    told so.
 2. Then every account (emptying.py), all at the same time, over a connection of our own: look,
    cancel what is ours, look again. A way that fails (WebSocket, REST) gives place to the other one.

@@ -11,7 +11,17 @@ from mmbot.core.orders import Order
 from mmbot.core.sizes import unit_of, unit_price
 from mmbot.core.state import Account, State
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import MS, SECOND, Kind, Level, Nanos, Quote, Side, to_decimal
+from mmbot.core.types import (
+    MS,
+    SECOND,
+    Kind,
+    Level,
+    Nanos,
+    Quote,
+    Side,
+    instrument_name,
+    to_decimal,
+)
 from mmbot.core.why import Why
 from mmbot.engine import holdings
 from mmbot.engine.held_back import held_back
@@ -68,7 +78,7 @@ def status_frame(
         equity_usd=holdings.equity_usd(account, index),
         foreign=tuple(
             ForeignOrder(
-                instrument=(order.instrument or "?").removeprefix(f"{venue}:"),
+                instrument=instrument_name(order.instrument) if order.instrument else "?",
                 side=order.side.value if order.side is not None else "?",
                 price=order.price,
                 amount=_open_amount(order),

@@ -1,4 +1,4 @@
-"""The runner: events in, turns, intents out. It decides nothing.
+"""The runner: events in, turns, intents out. The runner decides nothing.
 
 A burst of frames is drained by the socket's callback, each frame putting events into the inbox;
 the first one schedules one turn behind the burst (`call_soon`). The turn's intents are handed to

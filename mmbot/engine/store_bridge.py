@@ -229,12 +229,15 @@ def restore(
         noted = _noted(row, booked.get(row.label, ZERO))
         take_order(state, noted, clock.wall_ns() - row.noted_ns, clock.now_ns())
     _restore_baseline(state, reader, account_key)
-    last_ns = reader.last_sign_ns(account_key, besides=int(state.run, 36))
-    if last_ns is not None:
-        take_budget(state, account_key.venue, clock.wall_ns() - last_ns, clock.now_ns())
-    unproved_ns = reader.last_unproved_ns(account_key, besides=int(state.run, 36))
-    if unproved_ns is not None:
-        take_end(state, account_key.venue, clock.wall_ns() - unproved_ns, clock.now_ns())
+    earlier, wall_ns, now_ns = (
+        reader.earlier(account_key, int(state.run, 36)),
+        clock.wall_ns(),
+        clock.now_ns(),
+    )
+    if earlier.sign_ns is not None:
+        take_budget(state, account_key.venue, wall_ns - earlier.sign_ns, now_ns)
+    if earlier.unproved_ns is not None:
+        take_end(state, account_key.venue, wall_ns - earlier.unproved_ns, now_ns)
 
 
 def _restore_baseline(state: State, reader: Reader, account_key: AccountKey) -> None:

@@ -2,9 +2,9 @@
 
 A stopped process can neither move nor cancel what rests: until the venue's dead-man's switch ends
 the connection, 10 to 20 s with Deribit's shortest heartbeat, anybody could trade on old prices. So
-SIGTSTP is not left to the system. It pauses the quoting, waits until no order of ours is open (over
-the second path, where the first one does not do it in time), and only then stops, with SIGSTOP to
-this process alone: the terminal has sent SIGTSTP to the others of the job already.
+SIGTSTP is not left to the system. A handler pauses the quoting, waits until no order of ours is
+open (over the second path, where the first one does not do it in time), and only then stops, with
+SIGSTOP to this process alone: the terminal has sent SIGTSTP to the others of the job already.
 
 Continued, the engine has been away: it reads lease and latch again and asks the venue before it
 quotes, like after any absence, but a person who stopped it wants no kill switch for that. A pause

@@ -8,8 +8,8 @@ group of that step; steps that are not asked for are replayed and not counted. B
 the mark moved: that profit belongs to the later one, and sampled marks are steps too.
 
 A *markout* is what a fill is worth some time later: value(dq, mark at t + h) - value(dq, price), in
-settlement currency, before fees; positive is good for us. It needs a sample of the mark at t + h or
-at most MARK_LATE_MS after, so fills just before the bot stopped have none.
+settlement currency, before fees; positive is good for us. A markout needs a sample of the mark at t
++ h or at most MARK_LATE_MS after, so fills just before the bot stopped have none.
 """
 
 from bisect import bisect_left

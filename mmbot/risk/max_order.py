@@ -19,8 +19,9 @@ class MaxOrder:
     """Shrink any larger order to the limit: the last defense against a size typed wrong.
 
     `notional_usd` bounds what one order is worth: options count their underlying, not their
-    premium. It is never below the instrument's smallest order, so that whatever is chosen can be
-    quoted. `limit` bounds the amount besides; one below the venue's minimum blocks every order.
+    premium. The limit is never below the instrument's smallest order, so that whatever is chosen
+    can be quoted. `limit` bounds the amount besides; one below the venue's minimum blocks every
+    order.
     """
 
     notional_usd: Annotated[

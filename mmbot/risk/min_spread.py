@@ -21,8 +21,8 @@ _ROUNDING_PRICE = Decimal("1e-9")
 class MinSpread:
     """Refuse a quote that comes too close to our own quote on the other side.
 
-    It judges perpetuals and futures, in bps of the market's mid. Options are left to cost_floor:
-    bps of a premium say nothing about their costs. A lone side has no width to judge.
+    The rule judges perpetuals and futures, in bps of the market's mid. Options are left to
+    cost_floor: bps of a premium say nothing about their costs. A lone side has no width to judge.
     """
 
     bps: Annotated[

@@ -2,7 +2,7 @@
 
 The lease (lease.py) lives in the store, and a store can be deleted, replaced, or be another one. So
 an engine also holds a name that the kernel keeps for as long as the process lives: a socket in the
-abstract namespace, of which nothing is on a disk. Nobody can delete it, and a kill -9 ends it.
+abstract namespace, of which nothing is on a disk. No user can delete it, and a kill -9 ends it.
 Where the system has no such names the lease stands alone.
 """
 

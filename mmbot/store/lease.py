@@ -1,6 +1,6 @@
 """One engine per account: a lease that is renewed every second and runs out after five.
 
-A second engine is refused while the first one's lease holds. It is taken over at once when it
+A second engine is refused while the first one's lease holds. A lease is taken over at once when it
 can be proved that the holder is dead: same boot of the same machine, same process namespace, and
 no process of that number and birth left. Otherwise it must run out.
 """

@@ -71,6 +71,16 @@ class EngineRow:
     """When it was last proved from outside that nothing of ours was open there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """When earlier runs of an account were last known to be there (wall time): their end, or what
+    they last said of themselves; None where there was none."""
+
+    sign_ns: Nanos | None
+    unproved_ns: Nanos | None
+    """Of those that did not end with the proof that nothing of them is left."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillFilter:
     """Which fills: from `since_ms` on and before `until_ms` (venue time); None: no matter."""
@@ -255,22 +265,14 @@ class Reader:
             for account_key, run in newest.items()
         ]
 
-    def last_sign_ns(self, account_key: AccountKey, besides: int) -> Nanos | None:
-        """When the last run of an account but `besides` was known to be there (wall time): its
-        end, or what it last said of itself; None where there was none."""
-        earlier = [
-            run for run in self.runs() if run.account_key == account_key and run.run != besides
-        ]
-        return self._last_sign_ns(earlier[-1]) if earlier else None
-
-    def last_unproved_ns(self, account_key: AccountKey, besides: int) -> Nanos | None:
-        """The same of the last run that did not end with the proof that nothing of it is left."""
-        unproved = [
-            run
-            for run in self.runs()
-            if run.account_key == account_key and run.run != besides and run.exit_code != 0
-        ]
-        return self._last_sign_ns(unproved[-1]) if unproved else None
+    def earlier(self, account_key: AccountKey, besides: int) -> Earlier:
+        """What is known of the runs of an account but `besides`."""
+        runs = [run for run in self.runs() if run.account_key == account_key and run.run != besides]
+        unproved = [run for run in runs if run.exit_code != 0]
+        return Earlier(
+            self._last_sign_ns(runs[-1]) if runs else None,
+            self._last_sign_ns(unproved[-1]) if unproved else None,
+        )
 
     def _last_sign_ns(self, run: RunRow) -> Nanos:
         if run.stopped_ns is not None:

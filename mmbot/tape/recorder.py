@@ -3,8 +3,9 @@ writer's thread.
 
 Theory of operation
 -------------------
-1. Encoding happens here, on the loop, after the turn's orders have left. It must: a checkpoint is
-   the state between two turns, and nobody else may look at the state at such a moment.
+1. Encoding happens here, on the loop, after the turn's orders have left. Encoding must: a
+   checkpoint is the state between two turns, and nobody else may look at the state at such a
+   moment.
 2. A block goes to the thread when it is large or half a second old, so a crash loses no more.
 3. A file that has grown to its limit is ended, and the next one begins with a checkpoint.
 4. The queue to the thread is bounded. If the disk does not keep up, recording stops (the file ends

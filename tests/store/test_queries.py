@@ -115,19 +115,22 @@ async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
 async def test_when_the_run_before_was_last_seen(tmp_path: Path) -> None:
     reader, first, second = await a_desk_with_a_past(tmp_path)
     stopped = {run.run: run.stopped_ns for run in reader.runs()}
-    assert reader.last_sign_ns(ACCOUNT_KEY, besides=second) == stopped[first]
-    assert reader.last_sign_ns(ACCOUNT_KEY, besides=0) == stopped[second]
-    assert reader.last_sign_ns(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0) is None
+    assert reader.earlier(ACCOUNT_KEY, besides=second).sign_ns == stopped[first]
+    assert reader.earlier(ACCOUNT_KEY, besides=0).sign_ns == stopped[second]
+    assert (
+        reader.earlier(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0).sign_ns is None
+    )
 
 
 async def test_when_a_run_that_proved_nothing_was_last_seen(tmp_path: Path) -> None:
     reader, _, second = await a_desk_with_a_past(tmp_path)
-    assert reader.last_unproved_ns(ACCOUNT_KEY, besides=0) is None  # both left with the proof
+    assert reader.earlier(ACCOUNT_KEY, besides=0).unproved_ns is None  # both left with the proof
     async with an_engine(reader.location) as engine:
         mine = engine.run
-        assert reader.last_unproved_ns(ACCOUNT_KEY, besides=mine) is None
+        assert reader.earlier(ACCOUNT_KEY, besides=mine).unproved_ns is None
         [run] = [run for run in reader.runs() if run.run == mine]
-        assert reader.last_unproved_ns(ACCOUNT_KEY, besides=second) == run.started_ns
+        assert reader.earlier(ACCOUNT_KEY, besides=second).unproved_ns == run.started_ns
     assert (
-        reader.last_unproved_ns(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0) is None
+        reader.earlier(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0).unproved_ns
+        is None
     )

@@ -61,8 +61,8 @@ class Arrival:
         return await self._asked(self._venue.venue_ms, "to get_time")
 
     async def prices(self, instruments: Sequence[Instrument]) -> dict[str, float]:
-        """Coin -> USD, of what these are on. It is asked once: a coin whose price does not come is
-        left out."""
+        """Coin -> USD, of what these are on. Each is asked for once: a coin whose price does not
+        come is left out."""
         indices = {
             one.underlying: f"{one.underlying}_{'usd' if one.inverse else one.settlement}".lower()
             for one in instruments

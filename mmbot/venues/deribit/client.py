@@ -257,7 +257,8 @@ class Deribit(Session):
         symbol: str | None = None,  # noqa: ARG002  # ccxt's signature
         params: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Cancel one order over TRADING; the ccxt order structure. It may spend the reserve."""
+        """Cancel one order over TRADING; the ccxt order structure. A cancel may spend the
+        reserve."""
         result = await self._order_call(orders.cancel(id), (params or {}).get("timeout_s"), True)
         return self.parse_order(result)
 

@@ -7,8 +7,8 @@ for orders and everything private. A link's task dials, signs in, subscribes, an
 looks after it until it is lost, waits, and begins again. House rules:
 
 1. Frames are handled in the receive callback, synchronously, and nothing a frame or a handler does
-   can end the reading: what goes wrong is contained and told to `on_fault`. It concerns the channel
-   it came over; a frame of which even that cannot be read concerns every book of its link.
+   can end the reading: what goes wrong is contained and told to `on_fault`. A fault concerns the
+   channel it came over; a frame of which even that cannot be read concerns every book of its link.
 2. A request ends exactly once (`calls.py`). A lost link ends everything in flight on it as
    UNKNOWN; nothing is ever sent again by itself.
 3. A book is right or invalid (`book.py`, `subscriptions.py`). Nothing of it survives a lost link,

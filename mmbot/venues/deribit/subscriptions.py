@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 A book is right or invalid, and an invalid one is asked for anew: its channel is unsubscribed and
-subscribed, and the venue begins with a snapshot. It is invalid from the moment
+subscribed, and the venue begins with a snapshot. The book is invalid from the moment
 
 * a message of its channel does not follow on the last one, or is no message (book.py),
 * it stays crossed for CROSSED_S,
