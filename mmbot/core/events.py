@@ -1,17 +1,26 @@
 """Everything that can happen: a closed union.
 
-Venues, the clock, the store and people speak to the bot only through these. All are plain data;
-moments ending in `_ns` are desk time, those ending in `_ms` are the venue's own stamps.
+Venues, the clock, the store and people (commands.py) speak to the bot only through these. All are
+plain data; moments ending in `_ns` are desk time, those ending in `_ms` are the venue's own stamps.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.commands import (
+    Pause,
+    SizeScaled,
+    Stop,
+    Switched,
+    Trip,
+    Unpause,
+    VolShifted,
+    WindDown,
+)
 from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.order_life import OrderState, Request
-from mmbot.core.scope import Scope
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
 from mmbot.core.types import InstrumentId, Label, Level, Nanos, Side
 from mmbot.core.why import Why
@@ -296,69 +305,12 @@ class LeaseLost:
     holder: str
 
 
-# --- time and people --------------------------------------------------------------------------
+# --- time -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Time passes: every 100 ms. Deadlines fire only from these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Stop quoting, keep running; live orders are cancelled."""
-
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class Unpause:
-    """Quote again after a pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindDown:
-    """Only quotes that reduce a position, or all of them again."""
-
-    on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Switched:
-    """Quotes in a scope are on or off from now on."""
-
-    scope: Scope
-    on: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SizeScaled:
-    """Every quote's size is multiplied by this from now on."""
-
-    factor: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class VolShifted:
-    """Options are valued at a volatility this many points higher, until a moment of desk time."""
-
-    points: float
-    until_ns: Nanos
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Leave: no new order, everything of ours cancelled and verified."""
-
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class Trip:
-    """The kill switch."""
-
-    why: Why
-    detail: str = field(default="")
 
 
 MarketEvent = (

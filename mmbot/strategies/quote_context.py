@@ -49,6 +49,17 @@ class QuoteContext:
     amount: Decimal
     """The size that was asked for, in the instrument's amount unit."""
 
+    def free_outward(self, builder: QuoteBuilder) -> float | None:
+        """How far outward the nearest price lies that the quote does not round to.
+
+        None where the grid ends: no bid fits below one tick.
+        """
+        here = self.instrument.snap_price(builder.price, builder.side)
+        if here is None:
+            return None
+        sign = builder.side.sign
+        return (builder.price - float(self.instrument.step_price(here, -sign))) * sign
+
     def hold(self, builder: QuoteBuilder) -> None:
         """Take the quote being built back to the edge and out of the other side's way."""
         if builder.side is Side.BUY:

@@ -97,10 +97,10 @@ class SimpleSpread:
         size, step = context.amount, inf
         for level in range(self.levels):
             if level:
-                outward = self._step_to_next_level(context, builder, center)
-                if outward is None:
+                next_free = context.free_outward(builder)
+                if next_free is None:
                     return
-                step = outward
+                step = max(center * self.level_spacing_bps / 10_000, next_free)
                 builder.shift("spacing", -side.sign * step)
                 size *= self.level_size_factor
             yield builder.quote(
@@ -109,17 +109,3 @@ class SimpleSpread:
                 follow=context.follow(builder, self.requote_pct, behind=step),
                 level=level,
             )
-
-    def _step_to_next_level(
-        self, context: QuoteContext, builder: QuoteBuilder, center: float
-    ) -> float | None:
-        """How far outward the next level lies, so that it rounds to a price of its own.
-
-        None where the grid ends: no bid fits below one tick.
-        """
-        here = context.instrument.snap_price(builder.price, builder.side)
-        if here is None:
-            return None
-        sign = builder.side.sign
-        next_free = float(context.instrument.step_price(here, -sign))
-        return max(center * self.level_spacing_bps / 10_000, (builder.price - next_free) * sign)

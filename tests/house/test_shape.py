@@ -209,3 +209,22 @@ def test_a_file_of_that_length(path: str, lines: int, entry: int | None, fault: 
 
 def test_an_entry_without_a_file_goes() -> None:
     assert length_faults({}, {"mmbot/x.py": 800}) == ["mmbot/x.py is not there: take it out"]
+
+
+# --- what explains the bot ----------------------------------------------------------------------
+
+EXPLAINING = (
+    "mmbot/core/events.py",
+    "mmbot/core/intents.py",
+    "mmbot/core/turn.py",
+    "mmbot/core/diff.py",
+    "mmbot/strategies/simple_spread.py",
+)
+EXPLAINING_LINES = 800
+
+
+def test_five_files_explain_the_bot_and_readme_names_them() -> None:
+    lines = {name: len((ROOT / name).read_text().splitlines()) for name in EXPLAINING}
+    assert sum(lines.values()) < EXPLAINING_LINES, lines
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in EXPLAINING if name not in readme] == []
