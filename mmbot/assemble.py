@@ -80,7 +80,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
 
     The caller closes it. Raises MmbotError.
     """
-    location = locate(config.desk.mode, os.environ, config.store.url)
+    location = locate(config.run.mode, os.environ, config.store.url)
     has_store = location.exists
     file = _stop_file(config)
     if is_there(file):
@@ -100,12 +100,12 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         undo.push_async_callback(venue.close)
         arrival = Arrival(venue, clock, START_S, tell=True)
         listed = await arrival.listed()
-        if config.desk.mode is Mode.SIM:
+        if config.run.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config, venue.unread_listings)
+        instruments = choose(listed, config.lone, config, venue.unread_listings)
         prices = await arrival.prices(instruments)
-        instruments = choose(listed, config, venue.unread_listings, prices)
-        account_key = AccountKey(config.desk.mode, venue.name, await arrival.account())
+        instruments = choose(listed, config.lone, config, venue.unread_listings, prices)
+        account_key = AccountKey(config.run.mode, venue.name, await arrival.account())
         lock = _locked(account_key, venue.endpoint, database)
         undo.callback(lock.release)
         if database is None:
@@ -124,7 +124,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         engine = _engine(config, clock, venue, instruments, account_key, run, database, lock)
         engine.registration = registration
         undo.pop_all()
-    for line in size_lines(config, instruments, prices):
+    for line in size_lines(config.lone, instruments, prices):
         _log.info("%s", line)
     return engine
 
@@ -165,7 +165,7 @@ def _locked(account_key: AccountKey, endpoint: str, database: Database | None) -
 
 def _venue(config: Config, clock: Clock, timing: Timing) -> DeribitVenue:
     """Where the quoting goes. Every mode ends in the same client on the same code."""
-    keys = credentials(config.desk.mode, Path.cwd(), config.desk.venue)
+    keys = credentials(config.run.mode, Path.cwd(), config.lone.settings.venue)
     return DeribitVenue(client_for(config, clock, signed(keys), timing), clock)
 
 
@@ -183,7 +183,7 @@ def _engine(
     listed = ev.InstrumentsListed(tuple(instruments))
     state = begun(base36(run.run), now_ns, (listed, ev.LabelsReserved(run.labels_upto)))
     restore(state, Reader(database.location), account_key, clock)
-    desk = trading_desk(config, venue.name)
+    desk = trading_desk(config.lone)
     desks = {instrument.id: desk for instrument in instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
@@ -228,7 +228,7 @@ def _prepare_tapes(config: Config) -> None:
 
 
 def _tapes(config: Config) -> Path:
-    return tape_folder(config.desk.mode, os.environ, config.tape.directory)
+    return tape_folder(config.run.mode, os.environ, config.tape.directory)
 
 
 def _origin(config: Config, account_key: AccountKey, state: State) -> Origin:
@@ -243,10 +243,10 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
     traded = DeskPlan(
         name=desk.name,
         venue=desk.venue,
-        strategy=PluginPlan.of(Family.STRATEGY, config.strategy.name, desk.strategy),
+        strategy=PluginPlan.of(Family.STRATEGY, config.lone.strategy.name, desk.strategy),
         rules=tuple(
             PluginPlan.of(Family.RULE, table.name, rule)
-            for table, rule in zip(config.rules, desk.rules, strict=True)
+            for table, rule in zip(config.lone.rules, desk.rules, strict=True)
         ),
         refresh_ns=desk.refresh_ns,
     )
@@ -258,5 +258,5 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
 
 
 def _stop_file(config: Config) -> Path:
-    configured = config.desk.stop_file
-    return Path(configured) if configured else stop_file(config.desk.mode, os.environ)
+    configured = config.run.stop_file
+    return Path(configured) if configured else stop_file(config.run.mode, os.environ)

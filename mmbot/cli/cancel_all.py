@@ -174,11 +174,11 @@ def _unknown(
     try:
         if venue is not None:
             said = venue()
-            mode, url = said.desk.mode, said.sim.url
+            mode, url = said.run.mode, said.sim.url
             if mode is not Mode.SIM:
-                asked.append(Asked(mode, said.desk.venue))
+                asked.append(Asked(mode, said.lone_venue.name))
             elif url is not None:
-                asked.append(Asked(mode, said.desk.venue, url))
+                asked.append(Asked(mode, said.lone_venue.name, url))
     except MmbotError as error:
         outcome.refused.append(str(error))
     try:

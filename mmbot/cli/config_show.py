@@ -14,6 +14,7 @@ from mmbot.cli.pages import WIDTH_MAX, print_json, show
 from mmbot.cli.quote import given_flags, quote
 from mmbot.cli.streams import in_red
 from mmbot.config import KNOWN_FLAGS, Mode, load_config
+from mmbot.config.model import LONE
 from mmbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,31 +91,45 @@ def check(
         )
     from mmbot.config.effective import off_lines
 
-    rules = [rule.name for rule in settings.rules]
     if json:
-        print_json(
-            {
-                "fine": True,
-                "file": str(settings.path) if settings.path else None,
-                "mode": settings.desk.mode.value,
-                "venue": settings.desk.venue,
-                "strategy": settings.strategy.name,
-                "rules": rules,
-                "off": [rule.name for rule in settings.off],
-                "guards": [guard.name for guard in settings.guards],
-                "plugins": list(settings.plugins),
-            }
-        )
+        print_json(_checked(settings))
         return
-    print(
-        f"fine: {settings.desk.mode.value.upper()} on {settings.desk.venue}, strategy "
-        f"{settings.strategy.name}, {len(rules)} rules"
-    )
-    for said in textwrap.wrap(", ".join(rules), WIDTH_MAX - len(_INDENT)):
-        print(f"{_INDENT}{said}")
+    for desk in settings.desks:
+        name = "" if desk.path == LONE else f"desk {desk.name}, "
+        print(
+            f"fine: {name}{settings.run.mode.value.upper()} on {desk.settings.venue}, strategy "
+            f"{desk.strategy.name}, {len(desk.rules)} rules"
+        )
+        rules = ", ".join(rule.name for rule in desk.rules)
+        for said in textwrap.wrap(rules, WIDTH_MAX - len(_INDENT)):
+            print(f"{_INDENT}{said}")
     for line in off_lines(settings):
         for said in textwrap.wrap(line, WIDTH_MAX - len(_INDENT), break_on_hyphens=False):
             print(in_red(f"{_INDENT}{said}", sys.stdout))
+
+
+def _checked(settings: "Config") -> dict[str, object]:
+    """What `config check --json` prints: of a lone desk its venue, strategy and rules as well."""
+    desks = {
+        desk.name: {
+            "venue": desk.settings.venue,
+            "strategy": desk.strategy.name,
+            "rules": [rule.name for rule in desk.rules],
+        }
+        for desk in settings.desks
+    }
+    lone = next(iter(desks.values())) if len(desks) == 1 else {}
+    return {
+        "fine": True,
+        "file": str(settings.path) if settings.path else None,
+        "mode": settings.run.mode.value,
+        **lone,
+        "off": [rule.name if len(desks) == 1 else rule.path for rule in settings.off],
+        "guards": [guard.name for guard in settings.guards],
+        "plugins": list(settings.plugins),
+        "venues": {venue.name: {"kind": venue.kind} for venue in settings.venues},
+        "desks": desks,
+    }
 
 
 @app.command("show")
@@ -134,7 +149,7 @@ def show_config(
         rows = (*known, *others)
         print_json([{"key": key, "value": value, "from": origin} for key, value, origin in rows])
         return
-    print(f"{settings.desk.mode.value.upper()}: {settings.path or 'flags'}", file=sys.stderr)
+    print(f"{settings.run.mode.value.upper()}: {settings.path or 'flags'}", file=sys.stderr)
     off = {entry.key for entry in entries if entry.weakens}
     lines = [*map(_row, entries), *others]
     show("", ("setting", "value", "from"), lines, alarming=lambda row: row[0] in off)
@@ -154,16 +169,17 @@ def _store(settings: "Config") -> list[tuple[str, str, str]]:
         origin = settings.origin("store.url")
     else:
         origin = HOME_VARIABLE if os.environ.get(HOME_VARIABLE) else "default"
-    return [("store", locate(settings.desk.mode, os.environ, settings.store.url).name, origin)]
+    return [("store", locate(settings.run.mode, os.environ, settings.store.url).name, origin)]
 
 
 def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
-    """The key pair of the mode: whether each half is there, and where."""
+    """The key pair of each venue in the mode: whether each half is there, and where."""
     from mmbot.venues.credentials import env_file, variables
 
-    default = "set by default" if settings.desk.mode is Mode.SIM else "missing"
+    default = "set by default" if settings.run.mode is Mode.SIM else "missing"
     path = Path.cwd() / ".env"
-    names = variables(settings.desk.mode, settings.desk.venue)
+    pairs = (variables(settings.run.mode, venue.name) for venue in settings.venues)
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
     in_file: Mapping[str, str | None] = env_file(path, names)
     rows = []
     for name in names:
@@ -172,5 +188,5 @@ def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
         elif in_file.get(name):
             rows.append((name, REDACTED, str(path)))
         else:
-            rows.append((name, default, "default" if settings.desk.mode is Mode.SIM else "-"))
+            rows.append((name, default, "default" if settings.run.mode is Mode.SIM else "-"))
     return rows

@@ -59,12 +59,12 @@ def doctor(
         lines += uvloop.run(_venue(settings))
     failed = any(line.result is Result.FAIL for line in lines)
     if json:
-        mode, venue = settings.desk.mode, settings.desk.venue
+        mode, venue = settings.run.mode, settings.lone_venue.name
         print_json(
             {"mode": mode, "venue": venue, "ok": not failed, "checks": list(map(asdict, lines))}
         )
     else:
-        print(f"{settings.desk.mode.value.upper()} {settings.desk.venue}", file=sys.stderr)
+        print(f"{settings.run.mode.value.upper()} {settings.lone_venue.name}", file=sys.stderr)
         rows = [
             (line.check, line.result.value, line.found + (f"; {line.do}" if line.do else ""))
             for line in lines
@@ -81,7 +81,7 @@ def _credentials(settings: "Config") -> "Iterator[Check]":
     from mmbot.venues.credentials import credentials
 
     try:
-        keys = credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)
+        keys = credentials(settings.run.mode, Path.cwd(), settings.lone_venue.name)
     except MmbotError as error:
         yield Check("credentials", Result.FAIL, str(error))
         return
@@ -98,7 +98,7 @@ def _database(settings: "Config") -> "Iterator[Check]":
     from mmbot.store.locations import locate
 
     try:
-        place = locate(settings.desk.mode, os.environ, settings.store.url)
+        place = locate(settings.run.mode, os.environ, settings.store.url)
         yield _store(place)
     except StoreError as error:
         yield Check("database", Result.FAIL, str(error))
@@ -166,7 +166,7 @@ async def _venue(settings: "Config") -> list[Check]:
 
     try:
         async with visited(settings) as there:
-            keys = credentials(there.desk.mode, Path.cwd(), there.desk.venue)
+            keys = credentials(there.run.mode, Path.cwd(), there.lone_venue.name)
             return await checks(there, keys, partial(_latch, there))
     except MmbotError as error:
         return [Check("venue", Result.FAIL, str(error))]
@@ -176,7 +176,7 @@ def _latch(settings: "Config", account_key: "AccountKey") -> Check:
     from mmbot.store.locations import locate
     from mmbot.store.queries import Reader
 
-    place = locate(settings.desk.mode, os.environ, settings.store.url)
+    place = locate(settings.run.mode, os.environ, settings.store.url)
     try:
         if not place.exists and not place.latch_file.exists():
             return Check("kill switch", Result.PASS, "armed: never used here")

@@ -70,7 +70,7 @@ def markets(
         print_json([_object(one) for one in found])
         return
     show(
-        f"{settings.desk.mode.value.upper()} {settings.desk.venue}: {len(found)} instruments",
+        f"{settings.run.mode.value.upper()} {settings.lone_venue.name}: {len(found)} instruments",
         (
             "instrument",
             "kind",

@@ -139,6 +139,9 @@ def quote(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", rich_help_panel=_OUTPUT, help="TOML desk file.")
     ] = None,
+    desk: Annotated[
+        Text, _text("--desk", "NAME", _HOW, "Of several in a file: the one that flags are about.")
+    ] = None,
     dry_run: Annotated[
         bool, _switch("--dry-run", _OUTPUT, "Show what it would begin with; send nothing.")
     ] = False,
@@ -164,10 +167,11 @@ def quote(
     settings = load_config(given_flags(locals()), config)
     if dry_run:
         _warn(settings)
-        print(f"{settings.desk.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
+        print(f"{settings.run.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
         _dry_run(settings, json)
         return
-    credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)  # missing ones end it here
+    for venue in settings.venues:  # missing ones end it here
+        credentials(settings.run.mode, Path.cwd(), venue.name)
     with read_or_not():
         print(_mode_line(settings), file=sys.stderr)
         _warn(settings)
@@ -201,8 +205,8 @@ def _warn(config: Config) -> None:
 
 
 def _mode_line(config: Config) -> str:
-    venue = config.desk.venue
-    match config.desk.mode:
+    venue = ", ".join(venue.name for venue in config.venues)
+    match config.run.mode:
         case Mode.SIM:
             return "SIM: simulated venue, no real money"
         case Mode.TESTNET:
@@ -233,7 +237,7 @@ def _run(config: Config, *, screen: bool, only: str | None) -> "Summary":
     from mmbot.cli.feed import ScreenFeed, ScreenLog
 
     feed = ScreenFeed(only=only) if screen else None
-    mode = config.desk.mode
+    mode = config.run.mode
     _log_to(ScreenLog(feed) if feed else StreamLog(sys.stderr), mode)
 
     def suspended(stopping: bool) -> None:

@@ -134,8 +134,8 @@ def _price_unit(instrument: Instrument) -> str:
 
 def _object(config: Config, rehearsal: Rehearsal) -> dict[str, Any]:
     return {
-        "mode": config.desk.mode,
-        "venue": config.desk.venue,
+        "mode": config.run.mode,
+        "venue": config.lone.settings.venue,
         "dry_run": True,
         "config": [
             {"key": entry.key, "value": as_json(entry.value), "origin": entry.origin}

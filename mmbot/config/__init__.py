@@ -29,6 +29,27 @@ A file looks like this; every key has a default, and `--config FILE` loads it:
     [tape]                         # the journal of every turn
     total_mb = 256
 
+Several venues and desks each have a table of their own instead of [desk] and [strategy.*]:
+
+    [run]                          # what all desks share
+    duration_s = 3600
+
+    [venues.deribit]               # an account; the name decides which key pair is read
+    [venues.hedge]
+    kind = "deribit"
+
+    [desks.options]
+    venue = "deribit"
+    expiry = 2025-06-06
+    strikes = [2800, 2900]
+    [desks.options.strategy.improve_top]
+    [desks.options.risk.max_order] # a rule of this desk; [risk.*] judges the quotes of all desks
+    limit = 1
+
+    [desks.perp]
+    venue = "hedge"
+    symbols = ["ETH-PERPETUAL"]
+
 Flags are put into the same tables before anything is checked, so a flag and a file are refused
 for the same reasons in the same words. Secrets are never read from a file of this kind.
 """
@@ -36,18 +57,24 @@ for the same reasons in the same words. Secrets are never read from a file of th
 from mmbot.config.dates import day, moment
 from mmbot.config.file import FILE_MAX_BYTES, toml_of
 from mmbot.config.flags import DEFAULT_STRATEGY, KNOWN_FLAGS, Flags, number
-from mmbot.config.load import DEFAULT_RULES, load_config
+from mmbot.config.load import load_config
 from mmbot.config.model import (
     SIM_SEED,
     SIM_START,
     Config,
+    DeskConfig,
     DeskSettings,
+    LoneDeskSettings,
     Mode,
     PluginTable,
+    RunSettings,
     SimSettings,
     StoreSettings,
     TapeSettings,
+    VenueConfig,
+    VenueSettings,
 )
+from mmbot.config.rules import DEFAULT_RULES
 
 __all__ = [
     "DEFAULT_RULES",
@@ -57,13 +84,18 @@ __all__ = [
     "SIM_SEED",
     "SIM_START",
     "Config",
+    "DeskConfig",
     "DeskSettings",
     "Flags",
+    "LoneDeskSettings",
     "Mode",
     "PluginTable",
+    "RunSettings",
     "SimSettings",
     "StoreSettings",
     "TapeSettings",
+    "VenueConfig",
+    "VenueSettings",
     "day",
     "load_config",
     "moment",

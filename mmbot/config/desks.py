@@ -2,18 +2,18 @@
 
 from typing import cast
 
-from mmbot.config import Config
+from mmbot.config import DeskConfig
 from mmbot.core.desk import Desk
 from mmbot.core.ports import RiskRule, Strategy
 from mmbot.core.types import SECOND
 
 
-def trading_desk(config: Config, venue: str) -> Desk:
-    """The strategy and the rules of a configuration, for every instrument it names."""
+def trading_desk(desk: DeskConfig) -> Desk:
+    """The strategy and the rules of a desk, for every instrument it names."""
     return Desk(
-        name=config.strategy.name,
-        venue=venue,
-        strategy=cast(Strategy, config.strategy.build()),
-        rules=tuple(cast(RiskRule, rule.build()) for rule in config.rules),
-        refresh_ns=int(config.desk.refresh_s * SECOND),
+        name=desk.name,
+        venue=desk.settings.venue,
+        strategy=cast(Strategy, desk.strategy.build()),
+        rules=tuple(cast(RiskRule, rule.build()) for rule in desk.rules),
+        refresh_ns=int(desk.settings.refresh_s * SECOND),
     )

@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from mmbot.config import Config, Mode, PluginTable
+from mmbot.config import Config, DeskConfig, DeskSettings, LoneDeskSettings, Mode, PluginTable
+from mmbot.config.model import LONE
 from mmbot.core.sizes import Size
 from mmbot.plugins.settings import manual
 
@@ -29,15 +30,24 @@ class Entry:
 
 def effective(config: Config) -> list[Entry]:
     """Every setting of the run, in the order of a desk file. No secret is among them."""
-    entries = list(_table(config, "desk", config.desk))
-    for plugin in (config.strategy, *config.rules):
-        entries += _plugin(config, plugin)
+    entries: list[Entry] = []
+    several = any(desk.path != LONE for desk in config.desks)
+    if several:
+        entries += _table(config, "run", config.run)
+    if several or any(config.explicit(f"venues.{venue.name}") for venue in config.venues):
+        entries += _venues(config)
+    for desk in config.desks:
+        entries += _desk(config, desk)
+    if several:
+        books = {r.path: r for desk in config.desks for r in desk.rules if not desk.own(r)}
+        for rule in books.values():
+            entries += _plugin(config, rule)
     for rule in config.off:
-        key = f"risk.{rule.name}.off"
+        key = f"{rule.path}.off"
         entries.append(Entry(key, True, config.origin(key), weakens=True))
     for guard in config.guards:
         entries += _plugin(config, guard)
-    if config.desk.mode is Mode.SIM:
+    if config.run.mode is Mode.SIM:
         entries += _table(config, "sim", config.sim)
     entries += _table(config, "store", config.store)
     entries += _table(config, "tape", config.tape)
@@ -46,13 +56,31 @@ def effective(config: Config) -> list[Entry]:
     return entries
 
 
+def _venues(config: Config) -> Iterator[Entry]:
+    for venue in config.venues:
+        for name in ("kind", "url"):
+            key = f"venues.{venue.name}.{name}"
+            origin = venue.origin if name == "kind" else "default"
+            yield Entry(key, getattr(venue, name), config.origins.get(key, origin))
+
+
+def _desk(config: Config, desk: DeskConfig) -> Iterator[Entry]:
+    """A desk, its strategy and its own rules. A lone one has what belongs to the run besides."""
+    for setting in manual(LoneDeskSettings if desk.path == LONE else DeskSettings):
+        key = f"{desk.path}.{setting.name}"
+        of_run = not hasattr(desk.settings, setting.name)
+        value = getattr(config.run if of_run else desk.settings, setting.name)
+        yield Entry(key, value, config.origin(key))
+    for plugin in (desk.strategy, *filter(desk.own, desk.rules)):
+        yield from _plugin(config, plugin)
+
+
 def _plugin(config: Config, plugin: PluginTable) -> Iterator[Entry]:
     """Its settings; a plug-in without any is one line that says it is there."""
-    path = f"{plugin.family.value}.{plugin.name}"
     built = plugin.build()
     if not manual(type(built)):
-        yield Entry(path, None, config.origin(path))
-    yield from _table(config, path, built)
+        yield Entry(plugin.path, None, config.origin(plugin.path))
+    yield from _table(config, plugin.path, built)
 
 
 def _table(config: Config, path: str, built: object) -> Iterator[Entry]:
@@ -64,7 +92,7 @@ def _table(config: Config, path: str, built: object) -> Iterator[Entry]:
 def off_lines(config: Config) -> list[str]:
     """What a file switches off of the default rules, one line each."""
     return [
-        f"[risk.{rule.name}] is switched off ({config.origin(f'risk.{rule.name}.off')})"
+        f"[{rule.path}] is switched off ({config.origin(f'{rule.path}.off')})"
         for rule in config.off
     ]
 

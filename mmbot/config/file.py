@@ -8,22 +8,60 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, cast
 
+from mmbot.config.model import LONE
 from mmbot.config.text_file import read_text, stray_letter
 from mmbot.errors import ConfigError
 from mmbot.plugins.settings import unknown
 
-TABLES = ("desk", "strategy", "risk", "guards", "sim", "store", "tape")
+TABLES = (
+    "run",
+    "venues",
+    "desks",
+    "desk",
+    "strategy",
+    "risk",
+    "guards",
+    "sim",
+    "store",
+    "tape",
+)
+OF_NAMES = ("venues", "desks", "strategy", "risk", "guards")
+"""Tables of tables, each with a name."""
+
+PLUGINS_OF_A_DESK = ("strategy", "risk")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the tables of a desk stand: [desk] beside [strategy.*] and [risk.*] of a lone one,
+    [desks.NAME] with its own [desks.NAME.strategy.*] and [desks.NAME.risk.*] of several.
+    """
+
+    name: str
+    path: str
+
+    @property
+    def lone(self) -> bool:
+        """Whether the desk is a [desk]."""
+        return self.path == LONE
+
+    def key(self, path: str) -> str:
+        """Where the table "desk" or "risk.max_order" of this desk stands."""
+        if self.lone:
+            return path
+        return self.path if path == LONE else f"{self.path}.{path}"
 
 
 @dataclass(slots=True)
 class Written:
     """The raw tables before they are checked, and the place of each value.
 
-    `tables["desk"]`, `["sim"]`, `["store"]` and `["tape"]` map keys to values;
-    `tables["strategy"]`, `["risk"]` and `["guards"]` map names to such tables.
+    `tables["desk"]`, `["run"]`, `["sim"]`, `["store"]` and `["tape"]` map keys to values;
+    `tables["strategy"]`, `["risk"]`, `["guards"]` and `["venues"]` map names to such tables, and
+    `tables["desks"]` to tables of keys with a "strategy" and a "risk" of their own.
     """
 
     tables: dict[str, dict[str, object]]
@@ -34,10 +72,11 @@ class Written:
             self.tables.setdefault(name, {})
 
     def table(self, path: str) -> dict[str, object]:
-        """The table at a dotted path of one or two names."""
-        head, _, name = path.partition(".")
-        found = self.tables[head]
-        return cast(dict[str, object], found[name]) if name else found
+        """The table at a dotted path; what follows the last name it can have is one name."""
+        found: Any = self.tables
+        for name in path.split(".", 3 if path.startswith("desks.") else 1):
+            found = found[name]
+        return cast(dict[str, object], found)
 
     def put(self, path: str, key: str, value: object, origin: str) -> None:
         """Write a value into a table, over what stands there."""
@@ -55,6 +94,7 @@ _SECRET = re.compile(
     r"secret|passw|passphrase|mnemonic|credential|(private|api|access|signing)_?key|^key$|token",
     re.IGNORECASE,
 )
+_NAME_OF_TABLE = re.compile(r"(venues|desks)\.[^.]+")
 
 
 def read_desk(path: Path) -> Written:
@@ -64,7 +104,7 @@ def read_desk(path: Path) -> Written:
     document = toml_of(path, text)
     origins = {key: f"{path}:{line}" for key, line in _lines(text).items()}
     for key in origins:
-        if _SECRET.search(key.rpartition(".")[2]):
+        if _SECRET.search(key.rpartition(".")[2]) and not _NAME_OF_TABLE.fullmatch(key):
             raise ConfigError(
                 f"{origins[key]}: {key} looks like a secret; secrets are read from the environment "
                 "or .env only: remove it from this file"
@@ -75,7 +115,7 @@ def read_desk(path: Path) -> Written:
             raise ConfigError(f"{origins[name]}: {unknown('table', name, known)}")
         if name != "plugins" and not isinstance(value, dict):
             raise ConfigError(f"{origins[name]}: expected a table [{name}]")
-        for part, inner in value.items() if name in ("strategy", "risk", "guards") else ():
+        for part, inner in value.items() if name in OF_NAMES else ():
             if not isinstance(inner, dict):
                 raise ConfigError(
                     f"{origins[f'{name}.{part}']}: expected a table such as [{name}.NAME]"

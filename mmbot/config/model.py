@@ -10,8 +10,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
-from mmbot.plugins.registry import Family, build
-from mmbot.plugins.settings import settings_class
+from mmbot.plugins.registry import Family, load
+from mmbot.plugins.settings import check, settings_class
 
 SIM_SEED = 1
 SIM_START = datetime(2025, 6, 2, 12, tzinfo=UTC)
@@ -26,30 +26,75 @@ class Mode(Enum):
     LIVE = "live"
 
 
+_Mode = Annotated[Mode, doc("where the quoting goes")]
+_Duration = Annotated[float | None, Ge(0.1), doc("stop by itself after this time")]
+_StopFile = Annotated[
+    str | None,
+    doc("a file that trips the kill switch when it appears; MODE.stop in $MMBOT_HOME otherwise"),
+]
+_Underlying = Annotated[
+    str, doc("what the options are on, as their names begin: ETH; ETH_USDC for those in USDC")
+]
+_Expiry = Annotated[date | None, doc("expiry of the options")]
+_Strikes = Annotated[tuple[Decimal, ...], doc("strikes; the call and the put of each")]
+_AllStrikes = Annotated[bool, doc("every strike listed for the expiry")]
+_Symbols = Annotated[tuple[str, ...], doc("instruments by the venue's own names")]
+_Refresh = Annotated[float, Ge(0.1), Le(3600), doc("longest time between two looks at a market")]
+
+DEFAULT_VENUE = "deribit"
+
+
+@settings_class
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What all desks of a run share: where the quoting goes, and for how long."""
+
+    mode: _Mode = Mode.SIM
+    duration_s: _Duration = None
+    stop_file: _StopFile = None
+
+
+@settings_class
+@dataclass(frozen=True, slots=True)
+class VenueSettings:
+    """An account at an exchange. NAME decides which key pair is read: HEDGE_API_KEY and
+    HEDGE_API_SECRET for `[venues.hedge]`."""
+
+    kind: Annotated[str | None, doc("the exchange; NAME itself otherwise")] = None
+    url: Annotated[str | None, doc("address of a running `mmbot sim serve` for this venue")] = None
+
+
 @settings_class
 @dataclass(frozen=True, slots=True)
 class DeskSettings:
-    """What is quoted, where, and for how long."""
+    """What a desk quotes, and on which venue of the file."""
 
-    mode: Annotated[Mode, doc("where the quoting goes")] = Mode.SIM
-    venue: Annotated[str, doc("the exchange")] = "deribit"
-    underlying: Annotated[
-        str, doc("what the options are on, as their names begin: ETH; ETH_USDC for those in USDC")
-    ] = "ETH"
-    expiry: Annotated[date | None, doc("expiry of the options")] = None
-    strikes: Annotated[tuple[Decimal, ...], doc("strikes; the call and the put of each")] = ()
-    all_strikes: Annotated[bool, doc("every strike listed for the expiry")] = False
-    symbols: Annotated[tuple[str, ...], doc("instruments by the venue's own names")] = ()
-    refresh_s: Annotated[
-        float, Ge(0.1), Le(3600), doc("longest time between two looks at a market")
-    ] = 1.0
-    duration_s: Annotated[float | None, Ge(0.1), doc("stop by itself after this time")] = None
-    stop_file: Annotated[
-        str | None,
-        doc(
-            "a file that trips the kill switch when it appears; MODE.stop in $MMBOT_HOME otherwise"
-        ),
-    ] = None
+    venue: Annotated[str, doc("NAME of its [venues.NAME]; may be left out where there is one")] = (
+        DEFAULT_VENUE
+    )
+    underlying: _Underlying = "ETH"
+    expiry: _Expiry = None
+    strikes: _Strikes = ()
+    all_strikes: _AllStrikes = False
+    symbols: _Symbols = ()
+    refresh_s: _Refresh = 1.0
+
+
+@settings_class
+@dataclass(frozen=True, slots=True)
+class LoneDeskSettings:
+    """What is quoted, where, and for how long: one venue and one desk in one table."""
+
+    mode: _Mode = Mode.SIM
+    venue: Annotated[str, doc("the exchange")] = DEFAULT_VENUE
+    underlying: _Underlying = "ETH"
+    expiry: _Expiry = None
+    strikes: _Strikes = ()
+    all_strikes: _AllStrikes = False
+    symbols: _Symbols = ()
+    refresh_s: _Refresh = 1.0
+    duration_s: _Duration = None
+    stop_file: _StopFile = None
 
 
 @settings_class
@@ -94,27 +139,62 @@ class PluginTable:
     table: Mapping[str, object]
     origins: Mapping[str, str]
     """Key -> where it was given; "" -> where the plug-in was chosen."""
+    path: str
+    """The table it stands in: "risk.max_order", or a desk's "desks.perp.risk.max_order"."""
 
     def build(self) -> object:
         """The plug-in itself. Raises ConfigError."""
-        return build(self.family, self.name, self.table, self.where)
+        cls = load(self.family, self.name, self.where(""))
+        return check(cls, self.table, f"[{self.path}]", self.where)
 
     def where(self, key: str) -> str:
         """Where a setting was given; for a default, where the plug-in was chosen."""
         return self.origins.get(key, self.origins[""])
 
 
+@dataclass(frozen=True, slots=True)
+class VenueConfig:
+    """An account at an exchange, under the name that the file gives it."""
+
+    name: str
+    kind: str
+    url: str | None
+    """Of a simulated venue that runs already."""
+    origin: str
+    """Where it was named."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskConfig:
+    """A desk: what it quotes, with which strategy, under which rules."""
+
+    name: str
+    settings: DeskSettings
+    strategy: PluginTable
+    rules: tuple[PluginTable, ...]
+    """The desk's own, then the account book's, in the order they are asked."""
+    path: str
+    """The table it stands in: "desk", or "desks.NAME"."""
+
+    def own(self, plugin: PluginTable) -> bool:
+        """Whether a plug-in was chosen for this desk alone."""
+        return self.path == LONE or plugin.path.startswith(f"{self.path}.")
+
+
+LONE = "desk"
+"""The table, and the name, of a desk that is alone in its file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything a run needs to know before it starts, checked."""
 
-    desk: DeskSettings
+    run: RunSettings
+    venues: tuple[VenueConfig, ...]
+    desks: tuple[DeskConfig, ...]
     sim: SimSettings
     store: StoreSettings
     tape: TapeSettings
-    strategy: PluginTable
-    rules: tuple[PluginTable, ...]
-    """The defaults and one's own, in the order they are asked."""
     off: tuple[PluginTable, ...]
     """The rules that the file switches off."""
     guards: tuple[PluginTable, ...]
@@ -125,6 +205,23 @@ class Config:
     """The file it came from, if any."""
     origins: Mapping[str, str]
     """Dotted key, such as "risk.max_position.limit" -> its place, such as "desk.toml:7"."""
+
+    @property
+    def lone(self) -> DeskConfig:
+        """The desk of a run that has one."""
+        (desk,) = self.desks
+        return desk
+
+    @property
+    def lone_venue(self) -> VenueConfig:
+        """The venue of a run that has one."""
+        used = {desk.settings.venue for desk in self.desks}
+        (venue,) = (v for v in self.venues if len(self.venues) == 1 or v.name in used)
+        return venue
+
+    def venue(self, name: str) -> VenueConfig:
+        """The venue of that name."""
+        return next(venue for venue in self.venues if venue.name == name)
 
     def origin(self, key: str) -> str:
         """Where a value was given: a flag, a file and line, or "default"."""

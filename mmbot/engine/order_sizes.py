@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import nan
 
-from mmbot.config import Config
+from mmbot.config import DeskConfig
 from mmbot.config.select import Prices
 from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import Size, change, in_words, order_size, unit_of
@@ -13,14 +13,14 @@ from mmbot.risk.max_order import MaxOrder
 from mmbot.risk.max_position import MaxPosition
 
 
-def size_lines(config: Config, instruments: Sequence[Instrument], prices: Prices) -> list[str]:
-    """One line for all instruments whose orders are alike: how large they are, then what was
-    rounded, raised or cut to get there. Nothing where the strategy has no size, or its worth and
-    with it the size cannot be told yet."""
-    size = _size(config.strategy.build())
+def size_lines(desk: DeskConfig, instruments: Sequence[Instrument], prices: Prices) -> list[str]:
+    """One line for all instruments whose orders are alike: how large the desk's orders there are,
+    then what was rounded, raised or cut to get there. Nothing where the strategy has no size, or
+    its worth and with it the size cannot be told yet."""
+    size = _size(desk.strategy.build())
     if size is None:
         return []
-    caps = [rule.build() for rule in config.rules]
+    caps = [rule.build() for rule in desk.rules]
     alike: dict[str, list[str]] = {}
     for instrument in instruments:
         price = prices.get(instrument.underlying, nan)

@@ -62,7 +62,7 @@ class Engine:
         """How things stand."""
         return status_frame(
             self.runner.state,
-            self.config.desk.mode.value,
+            self.config.run.mode.value,
             self.venue.name,
             self.clock.now_ns(),
             self.ended,
@@ -72,7 +72,7 @@ class Engine:
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
         try:
-            chosen = choose(listed, self.config)
+            chosen = choose(listed, self.config.lone, self.config)
         except ConfigError:
             return  # what we trade has expired, and nothing took its place
         traded = {instrument.id: instrument for instrument in self.instruments}
@@ -152,7 +152,7 @@ async def _quote(
     engine: Engine, leave: Leave, on_status: Callable[[StatusFrame], None] | None
 ) -> Summary:
     runner, clock, venue = engine.runner, engine.clock, engine.venue
-    mode = engine.config.desk.mode.value
+    mode = engine.config.run.mode.value
     trip_on_signal(runner)
     try:
         await unless(leave.asked, _connected(engine))
@@ -167,7 +167,7 @@ async def _quote(
     if on_status is not None:
         chores.append(asyncio.ensure_future(_frames(engine, on_status)))
     try:
-        await runner.run(leave.asked, engine.config.desk.duration_s)
+        await runner.run(leave.asked, engine.config.run.duration_s)
         holder = runner.state.lease_lost
         if holder:
             raise Refused(f"run {holder} has taken this account over: nothing was sent any more")

@@ -91,16 +91,16 @@ async def _rehearse(config: Config) -> Rehearsal:
     try:
         arrival = Arrival(venue, clock, LOOK_S)
         listed = await arrival.listed()
-        if config.desk.mode is Mode.SIM:
+        if config.run.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config, venue.unread_listings)
+        instruments = choose(listed, config.lone, config, venue.unread_listings)
         prices = await arrival.prices(instruments)
-        instruments = choose(listed, config, venue.unread_listings, prices)
+        instruments = choose(listed, config.lone, config, venue.unread_listings, prices)
         state = _account_at_rest(venue.name, instruments, clock)
         await _learn(state, venue, instruments, clock)
     finally:
         await venue.close()
-    desk = trading_desk(config, venue.name)
+    desk = trading_desk(config.lone)
     now_ns = clock.now_ns()
     bot = Bot(state, {})
     bot.step((), now_ns)  # asks for the snapshot that the next one gets
@@ -119,7 +119,7 @@ async def _rehearse(config: Config) -> Rehearsal:
     ]
     return Rehearsal(
         instruments=tuple(instruments),
-        sizes=tuple(size_lines(config, instruments, prices)),
+        sizes=tuple(size_lines(config.lone, instruments, prices)),
         quotes=tuple(quotes),
         missing=tuple(missing),
     )

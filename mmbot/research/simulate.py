@@ -118,10 +118,10 @@ class _Traded:
 def _desk(path: Path) -> _Traded:
     """A desk file's strategy, rules and guards on its instruments. Raises ConfigError."""
     config = load_config({}, path)
-    if config.desk.venue != VENUE:
+    desk = trading_desk(config.lone)
+    if desk.venue != VENUE:
         raise ConfigError(
-            f"{config.origin('desk.venue')}: {config.desk.venue} cannot be simulated: "
-            f"only {VENUE} can"
+            f"{config.origin('desk.venue')}: {desk.venue} cannot be simulated: only {VENUE} can"
         )
     start_ms = round(config.sim.at.timestamp() * 1_000)
     listed = [
@@ -129,8 +129,7 @@ def _desk(path: Path) -> _Traded:
         for family in chain.FAMILIES.values()
         for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
     ]
-    desk = trading_desk(config, VENUE)
-    desks = {instrument.name: desk for instrument in choose(listed, config)}
+    desks = {instrument.name: desk for instrument in choose(listed, config.lone, config)}
     guards = tuple(cast(Guard, guard.build()) for guard in config.guards)
     return _Traded(desks, guards, start_ms)
 

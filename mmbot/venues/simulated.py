@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 def needs_one(config: Config) -> bool:
     """Whether the configuration trades on a simulated venue without saying on which."""
-    return config.desk.mode is Mode.SIM and config.sim.url is None
+    return config.run.mode is Mode.SIM and config.sim.url is None
 
 
 def at_venue(config: Config, url: str) -> Config:
@@ -37,7 +37,7 @@ def at_venue(config: Config, url: str) -> Config:
 def running(config: Config, database: Database) -> str | None:
     """Where the venue of this seed and date listens, if one runs. Raises StoreError."""
     sim = config.sim
-    known = worlds.newest(database, config.desk.venue, sim.seed, sim.at.isoformat())
+    known = worlds.newest(database, config.lone_venue.name, sim.seed, sim.at.isoformat())
     if known is None or not still_runs(known.url, known.pid):
         return None
     _log.info("back on simulated venue %s at %s", known.world_id, known.url)
@@ -47,7 +47,7 @@ def running(config: Config, database: Database) -> str | None:
 async def start(config: Config, linger_s: int) -> Embedded:
     """A new venue of this seed and date. Raises VenueUnreachable."""
     sim = config.sim
-    made = await start_embedded(config.desk.venue, sim.seed, sim.at, linger_s)
+    made = await start_embedded(config.lone_venue.kind, sim.seed, sim.at, linger_s)
     _log.info("simulated venue %s at %s (pid %d)", made.world, made.url, made.pid)
     return made
 
@@ -56,7 +56,7 @@ def world_of(config: Config, made: Embedded) -> worlds.World:
     """What the store keeps of a venue that others may come back to."""
     sim = config.sim
     at = sim.at.isoformat()
-    return worlds.World(config.desk.venue, sim.seed, at, made.world, made.url, made.pid)
+    return worlds.World(config.lone_venue.name, sim.seed, at, made.world, made.url, made.pid)
 
 
 @asynccontextmanager
@@ -68,7 +68,7 @@ async def visited(config: Config) -> AsyncIterator[Config]:
     if not needs_one(config):
         yield config
         return
-    url = _running_if_known(config, locate(config.desk.mode, os.environ, config.store.url))
+    url = _running_if_known(config, locate(config.run.mode, os.environ, config.store.url))
     if url is not None:
         yield at_venue(config, url)
         return

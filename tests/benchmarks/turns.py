@@ -155,8 +155,8 @@ def _desk() -> Desk:
     """The default desk, free to amend at any time."""
     config = load_config({"--symbols": "any"})
     return Desk(
-        name=config.strategy.name,
+        name=config.lone.strategy.name,
         venue=VENUE,
-        strategy=cast(Strategy, config.strategy.build()),
-        rules=tuple(cast(RiskRule, rule.build()) for rule in config.rules),
+        strategy=cast(Strategy, config.lone.strategy.build()),
+        rules=tuple(cast(RiskRule, rule.build()) for rule in config.lone.rules),
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 import annotated_types as at
 import pytest
 
-from mmbot.config import DeskSettings, SimSettings, StoreSettings, TapeSettings, load_config
+from mmbot.config import LoneDeskSettings, SimSettings, StoreSettings, TapeSettings, load_config
 from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.plugins.settings import Setting, manual
 
 TABLES: list[tuple[str, type]] = [
-    ("desk", DeskSettings),
+    ("desk", LoneDeskSettings),
     ("sim", SimSettings),
     ("store", StoreSettings),
     ("tape", TapeSettings),

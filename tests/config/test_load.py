@@ -45,13 +45,13 @@ def refusal(flags: dict[str, str | bool], path: Path | None = None) -> str:
 
 def test_the_founding_command_line_needs_nothing_else() -> None:
     config = load_config({"--exchange": "deribit", **OPTIONS})
-    assert config.desk.mode is Mode.SIM
-    assert (config.desk.venue, config.desk.underlying) == ("deribit", "ETH")
-    assert config.desk.expiry == date(2025, 6, 6)
-    assert config.desk.strikes == (Decimal(2800), Decimal(2900))
+    assert config.run.mode is Mode.SIM
+    assert (config.lone.settings.venue, config.lone.settings.underlying) == ("deribit", "ETH")
+    assert config.lone.settings.expiry == date(2025, 6, 6)
+    assert config.lone.settings.strikes == (Decimal(2800), Decimal(2900))
     assert config.sim.at == datetime(2025, 6, 2, 12, tzinfo=UTC)
-    assert config.strategy.name == "improve_top"
-    assert [rule.name for rule in config.rules] == [
+    assert config.lone.strategy.name == "improve_top"
+    assert [rule.name for rule in config.lone.rules] == [
         "stale_market",
         "price_band",
         "min_spread",
@@ -63,16 +63,16 @@ def test_the_founding_command_line_needs_nothing_else() -> None:
 
 
 def test_the_coin_may_be_written_small() -> None:
-    assert from_flags(underlying="btc").desk.underlying == "BTC"
+    assert from_flags(underlying="btc").lone.settings.underlying == "BTC"
 
 
 @pytest.mark.parametrize("written", ["20250606", "2025-06-06", "6JUN25", "06jun25", "6Jun25"])
 def test_a_date_is_written_as_one_likes(written: str, desk_file: Any) -> None:
     day = date(2025, 6, 6)
-    assert from_flags(expiry=written).desk.expiry == day
+    assert from_flags(expiry=written).lone.settings.expiry == day
     path = desk_file(f"[desk]\nexpiry = '{written}'\nstrikes = [2800]\n[sim]\nat = '{written}'\n")
     config = load_config({}, path)
-    assert (config.desk.expiry, config.sim.at) == (day, datetime(2025, 6, 6, tzinfo=UTC))
+    assert (config.lone.settings.expiry, config.sim.at) == (day, datetime(2025, 6, 6, tzinfo=UTC))
     assert from_flags(at=written).sim.at == config.sim.at
 
 
@@ -83,18 +83,18 @@ def test_a_file_and_flags_that_say_the_same_build_the_same(desk_file: Any) -> No
     )
     written = load_config({"--max-position": "4"}, path)
     flagged = from_flags(size="0.5", improvement="0.2", max_position="4", refresh="2.5")
-    assert written.desk == flagged.desk
+    assert written.lone.settings == flagged.lone.settings
     assert written.sim == flagged.sim
-    assert written.strategy.build() == flagged.strategy.build()
-    assert [r.build() for r in written.rules] == [r.build() for r in flagged.rules]
+    assert written.lone.strategy.build() == flagged.lone.strategy.build()
+    assert [r.build() for r in written.lone.rules] == [r.build() for r in flagged.lone.rules]
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_default(desk_file: Any) -> None:
     path = desk_file(DESK + "[strategy.improve_top]\nsize = 0.5\nimprovement = 0.2\n")
     config = load_config({"--size": "3", "--strikes": "3000"}, path)
-    assert config.strategy.table["size"] == Decimal(3)
-    assert config.strategy.table["improvement"] == Decimal("0.2")
-    assert config.desk.strikes == (Decimal(3000),)
+    assert config.lone.strategy.table["size"] == Decimal(3)
+    assert config.lone.strategy.table["improvement"] == Decimal("0.2")
+    assert config.lone.settings.strikes == (Decimal(3000),)
     assert config.origin("strategy.improve_top.size") == "--size"
     assert config.origin("strategy.improve_top.improvement") == f"{path}:6"
     assert config.origin("desk.refresh_s") == "default"
@@ -104,7 +104,7 @@ def test_rules_are_asked_in_the_order_of_the_file_and_the_other_defaults_after_t
     desk_file: Any,
 ) -> None:
     path = desk_file(DESK + "[risk.max_exposure]\n[risk.stale_market]\n[risk.max_position]\n")
-    names = [rule.name for rule in load_config({}, path).rules]
+    names = [rule.name for rule in load_config({}, path).lone.rules]
     assert names[:3] == ["max_exposure", "stale_market", "max_position"]
     assert names[3:] == ["price_band", "min_spread", "cost_floor", "max_order"]
 
@@ -112,19 +112,19 @@ def test_rules_are_asked_in_the_order_of_the_file_and_the_other_defaults_after_t
 def test_a_table_changes_its_own_settings_and_no_other_rule(desk_file: Any) -> None:
     default = load_config(OPTIONS)
     config = load_config({}, desk_file(DESK + "[risk.max_order]\nlimit = 3\n"))
-    changed = {rule.name: rule.build() for rule in config.rules}
-    assert changed.keys() == {rule.name for rule in default.rules}
-    assert [r.name for r in default.rules if r.build() != changed[r.name]] == ["max_order"]
+    changed = {rule.name: rule.build() for rule in config.lone.rules}
+    assert changed.keys() == {rule.name for rule in default.lone.rules}
+    assert [r.name for r in default.lone.rules if r.build() != changed[r.name]] == ["max_order"]
     assert config.off == ()
 
 
 def test_a_default_rule_goes_only_where_the_file_says_off(desk_file: Any) -> None:
     config = load_config({}, desk_file(DESK + "[risk.max_position]\noff = true\n"))
-    assert "max_position" not in [rule.name for rule in config.rules]
+    assert "max_position" not in [rule.name for rule in config.lone.rules]
     assert [rule.name for rule in config.off] == ["max_position"]
-    assert len(config.rules) == len(load_config(OPTIONS).rules) - 1
+    assert len(config.lone.rules) == len(load_config(OPTIONS).lone.rules) - 1
     on = load_config({}, desk_file(DESK + "[risk.max_position]\noff = false\nlimit = 3\n"))
-    assert (len(on.rules), on.off) == (len(config.rules) + 1, ())
+    assert (len(on.lone.rules), on.off) == (len(config.lone.rules) + 1, ())
 
 
 @pytest.mark.parametrize(
@@ -147,28 +147,28 @@ def test_what_cannot_be_switched_off_is_refused_with_a_reason(
 
 
 def test_a_limit_also_scales_the_skew_of_the_strategy(desk_file: Any) -> None:
-    assert from_flags(max_position="4").strategy.table["max_position"] == Decimal(4)
+    assert from_flags(max_position="4").lone.strategy.table["max_position"] == Decimal(4)
     path = desk_file(DESK + "[risk.max_position]\nlimit = 6\n")
-    assert load_config({}, path).strategy.table["max_position"] == 6
+    assert load_config({}, path).lone.strategy.table["max_position"] == 6
 
 
 def test_a_scale_the_file_gives_the_strategy_stays(desk_file: Any) -> None:
     path = desk_file(
         DESK + "[strategy.improve_top]\nmax_position = 3\n[risk.max_position]\nlimit = 6\n"
     )
-    assert load_config({}, path).strategy.table["max_position"] == 3
+    assert load_config({}, path).lone.strategy.table["max_position"] == 3
 
 
 def test_the_flag_chooses_among_the_strategies_of_a_file(desk_file: Any) -> None:
     path = desk_file(DESK + "[strategy.improve_top]\n[strategy.simple_spread]\nspread_bps = 30\n")
-    chosen = load_config({"--strategy": "simple_spread"}, path).strategy
+    chosen = load_config({"--strategy": "simple_spread"}, path).lone.strategy
     assert (chosen.name, chosen.table["spread_bps"]) == ("simple_spread", 30)
     assert "a desk has one strategy" in refusal({}, path)
 
 
 def test_numbers_of_a_file_are_read_as_written(desk_file: Any) -> None:
     config = load_config({}, desk_file(DESK + "[strategy.improve_top]\nimprovement = 0.1\n"))
-    assert config.strategy.table["improvement"] == Decimal("0.1")
+    assert config.lone.strategy.table["improvement"] == Decimal("0.1")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_a_flag_the_strategy_does_not_know_is_refused_not_ignored() -> None:
 
 def test_a_limit_flag_finds_its_rule_whatever_the_file_names(desk_file: Any) -> None:
     config = load_config({"--max-position": "3"}, desk_file(DESK + "[risk.stale_market]\n"))
-    assert {r.name: r.build() for r in config.rules}["max_position"] == MaxPosition(
+    assert {r.name: r.build() for r in config.lone.rules}["max_position"] == MaxPosition(
         limit=Size(Decimal(3))
     )
 
@@ -311,9 +311,9 @@ def test_a_plug_in_of_ones_own_needs_one_line(
     )
     monkeypatch.syspath_prepend(tmp_path)
     path = desk_file("plugins = ['own_rule']\n" + DESK + "[risk.own_rule]\nshare = 0.25\n")
-    rules = load_config({}, path).rules
+    rules = load_config({}, path).lone.rules
     assert "OwnRule(share=0.25)" in repr(rules[0].build())
-    assert [rule.name for rule in rules[1:]] == [r.name for r in load_config(OPTIONS).rules]
+    assert [rule.name for rule in rules[1:]] == [r.name for r in load_config(OPTIONS).lone.rules]
 
 
 def guard_of(config: Config, name: str) -> Any:
@@ -357,15 +357,18 @@ def test_a_guard_written_wrong_is_one_line(desk_file: Any, text: str, said: str)
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_desk_in_configs_is_valid(path: Path) -> None:
-    assert load_config({}, path).desk.mode is Mode.SIM
+    assert load_config({}, path).run.mode is Mode.SIM
 
 
 def test_the_options_desk_in_configs_is_the_default_one() -> None:
     written = load_config({}, next(p for p in CONFIGS if p.name == "deribit-eth-options.toml"))
     default = load_config(OPTIONS)
-    assert (written.desk, written.sim) == (default.desk, default.sim)
+    assert (written.run, written.sim) == (default.run, default.sim)
+    assert written.lone.settings == default.lone.settings
     for one, other in zip(
-        (written.strategy, *written.rules), (default.strategy, *default.rules), strict=True
+        (written.lone.strategy, *written.lone.rules),
+        (default.lone.strategy, *default.lone.rules),
+        strict=True,
     ):
         assert on_an_option(one.build()) == on_an_option(other.build())
 

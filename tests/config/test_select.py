@@ -1,13 +1,14 @@
 """Which instruments a configuration names, and that its numbers mean something on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mmbot.config import load_config
+from mmbot.config import Config, load_config
 from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
 from mmbot.core.types import InstrumentId, Kind, Right
@@ -74,8 +75,14 @@ LISTED = [
 OPTIONS = {"--expiry": "20250606", "--strikes": "2800,2900"}
 
 
+def pick(
+    listed: Iterable[Instrument], config: Config, *known: Any, **more: Any
+) -> list[Instrument]:
+    return choose(listed, config.lone, config, *known, **more)
+
+
 def chosen(flags: Mapping[str, str | bool], path: Path | None = None) -> list[str]:
-    return [i.name for i in choose(LISTED, load_config(flags, path))]
+    return [i.name for i in pick(LISTED, load_config(flags, path))]
 
 
 def refusal(flags: Mapping[str, str | bool], path: Path | None = None) -> str:
@@ -135,10 +142,10 @@ def test_symbols_are_written_in_capitals_or_not() -> None:
 )
 def test_all_strikes_begin_at_the_money(price: float, order: list[int]) -> None:
     config = load_config({"--expiry": "20250606", "--all-strikes": True})
-    names = [i.name for i in choose(LISTED, config, prices={"ETH": price})]
+    names = [i.name for i in pick(LISTED, config, prices={"ETH": price})]
     assert names == [i.name for i in options(*order)]
     given = load_config({"--expiry": "20250606", "--strikes": "2800,3000"})
-    assert [i.name for i in choose(LISTED, given, prices={"ETH": price})] == [
+    assert [i.name for i in pick(LISTED, given, prices={"ETH": price})] == [
         i.name for i in options(2800, 3000)
     ]
 
@@ -218,14 +225,14 @@ def test_a_value_that_one_of_them_can_meet_stands() -> None:
 def test_a_size_in_a_unit_that_does_not_fit_is_refused(flags: dict[str, str], said: str) -> None:
     config = load_config({**OPTIONS, **flags})
     with pytest.raises(ConfigError) as error:
-        choose(LISTED, config, prices={"ETH": 2850.0})
+        pick(LISTED, config, prices={"ETH": 2850.0})
     assert said in str(error.value)
 
 
 @pytest.mark.parametrize("size", ["1 ETH", "1eth", "3000 USD", "2 lots", "smallest"])
 def test_a_size_in_a_unit_that_fits_is_taken(size: str) -> None:
     config = load_config({**OPTIONS, "--size": size})
-    assert len(choose(LISTED, config, prices={"ETH": 2850.0})) == 4
+    assert len(pick(LISTED, config, prices={"ETH": 2850.0})) == 4
 
 
 def test_a_default_size_below_the_minimum_is_no_reason_to_refuse() -> None:
@@ -238,9 +245,9 @@ def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
     with pytest.raises(
         ConfigError, match=r"default: risk\.max_position\.limit = 10 lots .*--max-pos"
     ):
-        choose(coarse, load_config(flags))
+        pick(coarse, load_config(flags))
     wide = {**flags, "--max-position": "5000", "--max-exposure": "20000"}
-    assert len(choose(coarse, load_config(wide))) == 2
+    assert len(pick(coarse, load_config(wide))) == 2
 
 
 def test_bps_mean_something_to_a_strategy_that_uses_them_on_options() -> None:
@@ -250,4 +257,4 @@ def test_bps_mean_something_to_a_strategy_that_uses_them_on_options() -> None:
 def test_an_instrument_on_terms_nobody_can_read_is_said_to_be_listed() -> None:
     config = load_config({"--symbols": "ETH-PERPETUAL"})
     with pytest.raises(ConfigError, match=r"lists ETH-PERPETUAL on terms .*tick_size is 'x'"):
-        choose([BTC_PERPETUAL], config, {"ETH-PERPETUAL": "listing: tick_size is 'x'"})
+        pick([BTC_PERPETUAL], config, {"ETH-PERPETUAL": "listing: tick_size is 'x'"})

@@ -42,7 +42,7 @@ def refused_desk(folder: Path, text: str, encoding: str = "utf-8") -> str:
 def test_a_byte_order_mark_is_no_part_of_a_desk_file(tmp_path: Path, newline: str) -> None:
     text = "\ufeff" + DESK.replace("\n", newline) + "refresh_s = 2" + newline
     config = load_config({}, desk(tmp_path, text.encode()))
-    assert config.desk.symbols == ("ETH-PERPETUAL",)
+    assert config.lone.settings.symbols == ("ETH-PERPETUAL",)
     assert config.origin("desk.refresh_s") == f"{tmp_path / 'desk.toml'}:3"
 
 
@@ -85,7 +85,7 @@ def test_a_comment_may_hold_what_it_likes(tmp_path: Path) -> None:
     comment = "# \u201cquoted\u201d\u00a0\u2013 \u200b \u2028 größe\n"
     text = comment + DESK + "stop_file = '/tmp/größe \\' # and\u00a0so on\nrefresh_s = 2\n"
     config = load_config({}, desk(tmp_path, text.encode()))
-    assert config.desk.stop_file == "/tmp/größe \\"
+    assert config.run.stop_file == "/tmp/größe \\"
     assert config.origin("desk.refresh_s").endswith(":5")
 
 

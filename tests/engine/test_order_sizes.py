@@ -32,7 +32,7 @@ def test_a_worth_is_said_alike_whatever_others_do_to_the_rounding(rounding: str)
 
 def said(*instruments: Instrument, **flags: str) -> list[str]:
     given = {f"--{name.replace('_', '-')}": value for name, value in flags.items()}
-    return size_lines(load_config({"--symbols": "X", **given}), instruments, PRICES)
+    return size_lines(load_config({"--symbols": "X", **given}).lone, instruments, PRICES)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_instruments_that_are_alike_share_a_line() -> None:
 
 
 def test_a_size_that_takes_a_price_nobody_knows_is_not_guessed(tmp_path: Path) -> None:
-    config = load_config({"--symbols": "X", "--size": "1000 USD"})
+    config = load_config({"--symbols": "X", "--size": "1000 USD"}).lone
     assert size_lines(config, [an_option()], {}) == []
-    in_lots = load_config({"--symbols": "X", "--size": "2 lots"})
+    in_lots = load_config({"--symbols": "X", "--size": "2 lots"}).lone
     assert size_lines(in_lots, [an_option()], {}) == ["ETH-6JUN25-2800-C: orders of 2 ETH"]

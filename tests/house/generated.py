@@ -12,7 +12,16 @@ from pathlib import Path
 
 from mmbot.config.effective import as_text
 from mmbot.config.flags import FLAGS
-from mmbot.config.model import DeskSettings, Mode, SimSettings, StoreSettings, TapeSettings
+from mmbot.config.model import (
+    DeskSettings,
+    LoneDeskSettings,
+    Mode,
+    RunSettings,
+    SimSettings,
+    StoreSettings,
+    TapeSettings,
+    VenueSettings,
+)
 from mmbot.core import order_life
 from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.plugins.settings import Setting, manual
@@ -23,7 +32,10 @@ ARCHITECTURE = DOCS / "architecture.md"
 BEGIN, END = "<!-- begin: the order table -->", "<!-- end: the order table -->"
 
 TABLES: Sequence[tuple[str, type]] = (
-    ("desk", DeskSettings),
+    ("desk", LoneDeskSettings),
+    ("run", RunSettings),
+    ("venues.NAME", VenueSettings),
+    ("desks.NAME", DeskSettings),
     ("sim", SimSettings),
     ("store", StoreSettings),
     ("tape", TapeSettings),

@@ -24,7 +24,7 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "desk.toml").write_text(how_to_desk())
     monkeypatch.syspath_prepend(tmp_path)
     config = load_config({}, tmp_path / "desk.toml")
-    strategy, rule = config.strategy.build(), config.rules[0].build()
+    strategy, rule = config.lone.strategy.build(), config.lone.rules[0].build()
     (guard,) = (one.build() for one in config.guards if one.name not in BUILT_IN[Family.GUARD])
     del sys.modules["my_module"]
 

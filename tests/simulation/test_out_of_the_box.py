@@ -35,7 +35,7 @@ class Widths:
 
 
 def default_desk(name: str) -> Desk:
-    return trading_desk(load_config({"--exchange": VENUE, "--symbols": name}, None), VENUE)
+    return trading_desk(load_config({"--exchange": VENUE, "--symbols": name}, None).lone)
 
 
 def watched(world: World, name: str) -> Widths:

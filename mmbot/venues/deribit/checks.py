@@ -55,14 +55,14 @@ async def checks(
             found.append(
                 Check("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
             )
-            if config.desk.mode is Mode.SIM:
+            if config.run.mode is Mode.SIM:
                 clock.set_to_ms(await arrival.venue_ms())
             account = await arrival.account()
-            found.append(await _scopes(client, keys, account, config.desk.mode))
-            found.append(latch_of(AccountKey(config.desk.mode, venue.name, account)))
+            found.append(await _scopes(client, keys, account, config.run.mode))
+            found.append(latch_of(AccountKey(config.run.mode, venue.name, account)))
             await client.start((Socket.TRADING,))
             found += [_cancel_on_disconnect(client), _rate_limits(client)]
-            found += await _round_trips(client, clock, config.desk.mode)
+            found += await _round_trips(client, clock, config.run.mode)
             found += [_ticks(listed), _fees(listed)]
             found.append(await _margin(client))
     except MmbotError as error:

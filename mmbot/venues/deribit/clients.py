@@ -18,7 +18,7 @@ def client_for(
 
     A simulated venue's address is in the configuration by now (venues/simulated.py).
     """
-    mode, endpoint = config.desk.mode, ""
+    mode, endpoint = config.run.mode, ""
     if mode is Mode.SIM:
         assert config.sim.url is not None
         endpoint = config.sim.url
