@@ -124,7 +124,7 @@ class OrderCounts:
 
 @dataclass(slots=True)
 class Orders:
-    """Every order of ours that is working or owes us a fill, of one account."""
+    """Every order of ours that is working or owes us a fill, on every account."""
 
     by_instrument: dict[InstrumentId, dict[Label, Order]] = field(default_factory=dict)
     by_label: dict[Label, Order] = field(default_factory=dict)
