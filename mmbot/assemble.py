@@ -182,7 +182,7 @@ def _engine(
     now_ns = clock.now_ns()
     listed = ev.InstrumentsListed(tuple(instruments))
     state = begun(base36(run.run), now_ns, (listed, ev.LabelsReserved(run.labels_upto)))
-    restore(state, Reader(database.location), account_key, clock)
+    restore(state, Reader(database.location), [account_key], clock)
     desk = trading_desk(config.lone)
     desks = {instrument.id: desk for instrument in instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from mmbot.config import Mode
 from mmbot.core.labels import base36
 from mmbot.core.types import SECOND, Nanos
-from mmbot.engine.status import Doing, InstrumentRow, StatusFrame
+from mmbot.engine.status import Doing, InstrumentRow, StatusFrame, VenueFrame
 from mmbot.errors import ExitCode, NothingFound, StoreError
 from mmbot.plugins.settings import unknown
 from mmbot.store.account_lock import holder
@@ -272,8 +272,18 @@ def _now(frame: StatusFrame, state: EngineState, run: RunRow, silent_s: float) -
             rows = tuple(map(_without_orders, rows))  # proved when it stopped
         frame = replace(frame, link="stopped", controls=())
     if not state.up:
+        proved = state is EngineState.STOPPED and run.exit_code == ExitCode.OK
+        venues = tuple(_not_linked(one, frame.link, proved=proved) for one in frame.venues)
+        desks = tuple(replace(one, open_orders=0) if proved else one for one in frame.desks)
+        frame = replace(frame, venues=venues, desks=desks)
         return replace(frame, rows=rows, market_up=False, trading_up=False, link_ok=False)
     return replace(frame, rows=rows)
+
+
+def _not_linked(venue: VenueFrame, text: str, *, proved: bool) -> VenueFrame:
+    """One account of an engine that is not up; `proved`: nothing of ours was left there."""
+    link = replace(venue.link, ok=False, text=text)
+    return replace(venue, link=link, open_orders=0 if proved else venue.open_orders)
 
 
 def _older(row: InstrumentRow, by_s: float) -> InstrumentRow:

@@ -220,6 +220,8 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "pnl": frame and frame.pnl,
         "equity": frame.equity if frame else {},
         "equity_usd": frame and frame.equity_usd,
+        "venues": frame.venues if frame else [],
+        "desks": frame.desks if frame else [],
         "budget": frame
         and {
             "left": frame.budget,
@@ -257,4 +259,6 @@ def _instrument(row: "InstrumentRow") -> dict[str, Any]:
         "unit": row.unit or None,
         "unit_usd": row.unit_usd,
         "average": row.average,
+        "venue": row.venue or None,
+        "desk": row.desk or None,
     }

@@ -22,14 +22,14 @@ from mmbot.core.reconcile import (
     snapshot_taken,
 )
 from mmbot.core.state import RESYNC_DELAY_NS, Note, State
-from mmbot.core.types import MS, Nanos, to_decimal
+from mmbot.core.types import MS, Nanos, to_decimal, venue_name
 from mmbot.core.why import Why
 
 TICK_MARKETS = 8
 """Markets a Tick has looked at though nothing happened there; the next Tick takes the next ones."""
 
 SILENCE_NS: Nanos = 1500 * MS
-"""With no round trip for this long, a Tick looks at every market: books may be stale."""
+"""With no round trip for this long, a Tick looks at every market there: books may be stale."""
 
 
 def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is read off here
@@ -238,7 +238,18 @@ def _store(state: State, event: ev.StoreEvent, now_ns: Nanos) -> None:
         case ev.LeaseLate():
             note_gap(state, now_ns)
         case ev.LeaseLost():
-            state.lease_lost = event.holder
+            _lease_lost(state, event, now_ns)
+
+
+def _lease_lost(state: State, event: ev.LeaseLost, now_ns: Nanos) -> None:
+    """A run holds the leases of all its accounts or of none: where they are still ours, everything
+    goes."""
+    lost = [state.add_account(event.venue)] if event.venue else list(state.accounts.values())
+    for account in lost:
+        account.lease_lost = event.holder
+    if not all(account.lease_lost for account in state.accounts.values()):
+        state.stopping = state.stopping or Why.LEASE_LOST
+        begin_exit(state, now_ns)
 
 
 def _control(state: State, event: ev.Control) -> None:
@@ -273,9 +284,19 @@ def _tick(state: State, now_ns: Nanos) -> None:
     for order in state.orders.all():
         if order.status is Status.LIVE and not order.remaining:  # and nobody has said that it ended
             state.account_of(order.instrument).look_by(now_ns + RESYNC_DELAY_NS)
-    silent = any(now_ns - a.alive_ns > SILENCE_NS for a in state.accounts.values())
-    instruments = list(state.markets)
-    count = len(instruments) if silent else min(TICK_MARKETS, len(instruments))
-    for step in range(count):
-        state.touch(instruments[(state.next_market + step) % len(instruments)])
-    state.next_market += count
+    _look_around(state, now_ns)
+
+
+def _look_around(state: State, now_ns: Nanos) -> None:
+    """Every market of a venue that is silent needs a decision, and some of the others."""
+    accounts, instruments = state.accounts, list(state.markets)
+    silent = [venue for venue, one in accounts.items() if now_ns - one.alive_ns > SILENCE_NS]
+    if silent:
+        for instrument in instruments:
+            if venue_name(instrument) in silent:
+                state.touch(instrument)
+    if len(silent) < len(accounts):
+        count = min(TICK_MARKETS, len(instruments))
+        for step in range(count):
+            state.touch(instruments[(state.next_market + step) % len(instruments)])
+        state.next_market += count

@@ -6,8 +6,8 @@ from dataclasses import replace
 from mmbot.core.books import Market
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import is_ours
-from mmbot.core.state import State
-from mmbot.core.statements import Fill, Flow, Liquidity
+from mmbot.core.state import Account, State
+from mmbot.core.statements import Fill, Flow, Liquidity, booking_key
 from mmbot.core.types import MS, to_decimal, venue_name
 
 
@@ -82,15 +82,15 @@ def _book_off_desk(state: State, fill: Fill) -> None:
         state.orders.book(order, fill)
 
 
-def book_flow(state: State, flow: Flow) -> None:
+def book_flow(state: State, account: Account, flow: Flow) -> None:
     """Money that moved without a trade, booked once; nothing from before a position was opened."""
-    key = f"{flow.kind.value} {flow.ref}"
+    key = booking_key(account.venue, flow.name)
     market = state.markets.get(flow.instrument) if flow.instrument is not None else None
     if key in state.inventory.booked or (flow.instrument is not None and market is None):
         return
     before_us = flow.venue_ms < state.started_ns // MS
     if market is None:
-        if not before_us or state.resume_ms:
+        if not before_us or account.resume_ms:
             state.inventory.know(key)
             state.entries.append(Flowed(flow, None))
         return

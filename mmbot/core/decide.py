@@ -145,7 +145,7 @@ def _standing_reason(  # noqa: C901  # a list of reasons, first come first said
             decision.look_ns = now_ns + EXPIRY_LOOK_NS
         decision.expired = True
         return Why.EXPIRED
-    why = _told_not_to(state)
+    why = _told_not_to(state, account)
     if why is not None:
         return why
     if not account.trading_up or not account.market_up:
@@ -167,14 +167,14 @@ def _standing_reason(  # noqa: C901  # a list of reasons, first come first said
     return None
 
 
-def _told_not_to(state: State) -> Why | None:
-    """Why nothing may be quoted anywhere: by a person, a guard, or what keeps our records."""
+def _told_not_to(state: State, account: Account) -> Why | None:
+    """Why nothing may be quoted: by a person, a guard, or what keeps our records."""
     if state.latch.tripped is not None:
         return Why.TRIPPED
+    if account.lease_lost:
+        return Why.LEASE_LOST
     if state.stopping is not None:
         return Why.STOPPING
-    if state.lease_lost:
-        return Why.LEASE_LOST
     if state.store_trouble:
         return Why.STORE
     if state.tape_trouble:

@@ -300,9 +300,11 @@ class LeaseLate:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
-    """Another engine runs this account now; nothing may be sent any more."""
+    """Another engine runs an account of ours now: nothing may be sent there any more."""
 
     holder: str
+    venue: str = ""
+    """Which account; empty: all of them."""
 
 
 # --- time -------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from mmbot.core import events as ev
 from mmbot.core.order_life import OrderState
-from mmbot.core.state import Exit, Note, State
+from mmbot.core.state import Account, Exit, Note, State
 from mmbot.core.types import MS, Nanos
 from mmbot.core.why import Why
 
@@ -17,19 +17,19 @@ def begin_exit(state: State, now_ns: Nanos) -> None:
     """From now on everything of ours must go."""
     if not state.exit_ns:
         state.exit_ns = now_ns
-        state.exit = Exit(sum(order.working for order in state.orders.all()))
         for account in state.accounts.values():
+            account.exit = Exit(sum(order.working for order in state.orders.at(account.venue)))
             account.fallback_ns = 0  # now it is urgent
     state.touch_all()
 
 
-def proved_flat(state: State, now_ns: Nanos, path: str) -> None:
-    """Nothing of ours is left: proved, and how long it took goes into the trail."""
-    leaving = state.exit
+def proved_flat(state: State, account: Account, now_ns: Nanos, path: str) -> None:
+    """Nothing of ours is left on an account: proved, and how long it took goes into the trail."""
+    leaving = account.exit
     assert leaving is not None, "flat is what one becomes by leaving"
-    if state.flat_verified:
+    if account.flat_verified:
         return
-    state.flat_verified = True
+    account.flat_verified = True
     if state.latch.tripped is None:
         return
     began_ms, ended_ms = state.latch.at_ns // MS, leaving.last_end_ms
@@ -43,12 +43,13 @@ def proved_flat(state: State, now_ns: Nanos, path: str) -> None:
                 "last_order_ended_after_ms": max(0, ended_ms - began_ms) if ended_ms else None,
                 "proved_after_ms": (now_ns - state.latch.at_ns) // MS,
                 "proved_over": path,
+                "venue": account.venue,
             },
         )
     )
 
 
-def note_end(state: State, seen: ev.OrderSeen) -> None:
+def note_end(account: Account, seen: ev.OrderSeen) -> None:
     """How fast everything goes when it must is told by the venue's stamps."""
-    if state.exit is not None and seen.state is not OrderState.OPEN:
-        state.exit.last_end_ms = max(state.exit.last_end_ms, seen.venue_ms)
+    if account.exit is not None and seen.state is not OrderState.OPEN:
+        account.exit.last_end_ms = max(account.exit.last_end_ms, seen.venue_ms)

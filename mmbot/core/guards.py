@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, nan
 
 from mmbot.core.books import Market
+from mmbot.core.contracts import Instrument
 from mmbot.core.exit import trip
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
@@ -73,7 +74,8 @@ def read(state: State, now_ns: Nanos) -> RiskSnapshot:
     profit = memory.profit
     if not profit.update(markets, state.inventory, now_ns):
         raise ArithmeticError("the profit is not a number")
-    halted = [f"{m.instrument.name}: {m.halted}" for m in markets if m.halted]
+    skewed = max(state.accounts.values(), key=lambda one: one.skew_ns, default=None)
+    halted = [f"{_name(state, m.instrument)}: {m.halted}" for m in markets if m.halted]
     memory.mismatch_ns = (memory.mismatch_ns or now_ns) if halted else 0
     sent, refused = memory.requests.count(now_ns)
     return RiskSnapshot(
@@ -87,10 +89,17 @@ def read(state: State, now_ns: Nanos) -> RiskSnapshot:
         refused=refused,
         mismatch=halted[0] if halted else "",
         mismatch_ns=now_ns - memory.mismatch_ns if halted else 0,
-        skew_ns=max((account.skew_ns for account in state.accounts.values()), default=0),
+        skew_ns=skewed.skew_ns if skewed is not None else 0,
         margins=tuple(_margins(state)),
         traffic=tuple(a.order_to_volume.last_hour(now_ns) for a in state.accounts.values()),
+        skew_venue=skewed.venue if skewed is not None else "",
+        venues=tuple(state.accounts),
     )
+
+
+def _name(state: State, instrument: Instrument) -> str:
+    """The venue's name of an instrument; with several venues, the venue too."""
+    return instrument.name if len(state.accounts) == 1 else instrument.id
 
 
 def _held(state: State) -> Iterator[Holding]:
@@ -114,7 +123,7 @@ def _margins(state: State) -> Iterator[Margin]:
             has = stated.margin_balance if stated.cross else stated.equity
             need = stated.maintenance_margin
             if need is not None and has is not None and need > ZERO:
-                yield Margin(stated.currency, has, need)
+                yield Margin(stated.currency, has, need, account.venue)
 
 
 def _silent_ns(state: State, now_ns: Nanos) -> Nanos:

@@ -222,13 +222,13 @@ Entry = Booked | Opened | Flowed
 
 @dataclass(slots=True)
 class Inventory:
-    """Every position of one account, and which trades are already in it."""
+    """Every position of the run, and which trades are already in it."""
 
     positions: dict[InstrumentId, Position] = field(default_factory=dict)
     carried: dict[InstrumentId, Position] = field(default_factory=dict)
     """Positions as earlier runs left them, at our first mark: where this session starts."""
     booked: dict[str, None] = field(default_factory=dict)
-    """Keys of executions and flows, as an ordered set."""
+    """Keys of executions and flows (statements.booking_key), as an ordered set."""
 
     def of(self, instrument: Instrument) -> Position:
         """The position in `instrument`, to look at: a flat one if there is none."""

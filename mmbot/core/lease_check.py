@@ -39,9 +39,9 @@ def notice_absence(state: State, now_ns: Nanos) -> None:
 
 
 def may_send(state: State, now_ns: Nanos) -> bool:
-    """Not while a tripped latch is on its way to disk, nor before latch and lease have been read
-    again after an absence, nor ever when another engine has taken over."""
-    if state.lease_lost or state.lease_checked_ns < state.away_ns:
+    """Not while a tripped latch is on its way to disk, nor before latch and leases have been read
+    again after an absence: one question for all accounts."""
+    if state.lease_checked_ns < state.away_ns:
         return False
     return not state.latch.holds_back(now_ns)
 

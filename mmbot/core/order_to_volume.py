@@ -24,6 +24,13 @@ class Traffic:
     trades: int = 0
     volume_usd: float = 0.0
 
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.messages + other.messages,
+            self.trades + other.trades,
+            self.volume_usd + other.volume_usd,
+        )
+
     @property
     def per_trade(self) -> float | None:
         """Messages per trade; None without a trade."""

@@ -37,7 +37,7 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
     state.orders.seen(event, order, asked_ns=0)
     _heed_answer(state, order, event, now_ns)
-    note_end(state, event)
+    note_end(account, event)
     if order.unbooked > 0:
         account.look_by(now_ns + RESYNC_DELAY_NS)
     state.touch(order.instrument)

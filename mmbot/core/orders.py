@@ -121,10 +121,18 @@ class OrderCounts:
     cancelled: int = 0
     rejected: int = 0
 
+    def __add__(self, other: "OrderCounts") -> "OrderCounts":
+        return OrderCounts(
+            self.placed + other.placed,
+            self.amended + other.amended,
+            self.cancelled + other.cancelled,
+            self.rejected + other.rejected,
+        )
+
 
 @dataclass(slots=True)
 class Orders:
-    """Every order of ours that is working or owes us a fill, of one account."""
+    """Every order of ours that is working or owes us a fill, on every account."""
 
     by_instrument: dict[InstrumentId, dict[Label, Order]] = field(default_factory=dict)
     by_label: dict[Label, Order] = field(default_factory=dict)
@@ -134,13 +142,19 @@ class Orders:
     """The venue's ids of our orders, finished ones too: executions may come without a label."""
     changed: dict[Label, Order] = field(default_factory=dict)
     """What the store has not been told yet; the newest state of an order counts."""
-    counts: OrderCounts = field(default_factory=OrderCounts)
+    counted: dict[InstrumentId, OrderCounts] = field(default_factory=dict)
+    """By instrument, what became of our requests."""
 
     # --- reading ---
 
     def on(self, instrument: InstrumentId) -> Iterator[Order]:
         """Our orders on one instrument, oldest first."""
         return iter(self.by_instrument.get(instrument, {}).values())
+
+    @property
+    def counts(self) -> OrderCounts:
+        """What became of all our requests."""
+        return sum(self.counted.values(), OrderCounts())
 
     def all(self) -> Iterator[Order]:
         """Every order, oldest first."""
@@ -204,11 +218,11 @@ class Orders:
         if seen.state is not OrderState.OPEN:
             if order.working:
                 if seen.state is OrderState.CANCELLED:
-                    self.counts.cancelled += 1
+                    self._count(order).cancelled += 1
                 elif seen.state is OrderState.REJECTED:
-                    self.counts.rejected += 1
+                    self._count(order).rejected += 1
             if order.status is Status.PENDING and seen.state is not OrderState.REJECTED:
-                self.counts.placed += 1
+                self._count(order).placed += 1
             order.step(Trigger.SEEN_DONE)
             order.amount = order.filled
             self._settled(order)
@@ -228,13 +242,13 @@ class Orders:
             return  # the amend may still take effect, or its message may be on its way
         if amended:
             if order.status is Status.AMENDING:
-                self.counts.amended += 1
+                self._count(order).amended += 1
                 order.step(Trigger.SEEN_AMENDED)
             else:
                 order.step(Trigger.SEEN_OPEN)
         else:
             if order.status is Status.PENDING:
-                self.counts.placed += 1
+                self._count(order).placed += 1
             order.step(Trigger.SEEN_OPEN)
         if None not in (seen.price, seen.amount, seen.filled):
             order.unsized = order.unsized and seen.instrument != order.instrument
@@ -243,6 +257,13 @@ class Orders:
         order.amount = told[1] if seen.amount is None else seen.amount
         if order.status is Status.LIVE:
             self._answered(order)
+
+    def _count(self, order: Order) -> OrderCounts:
+        """Where the requests about its instrument are counted."""
+        counts = self.counted.get(order.instrument)
+        if counts is None:
+            counts = self.counted[order.instrument] = OrderCounts()
+        return counts
 
     def _identify(self, order: Order, order_id: str) -> None:
         if order_id and order_id != order.order_id:
@@ -264,7 +285,7 @@ class Orders:
         if order.request is not None and request is not order.request:
             return  # to an earlier one, no longer waited for: the one in flight decides
         if order.working:
-            self.counts.rejected += request is not Request.CANCEL
+            self._count(order).rejected += request is not Request.CANCEL
         if request is Request.CANCEL:
             order.cancels_refused += 1
             times = min(order.cancels_refused - 1, 10)

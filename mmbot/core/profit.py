@@ -35,6 +35,30 @@ class Baseline:
     counted: dict[InstrumentId, Decimal]
 
 
+def one_book(kept: Iterable[Baseline]) -> Baseline | None:
+    """The risk book of a run out of what is kept for each of its accounts, newest first; None
+    where nothing is.
+
+    A run keeps one book for all its accounts, so an older one that counts an instrument of a newer
+    one is the same book as it was before. Others are of accounts that were traded by themselves:
+    they are added up, each drawdown for itself, and a day that is over is over.
+    """
+    book: Baseline | None = None
+    for one in kept:
+        if book is None:
+            book = one
+        elif one != book and book.counted.keys().isdisjoint(one.counted):
+            day_start_usd = one.day_start_usd if one.day == book.day else one.total_usd
+            book = Baseline(
+                book.day,
+                book.day_start_usd + day_start_usd,
+                book.peak_usd + one.peak_usd,
+                book.total_usd + one.total_usd,
+                book.counted | one.counted,
+            )
+    return book
+
+
 @dataclass(slots=True)
 class Profit:
     """Profit of this session, of the day, and below its peak, all in USD."""

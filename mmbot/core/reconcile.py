@@ -71,7 +71,7 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
     for fill in event.fills:
         book_fill(state, fill)
     for flow in event.flows:
-        book_flow(state, flow)
+        book_flow(state, account, flow)
     _absorb_orders(state, account, event, now_ns)
     _absorb_positions(state, account, event, now_ns)
     _absorb_equity(state, account, event)
@@ -80,9 +80,9 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
     state.watch.due = True
     if state.exit_ns and event.asked_ns > state.exit_ns:
         if account.ours_open == 0 and not state.orders.working(event.venue):
-            proved_flat(state, now_ns, "first path")
+            proved_flat(state, account, now_ns, "first path")
         else:
-            state.flat_verified = False
+            account.flat_verified = False
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
             state.touch(market.instrument.id)
@@ -121,7 +121,7 @@ def fallback_tried(state: State, event: ev.FallbackTried, now_ns: Nanos) -> None
         for order in state.orders.at(event.venue)
         if order.working
     ):
-        proved_flat(state, now_ns, "second path")
+        proved_flat(state, account, now_ns, "second path")
 
 
 def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
@@ -132,7 +132,7 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
             state.touch(order.instrument)  # an orphan goes, whatever it took to find it
         statement = looked_up.get(order.label)
         if statement is not None:
-            note_end(state, statement)
+            note_end(account, statement)
             state.orders.seen(statement, order, event.asked_ns)
         elif order.label not in listed and event.orders_complete:
             if order.label in looked_up or order.instrument not in state.markets:

@@ -22,8 +22,9 @@ UNHEARD_NS: Nanos = 1 * SECOND
 """So long an earlier run may have sent requests after its last sign of life."""
 
 
-def take_positions(state: State, held: Iterable[Position]) -> int:
-    """Positions with their accounting, of instruments that are listed; they are the state's now.
+def take_positions(state: State, venue: str, held: Iterable[Position]) -> int:
+    """Positions at one venue with their accounting, of instruments that are listed; they are the
+    state's now.
 
     Returns the moment (venue time, ms) from which on every booked trade must be known by its id.
     """
@@ -32,8 +33,9 @@ def take_positions(state: State, held: Iterable[Position]) -> int:
         state.inventory.take_over(position)
         if position.opened:
             known_ms.append(max(position.opened_ms, position.last_fill_ms))
-    state.resume_ms = min(known_ms, default=0)
-    return state.resume_ms - KNOWN_BEFORE_MS
+    account = state.add_account(venue)
+    account.resume_ms = min(known_ms, default=0)
+    return account.resume_ms - KNOWN_BEFORE_MS
 
 
 def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None:

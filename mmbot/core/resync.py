@@ -1,6 +1,6 @@
 """Looking at the venue: snapshots when they are due, and the second path when the first is dead.
 
-When everything must go, the venue is asked until it shows nothing of ours.
+When everything must go, each venue is asked until it shows nothing of ours, and then no more.
 """
 
 from collections.abc import Iterator
@@ -42,11 +42,12 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
     flows_due = now_ns >= account.flows_ns + FLOWS_EVERY_NS or any(
         market.expiry_asked and state.inventory.amount(market.instrument.id)
         for market in state.markets.values()
+        if market.instrument.venue == account.venue
     )
     intent = Resync(
         venue=account.venue,
-        fills_since_ms=_since_ms(state, account.last_snapshot_ns),
-        flows_since_ms=_since_ms(state, account.flows_ns) if flows_due else None,
+        fills_since_ms=_since_ms(state, account, account.last_snapshot_ns),
+        flows_since_ms=_since_ms(state, account, account.flows_ns) if flows_due else None,
         labels=tuple(
             (o.instrument, o.label) for o in islice(unresolved(state, account), LOOKUPS_MAX)
         ),
@@ -58,7 +59,7 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
 
 def _snapshot_due(state: State, account: Account, now_ns: Nanos) -> bool:
     due_ns = account.resync_ns
-    if state.exit_ns and not state.flat_verified and not state.orders.working(account.venue):
+    if state.exit_ns and not account.flat_verified and not state.orders.working(account.venue):
         verify_ns = account.last_snapshot_ns + VERIFY_AGAIN_NS
         due_ns = min(due_ns, verify_ns) if due_ns else verify_ns
     in_flight = account.asked_ns and now_ns < account.asked_ns + RESYNC_DEADLINE_NS
@@ -67,7 +68,7 @@ def _snapshot_due(state: State, account: Account, now_ns: Nanos) -> bool:
 
 def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]:
     """The trading link is down and stays down, or tripped and orders still there: go round it."""
-    if state.flat_verified or state.latch.holds_back(now_ns):
+    if account.flat_verified or state.latch.holds_back(now_ns):
         return
     if not account.trading_up and (state.exit_ns or _left_behind(state, account, now_ns)):
         due_ns = account.trading_ns + FALLBACK_NS
@@ -89,9 +90,9 @@ def _left_behind(state: State, account: Account, now_ns: Nanos) -> bool:
     return lost and state.orders.working(account.venue) and may_send(state, now_ns)
 
 
-def _since_ms(state: State, last_ns: Nanos) -> int:
+def _since_ms(state: State, account: Account, last_ns: Nanos) -> int:
     """From where on to ask for what happened (venue time), with some overlap."""
     if last_ns:
         return last_ns // MS - FILLS_OVERLAP_MS
     started_ms = state.started_ns // MS
-    return min(started_ms, state.resume_ms or started_ms) - FILLS_OVERLAP_MS
+    return min(started_ms, account.resume_ms or started_ms) - FILLS_OVERLAP_MS

@@ -13,7 +13,7 @@ class Scope:
     """Which quotes are meant; None: no matter."""
 
     instrument: str | None = None
-    """The venue's name."""
+    """The venue's name, or the whole name where two venues have one of that name."""
     expiry_day: int | None = None
     """Day of the expiry (UTC), counted in days since 1970."""
     side: Side | None = None
@@ -23,7 +23,7 @@ class Scope:
     def covers(self, instrument: Instrument, side: Side) -> bool:
         """Whether a quote on that side of that instrument is meant."""
         return (
-            self.instrument in (None, instrument.name)
+            self.instrument in (None, instrument.name, instrument.id)
             and self.expiry_day in (None, _day_of(instrument))
             and self.side in (None, side)
         )

@@ -37,7 +37,7 @@ def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueI
 def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     """The request an action stands for, if it can be sent now."""
     order, account = action.order, state.account_of(action.instrument)
-    if not account.trading_up:
+    if not account.trading_up or account.lease_lost:
         return None
     if order is None and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)

@@ -31,6 +31,16 @@ UNSEEN_NS: Nanos = 90 * SECOND
 
 
 @dataclass(slots=True)
+class Exit:
+    """How everything of ours on one account goes, from the moment it must."""
+
+    orders: int
+    """How many of ours might rest then."""
+    last_end_ms: int = 0
+    """When the last of them ended, by the venue's stamp; 0 while none has."""
+
+
+@dataclass(slots=True)
 class Account:
     """One venue's links, request budget and what it last told us about the account."""
 
@@ -90,6 +100,14 @@ class Account:
     """From then on the venue executes nothing any more that an earlier run may have sent."""
     unread: dict[str, int] = field(default_factory=dict)
     """Elements of the venue's messages that could not be read, by kind of message."""
+    exit: Exit | None = None
+    """How everything of ours goes; None while quoting is allowed."""
+    flat_verified: bool = False
+    """Leaving, and a look at the venue that was asked for afterwards shows nothing of ours."""
+    lease_lost: str = ""
+    """The run that holds our lease now: nothing is sent here any more."""
+    resume_ms: int = 0
+    """Fills since this moment (venue time) may be unknown to us."""
 
     def no_new_risk(self, now_ns: Nanos) -> Why | None:
         """Why only what reduces a position may be sent: the venue has not shown us the account for
@@ -112,16 +130,6 @@ class Note:
 
 
 @dataclass(slots=True)
-class Exit:
-    """How everything of ours goes, from the moment it must."""
-
-    orders: int
-    """How many of ours might rest then."""
-    last_end_ms: int = 0
-    """When the last of them ended, by the venue's stamp; 0 while none has."""
-
-
-@dataclass(slots=True)
 class State:
     """Everything the bot knows."""
 
@@ -141,10 +149,6 @@ class State:
     stopping: Why | None = None
     exit_ns: Nanos = 0
     """Since when everything of ours must go (stopping or tripped); 0 while quoting is allowed."""
-    exit: Exit | None = None
-    """How that goes; None while quoting is allowed."""
-    flat_verified: bool = False
-    """Leaving, and a snapshot asked afterwards shows nothing of ours."""
     opening_index: dict[str, float] = field(default_factory=dict)
     """Per coin, its first index of this run, in USD."""
     next_market: int = 0
@@ -162,8 +166,6 @@ class State:
     """Why the store cannot take what happens; empty when it can."""
     tape_trouble: str = ""
     """Why the tape cannot; empty when it can, or when there is none."""
-    lease_lost: str = ""
-    """The run that holds our lease now."""
     labels_asked: int = 0
     """The last block of labels asked for ends here."""
     away_ns: Nanos = 0
@@ -174,9 +176,18 @@ class State:
     """... and when that was last asked for."""
     last_turn_ns: Nanos = 0
     started_ns: Nanos = 0
-    resume_ms: int = 0
-    """Fills since this moment (venue time) may be unknown to us."""
     turns: int = 0
+
+    @property
+    def flat_verified(self) -> bool:
+        """Leaving, and every account is proved flat."""
+        accounts = self.accounts.values()
+        return bool(accounts) and all(account.flat_verified for account in accounts)
+
+    @property
+    def lease_lost(self) -> str:
+        """The run that holds the lease of one of our accounts now; empty while all are ours."""
+        return next((a.lease_lost for a in self.accounts.values() if a.lease_lost), "")
 
     def account(self, venue: str) -> Account:
         """The account at a venue that is traded."""
@@ -190,7 +201,8 @@ class State:
         """The account at a venue, which is traded from now on."""
         account = self.accounts.get(venue)
         if account is None:
-            account = self.accounts[venue] = Account(venue)
+            leaving = Exit(orders=0) if self.exit_ns else None
+            account = self.accounts[venue] = Account(venue, exit=leaving)
         return account
 
     def slot(self, instrument: InstrumentId, side: Side, level: int) -> SlotMemory:

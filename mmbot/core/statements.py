@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import Enum
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.types import ZERO, InstrumentId, Label, Side
+from mmbot.core.types import ZERO, InstrumentId, Label, Side, venue_name
 
 
 class Liquidity(Enum):
@@ -23,7 +23,7 @@ class Fill:
     """One execution; `fee` in `fee_currency`. `liquidity` is None where the venue does not say.
 
     `trade_id` and `side` together are unique per venue and account: a trade with ourselves is two
-    executions under one id.
+    executions under one id, and two venues may use the same one.
     """
 
     trade_id: str
@@ -43,12 +43,18 @@ class Fill:
     @property
     def key(self) -> str:
         """What it is booked under, once."""
-        return execution_key(self.trade_id, self.side)
+        venue = venue_name(self.instrument)
+        return booking_key(venue, execution_key(self.trade_id, self.side))
 
 
 def execution_key(trade_id: str, side: Side) -> str:
     """The name of one execution on an account."""
     return f"{trade_id} {side.value}"
+
+
+def booking_key(venue: str, name: str) -> str:
+    """What an execution or a flow is booked under, by its name on the account at a venue."""
+    return f"{venue} {name}"
 
 
 class FlowKind(Enum):
@@ -80,6 +86,11 @@ class Flow:
     price: Decimal | None = None
     fee: Decimal = ZERO
     index: Decimal | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of one flow on an account."""
+        return f"{self.kind.value} {self.ref}"
 
 
 @dataclass(frozen=True, slots=True)

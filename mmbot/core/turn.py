@@ -70,8 +70,8 @@ def turn(
         intents += spend(state, actions, now_ns)
     else:
         decide_again(state, dirty)
-    if not state.lease_lost:
-        for account in state.accounts.values():
+    for account in state.accounts.values():
+        if not account.lease_lost:
             intents += look(state, account, now_ns)
     end(state, now_ns)
     return intents

@@ -133,11 +133,12 @@ class Margin:
     currency: str
     equity: Decimal
     maintenance: Decimal
+    venue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RiskSnapshot:
-    """The whole account at one moment, as a guard may see it."""
+    """All accounts at one moment, as a guard may see them."""
 
     now_ns: Nanos
     session_usd: float
@@ -157,10 +158,19 @@ class RiskSnapshot:
     mismatch_ns: Nanos
     """For how long one has."""
     skew_ns: Nanos
-    """How far desk time and the venue's clock are apart at least."""
+    """How far desk time and a venue's clock are apart at least, and ..."""
     margins: tuple[Margin, ...]
+    """By account and currency."""
     traffic: tuple[Traffic, ...]
     """Every account's messages and trades of the last hour."""
+    skew_venue: str = ""
+    """... which venue's that is."""
+    venues: tuple[str, ...] = ()
+    """What is traded at."""
+
+    def at(self, venue: str) -> str:
+        """Words for the end of a sentence that is about one of several venues."""
+        return f" at {venue}" if len(self.venues) > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""The account as a whole: its profit, its exposure, its margin, and what nobody quotes of it."""
+"""The accounts as a whole: profit, exposure, margin, and what nobody quotes of them."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from mmbot.core.contracts import Instrument
@@ -8,7 +9,15 @@ from mmbot.core.off_desk import Held
 from mmbot.core.profit import DOLLARS
 from mmbot.core.sizes import unit_of
 from mmbot.core.state import Account, State
-from mmbot.core.types import SECOND, InstrumentId, Kind, Nanos, instrument_name, to_decimal
+from mmbot.core.types import (
+    SECOND,
+    ZERO,
+    InstrumentId,
+    Kind,
+    Nanos,
+    instrument_name,
+    to_decimal,
+)
 from mmbot.core.why import Why
 from mmbot.engine.status import Exposure, InstrumentRow, Pnl
 
@@ -33,19 +42,33 @@ def usd_per(instrument: Instrument, index: Index) -> float | None:
     return 1.0 if instrument.settlement in DOLLARS else index.get(instrument.underlying)
 
 
-def held_rows(account: Account, index: Index, now_ns: Nanos) -> Iterator[InstrumentRow]:
-    """Positions that no desk trades, as the venue last stated them."""
-    age_s = (now_ns - account.last_snapshot_ns) / SECOND if account.last_snapshot_ns else None
-    for name, held in (account.held or {}).items():
-        if held.amount or held.profit:
-            yield _held_row(name, held, index, age_s)
+def names(state: State) -> dict[InstrumentId, str]:
+    """What people call every instrument that is quoted or held: its venue's name of it, with the
+    venue before it where two venues have one of that name."""
+    held = [name for account in state.accounts.values() for name in account.held or ()]
+    known = dict.fromkeys((*state.markets, *held))
+    count = Counter(map(instrument_name, known))
+    return {one: name if count[name := instrument_name(one)] == 1 else str(one) for one in known}
 
 
-def _held_row(name: InstrumentId, held: Held, index: Index, age_s: float | None) -> InstrumentRow:
+def held_rows(
+    state: State, named: Mapping[InstrumentId, str], index: Index, now_ns: Nanos
+) -> Iterator[InstrumentRow]:
+    """Positions that no desk trades, as the venues last stated them."""
+    for account in state.accounts.values():
+        age_s = (now_ns - account.last_snapshot_ns) / SECOND if account.last_snapshot_ns else None
+        for one, held in (account.held or {}).items():
+            if held.amount or held.profit:
+                yield _held_row(named[one], account.venue, held, index, age_s)
+
+
+def _held_row(
+    name: str, venue: str, held: Held, index: Index, age_s: float | None
+) -> InstrumentRow:
     terms, profit = held.terms, held.profit
     rate = usd_per(terms, index) if terms is not None else None
     return InstrumentRow(
-        instrument=instrument_name(name),
+        instrument=name,
         market_bid=None,
         market_ask=None,
         our_bid=None,
@@ -64,6 +87,7 @@ def _held_row(name: InstrumentId, held: Held, index: Index, age_s: float | None)
         unit=unit_of(terms) if terms is not None else "",
         quoted=False,
         average=held.average,
+        venue=venue,
     )
 
 
@@ -76,16 +100,18 @@ def _held_delta(held: Held, index: Index) -> float | None:
     return None if rate is None else float(held.terms.coin(held.amount, to_decimal(rate)))
 
 
-def exposures(state: State, account: Account, rows: Iterable[InstrumentRow]) -> dict[str, Exposure]:
-    """Delta by underlying, over all positions."""
-    underlyings = {m.instrument.name: m.instrument.underlying for m in state.markets.values()}
-    for name, held in (account.held or {}).items():
-        if held.terms is not None:
-            underlyings[instrument_name(name)] = held.terms.underlying
+def exposures(
+    state: State, named: Mapping[InstrumentId, str], rows: Iterable[InstrumentRow]
+) -> dict[str, Exposure]:
+    """Delta by underlying, over all positions of all accounts."""
+    underlyings = {named[one]: m.instrument.underlying for one, m in state.markets.items()}
+    for account in state.accounts.values():
+        for one, held in (account.held or {}).items():
+            if held.terms is not None:
+                underlyings[named[one]] = held.terms.underlying
     found: dict[str, Exposure] = {
         market.instrument.underlying: Exposure(net=0.0, gross=0.0)
         for market in state.markets.values()
-        if market.instrument.venue == account.venue
     }
     for row in rows:
         underlying = underlyings.get(row.instrument)
@@ -100,9 +126,17 @@ def exposures(state: State, account: Account, rows: Iterable[InstrumentRow]) -> 
     return found
 
 
-def margin_use(account: Account) -> dict[str, float]:
-    """Maintenance margin over what it is compared with, by currency; with cross margin, one for
-    the whole portfolio."""
+def margin_use(state: State) -> dict[str, float]:
+    """Maintenance margin over what it is compared with, by currency, of the account that uses
+    most; with cross margin, one for the whole portfolio."""
+    found: dict[str, float] = {}
+    for account in state.accounts.values():
+        for name, use in _margin_use(account).items():
+            found[name] = max(use, found.get(name, use))
+    return found
+
+
+def _margin_use(account: Account) -> dict[str, float]:
     found: dict[str, float] = {}
     for currency, stated in account.equity.items():
         has = stated.margin_balance if stated.margin_balance is not None else stated.equity
@@ -115,8 +149,28 @@ def margin_use(account: Account) -> dict[str, float]:
     return found
 
 
-def equity_usd(account: Account, index: Index) -> float | None:
-    """The account's value at the present index; None while one of its currencies has none."""
+def equity(account: Account) -> dict[str, Decimal]:
+    """The account's value by currency; currencies without any left out."""
+    return {name: stated.equity for name, stated in account.equity.items() if stated.equity}
+
+
+def every_equity(state: State) -> dict[str, Decimal]:
+    """The same of all accounts together."""
+    found: dict[str, Decimal] = {}
+    for account in state.accounts.values():
+        for name, amount in equity(account).items():
+            found[name] = found.get(name, ZERO) + amount
+    return found
+
+
+def equity_usd(state: State, index: Index) -> float | None:
+    """The value of all accounts at the present index; None while a currency of one has none."""
+    worth = [_equity_usd(account, index) for account in state.accounts.values()]
+    known = [usd for usd in worth if usd is not None]
+    return sum(known) if known and len(known) == len(worth) else None
+
+
+def _equity_usd(account: Account, index: Index) -> float | None:
     total = 0.0
     for currency, held in account.equity.items():
         rate = 1.0 if currency in DOLLARS else index.get(currency)
@@ -128,14 +182,17 @@ def equity_usd(account: Account, index: Index) -> float | None:
     return total if account.equity else None
 
 
-def off_desk(state: State, account: Account, index: Index) -> dict[str, float]:
+def off_desk(state: State, index: Index) -> dict[str, float]:
     """Per underlying that is quoted, what is held on instruments that are not, in coin: their
-    absolute amounts added up, as max_exposure counts them."""
-    return {
-        coin: float(held.in_coin(to_decimal(index[coin]) if coin in index else None))
-        for coin, held in account.off_desk.items()
-        if coin in {market.instrument.underlying for market in state.markets.values()}
-    }
+    absolute amounts added up over all accounts, as max_exposure counts them."""
+    quoted = {market.instrument.underlying for market in state.markets.values()}
+    found: dict[str, float] = {}
+    for account in state.accounts.values():
+        for coin, held in account.off_desk.items():
+            if coin in quoted:
+                amount = held.in_coin(to_decimal(index[coin]) if coin in index else None)
+                found[coin] = found.get(coin, 0.0) + float(amount)
+    return found
 
 
 def profit(

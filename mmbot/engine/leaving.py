@@ -1,4 +1,4 @@
-"""How a run is asked to leave: by a signal, whenever it comes."""
+"""How a run is asked to leave: by a signal, whenever it comes; and what it says in the end."""
 
 import asyncio
 import logging
@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from mmbot.core import events as ev
 from mmbot.core.why import Why
-from mmbot.engine.runner import Runner
+from mmbot.engine.runner import Left, Runner
 from mmbot.errors import Interrupted
+from mmbot.ops.limit import ALWAYS
 
 T = TypeVar("T")
 
@@ -67,3 +68,20 @@ def trip_on_signal(runner: Runner) -> None:
     """`kill -USR1` is a kill switch that needs neither store nor disk."""
     trip = ev.Trip(Why.SIGNAL, "SIGUSR1")
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, runner.sink, trip)
+
+
+def tell_left(left: Left) -> None:
+    """Every order that is still open; with several venues, how each of them was left."""
+    for orders in left.values():
+        for order in orders or ():
+            _log.error("still open: %s %s", order.label, order.instrument, extra=ALWAYS)
+    if len(left) < 2:
+        return
+    for venue, orders in left.items():
+        if orders is None:
+            said = "nobody knows what is left: the venue could not be asked"
+            _log.error("%s: %s", venue, said, extra=ALWAYS)
+        elif orders:
+            _log.error("%s: %d of our orders are left", venue, len(orders), extra=ALWAYS)
+        else:
+            _log.info("%s: proved that nothing of ours is left", venue, extra=ALWAYS)

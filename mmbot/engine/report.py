@@ -1,19 +1,24 @@
 """From the engine's state to what people read: status frames, the summary, the statistics line."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from math import nan
+from types import MappingProxyType
+from typing import Any
 
 from mmbot.core.books import Market, book_fault
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import Status
+from mmbot.core.order_to_volume import Traffic
 from mmbot.core.orders import Order
 from mmbot.core.sizes import unit_of, unit_price
-from mmbot.core.state import Account, State
+from mmbot.core.state import State
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import (
     MS,
     SECOND,
+    InstrumentId,
     Kind,
     Level,
     Nanos,
@@ -23,20 +28,23 @@ from mmbot.core.types import (
     to_decimal,
 )
 from mmbot.core.why import Why
-from mmbot.engine import holdings
+from mmbot.engine import holdings, parts
 from mmbot.engine.held_back import held_back
 from mmbot.engine.holdings import Index
+from mmbot.engine.parts import LONE_DESK
 from mmbot.engine.status import (
     Doing,
     Earned,
     ForeignOrder,
     InstrumentRow,
-    OrderCounts,
     OrderToVolume,
     QuoteRow,
     StatusFrame,
     Summary,
 )
+
+NONE: Mapping[Any, Any] = MappingProxyType({})
+"""Nothing is known beside the state."""
 
 
 def status_frame(
@@ -45,16 +53,31 @@ def status_frame(
     venue: str,
     now_ns: Nanos,
     ended: str = "",
-    refresh_ns: Nanos = 0,
+    refresh_ns: Mapping[InstrumentId, Nanos] = NONE,
+    *,
+    accounts: Mapping[str, tuple[str, str]] = NONE,
+    desks: Mapping[InstrumentId, str] = NONE,
 ) -> StatusFrame:
-    """The desk at this moment. `ended`: why the run is over; empty while it is not. `refresh_ns`:
-    the desk's."""
-    account = state.account(venue)
-    budget = account.budget
-    link, link_ok = _link(state, venue)
-    index = holdings.indices(state)
-    rows = tuple(_row(state, one, index, refresh_ns, now_ns) for one in state.markets.values())
-    held = tuple(holdings.held_rows(account, index, now_ns))
+    """The engine at this moment. `venue`: where it trades, in words. `ended`: why the run is over;
+    empty while it is not. `refresh_ns`: of each instrument's desk. `accounts`: the kind of each
+    venue, and whose account. `desks`: the name of each instrument's desk, "desk" where it is left
+    out."""
+    here = state.accounts.values()
+    link, link_ok = _link(state)
+    index, named = holdings.indices(state), holdings.names(state)
+    rows = tuple(
+        _row(
+            state,
+            market,
+            named[one],
+            desks.get(one, LONE_DESK),
+            index,
+            refresh_ns.get(one, 0),
+            now_ns,
+        )
+        for one, market in state.markets.items()
+    )
+    held = tuple(holdings.held_rows(state, named, index, now_ns))
     return StatusFrame(
         mode=mode,
         venue=venue,
@@ -62,60 +85,73 @@ def status_frame(
         uptime_s=(now_ns - state.started_ns) / SECOND,
         link=link,
         link_ok=link_ok,
-        budget=budget.level,
-        budget_full=budget.burst,
-        in_flight=len(budget.in_flight),
-        deferred=budget.deferred,
-        order_to_volume=_order_to_volume(state, account, now_ns),
-        fills=_fills(state),
+        budget=sum(account.budget.level for account in here),
+        budget_full=sum(account.budget.burst for account in here),
+        in_flight=sum(len(account.budget.in_flight) for account in here),
+        deferred=sum(account.budget.deferred for account in here),
+        order_to_volume=_order_to_volume(state, now_ns),
+        fills=parts.fills(state, state.markets.values()),
         pnl=holdings.profit(state, index, rows, held),
         rows=rows,
         held=held,
         doing=_doing(state),
-        market_up=account.market_up,
-        trading_up=account.trading_up,
-        equity={name: held.equity for name, held in account.equity.items() if held.equity},
-        equity_usd=holdings.equity_usd(account, index),
+        market_up=all(account.market_up for account in here),
+        trading_up=all(account.trading_up for account in here),
+        equity=holdings.every_equity(state),
+        equity_usd=holdings.equity_usd(state, index),
         foreign=tuple(
             ForeignOrder(
-                instrument=instrument_name(order.instrument) if order.instrument else "?",
+                instrument=_name_of(order, named),
                 side=order.side.value if order.side is not None else "?",
                 price=order.price,
                 amount=_open_amount(order),
                 label=order.label or "",
                 order_id=order.order_id,
             )
+            for account in here
             for order in account.foreign.values()
         ),
         controls=_controls(state, now_ns),
-        locks=tuple(_locks(state, account, now_ns)),
-        unread=dict(account.unread),
+        locks=tuple(_locks(state, named, now_ns)),
+        unread=dict(sum((Counter(account.unread) for account in here), Counter())),
         ended=ended,
-        off_desk=holdings.off_desk(state, account, index),
+        off_desk=holdings.off_desk(state, index),
         at_ns=now_ns,
-        delta=holdings.exposures(state, account, rows + held),
-        margin_use=holdings.margin_use(account),
+        delta=holdings.exposures(state, named, rows + held),
+        margin_use=holdings.margin_use(state),
         trip=_tripped(state) or "",
+        venues=tuple(parts.venue_frame(state, account, accounts) for account in here),
+        desks=tuple(parts.desk_frames(state, rows, desks)),
     )
 
 
+def _name_of(order: OpenOrder, named: Mapping[InstrumentId, str]) -> str:
+    if order.instrument is None:
+        return "?"
+    return named.get(order.instrument, instrument_name(order.instrument))
+
+
 def summary(
-    state: State, mode: str, venue: str, now_ns: Nanos, open_orders: int | None, ended: str
+    state: State,
+    mode: str,
+    venue: str,
+    now_ns: Nanos,
+    open_orders: Mapping[str, int | None],
+    ended: str,
+    *,
+    accounts: Mapping[str, tuple[str, str]] = NONE,
+    desks: Mapping[InstrumentId, str] = NONE,
 ) -> Summary:
-    """The run in one object."""
-    counts = state.orders.counts
-    frame = status_frame(state, mode, venue, now_ns, ended)
+    """The run in one object. `open_orders`: of ours, what is left at each venue; None where it
+    could not be asked."""
+    frame = status_frame(state, mode, venue, now_ns, ended, accounts=accounts, desks=desks)
+    left = [count for count in open_orders.values() if count is not None]
     return Summary(
         mode=mode,
         venue=venue,
         run_id=state.run,
-        instruments=tuple(m.instrument.name for m in state.markets.values()),
-        orders=OrderCounts(
-            placed=counts.placed,
-            amended=counts.amended,
-            cancelled=counts.cancelled,
-            rejected=counts.rejected,
-        ),
+        instruments=tuple(row.instrument for row in frame.rows),
+        orders=parts.order_counts(state.orders.counts),
         fills=frame.fills,
         positions={row.instrument: row.position for row in frame.every_row if row.position},
         rows=tuple(
@@ -130,10 +166,15 @@ def summary(
         ),
         delta_coin=frame.delta,
         pnl=frame.pnl,
-        open_orders_after_stop=open_orders,
+        open_orders_after_stop=sum(left) if len(left) == len(open_orders) else None,
         duration_s=round((now_ns - state.started_ns) / SECOND, 3),
         ended=ended,
         tripped=_tripped(state),
+        venues={
+            one.name: parts.venue_summary(state, one, open_orders.get(one.name))
+            for one in frame.venues
+        },
+        desks={one.name: parts.desk_summary(state, one, desks) for one in frame.desks},
     )
 
 
@@ -147,8 +188,8 @@ def _tripped(state: State) -> str | None:
 def statistics_line(state: State, now_ns: Nanos) -> str:
     """What the log says every 30 seconds."""
     counts = state.orders.counts
-    pnl = status_frame(state, "", next(iter(state.accounts), ""), now_ns).pnl
-    fills = _fills(state)
+    pnl = status_frame(state, "", "", now_ns).pnl
+    fills = parts.fills(state, state.markets.values())
     quoted = sum(
         1
         for market in state.markets
@@ -172,8 +213,9 @@ def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
     return (*said, *state.controls.texts(now_ns))
 
 
-def _order_to_volume(state: State, account: Account, now_ns: Nanos) -> OrderToVolume:
-    hour = account.order_to_volume.last_hour(now_ns)
+def _order_to_volume(state: State, now_ns: Nanos) -> OrderToVolume:
+    hours = [one.order_to_volume.last_hour(now_ns) for one in state.accounts.values()]
+    hour = sum(hours, Traffic())
     return OrderToVolume(
         messages=hour.messages,
         trades=hour.trades,
@@ -184,25 +226,15 @@ def _order_to_volume(state: State, account: Account, now_ns: Nanos) -> OrderToVo
     )
 
 
-def _quoted_share(market: Market, now_ns: Nanos) -> dict[str, float]:
-    until_ns = min(now_ns, market.instrument.expiry_ns or now_ns)
-    shares = {side.value: market.uptime.share(side, until_ns) for side in Side}
-    return {side: share for side, share in shares.items() if share is not None}
-
-
-def _fills(state: State) -> int:
-    return sum(state.inventory.session_fills(m.instrument) for m in state.markets.values())
-
-
-def _link(state: State, venue: str) -> tuple[str, bool]:
-    account = state.account(venue)
+def _link(state: State) -> tuple[str, bool]:
     if state.latch.tripped is not None:
         return f"KILL SWITCH: {state.latch.tripped.value}", False
     if state.stopping is not None:
         return "stopping", False
-    if not account.trading_up or not account.market_up:
+    accounts = state.accounts.values()
+    if not all(account.trading_up and account.market_up for account in accounts):
         return "down", False
-    if not account.reconciled:
+    if not all(account.reconciled for account in accounts):
         return "reconciling", False
     return "up", True
 
@@ -222,7 +254,13 @@ def _paused(state: State) -> list[Why]:
 
 
 def _row(
-    state: State, market: Market, index: Index, refresh_ns: Nanos, now_ns: Nanos
+    state: State,
+    market: Market,
+    name: str,
+    desk: str,
+    index: Index,
+    refresh_ns: Nanos,
+    now_ns: Nanos,
 ) -> InstrumentRow:
     instrument = market.instrument
     orders = list(state.orders.on(instrument.id))
@@ -235,7 +273,7 @@ def _row(
     total = state.inventory.session(instrument, _mark(market)).total
     rate = holdings.usd_per(instrument, index) if total else 1.0
     return InstrumentRow(
-        instrument=instrument.name,
+        instrument=name,
         market_bid=_others(market, Side.BUY),
         market_ask=_others(market, Side.SELL),
         our_bid=bid.price if bid else None,
@@ -259,7 +297,7 @@ def _row(
         mark=market.mark,
         index=market.index,
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
-        quoted_share=_quoted_share(market, now_ns),
+        quoted_share=parts.quoted_share(market, now_ns),
         reasons={side.value: market.why[side] for side in Side if side in market.why},
         worth_saying=_worth_saying(market),
         held_back=held_back(state, market, refresh_ns, now_ns),
@@ -267,6 +305,8 @@ def _row(
         unit_usd=_unit_usd(market),
         min_amount=instrument.min_amount,
         amount_step=instrument.amount_step,
+        venue=instrument.venue,
+        desk=desk,
     )
 
 
@@ -326,15 +366,17 @@ def _mark(market: Market) -> Decimal | None:
     return None if market.mark is None else to_decimal(market.mark)
 
 
-def _locks(state: State, account: Account, now_ns: Nanos) -> Iterator[str]:
-    """What the venue does not let us trade at present."""
-    for name in account.locks:
-        yield f"{name or 'everything'} locked by the venue"
-    if account.refused.reason(now_ns) is not None:
-        yield f"no orders taken: {account.refused.detail}"
-    for market in state.markets.values():
+def _locks(state: State, named: Mapping[InstrumentId, str], now_ns: Nanos) -> Iterator[str]:
+    """What the venues do not let us trade at present."""
+    for account in state.accounts.values():
+        where = f"{account.venue}: " if len(state.accounts) > 1 else ""
+        for name in account.locks:
+            yield f"{where}{name or 'everything'} locked by the venue"
+        if account.refused.reason(now_ns) is not None:
+            yield f"{where}no orders taken: {account.refused.detail}"
+    for one, market in state.markets.items():
         if words := market.closure.words(now_ns):
-            yield f"{market.instrument.name} {words}"
+            yield f"{named[one]} {words}"
 
 
 def _open_amount(order: OpenOrder) -> Decimal | None:

@@ -62,6 +62,10 @@ Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
 """Sees every turn after its intents have left: (events, intents, desk time)."""
 
 
+Left = dict[str, list[OpenOrder] | None]
+"""By venue, which orders of ours are still open; None where that could not be asked."""
+
+
 class TapeSink(Protocol):
     """What the tape is to the runner."""
 
@@ -194,38 +198,64 @@ class Runner:
         if self._stop_file is not None and is_there(self._stop_file):
             self.sink(ev.Trip(Why.STOP_FILE, str(self._stop_file)))
 
-    async def stop(self, why: Why) -> list[OpenOrder] | None:
-        """Leave: no new order, everything of ours cancelled, proved by a query.
+    async def stop(self, why: Why) -> Left:
+        """Leave: no new order, everything of ours cancelled, proved by a query at each venue.
 
-        Returns what is still open at the venues (normally nothing), or None when one of them could
-        not be asked.
+        A venue that cannot be asked holds up no other one.
         """
         self.sink(ev.Stop(why))
         deadline_ns = self._clock.now_ns() + int(STOP_DEADLINE_S * 1e9)
-        while not self.state.flat_verified and not self.broken:
-            if self._clock.now_ns() >= deadline_ns:
-                break
+        while self._unproved() and not self.broken and self._clock.now_ns() < deadline_ns:
             self.sink(ev.Tick())
             await self._clock.sleep(TICK_S / 4)
-        return [] if self.state.flat_verified else await self.take_back(SECOND_PATH_S)
+        unproved = self._unproved()
+        left: Left = {venue: [] for venue in self._venues if venue not in unproved}
+        left |= dict.fromkeys(self._lost())
+        return left | await self._take_back(unproved, SECOND_PATH_S)
 
-    async def take_back(self, limit_s: float) -> list[OpenOrder] | None:
-        """Cancel everything of ours over the second path; what is still open then, or None when a
-        venue could not be asked within `limit_s`."""
-        _log.warning("orders not cancelled in time: trying the second path (REST)", extra=ALWAYS)
-        left: list[OpenOrder] = []
+    def _lost(self) -> list[str]:
+        """Venues at which another engine has taken our account: nothing of it is ours to ask."""
+        accounts = self.state.accounts
+        return [v for v in self._venues if v in accounts and accounts[v].lease_lost]
+
+    def _unproved(self) -> list[str]:
+        """Venues that still owe us the proof that nothing of ours is left."""
+        accounts, lost = self.state.accounts, self._lost()
+        waits = [v for v in self._venues if v not in accounts or not accounts[v].flat_verified]
+        return [venue for venue in waits if venue not in lost]
+
+    async def take_back(self, limit_s: float) -> Left:
+        """Cancel everything of ours over the second path; what is still open then."""
+        lost = self._lost()
+        left: Left = dict.fromkeys(lost)
+        return left | await self._take_back([v for v in self._venues if v not in lost], limit_s)
+
+    async def _take_back(self, venues: Sequence[str], limit_s: float) -> Left:
+        """The same at these venues, at all of them at once."""
+        if venues:
+            _log.warning(
+                "orders not cancelled in time: trying the second path (REST)", extra=ALWAYS
+            )
+        tries = (self._over_second_path(venue, limit_s) for venue in venues)
+        found = await asyncio.gather(*tries, return_exceptions=True)
+        left: Left = {}
+        for venue, one in zip(venues, found, strict=True):
+            if isinstance(one, BaseException):
+                raise one
+            left[venue] = one
+        return left
+
+    async def _over_second_path(self, name: str, limit_s: float) -> list[OpenOrder] | None:
         try:
-            for venue in self._venues.values():
-                left += await patiently(
-                    venue.cancel_ours,
-                    may_pass=lambda error: isinstance(error, VenueUnreachable),
-                    clock=self._clock,
-                    limit_s=limit_s,
-                )
+            return await patiently(
+                self._venues[name].cancel_ours,
+                may_pass=lambda error: isinstance(error, VenueUnreachable),
+                clock=self._clock,
+                limit_s=limit_s,
+            )
         except VenueUnreachable as error:
             _log.error("%s", error, extra=ALWAYS)
             return None
-        return left
 
     def flush(self) -> None:
         """Let observers see what they have not seen yet."""

@@ -37,7 +37,7 @@ class InstrumentRow:
     """One line of the table. None: there is none, or it is not known."""
 
     instrument: str
-    """The venue's own name, without the venue."""
+    """The venue's own name, without the venue, unless two venues have one of that name."""
     market_bid: Decimal | None
     market_ask: Decimal | None
     """Best prices of the others, our own orders left out."""
@@ -85,6 +85,9 @@ class InstrumentRow:
     min_amount: Decimal | None = None
     amount_step: Decimal | None = None
     """The venue's smallest order, and its steps."""
+    venue: str = ""
+    desk: str = ""
+    """Where it is traded, and by which desk; no desk where it is only held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +157,54 @@ class Pnl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What a venue allows, and what is left of it."""
+
+    name: str
+    scope: str
+    """What shares it: "account"."""
+    left: float
+    full: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkFrame:
+    """How an account is connected: `text` in a word or two, for instance "up"."""
+
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueFrame:
+    """One account at one moment."""
+
+    name: str
+    kind: str
+    account: str
+    link: LinkFrame
+    limits: tuple[Limit, ...]
+    equity: dict[str, Decimal]
+    """By currency, as the venue last stated it; currencies without any left out."""
+    open_orders: int
+    """Of ours, in flight and unknown ones included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskFrame:
+    """One desk at one moment."""
+
+    name: str
+    instruments: int
+    open_orders: int
+    fills: int
+    quoted_share: float | None
+    """Time in the market since the first quote, 0 to 1, over all its sides; None before that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusFrame:
-    """The desk at one moment."""
+    """The engine at one moment: sums over all accounts, and the worst of what is no number."""
 
     mode: str
     """"sim", "live" ...; always the first thing shown."""
@@ -163,7 +212,7 @@ class StatusFrame:
     run_id: str
     uptime_s: float
     link: str
-    """State of the venue link in a word or two, for instance "up"."""
+    """State of the venue links in a word or two, for instance "up"."""
     link_ok: bool
     budget: float
     budget_full: float
@@ -207,6 +256,8 @@ class StatusFrame:
     """By currency: maintenance margin over margin balance; with cross margin, of the portfolio."""
     trip: str = ""
     """Why the kill switch was tripped, in full; empty while it is not."""
+    venues: tuple[VenueFrame, ...] = ()
+    desks: tuple[DeskFrame, ...] = ()
 
     @property
     def every_row(self) -> tuple[InstrumentRow, ...]:
@@ -230,6 +281,26 @@ class OrderCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VenueSummary:
+    """One account at the end of a run. `open_orders_after_stop`: None if it could not be asked."""
+
+    kind: str
+    account: str
+    orders: OrderCounts
+    fills: int
+    open_orders_after_stop: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskSummary:
+    """One desk at the end of a run; `quoted_share` as in its frame."""
+
+    orders: OrderCounts
+    fills: int
+    quoted_share: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Earned:
     """One instrument at the end of a run; profit None: nobody knows."""
 
@@ -244,8 +315,8 @@ class Earned:
 class Summary:
     """The run in one object.
 
-    `open_orders_after_stop`: how many of our orders the venue still lists; None if it could not
-    be asked.
+    `open_orders_after_stop`: how many of our orders the venues still list; None if one of them
+    could not be asked.
     """
 
     mode: str
@@ -256,7 +327,7 @@ class Summary:
     fills: int
     positions: dict[str, Decimal]
     """The venue's name -> signed amount, those that nobody quotes included; flat instruments are
-    left out."""
+    left out. A name that two venues have is told apart by the venue's, as in `hedge:NAME`."""
     rows: tuple[Earned, ...]
     """What came of every instrument that is held or earned something; their sum is the total."""
     delta_coin: dict[str, Exposure]
@@ -270,6 +341,9 @@ class Summary:
     """Why the kill switch was tripped; None when it was not."""
     unwritten: str = ""
     """What the store did not take in the end, and why; empty when it took everything."""
+    venues: dict[str, VenueSummary] = field(default_factory=dict)
+    desks: dict[str, DeskSummary] = field(default_factory=dict)
+    """Both by name."""
 
     @property
     def exit_code(self) -> ExitCode:

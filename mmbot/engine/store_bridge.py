@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -12,15 +12,16 @@ from mmbot.core.intents import CheckLease, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.inventory import Booked, Entry, Flowed, Opened
 from mmbot.core.labels import base36
 from mmbot.core.orders import Order
-from mmbot.core.profit import Baseline
+from mmbot.core.profit import Baseline, one_book
 from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
 from mmbot.core.resync import FLOWS_EVERY_NS
 from mmbot.core.state import State
-from mmbot.core.statements import Flow
+from mmbot.core.statements import Flow, booking_key
 from mmbot.core.types import MS, SECOND, ZERO, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.commands import event_of
 from mmbot.ops.limit import ALWAYS
+from mmbot.store.baselines import BaselineRow
 from mmbot.store.latch import Kept
 from mmbot.store.queries import OrderRow, Reader
 from mmbot.store.records import (
@@ -204,48 +205,60 @@ class Forgetful:
 def restore(
     state: State,
     reader: Reader,
-    account_key: AccountKey,
+    account_keys: Sequence[AccountKey],
     clock: Clock,
 ) -> None:
-    """Put into a fresh state what earlier runs on this account left: positions with their
+    """Put into a fresh state what earlier runs on these accounts left: positions with their
     accounting, which trades are in them, orders whose end nobody has seen, as UNKNOWN, and where
     loss limits count from."""
-    state.inventory.booked |= dict.fromkeys(
-        reader.flow_keys(account_key.venue, account_key.account)
-    )
+    for account_key in account_keys:
+        _restore_account(state, reader, account_key, clock)
+    _restore_baseline(state, reader, account_keys)
+
+
+def _restore_account(state: State, reader: Reader, account_key: AccountKey, clock: Clock) -> None:
+    venue, account = account_key.venue, account_key.account
+    for flow in reader.flow_keys(venue, account):
+        state.inventory.know(booking_key(venue, flow))
     since_ms = take_positions(
         state,
+        venue,
         (
             held.restore(state.markets[held.instrument].instrument)
-            for held in reader.positions(account_key.venue, account_key.account)
+            for held in reader.positions(venue, account)
             if held.instrument in state.markets
         ),
     )
-    for execution in sorted(reader.executions(account_key.venue, account_key.account, since_ms)):
-        state.inventory.know(execution)
-    rows = reader.open_orders(account_key.venue, account_key.account)
-    booked = reader.booked_by(account_key.venue, account_key.account, [row.label for row in rows])
+    for execution in sorted(reader.executions(venue, account, since_ms)):
+        state.inventory.know(booking_key(venue, execution))
+    rows = reader.open_orders(venue, account)
+    booked = reader.booked_by(venue, account, [row.label for row in rows])
     for row in rows:
         noted = _noted(row, booked.get(row.label, ZERO))
         take_order(state, noted, clock.wall_ns() - row.noted_ns, clock.now_ns())
-    _restore_baseline(state, reader, account_key)
     earlier, wall_ns, now_ns = (
         reader.earlier(account_key, int(state.run, 36)),
         clock.wall_ns(),
         clock.now_ns(),
     )
     if earlier.sign_ns is not None:
-        take_budget(state, account_key.venue, wall_ns - earlier.sign_ns, now_ns)
+        take_budget(state, venue, wall_ns - earlier.sign_ns, now_ns)
     if earlier.unproved_ns is not None:
-        take_end(state, account_key.venue, wall_ns - earlier.unproved_ns, now_ns)
+        take_end(state, venue, wall_ns - earlier.unproved_ns, now_ns)
 
 
-def _restore_baseline(state: State, reader: Reader, account_key: AccountKey) -> None:
+def _restore_baseline(state: State, reader: Reader, account_keys: Sequence[AccountKey]) -> None:
     """Loss limits go on counting, unless a person has re-armed the kill switch since."""
-    kept, latch = reader.baseline(account_key.venue, account_key.account), reader.latch(account_key)
-    rearmed = latch is not None and kept is not None and latch.at_ns >= kept.at_ns
-    if kept is not None and not rearmed:
-        state.watch.profit.resume(kept.baseline)
+    found: list[BaselineRow] = []
+    for account_key in account_keys:
+        kept = reader.baseline(account_key.venue, account_key.account)
+        latch = reader.latch(account_key)
+        if kept is not None and (latch is None or latch.at_ns < kept.at_ns):
+            found.append(kept)
+    found.sort(key=lambda kept: kept.at_ns, reverse=True)
+    book = one_book(kept.baseline for kept in found)
+    if book is not None:
+        state.watch.profit.resume(book)
 
 
 def _noted(row: OrderRow, booked: Decimal) -> Order:

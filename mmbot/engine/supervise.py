@@ -17,13 +17,20 @@ from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.why import Why
-from mmbot.engine.leaving import Leave, trip_on_signal, unless
+from mmbot.engine.leaving import Leave, tell_left, trip_on_signal, unless
 from mmbot.engine.report import statistics_line, status_frame, summary
 from mmbot.engine.runner import Runner
 from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.store_bridge import StoreBridge
 from mmbot.engine.suspension import Suspension
-from mmbot.errors import ConfigError, ExitCode, Interrupted, MmbotError, Refused
+from mmbot.errors import (
+    ConfigError,
+    ExitCode,
+    Interrupted,
+    MmbotError,
+    OrdersMayRemain,
+    Refused,
+)
 from mmbot.ops.limit import ALWAYS
 from mmbot.store import known
 from mmbot.store.account_lock import AccountLock
@@ -66,8 +73,14 @@ class Engine:
             self.venue.name,
             self.clock.now_ns(),
             self.ended,
-            self.desk.refresh_ns,
+            {id_: desk.refresh_ns for id_, desk in self.runner.bot.desks.items()},
+            accounts=self.accounts,
         )
+
+    @property
+    def accounts(self) -> dict[str, tuple[str, str]]:
+        """By venue: its kind, and whose account."""
+        return {self.venue.name: (self.venue.name, self.account_key.account)}
 
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
@@ -168,9 +181,8 @@ async def _quote(
         chores.append(asyncio.ensure_future(_frames(engine, on_status)))
     try:
         await runner.run(leave.asked, engine.config.run.duration_s)
-        holder = runner.state.lease_lost
-        if holder:
-            raise Refused(f"run {holder} has taken this account over: nothing was sent any more")
+        if runner.state.lease_lost:
+            raise await _taken_over(runner)
         ended = Why.USER if leave.why or runner.broken else Why.TIME_UP
         engine.ended = "turns kept failing" if runner.broken else leave.why or ended.value
         tripped = runner.state.latch.tripped
@@ -183,12 +195,33 @@ async def _quote(
             with suppress(asyncio.CancelledError):
                 await chore
         runner.flush()
-    for order in left or ():
-        _log.error("still open: %s %s", order.label, order.instrument, extra=ALWAYS)
-    open_orders = None if left is None else len(left)
+    tell_left(left)
     if on_status is not None:
         on_status(engine.frame())
-    return summary(runner.state, mode, venue.name, clock.now_ns(), open_orders, engine.ended)
+    return summary(
+        runner.state,
+        mode,
+        venue.name,
+        clock.now_ns(),
+        {name: None if orders is None else len(orders) for name, orders in left.items()},
+        engine.ended,
+        accounts=engine.accounts,
+    )
+
+
+async def _taken_over(runner: Runner) -> MmbotError:
+    """Another engine has an account of ours; the others are left first."""
+    accounts = runner.state.accounts.values()
+    lost = next(account for account in accounts if account.lease_lost)
+    if all(account.lease_lost for account in accounts):
+        said = f"run {lost.lease_lost} has taken this account over"
+        return Refused(f"{said}: nothing was sent any more")
+    left = await runner.stop(Why.LEASE_LOST)
+    tell_left({name: orders for name, orders in left.items() if name != lost.venue})
+    said = f"run {lost.lease_lost} has taken the account at {lost.venue} over"
+    if any(orders != [] for name, orders in left.items() if name != lost.venue):
+        return OrdersMayRemain(f"{said}, and the others were not proved empty")
+    return Refused(f"{said}: nothing was sent there any more, and the others were left")
 
 
 async def _connected(engine: Engine) -> None:

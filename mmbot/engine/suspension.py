@@ -97,7 +97,7 @@ class Suspension:
         if self._continued:
             return
         left = await runner.take_back(SECOND_PATH_S)
-        if left is None or left:
+        if any(orders is None or orders for orders in left.values()):
             _log.error(
                 "orders may be open while this is stopped: run `mmbot cancel-all` in another "
                 "terminal",

@@ -42,8 +42,10 @@ class Sampler:
         self._wall_ns = wall_ns
         self._wishes: list[tuple[Nanos, InstrumentId]] = []
         self._wished: set[tuple[Nanos, InstrumentId]] = set()
-        self._account_ns: Nanos = 0
-        self._last_told = False
+        self._account_ns: dict[str, Nanos] = {}
+        """By venue, when the account there was sampled, and ..."""
+        self._last_told: dict[str, bool] = {}
+        """... whether everything was taken back then."""
 
     def observe(
         self, events: Sequence[ev.Event], _intents: Sequence[Intent], now_ns: Nanos
@@ -75,15 +77,16 @@ class Sampler:
 
     def _account(self, taken: ev.SnapshotTaken, now_ns: Nanos) -> None:
         state, venue = self._state, taken.venue
-        last = state.flat_verified and not self._last_told
-        if now_ns < self._account_ns + ACCOUNT_EVERY_NS and not last:
+        account = state.account(venue)
+        last = account.flat_verified and not self._last_told.get(venue, False)
+        if now_ns < self._account_ns.get(venue, 0) + ACCOUNT_EVERY_NS and not last:
             return
         held = {position.instrument: position for position in taken.positions}
         if not self._agrees(venue, held):
             return
-        self._account_ns, self._last_told = now_ns, state.flat_verified
+        self._account_ns[venue], self._last_told[venue] = now_ns, account.flat_verified
         at_ns = self._wall_ns()
-        for equity in state.account(venue).equity.values():
+        for equity in account.equity.values():
             if equity.cross:  # the whole portfolio's worth says nothing about one currency's profit
                 continue
             self._put(EquitySampled(equity, at_ns, now_ns // MS))

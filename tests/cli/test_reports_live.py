@@ -42,10 +42,10 @@ async def a_session() -> dict[str, float]:
         for name, side in ((CALL, Side.SELL), (PUT, Side.BUY), (PERPETUAL, Side.SELL)):
             trade_with_us(bot, side, "2", name)
         await held(bot, CALL, PUT, PERPETUAL)
-        assert await bot.engine.runner.stop(Why.USER) == []
+        assert await bot.engine.runner.stop(Why.USER) == {"deribit": []}
         bot.venue.freeze()
         bot.engine.runner.flush()
-        pnl = summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), 0, "").pnl
+        pnl = summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), {}, "").pnl
         return {"spread": pnl.spread_usd, "fees": pnl.fees_usd}
 
 

@@ -267,7 +267,7 @@ def test_margin_is_what_the_venue_states() -> None:
     stated = Equity("ETH", Decimal(4), Decimal(3), Decimal(1))
     bot.turn(replace(bot.snapshot(), equity=(stated, Equity("BTC", Decimal(1), Decimal(1)))))
     (margin,) = bot.reading.margins
-    assert margin == Margin("ETH", Decimal(4), Decimal(1))
+    assert margin == Margin("ETH", Decimal(4), Decimal(1), VENUE)
 
 
 # --- the way out ------------------------------------------------------------------------------
@@ -294,6 +294,7 @@ def test_how_long_everything_took_goes_into_the_trail() -> None:
         "last_order_ended_after_ms": 110,
         "proved_after_ms": (bot.now_ns - tripped_ns) // MS,
         "proved_over": "first path",
+        "venue": VENUE,
     }
 
 

@@ -33,7 +33,7 @@ def test_orders_that_were_gone_before_are_found_out() -> None:
         else:
             sent = bot.turn(bot.alive(), ev.Tick(), after_s=0.1)
         if bot.state.flat_verified:
-            assert bot.state.exit is not None
-            assert bot.state.exit.last_end_ms > 0, "the venue's stamp of the end is known too"
+            assert bot.account.exit is not None
+            assert bot.account.exit.last_end_ms > 0, "the venue's stamp of the end is known too"
             return
     raise AssertionError(f"not sure of {[order.status for order in orders]} after 10 s")

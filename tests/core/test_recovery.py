@@ -12,23 +12,24 @@ from mmbot.core.state import State
 from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option, an_order
-from tests.core.bot import Bot, both_sides, places
+from tests.core.bot import VENUE, Bot, both_sides, places
 
 
 def test_what_was_traded_since_the_oldest_last_trade_is_asked_for() -> None:
     state = State(run="new", started_ns=NOW_NS)
     traded = Position(an_option(), Decimal(3), opened=True, opened_ms=50, last_fill_ms=90_000_000)
     untouched = Position(a_perpetual(), opened=True, opened_ms=95_000_000)
-    known_since_ms = take_positions(state, [traded, untouched])
-    assert state.resume_ms == 90_000_000
+    known_since_ms = take_positions(state, VENUE, [traded, untouched])
+    assert state.account(VENUE).resume_ms == 90_000_000
     assert known_since_ms == 90_000_000 - KNOWN_BEFORE_MS
     assert state.inventory.of(traded.instrument).amount == Decimal(3)
 
 
 def test_a_position_that_was_never_opened_says_nothing_about_when_to_resume() -> None:
     state = State(run="new", started_ns=NOW_NS)
-    assert take_positions(state, [Position(an_option(), last_fill_ms=90_000_000)]) < 0
-    assert state.resume_ms == 0
+    unopened = Position(an_option(), last_fill_ms=90_000_000)
+    assert take_positions(state, VENUE, [unopened]) < 0
+    assert state.account(VENUE).resume_ms == 0
 
 
 def test_an_order_without_an_end_is_unknown_until_its_last_request_must_be_dead() -> None:

@@ -20,16 +20,23 @@ from mmbot.core import timing as core_timing
 from mmbot.core.intents import Intent
 from mmbot.core.labels import is_ours
 from mmbot.core.state import State
-from mmbot.core.statements import execution_key
+from mmbot.core.statements import booking_key, execution_key
 from mmbot.core.types import Label, Side
 from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
+from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.timing import USUAL, Timing
 
 DEADLINE_S = 10.0
 CALL = "ETH-6JUN25-2800-C"
 FLAGS = {"--exchange": "deribit", "--expiry": "20250606", "--strikes": "2800,2900"}
+
+
+def key_of(made: UserTrade) -> str:
+    """What an execution on the simulated venue is booked under."""
+    side = Side(made.side.value)
+    return booking_key("deribit", execution_key(made.public.trade_id, side))
 
 
 @dataclass(slots=True)
@@ -58,7 +65,7 @@ class Live:
     def trades_at_venue(self) -> list[str]:
         """Keys of every execution of the account, as the exchange has them."""
         made = self.venue.exchange.accounts[self.venue.account].trades
-        return [execution_key(one.public.trade_id, Side(one.side.value)) for one in made]
+        return [key_of(one) for one in made]
 
     def in_table(self) -> dict[str, tuple[str, Decimal, Decimal]]:
         """Our working orders as the engine believes."""

@@ -31,9 +31,7 @@ import pytest
 
 from mmbot.config import Mode
 from mmbot.core.labels import is_ours
-from mmbot.core.statements import execution_key
 from mmbot.core.types import Label
-from mmbot.core.types import Side as OurSide
 from mmbot.errors import StoreError
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.orders import OrderType
@@ -41,7 +39,7 @@ from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from tests.engine.live import until
+from tests.engine.live import key_of, until
 from tests.wire.venue import MANY_STARTS
 
 AGREE_S = 5.0
@@ -84,7 +82,7 @@ def positions_at_venue(venue: SimVenue) -> dict[str, Decimal]:
 
 def trades_at_venue(venue: SimVenue) -> list[str]:
     made = venue.exchange.accounts[venue.account].trades
-    return sorted(execution_key(one.public.trade_id, OurSide(one.side.value)) for one in made)
+    return sorted(key_of(one) for one in made)
 
 
 class Tap:

@@ -119,7 +119,9 @@ async def test_leaving_does_not_wait_for_ever() -> None:
             "private/cancel_all_by_instrument",
         }
         began_ns = bot.engine.clock.now_ns()
-        assert await bot.engine.runner.stop(Why.USER) is None, "nobody knows what is left"
+        assert await bot.engine.runner.stop(Why.USER) == {"deribit": None}, (
+            "nobody knows what is left"
+        )
         took_s = (bot.engine.clock.now_ns() - began_ns) / SECOND
         assert took_s <= 2 * CALL_S + SLACK_S, "one deadline for each of the two paths"
 

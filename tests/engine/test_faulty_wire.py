@@ -195,7 +195,7 @@ async def play(seed: int) -> None:
             ) from None
         assert bot.venue.trouble.counts, "nothing went wrong: another seed would show more"
         assert witness.doubled == []
-        assert await bot.engine.runner.stop(Why.USER) == []
+        assert await bot.engine.runner.stop(Why.USER) == {"deribit": []}
         assert bot.at_venue() == {}
         trades = sorted(bot.trades_at_venue())
     stored = Reader(locate(Mode.SIM, os.environ)).fills()

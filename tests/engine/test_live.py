@@ -66,7 +66,7 @@ async def test_stopping_cancels_everything_and_proves_it() -> None:
     async with live(QUIET) as bot:
         await quoted(bot)
         left = await bot.engine.runner.stop(Why.USER)
-        assert left == []
+        assert left == {"deribit": []}
         assert bot.at_venue() == {}
         assert bot.state.flat_verified
 
@@ -77,7 +77,7 @@ async def test_nothing_is_placed_after_the_stop() -> None:
         stopping = asyncio.ensure_future(bot.engine.runner.stop(Why.USER))
         await until(lambda: any(isinstance(e, ev.Stop) for e in bot.events), "the stop is seen")
         sent = len([i for i in bot.intents if isinstance(i, Place)])
-        assert await stopping == []
+        assert await stopping == {"deribit": []}
         bot.engine.runner.flush()
         assert len([i for i in bot.intents if isinstance(i, Place)]) == sent
         assert bot.at_venue() == {}
@@ -141,6 +141,6 @@ async def test_foreign_orders_are_seen_and_left_alone() -> None:
         bot.venue.exchange.place(bot.venue.account, wish, bot.venue.now_ms())
         bot.venue.publish()
         await until(lambda: bool(bot.state.accounts["deribit"].foreign), "the order is listed")
-        assert await bot.engine.runner.stop(Why.USER) == []
+        assert await bot.engine.runner.stop(Why.USER) == {"deribit": []}
         rest = bot.venue.exchange.accounts[bot.venue.account].open_orders.values()
         assert [order.label for order in rest] == ["by hand"]

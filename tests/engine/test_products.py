@@ -83,7 +83,7 @@ async def test_profit_is_the_venues_change_of_equity(name: str, currency: str, s
         bot.venue.freeze()
         await looked(bot)
         assert abs(residual(bot, currency, before)) < RESIDUAL
-        assert await bot.engine.runner.stop(Why.USER) == []
+        assert await bot.engine.runner.stop(Why.USER) == {"deribit": []}
 
 
 @pytest.mark.parametrize(

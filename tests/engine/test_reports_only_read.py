@@ -27,8 +27,8 @@ def ask(state: State, now_ns: Nanos) -> None:
         said.append(record)
         return True
 
-    status_frame(state, "sim", VENUE, now_ns, refresh_ns=1)
-    summary(state, "sim", VENUE, now_ns, 0, "")
+    status_frame(state, "sim", VENUE, now_ns, refresh_ns=dict.fromkeys(state.markets, 1))
+    summary(state, "sim", VENUE, now_ns, {VENUE: 0}, "")
     statistics_line(state, now_ns)
     Sampler(state, put, lambda: now_ns).observe((), (), now_ns)
 

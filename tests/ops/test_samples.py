@@ -135,7 +135,7 @@ def test_the_account_is_sampled_twice_a_minute_and_once_everything_is_taken_back
     for second in range(60):
         desk.turn(second, a_snapshot(1))
     assert len(desk.marks()) == 3
-    desk.state.flat_verified = True
+    desk.state.account("deribit").flat_verified = True
     desk.turn(60.0, a_snapshot(1))
     desk.turn(61.0, a_snapshot(1))
     assert [at_s for at_s, _ in desk.marks()] == [0.0, 25.0, 50.0, 60.0]

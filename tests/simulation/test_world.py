@@ -177,7 +177,7 @@ def test_an_option_expires_in_mid_flight_and_is_delivered() -> None:
     outcome = world.run()
     assert outcome.violation is None
     assert CALL in world.exchange.expired
-    assert "delivery" in [key.split()[0] for key in world.store.flows]
+    assert "delivery" in [key.split()[1] for key in world.store.flows]
 
 
 # --- the words are the adapter's --------------------------------------------------------------

@@ -70,7 +70,7 @@ async def live_through(bot: Live, seconds: float, every_s: float) -> None:
             status_frame(bot.state, "sim", "deribit", bot.engine.clock.now_ns())
     bot.engine.runner.sink(ev.Trip(Why.USER, "by hand"))
     await until(lambda: bot.state.flat_verified, "flat", 30.0)
-    summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), 0, "")
+    summary(bot.state, "sim", "deribit", bot.engine.clock.now_ns(), {}, "")
 
 
 def all_again(home: Path) -> list[Again]:
@@ -168,7 +168,7 @@ def test_looking_at_the_state_changes_nothing() -> None:
     bot.turn(ev.Filled(bot.fill(bot.on(OurSide.BUY))), bot.ticker(mark=0.0225))
     before = encode_state(bot.state)
     status_frame(bot.state, "sim", "deribit", bot.now_ns)
-    summary(bot.state, "sim", "deribit", bot.now_ns, 0, "")
+    summary(bot.state, "sim", "deribit", bot.now_ns, {}, "")
     watcher = Sampler(bot.state, lambda record: True, lambda: bot.now_ns)
     watcher.observe([bot.snapshot(asked_ns=bot.now_ns)], [], bot.now_ns)
     assert encode_state(bot.state) == before

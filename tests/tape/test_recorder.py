@@ -210,7 +210,7 @@ def test_another_state_at_the_seam_is_found(tmp_path: Path) -> None:
     for _ in replay.turns():
         pass
     assert goes_on(replay.state, TapeFile(second))
-    replay.state.resume_ms += 1
+    replay.state.account(VENUE).resume_ms += 1
     assert not goes_on(replay.state, TapeFile(second))
 
 

@@ -27,5 +27,7 @@ class ClockSkew:
         """Ok, or trip at the limit."""
         apart_s = reading.skew_ns / SECOND
         if apart_s >= self.limit_s:
-            return Trip(Why.CLOCK_SKEW, f"at least {apart_s:.2f} s apart: set this machine's clock")
+            where = reading.at(reading.skew_venue)
+            said = f"at least {apart_s:.2f} s apart{where}: set this machine's clock"
+            return Trip(Why.CLOCK_SKEW, said)
         return Ok(apart_s / self.limit_s)

@@ -31,6 +31,7 @@ class Margin:
         for stated in reading.margins:
             if stated.maintenance * 100 >= self.limit_pct * max(ZERO, stated.equity):
                 said = f"{stated.maintenance:f} of {stated.equity:f} {stated.currency}"
-                return Trip(Why.MARGIN, f"maintenance margin is {said}")
+                where = reading.at(stated.venue)
+                return Trip(Why.MARGIN, f"maintenance margin is {said}{where}")
             most = max(most, float(stated.maintenance * 100 / stated.equity / self.limit_pct))
         return Ok(most)

@@ -36,7 +36,8 @@ class Position:
                 continue
             limit = max(allowed, abs(held.opening))
             if abs(held.amount) > limit:
-                said = f"{held.amount.normalize():+f} {held.instrument.name}"
+                name = f"{held.instrument.name}{reading.at(held.instrument.venue)}"
+                said = f"{held.amount.normalize():+f} {name}"
                 return Trip(Why.POSITION, f"{said}, the limit is {limit.normalize():f}")
             most = max(most, float(abs(held.amount) / limit))
         return Ok(most)

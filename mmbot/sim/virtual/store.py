@@ -16,7 +16,7 @@ from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
 from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
-from mmbot.core.statements import Fill
+from mmbot.core.statements import Fill, booking_key
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.translate import VENUE
@@ -48,7 +48,7 @@ class VirtualStore:
     inventory: Inventory = field(default_factory=Inventory)
     """Positions with their accounting, rebuilt from what is durable."""
     fills: dict[str, Fill] = field(default_factory=dict)
-    """By trade id."""
+    """By key."""
     flows: dict[str, None] = field(default_factory=dict)
     notes: dict[Label, Note] = field(default_factory=dict)
     """Orders whose end has not been written."""
@@ -112,7 +112,7 @@ class VirtualStore:
                 position.open_with(entry.amount, entry.mark)
                 position.opened_ms = entry.at_ms
             case Flowed():
-                key = f"{entry.flow.kind.value} {entry.flow.ref}"
+                key = booking_key(VENUE, entry.flow.name)
                 if key not in self.flows:
                     self.flows[key] = None
                     if entry.instrument is not None:
@@ -132,7 +132,7 @@ class VirtualStore:
         state.inventory.booked |= self.flows
         held = self.inventory.positions.values()
         since_ms = take_positions(
-            state, (replace(one) for one in held if one.instrument.id in instruments)
+            state, VENUE, (replace(one) for one in held if one.instrument.id in instruments)
         )
         for key in sorted(self.fills):
             if self.fills[key].venue_ms >= since_ms:

@@ -26,7 +26,7 @@ async def test_an_engine_that_quotes_is_filled_is_cut_off_and_leaves() -> None:
             await until(lambda: not bot.state.accounts["deribit"].trading_up, "the line is down")
             await until(lambda: bot.state.accounts["deribit"].reconciled, "reconciled again")
             await quoted(bot)
-            assert await bot.engine.runner.stop(Why.USER) == []
+            assert await bot.engine.runner.stop(Why.USER) == {"deribit": []}
     assert asked.methods >= {
         "public/auth",
         "public/get_instruments",

@@ -1,0 +1,122 @@
+"""The parts of an engine, each by itself: its accounts and its desks, for status and summary.
+
+Desks are not in the state: which of them quotes an instrument is told by a mapping, and what is in
+none of it belongs to the only desk there is.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mmbot.core.books import Market
+from mmbot.core.orders import OrderCounts as Counted
+from mmbot.core.state import Account, State
+from mmbot.core.types import InstrumentId, Nanos, Side, venue_name
+from mmbot.core.why import Why
+from mmbot.engine import holdings
+from mmbot.engine.status import (
+    DeskFrame,
+    DeskSummary,
+    InstrumentRow,
+    Limit,
+    LinkFrame,
+    OrderCounts,
+    VenueFrame,
+    VenueSummary,
+)
+
+LONE_DESK = "desk"
+
+
+def venue_frame(
+    state: State, account: Account, accounts: Mapping[str, tuple[str, str]]
+) -> VenueFrame:
+    """One account at this moment. `accounts`: the kind of each venue, and whose account."""
+    kind, name = accounts.get(account.venue, ("", ""))
+    budget = account.budget
+    return VenueFrame(
+        name=account.venue,
+        kind=kind,
+        account=name,
+        link=_link(account),
+        limits=(Limit(name="requests", scope="account", left=budget.level, full=budget.burst),),
+        equity=holdings.equity(account),
+        open_orders=sum(order.working for order in state.orders.at(account.venue)),
+    )
+
+
+def _link(account: Account) -> LinkFrame:
+    if account.lease_lost:
+        return LinkFrame(ok=False, text=Why.LEASE_LOST.value)
+    if not account.trading_up or not account.market_up:
+        return LinkFrame(ok=False, text="down")
+    if not account.reconciled:
+        return LinkFrame(ok=False, text="reconciling")
+    return LinkFrame(ok=True, text="up")
+
+
+def venue_summary(state: State, frame: VenueFrame, open_orders: int | None) -> VenueSummary:
+    """One account at the end. `open_orders`: of ours; None where the venue could not be asked."""
+    counted = state.orders.counted.items()
+    here = [one for name, one in counted if venue_name(name) == frame.name]
+    markets = [m for m in state.markets.values() if m.instrument.venue == frame.name]
+    return VenueSummary(
+        kind=frame.kind,
+        account=frame.account,
+        orders=order_counts(sum(here, Counted())),
+        fills=fills(state, markets),
+        open_orders_after_stop=open_orders,
+    )
+
+
+def desk_frames(
+    state: State,
+    rows: Sequence[InstrumentRow],
+    desks: Mapping[InstrumentId, str],
+) -> Iterator[DeskFrame]:
+    """Every desk at this moment, in the order of its first instrument. `rows`: of all markets."""
+    for name in dict.fromkeys(row.desk for row in rows):
+        here = [row for row in rows if row.desk == name]
+        shares = [share for row in here for share in row.quoted_share.values()]
+        yield DeskFrame(
+            name=name,
+            instruments=len(here),
+            open_orders=sum(row.open_orders for row in here),
+            fills=fills(state, _of_desk(state, name, desks)),
+            quoted_share=sum(shares) / len(shares) if shares else None,
+        )
+
+
+def desk_summary(state: State, frame: DeskFrame, desks: Mapping[InstrumentId, str]) -> DeskSummary:
+    """One desk at the end."""
+    counted = state.orders.counted.items()
+    here = [one for name, one in counted if desks.get(name, LONE_DESK) == frame.name]
+    return DeskSummary(
+        orders=order_counts(sum(here, Counted())),
+        fills=frame.fills,
+        quoted_share=frame.quoted_share,
+    )
+
+
+def _of_desk(state: State, name: str, desks: Mapping[InstrumentId, str]) -> Iterator[Market]:
+    return (m for one, m in state.markets.items() if desks.get(one, LONE_DESK) == name)
+
+
+def order_counts(counted: Counted) -> OrderCounts:
+    """As they are shown."""
+    return OrderCounts(
+        placed=counted.placed,
+        amended=counted.amended,
+        cancelled=counted.cancelled,
+        rejected=counted.rejected,
+    )
+
+
+def quoted_share(market: Market, now_ns: Nanos) -> dict[str, float]:
+    """By side: time in the market since the first quote of this run, 0 to 1."""
+    until_ns = min(now_ns, market.instrument.expiry_ns or now_ns)
+    shares = {side.value: market.uptime.share(side, until_ns) for side in Side}
+    return {side: share for side, share in shares.items() if share is not None}
+
+
+def fills(state: State, markets: Iterable[Market]) -> int:
+    """Of this run, on these markets."""
+    return sum(state.inventory.session_fills(market.instrument) for market in markets)
