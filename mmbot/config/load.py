@@ -46,6 +46,9 @@ DEFAULT_RULES = (
     "max_exposure",
 )
 
+DEFAULT_GUARDS = tuple(name for name in BUILT_IN[Family.GUARD] if name != "stale_references")
+"""They always watch; the other one where a file names it, as not everybody has references."""
+
 POSITION_GUARD_TIMES = 2
 """Of the rule max_position's limit: where the guard of positions stands by default."""
 
@@ -63,7 +66,7 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     # reason is told.
     for name in DEFAULT_RULES:
         written.tables["risk"].setdefault(name, {})
-    for name in BUILT_IN[Family.GUARD]:
+    for name in DEFAULT_GUARDS:
         written.tables["guards"].setdefault(name, {})
     off = _switched_off(written)
     put_flags(written, flags)

@@ -90,6 +90,7 @@ def read(state: State, now_ns: Nanos) -> RiskSnapshot:
         skew_ns=max((account.skew_ns for account in state.accounts.values()), default=0),
         margins=tuple(_margins(state)),
         traffic=tuple(a.order_to_volume.last_hour(now_ns) for a in state.accounts.values()),
+        reference_ages=state.references.ages_ns(now_ns),
     )
 
 

@@ -17,6 +17,7 @@ from mmbot.core.latch import Latch
 from mmbot.core.off_desk import Held, OffDesk
 from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import Orders
+from mmbot.core.references import References
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.timing import Timing
@@ -145,6 +146,7 @@ class State:
     """How that goes; None while quoting is allowed."""
     flat_verified: bool = False
     """Leaving, and a snapshot asked afterwards shows nothing of ours."""
+    references: References = field(default_factory=References)
     opening_index: dict[str, float] = field(default_factory=dict)
     """Per coin, its first index of this run, in USD."""
     next_market: int = 0

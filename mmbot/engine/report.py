@@ -34,6 +34,7 @@ from mmbot.engine.status import (
     OrderCounts,
     OrderToVolume,
     QuoteRow,
+    ReferenceRow,
     StatusFrame,
     Summary,
 )
@@ -267,7 +268,19 @@ def _row(
         unit_usd=_unit_usd(market),
         min_amount=instrument.min_amount,
         amount_step=instrument.amount_step,
+        references=tuple(_references(state, instrument.underlying, now_ns)),
     )
+
+
+def _references(state: State, asset: str, now_ns: Nanos) -> Iterator[ReferenceRow]:
+    for source, reference in state.references.newest.get(asset, {}).items():
+        stamp_ms = reference.source_ms
+        yield ReferenceRow(
+            source=source,
+            price=reference.price,
+            age_s=(now_ns - reference.received_ns) / SECOND,
+            source_age_s=None if stamp_ms is None else (now_ns - stamp_ms * MS) / SECOND,
+        )
 
 
 def _quote(instrument: Instrument, quote: Quote) -> QuoteRow:

@@ -33,6 +33,18 @@ class QuoteRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRow:
+    """What a source that is no venue of ours says the underlying is worth, in USD."""
+
+    source: str
+    price: float
+    age_s: float
+    """Since it was received ..."""
+    source_age_s: float | None
+    """... and since the moment it was stamped with; None where the source stamps nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRow:
     """One line of the table. None: there is none, or it is not known."""
 
@@ -85,6 +97,8 @@ class InstrumentRow:
     min_amount: Decimal | None = None
     amount_step: Decimal | None = None
     """The venue's smallest order, and its steps."""
+    references: tuple[ReferenceRow, ...] = ()
+    """The underlying's price elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
