@@ -150,11 +150,19 @@ def _show(one: _Said) -> None:
     )
     if row.get("book"):
         print(f"  book     {row['book']}")
+    for reference in row.get("references", ()):
+        print(f"  {reference['source']:<8} {_reference(reference)}")
     for side, resting, size in (
         ("buy", "our_bid", "our_bid_size"),
         ("sell", "our_ask", "our_ask_size"),
     ):
         _show_side(row, side, row[resting], row[size])
+
+
+def _reference(reference: Mapping[str, Any]) -> str:
+    stamp_s = reference["source_age_s"]
+    stamped = "" if stamp_s is None else f", stamped {stamp_s:.1f} s ago"
+    return f"{_text(reference['price'])}, received {reference['age_s']:.1f} s ago{stamped}"
 
 
 def _show_side(row: Mapping[str, Any], side: str, price: str | None, size: str | None) -> None:
@@ -213,6 +221,8 @@ def _object(one: _Said) -> dict[str, Any]:
         {name: _number(value) if name == "grid" else value for name, value in quote.items()}
         for quote in one.row.get("quotes", ())
     ]
+    if not row.get("references"):
+        row.pop("references", None)
     return {key: one.frame[key] for key in keys} | age | row
 
 

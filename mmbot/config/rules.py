@@ -29,6 +29,9 @@ DEFAULT_RULES = (
     "max_exposure",
 )
 
+DEFAULT_GUARDS = tuple(name for name in BUILT_IN[Family.GUARD] if name != "stale_references")
+"""They always watch; the other one where a file names it, as not everybody has references."""
+
 POSITION_GUARD_TIMES = 2
 """Of the rule max_position's limit: where the guard of positions stands by default."""
 
@@ -51,7 +54,7 @@ def with_defaults(written: Written, scopes: Sequence[Scope]) -> RuleNames:
     book = frozenset(f"risk.{name}" for name in written.tables["risk"])
     for name in DEFAULT_RULES:
         written.tables["risk"].setdefault(name, {})
-    for name in BUILT_IN[Family.GUARD]:
+    for name in DEFAULT_GUARDS:
         written.tables["guards"].setdefault(name, {})
     for name in written.tables["guards"]:
         if "off" in written.table(f"guards.{name}"):

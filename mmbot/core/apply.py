@@ -64,6 +64,11 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             fallback_tried(state, event, now_ns)
         case ev.TradePrinted():
             state.touch(event.instrument)
+        case ev.ReferenceChanged():
+            if state.references.take(event.source, event.asset, event):
+                for market in state.markets.values():
+                    if market.instrument.underlying == event.asset:
+                        state.touch(market.instrument.id)
         case ev.BookLost():
             market = state.markets.get(event.instrument)
             if market is not None:

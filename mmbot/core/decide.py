@@ -22,6 +22,7 @@ from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
 from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import Order
+from mmbot.core.references import NO_REFERENCES
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     MS,
@@ -208,6 +209,7 @@ def _view(
         fair = state.controls.fair(market, mark, now_ns)
     else:
         fair = microprice(bids, asks, mark)
+    references = state.references.newest  # mostly there are none
     position = state.inventory.amount(market.instrument.id)
     longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
     shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
@@ -229,6 +231,11 @@ def _view(
         worst_short=position - shorts,
         book_age_ns=age_ns,
         desk=DeskView(others_coin=others_coin(state, market)),
+        references=(
+            references.get(market.instrument.underlying, NO_REFERENCES)
+            if references
+            else NO_REFERENCES
+        ),
     )
 
 

@@ -103,6 +103,17 @@ class TradePrinted:
     venue_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceChanged:
+    """What a source that is no venue of ours says an asset is worth in USD (core.references)."""
+
+    source: str
+    asset: str
+    price: float
+    source_ms: int | None
+    received_ns: Nanos
+
+
 # --- the link to a venue ----------------------------------------------------------------------
 
 
@@ -334,4 +345,4 @@ StoreEvent = (
 )
 Control = Pause | Unpause | WindDown | Switched | SizeScaled | VolShifted
 Command = Tick | Control | Stop | Trip
-Event = MarketEvent | LinkEvent | OrderEvent | StoreEvent | Command
+Event = MarketEvent | ReferenceChanged | LinkEvent | OrderEvent | StoreEvent | Command

@@ -94,6 +94,7 @@ def read(state: State, now_ns: Nanos) -> RiskSnapshot:
         traffic=tuple(a.order_to_volume.last_hour(now_ns) for a in state.accounts.values()),
         skew_venue=skewed.venue if skewed is not None else "",
         venues=tuple(state.accounts),
+        reference_ages=state.references.ages_ns(now_ns),
     )
 
 

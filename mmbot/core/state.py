@@ -17,6 +17,7 @@ from mmbot.core.latch import Latch
 from mmbot.core.off_desk import Held, OffDesk
 from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import Orders
+from mmbot.core.references import References
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.timing import Timing
@@ -149,6 +150,7 @@ class State:
     stopping: Why | None = None
     exit_ns: Nanos = 0
     """Since when everything of ours must go (stopping or tripped); 0 while quoting is allowed."""
+    references: References = field(default_factory=References)
     opening_index: dict[str, float] = field(default_factory=dict)
     """Per coin, its first index of this run, in USD."""
     next_market: int = 0

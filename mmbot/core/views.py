@@ -1,11 +1,13 @@
 """The frozen windows: what a strategy looks through, what a risk rule and a guard see."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import nan
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
+from mmbot.core.references import NO_REFERENCES, Reference
 from mmbot.core.types import Level, Nanos, Target
 from mmbot.core.why import Why
 
@@ -42,6 +44,8 @@ class View:
     book_age_ns: Nanos
     """Since the book or its link last gave a sign of life."""
     desk: "DeskView"
+    references: Mapping[str, Reference] = field(default_factory=lambda: NO_REFERENCES)
+    """By source: the newest price of the underlying elsewhere, in USD per coin."""
 
     @property
     def bid(self) -> float | None:
@@ -167,6 +171,8 @@ class RiskSnapshot:
     """... which venue's that is."""
     venues: tuple[str, ...] = ()
     """What is traded at."""
+    reference_ages: Mapping[str, Nanos] = field(default_factory=dict)
+    """By source: the age of the newest of its prices, by both clocks."""
 
     def at(self, venue: str) -> str:
         """Words for the end of a sentence that is about one of several venues."""

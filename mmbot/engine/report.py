@@ -39,6 +39,7 @@ from mmbot.engine.status import (
     InstrumentRow,
     OrderToVolume,
     QuoteRow,
+    ReferenceRow,
     StatusFrame,
     Summary,
 )
@@ -307,7 +308,19 @@ def _row(
         amount_step=instrument.amount_step,
         venue=instrument.venue,
         desk=desk,
+        references=tuple(_references(state, instrument.underlying, now_ns)),
     )
+
+
+def _references(state: State, asset: str, now_ns: Nanos) -> Iterator[ReferenceRow]:
+    for source, reference in state.references.newest.get(asset, {}).items():
+        stamp_ms = reference.source_ms
+        yield ReferenceRow(
+            source=source,
+            price=reference.price,
+            age_s=(now_ns - reference.received_ns) / SECOND,
+            source_age_s=None if stamp_ms is None else (now_ns - stamp_ms * MS) / SECOND,
+        )
 
 
 def _quote(instrument: Instrument, quote: Quote) -> QuoteRow:

@@ -33,6 +33,18 @@ class QuoteRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRow:
+    """What a source that is no venue of ours says the underlying is worth, in USD."""
+
+    source: str
+    price: float
+    age_s: float
+    """Since it was received ..."""
+    source_age_s: float | None
+    """... and since the moment it was stamped with; None where the source stamps nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRow:
     """One line of the table. None: there is none, or it is not known."""
 
@@ -88,6 +100,8 @@ class InstrumentRow:
     venue: str = ""
     desk: str = ""
     """Where it is traded, and by which desk; no desk where it is only held."""
+    references: tuple[ReferenceRow, ...] = ()
+    """The underlying's price elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

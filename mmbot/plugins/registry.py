@@ -57,6 +57,7 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "max_order": "mmbot.risk.max_order",
         "max_position": "mmbot.risk.max_position",
         "max_exposure": "mmbot.risk.max_exposure",
+        "reference_price": "mmbot.risk.reference_price",
     },
     Family.GUARD: {
         "session_loss": "mmbot.risk.guards.session_loss",
@@ -69,6 +70,7 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "clock_skew": "mmbot.risk.guards.clock_skew",
         "margin": "mmbot.risk.guards.margin",
         "order_to_volume": "mmbot.risk.guards.order_to_volume",
+        "stale_references": "mmbot.risk.guards.stale_references",
     },
     Family.VENUE: {
         "deribit": "mmbot.venues.deribit.venue",

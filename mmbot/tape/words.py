@@ -73,6 +73,7 @@ _Market = (
     | ev.TradePrinted
     | ev.InstrumentsListed
     | ev.InstrumentState
+    | ev.ReferenceChanged
 )
 _Venue = (
     ev.PlatformState
@@ -147,6 +148,11 @@ def _of_market(event: _Market) -> Line:
             return Line(Topic.MARKET, "listed", names)
         case ev.InstrumentState():
             return Line(Topic.MARKET, "state", event.state, event.instrument)
+        case ev.ReferenceChanged():
+            text = f"{event.asset} {event.price:.10g} by {event.source}"
+            if event.source_ms is not None:
+                text += f", {event.received_ns / 1e6 - event.source_ms:.0f} ms on its way"
+            return Line(Topic.TICKERS, "ref", text)
 
 
 def _of_venue(event: _Venue) -> Line:

@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from mmbot.core.why import Why
 from mmbot.engine.report import status_frame
-from mmbot.engine.status import QuoteRow
+from mmbot.engine.status import QuoteRow, ReferenceRow
 from mmbot.plugins.registry import BUILT_IN, Family
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store import latch, schema
@@ -88,6 +88,7 @@ def publish(
     quotes: tuple[QuoteRow, ...],
     age_s: float = 0.0,
     held_back: Mapping[str, str] | None = None,
+    references: tuple[ReferenceRow, ...] = (),
 ) -> None:
     """An engine says this of its one instrument, and has not stopped since."""
     row = replace(
@@ -96,6 +97,7 @@ def publish(
         held_back=dict(held_back or {}),
         reasons={"buy": Why.IMPROVING, "sell": Why.MAX_POSITION},
         mark=0.0352,
+        references=references,
     )
 
     async def said() -> None:
@@ -145,6 +147,25 @@ def test_explain_as_json_is_what_the_engine_published(mmbot: Mmbot, home: Path) 
     assert quote["clamp"] == "held at edge"
     assert (said["our_bid"], said["position"], quote["grid"]) == (0.035, -3, 0.0345)
     assert quote["terms"] == [["reference", 0.0345], ["improvement", 0.00012], ["skew", -0.0001]]
+
+
+def test_references_are_shown_where_there_are_any(mmbot: Mmbot, home: Path) -> None:
+    publish(home, (BID,))
+    assert "received" not in mmbot.page("explain", "ETH-6JUN25-2800-C")
+    assert "references" not in mmbot.json("explain", "ETH-6JUN25-2800-C")[0]
+    binance = ReferenceRow(source="binance", price=2850.5, age_s=0.21, source_age_s=None)
+    coinbase = ReferenceRow(source="coinbase", price=2851.0, age_s=1.5, source_age_s=1.74)
+    publish(home, (BID,), references=(binance, coinbase))
+    page = mmbot.page("explain", "ETH-6JUN25-2800-C")
+    assert "  binance  2850.5, received 0.2 s ago\n" in page
+    assert "  coinbase 2851, received 1.5 s ago, stamped 1.7 s ago\n" in page
+    (said,) = mmbot.json("explain", "ETH-6JUN25-2800-C")
+    assert said["references"][1] == {
+        "source": "coinbase",
+        "price": 2851.0,
+        "age_s": 1.5,
+        "source_age_s": 1.74,
+    }
 
 
 def test_the_last_words_of_a_silent_engine_are_marked_as_such(mmbot: Mmbot, home: Path) -> None:

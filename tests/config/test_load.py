@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mmbot.config import Config, Mode, load_config
+from mmbot.config.rules import DEFAULT_GUARDS
 from mmbot.core.sizes import LOTS, Size, amount_of
 from mmbot.errors import ConfigError
-from mmbot.plugins.registry import BUILT_IN, Family
 from mmbot.risk.max_position import MaxPosition
 from mmbot.venues.credentials import credentials
 from tests.builders import an_option
@@ -323,7 +323,7 @@ def guard_of(config: Config, name: str) -> Any:
 def test_every_guard_watches_whatever_the_file_sets(desk_file: Any) -> None:
     path = desk_file(DESK + "[guards.session_loss]\nlimit_usd = 100\n")
     config = load_config({}, path)
-    assert sorted(guard.name for guard in config.guards) == sorted(BUILT_IN[Family.GUARD])
+    assert sorted(guard.name for guard in config.guards) == sorted(DEFAULT_GUARDS)
     assert guard_of(config, "session_loss").limit_usd == 100
     assert config.origin("guards.session_loss.limit_usd") == f"{path}:5"
 

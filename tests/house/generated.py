@@ -54,8 +54,8 @@ effect and where each value came from."""
 
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
-    Family.RULE: "Risk rules: every desk has all of them",
-    Family.GUARD: "Guards: all of them always watch",
+    Family.RULE: "Risk rules: every desk has all of them, unless the manual says otherwise",
+    Family.GUARD: "Guards: all of them always watch, unless the manual says otherwise",
 }
 
 
