@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmbot.config import load_config
+from mmbot.config import load_venue
 
 if TYPE_CHECKING:
     from mmbot.config import Config
@@ -58,4 +58,4 @@ def venue_config(
     flags = {flag: value for flag, value in given.items() if value not in (None, False)}
     if config is None:
         flags["--symbols"] = _ANYTHING
-    return load_config(flags, config)
+    return load_venue(flags, config)

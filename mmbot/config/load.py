@@ -29,13 +29,36 @@ from mmbot.config.tables import (
     tape_settings,
     venue_configs,
 )
+from mmbot.errors import ConfigError
 from mmbot.plugins.registry import Family, load_plugins
+from mmbot.plugins.settings import unknown
 
 
 def load_config(flags: Flags, path: Path | None = None) -> Config:
     """Build the configuration from the flags given and a file. Raises ConfigError."""
-    assert flags.keys() <= KNOWN_FLAGS, flags
+    return _built(read_desk(path) if path else Written({}, {}), flags, path)
+
+
+def load_venue(flags: Flags, path: Path | None = None) -> Config:
+    """The configuration of a command that asks one venue: of a file with several desks,
+    `--exchange` says on which of its venues. Raises ConfigError."""
     written = read_desk(path) if path else Written({}, {})
+    if not written.tables["desks"]:
+        return _built(written, flags, path)
+    wanted = flags.get("--exchange")
+    config = _built(written, {f: given for f, given in flags.items() if f != "--exchange"}, path)
+    names = [venue.name for venue in config.venues]
+    if wanted is None and len(names) > 1:
+        raise ConfigError(
+            f"{path}: there are several venues: add --exchange NAME, one of {', '.join(names)}"
+        )
+    if wanted is not None and wanted not in names:
+        raise ConfigError(f"--exchange: {unknown('venue', str(wanted), names)}")
+    return config.at(str(wanted or names[0]))
+
+
+def _built(written: Written, flags: Flags, path: Path | None) -> Config:
+    assert flags.keys() <= KNOWN_FLAGS, flags
     plugins = plugin_modules(written)
     folders = _plugin_folders(path) if plugins else ()
     load_plugins(plugins, written.origins.get("plugins", ""), folders)

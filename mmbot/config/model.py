@@ -1,7 +1,7 @@
 """What a configuration consists of: settings, chosen plug-ins, and where each was given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -222,6 +222,13 @@ class Config:
     def venue(self, name: str) -> VenueConfig:
         """The venue of that name."""
         return next(venue for venue in self.venues if venue.name == name)
+
+    def at(self, name: str) -> "Config":
+        """The part of the configuration that one venue and its desks have."""
+        venue = self.venue(name)
+        desks = tuple(desk for desk in self.desks if desk.settings.venue == name)
+        sim = replace(self.sim, url=venue.url)
+        return replace(self, venues=(venue,), desks=desks, sim=sim)
 
     def origin(self, key: str) -> str:
         """Where a value was given: a flag, a file and line, or "default"."""

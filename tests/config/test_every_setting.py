@@ -8,7 +8,16 @@ from pathlib import Path
 import annotated_types as at
 import pytest
 
-from mmbot.config import LoneDeskSettings, SimSettings, StoreSettings, TapeSettings, load_config
+from mmbot.config import (
+    DeskSettings,
+    LoneDeskSettings,
+    RunSettings,
+    SimSettings,
+    StoreSettings,
+    TapeSettings,
+    VenueSettings,
+    load_config,
+)
 from mmbot.core.sizes import Size
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import BUILT_IN, Family, load
@@ -16,6 +25,9 @@ from mmbot.plugins.settings import Setting, manual
 
 TABLES: list[tuple[str, type]] = [
     ("desk", LoneDeskSettings),
+    ("run", RunSettings),
+    ("venues.deribit", VenueSettings),
+    ("desks.perp", DeskSettings),
     ("sim", SimSettings),
     ("store", StoreSettings),
     ("tape", TapeSettings),
@@ -24,7 +36,21 @@ TABLES: list[tuple[str, type]] = [
         for family in (Family.STRATEGY, Family.RULE, Family.GUARD)
         for name in BUILT_IN[family]
     ),
+    *(
+        (f"desks.perp.{family.value}.{name}", load(family, name, "test"))
+        for family in (Family.STRATEGY, Family.RULE)
+        for name in BUILT_IN[family]
+    ),
 ]
+
+OF_A_DESK = ("desk", "desks.perp")
+"""The tables that say what is quoted."""
+
+
+def desk_table(table: str) -> str:
+    """Of those the one that a file has besides a table."""
+    return "desks.perp" if table.startswith("desks.") else "desk"
+
 
 OF_ANOTHER_KIND: dict[str, tuple[str, ...]] = {
     # how `expected` begins: what does not belong there, as TOML
@@ -86,15 +112,16 @@ def cases() -> Iterator[tuple[str, str, str, str]]:
 def refusal(path: Path, table: str, key: str, value: str) -> str:
     """What a file says in which everything is right but one value, on line 1 to 4."""
     desk = {"expiry": "2025-06-06", "strikes": "[2800]"}
-    lines = [] if table == "desk" else ["[desk]", *(f"{k} = {v}" for k, v in desk.items())]
-    rest = {k: v for k, v in desk.items() if k != key} if table == "desk" else {}
+    here = table in OF_A_DESK
+    lines = [] if here else [f"[{desk_table(table)}]", *(f"{k} = {v}" for k, v in desk.items())]
+    rest = {k: v for k, v in desk.items() if k != key} if here else {}
     lines += [f"[{table}]", f"{key} = {value}", *(f"{k} = {v}" for k, v in rest.items())]
     path.write_text("\n".join(lines) + "\n")
     with pytest.raises(ConfigError) as error:
         load_config({}, path)
     message = str(error.value)
     assert "\n" not in message
-    line = 2 if table == "desk" else 5
+    line = 2 if here else 5
     assert message.startswith(f"{path}:{line}: "), message
     return message
 
@@ -120,8 +147,8 @@ def test_a_misspelled_key_gets_the_nearest_spelling(table: str, name: str, tmp_p
 def test_a_default_written_out_is_accepted(table: str, cls: type, tmp_path: Path) -> None:
     """The guard of the tests above: a file with nothing wrong in it is not refused."""
     path = tmp_path / "desk.toml"
-    lines = ["[desk]", "expiry = 2025-06-06", "strikes = [2800]"]
-    if table != "desk":
+    lines = [f"[{desk_table(table)}]", "expiry = 2025-06-06", "strikes = [2800]"]
+    if table not in OF_A_DESK:
         lines.append(f"[{table}]")
     for setting in manual(cls):
         if isinstance(setting.default, bool):

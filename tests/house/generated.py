@@ -50,7 +50,13 @@ INTRODUCTION = """\
 A desk file is TOML, `mmbot quote --config FILE` loads it, and flags win over it. Every key has a
 default. `plugins = ["my_module"]` at the top names modules with plug-ins of your own. `off = true`
 in the table of a risk rule switches that rule off. `mmbot config show FILE` prints what is in
-effect and where each value came from."""
+effect and where each value came from.
+
+A file has one `[desk]` with its `[strategy.NAME]`, or several `[desks.NAME]`, each with a
+`[desks.NAME.strategy.NAME]` of its own. Several trade on the accounts of `[venues.NAME]`, and
+`[run]` holds what they share. `[desks.NAME.risk.RULE]` is a rule of that desk; `[risk.RULE]` and
+`[guards.NAME]` at the top judge every desk, after its own rules. A flag about one of several desks
+needs `--desk NAME`. `configs/two-accounts.toml` is an example."""
 
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
@@ -92,6 +98,8 @@ def _row(path: str, setting: Setting) -> str:
 def _flags(path: str, setting: Setting) -> str:
     """The flags of `mmbot quote` that set it, each as code."""
     family = path.partition(".")[0]
+    if family in ("run", "desks"):
+        path = "desk"  # a flag is the same whether a desk is alone or not
     key = f"{family if family == Family.STRATEGY.value else path}.{setting.name}"
     found = [
         flag
