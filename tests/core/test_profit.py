@@ -8,9 +8,9 @@ from mmbot.core import events as ev
 from mmbot.core.books import Market
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Inventory
-from mmbot.core.profit import Profit
+from mmbot.core.profit import Baseline, Profit, one_book
 from mmbot.core.scope import DAY_NS
-from mmbot.core.types import Nanos, Side
+from mmbot.core.types import InstrumentId, Nanos, Side
 from tests.builders import NOW_NS, a_fill, a_linear_perpetual, an_option
 from tests.core.bot import Bot
 
@@ -154,3 +154,57 @@ def test_it_is_the_profit_that_people_see_while_the_index_stands() -> None:
     profit = Profit()
     assert profit.update(bot.state.markets.values(), bot.state.inventory, bot.now_ns)
     assert profit.session_usd == pytest.approx(shown)
+
+
+# --- the books of several accounts ------------------------------------------------------------
+
+CALL, PUT, PERPETUAL = (InstrumentId(f"{v}:X") for v in ("here", "there", "third"))
+
+
+def a_book(
+    total_usd: float,
+    *counted: InstrumentId,
+    day: int = 7,
+    day_start_usd: float = 0.0,
+    peak_usd: float = 0.0,
+) -> Baseline:
+    money = dict.fromkeys(counted, Decimal(1))
+    return Baseline(day, day_start_usd, peak_usd, total_usd, money)
+
+
+def test_no_account_with_a_past_has_no_book() -> None:
+    assert one_book([]) is None
+
+
+def test_the_book_a_run_kept_for_both_of_its_accounts_counts_once() -> None:
+    book = a_book(-40.0, CALL, PUT)
+    assert one_book([book, book]) == book
+
+
+def test_an_older_copy_of_the_same_book_is_left_out() -> None:
+    newer, older = a_book(-50.0, CALL, PUT), a_book(-40.0, CALL, PUT)
+    assert one_book([newer, older]) == newer
+
+
+def test_books_of_accounts_traded_by_themselves_are_added_up() -> None:
+    one = a_book(-10.0, CALL, day_start_usd=-4.0, peak_usd=20.0)
+    other = a_book(-30.0, PUT, day_start_usd=-25.0, peak_usd=1.0)
+    book = one_book([one, other])
+    assert book is not None
+    assert (book.total_usd, book.day_start_usd, book.peak_usd) == (-40.0, -29.0, 21.0)
+    assert book.counted.keys() == {CALL, PUT}
+
+
+def test_what_an_account_lost_on_an_earlier_day_is_no_loss_of_this_one() -> None:
+    today = a_book(-10.0, CALL, day=8)
+    yesterday = a_book(-30.0, PUT, day=7)
+    book = one_book([today, yesterday])
+    assert book is not None
+    assert (book.day, book.total_usd - book.day_start_usd) == (8, -10.0)
+
+
+def test_a_third_book_is_held_against_both_before_it() -> None:
+    books = [a_book(-1.0, CALL), a_book(-2.0, PUT), a_book(-4.0, PUT, PERPETUAL)]
+    book = one_book(books)
+    assert book is not None
+    assert book.total_usd == -3.0
