@@ -87,6 +87,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             | ev.LimitsRead()
             | ev.PlatformState()
             | ev.ElementsUnread()
+            | ev.VenueDescribed()
             | ev.MessageLost()
         ):
             _link(state, event, now_ns)
@@ -173,6 +174,12 @@ def _link(
             _link_changed(state, event, now_ns)
         case ev.LimitsRead():
             account.budget.resize(event.rate_per_s, event.burst)
+        case ev.VenueDescribed():
+            gate = event.capabilities.order_gate
+            if gate is not None and gate != account.capabilities.order_gate:
+                account.budget.reserve_share = gate.cancel_reserve
+                account.budget.resize(gate.rate_per_s, gate.burst)
+            account.capabilities = event.capabilities
         case ev.PlatformState():
             _platform(state, event)
         case ev.ElementsUnread():

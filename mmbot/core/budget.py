@@ -11,14 +11,13 @@ margin of the rate) and requests beside ours on the same account, or answered af
 waiting (one request of the burst).
 
 A part of the burst is kept for cancels. When even that runs short, one mass cancel does the
-work of many (turn), so a cancel never waits for tokens.
+work of many (turn), so that no cancel waits for tokens where the venue has mass cancels.
 """
 
 from dataclasses import dataclass, field
 
 from mmbot.core.types import SECOND, Label, Nanos
 
-_RESERVE_SHARE = 0.25
 _RATE_MARGIN = 0.98
 """Of the venue's own rate: its clock and ours may be 1 % apart, each way."""
 
@@ -28,12 +27,13 @@ class Budget:
     """`rate_per_s` requests a second, `burst` at once, as the venue states them; `level` is what is
     left.
 
-    A quarter of the burst is for cancels only, where the burst is large enough to be shared.
+    A share of the burst is for cancels only, where the burst is large enough to be shared.
     """
 
     rate_per_s: float = 5.0
     burst: float = 20.0
     level: float = 19.0
+    reserve_share: float = 0.25
     at_ns: Nanos = 0
     in_flight: dict[Label, None] = field(default_factory=dict)
     """Requests not answered yet, by the order they are about."""
@@ -48,7 +48,7 @@ class Budget:
     @property
     def reserve(self) -> float:
         """Requests kept back for cancels."""
-        return min(self.burst * _RESERVE_SHARE, self.full - 1.0)
+        return min(self.burst * self.reserve_share, self.full - 1.0)
 
     def resize(self, rate_per_s: float, burst: float) -> None:
         """The account's own limits, read from the venue."""

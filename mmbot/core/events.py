@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.commands import (
     Pause,
     SizeScaled,
@@ -147,6 +148,14 @@ class LinkAlive:
     received_ns: Nanos
     venue_ns: Nanos | None = None
     """The venue's own clock when it answered, where it says."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueDescribed:
+    """What the venue can do, and how: said before anything else of it."""
+
+    venue: str
+    capabilities: Capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +338,7 @@ class Tick:
 MarketEvent = (
     InstrumentsListed | BookChanged | BookLost | TickerChanged | InstrumentState | TradePrinted
 )
-LinkEvent = LinkChanged | LinkAlive | LimitsRead | PlatformState | ElementsUnread
+LinkEvent = LinkChanged | LinkAlive | LimitsRead | PlatformState | ElementsUnread | VenueDescribed
 OrderEvent = (
     OrderSeen
     | RequestRefused

@@ -1,7 +1,7 @@
 """Everything we can want done: a closed union, carried out by a venue or by the store.
 
 Every place and amend carries `valid_until_ns` (desk time): a request delayed beyond it must die
-at the venue instead of resting.
+at the venue instead of resting, where the venue can be told so.
 """
 
 from dataclasses import dataclass

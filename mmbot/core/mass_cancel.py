@@ -1,15 +1,17 @@
 """Many single cancels become few mass cancels: when everything must go, or when the request budget
 has not enough for each.
 
-Foreign orders are spared. Short of budget, whole instruments are cancelled at once where that saves
-requests, and only if that does not do either, all there is. A mass cancel stands in the place of
-its first cancel; the others' orders are named in it.
+Foreign orders are spared, and nothing is asked for that the venue cannot do. Short of budget, whole
+instruments are cancelled at once where that saves requests, and only if that does not do either,
+all there is. A mass cancel stands in the place of its first cancel; the others' orders are named in
+it.
 """
 
 from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
 
+from mmbot.core.capabilities import CancelScope
 from mmbot.core.decide import may_cancel
 from mmbot.core.diff import Action, MassCancel
 from mmbot.core.order_life import Request, Status
@@ -39,7 +41,7 @@ def with_mass_cancels(
         saving = {instrument for instrument, count in counts.items() if count > 1}
         mass_cancels = cancels + _along(state, account, cancels, saving, again, now_ns)
         gathered = _gathered(state, mass_cancels, saving)
-        if account.budget.short_for(len(gathered)) and _all_ours(account):
+        if account.budget.short_for(len(gathered)) and _may_cancel_all(account):
             mass_cancels = cancels + _along(state, account, cancels, None, again, now_ns)
             gathered = _gathered(state, mass_cancels, None)
         waiting += [action.instrument for action in here if action.target is not None]
@@ -72,15 +74,19 @@ def _along(
     return [action for action in along if may_cancel(action, now_ns)]
 
 
-def _all_ours(account: Account) -> bool:
-    """Whether nothing foreign rests at the venue: nobody knows before the venue has been asked."""
-    return account.reconciled and not account.foreign
+def _may_cancel_all(account: Account) -> bool:
+    """Whether the venue can cancel all there is, and nothing foreign rests there: nobody knows
+    before the venue has been asked."""
+    able = CancelScope.VENUE in account.capabilities.cancels_all_of
+    return able and account.reconciled and not account.foreign
 
 
 def _may_mass_cancel(account: Account, instrument: InstrumentId) -> bool:
-    """Whether nothing foreign rests on an instrument, as far as the venue names instruments."""
+    """Whether the venue can cancel all of an instrument, and nothing foreign rests on it, as far as
+    the venue names instruments."""
     return (
-        account.reconciled
+        CancelScope.INSTRUMENT in account.capabilities.cancels_all_of
+        and account.reconciled
         and bool(instrument_name(instrument))
         and all(order.instrument not in (instrument, None) for order in account.foreign.values())
     )
@@ -97,7 +103,7 @@ def _gathered(
         order = action.order
         assert order is not None, "only cancels can be gathered"
         account = state.account_of(order.instrument)
-        if instruments is None and _all_ours(account):
+        if instruments is None and _may_cancel_all(account):
             key, instrument = account.venue, None
         elif (instruments is None or order.instrument in instruments) and _may_mass_cancel(
             account, order.instrument

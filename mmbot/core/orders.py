@@ -9,7 +9,7 @@ Theory of operation
 3. At most one request per order is in flight (PENDING, AMENDING, CANCELING), each with a deadline;
    past it the order is UNKNOWN. So an amend or a cancel never overtakes its place.
 4. Absence is proof only when the venue was asked after `uncertain_until_ns`: the moment from which
-   on no request of ours about this order can still take effect (`valid_until` plus clock skew).
+   on no request of ours about this order can still take effect (`uncertain_ns` after it was sent).
 5. Money first: fills are booked by inventory, and here counted as `booked`. What the venue says is
    filled but no fill was booked for is *unbooked*: such an order stays in the table, even when
    done, and counts for limits until its fills arrive.
@@ -20,17 +20,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from mmbot.core.capabilities import ABSENT_AFTER_NS, Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
 from mmbot.core.statements import Fill, OpenOrder
 from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Side, venue_name
 from mmbot.core.why import Why
-
-REQUEST_DEADLINE_NS: Nanos = 2 * SECOND
-"""How long a request may stay unanswered before its order is UNKNOWN."""
-
-VALID_FOR_NS: Nanos = 2 * REQUEST_DEADLINE_NS
-"""How long the venue may still execute a place or an amend of ours."""
 
 CLOCK_SKEW_NS: Nanos = 1 * SECOND
 """How far the venue's clock may be from desk time when absence is judged."""
@@ -45,6 +40,13 @@ ORPHAN_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
 _FORGOTTEN_MAX = 4096
+
+
+def uncertain_ns(capabilities: Capabilities) -> Nanos:
+    """How long after a place or an amend was sent its order's absence proves nothing: while it is
+    valid, by whichever clock; where no venue keeps to that, for as long as is plausible."""
+    valid_for_ns = capabilities.valid_for_ns
+    return ABSENT_AFTER_NS if valid_for_ns is None else valid_for_ns + CLOCK_SKEW_NS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -180,22 +182,22 @@ class Orders:
             self.ids[order.order_id] = order.label
 
     def amend_sent(
-        self, order: Order, price: Decimal, amount: Decimal, now_ns: Nanos, valid_until_ns: Nanos
+        self, order: Order, price: Decimal, amount: Decimal, can: Capabilities, now_ns: Nanos
     ) -> None:
         """An amend to these terms leaves now."""
         self.changed[order.label] = order
         order.step(Trigger.AMEND_SENT)
         order.request, order.want_price, order.want_amount = Request.AMEND, price, amount
-        order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
-        order.uncertain_until_ns = valid_until_ns + CLOCK_SKEW_NS
+        order.sent_ns, order.deadline_ns = now_ns, now_ns + can.request_deadline_ns
+        order.uncertain_until_ns = now_ns + uncertain_ns(can)
 
-    def cancel_sent(self, order: Order, now_ns: Nanos) -> None:
+    def cancel_sent(self, order: Order, can: Capabilities, now_ns: Nanos) -> None:
         """A cancel leaves now."""
         self.changed[order.label] = order
         order.step(Trigger.CANCEL_SENT)
         order.cancel_again_ns = now_ns + CANCEL_AGAIN_NS
         order.request = Request.CANCEL
-        order.sent_ns, order.deadline_ns = now_ns, now_ns + REQUEST_DEADLINE_NS
+        order.sent_ns, order.deadline_ns = now_ns, now_ns + can.request_deadline_ns
         order.uncertain_until_ns = max(order.uncertain_until_ns, now_ns)
 
     # --- the venue's word ---

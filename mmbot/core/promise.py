@@ -19,7 +19,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
-from mmbot.core.orders import CLOCK_SKEW_NS, ORPHAN_LEVEL, REQUEST_DEADLINE_NS, Order
+from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
@@ -41,6 +41,7 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
         state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
     match intent:
         case Place():
+            can = state.account_of(intent.instrument).capabilities
             state.watch.requests.sent(now_ns)
             state.orders.add(
                 Order(
@@ -54,24 +55,25 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
                     fair=fair,
                     request=Request.PLACE,
                     sent_ns=now_ns,
-                    deadline_ns=now_ns + REQUEST_DEADLINE_NS,
-                    uncertain_until_ns=intent.valid_until_ns + CLOCK_SKEW_NS,
+                    deadline_ns=now_ns + can.request_deadline_ns,
+                    uncertain_until_ns=now_ns + uncertain_ns(can),
                 )
             )
         case Amend():
+            can = state.account_of(intent.instrument).capabilities
             state.watch.requests.sent(now_ns)
             order = state.orders.by_label[intent.label]
-            state.orders.amend_sent(
-                order, intent.price, intent.amount, now_ns, intent.valid_until_ns
-            )
+            state.orders.amend_sent(order, intent.price, intent.amount, can, now_ns)
             order.why, order.fair = intent.why, fair
         case Cancel():
-            state.orders.cancel_sent(state.orders.by_label[intent.label], now_ns)
+            can = state.account_of(intent.instrument).capabilities
+            state.orders.cancel_sent(state.orders.by_label[intent.label], can, now_ns)
         case CancelAll():
+            can = state.account(intent.venue).capabilities
             for label in intent.labels:
                 order = state.orders.by_label[label]
                 if order.status in (Status.LIVE, Status.UNKNOWN):
-                    state.orders.cancel_sent(order, now_ns)
+                    state.orders.cancel_sent(order, can, now_ns)
         case Resync():
             account = state.account(intent.venue)
             account.asked_ns = now_ns

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 
 from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
-from mmbot.core.orders import CLOCK_SKEW_NS, VALID_FOR_NS, Order
+from mmbot.core.orders import Order, uncertain_ns
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Nanos
+from mmbot.core.types import SECOND, Nanos, venue_name
 from mmbot.core.why import Why
 
 KNOWN_BEFORE_MS = 24 * 3_600_000
@@ -41,6 +41,8 @@ def take_positions(state: State, venue: str, held: Iterable[Position]) -> int:
 def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None:
     """An order whose end nobody has seen, as it was written `age_ns` ago. A request sent just
     before the end may still be on its way."""
+    venue = venue_name(noted.instrument)
+    doubt_ns = uncertain_ns(state.add_account(venue).capabilities) - max(0, age_ns)
     state.orders.add(
         Order(
             label=noted.label,
@@ -56,7 +58,7 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
             order_id=noted.order_id,
             venue_ms=noted.venue_ms,
             sent_ns=now_ns,
-            uncertain_until_ns=now_ns + max(0, VALID_FOR_NS + CLOCK_SKEW_NS - max(0, age_ns)),
+            uncertain_until_ns=now_ns + max(0, doubt_ns),
             unknown_ns=now_ns,
         )
     )
@@ -72,5 +74,6 @@ def take_end(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
     """An earlier run was last heard of `silent_ns` ago and did not prove that nothing of it is
     left. Requests of which the store knows nothing may still be on their way: until the venue must
     refuse them, nothing is placed beside them that adds to a position."""
-    left_ns = VALID_FOR_NS + CLOCK_SKEW_NS + UNHEARD_NS - max(0, silent_ns)
-    state.add_account(venue).earlier_run_ns = now_ns + max(0, left_ns)
+    account = state.add_account(venue)
+    left_ns = uncertain_ns(account.capabilities) + UNHEARD_NS - max(0, silent_ns)
+    account.earlier_run_ns = now_ns + max(0, left_ns)

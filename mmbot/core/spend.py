@@ -11,7 +11,7 @@ from mmbot.core.diff import Action, amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
 from mmbot.core.mass_cancel import with_mass_cancels
 from mmbot.core.order_life import Request
-from mmbot.core.orders import ORPHAN_LEVEL, VALID_FOR_NS
+from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.promise import defer, go_without, promise, take_label
 from mmbot.core.resting import expected_loss
 from mmbot.core.state import State
@@ -48,7 +48,7 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     label = order.label if order is not None else take_label(state)
     assert label is not None
     account.budget.spend(label)
-    return _request(action, label, now_ns + VALID_FOR_NS)
+    return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
 
 
 def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.closures import Backoff
 from mmbot.core.controls import Controls
 from mmbot.core.guard_memory import GuardMemory
@@ -46,6 +47,7 @@ class Account:
     """One venue's links, request budget and what it last told us about the account."""
 
     venue: str
+    capabilities: Capabilities = field(default_factory=Capabilities)
     market_up: bool = False
     trading_up: bool = False
     trading_ns: Nanos = 0

@@ -81,6 +81,7 @@ _Venue = (
     | ev.LinkChanged
     | ev.LinkAlive
     | ev.LimitsRead
+    | ev.VenueDescribed
     | ev.SnapshotFailed
     | ev.MessageLost
     | ev.FallbackTried
@@ -175,6 +176,10 @@ def _of_venue(event: _Venue) -> Line:
         case ev.LimitsRead():
             text = f"{event.venue}: {event.rate_per_s:g} requests/s, {event.burst:g} at once"
             return Line(Topic.LINK, "limits", text)
+        case ev.VenueDescribed():
+            can = event.capabilities
+            text = f"{event.venue}: orders are {can.move.value}, dead-man: {can.dead_man.value}"
+            return Line(Topic.LINK, "venue", text)
         case ev.SnapshotFailed():
             return Line(Topic.LINK, "snapshot", f"{event.venue}: {event.detail}", alarm=True)
         case ev.MessageLost():

@@ -9,6 +9,7 @@ import pytest
 import zstandard
 
 from mmbot.config import Mode
+from mmbot.core.capabilities import Capabilities
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.locations import tape_folder
 from mmbot.tape.folder import SUFFIX, tapes_in
@@ -73,7 +74,7 @@ def test_verify_as_json_is_one_object(mmbot: Mmbot) -> None:
 def test_verify_names_the_first_turn_that_comes_out_otherwise(
     mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mmbot.core.spend.VALID_FOR_NS", 1)
+    monkeypatch.setattr(Capabilities, "takes_effect_within_ns", 1)
     page = mmbot.page("tape", "verify", str(FILLS), code=1)
     assert "not decided the same again" in page
     first = page[page.index("first difference: turn ") :].splitlines()

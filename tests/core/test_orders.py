@@ -11,13 +11,15 @@ from decimal import Decimal
 
 import pytest
 
+from mmbot.core.capabilities import REQUEST_DEADLINE_NS, VALID_FOR_NS, Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import IN_FLIGHT, OrderState, Request, Status
-from mmbot.core.orders import CLOCK_SKEW_NS, REQUEST_DEADLINE_NS, VALID_FOR_NS, Order, Orders
+from mmbot.core.orders import CLOCK_SKEW_NS, Order, Orders
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import SECOND, Side
 from tests.builders import a_fill, an_order
 
+USUAL = Capabilities()
 BUY, SELL = Side.BUY, Side.SELL
 OPEN, FILLED = OrderState.OPEN, OrderState.FILLED
 CANCELLED, REJECTED = OrderState.CANCELLED, OrderState.REJECTED
@@ -42,15 +44,13 @@ class Table:
         if status is Status.AMENDING:
             self.amend("0.0195", 10, at=10)
         if status is Status.CANCELING:
-            self.orders.cancel_sent(self.order, s(10))
+            self.orders.cancel_sent(self.order, USUAL, s(10))
         if status is Status.UNKNOWN:
             self.orders.lost(self.order, s(10))
         assert self.order.status is status
 
     def amend(self, price: str, amount: int, *, at: float) -> None:
-        self.orders.amend_sent(
-            self.order, Decimal(price), Decimal(amount), s(at), s(at) + VALID_FOR_NS
-        )
+        self.orders.amend_sent(self.order, Decimal(price), Decimal(amount), USUAL, s(at))
 
     def exposed(self, side: Side) -> Decimal:
         orders = self.orders.on(self.order.instrument)
@@ -169,7 +169,7 @@ def test_a_request_past_its_deadline_makes_the_order_unknown(status: Status) -> 
 def test_an_impossible_move_is_a_bug() -> None:
     table = Table(Status.PENDING)
     with pytest.raises(AssertionError, match="CANCEL_SENT in PENDING"):
-        table.orders.cancel_sent(table.order, s(1))
+        table.orders.cancel_sent(table.order, USUAL, s(1))
 
 
 @pytest.mark.parametrize(
@@ -482,7 +482,7 @@ def test_the_list_of_finished_orders_is_bounded() -> None:
     for n in range(5000):
         order = an_order(label=f"mmtest-{n}")
         orders.add(order)
-        orders.cancel_sent(order, s(1))
+        orders.cancel_sent(order, USUAL, s(1))
         orders.seen(
             OrderSeen(
                 venue="deribit",

@@ -5,6 +5,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.diff import Action, amended_amount, diff, fits
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import OrderState, Request, Status
@@ -12,6 +13,7 @@ from mmbot.core.orders import ORPHAN_LEVEL, Order, Orders
 from mmbot.core.types import SECOND, ZERO, Approved, Label, Side
 from tests.builders import NOW_NS, a_target, an_order
 
+USUAL = Capabilities()
 LONG_AGO_NS = NOW_NS - 3600 * SECOND
 
 prices = st.integers(1, 12).map(lambda n: Decimal("0.0005") * n + Decimal("0.0100"))
@@ -72,13 +74,13 @@ def carry_out(orders: Orders, actions: list[Action]) -> None:
                 )
             )
         elif target is None:
-            orders.cancel_sent(order, NOW_NS)
+            orders.cancel_sent(order, USUAL, NOW_NS)
             orders.seen(
                 answer(order, OrderState.CANCELLED, order.price, order.amount), order, asked_ns=0
             )
         else:
             amount = amended_amount(order, target)
-            orders.amend_sent(order, target.price, amount, NOW_NS, NOW_NS)
+            orders.amend_sent(order, target.price, amount, USUAL, NOW_NS)
             orders.seen(answer(order, OrderState.OPEN, target.price, amount), order, asked_ns=0)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.intents import Amend, CancelAll, Place, Resync, SaveLatch
 from mmbot.tape.folder import SUFFIX
 from mmbot.tape.reader import TapeFile
@@ -59,7 +60,7 @@ def test_every_golden_tape_is_verified_and_all_of_them_are_small() -> None:
 
 def test_a_change_of_decisions_shows_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here: requests that are valid for no time at all."""
-    monkeypatch.setattr("mmbot.core.spend.VALID_FOR_NS", 1)
+    monkeypatch.setattr(Capabilities, "takes_effect_within_ns", 1)
     file: Path = GOLDEN / f"quiet{SUFFIX}"
     found = [turn.difference for turn in Replay(TapeFile(file)).turns() if turn.difference]
     assert isinstance(found[0].expected[0], Place)

@@ -19,9 +19,9 @@ from random import Random
 from typing import Any, Final, cast
 
 from mmbot.core import events as ev
+from mmbot.core.capabilities import REQUEST_DEADLINE_NS
 from mmbot.core.intents import Amend, Cancel, CancelAll, FallbackCancel, Place, Resync, VenueIntent
 from mmbot.core.order_life import Request
-from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Rate

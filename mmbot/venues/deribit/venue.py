@@ -15,6 +15,7 @@ from typing import Any
 from ccxt.base.errors import AuthenticationError, BaseError
 
 from mmbot.clock import Clock
+from mmbot.core.capabilities import REQUEST_DEADLINE_NS
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import (
     BookChanged,
@@ -37,7 +38,6 @@ from mmbot.core.events import (
 from mmbot.core.intents import Amend, Cancel, CancelAll, FallbackCancel, Place, Resync, VenueIntent
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request
-from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos
 from mmbot.core.why import Why

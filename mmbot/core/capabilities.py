@@ -1,0 +1,173 @@
+"""What venues differ in, as plain values: said by a venue before anything else of it
+(VenueDescribed), kept in its account and obeyed by the core.
+
+The defaults are those of a venue on which an order keeps its id when it moves, requests expire, and
+a broken connection cancels what was sent over it. What the core cannot do yet is named by
+`unsupported`, so that such a venue is refused before anything is sent to it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mmbot.core.types import SECOND, Nanos
+
+REQUEST_DEADLINE_NS: Nanos = 2 * SECOND
+"""How long a request may stay unanswered before its order is UNKNOWN, unless the venue differs."""
+
+VALID_FOR_NS: Nanos = 2 * REQUEST_DEADLINE_NS
+"""How long a venue may still execute a place or an amend of ours, unless it says otherwise."""
+
+ABSENT_AFTER_NS: Nanos = 60 * SECOND
+"""The same where a venue knows no such limit: no request is delayed for longer."""
+
+
+class Move(Enum):
+    """How a resting order gets another price or size."""
+
+    SAME_ID = "amended"
+    REPLACE = "replaced"
+    """By a new order, under another id and label."""
+    NONE = "cancelled and placed again"
+
+
+class CancelScope(Enum):
+    """What one request may cancel all of."""
+
+    VENUE = "everything of the account"
+    WALLET = "everything of the wallet"
+    """Orders of other accounts too."""
+    INSTRUMENT = "an instrument"
+    LABELS = "a list of labels"
+
+
+class DeadMan(Enum):
+    """What cancels our orders when we no longer can."""
+
+    CONNECTION = "connection"
+    """The end of the connection they were sent over."""
+    WALLET = "wallet"
+    """The end of any connection of the wallet."""
+    HEARTBEAT = "heartbeat"
+    """A heartbeat that does not come."""
+    ORDER_EXPIRY = "order expiry"
+    """Every order ends by itself after a while."""
+    NONE = "none"
+
+
+class Draws(Enum):
+    """Requests, as far as venues count them differently."""
+
+    PLACE = "place"
+    MOVE = "move"
+    CANCEL = "cancel"
+    MASS_CANCEL = "mass cancel"
+    READ = "read"
+
+
+class GateKind(Enum):
+    """How a limit comes back."""
+
+    TOKEN_BUCKET = "token bucket"  # no password
+    """Steadily."""
+    FIXED_WINDOW = "fixed window"
+    """All at once, when the next window begins."""
+
+
+class GateScope(Enum):
+    """What a limit is counted for."""
+
+    ACCOUNT = "account"
+    INSTRUMENT = "instrument"
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One limit of requests: `burst` at once (or in a window), `rate_per_s` on the long run."""
+
+    name: str
+    rate_per_s: float
+    burst: float
+    kind: GateKind = GateKind.TOKEN_BUCKET
+    scope: GateScope = GateScope.ACCOUNT
+    weights: tuple[tuple[Draws, float], ...] = tuple((draws, 1.0) for draws in Draws)
+    """What a request takes of it; kinds that are not named pass beside it."""
+    cancel_reserve: float = 0.25
+    """The share of the burst that is kept for cancels."""
+
+    @property
+    def for_orders(self) -> bool:
+        """Whether orders draw from it."""
+        return any(draws in ORDER_REQUESTS for draws, _ in self.weights)
+
+
+ORDER_REQUESTS = (Draws.PLACE, Draws.MOVE, Draws.CANCEL)
+
+_ORDERS = tuple((draws, 1.0) for draws in Draws if draws is not Draws.READ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a venue can do, and how."""
+
+    move: Move = Move.SAME_ID
+    request_deadline_ns: Nanos = REQUEST_DEADLINE_NS
+    valid_for_ns: Nanos | None = VALID_FOR_NS
+    """How long after it was sent a place or a move may still take effect; None: the venue takes no
+    such limit."""
+    cancels_all_of: tuple[CancelScope, ...] = (CancelScope.VENUE, CancelScope.INSTRUMENT)
+    label_echoed: bool = True
+    """Whether the venue names our label in what it says of an order."""
+    dead_man: DeadMan = DeadMan.CONNECTION
+    stamps_ms: int = 1
+    """How finely the venue stamps what it says: 1, or 1000 where it counts whole seconds."""
+    fills_final: bool = True
+    """Whether a fill, once told, stands."""
+    gates: tuple[Gate, ...] = (Gate("orders", rate_per_s=5.0, burst=20.0, weights=_ORDERS),)
+    """The limits, before the account's own are read."""
+
+    @property
+    def takes_effect_within_ns(self) -> Nanos:
+        """How long after it was sent a request may still take effect, told to the venue or not."""
+        return ABSENT_AFTER_NS if self.valid_for_ns is None else self.valid_for_ns
+
+    @property
+    def order_gate(self) -> Gate | None:
+        """The limit that orders draw from; None where there is none."""
+        return next((gate for gate in self.gates if gate.for_orders), None)
+
+
+def unsupported(capabilities: Capabilities) -> str | None:
+    """What the core cannot do yet of what a venue is like, in words; None where it can do all."""
+    if capabilities.move is not Move.SAME_ID:
+        return f"orders that are {capabilities.move.value} to be moved"
+    if not capabilities.label_echoed:
+        return "orders that do not come back with their label"
+    if not capabilities.fills_final:
+        return "fills that may be taken back"
+    if capabilities.stamps_ms != 1:
+        return f"stamps of {capabilities.stamps_ms} ms"
+    if capabilities.dead_man is DeadMan.ORDER_EXPIRY:
+        return "orders that must expire to be safe"
+    return _unsupported_gate([gate for gate in capabilities.gates if gate.for_orders])
+
+
+def _unsupported_gate(gates: list[Gate]) -> str | None:
+    """One bucket an account, in which every request for an order counts as one."""
+    for gate in gates:
+        weights = dict(gate.weights)
+        if gate.kind is not GateKind.TOKEN_BUCKET or gate.scope is not GateScope.ACCOUNT:
+            return f"a limit for orders that is a {gate.kind.value} per {gate.scope.value}"
+        if any(weights.get(draws) != 1.0 for draws in ORDER_REQUESTS):
+            return f"the limit {gate.name!r}, in which requests for orders do not count alike"
+    return f"{len(gates)} limits for orders" if len(gates) > 1 else None
+
+
+def without_dead_man(capabilities: Capabilities, *, require_dead_man: bool) -> str | None:
+    """Why a start is refused: nothing at the venue would cancel our orders if we were gone; None
+    where something does, or the setting `require_dead_man` says that it need not."""
+    if capabilities.dead_man is not DeadMan.NONE or not require_dead_man:
+        return None
+    return (
+        "the venue cancels nothing when this engine is gone, so orders would stay: "
+        "require_dead_man = false trades there all the same"
+    )
