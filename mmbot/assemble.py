@@ -37,7 +37,7 @@ from mmbot.store.account_lock import AccountLock, holder
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import Location, locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountKey, RunDraft, RunStarted
+from mmbot.store.records import AccountDraft, AccountKey, RunDraft, RunStarted
 from mmbot.store.runs import start_run, stop_run
 from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
@@ -112,8 +112,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
             database = open_store(location)
         _prepare_tapes(config)
         draft = RunDraft(
-            account_key,
-            venue.endpoint,
+            (AccountDraft(account_key, venue.endpoint),),
             str(config.path.absolute()) if config.path else None,
             str(Path.cwd() / ".env"),
         )
@@ -134,13 +133,17 @@ def _registered(
 ) -> known.Registration:
     """Known to the kill switch from now on. Raises Refused, and the run is over, where not."""
     url = known.without_password(location.url)
-    used = known.Used(url, draft.account_key, draft.endpoint, draft.env_path)
+    uses = [
+        known.Used(url, one.account_key, one.endpoint, draft.env_path, kind=one.kind)
+        for one in draft.accounts
+    ]
     try:
-        return known.Registration(os.environ, used)
+        return known.Registration(os.environ, uses)
     except Refused as error:
         with database.transaction() as connection:
             stop_run(connection, run.run, error.exit_code, clock.wall_ns())
-            lease.release(connection, draft.account_key, run.run)
+            for one in draft.accounts:
+                lease.release(connection, one.account_key, run.run)
         raise
 
 
@@ -188,7 +191,7 @@ def _engine(
     guards = [cast(Guard, guard.build()) for guard in config.guards]
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
     store = runner.store = StoreBridge(runner.sink, clock)
-    store.writer = Writer(database, account_key, run, wall_ns=clock.wall_ns, tell=store.tell)
+    store.writer = Writer(database, (account_key,), run, wall_ns=clock.wall_ns, tell=store.tell)
     runner.observers += [log_taken, Sampler(state, store.writer.put, clock.wall_ns).observe]
     tape = None
     if config.tape.on:

@@ -150,8 +150,8 @@ def called(engine: "Engine") -> str:
     """An engine's name for people: mode, venue and run."""
     from mmbot.core.labels import base36
 
-    account_key = engine.run.account_key
-    return f"{account_key.mode.value.upper()} {account_key.venue}, run {base36(engine.run.run)}"
+    run = engine.run
+    return f"{run.account_key.mode.value.upper()} {run.venues}, run {base36(run.run)}"
 
 
 def killed(engine: "Engine") -> bool:

@@ -21,7 +21,7 @@ from mmbot.store.database import trouble
 from mmbot.store.known import Stores, Used
 from mmbot.store.locations import LIVE_FIRST, Location
 from mmbot.store.moments import moment
-from mmbot.store.queries import EngineRow, Reader, RunRow
+from mmbot.store.queries import AccountRow, EngineRow, Reader, RunRow
 from mmbot.store.records import LatchState
 
 STALE_AFTER_NS: Nanos = 3 * SECOND
@@ -63,10 +63,12 @@ class EngineState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The newest run of an account."""
+    """The newest run of an account, or of several."""
 
     store: str
     run: RunRow
+    accounts: tuple[AccountRow, ...]
+    """Those of its accounts that no later run has had."""
     state: EngineState
     since_ns: Nanos
     """Since when it is silent or stopped (wall time), else when it started."""
@@ -74,9 +76,10 @@ class Engine:
     heartbeat_age_s: float | None
     """Since its last word; None: it never said one."""
     latch: LatchState | None
-    """The kill switch of the account; None: never tripped."""
+    """The kill switch of an account of its where it is tripped, else of the first; None: never
+    tripped."""
     lease_left_s: float | None
-    """How long its lease lasts unless renewed; negative: run out. None: it has none."""
+    """How long its leases last unless renewed; negative: run out. None: it has none."""
     frame: StatusFrame | None
     """Its last word, ages counted up to now; None when there is none that can be read."""
     emptied_ns: Nanos | None = None
@@ -84,7 +87,7 @@ class Engine:
 
     @property
     def tripped(self) -> bool:
-        """Whether nothing may be quoted on the account until somebody re-arms."""
+        """Whether nothing may be quoted on its accounts until somebody re-arms."""
         return self.latch is not None and self.latch.tripped
 
 
@@ -113,8 +116,9 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
     """Accounts whose store is gone or damaged, or knows nothing of them because it is another one
     now. Not those that an engine of another store has, nor those where the venue has shown since
     that nothing of ours rests."""
-    there = {(engine.store, engine.run.account_key) for engine in found.engines}
-    processes = {engine.run.account_key: engine.run.pid for engine in found.engines}
+    keys = [(engine, one.account_key) for engine in found.engines for one in engine.accounts]
+    there = {(engine.store, account_key) for engine, account_key in keys}
+    processes = {account_key: engine.run.pid for engine, account_key in keys}
     return [
         used
         for place, uses in stores.used.items()
@@ -180,7 +184,7 @@ def look(places: Iterable[Location], now_ns: Nanos) -> Everything:
 def obituary(engine: Engine) -> str:
     """Which engine that was, and how and when it ended or was last heard of."""
     run = engine.run
-    who = f"{run.account_key.mode.value.upper()} {run.account_key.venue}, run {base36(run.run)}"
+    who = f"{run.account_key.mode.value.upper()} {run.venues}, run {base36(run.run)}"
     at = moment(engine.since_ns)
     if engine.state is EngineState.STOPPED:
         why = engine.frame.ended if engine.frame and engine.frame.ended else "it did not say why"
@@ -217,6 +221,7 @@ def _engine(place: Location, row: EngineRow, now_ns: Nanos) -> Engine:
     return Engine(
         store=place.name,
         run=run,
+        accounts=row.accounts,
         state=state,
         since_ns=since_ns,
         uptime_s=max(0.0, (ended_ns - run.started_ns) / SECOND),

@@ -42,8 +42,9 @@ def _of_store(reader: "Reader", asked: "Wanted") -> "Iterator[AccountPast]":
     found = _Found(reader.instruments())
     for run in reader.runs():
         if asked.mode in (None, run.account_key.mode):
-            key = (run.account_key.venue, run.account_key.account)
-            found.accounts.setdefault(key, AccountPast(run.account_key)).runs.append(run.run)
+            for account_key in run.account_keys:
+                key = (account_key.venue, account_key.account)
+                found.accounts.setdefault(key, AccountPast(account_key)).runs.append(run.run)
     found.add_history(reader)
     found.add_statements(reader)
     yield from found.accounts.values()

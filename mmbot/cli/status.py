@@ -175,6 +175,14 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "mode": run.account_key.mode.value,
         "venue": run.account_key.venue,
         "account": run.account_key.account,
+        "venues": [
+            {
+                "name": account.account_key.venue,
+                "kind": account.kind,
+                "account": account.account_key.account,
+            }
+            for account in run.accounts
+        ],
         "store": engine.store,
         "host": run.host,
         "pid": run.pid,

@@ -31,6 +31,8 @@ class Account:
     """Where its .env is, if it has one."""
     running: bool
     """An engine holds its lease."""
+    kind: str
+    """Of the venue."""
     labels: frozenset[Label] = frozenset()
     """Orders that are open by the store's account, of engines that run and of dead ones."""
 
@@ -86,7 +88,9 @@ def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Asked]) -> lis
             else _keys(one.mode, folder) in [_keys(a.account_key.mode, a.env_folder) for a in same]
         )
         if not covered:
-            found[one] = Account(AccountKey(one.mode, one.venue, ""), one.endpoint, folder, False)
+            found[one] = Account(
+                AccountKey(one.mode, one.venue, ""), one.endpoint, folder, False, one.venue
+            )
     return list(found.values())
 
 

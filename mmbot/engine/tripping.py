@@ -21,7 +21,7 @@ from mmbot.store.database import open_existing
 from mmbot.store.known import Stores, Used, settle
 from mmbot.store.latch import Kept
 from mmbot.store.locations import LIVE_FIRST, Location
-from mmbot.store.queries import EngineRow, Reader
+from mmbot.store.queries import AccountRow, EngineRow, Reader
 from mmbot.store.records import EMPTIED, AccountKey, Audited, CommandKind
 
 DETAIL = "mmbot cancel-all"
@@ -42,15 +42,16 @@ def trip_all(places: Sequence[Location], who: str, clock: Clock, outcome: Outcom
             continue
         kept = Kept.STORE
         for engine in engines:
-            account_key = engine.run.account_key
+            keys = [row.account_key for row in engine.accounts]
             if kept is not Kept.FILE:  # the file counts for the whole store: no need to wait again
-                kept = latch.trip(place, account_key, Why.USER, DETAIL, who, now_ns)
-            outcome.latched.append(Latched(place.name, account_key, kept))
-            account = _account(engine, reader, now_ns)
-            before = accounts.get((account_key, account.endpoint), account)
-            first = account if account.running and not before.running else before
-            labels = before.labels | account.labels
-            accounts[account_key, account.endpoint] = replace(first, labels=labels)
+                kept = latch.trip(place, keys, Why.USER, DETAIL, who, now_ns)
+            outcome.latched += [Latched(place.name, account_key, kept) for account_key in keys]
+            for row in engine.accounts:
+                account = _account(engine, row, reader, now_ns)
+                key = (account.account_key, account.endpoint)
+                before = accounts.get(key, account)
+                first = account if account.running and not before.running else before
+                accounts[key] = replace(first, labels=before.labels | account.labels)
     return sorted(accounts.values(), key=lambda account: LIVE_FIRST.index(account.account_key.mode))
 
 
@@ -75,7 +76,7 @@ def trip_lost(
             gone, kept = place in stores.gone, Kept.NOWHERE
             # Of a folder that is gone for good nothing is made again for this.
             if not unread and not (used.settled and not place.latch_file.parent.is_dir()):
-                kept = latch.trip(place, used.account_key, Why.USER, DETAIL, who, clock.wall_ns())
+                kept = latch.trip(place, [used.account_key], Why.USER, DETAIL, who, clock.wall_ns())
             running = signal_engine(used.account_key, used.endpoint)
             if not unread:
                 if running or not gone or kept is not Kept.NOWHERE:
@@ -84,7 +85,8 @@ def trip_lost(
                 said = f"{place.name} {what}: the venue was asked about {used.account_key}"
                 outcome.lost += [said] if said not in outcome.lost else []
             folder = Path(used.env_path).parent if used.env_path else Path.cwd()
-            account = Account(used.account_key, used.endpoint, folder, running)
+            kind = used.kind or used.account_key.venue
+            account = Account(used.account_key, used.endpoint, folder, running, kind)
             if account.account_key not in [other.account_key for other in accounts]:
                 accounts.append(account)
             if not unread:
@@ -119,8 +121,8 @@ def tell_engines(places: Sequence[Location], clock: Clock) -> None:
 
 
 def note_proofs(places: Sequence[Location], outcome: Outcome, clock: Clock) -> None:
-    """Leave in the stores which accounts were found empty, for whoever asks afterwards what may
-    still be open there. A simulated venue that runs no more has no orders either."""
+    """Leave in the stores the runs whose accounts were all found empty, for whoever asks afterwards
+    what may still be open there. A simulated venue that runs no more has no orders either."""
     empty = {
         result.account_key: result.verified_by for result in outcome.results if result.verified_by
     }
@@ -128,12 +130,14 @@ def note_proofs(places: Sequence[Location], outcome: Outcome, clock: Clock) -> N
     for place in places:
         try:
             now_ns = clock.wall_ns()
-            proved = [e.run for e in Reader(place).engines() if e.run.account_key in empty]
+            runs_here = [engine.run for engine in Reader(place).engines()]
+            proved = [run for run in runs_here if all(key in empty for key in run.account_keys)]
             if not proved:
                 continue
             with open_existing(place, read_only=False).transaction() as connection:
                 for run in proved:
-                    body = {"who": DETAIL, "proved_over": empty[run.account_key]}
+                    ways = dict.fromkeys(empty[account_key] for account_key in run.account_keys)
+                    body = {"who": DETAIL, "proved_over": ", ".join(ways)}
                     booking.audit(connection, run.run, [Audited(EMPTIED, body, now_ns)])
         except StoreError:
             continue  # the orders are gone: that is what counts
@@ -144,12 +148,12 @@ def _urgency(engine: EngineRow, now_ns: Nanos) -> tuple[bool, int]:
     return (not runs(engine, now_ns), -engine.run.started_ns)
 
 
-def _account(engine: EngineRow, reader: Reader, now_ns: Nanos) -> Account:
-    run, labels = engine.run, frozenset[Label]()
+def _account(engine: EngineRow, row: AccountRow, reader: Reader, now_ns: Nanos) -> Account:
+    run, account_key, labels = engine.run, row.account_key, frozenset[Label]()
     with suppress(StoreError):  # for counting, and for a list that cannot be read
-        rows = reader.open_orders(run.account_key.venue, run.account_key.account)
+        rows = reader.open_orders(account_key.venue, account_key.account)
         labels = frozenset(row.label for row in rows)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
     # An engine that is not this store's may run with another one.
-    running = runs(engine, now_ns) or signal_engine(run.account_key, run.endpoint)
-    return Account(run.account_key, run.endpoint, folder, running, labels)
+    running = runs(engine, now_ns) or signal_engine(account_key, row.endpoint)
+    return Account(account_key, row.endpoint, folder, running, row.kind, labels)

@@ -89,7 +89,7 @@ class Sampler:
         for equity in account.equity.values():
             if equity.cross:  # the whole portfolio's worth says nothing about one currency's profit
                 continue
-            self._put(EquitySampled(equity, at_ns, now_ns // MS))
+            self._put(EquitySampled(equity, at_ns, now_ns // MS, venue))
         profit: dict[str, Pnl] = {}
         for market in state.markets.values():
             instrument = market.instrument
@@ -103,7 +103,7 @@ class Sampler:
                 there = held.get(instrument.id)
                 self._mark(market, now_ns, there.mark if there is not None else None)
         for currency, total in profit.items():
-            self._put(PnlSampled(currency, total, at_ns))
+            self._put(PnlSampled(currency, total, at_ns, venue))
 
     def _agrees(self, venue: str, held: Mapping[InstrumentId, HeldPosition]) -> bool:
         """Whether the venue's positions are ours."""

@@ -1,5 +1,10 @@
-"""Where loss limits count from, per account, so that a restart does not begin a new day."""
+"""Where loss limits count from, so that a restart does not begin a new day.
 
+Loss limits are those of the risk book, which is over all accounts of a run. Its baseline is kept
+under each of them, so that a later run finds it, whichever of them it has.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,22 +26,21 @@ class BaselineRow:
     at_ns: Nanos
 
 
-def keep(connection: Connection, account_key: AccountKey, record: BaselineKept) -> None:
-    """The newest baseline of an account takes the place of the one before."""
+def keep(connection: Connection, account_keys: Sequence[AccountKey], record: BaselineKept) -> None:
+    """The newest baseline of each account takes the place of the one before."""
     table, baseline = schema.baselines, record.baseline
-    mine: dict[str, Any] = {"venue": account_key.venue, "account": account_key.account}
-    connection.execute(delete(table).where(*(table.c[k] == v for k, v in mine.items())))
-    connection.execute(
-        insert(table).values(
-            **mine,
-            day=baseline.day,
-            day_start_usd=baseline.day_start_usd,
-            peak_usd=baseline.peak_usd,
-            total_usd=baseline.total_usd,
-            counted=orjson.dumps({k: str(v) for k, v in baseline.counted.items()}).decode(),
-            at_ns=record.at_ns,
-        )
-    )
+    figures = {
+        "day": baseline.day,
+        "day_start_usd": baseline.day_start_usd,
+        "peak_usd": baseline.peak_usd,
+        "total_usd": baseline.total_usd,
+        "counted": orjson.dumps({k: str(v) for k, v in baseline.counted.items()}).decode(),
+        "at_ns": record.at_ns,
+    }
+    for account_key in account_keys:
+        mine: dict[str, Any] = {"venue": account_key.venue, "account": account_key.account}
+        connection.execute(delete(table).where(*(table.c[k] == v for k, v in mine.items())))
+        connection.execute(insert(table).values(**mine, **figures))
 
 
 def from_row(row: RowMapping) -> BaselineRow:

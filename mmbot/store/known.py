@@ -53,6 +53,8 @@ class Used:
     """Where its .env is, if it has one."""
     settled: bool = False
     """The venue has shown since that nothing of ours rests there."""
+    kind: str = ""
+    """Of the venue; empty: its name is its kind."""
 
     @property
     def key(self) -> tuple[str, AccountKey, str]:
@@ -191,20 +193,24 @@ def register(environment: Mapping[str, str], used: Used) -> None:
 
 
 class Registration:
-    """Keeps a store in the register for as long as it is used, whatever happens to the file."""
+    """Keeps a store in the register, with every account it is used for, for as long as it is used,
+    whatever happens to the file."""
 
-    def __init__(self, environment: Mapping[str, str], used: Used) -> None:
+    def __init__(self, environment: Mapping[str, str], uses: Sequence[Used]) -> None:
         """Raises Refused where it cannot be written down, and ConfigError."""
-        self._environment, self._used = environment, used
+        self._environment, self._uses = environment, uses
         self._path = home_folder(environment) / FILE
-        register(environment, used)
-        self._seen = self._look()
+        self._register()
 
     def keep(self) -> None:
         """Write it down again if it may be missing. Raises Refused."""
         if self._look() != self._seen:
-            register(self._environment, self._used)
-            self._seen = self._look()
+            self._register()
+
+    def _register(self) -> None:
+        for used in self._uses:
+            register(self._environment, used)
+        self._seen = self._look()
 
     def _look(self) -> tuple[int, int] | None:
         try:
@@ -268,12 +274,13 @@ def _used(said: Mapping[str, object]) -> Used:
     url, account_key, endpoint, env_path = (
         said[key] for key in ("url", "seat", "endpoint", "env_path")
     )
+    kind = said.get("kind", "")
     if not (isinstance(url, str) and isinstance(account_key, dict) and isinstance(endpoint, str)):
         raise TypeError
-    if not (env_path is None or isinstance(env_path, str)):
+    if not ((env_path is None or isinstance(env_path, str)) and isinstance(kind, str)):
         raise TypeError
     _ = urlsplit(endpoint).port  # raises where it is no address
     where = AccountKey(
         Mode(account_key["mode"]), str(account_key["venue"]), str(account_key["account"])
     )
-    return Used(url, where, endpoint, env_path, bool(said["settled"]))
+    return Used(url, where, endpoint, env_path, bool(said["settled"]), kind)

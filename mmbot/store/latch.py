@@ -8,6 +8,7 @@ a person re-arms. Every change stays in the table; the newest row of an account 
 
 import os
 import threading
+from collections.abc import Sequence
 from enum import Enum, auto
 
 import orjson
@@ -37,25 +38,26 @@ class Kept(Enum):
 
 def trip(
     location: Location,
-    account_key: AccountKey,
+    account_keys: Sequence[AccountKey],
     why: Why,
     detail: str,
     who: str,
     now_ns: Nanos,
     limit_s: float = TRIP_LIMIT_S,
 ) -> Kept:
-    """Trip the kill switch. Blocks for `limit_s` at most (and for as long as creating a small
-    file takes, should the database not answer in time). The first reason stays the newest row
-    until somebody re-arms."""
+    """Trip the kill switch of these accounts, of all or of none. Blocks for `limit_s` at most (and
+    for as long as creating a small file takes, should the database not answer in time). The first
+    reason stays the newest row of an account until somebody re-arms."""
     state = LatchState(True, why, detail, who, now_ns)
     answered, written = threading.Event(), threading.Event()
 
     def write() -> None:
         try:
             with open_existing(location, read_only=False).transaction() as connection:
-                before = _newest(connection, account_key)
-                if before is None or not before.tripped:
-                    _insert(connection, account_key, state)
+                for account_key in account_keys:
+                    before = _newest(connection, account_key)
+                    if before is None or not before.tripped:
+                        _insert(connection, account_key, state)
             written.set()
         except StoreError:
             pass  # the file stands for it
@@ -66,13 +68,13 @@ def trip(
     answered.wait(limit_s)
     if written.is_set():
         return Kept.STORE
-    return Kept.FILE if _write_file(location, account_key, state) else Kept.NOWHERE
+    return Kept.FILE if _write_file(location, account_keys, state) else Kept.NOWHERE
 
 
 def trip_store(location: Location, why: Why, detail: str, who: str, now_ns: Nanos) -> Kept:
     """Trip every account of a store that cannot be read: only the file can stand for that."""
     state = LatchState(True, why, detail, who, now_ns)
-    return Kept.FILE if _write_file(location, None, state) else Kept.NOWHERE
+    return Kept.FILE if _write_file(location, (), state) else Kept.NOWHERE
 
 
 def rearm(
@@ -105,11 +107,32 @@ def read(connection: Connection, location: Location, account_key: AccountKey) ->
     return _read_file(location) or _newest(connection, account_key)
 
 
-def require_armed(database: Database, account_key: AccountKey) -> None:
-    """Raises Refused when the kill switch is tripped, StoreError when that cannot be read."""
+def tripped_of(
+    connection: Connection, location: Location, account_keys: Sequence[AccountKey]
+) -> tuple[AccountKey, LatchState] | None:
+    """The first of these accounts whose kill switch is tripped; None when all are armed."""
+    for account_key in account_keys:
+        state = read(connection, location, account_key)
+        if state is not None and state.tripped:
+            return account_key, state
+    return None
+
+
+def worst(
+    connection: Connection, location: Location, account_keys: Sequence[AccountKey]
+) -> LatchState | None:
+    """The kill switch of the first of these accounts where it is tripped, else of the first."""
+    tripped = tripped_of(connection, location, account_keys)
+    return tripped[1] if tripped is not None else read(connection, location, account_keys[0])
+
+
+def require_armed(database: Database, account_keys: Sequence[AccountKey]) -> None:
+    """Raises Refused when the kill switch of one of them is tripped, StoreError when that cannot be
+    read."""
     with database.transaction() as connection:
-        state = read(connection, database.location, account_key)
-    if state is not None and state.tripped:
+        tripped = tripped_of(connection, database.location, account_keys)
+    if tripped is not None:
+        account_key, state = tripped
         detail = f": {state.detail}" if state.detail else ""
         raise Refused(
             f"the kill switch of {account_key} was tripped at {moment(state.at_ns)} by {state.who} "
@@ -166,8 +189,10 @@ def _insert(connection: Connection, account_key: AccountKey, state: LatchState) 
 # --- the file beside the store ----------------------------------------------------------------
 
 
-def _write_file(location: Location, account_key: AccountKey | None, state: LatchState) -> bool:
-    """Whether the file exists now. On a full disk it may be empty: that is enough."""
+def _write_file(location: Location, account_keys: Sequence[AccountKey], state: LatchState) -> bool:
+    """Whether the file exists now. On a full disk it may be empty: that is enough. The account it
+    names is for people: it counts for all."""
+    account_key = next(iter(account_keys), None)
     text = orjson.dumps(
         {
             "venue": account_key.venue if account_key is not None else None,

@@ -6,7 +6,7 @@ it has not seen, all in one transaction, so that it is never between two version
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy import Connection, insert, inspect, literal, select, update
 
 from mmbot.store import schema
 
@@ -40,11 +40,32 @@ def key_executions_by_side(connection: Connection) -> None:
     connection.exec_driver_sql(f"DROP TABLE {old}")
 
 
+def list_the_accounts_of_runs(connection: Connection) -> None:
+    """Version 5: a run has one account or several."""
+    create_everything(connection)
+    runs = schema.runs.c
+    connection.execute(
+        insert(schema.run_accounts).from_select(
+            ["run", "place", "mode", "venue", "account", "kind", "endpoint"],
+            select(
+                runs.run,
+                literal(0),
+                runs.mode,
+                runs.venue,
+                runs.account,
+                runs.venue,  # every venue had the name of its kind
+                runs.endpoint,
+            ),
+        )
+    )
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_everything,
     add_what_reports_need,
     create_everything,  # version 3: where loss limits count from
     key_executions_by_side,
+    list_the_accounts_of_runs,
 )
 """The function at index n leads from version n to n + 1."""
 

@@ -3,10 +3,11 @@
 `Reader` is opened on a store that exists; each question is answered from one moment of it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -30,12 +31,21 @@ DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRow:
+    """An account of a run, where it was reached, and the kind of its venue."""
+
+    account_key: AccountKey
+    kind: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
     """One run. `stopped_ns` and `exit_code` are None while it runs, and after a crash."""
 
     run: int
-    account_key: AccountKey
-    endpoint: str
+    accounts: tuple[AccountRow, ...]
+    """One or several, in the order of its configuration."""
     config_path: str | None
     env_path: str | None
     host: str
@@ -44,10 +54,30 @@ class RunRow:
     stopped_ns: Nanos | None
     exit_code: int | None
 
+    @property
+    def account_key(self) -> AccountKey:
+        """Its first account."""
+        return self.accounts[0].account_key
+
+    @property
+    def endpoint(self) -> str:
+        """Where its first account was reached."""
+        return self.accounts[0].endpoint
+
+    @property
+    def account_keys(self) -> tuple[AccountKey, ...]:
+        """All its accounts."""
+        return tuple(account.account_key for account in self.accounts)
+
+    @property
+    def venues(self) -> str:
+        """The names of its venues, for people."""
+        return ", ".join(account_key.venue for account_key in self.account_keys)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRow:
-    """Who has the account, and until when (wall time)."""
+    """Who has an account, and until when (wall time)."""
 
     run: int
     process: Process
@@ -57,14 +87,18 @@ class LeaseRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRow:
-    """The newest run of an account and what is known of it.
+    """The newest run of an account, or of several, and what is known of it.
 
     `status` is what the engine last published, at `status_ns`: its own heartbeat.
     """
 
     run: RunRow
+    accounts: tuple[AccountRow, ...]
+    """Those of its accounts that no later run has had: all of them, as a rule."""
     lease: LeaseRow | None
+    """Of the leases that it has, the one that runs out first."""
     latch: LatchState | None
+    """Of an account of these where the kill switch is tripped, else of the first."""
     status: Mapping[str, Any] | None
     status_ns: Nanos | None
     emptied_ns: Nanos | None = None
@@ -233,41 +267,51 @@ class Reader:
 
     def runs(self) -> list[RunRow]:
         """Every run, oldest first."""
-        table = schema.runs
-        return [
-            _run(row) for row in self._rows(select(table).order_by(table.c.started_ns, table.c.run))
-        ]
+        runs, accounts = schema.runs, schema.run_accounts
+        rows = self._rows(
+            select(runs, accounts.c.kind, *(accounts.c[name].label(f"its_{name}") for name in _ITS))
+            .join_from(runs, accounts)
+            .order_by(runs.c.started_ns, runs.c.run, accounts.c.place)
+        )
+        return [_run(list(its)) for _, its in groupby(rows, key=lambda row: row["run"])]
 
     def used_run_numbers(self) -> frozenset[int]:
         """Run numbers, and so label prefixes, that were ever used on this store."""
         return frozenset(row["run"] for row in self._rows(select(schema.runs.c.run)))
 
     def engines(self) -> list[EngineRow]:
-        """The newest run of every account, in the order the accounts were first used."""
+        """The newest run of every account, each run once, in the order the accounts were first
+        used."""
         newest: dict[AccountKey, RunRow] = {}
         for run in self.runs():
-            newest[run.account_key] = run
-        leases = {row["run"]: row for row in self._rows(select(schema.lease))}
+            newest |= dict.fromkeys(run.account_keys, run)
+        soonest_last = select(schema.lease).order_by(schema.lease.c.expires_ns.desc())
+        leases = {row["run"]: row for row in self._rows(soonest_last)}
         statuses = {row["run"]: row for row in self._rows(select(schema.engine_status))}
         proofs = select(schema.audit).where(schema.audit.c.kind == EMPTIED)
         emptied = {
             row["run"]: row["at_ns"] for row in self._rows(proofs.order_by(schema.audit.c.id))
         }
+        current = {
+            run.run: tuple(one for one in run.accounts if newest[one.account_key].run == run.run)
+            for run in newest.values()
+        }
         return [
             EngineRow(
                 run=run,
+                accounts=current[run.run],
                 lease=_lease(leases[run.run]) if run.run in leases else None,
-                latch=self.latch(account_key),
+                latch=self.worst_latch([account.account_key for account in current[run.run]]),
                 status=orjson.loads(statuses[run.run]["body"]) if run.run in statuses else None,
                 status_ns=statuses[run.run]["at_ns"] if run.run in statuses else None,
                 emptied_ns=emptied.get(run.run),
             )
-            for account_key, run in newest.items()
+            for run in {run.run: run for run in newest.values()}.values()
         ]
 
     def earlier(self, account_key: AccountKey, besides: int) -> Earlier:
         """What is known of the runs of an account but `besides`."""
-        runs = [run for run in self.runs() if run.account_key == account_key and run.run != besides]
+        runs = [r for r in self.runs() if account_key in r.account_keys and r.run != besides]
         unproved = [run for run in runs if run.exit_code != 0]
         return Earlier(
             self._last_sign_ns(runs[-1]) if runs else None,
@@ -291,6 +335,11 @@ class Reader:
         """The kill switch of an account; None when it was never tripped."""
         with self._database.transaction() as connection:
             return latch.read(connection, self.location, account_key)
+
+    def worst_latch(self, account_keys: Sequence[AccountKey]) -> LatchState | None:
+        """The kill switch of one of these accounts where it is tripped, else that of the first."""
+        with self._database.transaction() as connection:
+            return latch.worst(connection, self.location, account_keys)
 
     def latch_history(self, account_key: AccountKey) -> list[LatchState]:
         """Every trip and every re-arming of an account, oldest first."""
@@ -509,11 +558,16 @@ def _between(table: Table, since_ns: Nanos, until_ns: Nanos | None) -> Select[An
     return query if until_ns is None else query.where(table.c.at_ns < until_ns)
 
 
-def _run(row: RowMapping) -> RunRow:
+_ITS = ("mode", "venue", "account", "endpoint")
+"""What a run's row says of one account, and the rows of its accounts of each."""
+
+
+def _run(rows: Sequence[RowMapping]) -> RunRow:
+    """Of the rows of its accounts."""
+    row = rows[0]
     return RunRow(
         run=row["run"],
-        account_key=AccountKey(Mode(row["mode"]), row["venue"], row["account"]),
-        endpoint=row["endpoint"],
+        accounts=tuple(map(_account, rows)),
         config_path=row["config_path"],
         env_path=row["env_path"],
         host=row["host"],
@@ -522,6 +576,11 @@ def _run(row: RowMapping) -> RunRow:
         stopped_ns=row["stopped_ns"],
         exit_code=row["exit_code"],
     )
+
+
+def _account(row: RowMapping) -> AccountRow:
+    account_key = AccountKey(Mode(row["its_mode"]), row["its_venue"], row["its_account"])
+    return AccountRow(account_key=account_key, kind=row["kind"], endpoint=row["its_endpoint"])
 
 
 def _lease(row: RowMapping) -> LeaseRow:

@@ -17,7 +17,7 @@ from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
 from mmbot.core.statements import Equity, Fill, Flow
-from mmbot.core.types import InstrumentId, Label, Side
+from mmbot.core.types import InstrumentId, Label, Side, venue_name
 from mmbot.core.why import Why
 
 
@@ -38,11 +38,20 @@ class AccountKey:
 
 
 @dataclass(frozen=True, slots=True)
-class RunDraft:
-    """A run about to start. Paths only: what is secret stays where it is."""
+class AccountDraft:
+    """One account that a run is about to trade, and where it is reached."""
 
     account_key: AccountKey
     endpoint: str
+    kind: str = ""
+    """Of the venue; empty: its name is its kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDraft:
+    """A run about to start. Paths only: what is secret stays where it is."""
+
+    accounts: tuple[AccountDraft, ...]
     config_path: str | None = None
     env_path: str | None = None
 
@@ -68,6 +77,11 @@ class FillBooked:
     mark: Decimal
     ours: bool
 
+    @property
+    def venue(self) -> str:
+        """The venue of the account that this belongs to."""
+        return venue_name(self.fill.instrument)
+
 
 @dataclass(frozen=True, slots=True)
 class PositionOpened:
@@ -79,6 +93,11 @@ class PositionOpened:
     mark: Decimal | None
     at_ms: int
 
+    @property
+    def venue(self) -> str:
+        """The venue of the account that this belongs to."""
+        return self.instrument.venue
+
 
 @dataclass(frozen=True, slots=True)
 class FlowBooked:
@@ -87,6 +106,8 @@ class FlowBooked:
 
     flow: Flow
     instrument: Instrument | None
+    venue: str = ""
+    """The venue of the account that this belongs to; may be empty where the run has one account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,11 @@ class OrderNoted:
     order_id: str
     venue_ms: int
     why: Why
+
+    @property
+    def venue(self) -> str:
+        """The venue of the account that this belongs to."""
+        return venue_name(self.instrument)
 
     @classmethod
     def of(cls, order: Order) -> "OrderNoted":
@@ -130,6 +156,8 @@ class EquitySampled:
     equity: Equity
     at_ns: int
     desk_ms: int | None = None
+    venue: str = ""
+    """As in FlowBooked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +167,8 @@ class PnlSampled:
     currency: str
     pnl: Pnl
     at_ns: int
+    venue: str = ""
+    """As in FlowBooked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +185,11 @@ class MarkSampled:
     """Funding of the session that is not settled yet, in settlement currency."""
     at_ns: int
 
+    @property
+    def venue(self) -> str:
+        """The venue of the account that this belongs to."""
+        return venue_name(self.instrument)
+
 
 @dataclass(frozen=True, slots=True)
 class StatusPublished:
@@ -169,7 +204,8 @@ class StatusPublished:
 
 @dataclass(frozen=True, slots=True)
 class BaselineKept:
-    """Where loss limits count from. Only the newest of an account is kept."""
+    """Where the loss limits of a run's risk book count from. Only the newest of an account is
+    kept."""
 
     baseline: Baseline
     at_ns: int
@@ -194,7 +230,10 @@ Money = FillBooked | PositionOpened | FlowBooked
 Sample = EquitySampled | PnlSampled | MarkSampled
 """What is appended and never looked up again by the engine."""
 
-Record = Money | OrderNoted | Sample | StatusPublished | BaselineKept | Audited
+OfAccount = Money | OrderNoted | Sample
+"""What belongs to one account of the run; everything else is the run's own."""
+
+Record = OfAccount | StatusPublished | BaselineKept | Audited
 
 
 # --- news: store -> engine --------------------------------------------------------------------
@@ -244,9 +283,10 @@ class LatchState:
 
 @dataclass(frozen=True, slots=True)
 class LatchTripped:
-    """The kill switch is tripped, by us or by somebody else."""
+    """The kill switch of an account of ours is tripped, by us or by somebody else."""
 
     latch: LatchState
+    account_key: AccountKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +298,11 @@ class LeaseLate:
 
 @dataclass(frozen=True, slots=True)
 class LeaseLost:
-    """Another engine holds the lease now (or a person took it away): nothing may be sent."""
+    """Another engine holds the lease of an account of ours now (or a person took it away): nothing
+    may be sent."""
 
     holder: int | None
+    account_key: AccountKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +310,9 @@ class Standing:
     """The answer to `Writer.recheck`: read after it was asked."""
 
     lease_ours: bool
+    """The leases of all accounts are ours."""
     latch: LatchState | None
-    """None: armed, and never tripped."""
+    """Of an account where it is tripped, if there is one; None: armed, and never tripped."""
 
     @property
     def may_trade(self) -> bool:

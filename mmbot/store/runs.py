@@ -1,6 +1,7 @@
 """Runs and their labels: what an engine must have on the disk before it sends anything."""
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -8,7 +9,7 @@ from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.types import Nanos
 from mmbot.store import latch, lease, schema
 from mmbot.store.database import Database
-from mmbot.store.records import RunDraft, RunStarted
+from mmbot.store.records import AccountDraft, RunDraft, RunStarted
 
 LABEL_BLOCK = 512
 """Labels reserved at a time."""
@@ -17,13 +18,16 @@ LABEL_BLOCK = 512
 def start_run(
     database: Database, draft: RunDraft, draw: Callable[[], int], now_ns: Nanos
 ) -> RunStarted:
-    """Begin a run: its row, its account's lease and its first block of labels, or none of them.
+    """Begin a run: its row, the leases of its accounts and its first block of labels, or none of
+    them.
 
     `draw` gives random run numbers; one that was ever used on this store is not used again.
-    Raises Refused when the kill switch is tripped or another engine has the account, StoreError.
+    Raises Refused when the kill switch of one of its accounts is tripped or another engine has one
+    of them, StoreError.
     """
-    latch.require_armed(database, draft.account_key)
-    account_key, process = draft.account_key, lease.this_process()
+    account_keys = [account.account_key for account in draft.accounts]
+    latch.require_armed(database, account_keys)
+    first, process = draft.accounts[0], lease.this_process()
     with database.transaction() as connection:
         run = draw()
         while connection.scalar(select(schema.runs.c.run).where(schema.runs.c.run == run)):
@@ -31,10 +35,10 @@ def start_run(
         connection.execute(
             insert(schema.runs).values(
                 run=run,
-                mode=account_key.mode.value,
-                venue=account_key.venue,
-                account=account_key.account,
-                endpoint=draft.endpoint,
+                mode=first.account_key.mode.value,
+                venue=first.account_key.venue,
+                account=first.account_key.account,
+                endpoint=first.endpoint,
                 config_path=draft.config_path,
                 env_path=draft.env_path,
                 host=process.host,
@@ -42,10 +46,27 @@ def start_run(
                 started_ns=now_ns,
             )
         )
-        until_ns = lease.claim(connection, account_key, run, process, now_ns)
-        _forget_status(connection, draft)
+        connection.execute(
+            insert(schema.run_accounts),
+            [_account_row(run, *placed) for placed in enumerate(draft.accounts)],
+        )
+        until_ns = min(lease.claim(connection, key, run, process, now_ns) for key in account_keys)
+        _forget_status(connection)
         upto = grant_labels(connection, run, LABEL_BLOCK)
     return RunStarted(run, upto, until_ns)
+
+
+def _account_row(run: int, place: int, account: AccountDraft) -> dict[str, Any]:
+    account_key = account.account_key
+    return {
+        "run": run,
+        "place": place,
+        "mode": account_key.mode.value,
+        "venue": account_key.venue,
+        "account": account_key.account,
+        "kind": account.kind or account_key.venue,
+        "endpoint": account.endpoint,
+    }
 
 
 def stop_run(connection: Connection, run: int, exit_code: int, now_ns: Nanos) -> None:
@@ -70,12 +91,16 @@ def grant_labels(connection: Connection, run: int, count: int) -> int:
     return upto
 
 
-def _forget_status(connection: Connection, draft: RunDraft) -> None:
-    """What earlier engines on this account said of themselves is of no use any more."""
-    runs, account_key = schema.runs, draft.account_key
-    earlier = select(runs.c.run).where(
-        runs.c.mode == account_key.mode.value,
-        runs.c.venue == account_key.venue,
-        runs.c.account == account_key.account,
-    )
-    connection.execute(delete(schema.engine_status).where(schema.engine_status.c.run.in_(earlier)))
+def _forget_status(connection: Connection) -> None:
+    """What engines said of themselves is of no use once later ones have all their accounts."""
+    runs, accounts, said = schema.runs.c, schema.run_accounts.c, schema.engine_status
+    newest = {
+        (row.mode, row.venue, row.account): row.run
+        for row in connection.execute(
+            select(accounts.run, accounts.mode, accounts.venue, accounts.account)
+            .join_from(schema.run_accounts, schema.runs)
+            .order_by(runs.started_ns, runs.run)
+        )
+    }
+    for run in set(connection.scalars(select(said.c.run))).difference(newest.values()):
+        connection.execute(delete(said).where(said.c.run == run))

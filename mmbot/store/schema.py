@@ -35,6 +35,7 @@ version = Table(
 
 # --- engines ----------------------------------------------------------------------------------
 
+# The venue, account and endpoint here are those of the first of its run_accounts.
 runs = Table(
     "runs",
     metadata,
@@ -50,6 +51,18 @@ runs = Table(
     Column("started_ns", BigInteger, nullable=False),
     Column("stopped_ns", BigInteger),
     Column("exit_code", Integer),
+)
+
+run_accounts = Table(
+    "run_accounts",
+    metadata,
+    Column("run", ForeignKey("runs.run"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("mode", String, nullable=False),
+    Column("venue", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("kind", String, nullable=False),  # of the venue
+    Column("endpoint", String, nullable=False),
 )
 
 label_blocks = Table(
@@ -109,7 +122,7 @@ latch = Table(
     Index("latch_newest", "venue", "account", "id"),
 )
 
-# Where loss limits count from.
+# Where loss limits count from. The accounts of one run have the same: its risk book's.
 baselines = Table(
     "baselines",
     metadata,

@@ -22,7 +22,7 @@ Theory of operation
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -34,6 +34,7 @@ from mmbot.core.why import Why
 from mmbot.errors import StoreError
 from mmbot.store import baselines, booking, commands, housekeeping, latch, lease, runs
 from mmbot.store.database import Database, StoreVanished
+from mmbot.store.owners import Owners
 from mmbot.store.records import (
     AccountKey,
     Audited,
@@ -48,6 +49,7 @@ from mmbot.store.records import (
     MarkSampled,
     Money,
     News,
+    OfAccount,
     OrderNoted,
     PnlSampled,
     PositionOpened,
@@ -84,7 +86,8 @@ USUAL = Timing()
 
 
 class Writer:
-    """The store of one running engine. Made and used in the event loop's thread.
+    """The store of one running engine with one or more accounts. Made and used in the event loop's
+    thread.
 
     `tell` receives the store's news in the event loop. `wall_ns` gives wall time and is called
     from the thread.
@@ -93,7 +96,7 @@ class Writer:
     def __init__(
         self,
         database: Database,
-        account_key: AccountKey,
+        account_keys: Sequence[AccountKey],
         started: RunStarted,
         *,
         wall_ns: Callable[[], Nanos],
@@ -104,11 +107,14 @@ class Writer:
         self.problem: str | None = None
         """Why nothing can be written at the moment, in one line; None while all is well."""
         self.lease_until_ns = started.lease_until_ns
-        """Wall time until which the account is surely ours; 0 once it is lost."""
+        """Wall time until which all accounts are surely ours; 0 once one is lost."""
         self.vanished = False
         """Whether that is because the store's file is not there any more."""
         self._database = database
-        self._account_key = account_key
+        self._account_keys = tuple(account_keys)
+        self._held = self._account_keys
+        """Those that are ours still: of others too when one is lost, for as long as we live."""
+        self._owners = Owners(self._account_keys)
         self._run = started.run
         self._wall_ns = wall_ns
         self._tell = tell
@@ -134,9 +140,12 @@ class Writer:
     # --- the engine's side: none of these waits for the disk, except trip, flush and close ---
 
     def put(self, record: Record) -> bool:
-        """Take a record to be written; False, and not taken, when the queue has no room."""
+        """Take a record to be written; False, and not taken, when the queue has no room. Raises
+        KeyError for one that belongs to none of several accounts."""
         if self.unwritten >= self._capacity:
             return False
+        if isinstance(record, OfAccount):
+            self._owners.of(record)
         self._accepted += 1
         self._queue.append(record)
         return True
@@ -160,10 +169,11 @@ class Writer:
         self._ask(_Ask(standing=True))
 
     def trip(self, why: Why, detail: str, who: str) -> latch.Kept:
-        """Persist the kill switch. Blocks for 200 ms at most; call it before cancels are sent."""
+        """Persist the kill switch of every account. Blocks for 200 ms at most; call it before
+        cancels are sent."""
         self._trip_told = True
         return latch.trip(
-            self._database.location, self._account_key, why, detail, who, self._wall_ns()
+            self._database.location, self._account_keys, why, detail, who, self._wall_ns()
         )
 
     def flush(self, deadline_s: float) -> bool:
@@ -173,8 +183,8 @@ class Writer:
         return done.wait(deadline_s)
 
     def close(self, exit_code: int, deadline_s: float) -> bool:
-        """Write what is left, end the run, give up the account; False when time ran out first, with
-        `unwritten` and `problem` telling what is lost."""
+        """Write what is left, end the run, give up the accounts; False when time ran out first,
+        with `unwritten` and `problem` telling what is lost."""
         self._closing = exit_code
         self._wake.set()
         self._thread.join(min(deadline_s, self._timing.gone_s) if self.vanished else deadline_s)
@@ -226,29 +236,27 @@ class Writer:
         now_ns = self._wall_ns()
         look = (seen := self._database.changes(connection)) != self._seen
         # The wall clock may be set back; that must stop neither renewals nor tidying.
-        renew = self.lease_until_ns > 0 and abs(now_ns - self._renewed_ns) >= lease.RENEW_EVERY_NS
+        renew = abs(now_ns - self._renewed_ns) >= lease.RENEW_EVERY_NS and bool(self._held)
         tidy = abs(now_ns - self._tidied_ns) >= housekeeping.TIDY_EVERY_NS
         orders = kept.due_orders(now_ns, closing or any(ask.written for ask in kept.asks))
         if not (look or renew or tidy or closing or orders or kept.asks or kept.others):
             return
         news: list[News] = []
-        until_ns, trip_told, more_to_tidy = self.lease_until_ns, self._trip_told, False
+        held, trip_told, more_to_tidy = None, self._trip_told, False
         with self._database.transaction(connection):
             self._write(connection, orders, now_ns)
             if renew:
-                until_ns = self._renew(connection, now_ns, news)
+                held = self._renew(connection, now_ns, news)
             self._answer(connection, news)
             if look or renew:
                 trip_told = self._look(connection, now_ns, news)
             if tidy:
                 more_to_tidy = housekeeping.forget(connection, now_ns)
             if closing and not self._queue:
-                assert self._closing is not None
-                runs.stop_run(connection, self._run, self._closing, now_ns)
-                lease.release(connection, self._account_key, self._run)
+                self._end(connection, now_ns)
         # Committed: from here on all of it is true.
-        self._seen, self.lease_until_ns, self._trip_told = seen, until_ns, trip_told
-        self._renewed_ns = now_ns if renew else self._renewed_ns
+        self._seen, self._trip_told = seen, trip_told
+        self._note_leases(held, now_ns)
         self._tidied_ns = now_ns if tidy and not more_to_tidy else self._tidied_ns
         kept.written(orders, now_ns)
         self.vanished = False
@@ -260,46 +268,64 @@ class Writer:
         kept.answered(self._taken)
 
     def _write(self, connection: Connection, orders: list[OrderNoted], now_ns: Nanos) -> None:
-        kept = self._kept
-        if kept.money:
-            booking.book(connection, self._account_key, self._run, kept.money, now_ns)
-        if orders:
-            booking.note_orders(connection, self._account_key, self._run, orders, now_ns)
-        if kept.samples:
-            booking.sample(connection, self._account_key, self._run, kept.samples)
+        kept, run = self._kept, self._run
+        for account_key, money in self._owners.sorted(kept.money).items():
+            booking.book(connection, account_key, run, money, now_ns)
+        for account_key, notes in self._owners.sorted(orders).items():
+            booking.note_orders(connection, account_key, run, notes, now_ns)
+        for account_key, samples in self._owners.sorted(kept.samples).items():
+            booking.sample(connection, account_key, run, samples)
         if kept.audits:
-            booking.audit(connection, self._run, kept.audits)
+            booking.audit(connection, run, kept.audits)
         if kept.status is not None:
-            booking.publish(connection, self._run, kept.status)
+            booking.publish(connection, run, kept.status)
         if kept.baseline is not None:
-            baselines.keep(connection, self._account_key, kept.baseline)
+            baselines.keep(connection, self._account_keys, kept.baseline)
 
-    def _renew(self, connection: Connection, now_ns: Nanos, news: list[News]) -> Nanos:
-        until_ns = lease.renew(connection, self._account_key, self._run, now_ns)
-        if until_ns is None:
-            news.append(LeaseLost(lease.holder(connection, self._account_key)))
-            return 0
-        if now_ns > self.lease_until_ns:
+    @property
+    def _all_held(self) -> bool:
+        return self._held == self._account_keys
+
+    def _renew(
+        self, connection: Connection, now_ns: Nanos, news: list[News]
+    ) -> tuple[AccountKey, ...]:
+        """Keep what is ours; which accounts that still is. A lost one stays lost."""
+        held = tuple(k for k in self._held if lease.renew(connection, k, self._run, now_ns))
+        for lost in self._held:
+            if lost not in held:
+                news.append(LeaseLost(lease.holder(connection, lost), lost))
+        if self._all_held and held == self._held and now_ns > self.lease_until_ns:
             news.append(LeaseLate(now_ns - self.lease_until_ns))
-        return until_ns
+        return held
+
+    def _note_leases(self, held: tuple[AccountKey, ...] | None, now_ns: Nanos) -> None:
+        if held is None:  # it was not time yet
+            return
+        self._held, self._renewed_ns = held, now_ns
+        self.lease_until_ns = now_ns + lease.EXPIRES_AFTER_NS if self._all_held else 0
+
+    def _end(self, connection: Connection, now_ns: Nanos) -> None:
+        assert self._closing is not None
+        runs.stop_run(connection, self._run, self._closing, now_ns)
+        for account_key in self._account_keys:
+            lease.release(connection, account_key, self._run)
 
     def _answer(self, connection: Connection, news: list[News]) -> None:
         for ask in self._kept.asks:
             if ask.labels:
                 news.append(LabelsGranted(runs.grant_labels(connection, self._run, ask.labels)))
             if ask.standing:
-                ours = lease.holder(connection, self._account_key) == self._run
-                state = latch.read(connection, self._database.location, self._account_key)
-                news.append(Standing(ours, state))
+                holders = {lease.holder(connection, k) for k in self._account_keys}
+                state = latch.worst(connection, self._database.location, self._account_keys)
+                news.append(Standing(holders == {self._run}, state))
 
     def _look(self, connection: Connection, now_ns: Nanos, news: list[News]) -> bool:
-        """Commands and latch; whether the kill switch is tripped."""
+        """Commands and latches; whether the kill switch of an account is tripped."""
         news += commands.take(connection, self._run, now_ns)
-        state = latch.read(connection, self._database.location, self._account_key)
-        tripped = state is not None and state.tripped
-        if state is not None and tripped and not self._trip_told:
-            news.append(LatchTripped(state))
-        return tripped
+        tripped = latch.tripped_of(connection, self._database.location, self._account_keys)
+        if tripped is not None and not self._trip_told:
+            news.append(LatchTripped(tripped[1], tripped[0]))
+        return tripped is not None
 
     def _failed(self, error: Exception) -> None:
         self.vanished = isinstance(error, StoreVanished)

@@ -31,12 +31,13 @@ from mmbot.store.database import open_store
 from mmbot.store.latch import Kept
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountKey, CommandKind, RunDraft
+from mmbot.store.records import AccountDraft, AccountKey, CommandKind, RunDraft
 from mmbot.store.runs import start_run
 from tests.cli.desk import QUIET, an_engine, ended, mmbot, open_labels, place_by_hand
 from tests.engine.live import CALL, until
 from tests.engine.test_account_taken import SENDS, heard, said
 from tests.engine.test_crash import START_S, ours_at_venue, start
+from tests.store.desk import a_draft
 
 DEAF = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True))
 PUT = CALL.replace("-C", "-P")
@@ -50,14 +51,13 @@ def was_traded(venue: SimVenue) -> None:
     """A store that knows the venue's account from a run that is over."""
     now_ns = Clock().wall_ns()
     database = open_store(locate(Mode.SIM, os.environ))
-    start_run(database, RunDraft(account_key(venue), venue.rest_url), lambda: 7, now_ns - 10**10)
+    start_run(database, a_draft(account_key(venue), venue.rest_url), lambda: 7, now_ns - 10**10)
 
 
 def was_traded_live(venue: SimVenue, account: str, folder: Path) -> None:
     """A store of real money, whose runs were started in a folder of their own."""
-    draft = RunDraft(
-        AccountKey(Mode.LIVE, "deribit", account), venue.rest_url, env_path=str(folder / ".env")
-    )
+    traded = AccountDraft(AccountKey(Mode.LIVE, "deribit", account), venue.rest_url)
+    draft = RunDraft((traded,), env_path=str(folder / ".env"))
     start_run(open_store(locate(Mode.LIVE, os.environ)), draft, lambda: 7, 1)
 
 
@@ -288,7 +288,7 @@ async def test_a_world_that_ended_is_skipped_with_a_note() -> None:
 async def test_another_world_on_the_same_port_is_not_the_account() -> None:
     async with SimVenue(QUIET) as venue:
         database = open_store(locate(Mode.SIM, os.environ))
-        earlier = RunDraft(AccountKey(Mode.SIM, "deribit", "sim-1"), venue.rest_url)
+        earlier = a_draft(AccountKey(Mode.SIM, "deribit", "sim-1"), venue.rest_url)
         start_run(database, earlier, lambda: 7, Clock().wall_ns())
         place_ours(venue, CALL)
         done = await mmbot("cancel-all", "--json")
@@ -338,7 +338,7 @@ def test_every_account_is_latched_before_a_venue_is_spoken_to() -> None:
     account_keys = [AccountKey(Mode.SIM, "deribit", f"sim-{number}") for number in range(3)]
     numbers = itertools.count(1)
     for one in account_keys:
-        start_run(database, RunDraft(one, "http://127.0.0.1:1"), lambda: next(numbers), 1)
+        start_run(database, a_draft(one), lambda: next(numbers), 1)
     outcome = Outcome()
     accounts = tripping.trip_all([location], "ann", Clock(), outcome)
     assert {account.account_key for account in accounts} == set(account_keys)
@@ -353,8 +353,8 @@ def test_only_engines_that_may_be_up_are_told() -> None:
     location = locate(Mode.SIM, os.environ)
     database, clock = open_store(location), Clock()
     up, gone = AccountKey(Mode.SIM, "deribit", "sim-1"), AccountKey(Mode.SIM, "deribit", "sim-2")
-    start_run(database, RunDraft(up, "http://127.0.0.1:1"), lambda: 1, clock.wall_ns())
-    start_run(database, RunDraft(gone, "http://127.0.0.1:1"), lambda: 2, clock.wall_ns() - 10**11)
+    start_run(database, a_draft(up), lambda: 1, clock.wall_ns())
+    start_run(database, a_draft(gone), lambda: 2, clock.wall_ns() - 10**11)
     tripping.tell_engines([location], clock)
     waiting = [(one.run, one.command.kind) for one in Reader(location).waiting_commands()]
     assert waiting == [(1, CommandKind.KILL)]

@@ -64,7 +64,7 @@ async def test_a_pause_outlives_it_and_so_does_the_kill_switch(home: Path) -> No
         await until(lambda: len(ours_at_venue(venue)) == 8, "eight orders again", START_S)
         await suspended(engine)
         place = locate(Mode.SIM, os.environ)
-        latch.trip(place, account_key(venue), Why.USER, "enough", "test", Clock().wall_ns())
+        latch.trip(place, [account_key(venue)], Why.USER, "enough", "test", Clock().wall_ns())
         with heard(venue) as methods:
             engine.send_signal(signal.SIGCONT)
             await until(lambda: "KILL SWITCH" in said(home), "it reads the latch", START_S)

@@ -441,7 +441,7 @@ def test_a_tripped_kill_switch_fails(mmbot: Mmbot, venue: dict[str, str], home: 
     account = f"sim-{venue['world_id']}"
     account_key = AccountKey(ACCOUNT_KEY.mode, "deribit", account)
     asyncio.run(silent(home))
-    latch.trip(a_location(home), account_key, Why.USER, "on purpose", "me", clock_ns())
+    latch.trip(a_location(home), [account_key], Why.USER, "on purpose", "me", clock_ns())
     said = mmbot.json("doctor", "--sim-url", venue["rest"], code=1)
     (line,) = [line for line in said["checks"] if line["result"] == "fail"]
     assert line["check"] == "kill switch"

@@ -22,7 +22,7 @@ from mmbot.sim.wire.server import SimVenue
 from mmbot.store.database import open_store
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountKey, RunDraft
+from mmbot.store.records import AccountKey
 from mmbot.store.runs import start_run
 from tests.cli.desk import QUIET, an_engine, mmbot
 from tests.cli.inprocess import Mmbot
@@ -30,6 +30,7 @@ from tests.cli.terminal import MMBOT
 from tests.cli.test_cancel_all import in_process
 from tests.engine.live import until
 from tests.engine.test_crash import ours_at_venue
+from tests.store.desk import a_draft
 from tests.wire.no_venue import (
     NOWHERE,
     Connection,
@@ -140,7 +141,7 @@ async def test_a_quote_waits_for_what_may_pass_and_says_so() -> None:
 def was_traded_at(host: str) -> None:
     """A run on a venue that listened there."""
     database = open_store(locate(Mode.SIM, os.environ))
-    draft = RunDraft(AccountKey(Mode.SIM, "deribit", "sim-1"), f"http://{host}")
+    draft = a_draft(AccountKey(Mode.SIM, "deribit", "sim-1"), f"http://{host}")
     start_run(database, draft, lambda: 7, Clock().wall_ns())
 
 

@@ -18,9 +18,10 @@ from mmbot.store.database import open_store
 from mmbot.store.latch import Kept
 from mmbot.store.locations import Location, locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountKey, RunDraft
+from mmbot.store.records import AccountKey
 from mmbot.store.runs import start_run
 from tests.cli.terminal import MMBOT
+from tests.store.desk import a_draft
 
 LIVE = AccountKey(Mode.LIVE, "deribit", "ann_1")
 SIM = AccountKey(Mode.SIM, "deribit", "sim-1")
@@ -38,7 +39,7 @@ def place(account_key: AccountKey) -> Location:
 
 def start(account_key: AccountKey) -> None:
     """A run that ended long ago without a word, its lease with it. Raises Refused."""
-    number, draft = next(_numbers), RunDraft(account_key, "http://127.0.0.1:1")
+    number, draft = next(_numbers), a_draft(account_key)
     start_run(open_store(place(account_key)), draft, lambda: number, number * 10**10)
 
 
@@ -51,7 +52,7 @@ def trip(account_key: AccountKey) -> None:
     start(account_key)
     kept = latch.trip(
         place(account_key),
-        account_key,
+        [account_key],
         Why.MAX_POSITION,
         "12 of 10",
         "guard",

@@ -17,11 +17,12 @@ from mmbot.config import Mode
 from mmbot.sim.wire.server import SimVenue
 from mmbot.store.database import open_store
 from mmbot.store.locations import locate
-from mmbot.store.records import AccountKey, RunDraft
+from mmbot.store.records import AccountKey
 from mmbot.store.runs import start_run, stop_run
 from tests.cli.desk import QUIET, an_engine, ended, mmbot, place_by_hand
 from tests.cli.terminal import MMBOT, Terminal
 from tests.engine.test_crash import ours_at_venue
+from tests.store.desk import a_draft
 
 
 async def engines() -> list[dict[str, object]]:
@@ -200,7 +201,7 @@ async def test_a_person_watches_the_kill_switch_being_pulled(home: Path) -> None
 def test_a_store_that_cannot_be_read_hides_no_other(home: Path) -> None:
     start_run(
         open_store(locate(Mode.SIM, os.environ)),
-        RunDraft(AccountKey(Mode.SIM, "deribit", "sim-1"), "http://127.0.0.1:1"),
+        a_draft(AccountKey(Mode.SIM, "deribit", "sim-1")),
         lambda: 1,
         Clock().wall_ns(),
     )
@@ -215,7 +216,7 @@ def test_ended_worlds_do_not_fill_the_screen() -> None:
     database, clock = open_store(locate(Mode.SIM, os.environ)), Clock()
     numbers = itertools.count(1)
     for started_ns in range(1, 6):
-        draft = RunDraft(AccountKey(Mode.SIM, "deribit", f"sim-{started_ns}"), "http://127.0.0.1:1")
+        draft = a_draft(AccountKey(Mode.SIM, "deribit", f"sim-{started_ns}"))
         started = start_run(database, draft, lambda: next(numbers), started_ns)
         with database.transaction() as connection:
             stop_run(connection, started.run, 0, clock.wall_ns())

@@ -72,7 +72,7 @@ async def test_a_tripped_latch_stops_the_engine_and_survives_restarts(home: Path
         engine = await start(venue, home)
         await quoting(venue)
         location = locate(Mode.SIM, os.environ)
-        latch.trip(location, account_key(venue), Why.USER, "enough", "test", time.time_ns())
+        latch.trip(location, [account_key(venue)], Why.USER, "enough", "test", time.time_ns())
         with heard(venue) as methods:
             await until(lambda: not ours_at_venue(venue), "everything cancelled", 3.0)
             await asyncio.sleep(1.0)
@@ -97,7 +97,7 @@ async def test_a_stopped_engine_reads_the_latch_before_it_sends_again(home: Path
         engine.send_signal(signal.SIGSTOP)
         latch.trip(
             locate(Mode.SIM, os.environ),
-            account_key(venue),
+            [account_key(venue)],
             Why.USER,
             "enough",
             "test",

@@ -32,7 +32,7 @@ async def fill(home: Path, run: int) -> None:
     database = open_store(a_location(home))
     wall = Wall(NOW_NS + run * 10 * SECOND)  # by then the lease of the one before has run out
     started = begin(database, wall=wall, run=run)
-    writer = Writer(database, ACCOUNT_KEY, started, wall_ns=wall, tell=lambda news: None)
+    writer = Writer(database, [ACCOUNT_KEY], started, wall_ns=wall, tell=lambda news: None)
     dice = random.Random(run)
     for number in itertools.count(run * 1_000_000):
         record = a_record(

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +17,15 @@ from mmbot.core.types import MS, Side
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import HOME_VARIABLE, URL_VARIABLE, Location, locate
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountKey, FillBooked, News, OrderNoted, RunDraft, RunStarted
+from mmbot.store.records import (
+    AccountDraft,
+    AccountKey,
+    FillBooked,
+    News,
+    OrderNoted,
+    RunDraft,
+    RunStarted,
+)
 from mmbot.store.runs import start_run
 from mmbot.store.writer import CAPACITY_RECORDS, Timing, Writer
 from tests.builders import NOW_NS, a_fill, an_option, an_order
@@ -28,6 +36,11 @@ DEADLINE_S = 20.0
 """Generous: it is only reached when something is broken."""
 
 ACCOUNT_KEY = AccountKey(Mode.SIM, "deribit", "sim-1")
+HEDGE_KEY = AccountKey(Mode.SIM, "hedge", "sim-2")
+BOTH = (ACCOUNT_KEY, HEDGE_KEY)
+"""A run of two accounts has these."""
+
+Accounts = AccountKey | Sequence[AccountKey]
 
 IMPATIENT = Timing(retry_s=0.02, gone_s=0.1)
 """Retries take milliseconds here."""
@@ -78,22 +91,32 @@ def a_location(folder: Path, mode: Mode = Mode.SIM) -> Location:
     return locate(mode, {HOME_VARIABLE: str(folder), **named})
 
 
+def keys_of(accounts: Accounts) -> tuple[AccountKey, ...]:
+    """One account is a tuple of one."""
+    return (accounts,) if isinstance(accounts, AccountKey) else tuple(accounts)
+
+
+def a_draft(accounts: Accounts, endpoint: str = "http://127.0.0.1:1") -> RunDraft:
+    """A run of these accounts, all at Deribit, whatever their venues are called."""
+    return RunDraft(tuple(AccountDraft(key, endpoint, "deribit") for key in keys_of(accounts)))
+
+
 def begin(
     database: Database,
-    account_key: AccountKey = ACCOUNT_KEY,
+    accounts: Accounts = ACCOUNT_KEY,
     wall: Wall | None = None,
     run: int | None = None,
 ) -> RunStarted:
     """A run of its own number."""
     number = next(_numbers) if run is None else run
-    draft = RunDraft(account_key, "http://127.0.0.1:1", config_path="desk.toml", env_path=".env")
+    draft = replace(a_draft(accounts), config_path="desk.toml", env_path=".env")
     return start_run(database, draft, lambda: number, (wall or Wall())())
 
 
 @asynccontextmanager
 async def an_engine(
     location: Location,
-    account_key: AccountKey = ACCOUNT_KEY,
+    accounts: Accounts = ACCOUNT_KEY,
     *,
     wall: Wall | None = None,
     capacity: int = CAPACITY_RECORDS,
@@ -101,11 +124,11 @@ async def an_engine(
     """An engine that starts on the store, and stops when the block is left."""
     wall = wall or Wall()
     database = open_store(location)
-    started = begin(database, account_key, wall)
+    started = begin(database, accounts, wall)
     news: list[News] = []
     writer = Writer(
         database,
-        account_key,
+        keys_of(accounts),
         started,
         wall_ns=wall,
         tell=news.append,

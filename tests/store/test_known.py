@@ -80,7 +80,7 @@ def test_a_register_that_is_deleted_gets_the_line_of_who_is_there_again(
     home: Path, tmp_path: Path
 ) -> None:
     one = used(tmp_path / "a.db")
-    registration = Registration(os.environ, one)
+    registration = Registration(os.environ, [one])
     shutil.rmtree(home)
     registration.keep()
     assert list(find(os.environ).used.values()) == [[one]]

@@ -23,7 +23,7 @@ OTHER = AccountKey(Mode.SIM, "deribit", "sim-2")
 def trip(
     location: Location, account_key: AccountKey = ACCOUNT_KEY, detail: str = "down 5 %"
 ) -> Kept:
-    return latch.trip(location, account_key, Why.MAX_POSITION, detail, "guard", NOW_NS, limit_s=5)
+    return latch.trip(location, [account_key], Why.MAX_POSITION, detail, "guard", NOW_NS, limit_s=5)
 
 
 def rearm(location: Location, account_key: AccountKey = ACCOUNT_KEY) -> bool:
@@ -76,7 +76,7 @@ def test_a_store_that_does_not_answer_in_time_gets_a_file_beside_it(tmp_path: Pa
     other = sqlite3.connect(location.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     kept = latch.trip(
-        location, ACCOUNT_KEY, Why.MAX_POSITION, "late", "guard", NOW_NS, limit_s=0.01
+        location, [ACCOUNT_KEY], Why.MAX_POSITION, "late", "guard", NOW_NS, limit_s=0.01
     )
     assert kept is Kept.FILE
     state = Reader(location).latch(ACCOUNT_KEY)

@@ -92,7 +92,7 @@ async def test_a_store_of_the_first_version_is_taken_forward(tmp_path: Path) -> 
         engine.writer.put(a_record(1))
     database = open_store(location)
     with database.transaction() as connection:
-        for table in ("mark_samples", "instruments"):
+        for table in ("mark_samples", "instruments", "run_accounts"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text('ALTER TABLE entries DROP COLUMN "index"'))
         connection.execute(text("ALTER TABLE equity_samples DROP COLUMN desk_ms"))

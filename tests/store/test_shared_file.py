@@ -45,7 +45,7 @@ def test_a_latch_is_tripped_and_read_while_others_come_and_go(tmp_path: Path) ->
     with database.connect() as held:
         database.changes(held)
         for detail in ("first", "second"):
-            latch.trip(location, ACCOUNT_KEY, Why.USER, detail, "test", NOW_NS, limit_s=5)
+            latch.trip(location, [ACCOUNT_KEY], Why.USER, detail, "test", NOW_NS, limit_s=5)
             latch.rearm(location, ACCOUNT_KEY, "seen", "test", NOW_NS)
             fills_seen_by_another_program(location.path)
             assert location.path.with_name(location.path.name + "-wal").exists()

@@ -34,7 +34,6 @@ from mmbot.store.records import (
     EquitySampled,
     LabelsGranted,
     PnlSampled,
-    RunDraft,
     StatusPublished,
     StoreFailing,
     StoreWorking,
@@ -44,6 +43,7 @@ from tests.store import desk
 from tests.store.desk import (
     ACCOUNT_KEY,
     Wall,
+    a_draft,
     a_note,
     a_record,
     an_engine,
@@ -87,8 +87,7 @@ def test_a_run_number_is_never_used_twice_on_a_store(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
     numbers = iter([5, 5, 5, 8])
     for account_key in (ACCOUNT_KEY, AccountKey(ACCOUNT_KEY.mode, "derive", "sim-1")):
-        draft = RunDraft(account_key, "http://127.0.0.1:1")
-        started = runs.start_run(database, draft, lambda: next(numbers), 1)
+        started = runs.start_run(database, a_draft(account_key), lambda: next(numbers), 1)
     assert started.run == 8
     assert Reader(database.location).used_run_numbers() == {5, 8}
 
