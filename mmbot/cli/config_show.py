@@ -159,11 +159,13 @@ def _store(settings: "Config") -> list[tuple[str, str, str]]:
 
 def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
     """The key pair of the mode: whether each half is there, and where."""
-    from mmbot.venues.credentials import env_file, variables
+    from mmbot.venues.credentials import env_file
+    from mmbot.venues.plugin import variables_of
+    from mmbot.venues.site import site_of
 
     default = "set by default" if settings.desk.mode is Mode.SIM else "missing"
     path = Path.cwd() / ".env"
-    names = variables(settings.desk.mode, settings.desk.venue)
+    names = variables_of(site_of(settings))
     in_file: Mapping[str, str | None] = env_file(path, names)
     rows = []
     for name in names:

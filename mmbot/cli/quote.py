@@ -18,7 +18,8 @@ from mmbot.cli.run_summary import print_summary
 from mmbot.cli.streams import StreamLog, in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.errors import OrdersMayRemain, Refused, StoreError
-from mmbot.venues.credentials import credentials
+from mmbot.venues.plugin import credentials_of
+from mmbot.venues.site import site_of
 
 if TYPE_CHECKING:
     from mmbot.engine.status import Summary
@@ -167,7 +168,7 @@ def quote(
         print(f"{settings.desk.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
         _dry_run(settings, json)
         return
-    credentials(settings.desk.mode, Path.cwd(), settings.desk.venue)  # missing ones end it here
+    credentials_of(site_of(settings), Path.cwd())  # missing ones end it here
     with read_or_not():
         print(_mode_line(settings), file=sys.stderr)
         _warn(settings)

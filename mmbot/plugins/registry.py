@@ -70,9 +70,7 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "margin": "mmbot.risk.guards.margin",
         "order_to_volume": "mmbot.risk.guards.order_to_volume",
     },
-    Family.VENUE: {
-        "deribit": "mmbot.venues.deribit.venue",
-    },
+    Family.VENUE: {kind: f"mmbot.venues.{kind}.plugin" for kind in ("deribit",)},
 }
 """Family -> name -> the module whose import registers it."""
 
