@@ -18,7 +18,7 @@ from mmbot.core.intents import Amend, Intent, Place
 from mmbot.core.order_life import Status
 from mmbot.core.types import InstrumentId
 from mmbot.sim.exchange.listing import Side
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import CALL, NO_SILENCE, Live, client_of, live, until
 from tests.engine.slots import watch_slots

@@ -10,7 +10,7 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.sim.exchange.listing import Side
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.venues.deribit import Book
 from mmbot.venues.timing import Timing
