@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -44,12 +45,12 @@ from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.recorder import Limits, Recorder
 from mmbot.venues import simulated as simulated_venue
-from mmbot.venues.credentials import credentials
-from mmbot.venues.deribit.arrival import START_S, Arrival
-from mmbot.venues.deribit.clients import client_for, signed
-from mmbot.venues.deribit.timing import USUAL, Timing
-from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.arrival import START_S, Arrival
+from mmbot.venues.base import Venue
 from mmbot.venues.embedded import LINGER_S
+from mmbot.venues.plugin import credentials_of, plugin_of
+from mmbot.venues.site import Site, site_of
+from mmbot.venues.timing import USUAL, Timing
 
 RUN_BITS = 28
 """With the 24 bits of a sequence number, a label fits one 53-bit integer."""
@@ -88,15 +89,17 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     # A new store and a new venue are for a run that can be: a bad strike leaves neither behind.
     database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
-        there, made = config, None
-        if simulated_venue.needs_one(config):
-            url = simulated_venue.running(config, database) if database is not None else None
+        site, made = site_of(config), None
+        if simulated_venue.needs_one(site):
+            sim, url = config.sim, None
+            if database is not None:
+                url = simulated_venue.running(site, sim, database)
             if url is None:
-                made = await simulated_venue.start(config, LINGER_S)
+                made = await simulated_venue.start(site, sim, LINGER_S)
                 undo.push_async_callback(made.end)
                 url = made.url
-            there = simulated_venue.at_venue(config, url)
-        venue = _venue(there, clock, timing)
+            site = replace(site, url=url)
+        venue = _venue(site, clock, timing)
         undo.push_async_callback(venue.close)
         arrival = Arrival(venue, clock, START_S, tell=True)
         listed = await arrival.listed()
@@ -105,7 +108,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         instruments = choose(listed, config.lone, config, venue.unread_listings)
         prices = await arrival.prices(instruments)
         instruments = choose(listed, config.lone, config, venue.unread_listings, prices)
-        account_key = AccountKey(config.run.mode, venue.name, await arrival.account())
+        account_key = AccountKey(config.run.mode, venue.name, await arrival.asked(venue.account))
         lock = _locked(account_key, venue.endpoint, database)
         undo.callback(lock.release)
         if database is None:
@@ -119,7 +122,9 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
         registration = _registered(location, draft, database, run, clock)
         if made is not None:
-            worlds.remember(database, simulated_venue.world_of(config, made), clock.wall_ns())
+            worlds.remember(
+                database, simulated_venue.world_of(site, config.sim, made), clock.wall_ns()
+            )
         engine = _engine(config, clock, venue, instruments, account_key, run, database, lock)
         engine.registration = registration
         undo.pop_all()
@@ -166,16 +171,16 @@ def _locked(account_key: AccountKey, endpoint: str, database: Database | None) -
     )
 
 
-def _venue(config: Config, clock: Clock, timing: Timing) -> DeribitVenue:
-    """Where the quoting goes. Every mode ends in the same client on the same code."""
-    keys = credentials(config.run.mode, Path.cwd(), config.lone.settings.venue)
-    return DeribitVenue(client_for(config, clock, signed(keys), timing), clock)
+def _venue(site: Site, clock: Clock, timing: Timing) -> Venue:
+    """Where the quoting goes. Every mode ends in the same plug-in on the same code."""
+    keys = credentials_of(site, Path.cwd())
+    return plugin_of(site.kind).trading(site, keys, clock, timing)
 
 
 def _engine(
     config: Config,
     clock: Clock,
-    venue: DeribitVenue,
+    venue: Venue,
     instruments: Sequence[Instrument],
     account_key: AccountKey,
     run: RunStarted,

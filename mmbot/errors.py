@@ -70,9 +70,14 @@ class Refused(MmbotError):
 
 
 class VenueUnreachable(MmbotError):
-    """The venue does not answer, or refuses our credentials."""
+    """The venue does not answer, or refuses our credentials. `may_pass`: asking again soon may
+    help."""
 
     exit_code = ExitCode.VENUE_UNREACHABLE
+
+    def __init__(self, message: str, *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class Interrupted(MmbotError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.sim.wire.deribit.manners import Manner
+from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 CLIENTS = ("tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")

@@ -167,18 +167,16 @@ def _unknown(
     accounts: "Sequence[Account]", venue: "Callable[[], Config] | None", outcome: "Outcome"
 ) -> "list[Account]":
     """Accounts that no store knows of and that are to be asked about."""
-    from mmbot.config import Mode
-    from mmbot.engine.accounts import Asked, unknown_accounts
+    from mmbot.engine.accounts import unknown_accounts
+    from mmbot.venues.simulated import needs_one
+    from mmbot.venues.site import site_of
 
-    asked: list[Asked] = []
+    asked = []
     try:
         if venue is not None:
-            said = venue()
-            mode, url = said.run.mode, said.sim.url
-            if mode is not Mode.SIM:
-                asked.append(Asked(mode, said.lone_venue.name))
-            elif url is not None:
-                asked.append(Asked(mode, said.lone_venue.name, url))
+            site = site_of(venue())
+            if not needs_one(site):
+                asked.append(site)
     except MmbotError as error:
         outcome.refused.append(str(error))
     try:
@@ -234,8 +232,8 @@ def _print(outcome: "Outcome") -> None:
         print("No store knows of an account: the venue is asked, and no kill switch is set.")
     elif not (outcome.unread or outcome.refused):
         print(
-            "No store knows of an account, and no key is set (DERIBIT_API_KEY, "
-            "DERIBIT_TESTNET_API_KEY): there is nothing to cancel."
+            f"No store knows of an account, and no key is set ({', '.join(_keys())}): there is "
+            "nothing to cancel."
         )
         return
     for result in outcome.results:
@@ -246,6 +244,19 @@ def _print(outcome: "Outcome") -> None:
         ended = len(outcome.ended)
         which = "1 simulated venue has" if ended == 1 else f"{ended} simulated venues have"
         print(f"{which} ended before, and all orders there with it.", file=sys.stderr)
+
+
+def _keys() -> list[str]:
+    """The variables that would name an account nobody else knows of."""
+    from mmbot.config import Mode
+    from mmbot.plugins.registry import Family, names
+    from mmbot.venues.plugin import variables_of
+    from mmbot.venues.site import Site
+
+    sites = [
+        Site(mode, kind, kind) for kind in names(Family.VENUE) for mode in (Mode.LIVE, Mode.TESTNET)
+    ]
+    return [variable for site in sites for variable in variables_of(site)[:1]]
 
 
 def _line(result: "AccountResult") -> str:

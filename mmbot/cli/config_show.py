@@ -174,11 +174,13 @@ def _store(settings: "Config") -> list[tuple[str, str, str]]:
 
 def _credentials(settings: "Config") -> list[tuple[str, str, str]]:
     """The key pair of each venue in the mode: whether each half is there, and where."""
-    from mmbot.venues.credentials import env_file, variables
+    from mmbot.venues.credentials import env_file
+    from mmbot.venues.plugin import variables_of
+    from mmbot.venues.site import sites_of
 
     default = "set by default" if settings.run.mode is Mode.SIM else "missing"
     path = Path.cwd() / ".env"
-    pairs = (variables(settings.run.mode, venue.name) for venue in settings.venues)
+    pairs = map(variables_of, sites_of(settings))
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
     in_file: Mapping[str, str | None] = env_file(path, names)
     rows = []

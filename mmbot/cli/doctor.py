@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mmbot.config import Config
     from mmbot.store.locations import Location
     from mmbot.store.records import AccountKey
+    from mmbot.venues.credentials import Credentials
 
 DISK_FAIL_MB, DISK_WARN_MB = 200, 1000
 
@@ -78,10 +79,11 @@ def doctor(
 
 
 def _credentials(settings: "Config") -> "Iterator[Check]":
-    from mmbot.venues.credentials import credentials
+    from mmbot.venues.plugin import credentials_of
+    from mmbot.venues.site import site_of
 
     try:
-        keys = credentials(settings.run.mode, Path.cwd(), settings.lone_venue.name)
+        keys = credentials_of(site_of(settings), Path.cwd())
     except MmbotError as error:
         yield Check("credentials", Result.FAIL, str(error))
         return
@@ -91,7 +93,16 @@ def _credentials(settings: "Config") -> "Iterator[Check]":
             "credentials", Result.WARN, f"others may read {file}", f"run chmod 600 {file.name}"
         )
     else:
-        yield Check("credentials", Result.PASS, f"a key pair is there (key {keys.key[:4]}...)")
+        yield Check("credentials", Result.PASS, _told(keys))
+
+
+def _told(keys: "Credentials") -> str:
+    """What there is, by the beginning of the part that people know it by."""
+    if not keys.parts:
+        return "none is needed"
+    (part, value), *others = keys.parts.items()
+    there = "a key pair is there" if len(others) == 1 else "all of them are there"
+    return f"{there} ({part} {value[:4]}...)"
 
 
 def _database(settings: "Config") -> "Iterator[Check]":
@@ -160,14 +171,13 @@ def _existing(folder: Path) -> Path:
 
 async def _venue(settings: "Config") -> list[Check]:
     """Sign in and look; a venue that cannot be reached is one line, and the end."""
-    from mmbot.venues.credentials import credentials
-    from mmbot.venues.deribit.checks import checks
+    from mmbot.venues.plugin import credentials_of, plugin_of
     from mmbot.venues.simulated import visited
 
     try:
         async with visited(settings) as there:
-            keys = credentials(there.run.mode, Path.cwd(), there.lone_venue.name)
-            return await checks(there, keys, partial(_latch, there))
+            keys = credentials_of(there, Path.cwd())
+            return await plugin_of(there.kind).checks(there, keys, partial(_latch, settings))
     except MmbotError as error:
         return [Check("venue", Result.FAIL, str(error))]
 

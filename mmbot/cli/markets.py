@@ -86,14 +86,13 @@ def markets(
 
 async def _listed(config: "Config") -> "list[Instrument]":
     from mmbot.clock import Clock
-    from mmbot.venues.deribit.arrival import LOOK_S, Arrival
-    from mmbot.venues.deribit.clients import client_for
-    from mmbot.venues.deribit.venue import DeribitVenue
+    from mmbot.venues.arrival import LOOK_S, Arrival
+    from mmbot.venues.plugin import plugin_of
     from mmbot.venues.simulated import visited
 
     async with visited(config) as there:
         clock = Clock()
-        venue = DeribitVenue(client_for(there, clock, {}), clock)
+        venue = plugin_of(there.kind).data(there, clock)
         try:
             return await Arrival(venue, clock, LOOK_S).listed()
         finally:

@@ -18,7 +18,8 @@ from mmbot.cli.run_summary import print_summary
 from mmbot.cli.streams import StreamLog, in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.errors import OrdersMayRemain, Refused, StoreError
-from mmbot.venues.credentials import credentials
+from mmbot.venues.plugin import credentials_of
+from mmbot.venues.site import site_of
 
 if TYPE_CHECKING:
     from mmbot.engine.status import Summary
@@ -170,8 +171,7 @@ def quote(
         print(f"{settings.run.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
         _dry_run(settings, json)
         return
-    for venue in settings.venues:  # missing ones end it here
-        credentials(settings.run.mode, Path.cwd(), venue.name)
+    credentials_of(site_of(settings), Path.cwd())  # missing ones end it here
     with read_or_not():
         print(_mode_line(settings), file=sys.stderr)
         _warn(settings)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-EXCHANGES = ("deribit",)
 MANNERS = {
     "plain": "says everything, as documented",
     "thin": "says only what the venue's specification requires",
@@ -110,8 +109,10 @@ def serve(
     With --faults it misbehaves, and says on stderr what it has done; with --manners it behaves, and
     says so in another way.
     """
-    if exchange not in EXCHANGES:
-        raise ConfigError(f"--exchange: {unknown('exchange', exchange, EXCHANGES)}")
+    from mmbot.sim.wire.faces import FACES
+
+    if exchange not in FACES:
+        raise ConfigError(f"--exchange: {unknown('exchange', exchange, FACES)}")
     if manners not in MANNERS:
         raise ConfigError(f"--manners: {unknown('manners', manners, tuple(MANNERS))}")
     table = {
@@ -141,20 +142,21 @@ def serve(
     serving = check(Serving, table, "", lambda name: flag.get(name, f"--{name}"))
     from mmbot.cli.fault_plan import fault_plan
 
-    _serve(serving, fault_plan(faults or "none", serving.fault_seed), manners, json)
+    _serve(exchange, serving, fault_plan(faults or "none", serving.fault_seed), manners, json)
 
 
-def _serve(serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> None:
+def _serve(exchange: str, serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> None:
     """Serve until a signal ends it, or nobody is left."""
     import asyncio
 
     import uvloop
 
-    from mmbot.sim.wire.deribit.manners import Manner
+    from mmbot.sim.wire.manner import Manner
     from mmbot.sim.wire.server import VenueOptions
     from mmbot.sim.wire.server import serve as serve_venue
 
     options = VenueOptions(
+        exchange=exchange,
         port=serving.port,
         seed=serving.seed,
         start_ms=round(serving.at.timestamp() * 1000),
@@ -172,7 +174,7 @@ def _serve(serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> Non
         if json:
             ready = _ready_json(endpoints, plan, manners)
         else:
-            ready = _ready(endpoints, serving, plan, manners)
+            ready = _ready(exchange, endpoints, serving, plan, manners)
         with read_or_not():
             print(ready, flush=True)
 
@@ -234,7 +236,9 @@ def _ready_json(endpoints: "Endpoints", plan: "FaultPlan", manners: str) -> str:
     return orjson.dumps(asdict(endpoints) | told).decode()
 
 
-def _ready(endpoints: "Endpoints", serving: Serving, plan: "FaultPlan", manners: str) -> str:
+def _ready(
+    exchange: str, endpoints: "Endpoints", serving: Serving, plan: "FaultPlan", manners: str
+) -> str:
     """Where it listens and how to connect, ready to be pasted."""
     own_pair = (serving.key, serving.secret) != ("sim", "sim")
     pair = "the --key and --secret you gave" if own_pair else "sim / sim"
@@ -243,7 +247,7 @@ def _ready(endpoints: "Endpoints", serving: Serving, plan: "FaultPlan", manners:
     said = "" if manners == "plain" else f"\n  manners    {manners}: {MANNERS[manners]}"
     variables = "MMBOT_SIM_KEY=KEY MMBOT_SIM_SECRET=SECRET " if own_pair else ""
     return f"""\
-Simulated Deribit, world {endpoints.world_id}
+Simulated {exchange.capitalize()}, world {endpoints.world_id}
 
   seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC (sim)
   REST       {endpoints.rest}
@@ -252,13 +256,13 @@ Simulated Deribit, world {endpoints.world_id}
 
 mmbot on it:
 
-  {variables}mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900 \\
+  {variables}mmbot quote --exchange {exchange} --expiry 20250606 --strikes 2800,2900 \\
     --sim-url {endpoints.rest}
 
 ccxt on it:
 
   import ccxt.pro
-  deribit = ccxt.pro.deribit({{
+  {exchange} = ccxt.pro.{exchange}({{
       "apiKey": "{key}", "secret": "{secret}",
       "urls": {{"api": {{"rest": "{endpoints.rest}", "ws": "{endpoints.ws}"}}}},
   }})

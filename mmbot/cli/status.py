@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from mmbot.cli.engines import Engine, Everything
     from mmbot.clock import Clock
     from mmbot.core.types import Nanos
-    from mmbot.engine.status import InstrumentRow
+    from mmbot.engine.status import InstrumentRow, StatusFrame
+    from mmbot.store.queries import AccountRow
 
 _REFRESH_S = 0.5
 _NEAREST = 4
@@ -175,14 +176,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "mode": run.account_key.mode.value,
         "venue": run.account_key.venue,
         "account": run.account_key.account,
-        "venues": [
-            {
-                "name": account.account_key.venue,
-                "kind": account.kind,
-                "account": account.account_key.account,
-            }
-            for account in run.accounts
-        ],
+        "venues": [_venue(account, frame) for account in run.accounts],
         "store": engine.store,
         "host": run.host,
         "pid": run.pid,
@@ -228,7 +222,6 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "pnl": frame and frame.pnl,
         "equity": frame.equity if frame else {},
         "equity_usd": frame and frame.equity_usd,
-        "venues": frame.venues if frame else [],
         "desks": frame.desks if frame else [],
         "budget": frame
         and {
@@ -238,6 +231,21 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
             "postponed": frame.deferred,
         },
         "order_to_volume": frame and frame.order_to_volume,
+    }
+
+
+def _venue(account: "AccountRow", frame: "StatusFrame | None") -> dict[str, Any]:
+    """One account of an engine, with nulls where the engine has not told yet."""
+    name = account.account_key.venue
+    said = next((one for one in (frame.venues if frame else ()) if one.name == name), None)
+    return {
+        "name": name,
+        "kind": account.kind,
+        "account": account.account_key.account,
+        "link": said and said.link,
+        "limits": said.limits if said else [],
+        "equity": said.equity if said else {},
+        "open_orders": said and said.open_orders,
     }
 
 

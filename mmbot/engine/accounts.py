@@ -13,10 +13,13 @@ from pathlib import Path
 from mmbot.config import Mode
 from mmbot.core.types import Label, Nanos
 from mmbot.errors import ConfigError
+from mmbot.plugins.registry import Family, names
 from mmbot.store.account_lock import holder
 from mmbot.store.queries import EngineRow
 from mmbot.store.records import AccountKey
-from mmbot.venues.credentials import Credentials, credentials, env_file, variables
+from mmbot.venues.credentials import Credentials, env_file
+from mmbot.venues.plugin import credentials_of, variables_of
+from mmbot.venues.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +40,16 @@ class Account:
     """Orders that are open by the store's account, of engines that run and of dead ones."""
 
     @property
+    def site(self) -> Site:
+        """Where the account is."""
+        venue = self.account_key.venue
+        return Site(self.account_key.mode, venue, self.kind, self.endpoint)
+
+    @property
     def known(self) -> frozenset[Label]:
         """Orders that count as open before the first look, because the engine that runs may take
         them back before it."""
         return self.labels if self.running else frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A venue to be asked, whatever the stores know."""
-
-    mode: Mode
-    venue: str = "deribit"
-    endpoint: str = ""
-    """Of a simulated one."""
 
 
 class GoneError(Exception):
@@ -63,40 +62,46 @@ def joined(accounts: Sequence[Account], further: Sequence[Account]) -> list[Acco
     return [*accounts, *(one for one in further if (one.account_key, one.endpoint) not in there)]
 
 
-def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Asked]) -> list[Account]:
-    """Accounts to ask for although no store knows of them: those that are asked for, and those of
-    every real mode that has keys and no account yet. Raises ConfigError for a bad .env."""
+def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Site]) -> list[Account]:
+    """Accounts to ask for although no store knows of them: those at the venues that are `asked`
+    for, and those of every kind of venue and every real mode that has keys and no account yet.
+    Raises ConfigError for a bad .env."""
     folder = Path.cwd()
     wanted = list(asked)
     for mode in (Mode.LIVE, Mode.TESTNET):
-        names = variables(mode)
-        keys = {**env_file(folder / ".env", names), **os.environ}
-        if any(keys.get(name) for name in names) and not any(
-            a.account_key.mode is mode for a in accounts
-        ):
-            wanted.append(Asked(mode))
-    found: dict[Asked, Account] = {}
-    for one in wanted:
-        same = [
-            a
-            for a in accounts
-            if a.account_key.mode is one.mode and a.account_key.venue == one.venue
-        ]
+        for kind in names(Family.VENUE):
+            site = Site(mode, kind, kind)
+            if not _at(site, accounts) and _has_some_key(site, folder):
+                wanted.append(site)
+    found: dict[Site, Account] = {}
+    for site in wanted:
+        same = _at(site, accounts)
         covered = (
-            one.endpoint in [account.endpoint for account in same]
-            if one.mode is Mode.SIM
-            else _keys(one.mode, folder) in [_keys(a.account_key.mode, a.env_folder) for a in same]
+            site.url in [account.endpoint for account in same]
+            if site.mode is Mode.SIM
+            else _keys(site, folder) in [_keys(a.site, a.env_folder) for a in same]
         )
         if not covered:
-            found[one] = Account(
-                AccountKey(one.mode, one.venue, ""), one.endpoint, folder, False, one.venue
-            )
+            account_key = AccountKey(site.mode, site.name, "")
+            found[site] = Account(account_key, site.url, folder, False, kind=site.kind)
     return list(found.values())
 
 
-def _keys(mode: Mode, folder: Path) -> Credentials | None:
+def _at(site: Site, accounts: Sequence[Account]) -> list[Account]:
+    """Those at a venue of that name in that mode."""
+    wanted = (site.mode, site.name)
+    return [a for a in accounts if (a.account_key.mode, a.account_key.venue) == wanted]
+
+
+def _has_some_key(site: Site, folder: Path) -> bool:
+    variables = variables_of(site)
+    keys = {**env_file(folder / ".env", variables), **os.environ}
+    return any(keys.get(variable) for variable in variables)
+
+
+def _keys(site: Site, folder: Path) -> Credentials | None:
     try:
-        return credentials(mode, folder)
+        return credentials_of(site, folder)
     except ConfigError:
         return None
 

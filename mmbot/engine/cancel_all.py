@@ -25,19 +25,17 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.engine.accounts import Account, GoneError, signal_engine
+from mmbot.engine.emptying import Emptying
 from mmbot.engine.outcome import AccountResult, Outcome
 from mmbot.engine.timing import USUAL, Timing
 from mmbot.errors import MmbotError
-from mmbot.venues.credentials import credentials
-
-if TYPE_CHECKING:
-    from mmbot.venues.deribit.canceller import DeribitCanceller
+from mmbot.venues.canceller import Canceller, Way, WayFailedError
+from mmbot.venues.plugin import credentials_of, plugin_of
 
 KNOCK_S = 1.0
 
@@ -73,8 +71,6 @@ async def _cancel(
     started_s = clock.monotonic_s()
     if account.account_key.mode is Mode.PAPER or not await _listens(account):
         raise GoneError  # paper orders rest in the engine and nowhere else
-    from mmbot.engine.emptying import Emptying
-
     canceller = _canceller(account, clock, timing)
     try:
         if not account.account_key.account:
@@ -87,11 +83,9 @@ async def _cancel(
         await canceller.close()
 
 
-async def _named(account: Account, canceller: "DeribitCanceller") -> Account:
+async def _named(account: Account, canceller: Canceller) -> Account:
     """The account with the name the venue has for it, if it says, and its engine, if one of this
     machine trades it, told to stop."""
-    from mmbot.venues.deribit.canceller import Way, WayFailedError
-
     for way in Way:
         with suppress(WayFailedError):
             name = await canceller.account(way)
@@ -118,11 +112,8 @@ async def _listens(account: Account) -> bool:
     return True
 
 
-def _canceller(account: Account, clock: Clock, timing: Timing) -> "DeribitCanceller":
+def _canceller(account: Account, clock: Clock, timing: Timing) -> Canceller:
     """Raises ConfigError when the keys are missing."""
-    from mmbot.venues.deribit.canceller import DeribitCanceller
-    from mmbot.venues.deribit.clients import client_at, signed
-
-    keys = credentials(account.account_key.mode, account.env_folder, account.account_key.venue)
-    client = client_at(account.account_key.mode, account.endpoint, clock, signed(keys))
-    return DeribitCanceller(client, clock, timing.call_limit_s)
+    site = account.site
+    keys = credentials_of(site, account.env_folder)
+    return plugin_of(site.kind).canceller(site, keys, clock, timing.call_limit_s)

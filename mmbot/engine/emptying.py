@@ -13,17 +13,13 @@ from mmbot.engine.accounts import Account, GoneError
 from mmbot.engine.outcome import AccountResult
 from mmbot.engine.timing import Timing
 from mmbot.errors import MmbotError, VenueUnreachable
-from mmbot.venues.deribit.canceller import (
+from mmbot.venues.canceller import (
+    Canceller,
     CredentialsRefusedError,
-    DeribitCanceller,
-    Way,
-    WayFailedError,
-)
-from mmbot.venues.deribit.rescue import (
     ListUnreadableError,
     Look,
-    cancels,
-    cancels_by_label,
+    Way,
+    WayFailedError,
 )
 
 HEARD_AFTER_S = 1.5
@@ -43,7 +39,7 @@ class Emptying:
     def __init__(
         self,
         account: Account,
-        canceller: DeribitCanceller,
+        canceller: Canceller,
         clock: Clock,
         result: AccountResult,
         timing: Timing,
@@ -100,8 +96,9 @@ class Emptying:
             except Exception as error:  # noqa: BLE001  # whatever it was, one way failed
                 self._failed[way] = error
                 known = isinstance(error, WayFailedError | ListUnreadableError)
-                kind = "" if known else f"deribit over {way.value}: {type(error).__name__}: "
-                self._result.problem = f"{kind}{error}"
+                venue = self._account.account_key.venue
+                where = "" if known else f"{venue} over {way.value}: {type(error).__name__}: "
+                self._result.problem = f"{where}{error}"
                 if len(self._failed) == len(Way):
                     await self._without_a_list()
                 way = way.other
@@ -134,7 +131,7 @@ class Emptying:
             self._unread_s = self._clock.monotonic_s()
         if wanted or (self._foreign and look.unread):
             unread = 0 if self._foreign else look.unread
-            await self._canceller.cancel(way, cancels(wanted, kept, unread))
+            await self._canceller.cancel(way, wanted, kept, unread)
         elif not look.unread and asked_s >= self._heard_s:
             result.verified_by = way.value
             return True
@@ -165,7 +162,7 @@ class Emptying:
         if self._rounds == 0 or (self._rounds == 1 and now_s >= self._heard_s > self._started_s):
             self._rounds += 1
             with suppress(WayFailedError):
-                await self._canceller.cancel(answering[0], cancels_by_label(labels))
+                await self._canceller.cancel_labels(answering[0], labels)
 
     # -- Whose account it is ---------------------------------------------------------------------
 

@@ -36,8 +36,8 @@ from mmbot.store import known
 from mmbot.store.account_lock import AccountLock
 from mmbot.store.records import AccountKey
 from mmbot.tape.recorder import Recorder
-from mmbot.venues.deribit.arrival import START_S, Arrival
-from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.arrival import START_S, Arrival
+from mmbot.venues.base import Venue
 
 FRAME_EVERY_S = 0.5
 STATISTICS_EVERY_S = 30.0
@@ -54,7 +54,7 @@ class Engine:
     config: Config
     clock: Clock
     account_key: AccountKey
-    venue: DeribitVenue
+    venue: Venue
     runner: Runner
     store: StoreBridge
     instruments: list[Instrument]

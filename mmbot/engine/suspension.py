@@ -1,7 +1,7 @@
 """Ctrl+Z: the quotes are taken back, then the process stops; `fg` or `bg` and it quotes again.
 
 A stopped process can neither move nor cancel what rests: until the venue's dead-man's switch ends
-the connection, 10 to 20 s with Deribit's shortest heartbeat, anybody could trade on old prices. So
+the connection, 10 to 20 s with heartbeats of 10 s, anybody could trade on old prices. So
 SIGTSTP is not left to the system. A handler pauses the quoting, waits until no order of ours is
 open (over the second path, where the first one does not do it in time), and only then stops, with
 SIGSTOP to this process alone: the terminal has sent SIGTSTP to the others of the job already.

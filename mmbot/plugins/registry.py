@@ -72,9 +72,7 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "order_to_volume": "mmbot.risk.guards.order_to_volume",
         "stale_references": "mmbot.risk.guards.stale_references",
     },
-    Family.VENUE: {
-        "deribit": "mmbot.venues.deribit.venue",
-    },
+    Family.VENUE: {kind: f"mmbot.venues.{kind}.plugin" for kind in ("deribit",)},
 }
 """Family -> name -> the module whose import registers it."""
 

@@ -2,18 +2,16 @@
 
 Theory of operation
 -------------------
-The venue of the mode, the client, State and `turn` are the ones that trade. The client is built
-without credentials, so that it cannot make a private call. What an account would have said is made
-up here: the trading link is up, nothing is open, nothing is held, and the rate limit does not
-bind. Public data flows until every market is known; then one turn decides about all of them, and
-its intents are collected instead of sent.
+The venue of the mode, State and `turn` are the ones that trade. Of the venue only its market data
+is used, which has no credentials and cannot make a private call. What an account would have said
+is made up here: the trading link is up, nothing is open, nothing is held, and the rate limit does
+not bind. Public data flows until every market is known; then one turn decides about all of them,
+and its intents are collected instead of sent.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-
-from ccxt.base.errors import BaseError
 
 from mmbot.clock import Clock
 from mmbot.config import Config, Mode
@@ -29,13 +27,11 @@ from mmbot.core.state import State
 from mmbot.core.types import SECOND, Side, Term
 from mmbot.core.why import Why
 from mmbot.engine.order_sizes import size_lines
-from mmbot.venues.base import Sink
-from mmbot.venues.deribit.arrival import LOOK_S, Arrival
-from mmbot.venues.deribit.clients import client_for
-from mmbot.venues.deribit.failures import unreachable
-from mmbot.venues.deribit.session import Socket
-from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.arrival import LOOK_S, Arrival
+from mmbot.venues.base import MarketData
+from mmbot.venues.plugin import plugin_of
 from mmbot.venues.simulated import visited
+from mmbot.venues.site import Site
 
 DATA_DEADLINE_S = 10.0
 """How long a market may take to show a book and a ticker; later it counts as having none."""
@@ -82,16 +78,16 @@ class Rehearsal:
 async def rehearse(config: Config) -> Rehearsal:
     """Look at the market and decide once. Raises ConfigError and VenueUnreachable."""
     async with visited(config) as there:
-        return await _rehearse(there)
+        return await _rehearse(config, there)
 
 
-async def _rehearse(config: Config) -> Rehearsal:
+async def _rehearse(config: Config, site: Site) -> Rehearsal:
     clock = Clock()
-    venue = PublicDeribit(client_for(config, clock, {}), clock)
+    venue = plugin_of(site.kind).data(site, clock)
     try:
         arrival = Arrival(venue, clock, LOOK_S)
         listed = await arrival.listed()
-        if config.run.mode is Mode.SIM:
+        if site.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
         instruments = choose(listed, config.lone, config, venue.unread_listings)
         prices = await arrival.prices(instruments)
@@ -125,24 +121,6 @@ async def _rehearse(config: Config) -> Rehearsal:
     )
 
 
-class PublicDeribit(DeribitVenue):
-    """Deribit's public half: market data, and no other connection."""
-
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
-        """Subscribe to books and tickers. Raises VenueUnreachable."""
-        client = self._client
-        assert not client.has_credentials
-        self._sink = sink
-        self._follow(instruments)
-        client.on_book = self._on_book
-        client.on_ticker = self._on_ticker
-        client.on_link = self._on_link
-        try:
-            await client.start((Socket.MARKET,), {Socket.MARKET: self._channels(instruments)})
-        except BaseError as error:
-            raise unreachable(self.name, error) from error
-
-
 def _account_at_rest(venue: str, instruments: Sequence[Instrument], clock: Clock) -> State:
     """A state in which everything that needs an account has been said, and is quiet."""
     now_ns = clock.now_ns()
@@ -159,7 +137,7 @@ def _account_at_rest(venue: str, instruments: Sequence[Instrument], clock: Clock
 
 
 async def _learn(
-    state: State, venue: DeribitVenue, instruments: Sequence[Instrument], clock: Clock
+    state: State, venue: MarketData, instruments: Sequence[Instrument], clock: Clock
 ) -> None:
     """Take in public data until every market is known, or the time is over."""
     events: list[ev.Event] = []

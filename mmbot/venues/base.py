@@ -1,7 +1,9 @@
-"""What every venue is to the engine: instruments, events into a sink, intents carried out."""
+"""What every venue is to the engine: instruments, events into a sink, intents carried out.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+The awaited calls raise VenueUnreachable in the venue's own words, with whether that may pass.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from mmbot.core.contracts import Instrument
@@ -13,34 +15,60 @@ Sink = Callable[[Event], None]
 """Where a venue puts what happened, synchronously, in the order it happened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a venue can do."""
+class MarketData(Protocol):
+    """A venue as anybody may see it: what is listed, books and tickers. Makes no private call."""
 
-    amend: bool
-    cancel_on_disconnect: bool
-    label_max_chars: int
+    on_listed: Callable[[list[Instrument]], None] | None
+    """Called with everything listed when the venue lists something new, or on new terms."""
 
-
-class Venue(Protocol):
-    """One account on one venue. Refusals and failures come back as events, never as exceptions,
-    except from the awaited calls, which raise VenueUnreachable or Refused."""
-
-    name: str
-    caps: Capabilities
-
-    async def open(self) -> list[Instrument]:
-        """Ask the venue what it lists. Makes no private call."""
+    @property
+    def name(self) -> str:
+        """Our name for the venue, with which the ids of its instruments begin."""
         ...
 
-    async def account(self) -> str:
-        """The account our credentials open, by the venue's own name for it."""
+    @property
+    def endpoint(self) -> str:
+        """Where it listens."""
+        ...
+
+    @property
+    def unread_listings(self) -> Mapping[str, str]:
+        """Instruments whose terms could not be read, by the venue's name, and why."""
+        ...
+
+    async def open(self) -> list[Instrument]:
+        """Ask the venue what it lists, which is not nothing."""
+        ...
+
+    async def venue_ms(self) -> int:
+        """The venue's clock."""
+        ...
+
+    async def index_price(self, instrument: Instrument) -> float:
+        """USD per coin of what an instrument is on."""
         ...
 
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
-        """Log in and subscribe; from now on everything that happens goes into `sink`, and the
-        links come back by themselves. Raises Refused when the venue will not cancel our orders
-        if the connection breaks."""
+        """Connect and subscribe; from now on everything that happens goes into `sink`, and the
+        links come back by themselves. Asked again after a failure, it goes on."""
+        ...
+
+    def follow(self, instruments: Sequence[Instrument]) -> None:
+        """Subscribe to further instruments; their events follow."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection; nothing is left running."""
+        ...
+
+
+class Venue(MarketData, Protocol):
+    """One account on one venue. Refusals and failures of orders come back as events, never as
+    exceptions. `connect` also signs in, and raises Refused when the venue will not cancel our
+    orders if the connection breaks."""
+
+    async def account(self) -> str:
+        """The account our credentials open, by the venue's own name for it."""
         ...
 
     def submit(self, intents: Sequence[VenueIntent]) -> None:
@@ -50,8 +78,4 @@ class Venue(Protocol):
     async def cancel_ours(self) -> list[OpenOrder]:
         """The second path, for when the first one fails: cancel every order of ours over a fresh
         connection and return what is still open after asking the venue again."""
-        ...
-
-    async def close(self) -> None:
-        """Close every connection; nothing is left running."""
         ...

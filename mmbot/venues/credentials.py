@@ -1,8 +1,11 @@
-"""A venue's key pair, from the environment or .env and from nowhere else."""
+"""What opens an account at a venue, from the environment or .env and from nowhere else.
+
+Which variables hold it, and which of them suffice, is up to the venue's plug-in.
+"""
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -16,44 +19,68 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """One part of what opens an account: the plug-in's word for it and the variable it is in."""
+
+    part: str
+    variable: str
+    default: str = ""
+    """What stands in where the variable is not set; a real venue has none."""
+
+
+Sets = tuple[tuple[Wanted, ...], ...]
+"""What opens an account: all of any one of these. The part by which people know it comes first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
-    """A venue's key pair. The secret stays out of every repr, log line and traceback."""
+    """What opens an account, by part. Stays out of every repr, log line and traceback."""
 
-    key: str
-    secret: str = field(repr=False)
+    parts: Mapping[str, str] = field(repr=False)
+
+    def __getitem__(self, part: str) -> str:
+        return self.parts[part]
 
 
-def credentials(mode: Mode, folder: Path, venue: str = "deribit") -> Credentials:
-    """The key pair for a mode, from the environment or else from `folder`/.env.
+def key_pair(mode: Mode, name: str) -> tuple[Wanted, ...]:
+    """The usual pair, a `key` and its `secret`, of the venue of that name.
 
-    Every mode has a pair of its own, so that a real key is never sent elsewhere: for Deribit
-    DERIBIT_API_KEY and DERIBIT_API_SECRET, DERIBIT_TESTNET_API_KEY and DERIBIT_TESTNET_API_SECRET,
-    and for the simulator MMBOT_SIM_KEY and MMBOT_SIM_SECRET (both "sim" unless set).
-
-    Raises ConfigError where a real pair is missing or incomplete.
+    Every mode has a pair of its own, so that a real key is never sent elsewhere: NAME_API_KEY and
+    NAME_API_SECRET, NAME_TESTNET_API_KEY and NAME_TESTNET_API_SECRET, and for every simulated venue
+    MMBOT_SIM_KEY and MMBOT_SIM_SECRET (both "sim" unless set).
     """
-    names_wanted = variables(mode, venue)
-    known = {**env_file(folder / ".env", names_wanted), **os.environ}
-    key, secret = (known.get(name) or "" for name in names_wanted)
     if mode is Mode.SIM:
-        return Credentials(key or "sim", secret or "sim")
-    missing = [name for name, value in zip(names_wanted, (key, secret), strict=True) if not value]
-    if missing:
-        verb = "is" if len(missing) == 1 else "are"
-        raise ConfigError(
-            f"--{mode.value} needs credentials: {' and '.join(missing)} {verb} not set; put them "
-            f"into the environment or into {folder / '.env'}"
-        )
-    return Credentials(key, secret)
-
-
-def variables(mode: Mode, venue: str = "deribit") -> tuple[str, str]:
-    """The names of the variables that hold the key and the secret of a mode."""
-    if mode is Mode.SIM:
-        return "MMBOT_SIM_KEY", "MMBOT_SIM_SECRET"
+        return Wanted("key", "MMBOT_SIM_KEY", "sim"), Wanted("secret", "MMBOT_SIM_SECRET", "sim")
     assert mode in (Mode.TESTNET, Mode.LIVE), mode
-    prefix = f"{venue.upper()}_TESTNET_API" if mode is Mode.TESTNET else f"{venue.upper()}_API"
-    return f"{prefix}_KEY", f"{prefix}_SECRET"
+    prefix = re.sub(r"\W", "_", name).upper() + ("_TESTNET" if mode is Mode.TESTNET else "")
+    return Wanted("key", f"{prefix}_API_KEY"), Wanted("secret", f"{prefix}_API_SECRET")
+
+
+def variables(sets: Sets) -> tuple[str, ...]:
+    """Every variable that may hold a part."""
+    return tuple(dict.fromkeys(one.variable for wanted in sets for one in wanted))
+
+
+def found(mode: Mode, folder: Path, sets: Sets) -> Credentials:
+    """The first complete one of `sets`, from the environment or else from `folder`/.env.
+
+    Raises ConfigError where all are incomplete; what is missing is told of the one that is there
+    in part, else of the first.
+    """
+    known = {**env_file(folder / ".env", variables(sets)), **os.environ}
+    missing = [
+        [one.variable for one in s if not (known.get(one.variable) or one.default)] for s in sets
+    ]
+    for wanted, lacking in zip(sets, missing, strict=True):
+        if not lacking:
+            return Credentials({w.part: known.get(w.variable) or w.default for w in wanted})
+    begun = [m for s, m in zip(sets, missing, strict=True) if len(m) < len(s)]
+    lacking = [*begun, *missing][0]
+    verb = "is" if len(lacking) == 1 else "are"
+    raise ConfigError(
+        f"--{mode.value} needs credentials: {' and '.join(lacking)} {verb} not set; put them "
+        f"into the environment or into {folder / '.env'}"
+    )
 
 
 def env_file(path: Path, names: Sequence[str]) -> dict[str, str | None]:

@@ -24,8 +24,8 @@ from mmbot.errors import OrdersMayRemain, VenueUnreachable
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.deribit.params import Params
-from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.session import Session
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.database import open_store
 from mmbot.store.latch import Kept

@@ -14,7 +14,8 @@ import pytest
 from mmbot.cli import app
 from mmbot.config import Mode
 from mmbot.errors import ConfigError
-from mmbot.venues.credentials import credentials
+from mmbot.venues.plugin import credentials_of
+from mmbot.venues.site import Site
 from tests.cli.terminal import MMBOT, Terminal
 from tests.cli.test_quote import QUOTE
 
@@ -136,8 +137,8 @@ def test_each_mode_takes_its_own_pair(
 ) -> None:
     for name, value in {**LIVE, **TESTNET}.items():
         monkeypatch.setenv(name, value)
-    pair = credentials(mode, tmp_path)
-    assert [pair.key, pair.secret] == list(keys.values())
+    pair = credentials_of(Site(mode, "deribit", "deribit"), tmp_path)
+    assert [pair["key"], pair["secret"]] == list(keys.values())
 
 
 def test_half_a_pair_is_not_completed_from_another_mode(
@@ -147,7 +148,7 @@ def test_half_a_pair_is_not_completed_from_another_mode(
     for name, value in LIVE.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match="DERIBIT_TESTNET_API_SECRET is not set"):
-        credentials(Mode.TESTNET, tmp_path)
+        credentials_of(Site(Mode.TESTNET, "deribit", "deribit"), tmp_path)
 
 
 def test_paper_stays_refused() -> None:

@@ -85,7 +85,7 @@ AT_ONCE: list[tuple[Connection, str]] = [
 @pytest.fixture
 def mmbot_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Mmbot:
     """The command in this process, where one second is as good as five."""
-    monkeypatch.setattr("mmbot.venues.deribit.arrival.LOOK_S", 1.0)
+    monkeypatch.setattr("mmbot.venues.arrival.LOOK_S", 1.0)
     monkeypatch.setattr("mmbot.research.dry_run.LOOK_S", 1.0)
     return Mmbot(monkeypatch, capsys)
 

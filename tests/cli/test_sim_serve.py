@@ -17,7 +17,7 @@ from mmbot.cli.fault_plan import fault_plan
 from mmbot.cli.sim import MANNERS
 from mmbot.errors import ConfigError
 from mmbot.sim.models.faults import FaultPlan, Harshness
-from mmbot.sim.wire.deribit.manners import Manner
+from mmbot.sim.wire.manner import Manner
 from tests.cli.terminal import MMBOT, Terminal
 
 SERVE = ("sim", "serve", "--exchange", "deribit")

@@ -13,7 +13,8 @@ from mmbot.config.rules import DEFAULT_GUARDS
 from mmbot.core.sizes import LOTS, Size, amount_of
 from mmbot.errors import ConfigError
 from mmbot.risk.max_position import MaxPosition
-from mmbot.venues.credentials import credentials
+from mmbot.venues.plugin import credentials_of
+from mmbot.venues.site import Site
 from tests.builders import an_option
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
@@ -389,8 +390,8 @@ def test_the_simulator_gets_a_key_pair_of_its_own(
     monkeypatch.setenv("DERIBIT_API_SECRET", "real")
     monkeypatch.delenv("MMBOT_SIM_KEY", raising=False)
     monkeypatch.delenv("MMBOT_SIM_SECRET", raising=False)
-    pair = credentials(Mode.SIM, tmp_path)
-    assert (pair.key, pair.secret) == ("sim", "sim")
+    pair = credentials_of(Site(Mode.SIM, "deribit", "deribit"), tmp_path)
+    assert (pair["key"], pair["secret"]) == ("sim", "sim")
 
 
 def test_the_environment_wins_over_the_env_file(
@@ -399,6 +400,6 @@ def test_the_environment_wins_over_the_env_file(
     (tmp_path / ".env").write_text("MMBOT_SIM_KEY=filed\nMMBOT_SIM_SECRET=filed-secret\n")
     monkeypatch.setenv("MMBOT_SIM_KEY", "set")
     monkeypatch.delenv("MMBOT_SIM_SECRET", raising=False)
-    pair = credentials(Mode.SIM, tmp_path)
-    assert (pair.key, pair.secret) == ("set", "filed-secret")
+    pair = credentials_of(Site(Mode.SIM, "deribit", "deribit"), tmp_path)
+    assert (pair["key"], pair["secret"]) == ("set", "filed-secret")
     assert "filed-secret" not in repr(pair)

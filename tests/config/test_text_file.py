@@ -7,7 +7,8 @@ import pytest
 from mmbot.cli.fault_plan import fault_plan
 from mmbot.config import Mode, load_config
 from mmbot.errors import ConfigError
-from mmbot.venues.credentials import credentials
+from mmbot.venues.plugin import credentials_of
+from mmbot.venues.site import Site
 
 DESK = "[desk]\nsymbols = ['ETH-PERPETUAL']\n"
 NAMES = ("DERIBIT_API_KEY", "DERIBIT_API_SECRET")
@@ -113,8 +114,8 @@ def test_what_nobody_sees_in_a_plan_is_named_by_place(tmp_path: Path) -> None:
 
 def pair(folder: Path, content: bytes) -> tuple[str, str]:
     (folder / ".env").write_bytes(content)
-    found = credentials(Mode.LIVE, folder)
-    return found.key, found.secret
+    found = credentials_of(Site(Mode.LIVE, "deribit", "deribit"), folder)
+    return found["key"], found["secret"]
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
@@ -166,4 +167,4 @@ def test_a_file_of_another_encoding_is_one_line(tmp_path: Path, content: bytes, 
 def test_a_folder_named_env_holds_no_pair(tmp_path: Path) -> None:
     (tmp_path / ".env").mkdir()
     with pytest.raises(ConfigError, match="DERIBIT_API_KEY and DERIBIT_API_SECRET are not set"):
-        credentials(Mode.LIVE, tmp_path)
+        credentials_of(Site(Mode.LIVE, "deribit", "deribit"), tmp_path)

@@ -26,7 +26,9 @@ from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit.timing import USUAL, Timing
+from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.timing import USUAL, Timing
 
 DEADLINE_S = 10.0
 CALL = "ETH-6JUN25-2800-C"
@@ -112,6 +114,12 @@ async def connected(engine: Engine, scale: float) -> None:
                 raise
         else:
             return
+
+
+def client_of(engine: Engine) -> Deribit:
+    """The client on which the engine's venue stands."""
+    assert isinstance(engine.venue, DeribitVenue)
+    return engine.venue._client
 
 
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

@@ -30,7 +30,7 @@ from mmbot.sim.exchange.orders import OrderType
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader

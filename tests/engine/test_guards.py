@@ -29,7 +29,7 @@ from mmbot.plugins.registry import Family, register
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.orders import OrderType
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.latch import rearm
 from mmbot.store.locations import locate

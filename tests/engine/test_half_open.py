@@ -4,7 +4,7 @@ Quotes must go within the stale limit (3 s), by whichever way still works; nothi
 bot that cannot see what becomes of it; and all of it comes back by itself.
 """
 
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import Live, live, until
 from tests.engine.relay import Kind, Relay

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -17,7 +17,7 @@ from mmbot.engine.leaving import tell_left
 from mmbot.engine.runner import Runner
 from mmbot.engine.store_bridge import Forgetful
 from mmbot.errors import VenueUnreachable
-from mmbot.venues.base import Capabilities, Sink
+from mmbot.venues.base import Sink
 from tests.core.bot import VENUE, a_foreign_order
 from tests.core.two import HEDGE, HERE, THERE
 
@@ -28,12 +28,13 @@ SCALE = 20.0
 class Empty:
     """A venue without any order: it answers every question, unless it is `dead`."""
 
-    caps: Capabilities
     clock: Clock
     sink: Sink
 
     def __init__(self, name: str, *, dead: bool = False) -> None:
-        self.name = name
+        self.name = self.endpoint = name
+        self.on_listed: Callable[[list[Instrument]], None] | None = None
+        self.unread_listings: dict[str, str] = {}
         self.dead = dead
         self.asked: list[VenueIntent] = []
         self.second_path = 0
@@ -59,6 +60,15 @@ class Empty:
 
     async def account(self) -> str:
         return "somebody"
+
+    async def venue_ms(self) -> int:
+        raise AssertionError("the clock is set")
+
+    async def index_price(self, instrument: Instrument) -> float:
+        raise AssertionError("nothing is chosen")
+
+    def follow(self, instruments: Sequence[Instrument]) -> None:
+        raise AssertionError("nothing is listed")
 
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         raise AssertionError("it is connected")

@@ -10,7 +10,7 @@ from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.orders import OrderType
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from tests.engine.live import CALL, Live, live, until
 

@@ -13,7 +13,7 @@ from mmbot.core.intents import Amend, Cancel, CancelAll, Place
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Bucket
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.session import Socket

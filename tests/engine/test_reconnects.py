@@ -10,11 +10,11 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.sim.exchange.listing import Side
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.venues.deribit import Book
-from mmbot.venues.deribit.timing import Timing
-from tests.engine.live import Live, live, until
+from mmbot.venues.timing import Timing
+from tests.engine.live import Live, client_of, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import hit, quoted
 
@@ -46,7 +46,7 @@ def watch_books(bot: Live) -> list[str]:
     """From now on, books older than one that was heard before: left over from an old connection."""
     newest: dict[str, int] = {}
     old: list[str] = []
-    client = bot.engine.venue._client
+    client = client_of(bot.engine)
     tell = client.on_book
     assert tell is not None, "connected"
 

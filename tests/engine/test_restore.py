@@ -99,6 +99,6 @@ async def test_loss_limits_count_from_the_books_of_both(tmp_path: Path) -> None:
 
 async def test_the_book_of_an_account_that_was_re_armed_begins_anew(tmp_path: Path) -> None:
     place = await two_pasts(tmp_path)
-    latch.trip(place, OTHER_KEY, Why.DAY_LOSS, "", "test", NOW_NS + 1, limit_s=20.0)
+    latch.trip(place, [OTHER_KEY], Why.DAY_LOSS, "", "test", NOW_NS + 1, limit_s=20.0)
     latch.rearm(place, OTHER_KEY, "seen to", "test", NOW_NS + 2)
     assert taken_over(place).watch.profit.total_usd == -10.0

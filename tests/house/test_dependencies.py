@@ -2,7 +2,7 @@
 
 Four zones: DECIDES is pure; ACTS and PRETENDS stand on it and know nothing of each other; ASKS sees
 them all. What stands beside the zones is vocabulary (errors, clock, config, plugins) or puts the
-whole together (assemble).
+whole together (assemble). Each venue's folder is closed to all but itself.
 """
 
 import ast
@@ -97,12 +97,23 @@ def _imported(node: ast.AST, path: str) -> Iterator[str]:
 
 def _wrong_room(module: str, path: str, room: str) -> Iterator[str]:
     target = _room_of(module)
+    kind = _venue_of(module)
+    if kind is not None and not path.startswith(f"mmbot/venues/{kind}/"):
+        yield f"imports {module}: a venue is reached through mmbot.venues.plugin alone"
     on_the_wire = path.startswith("mmbot/sim/wire/") and target == "venues"
     in_the_client = path.startswith("mmbot/venues/") and module.startswith("mmbot.sim.wire")
     if on_the_wire or in_the_client:
         yield f"imports {module}: client and simulated venue meet on the wire only"
     elif room in MAY_IMPORT and target not in MAY_IMPORT[room] and (path, target) not in CROSSINGS:
         yield f"imports {module}: {room} may import {', '.join(sorted(MAY_IMPORT[room]))}"
+
+
+def _venue_of(module: str) -> str | None:
+    """mmbot.venues.deribit.client -> deribit; None for what all venues share."""
+    parts = module.split(".")
+    if parts[:2] != ["mmbot", "venues"] or len(parts) == 2:
+        return None
+    return parts[2] if (ROOT / "mmbot" / "venues" / parts[2]).is_dir() else None
 
 
 def _room_of(module: str) -> str:
@@ -170,7 +181,11 @@ def test_no_file_breaks_a_rule_of_the_house() -> None:
         ("mmbot/venues/x.py", "from mmbot.sim.exchange import matching", "venues may import"),
         ("mmbot/venues/deribit/x.py", "import mmbot.sim.wire.deribit.shapes", "meet on the wire"),
         ("mmbot/venues/paper.py", "from mmbot.sim.wire import shapes", "meet on the wire"),
-        ("mmbot/sim/wire/x.py", "from mmbot.venues.deribit import wire", "meet on the wire"),
+        ("mmbot/sim/wire/x.py", "from mmbot.venues import patience", "meet on the wire"),
+        ("mmbot/engine/x.py", "from mmbot.venues.deribit.looks import Looks", "reached through"),
+        ("mmbot/cli/x.py", "def f():\n    import mmbot.venues.deribit", "reached through"),
+        ("mmbot/venues/x.py", "from mmbot.venues import deribit", "reached through"),
+        ("mmbot/assemble.py", "from mmbot.venues.deribit.venue import X", "reached through"),
         ("mmbot/sim/x.py", "from mmbot.clock import Clock", "sim may import"),
         ("mmbot/engine/x.py", "from mmbot.cli.board import row", "engine may import"),
         ("mmbot/store/x.py", "import mmbot.assemble", "store may import"),
@@ -213,6 +228,8 @@ def test_a_broken_rule_is_found(path: str, source: str, offence: str) -> None:
         ("mmbot/pricing/x.py", "import numpy as np\nfrom scipy.special import ndtr"),
         ("mmbot/venues/x.py", "from mmbot.core.events import Event\nimport asyncio"),
         ("mmbot/venues/paper.py", "from mmbot.sim.exchange.matching import Exchange"),
+        ("mmbot/venues/deribit/x.py", "from mmbot.venues.deribit.client import Deribit"),
+        ("mmbot/engine/x.py", "from mmbot.venues.plugin import plugin_of"),
         ("mmbot/sim/wire/x.py", "from mmbot.sim.exchange.matching import Exchange"),
         ("mmbot/clock.py", "import time"),
         ("mmbot/cli/x.py", "from mmbot import __version__\nfrom mmbot.store.queries import Reader"),

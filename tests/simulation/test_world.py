@@ -189,7 +189,7 @@ def test_instruments_are_what_the_adapter_reads_off_the_wire() -> None:
         for number, listing in enumerate(chain.listings(family, price, START_MS)):
             info = shapes.instrument(listing, number, is_open=True)
             ours = instrument_of(listing)
-            read = adapter.instrument_of(info, Unread())
+            read = adapter.instrument_of("deribit", info, Unread())
             assert read is not None
             assert replace(read, symbol=ours.symbol) == ours
 

@@ -47,6 +47,7 @@ from mmbot.engine.report import status_frame
 from mmbot.engine.supervise import Engine
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
+from mmbot.venues.deribit.venue import DeribitVenue
 
 MESSAGES = 5_000_000
 PORTIONS = 50
@@ -248,6 +249,7 @@ def _sample(engine: Engine, messages: int, began_s: float, store: Path) -> Sampl
     state, writer = engine.runner.state, engine.store.writer
     open_files = [_target(fd) for fd in os.listdir("/proc/self/fd")]
     waiting = len(engine.runner._inbox) + len(state.entries) + len(state.notes)
+    assert isinstance(engine.venue, DeribitVenue)
     return Sample(
         messages=messages,
         seconds=round(monotonic() - began_s, 1),

@@ -17,7 +17,7 @@ from pathlib import Path
 from mmbot.core import events as ev
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.tape.folder import SUFFIX, tapes_in
 from tests.engine.live import CALL, Live, live, until

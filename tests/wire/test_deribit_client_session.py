@@ -14,7 +14,7 @@ import pytest
 import uvloop
 
 from mmbot.venues.deribit import Book, Deribit, Outcome, Rate, Reply, Socket
-from mmbot.venues.deribit.timing import Timing
+from mmbot.venues.timing import Timing
 from tests.wire.clients import HandClock, Notes, ours
 from tests.wire.scripted import (
     SILENCE,

@@ -9,7 +9,7 @@ import pytest
 from mmbot.clock import Clock
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit.arrival import Arrival
+from mmbot.venues.arrival import Arrival
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import may_pass, said, unreachable
 from mmbot.venues.deribit.session import Socket
@@ -179,13 +179,13 @@ MESSAGES = (
 async def test_an_answer_of_another_shape_is_called_unreadable(message: str) -> None:
     async with no_venue(json(message)) as host:
         clock = Clock()
-        venue = DeribitVenue(a_client(host), clock)
+        venue = DeribitVenue("deribit", a_client(host), clock)
         arrival = Arrival(venue, clock, limit_s=0.0)
         try:
             with pytest.raises(VenueUnreachable, match="unreadable answer to get_instruments"):
                 await arrival.listed()
             with pytest.raises(VenueUnreachable, match="unreadable answer to get_account_summ"):
-                await arrival.account()
+                await arrival.asked(venue.account)
             if message != '{"result": 7}':  # a time as good as any
                 with pytest.raises(VenueUnreachable, match="unreadable answer to get_time"):
                     await arrival.venue_ms()
@@ -200,7 +200,7 @@ async def test_connecting_is_tried_again_and_ends_on_both_links() -> None:
             urls = {"api": {"rest": simulated.rest_url, "ws": f"ws://{host}/ws/api/v2"}}
             clock = Clock()
             client = Deribit({"apiKey": "sim", "secret": "sim", "urls": urls}, now_ms=clock.now_ms)
-            venue = DeribitVenue(client, clock)
+            venue = DeribitVenue("deribit", client, clock)
             arrival = Arrival(venue, clock, limit_s=30.0)
             seen: list[object] = []
             try:

@@ -18,7 +18,7 @@ from mmbot.sim.models.credits import RATES, Bucket, Pool, Rate
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
 from tests.wire.venue import (
     DEADLINE_S,

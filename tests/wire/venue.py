@@ -18,7 +18,7 @@ from mmbot.sim.exchange.listing import Kind, Listing, Right, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Pool, Rate
-from mmbot.sim.wire.deribit.rules import Rules
+from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
 OPTION = "ETH-6JUN25-2800-C"

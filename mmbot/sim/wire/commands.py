@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmbot.sim.wire.deribit.errors import too_many_requests
+from mmbot.sim.wire.faces import Face
 from mmbot.sim.wire.faults import Fate, FaultInjector, Kind, Stage
 
 
@@ -11,6 +11,7 @@ class Commands:
     its beginning ("user.", "book.ETH-PERPETUAL"). `count`: that many, from the next one on."""
 
     trouble: FaultInjector
+    face: Face
 
     def lose_request(self, method: str, count: int = 1) -> None:
         """Requests of that method never arrive."""
@@ -36,8 +37,9 @@ class Commands:
         self.trouble.command(Stage.REQUEST, "cut_mid_order", method, fate, count)
 
     def answer(self, method: str, code: int, count: int = 1) -> None:
-        """Requests of that method are refused with that error; 10028 also ends the session."""
-        limited = code == too_many_requests().code
+        """Requests of that method are refused with that error; being told of too many ends the
+        session."""
+        limited = code == self.face.too_many_requests
         fault = "rate_limited" if limited else "refused"
         self.trouble.command(Stage.REQUEST, fault, method, Fate(Kind.ERROR, code=code), count)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import WSMsgType, web
@@ -29,15 +29,9 @@ from mmbot.sim.exchange.listing import DeliveryFee
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.commands import Commands
-from mmbot.sim.wire.deribit.auth import Gatekeeper
-from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
 from mmbot.sim.wire.deribit.closures import Closures
-from mmbot.sim.wire.deribit.errors import known_error
-from mmbot.sim.wire.deribit.manners import Manner
-from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
-from mmbot.sim.wire.deribit.rules import Rules
-from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.face import Market
+from mmbot.sim.wire.faces import USUAL, Behind, face_of
 from mmbot.sim.wire.faults import (
     PASSES,
     Blow,
@@ -49,15 +43,15 @@ from mmbot.sim.wire.faults import (
     garbled,
 )
 from mmbot.sim.wire.gate import Door, Gate, Link
+from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rest import RestCall, read_call
+from mmbot.sim.wire.rules import Rules
 
 if TYPE_CHECKING:
     from mmbot.sim.exchange.state import SavedVenue
 
 HOST: Final = "127.0.0.1"
 START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
-API_PATH: Final = "/api/v2"
-WS_PATH: Final = "/ws/api/v2"
 FRAME_BYTES_MAX: Final = 32_768
 TICK_S: Final = 0.05
 CLOSE_TIMEOUT_S: Final = 1.0
@@ -76,8 +70,10 @@ class VenueOptions:
     orders in it come back cancelled (`cancel_on_disconnect`).
     `faults`: what goes wrong. With `expiry_soon`, a new world starts shortly before the first 08:00
     UTC after `start_ms`, when something expires. `manners`: how the venue says what it says.
+    `exchange`: whose protocol it speaks (faces.py).
     """
 
+    exchange: str = USUAL
     port: int = 0  # 0: any free one
     seed: int = 1
     start_ms: int = START_MS
@@ -97,7 +93,7 @@ class VenueOptions:
     self_trade: SelfTrade = SelfTrade.CANCEL_MAKER
     rules: Rules = field(default_factory=Rules)
     delivery_fee: DeliveryFee = field(default_factory=DeliveryFee)
-    combos_per_hour: float = COMBOS_PER_HOUR  # how many are listed as time goes by
+    combos_per_hour: float | None = None  # how many are listed as time goes by; None: as usual
     settlement_pause_ms: int = 2_000  # how long nobody can trade after 08:00 UTC
     linger_s: float | None = None  # end that long after the last client left; None: never
     state_path: Path | None = None
@@ -148,14 +144,14 @@ class SimVenue(Commands, Closures):
 
     exchange: Exchange
     market: Market
-    protocol: DeribitProtocol
     endpoints: Endpoints
     account: str
     gate: Gate
 
     def __init__(self, options: VenueOptions | None = None) -> None:
         self.options = options or VenueOptions()
-        self._links: dict[Link, Session] = {}
+        self.face = face_of(self.options.exchange)
+        self._links: dict[Link, Any] = {}  # and the session each has with the protocol
         self._runner: web.AppRunner | None = None
         self._door: Door | None = None
         self._shut_until_ms = 0
@@ -196,29 +192,30 @@ class SimVenue(Commands, Closures):
             self._go_on_from(saved)
             world_id = self.exchange.world
         self._started_ns = self._last_client_ns = time.monotonic_ns()
-        gatekeeper = Gatekeeper(
-            options.key, options.secret, self.account, options.token_expires_in_s
-        )
         self.trouble = FaultInjector(options.faults, self.now_ms())
         self.gate = Gate(self.trouble, self.now_ms)
-        self.protocol = DeribitProtocol(
-            self.exchange,
-            self.market,
-            gatekeeper,
-            options.rules,
-            self.now_us,
-            skew_ms=self._skew_us // 1000,
-            keeps_orders=self.trouble.keeps_orders,
-            manners=options.manners,
-            manners_seed=self._seed,
-            seed=self._seed,
-            combos_per_hour=options.combos_per_hour,
+        self.protocol = self.face.protocol(
+            Behind(
+                exchange=self.exchange,
+                market=self.market,
+                account=self.account,
+                key=options.key,
+                secret=options.secret,
+                token_expires_in_s=options.token_expires_in_s,
+                rules=options.rules,
+                manner=options.manners,
+                seed=self._seed,
+                now_us=self.now_us,
+                skew_ms=self._skew_us // 1000,
+                keeps_orders=self.trouble.keeps_orders,
+                combos_per_hour=options.combos_per_hour,
+            )
         )
         if saved is not None:
             self.protocol.remember(saved.user_trades)
         app = web.Application(client_max_size=1 << 20)
-        app.router.add_get(WS_PATH, self._on_websocket)
-        app.router.add_route("*", API_PATH + "{tail:.*}", self._on_rest)
+        app.router.add_get(self.face.ws_path, self._on_websocket)
+        app.router.add_route("*", self.face.api_path + "{tail:.*}", self._on_rest)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT_S)
         await self._runner.setup()
         try:
@@ -228,7 +225,7 @@ class SimVenue(Commands, Closures):
             raise
         at = f"{HOST}:{self._door.port}"
         self.endpoints = Endpoints(
-            f"http://{at}", f"ws://{at}{WS_PATH}", os.getpid(), world_id, self._start_ms
+            f"http://{at}", f"ws://{at}{self.face.ws_path}", os.getpid(), world_id, self._start_ms
         )
         self._ticking = asyncio.create_task(self._tick(), name="simulated venue")
 
@@ -530,13 +527,13 @@ class SimVenue(Commands, Closures):
                 await sending
         return socket
 
-    def _receive(self, link: Link, session: Session, frame: bytes) -> None:
+    def _receive(self, link: Link, session: Any, frame: bytes) -> None:
         """A request has come; what becomes of it is up to fate."""
         method = _method_of(frame) if self.trouble.is_on else None
         if method is None:
             self.protocol.on_frame(session, frame)
             return
-        is_order = _is_order(method)
+        is_order = self.face.is_order(method)
         fate = self.trouble.request(method, is_order=is_order, is_rest=False)
         match fate.kind:
             case Kind.LOST:
@@ -546,7 +543,7 @@ class SimVenue(Commands, Closures):
                     fate.seconds, lambda: self._receive_late(link, session, frame, is_order)
                 )
             case Kind.ERROR:
-                self.protocol.refuse(session, frame, known_error(fate.code))
+                self.protocol.refuse(session, frame, fate.code)
             case Kind.CUT_BEFORE | Kind.CUT_AFTER:
                 if fate.kind is Kind.CUT_AFTER:
                     self.protocol.on_frame(session, frame)
@@ -556,14 +553,14 @@ class SimVenue(Commands, Closures):
             case _:
                 self.protocol.on_frame(session, frame)
 
-    def _receive_late(self, link: Link, session: Session, frame: bytes, is_order: bool) -> None:
+    def _receive_late(self, link: Link, session: Any, frame: bytes, is_order: bool) -> None:
         if self.gate.is_silent or (link.is_deaf and not session.closed):
             return
         # An order that was on its way reaches the exchange whatever has become of its line.
         if is_order or not session.closed:
             self.protocol.on_frame(session, frame)
 
-    def _hang_up(self, link: Link, session: Session) -> None:
+    def _hang_up(self, link: Link, session: Any) -> None:
         if link.is_deaf:
             # The close would not get through either; the venue's side of it happens all the same.
             self.protocol.on_closed(session)
@@ -579,7 +576,9 @@ class SimVenue(Commands, Closures):
             return web.Response(status=400, text="the body is not a JSON object")
         fate = PASSES
         if self.trouble.is_on:
-            fate = self.trouble.request(call.method, is_order=_is_order(call.method), is_rest=True)
+            fate = self.trouble.request(
+                call.method, is_order=self.face.is_order(call.method), is_rest=True
+            )
         struck = await self._strike_rest(request, call, fate)
         if struck is not None:
             return struck
@@ -603,7 +602,7 @@ class SimVenue(Commands, Closures):
         if fate.kind is Kind.STATUS:
             return web.Response(status=fate.code, text="trouble at the door")
         if fate.kind is Kind.ERROR:
-            status, answer = self.protocol.refuse_rest(call.request_id, known_error(fate.code))
+            status, answer = self.protocol.refuse_rest(call.request_id, fate.code)
             return web.Response(status=status, body=answer, content_type="application/json")
         return None
 
@@ -635,11 +634,6 @@ def _method_of(frame: bytes) -> str | None:
         return None
     method = request.get("method") if isinstance(request, dict) else None
     return method if isinstance(method, str) else None
-
-
-def _is_order(method: str) -> bool:
-    found = METHODS.get(method)
-    return found is not None and found.is_matching
 
 
 def _start_ms(options: VenueOptions) -> int:

@@ -1,6 +1,9 @@
 """Deribit. Read `client.py` first; it stands on
 
-clients.py        which client a mode has
+plugin.py         the door: what everything else may know of this folder
+clients.py        which client a site has
+market.py         what anybody may see, as events: listings, books, tickers
+venue.py          one account: the same, and orders
 wire.py           one WebSocket: bytes in, frames out at once, one way to be lost
 link.py           what is wanted of a connection, and what is so on it at present
 session.py        two links kept up; every frame to whom it concerns
@@ -18,16 +21,19 @@ orders.py         place, amend and cancel as frames with exact decimals
 rescue.py         taking back what is ours, whatever the list looks like
 canceller.py      the same for another process, over either way
 checks.py         what is asked before trading
-timing.py         how patient it is with its links
 unified.py        what ccxt parses or rounds wrongly, put right
 """
 
-from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.limits import Limits, Rate
-from mmbot.venues.deribit.link import Socket
-from mmbot.venues.deribit.orders import amend, cancel, place
-from mmbot.venues.deribit.requests import Outcome, Refusal, Reply
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmbot.venues.deribit.book import Book
+    from mmbot.venues.deribit.client import Deribit
+    from mmbot.venues.deribit.limits import Limits, Rate
+    from mmbot.venues.deribit.link import Socket
+    from mmbot.venues.deribit.orders import amend, cancel, place
+    from mmbot.venues.deribit.requests import Outcome, Refusal, Reply
 
 __all__ = [
     "Book",
@@ -42,3 +48,24 @@ __all__ = [
     "cancel",
     "place",
 ]
+
+_HOMES = {
+    "Book": "book",
+    "Deribit": "client",
+    "Limits": "limits",
+    "Outcome": "requests",
+    "Rate": "limits",
+    "Refusal": "requests",
+    "Reply": "requests",
+    "Socket": "link",
+    "amend": "orders",
+    "cancel": "orders",
+    "place": "orders",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imported when it is asked for: the plug-in, which lies here too, must not cost a ccxt."""
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -4,13 +4,14 @@ The WebSocket used is the one without cancel-on-disconnect, so that leaving take
 """
 
 import asyncio
-from collections.abc import Sequence
-from enum import Enum
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ccxt.base.errors import AuthenticationError, BaseError, NetworkError
 
 from mmbot.clock import Clock
+from mmbot.core.statements import OpenOrder
+from mmbot.venues.canceller import CredentialsRefusedError, Look, Way, WayFailedError
 from mmbot.venues.deribit import rescue
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import said
@@ -19,31 +20,12 @@ from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.orders import Call
 
 
-class Way(Enum):
-    """How the venue is spoken to."""
-
-    WEBSOCKET = "websocket"
-    REST = "rest"
-
-    @property
-    def other(self) -> "Way":
-        """What to try when this one fails."""
-        return Way.REST if self is Way.WEBSOCKET else Way.WEBSOCKET
-
-
-class WayFailedError(Exception):
-    """Nothing is known of what was asked: try again, or the other way."""
-
-
-class CredentialsRefusedError(WayFailedError):
-    """Over this way the venue does not know us."""
-
-
 class DeribitCanceller:
-    """One Deribit account, looked at and emptied. `client` is ours to close; `call_limit_s` is
-    how long one way may take, connecting included."""
+    """One Deribit account, looked at and emptied. `name` is ours for the venue, `client` is ours
+    to close; `call_limit_s` is how long one way may take, connecting included."""
 
-    def __init__(self, client: Deribit, clock: Clock, call_limit_s: float) -> None:
+    def __init__(self, name: str, client: Deribit, clock: Clock, call_limit_s: float) -> None:
+        self._name = name
         self._call_limit_s = call_limit_s
         self._client = client
         self._clock = clock
@@ -60,15 +42,25 @@ class DeribitCanceller:
         name = said.get("system_name") if isinstance(said, dict) else None
         return name if isinstance(name, str) and name else None
 
-    async def look(self, way: Way) -> rescue.Look:
+    async def look(self, way: Way) -> Look:
         """Everything open on the account, whoever placed it.
 
         Raises WayFailedError, and ListUnreadableError where the answer is no list.
         """
-        return rescue.look_at(await self._look(way, rescue.OPEN_ORDERS, {}))
+        return rescue.look_at(self._name, await self._look(way, rescue.OPEN_ORDERS, {}))
 
-    async def cancel(self, way: Way, calls: Sequence[Call]) -> None:
-        """Send cancels. What became of them, only a `look` tells. Raises WayFailedError."""
+    async def cancel(
+        self, way: Way, wanted: Sequence[OpenOrder], kept: Sequence[OpenOrder], unread: int
+    ) -> None:
+        """Cancel `wanted` and leave alone `kept` and what could not be read. What became of them,
+        only a `look` tells. Raises WayFailedError."""
+        await self._send(way, rescue.cancels(wanted, kept, unread))
+
+    async def cancel_labels(self, way: Way, labels: Iterable[str]) -> None:
+        """Cancel orders of which only the label is known. Raises WayFailedError."""
+        await self._send(way, rescue.cancels_by_label(labels))
+
+    async def _send(self, way: Way, calls: Sequence[Call]) -> None:
         for method, params in calls:
             while wait_s := self._bucket.take(self._clock.monotonic_s()):
                 await self._clock.sleep(wait_s)
@@ -85,7 +77,7 @@ class DeribitCanceller:
         try:
             return await self._ask(way, method, params)
         except BaseError as error:
-            raise WayFailedError(f"deribit over {way.value}: {said(error)}") from error
+            raise WayFailedError(f"{self._name} over {way.value}: {said(error)}") from error
 
     async def _ask(self, way: Way, method: str, params: dict[str, Any]) -> Any:
         """One private method's result; ccxt's error where the venue refuses it."""
@@ -97,7 +89,7 @@ class DeribitCanceller:
                 return await self._client.rpc(Socket.MARKET, method, params)
         except AuthenticationError as error:
             raise CredentialsRefusedError(
-                f"deribit refuses the credentials ({said(error)}): check key and secret"
+                f"{self._name} refuses the credentials ({said(error)}): check key and secret"
             ) from error
         except (NetworkError, TimeoutError) as error:
-            raise WayFailedError(f"deribit over {way.value}: {said(error)}") from error
+            raise WayFailedError(f"{self._name} over {way.value}: {said(error)}") from error

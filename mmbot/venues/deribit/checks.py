@@ -9,21 +9,22 @@ from decimal import Decimal
 from statistics import median
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode
+from mmbot.config import Mode
 from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import plain
 from mmbot.core.statements import Equity
 from mmbot.errors import MmbotError
 from mmbot.store.records import AccountKey
+from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.checks import SAID_MAX_CHARS, Check, Result
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.deribit import parse
-from mmbot.venues.deribit.arrival import LOOK_S, Arrival
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.clients import client_for, signed
+from mmbot.venues.deribit.clients import client_at
 from mmbot.venues.deribit.failures import in_words
 from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.site import Site
 
 SKEW_WARN_MS, SKEW_FAIL_MS = 200, 1000
 """Orders carry the moment after which they must die, 4 s from now by our clock."""
@@ -40,13 +41,13 @@ WITHDRAWALS = "wallet:read_write"
 
 
 async def checks(
-    config: Config, keys: Credentials, latch_of: Callable[[AccountKey], Check]
+    site: Site, keys: Credentials, latch_of: Callable[[AccountKey], Check]
 ) -> list[Check]:
     """Sign in and look. What goes wrong is one check that failed, and the last. `latch_of`: what
     else there is to say once the venue has named the account."""
     clock = Clock()
-    client = client_for(config, clock, signed(keys))
-    venue = DeribitVenue(client, clock)
+    client = client_at(site, clock, keys)
+    venue = DeribitVenue(site.name, client, clock)
     found: list[Check] = []
     arrival = Arrival(venue, clock, LOOK_S)
     try:
@@ -55,14 +56,14 @@ async def checks(
             found.append(
                 Check("venue", Result.PASS, f"{venue.endpoint} lists {len(listed)} instruments")
             )
-            if config.run.mode is Mode.SIM:
+            if site.mode is Mode.SIM:
                 clock.set_to_ms(await arrival.venue_ms())
-            account = await arrival.account()
-            found.append(await _scopes(client, keys, account, config.run.mode))
-            found.append(latch_of(AccountKey(config.run.mode, venue.name, account)))
+            account = await arrival.asked(venue.account)
+            found.append(await _scopes(client, keys, account, site.mode))
+            found.append(latch_of(AccountKey(site.mode, venue.name, account)))
             await client.start((Socket.TRADING,))
             found += [_cancel_on_disconnect(client), _rate_limits(client)]
-            found += await _round_trips(client, clock, config.run.mode)
+            found += await _round_trips(client, clock, site.mode)
             found += [_ticks(listed), _fees(listed)]
             found.append(await _margin(client))
     except MmbotError as error:
@@ -76,12 +77,12 @@ async def checks(
 async def _scopes(client: Deribit, keys: Credentials, account: str, mode: Mode) -> Check:
     stamp = str(client.milliseconds())
     signature = client.hmac(
-        client.encode(f"{stamp}\n{stamp}\n"), client.encode(keys.secret), hashlib.sha256
+        client.encode(f"{stamp}\n{stamp}\n"), client.encode(keys["secret"]), hashlib.sha256
     )
     token = await client.publicGetAuth(
         {
             "grant_type": "client_signature",
-            "client_id": keys.key,
+            "client_id": keys["key"],
             "timestamp": stamp,
             "nonce": stamp,
             "data": "",

@@ -27,8 +27,8 @@ from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.link import Link, Socket
 from mmbot.venues.deribit.session import Session
-from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.timing import USUAL, Timing
 
 CANCEL_RESERVE = 0.2
 """The part of the rate limit's burst that only cancels may use."""

@@ -1,42 +1,25 @@
-"""The client of a mode, made in one place for whoever trades, looks or cancels."""
+"""The client of a site, made in one place for whoever trades, looks or cancels."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode
+from mmbot.config import Mode
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.timing import USUAL, Timing
-
-
-def client_for(
-    config: Config, clock: Clock, settings: Mapping[str, Any], timing: Timing = USUAL
-) -> Deribit:
-    """The client of a configuration, not connected. `settings` are ccxt's; without keys it is
-    public.
-
-    A simulated venue's address is in the configuration by now (venues/simulated.py).
-    """
-    mode, endpoint = config.run.mode, ""
-    if mode is Mode.SIM:
-        assert config.sim.url is not None
-        endpoint = config.sim.url
-    return client_at(mode, endpoint, clock, settings, timing)
+from mmbot.venues.site import Site
+from mmbot.venues.timing import USUAL, Timing
 
 
 def client_at(
-    mode: Mode,
-    endpoint: str,
-    clock: Clock,
-    settings: Mapping[str, Any],
-    timing: Timing = USUAL,
+    site: Site, clock: Clock, keys: Credentials | None = None, timing: Timing = USUAL
 ) -> Deribit:
-    """The client of a mode at an address, not connected. `endpoint` empty: the mode's own venue."""
-    given = dict(settings)
-    if endpoint:
-        websocket = endpoint.replace("http", "ws", 1) + "/ws/api/v2"
-        given["urls"] = {"api": {"rest": endpoint, "ws": websocket}}
+    """The client there, not connected; without keys it makes no private call."""
+    given: dict[str, Any] = {}
+    if keys is not None:
+        given |= {"apiKey": keys["key"], "secret": keys["secret"]}
+    if site.url:
+        websocket = site.url.replace("http", "ws", 1) + "/ws/api/v2"
+        given["urls"] = {"api": {"rest": site.url, "ws": websocket}}
     client = Deribit(
         given,
         now_ms=clock.now_ms,
@@ -44,11 +27,6 @@ def client_at(
         time_scale=1 / clock.scale,
         timing=timing,
     )
-    if not endpoint and mode is Mode.TESTNET:
+    if not site.url and site.mode is Mode.TESTNET:
         client.set_sandbox_mode(True)
     return client
-
-
-def signed(keys: Credentials) -> dict[str, str]:
-    """A key pair as ccxt's settings."""
-    return {"apiKey": keys.key, "secret": keys.secret}

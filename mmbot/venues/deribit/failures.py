@@ -83,26 +83,28 @@ def may_pass(error: BaseException) -> bool:
 
 def unreachable(name: str, error: BaseException) -> VenueUnreachable:
     """The failure of a venue as the line a command ends with."""
-    phrase, manner = said(error), _understood(error).manner
+    phrase, manner, passing = said(error), _understood(error).manner, may_pass(error)
     if manner is Manner.SAYS and _first(error, AuthenticationError) is not None:
         return VenueUnreachable(f"{name} refuses the credentials ({phrase}): check key and secret")
-    return VenueUnreachable(f"{name} {manner.value}: {phrase}")
+    return VenueUnreachable(f"{name} {manner.value}: {phrase}", may_pass=passing)
 
 
 @contextmanager
-def in_words(name: str) -> Iterator[None]:
+def in_words(name: str, asked: str = "") -> Iterator[None]:
     """Whatever goes wrong between us and the venue leaves this as VenueUnreachable; errors of ours
-    that have no such cause leave it as they are."""
+    leave it as they are. An answer in no shape we know is called one to what was `asked`."""
     try:
         yield
-    except VenueUnreachable as error:
-        if error.__cause__ is None:
-            raise
-        raise unreachable(name, error.__cause__) from error
     except MmbotError:
         raise
-    except Exception as error:  # of a shape that nobody expects: as good as no answer
+    except (BaseError, OSError) as error:
         raise unreachable(name, error) from error
+    except Exception as error:  # as good as no answer
+        if not asked:
+            raise unreachable(name, error) from error
+        odd = UnreadableError(asked)
+        odd.__cause__ = error
+        raise unreachable(name, odd) from odd
 
 
 # --- taking off the layers --------------------------------------------------------------------

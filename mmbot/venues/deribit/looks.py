@@ -13,7 +13,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.events import OrderSeen, SnapshotTaken
 from mmbot.core.intents import Resync
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
-from mmbot.core.types import InstrumentId, Label, Nanos
+from mmbot.core.types import InstrumentId, Label, Nanos, instrument_name
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.parse import Unread, Unreadable
 
@@ -33,7 +33,8 @@ Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
 
 
 class Looks:
-    """One account, asked over `ask` (the trading connection) and `ask_rest` (for long lists).
+    """One account at `venue`, asked over `ask` (the trading connection) and `ask_rest` (for long
+    lists).
 
     `followed` are the instruments we trade, by name, `listed` the terms of everything else, and
     `now_ms` the venue's time.
@@ -41,6 +42,7 @@ class Looks:
 
     def __init__(
         self,
+        venue: str,
         ask: Ask,
         ask_rest: Ask,
         followed: Mapping[str, Instrument],
@@ -48,6 +50,7 @@ class Looks:
         now_ms: Callable[[], int],
         unread: Unread,
     ) -> None:
+        self._venue = venue
         self._ask = ask
         self._ask_rest = ask_rest
         self._followed = followed
@@ -59,7 +62,10 @@ class Looks:
         """The venue's word on everything. Raises ccxt's errors, and Unreadable."""
         answer = await self._ask("private/get_open_orders", {})
         orders, nameless = parse.each(
-            answer, lambda row: parse.open_order_of(row, self._unread), self._unread, "order"
+            answer,
+            lambda row: parse.open_order_of(self._venue, row, self._unread),
+            self._unread,
+            "order",
         )
         named = {order.label for order in orders}
         lookups = [
@@ -78,7 +84,7 @@ class Looks:
                 break
             positions = again  # a fill came in between: trades and positions must agree
         return SnapshotTaken(
-            venue=parse.NAME,
+            venue=self._venue,
             asked_ns=asked_ns,
             orders=tuple(orders),
             positions=tuple(positions),
@@ -93,14 +99,17 @@ class Looks:
     async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
         """The newest statement about a label. Raises Unreadable where there is one, but none that
         could be read: that is no proof of absence."""
-        followed = self._followed.get(parse.name_of(instrument))
+        followed = self._followed.get(instrument_name(instrument))
         if followed is None:
             return None
         params = {"currency": followed.settlement, "label": label}
         answer = await self._ask("private/get_order_state_by_label", params)
         rows = answer if isinstance(answer, list) else [answer]
         seen, left_out = parse.each(
-            rows, lambda row: parse.seen_of(row, None, self._unread), self._unread, "order"
+            rows,
+            lambda row: parse.seen_of(self._venue, row, None, self._unread),
+            self._unread,
+            "order",
         )
         if left_out and not seen:
             raise Unreadable(f"what became of {label}")
@@ -136,7 +145,7 @@ class Looks:
         params = {"instrument_name": instrument.name}
         answer = await self._ask("private/get_position", params)
         try:
-            return parse.position_of(answer, None, self._unread)
+            return parse.position_of(self._venue, answer, None, self._unread)
         except Unreadable as error:
             self._unread.note("position", error)
             return HeldPosition(instrument.id, None)
@@ -145,7 +154,7 @@ class Looks:
         name = parse.fields_of(row, "position").get("instrument_name")
         known = isinstance(name, str) and name not in self._followed
         terms = self._listed.get(str(name)) if known else None
-        return parse.position_of(row, terms, self._unread)
+        return parse.position_of(self._venue, row, terms, self._unread)
 
     def _currencies(self) -> list[str]:
         return sorted({instrument.settlement for instrument in self._followed.values()})
@@ -177,7 +186,7 @@ class Looks:
             page = parse.fields_of(answer, "trades")
             fills, _ = parse.each(
                 page.get("trades"),
-                lambda row: parse.fill_of(row, self._unread),
+                lambda row: parse.fill_of(self._venue, row, self._unread),
                 self._unread,
                 "trade",
             )

@@ -30,8 +30,6 @@ from mmbot.core.why import Why
 from mmbot.venues.deribit import messages
 from mmbot.venues.deribit.errors import OrderFate, meaning_of
 
-NAME: Final = "deribit"
-
 T = TypeVar("T")
 StructT = TypeVar("StructT", bound=msgspec.Struct)
 
@@ -154,14 +152,10 @@ def finite_or_none(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
 
 
-def instrument_id(name: str) -> InstrumentId:
-    """An instrument by the venue's name for it."""
-    return InstrumentId(f"{NAME}:{name}")
-
-
-def name_of(instrument: InstrumentId) -> str:
-    """The venue's name of an instrument."""
-    return instrument.removeprefix(f"{NAME}:")
+def instrument_id(venue: str, name: str) -> InstrumentId:
+    """An instrument by the venue's name for it. `venue`, here and below, is our name for the
+    venue, of which there may be several."""
+    return InstrumentId(f"{venue}:{name}")
 
 
 def fields_of(result: object, what: str) -> Mapping[str, Any]:
@@ -201,7 +195,7 @@ def ticker_changed(
     )
 
 
-def instrument_of(data: object, unread: Unread) -> Instrument | None:
+def instrument_of(venue: str, data: object, unread: Unread) -> Instrument | None:
     """One entry of public/get_instruments; None for kinds mmbot does not trade. Raises
     Unreadable."""
     kind = fields_of(data, "listing").get("kind")
@@ -223,8 +217,8 @@ def instrument_of(data: object, unread: Unread) -> Instrument | None:
     maker = exact_or_none(row.maker_commission)
     taker = exact_or_none(row.taker_commission)
     return Instrument(
-        id=instrument_id(name),
-        venue=NAME,
+        id=instrument_id(venue, name),
+        venue=venue,
         name=name,
         symbol=_symbol(row, settlement, perpetual),
         kind=Kind.OPTION if is_option else Kind.PERPETUAL if perpetual else Kind.FUTURE,
@@ -292,7 +286,7 @@ def _symbol(row: messages.Listing, settlement: str, perpetual: bool) -> str:
 # --- orders -----------------------------------------------------------------------------------
 
 
-def seen_of(data: object, answers: Request | None, unread: Unread) -> OrderSeen:
+def seen_of(venue: str, data: object, answers: Request | None, unread: Unread) -> OrderSeen:
     """The venue's statement about one order. Raises Unreadable where it says neither which order
     nor what state it is in."""
     order = read(messages.Order, data, unread, "order")
@@ -300,10 +294,10 @@ def seen_of(data: object, answers: Request | None, unread: Unread) -> OrderSeen:
     if state is None or order.last_update_timestamp is None:
         raise Unreadable(f"order {order.order_id}: state {order.order_state!r}")
     return OrderSeen(
-        venue=NAME,
+        venue=venue,
         label=Label(order.label) if order.label else None,
         order_id=order.order_id,
-        instrument=instrument_id(order.instrument_name) if order.instrument_name else None,
+        instrument=_id_or_none(venue, order.instrument_name),
         side=_SIDES[order.direction] if order.direction else None,
         price=_price(order),
         amount=exact_or_none(order.amount),
@@ -314,7 +308,7 @@ def seen_of(data: object, answers: Request | None, unread: Unread) -> OrderSeen:
     )
 
 
-def open_order_of(data: object, unread: Unread) -> OpenOrder:
+def open_order_of(venue: str, data: object, unread: Unread) -> OpenOrder:
     """One entry of private/get_open_orders. Raises Unreadable where it does not even tell which
     order it is (`order_id`, or a label)."""
     raw = fields_of(data, "order")
@@ -330,13 +324,17 @@ def open_order_of(data: object, unread: Unread) -> OpenOrder:
     return OpenOrder(
         order_id=order.order_id,
         label=Label(label) if label is not None else None,
-        instrument=instrument_id(order.instrument_name) if order.instrument_name else None,
+        instrument=_id_or_none(venue, order.instrument_name),
         side=_SIDES[order.direction] if order.direction else None,
         price=_price(order),
         amount=exact_or_none(order.amount),
         filled=exact_or_none(order.filled_amount),
         venue_ms=order.last_update_timestamp or 0,
     )
+
+
+def _id_or_none(venue: str, name: str | None) -> InstrumentId | None:
+    return instrument_id(venue, name) if name else None
 
 
 def _price(order: messages.Order) -> Decimal | None:
@@ -379,7 +377,7 @@ _WHY_BY_SCOPE: Final = {
 # --- money ------------------------------------------------------------------------------------
 
 
-def fill_of(data: object, unread: Unread) -> Fill:
+def fill_of(venue: str, data: object, unread: Unread) -> Fill:
     """One user trade. The fee is positive when paid, in the venue's own currency for it. Raises
     Unreadable."""
     trade = read(messages.UserTrade, data, unread, "trade")
@@ -387,7 +385,7 @@ def fill_of(data: object, unread: Unread) -> Fill:
         raise Unreadable(f"trade {trade.trade_id}: a price of 0 is no price there")
     return Fill(
         trade_id=str(trade.trade_id),
-        instrument=instrument_id(trade.instrument_name),
+        instrument=instrument_id(venue, trade.instrument_name),
         side=_SIDES[trade.direction],
         price=exact(trade.price),
         amount=exact(trade.amount),
@@ -402,12 +400,12 @@ def fill_of(data: object, unread: Unread) -> Fill:
     )
 
 
-def position_of(data: object, terms: Instrument | None, unread: Unread) -> HeldPosition:
+def position_of(venue: str, data: object, terms: Instrument | None, unread: Unread) -> HeldPosition:
     """One entry of private/get_positions. `terms`: of an instrument that is not followed. Raises
     Unreadable where it does not tell of which instrument it is."""
     held = read(messages.Position, data, unread, "position")
     return HeldPosition(
-        instrument=instrument_id(held.instrument_name),
+        instrument=instrument_id(venue, held.instrument_name),
         amount=exact_or_none(held.size),
         mark=exact_or_none(held.mark_price),
         funding=exact_or_none(held.realized_funding) or ZERO,

@@ -8,7 +8,6 @@ be somebody else's.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ccxt.base.errors import BaseError, NetworkError
@@ -16,36 +15,23 @@ from ccxt.base.errors import BaseError, NetworkError
 from mmbot.clock import Clock
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import OpenOrder
+from mmbot.core.types import instrument_name
+from mmbot.venues.canceller import ListUnreadableError, Look
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.limits import Bucket
 from mmbot.venues.deribit.orders import Call
-from mmbot.venues.deribit.parse import Unread, Unreadable, name_of, open_order_of
+from mmbot.venues.deribit.parse import Unread, Unreadable, open_order_of
 
 OPEN_ORDERS = "private/get_open_orders"
 
 
-class ListUnreadableError(Exception):
-    """The venue's list of open orders is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a list of open orders says."""
-
-    ours: tuple[OpenOrder, ...]
-    others: tuple[OpenOrder, ...]
-    """Other people's: no label, or one that is not of our form."""
-    unread: int
-    """Rows that may be anybody's."""
-
-
-def look_at(rows: object) -> Look:
+def look_at(venue: str, rows: object) -> Look:
     """The result of private/get_open_orders. Raises ListUnreadableError if it is no list."""
     if not isinstance(rows, list):
         raise ListUnreadableError(
             f"the venue's list of open orders cannot be read: {json.dumps(rows)[:60]}"
         )
-    read = [order for row in rows if (order := _listed(row)) is not None]
+    read = [order for row in rows if (order := _listed(venue, row)) is not None]
     return Look(
         ours=tuple(order for order in read if is_ours(order.label)),
         others=tuple(order for order in read if not is_ours(order.label)),
@@ -67,7 +53,7 @@ def cancels(wanted: Sequence[OpenOrder], kept: Sequence[OpenOrder], unread: int 
         if order.instrument is None or order.instrument in spared or anywhere:
             single.append(order)
         else:
-            whole[name_of(order.instrument)] = None
+            whole[instrument_name(order.instrument)] = None
     return [
         *(("private/cancel_all_by_instrument", {"instrument_name": name}) for name in whole),
         *(call for order in single if (call := _cancel(order)) is not None),
@@ -79,20 +65,20 @@ def cancels_by_label(labels: Iterable[str]) -> list[Call]:
     return [("private/cancel_by_label", {"label": label}) for label in labels]
 
 
-async def cancel_ours(client: Deribit, clock: Clock, known: Iterable[str] = ()) -> Look:
+async def cancel_ours(venue: str, client: Deribit, clock: Clock, known: Iterable[str] = ()) -> Look:
     """Cancel every order of ours over REST, and look again: what the venue still lists.
 
     Raises ccxt's errors where the venue does not answer, and ListUnreadableError, before which the
     labels in `known` have been canceled one by one.
     """
     try:
-        look = look_at(await rest(client, OPEN_ORDERS, {}))
+        look = look_at(venue, await rest(client, OPEN_ORDERS, {}))
     except ListUnreadableError:
         await _send_all(client, clock, cancels_by_label(known))
         raise
     if look.ours:
         await _send_all(client, clock, cancels(look.ours, look.others, look.unread))
-    return look_at(await rest(client, OPEN_ORDERS, {}))
+    return look_at(venue, await rest(client, OPEN_ORDERS, {}))
 
 
 async def rest(client: Deribit, method: str, params: Mapping[str, Any]) -> Any:
@@ -123,12 +109,12 @@ def _cancel(order: OpenOrder) -> Call | None:
     return None
 
 
-def _listed(row: object) -> OpenOrder | None:
+def _listed(venue: str, row: object) -> OpenOrder | None:
     """One row; None: it may be anybody's."""
     label = row.get("label") if isinstance(row, Mapping) else None
     if label is not None and not isinstance(label, str):
         return None
     try:
-        return open_order_of(row, Unread())
+        return open_order_of(venue, row, Unread())
     except Unreadable:
         return None

@@ -52,9 +52,9 @@ from mmbot.venues.deribit.requests import Done, Pending, Refusal, Reply, refusal
 from mmbot.venues.deribit.signin import SignIn, signs_out
 from mmbot.venues.deribit.subscriptions import Subscriptions, is_private
 from mmbot.venues.deribit.tickers import TickerWatch, instrument_of
-from mmbot.venues.deribit.timing import USUAL, Timing
 from mmbot.venues.deribit.unified import Unified
 from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.timing import USUAL, Timing
 
 HEARTBEAT_S = 10
 """Deribit's shortest heartbeat. Silence of two of them is a dead connection."""

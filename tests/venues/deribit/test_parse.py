@@ -60,7 +60,7 @@ def test_every_listing_of_a_real_day_is_read() -> None:
     rows = [row for row in listings() if row["kind"] in ("option", "future")]
     assert len(rows) > 900
     for row in rows:
-        found = parse.instrument_of(row, unread)
+        found = parse.instrument_of("deribit", row, unread)
         assert found is not None
         settled.add(found.settlement)
         assert found.name == row["instrument_name"]
@@ -92,7 +92,7 @@ def test_a_stop_order_somebody_left_is_an_open_order_without_price_and_filled_am
     stop = fixture("ws_order_stop_market_no_filled_amount.json")
     raw = stop.get("params", {}).get("data") or stop.get("result", {}).get("order") or stop
     raw = raw.get("order", raw)
-    found = parse.open_order_of(raw, Unread())
+    found = parse.open_order_of("deribit", raw, Unread())
     assert found.order_id == raw["order_id"]
     assert found.price is None
     assert found.filled is None
@@ -167,7 +167,7 @@ def bare(row: dict[str, Any], *kept: str) -> dict[str, Any]:
 
 
 def read(row: dict[str, Any]) -> Instrument:
-    found = parse.instrument_of(row, Unread())
+    found = parse.instrument_of("deribit", row, Unread())
     assert found is not None
     return found
 
@@ -197,7 +197,7 @@ def test_an_option_in_coin_without_a_ladder_is_quoted_on_one_that_is_always_righ
 @pytest.mark.parametrize("kind", ["spot", "future_combo", "option_combo", "something_new"])
 def test_kinds_that_are_not_traded_are_nothing_to_complain_about(kind: str) -> None:
     unread = Unread()
-    assert parse.instrument_of({"kind": kind, "instrument_name": "X"}, unread) is None
+    assert parse.instrument_of("deribit", {"kind": kind, "instrument_name": "X"}, unread) is None
     assert unread.counts == {}
 
 
@@ -220,7 +220,7 @@ def test_kinds_that_are_not_traded_are_nothing_to_complain_about(kind: str) -> N
 )
 def test_a_listing_in_a_form_nobody_knows_is_left_out(change: dict[str, Any]) -> None:
     with pytest.raises(Unreadable):
-        parse.instrument_of(option() | change, Unread())
+        parse.instrument_of("deribit", option() | change, Unread())
 
 
 async def test_symbols_are_those_of_ccxt() -> None:
@@ -235,7 +235,7 @@ async def test_symbols_are_those_of_ccxt() -> None:
             await exchange.close()
     ours = {}
     for market in markets.values():
-        found = parse.instrument_of(market["info"], Unread())
+        found = parse.instrument_of("deribit", market["info"], Unread())
         if found is not None:
             ours[found.name] = (found.symbol, market["symbol"])
     assert len(ours) > 500
@@ -246,7 +246,7 @@ async def test_symbols_are_those_of_ccxt() -> None:
 
 
 def test_an_order_is_read_digit_for_digit() -> None:
-    seen = parse.seen_of(order(price=0.0215, amount=3.0), Request.PLACE, Unread())
+    seen = parse.seen_of("deribit", order(price=0.0215, amount=3.0), Request.PLACE, Unread())
     assert (seen.price, seen.amount, seen.filled) == (Decimal("0.0215"), Decimal("3.0"), Decimal(0))
     assert (seen.side, seen.state, seen.answers) == (Side.BUY, OrderState.OPEN, Request.PLACE)
 
@@ -254,7 +254,7 @@ def test_an_order_is_read_digit_for_digit() -> None:
 def test_what_the_specification_does_not_promise_of_an_order_is_unknown() -> None:
     told = {k: v for k, v in order().items() if k not in ("instrument_name", "amount")}
     del told["filled_amount"]
-    seen = parse.seen_of(told, None, Unread())
+    seen = parse.seen_of("deribit", told, None, Unread())
     assert (seen.instrument, seen.amount, seen.filled) == (None, None, None)
     assert seen.label == "mm1-1"
 
@@ -264,7 +264,7 @@ def test_what_the_specification_does_not_promise_of_an_order_is_unknown() -> Non
 def test_a_field_of_an_open_order_that_cannot_be_read_is_unknown_and_its_id_counts(
     name: str, wrong: Any
 ) -> None:
-    found = parse.open_order_of(order() | {name: wrong}, Unread())
+    found = parse.open_order_of("deribit", order() | {name: wrong}, Unread())
     fields = {
         "amount": found.amount,
         "filled_amount": found.filled,
@@ -276,7 +276,7 @@ def test_a_field_of_an_open_order_that_cannot_be_read_is_unknown_and_its_id_coun
 
 
 def test_an_order_of_ours_without_an_id_is_still_known_by_its_label() -> None:
-    found = parse.open_order_of(order() | {"order_id": None}, Unread())
+    found = parse.open_order_of("deribit", order() | {"order_id": None}, Unread())
     assert (found.order_id, found.label) == ("", "mm1-1")
 
 
@@ -285,7 +285,7 @@ def test_rows_that_do_not_even_tell_which_order_they_are_make_a_list_incomplete(
     unread = Unread()
     rows = [order(), row, order(order_id="1002")]
     found, nameless = parse.each(
-        rows, lambda one: parse.open_order_of(one, unread), unread, "order"
+        rows, lambda one: parse.open_order_of("deribit", one, unread), unread, "order"
     )
     assert [one.order_id for one in found] == ["1001", "1002"]
     assert nameless == 1
@@ -301,7 +301,7 @@ def test_a_list_that_is_none_is_no_empty_list(answer: Any) -> None:
 @pytest.mark.parametrize("state", [None, "", "sleeping", 3])
 def test_an_order_in_a_state_nobody_knows_is_not_guessed(state: Any) -> None:
     with pytest.raises(Unreadable):
-        parse.seen_of(order() | {"order_state": state}, None, Unread())
+        parse.seen_of("deribit", order() | {"order_state": state}, None, Unread())
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_a_refusal_says_what_it_says_of_the_order(
 
 
 def test_a_trade_is_read_digit_for_digit() -> None:
-    fill = parse.fill_of(TRADE, Unread())
+    fill = parse.fill_of("deribit", TRADE, Unread())
     assert (fill.price, fill.amount, fill.fee) == (
         Decimal("0.0215"),
         Decimal("2.0"),
@@ -340,7 +340,7 @@ def test_a_trade_is_read_digit_for_digit() -> None:
 
 def test_the_two_executions_of_a_trade_with_ourselves_are_two() -> None:
     sold = TRADE | {"direction": "sell", "label": "mm1-2"}
-    keys = {parse.fill_of(one, Unread()).key for one in (TRADE, sold)}
+    keys = {parse.fill_of("deribit", one, Unread()).key for one in (TRADE, sold)}
     assert len(keys) == 2
 
 
@@ -348,32 +348,32 @@ def test_the_two_executions_of_a_trade_with_ourselves_are_two() -> None:
 @pytest.mark.parametrize("wrong", WRONG)
 def test_an_execution_without_its_money_is_not_booked_by_guess(name: str, wrong: Any) -> None:
     with pytest.raises(Unreadable):
-        parse.fill_of(TRADE | {name: wrong}, Unread())
+        parse.fill_of("deribit", TRADE | {name: wrong}, Unread())
 
 
 @pytest.mark.parametrize("name", ["label", "liquidity", "mark_price", "index_price", "order_id"])
 def test_an_execution_without_its_trimmings_is_booked(name: str) -> None:
     told = copy.deepcopy(TRADE)
     del told[name]
-    fill = parse.fill_of(told, Unread())
+    fill = parse.fill_of("deribit", told, Unread())
     assert fill.amount == 2
     assert fill.liquidity is None or name != "liquidity"
 
 
 def test_a_mark_of_zero_at_a_trade_is_a_number() -> None:
-    assert parse.fill_of(TRADE | {"mark_price": 0.0}, Unread()).mark == 0
+    assert parse.fill_of("deribit", TRADE | {"mark_price": 0.0}, Unread()).mark == 0
 
 
 def test_a_future_does_not_trade_for_nothing() -> None:
     free = TRADE | {"price": 0.0, "instrument_name": "ETH-PERPETUAL"}
     with pytest.raises(Unreadable):
-        parse.fill_of(free, Unread())
+        parse.fill_of("deribit", free, Unread())
 
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_position_whose_size_cannot_be_read_is_unknown_not_flat(wrong: Any) -> None:
     row = {"instrument_name": "ETH-PERPETUAL", "size": wrong, "mark_price": 2850.0}
-    assert parse.position_of(row, None, Unread()).amount is None
+    assert parse.position_of("deribit", row, None, Unread()).amount is None
 
 
 def test_a_portfolio_in_dollars_stands_in_where_a_row_lacks_its_margin_balance() -> None:

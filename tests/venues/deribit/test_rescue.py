@@ -9,7 +9,8 @@ import pytest
 from mmbot.clock import Clock
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import Side
-from mmbot.venues.deribit.rescue import ListUnreadableError, cancel_ours, cancels, look_at
+from mmbot.venues.canceller import ListUnreadableError
+from mmbot.venues.deribit.rescue import cancel_ours, cancels, look_at
 from tests.wire.clients import ours as ours_of
 from tests.wire.scripted import STOP, Refused, Scripted, order
 
@@ -24,47 +25,47 @@ def keys(rows: tuple[OpenOrder, ...]) -> list[tuple[str, str | None]]:
 
 class TestALook:
     def test_tells_ours_from_other_peoples(self) -> None:
-        look = look_at([ours(), order(label="by hand"), STOP, order(label=None)])
+        look = look_at("deribit", [ours(), order(label="by hand"), STOP, order(label=None)])
         assert keys(look.ours) == [("101", "mm7-1")]
         assert [row.label for row in look.others] == ["by hand", None, None]
         assert look.unread == 0
 
     def test_needs_nothing_of_ours_but_id_and_label(self) -> None:
-        [row] = look_at([{"order_id": "5", "label": "mm7-1"}]).ours
+        [row] = look_at("deribit", [{"order_id": "5", "label": "mm7-1"}]).ours
         assert (row.order_id, row.label, row.instrument, row.amount) == ("5", "mm7-1", None, None)
 
     def test_shows_what_there_is_to_see_of_an_order(self) -> None:
-        [row] = look_at([ours(amount=10.0, filled_amount=4.0)]).ours
+        [row] = look_at("deribit", [ours(amount=10.0, filled_amount=4.0)]).ours
         assert (row.side, row.price) == (Side.BUY, Decimal("100.0"))
         assert (row.amount, row.filled) == (Decimal(10), Decimal(4))
 
     @pytest.mark.parametrize("field", ["price", "amount", "filled_amount", "direction"])
     @pytest.mark.parametrize("value", [None, "word", [], {}, True, float("nan")])
     def test_survives_any_value_in_what_it_does_not_need(self, field: str, value: Any) -> None:
-        assert keys(look_at([ours(**{field: value})]).ours) == [("101", "mm7-1")]
+        assert keys(look_at("deribit", [ours(**{field: value})]).ours) == [("101", "mm7-1")]
 
     @pytest.mark.parametrize("id_", [None, "", [], 5.5, True])
     def test_knows_ours_by_the_label_where_the_id_cannot_be_read(self, id_: Any) -> None:
-        look = look_at([{**ours(), "order_id": id_}])
+        look = look_at("deribit", [{**ours(), "order_id": id_}])
         assert keys(look.ours) == [("", "mm7-1")]
 
     @pytest.mark.parametrize(
         "row", [None, "row", 5, [], {}, {"label": "", "amount": 1}, {**ours(), "label": 7}]
     )
     def test_counts_rows_that_may_be_anybodys(self, row: Any) -> None:
-        look = look_at([row, ours()])
+        look = look_at("deribit", [row, ours()])
         assert look.unread == 1
         assert keys(look.ours) == [("101", "mm7-1")]
 
     @pytest.mark.parametrize("rows", [None, "rows", 5, {}, {"orders": []}])
     def test_at_what_is_no_list_says_so(self, rows: Any) -> None:
         with pytest.raises(ListUnreadableError, match="cannot be read"):
-            look_at(rows)
+            look_at("deribit", rows)
 
 
 class TestCancels:
     def sent(self, *rows: Any) -> list[tuple[str, dict[str, Any]]]:
-        look = look_at(list(rows))
+        look = look_at("deribit", list(rows))
         return cancels(look.ours, look.others, look.unread)
 
     def test_go_all_at_once_where_nothing_else_rests(self) -> None:
@@ -112,7 +113,7 @@ class TestCancelOurs:
                 return {}
 
             venue.answer("private/cancel", cancel)
-            look = await cancel_ours(client, Clock())
+            look = await cancel_ours("deribit", client, Clock())
             assert (look.ours, len(look.others), look.unread) == ((), 2, 0)
             assert [row["order_id"] for row in rows] == ["7", "ETH-SLTS-77120"]
 
@@ -120,7 +121,7 @@ class TestCancelOurs:
         async with Scripted() as venue, ours_of(venue) as (client, _):
             venue.answer("private/get_open_orders", [ours(1), None])
             venue.answer("private/cancel", Refused(11044, "not_open_order"))
-            look = await cancel_ours(client, Clock())
+            look = await cancel_ours("deribit", client, Clock())
             assert (keys(look.ours), look.unread) == ([("101", "mm7-1")], 1)
 
     @pytest.mark.parametrize("rows", ["none", {"orders": []}])
@@ -129,7 +130,7 @@ class TestCancelOurs:
             venue.answer("private/get_open_orders", lambda _: rows)
             venue.answer("private/cancel_by_label", 1)
             with pytest.raises(ListUnreadableError):
-                await cancel_ours(client, Clock(), ["mm7-1", "mm7-2"])
+                await cancel_ours("deribit", client, Clock(), ["mm7-1", "mm7-2"])
             sent = [params for method, params in venue.rest if method.endswith("by_label")]
             assert sent == [{"label": "mm7-1"}, {"label": "mm7-2"}]
 
@@ -137,4 +138,4 @@ class TestCancelOurs:
         async with Scripted() as venue, ours_of(venue) as (client, _):
             venue.answer("private/get_open_orders", Refused(13028, "temporarily_unavailable"))
             with pytest.raises(ccxt.NetworkError):
-                await cancel_ours(client, Clock())
+                await cancel_ours("deribit", client, Clock())

@@ -22,9 +22,9 @@ from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.channel_names import make_channel
 from mmbot.sim.wire.deribit.channels import Channel
 from mmbot.sim.wire.deribit.channels_market import TickerChannel
-from mmbot.sim.wire.deribit.manners import Manner
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.deribit.session import Session
+from mmbot.sim.wire.manner import Manner
 from tests.wire.spec import law
 from tests.wire.venue import UNLIMITED
 

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -82,7 +83,7 @@ ROW: Final[dict[str, Any]] = {
 
 
 def followed() -> Instrument:
-    found = parse.instrument_of(LISTING, Unread())
+    found = parse.instrument_of("deribit", LISTING, Unread())
     assert found is not None
     return found
 
@@ -102,18 +103,43 @@ def flows(row: object, unread: Unread) -> object:
     return list(parse.flows_of(row, {ETH.name: ETH}, unread))
 
 
+def seen(row: object, unread: Unread) -> object:
+    return parse.seen_of("deribit", row, None, unread)
+
+
+def held(row: object, unread: Unread) -> object:
+    return parse.position_of("deribit", row, None, unread)
+
+
+fill = partial(parse.fill_of, "deribit")
 Reader = Callable[[object, Unread], object]
 TICKER = "ticker.(instrument_name).(interval)"
 READERS: Final[list[tuple[str, Callable[[Any], Any], Reader]]] = [
     (TICKER, itself, lambda one, unread: parse.ticker_changed(ETH, one, unread, 0)),
     ("public/ticker", itself, lambda one, unread: parse.ticker_changed(ETH, one, unread, 0)),
-    ("public/get_instruments", itself, parse.instrument_of),
-    ("public/get_instrument", itself, parse.instrument_of),
-    ("private/get_open_orders", itself, parse.open_order_of),
-    ("private/get_open_orders", itself, lambda one, unread: parse.seen_of(one, None, unread)),
-    ("private/buy", rows_of("order"), lambda one, unread: parse.seen_of(one, None, unread)),
-    ("private/get_user_trades_by_currency_and_time", rows_of("trades"), parse.fill_of),
-    ("private/get_positions", itself, lambda one, unread: parse.position_of(one, None, unread)),
+    ("public/get_instruments", itself, partial(parse.instrument_of, "deribit")),
+    ("public/get_instrument", itself, partial(parse.instrument_of, "deribit")),
+    ("private/get_open_orders", itself, partial(parse.open_order_of, "deribit")),
+    (
+        "private/get_open_orders",
+        itself,
+        seen,
+    ),
+    (
+        "private/buy",
+        rows_of("order"),
+        seen,
+    ),
+    (
+        "private/get_user_trades_by_currency_and_time",
+        rows_of("trades"),
+        fill,
+    ),
+    (
+        "private/get_positions",
+        itself,
+        held,
+    ),
     ("private/get_account_summaries", rows_of("summaries"), parse.equity_of),
     ("private/get_transaction_log", rows_of("logs"), flows),
     ("instrument.state.(kind).(currency)", itself, parse.news_of),
@@ -157,11 +183,11 @@ def test_what_is_broken_is_understood_or_refused(
 # --- every field of a good element, with everything that can be wrong with it -------------------
 
 WHOLE: Final[list[tuple[str, dict[str, Any], Reader]]] = [
-    ("listing", LISTING, parse.instrument_of),
-    ("open order", ORDER, parse.open_order_of),
-    ("order", ORDER, lambda one, unread: parse.seen_of(one, None, unread)),
-    ("trade", TRADE, parse.fill_of),
-    ("position", POSITION, lambda one, unread: parse.position_of(one, None, unread)),
+    ("listing", LISTING, partial(parse.instrument_of, "deribit")),
+    ("open order", ORDER, partial(parse.open_order_of, "deribit")),
+    ("order", ORDER, seen),
+    ("trade", TRADE, fill),
+    ("position", POSITION, held),
     ("account", SUMMARY, parse.equity_of),
     ("log row", ROW, flows),
 ]
@@ -314,7 +340,7 @@ def test_the_good_elements_of_a_look_are_all_there(asked: str) -> None:
                 _, good, shaped = ANSWERS[method]
                 return shaped([bad, good] if method == asked else [good])
 
-            looks = Looks(ask, ask, {ETH.name: ETH}, {}, lambda: 10_000, Unread())
+            looks = Looks("deribit", ask, ask, {ETH.name: ETH}, {}, lambda: 10_000, Unread())
             taken = await looks.take(Resync("deribit", 0, 0, (), Why.REFRESH), 1)
             where = (field, how)
             assert any(one.order_id == "ETH-9" for one in taken.orders), where
@@ -331,7 +357,7 @@ def test_the_good_elements_of_a_look_are_all_there(asked: str) -> None:
 
 def a_venue() -> tuple[DeribitVenue, list[Event]]:
     told: list[Event] = []
-    venue = DeribitVenue(Deribit({}), Clock())
+    venue = DeribitVenue("deribit", Deribit({}), Clock())
     venue._follow([ETH])
     venue._sink = told.append
     return venue, told

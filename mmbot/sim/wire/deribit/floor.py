@@ -31,9 +31,9 @@ from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.channels import AccountNews, Channel
 from mmbot.sim.wire.deribit.charts import Charts
 from mmbot.sim.wire.deribit.hub import Hub
-from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.face import Market, MarketTicker
+from mmbot.sim.wire.rules import Rules
 
 PRINTS_MAX: Final = 5_000  # how many public trades of an instrument can still be asked for
 USER_TRADES_MAX: Final = 100_000  # the same of an account's own

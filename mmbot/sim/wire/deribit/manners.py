@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
 from functools import cache
 from importlib import resources
 from random import Random
@@ -28,16 +27,9 @@ from typing import Any, Final
 import orjson
 
 from mmbot.sim.wire.deribit import strangers
+from mmbot.sim.wire.manner import Manner
 
 Json = dict[str, Any]
-
-
-class Manner(Enum):
-    """The values are the words of `--manners`."""
-
-    PLAIN = "plain"
-    THIN = "thin"
-    ODD = "odd"
 
 
 # Not required by the letter, and nothing could be done without them: an order of what and how much

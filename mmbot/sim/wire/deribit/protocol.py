@@ -42,6 +42,7 @@ from mmbot.sim.wire.deribit.errors import (
     authorization_required,
     invalid_params,
     invalid_request,
+    known_error,
     method_not_found,
     must_be_websocket_request,
     parse_error,
@@ -49,13 +50,14 @@ from mmbot.sim.wire.deribit.errors import (
     unauthenticated_public_disabled,
     unauthorized,
 )
-from mmbot.sim.wire.deribit.manners import Manner, Manners
+from mmbot.sim.wire.deribit.manners import Manners
 from mmbot.sim.wire.deribit.params import Params
-from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.deribit.venue import DeribitVenue
 from mmbot.sim.wire.face import Market
+from mmbot.sim.wire.manner import Manner
+from mmbot.sim.wire.rules import Rules
 
 FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
@@ -176,20 +178,23 @@ class DeribitProtocol(DeribitVenue):
                 session.authorized_until_ms = came_us // 1000 + REST_AUTHORIZED_MS
             result, then = self.call(session, name, Params(params))
         except WireError as error:
-            return self.refuse_rest(request_id, error)
+            return self._refused(request_id, error)
         then()
         self.publish()
         return 200, self._said(self._envelope(request_id, {"result": result}, came_us), name)
 
-    def refuse(self, session: Session, frame: bytes, error: WireError) -> None:
-        """Answer a WebSocket request without carrying it out."""
-        request = orjson.loads(frame)
+    def refuse(self, session: Session, frame: bytes, code: int) -> None:
+        """Answer a WebSocket request with that error, without carrying it out."""
+        request, error = orjson.loads(frame), known_error(code)
         self._reply_error(session, request.get("id"), request["method"], error, self.now_us())
         if error.code == too_many_requests().code:
             session.hang_up()
 
-    def refuse_rest(self, request_id: Any, error: WireError) -> tuple[int, bytes]:
+    def refuse_rest(self, request_id: Any, code: int) -> tuple[int, bytes]:
         """The answer to a REST request that is not carried out; returns (HTTP status, body)."""
+        return self._refused(request_id, known_error(code))
+
+    def _refused(self, request_id: Any, error: WireError) -> tuple[int, bytes]:
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         answer = self._envelope(request_id, {"error": body}, self.now_us())
         return HTTP_STATUS.get(error.code, 400), self._said(answer, None)

@@ -16,12 +16,12 @@ from mmbot.sim.wire.deribit.errors import not_found, orderbook_closed, other_rej
 from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.locks import Locks
 from mmbot.sim.wire.deribit.params import Params
-from mmbot.sim.wire.deribit.rules import Rules
 from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.deribit.triggers import Triggers
 from mmbot.sim.wire.deribit.wallet import Wallet
 from mmbot.sim.wire.face import Market
+from mmbot.sim.wire.rules import Rules
 
 
 class DeribitVenue(Floor):

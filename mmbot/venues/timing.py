@@ -1,4 +1,4 @@
-"""How patient a client is with its links, in seconds of its clock."""
+"""How patient a venue's client is with its links, in seconds of its clock."""
 
 from dataclasses import dataclass
 

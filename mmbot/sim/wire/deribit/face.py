@@ -1,0 +1,44 @@
+"""Deribit's face: its protocol, its paths, and which of its methods are orders."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mmbot.sim.wire.deribit.auth import Gatekeeper
+from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
+from mmbot.sim.wire.deribit.errors import too_many_requests
+from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
+from mmbot.sim.wire.faces import Behind
+
+
+class DeribitFace:
+    """JSON-RPC over WebSocket and REST."""
+
+    api_path = "/api/v2"
+    ws_path = "/ws/api/v2"
+    too_many_requests = too_many_requests().code
+
+    def is_order(self, method: str) -> bool:
+        """Whether a request of that method goes to the matching engine."""
+        found = METHODS.get(method)
+        return found is not None and found.is_matching
+
+    def protocol(self, behind: Behind) -> DeribitProtocol:
+        """The venue, spoken to in frames."""
+        combos = behind.combos_per_hour
+        return DeribitProtocol(
+            behind.exchange,
+            behind.market,
+            Gatekeeper(behind.key, behind.secret, behind.account, behind.token_expires_in_s),
+            behind.rules,
+            behind.now_us,
+            skew_ms=behind.skew_ms,
+            keeps_orders=behind.keeps_orders,
+            manners=behind.manner,
+            manners_seed=behind.seed,
+            seed=behind.seed,
+            combos_per_hour=COMBOS_PER_HOUR if combos is None else combos,
+        )
+
+
+FACE: Final = DeribitFace()
