@@ -17,9 +17,9 @@ import typer
 from mmbot.cli.run_summary import print_summary
 from mmbot.cli.streams import StreamLog, in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
-from mmbot.errors import OrdersMayRemain, Refused, StoreError
+from mmbot.errors import ConfigError, OrdersMayRemain, Refused, StoreError
 from mmbot.venues.plugin import credentials_of
-from mmbot.venues.site import site_of
+from mmbot.venues.site import sites_of
 
 if TYPE_CHECKING:
     from mmbot.engine.status import Summary
@@ -171,7 +171,7 @@ def quote(
         print(f"{settings.run.mode.value.upper()}, dry run: nothing is sent", file=sys.stderr)
         _dry_run(settings, json)
         return
-    credentials_of(site_of(settings), Path.cwd())  # missing ones end it here
+    _require_keys(settings)
     with read_or_not():
         print(_mode_line(settings), file=sys.stderr)
         _warn(settings)
@@ -194,6 +194,21 @@ def quote(
         )
     if summary.unwritten:
         raise StoreError(summary.unwritten)
+
+
+def _require_keys(config: Config) -> None:
+    """Raises ConfigError where the key pair of the venue is missing; of several venues, Refused
+    with every pair that is."""
+    missing = []
+    for site in sites_of(config):
+        try:
+            credentials_of(site, Path.cwd())
+        except ConfigError as error:
+            if len(config.venues) == 1:
+                raise
+            missing.append(str(error))
+    if missing:
+        raise Refused("; ".join(missing))
 
 
 def _warn(config: Config) -> None:

@@ -14,9 +14,6 @@ from mmbot.errors import ConfigError
 from mmbot.plugins.settings import unknown
 
 TABLES = (
-    "run",
-    "venues",
-    "desks",
     "desk",
     "strategy",
     "risk",
@@ -24,6 +21,9 @@ TABLES = (
     "sim",
     "store",
     "tape",
+    "run",
+    "venues",
+    "desks",
 )
 OF_NAMES = ("venues", "desks", "strategy", "risk", "guards")
 """Tables of tables, each with a name."""

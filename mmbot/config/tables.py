@@ -222,6 +222,7 @@ def _venue_of(written: Written, path: str, desk: DeskSettings) -> str:
     declared, where = written.tables["venues"], written.where(path)("venue")
     given = f"{path}.venue" in written.origins
     if not given and len(declared) > 1:
+        where = written.origins.get(path, "--exchange")
         raise ConfigError(f"{where}: [{path}] needs a venue, one of {', '.join(declared)}")
     if not given and declared:
         (name,) = declared

@@ -342,6 +342,40 @@ def test_every_desk_file_that_comes_along_is_fine(mmbot: Mmbot, path: Path) -> N
     assert "fine" in mmbot.run("config", "check", "--config", str(path), "--sim")[1]
 
 
+TWO_ACCOUNTS = next(path for path in DESKS if path.name == "two-accounts.toml")
+
+
+def test_a_file_with_two_desks_is_checked_desk_by_desk(mmbot: Mmbot) -> None:
+    found = mmbot.json("config", "check", str(TWO_ACCOUNTS))
+    assert found["venues"] == {"deribit": {"kind": "deribit"}, "hedge": {"kind": "deribit"}}
+    assert {name: desk["venue"] for name, desk in found["desks"].items()} == {
+        "options": "deribit",
+        "perp": "hedge",
+    }
+    assert {"venue", "strategy", "rules"}.isdisjoint(found)
+    said = mmbot.run("config", "check", str(TWO_ACCOUNTS))[1]
+    assert "fine: desk perp, SIM on hedge, strategy simple_spread, 7 rules" in said
+
+
+def test_the_key_pairs_of_all_venues_are_shown_and_missed(mmbot: Mmbot) -> None:
+    shown = mmbot.json("config", "show", str(TWO_ACCOUNTS), "--testnet")
+    keys = [row["key"] for row in shown if row["value"] == "missing"]
+    assert keys == [
+        f"{name}_TESTNET_API_{half}" for name in ("DERIBIT", "HEDGE") for half in ("KEY", "SECRET")
+    ]
+    code, _, said = mmbot.run("quote", "--config", str(TWO_ACCOUNTS), "--testnet")
+    assert code == 4
+    assert said.count("\n") == 1
+    assert [key for key in keys if key not in said] == []
+
+
+def test_a_flag_about_a_desk_is_shown_where_it_went(mmbot: Mmbot) -> None:
+    flags = ("--desk", "perp", "--size", "2000 USD")
+    shown = {row["key"]: row for row in mmbot.json("config", "show", str(TWO_ACCOUNTS), *flags)}
+    assert shown["desks.perp.strategy.simple_spread.size"]["from"] == "--size"
+    assert shown["desks.options.strategy.improve_top.size"]["value"] == "1 ETH"
+
+
 # --- strategies -------------------------------------------------------------------------------
 
 

@@ -168,6 +168,11 @@ def test_what_belongs_to_the_run_stands_in_its_table_or_in_a_lone_desks(
     assert flagged.origin("run.mode") == flagged.origin("desk.mode") == "--sim"
 
 
+def test_a_lone_desk_of_flags_alone_says_where_it_trades(desk_file: Any) -> None:
+    said = refusal(desk_file(VENUES), {"--symbols": "ETH-PERPETUAL"})
+    assert said == "--exchange: [desk] needs a venue, one of deribit, hedge"
+
+
 def test_with_one_venue_a_desk_need_not_name_it(desk_file: Any) -> None:
     config = load_config({}, desk_file('[venues.hedge]\nkind = "deribit"\n[desks.a]\n' + SYMBOL))
     assert desk(config, "a").settings.venue == "hedge"
