@@ -8,7 +8,7 @@ from mmbot.core.off_desk import Held
 from mmbot.core.profit import DOLLARS
 from mmbot.core.sizes import unit_of
 from mmbot.core.state import Account, State
-from mmbot.core.types import SECOND, InstrumentId, Kind, Nanos, instrument_name, to_decimal
+from mmbot.core.types import SECOND, InstrumentId, Nanos, instrument_name, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.status import Exposure, InstrumentRow, Pnl
 
@@ -70,7 +70,7 @@ def _held_row(name: InstrumentId, held: Held, index: Index, age_s: float | None)
 def _held_delta(held: Held, index: Index) -> float | None:
     if not held.amount:
         return 0.0
-    if held.delta is not None or held.terms is None or held.terms.kind is Kind.OPTION:
+    if held.delta is not None or held.terms is None or not held.terms.moves_with_coin:
         return held.delta
     rate = index.get(held.terms.underlying)
     return None if rate is None else float(held.terms.coin(held.amount, to_decimal(rate)))

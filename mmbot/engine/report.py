@@ -14,7 +14,6 @@ from mmbot.core.statements import OpenOrder
 from mmbot.core.types import (
     MS,
     SECOND,
-    Kind,
     Level,
     Nanos,
     Quote,
@@ -265,8 +264,8 @@ def _row(
         held_back=held_back(state, market, refresh_ns, now_ns),
         unit=unit_of(instrument),
         unit_usd=_unit_usd(market),
-        min_amount=instrument.min_amount,
-        amount_step=instrument.amount_step,
+        min_amount=instrument.grid.min_amount,
+        amount_step=instrument.grid.amount_step,
     )
 
 
@@ -346,7 +345,7 @@ def _open_amount(order: OpenOrder) -> Decimal | None:
 
 def _delta(market: Market, amount: Decimal) -> float | None:
     instrument = market.instrument
-    if instrument.kind is Kind.OPTION:
+    if not instrument.moves_with_coin:
         if not amount:
             return 0.0
         return market.delta * float(amount) if market.delta is not None else None

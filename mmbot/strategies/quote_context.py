@@ -72,8 +72,8 @@ class QuoteContext:
     def tick_at(self, price: float) -> float:
         """The tick that holds at `price`."""
         instrument = self.instrument
-        if not instrument.tick_steps:
-            return float(instrument.tick)
+        if not instrument.grid.tick_steps:
+            return float(instrument.grid.tick)
         return float(instrument.tick_at(to_decimal(price)))
 
     def tick_inward(self, side: Side, price: float) -> float:
@@ -104,7 +104,7 @@ class QuoteContext:
 
     def size(self, size: Decimal) -> float:
         """The size to quote: never below the venue's minimum."""
-        return float(max(size, self.instrument.min_amount))
+        return float(max(size, self.instrument.grid.min_amount))
 
 
 def find_ground(

@@ -151,7 +151,7 @@ def test_an_amount_in_words_names_its_unit_and_its_worth() -> None:
 )
 def test_what_is_surely_within_a_worth_is_within_it(lots: int, price: float, usd: D) -> None:
     instrument = a_linear_perpetual()
-    size = lots * instrument.amount_step
+    size = lots * instrument.grid.amount_step
     largest = most(instrument, usd, price, price)
     assert largest is not None
     assert not surely_within(usd, size, price) or size <= largest

@@ -5,7 +5,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.core.contracts import Instrument, TickStep
+from mmbot.core.contracts import Instrument
+from mmbot.core.grid import TickStep
 from mmbot.core.types import Side, to_decimal
 from tests.builders import a_linear_perpetual, a_perpetual, an_option
 
@@ -39,7 +40,7 @@ def test_a_snapped_price_is_on_the_grid_and_not_nearer_to_the_market(
     snapped = instrument.snap_price(price, side)
     if snapped is None:
         assert side is Side.BUY
-        assert price < instrument.tick
+        assert price < instrument.grid.tick
         return
     assert instrument.on_grid(snapped)
     assert (snapped - to_decimal(price)) * side.sign <= 0
@@ -112,7 +113,7 @@ def test_a_snapped_size_is_whole_lots_and_never_more(
     snapped = instrument.snap_size(size)
     asked = size if isinstance(size, Decimal) else to_decimal(size)
     assert snapped <= asked
-    assert snapped % instrument.amount_step == 0
-    assert snapped == 0 or snapped >= instrument.min_amount
+    assert snapped % instrument.grid.amount_step == 0
+    assert snapped == 0 or snapped >= instrument.grid.min_amount
     assert instrument.snap_size(snapped) == snapped
-    assert asked - snapped < max(instrument.amount_step, instrument.min_amount)
+    assert asked - snapped < max(instrument.grid.amount_step, instrument.grid.min_amount)
