@@ -87,6 +87,11 @@ class Instrument:
         return self.kind is Kind.OPTION or self.kind is Kind.BINARY
 
     @property
+    def counted_by_underlying(self) -> bool:
+        """Whether its notional is that of the underlying, and not what is paid: options."""
+        return self.kind is Kind.OPTION
+
+    @property
     def has_vega(self) -> bool:
         """Whether its worth is a volatility's: options. A binary's sensitivity changes its sign at
         the strike, so a volatility says nothing of which way to lean."""
@@ -161,8 +166,8 @@ class Instrument:
 
         Linear kinds, options and binaries: amount x price. Inverse perpetuals and futures (amount
         in USD): -amount / price, so that the profit of a long from p0 to p1 is A (1/p0 - 1/p1)
-        coin. A short binary is NO: the dollar it may pay is out of this sum and of every other, as
-        it is part of the cost and of the worth alike.
+        coin. A short of a binary is NO, bought at 1 - price: its worth here is a dollar a share
+        less than NO's, when it is bought and at every mark after, so that the profit is NO's.
         """
         if self.counted_in_usd:
             return -amount / price

@@ -46,7 +46,7 @@ def unit_price(instrument: Instrument, index: float, mark: float) -> float | Non
     """
     if instrument.counted_in_usd:
         return 1.0
-    price = index if instrument.has_vega else mark
+    price = index if instrument.counted_by_underlying else mark
     return price if isfinite(price) and price > 0 else None
 
 
