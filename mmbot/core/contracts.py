@@ -66,6 +66,12 @@ class Instrument:
         return self.inverse and self.kind is not Kind.OPTION
 
     @property
+    def counted_in_coin(self) -> bool:
+        """Whether amounts are coin of the underlying: options, linear perpetuals and futures."""
+        kind = self.kind
+        return kind is Kind.OPTION or (kind is not Kind.BINARY and not self.inverse)
+
+    @property
     def counted_in_shares(self) -> bool:
         """Whether amounts are shares that pay one dollar or nothing, and no coin or dollars of an
         underlying."""
@@ -169,7 +175,7 @@ class Instrument:
         coin. A short of a binary is NO, bought at 1 - price: its worth here is a dollar a share
         less than NO's, when it is bought and at every mark after, so that the profit is NO's.
         """
-        if self.counted_in_usd:
+        if self.inverse and self.kind is not Kind.OPTION:
             return -amount / price
         return amount * price
 
@@ -221,6 +227,6 @@ class Instrument:
         """
         if self.kind is Kind.BINARY:
             return ZERO
-        if self.counted_in_usd:
+        if self.inverse and self.kind is not Kind.OPTION:
             return amount / index
         return amount

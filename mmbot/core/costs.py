@@ -6,6 +6,7 @@ the fee alone is hundreds of basis points of the premium.
 """
 
 from mmbot.core.contracts import Instrument
+from mmbot.core.fees import FeeBasis
 
 
 def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
@@ -16,7 +17,18 @@ def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
     move of the price by dp is worth A dp / p^2 coin. A rebate is negative. `fair` and `index` are
     finite.
     """
-    return instrument.fees.maker_move(fair, 1.0 if instrument.priced_in_coin else index)
+    fees = instrument.fees
+    rate, basis = float(fees.maker), fees.basis
+    if basis is FeeBasis.NOTIONAL:
+        fee = rate * fair
+    elif basis is FeeBasis.INDEX:
+        fee = rate if instrument.inverse else rate * index  # inverse: prices are in coin
+    else:
+        fee = rate * fair * (1 - fair)
+    if fees.cap is None:
+        return fee
+    most = float(fees.cap) * fair
+    return max(-most, min(most, fee))
 
 
 def cost_floor(instrument: Instrument, fair: float, index: float, margin: float) -> float:

@@ -46,19 +46,3 @@ class Fees:
     taker: Decimal = ZERO
     base: Decimal = ZERO
     cap: Decimal | None = None
-
-    def maker_move(self, price: float, coin: float) -> float:
-        """The maker fee of one unit of amount, as a move of the price (price units): the same
-        schedule as a model's float. `coin`: one coin of the underlying in price units."""
-        rate = float(self.maker)
-        basis = self.basis
-        if basis is FeeBasis.NOTIONAL:
-            fee = rate * price
-        elif basis is FeeBasis.INDEX:
-            fee = rate * coin
-        else:
-            fee = rate * price * (1 - price)
-        if self.cap is None:
-            return fee
-        most = float(self.cap) * price
-        return max(-most, min(most, fee))

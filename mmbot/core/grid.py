@@ -63,7 +63,13 @@ class Grid:
             if price != price or price in (inf, -inf):
                 return None
             price = to_decimal(price)
-        price = self._from_far_side(price, side)
+        if self.lowest is None and self.highest is None:
+            return self._round(price, side)
+        snapped = self._round(self._from_far_side(price, side), side)
+        return snapped if snapped is not None and self._in_range(snapped) else None
+
+    def _round(self, price: Decimal, side: Side) -> Decimal | None:
+        """The same on the ladder alone."""
         if price <= 0 and side is Side.BUY:
             return None
         tick = self.tick_at(price)
@@ -72,8 +78,7 @@ class Grid:
         ticks, beyond = divmod(price, tick)
         if side is Side.SELL and beyond:
             ticks += 1
-        snapped = ticks * tick
-        return snapped if ticks and self._in_range(snapped) else None
+        return ticks * tick if ticks else None
 
     def _from_far_side(self, price: Decimal, side: Side) -> Decimal:
         """A price beyond the end of the range that is away from the market comes to that end."""

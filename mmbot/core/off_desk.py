@@ -33,7 +33,7 @@ class OffDesk:
         of a binary are no coin (`Instrument.coin`)."""
         if instrument.counted_in_usd:
             self.usd += abs(amount)
-        elif not instrument.counted_in_shares:
+        elif instrument.counted_in_coin:
             self.coin += abs(amount)
 
     def in_coin(self, index: Decimal | None) -> Decimal:

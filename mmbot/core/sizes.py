@@ -32,9 +32,9 @@ _ROUNDED_UP = 1 + 10.0 ** (1 - _PRICE_DIGITS)
 
 def unit_of(instrument: Instrument) -> str:
     """What amounts of an instrument are counted in: a coin, USD, or shares."""
-    if instrument.counted_in_usd:
-        return USD
-    return SHARES if instrument.counted_in_shares else instrument.underlying
+    if instrument.counted_in_coin:
+        return instrument.underlying
+    return USD if instrument.counted_in_usd else SHARES
 
 
 def unit_price(instrument: Instrument, index: float, mark: float) -> float | None:

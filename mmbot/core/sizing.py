@@ -26,7 +26,7 @@ def within(
 def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
     """A quote as it may be sent, or why nothing of it is left."""
     instrument = market.instrument
-    price = instrument.snap_price(quote.price, quote.side)
+    price = instrument.grid.snap_price(quote.price, quote.side)
     if price is None:
         return Why.BELOW_TICK
     least = instrument.least_amount(price, quote.side)
