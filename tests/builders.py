@@ -4,11 +4,13 @@ Every argument not given has a plain default, so `a_view(bid=99.0)` is a whole, 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
-from mmbot.core.contracts import Instrument, TickStep
+from mmbot.core.contracts import Instrument
+from mmbot.core.fees import FeeBasis, Fees
+from mmbot.core.grid import Grid, TickStep
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.statements import Fill, Liquidity
@@ -47,17 +49,23 @@ def an_option(**changes: Any) -> Instrument:
         settlement="ETH",
         inverse=True,
         contract_size=Decimal(1),
-        min_amount=Decimal(1),
-        amount_step=Decimal(1),
-        tick=Decimal("0.0001"),
-        tick_steps=(TickStep(Decimal("0.005"), Decimal("0.0005")),),
-        maker_fee=Decimal("0.0003"),
-        taker_fee=Decimal("0.0003"),
+        grid=Grid(
+            min_amount=Decimal(1),
+            amount_step=Decimal(1),
+            tick=Decimal("0.0001"),
+            tick_steps=(TickStep(Decimal("0.005"), Decimal("0.0005")),),
+        ),
+        fees=Fees(
+            basis=FeeBasis.INDEX,
+            maker=Decimal("0.0003"),
+            taker=Decimal("0.0003"),
+            cap=Decimal("0.125"),
+        ),
         strike=Decimal(2800),
         right=Right.CALL,
         expiry_ns=EXPIRY_NS,
     )
-    return replace(option, **changes)
+    return changed(option, **changes)
 
 
 def a_perpetual(**changes: Any) -> Instrument:
@@ -72,13 +80,10 @@ def a_perpetual(**changes: Any) -> Instrument:
         settlement="ETH",
         inverse=True,
         contract_size=Decimal(1),
-        min_amount=Decimal(1),
-        amount_step=Decimal(1),
-        tick=Decimal("0.05"),
-        maker_fee=ZERO,
-        taker_fee=Decimal("0.0005"),
+        grid=Grid(min_amount=Decimal(1), amount_step=Decimal(1), tick=Decimal("0.05")),
+        fees=Fees(basis=FeeBasis.NOTIONAL, taker=Decimal("0.0005"), cap=Decimal("0.125")),
     )
-    return replace(perpetual, **changes)
+    return changed(perpetual, **changes)
 
 
 def a_linear_perpetual(**changes: Any) -> Instrument:
@@ -94,7 +99,50 @@ def a_linear_perpetual(**changes: Any) -> Instrument:
         amount_step=Decimal("0.01"),
         tick=Decimal("0.00001"),
     )
-    return replace(linear, **changes)
+    return changed(linear, **changes)
+
+
+def a_binary(**changes: Any) -> Instrument:
+    """BTC above 100,000 in five minutes: prices 0.01 to 0.99 by the cent, whole shares, orders of
+    10 dollars at least, a tie is NO, takers pay 0.07 p (1 - p)."""
+    binary = Instrument(
+        id=InstrumentId("degen:BTC-5M"),
+        venue="degen",
+        name="BTC-5M",
+        symbol="BTC-5M:YES",
+        kind=Kind.BINARY,
+        underlying="BTC",
+        settlement="USDC",
+        inverse=False,
+        contract_size=Decimal(1),
+        grid=Grid(
+            tick=Decimal("0.01"),
+            amount_step=Decimal(1),
+            min_amount=Decimal(1),
+            min_notional=Decimal(10),
+            lowest=Decimal("0.01"),
+            highest=Decimal("0.99"),
+        ),
+        fees=Fees(basis=FeeBasis.VARIANCE, taker=Decimal("0.07")),
+        strike=Decimal(100_000),
+        right=Right.CALL,
+        expiry_ns=EXPIRY_NS,
+    )
+    return changed(binary, **changes)
+
+
+_FEES = {"maker_fee": "maker", "taker_fee": "taker"}
+
+
+def changed(instrument: Instrument, **changes: Any) -> Instrument:
+    """An instrument with other terms; those of its grid, and its two rates, by their names."""
+    grid = {f.name: changes.pop(f.name) for f in fields(Grid) if f.name in changes}
+    rates = {name: changes.pop(key) for key, name in _FEES.items() if key in changes}
+    if grid:
+        changes["grid"] = replace(changes.get("grid", instrument.grid), **grid)
+    if rates:
+        changes["fees"] = replace(changes.get("fees", instrument.fees), **rates)
+    return replace(instrument, **changes)
 
 
 def a_view(

@@ -149,11 +149,11 @@ def _of_instrument(past: "Past") -> Iterator[_Line]:
     """Replayed, because what a trade realizes depends on what was held."""
     from mmbot.core.inventory import Position
     from mmbot.core.statements import FlowKind
-    from mmbot.core.types import ZERO, Kind
+    from mmbot.core.types import ZERO
     from mmbot.research.history import OPENING, steps, take
 
     instrument, position = past.instrument, Position(past.instrument)
-    option = instrument.kind is Kind.OPTION
+    option = instrument.premium_paid
     for step in steps(past):
         held, realized = position.amount, position.realized
         take(position, step)

@@ -1,6 +1,5 @@
 """`mmbot markets`: what a venue lists, with ticks, sizes and fees. Public calls only."""
 
-from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -120,7 +119,9 @@ def _nothing(listed: "list[Instrument]", underlying: str | None, on: date | None
 
 def _object(one: "Instrument") -> dict[str, Any]:
     """The terms, numbers as numbers."""
-    return _numbers(asdict(one))  # type: ignore[no-any-return]  # a dict stays one
+    from mmbot.core.terms import flat
+
+    return _numbers(flat(one))  # type: ignore[no-any-return]  # a dict stays one
 
 
 def _numbers(value: Any) -> Any:
@@ -135,18 +136,16 @@ def _numbers(value: Any) -> Any:
 
 def _line(one: "Instrument") -> tuple[str, ...]:
     from mmbot.core.sizes import unit_of
-    from mmbot.core.types import Kind
 
-    option = one.kind is Kind.OPTION
-    priced = one.settlement if option or not one.inverse else "USD"
-    steps = [f"{plain(step.tick)} from {plain(step.above)}" for step in one.tick_steps]
+    priced = "USD" if one.counted_in_usd else one.settlement
+    steps = [f"{plain(step.tick)} from {plain(step.above)}" for step in one.grid.tick_steps]
     expires = _expires(one)
     return (
         one.name,
         one.kind.value,
         "-" if expires is None else f"{expires}",
-        "; ".join([plain(one.tick), *steps]),
-        f"{plain(one.min_amount)} {unit_of(one)}",
+        "; ".join([plain(one.grid.tick), *steps]),
+        f"{plain(one.grid.min_amount)} {unit_of(one)}",
         priced,
-        f"{plain(one.maker_fee * 100)}/{plain(one.taker_fee * 100)} %",
+        f"{plain(one.fees.maker * 100)}/{plain(one.fees.taker * 100)} %",
     )

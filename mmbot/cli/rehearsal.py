@@ -1,7 +1,6 @@
 """`mmbot quote --dry-run`: the configuration, the instruments and the first quotes, on one page."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -15,6 +14,7 @@ from mmbot.config import Config
 from mmbot.config.effective import as_json, effective
 from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import plain, unit_of
+from mmbot.core.terms import flat
 from mmbot.core.types import Kind, Side
 from mmbot.research.dry_run import FirstQuote, NoQuote, Rehearsal
 
@@ -52,16 +52,16 @@ def _configuration(config: Config) -> Table:
 def _instruments(instruments: Iterable[Instrument]) -> Table:
     table = _table("instrument", "priced in", "tick", "minimum", "maker", "taker", "fee cap")
     for instrument in instruments:
-        option = instrument.kind is Kind.OPTION
-        steps = [f"{step.tick} from {step.above}" for step in instrument.tick_steps]
+        cap = instrument.fees.cap if instrument.kind is Kind.OPTION else None
+        steps = [f"{step.tick} from {step.above}" for step in instrument.grid.tick_steps]
         table.add_row(
             instrument.name,
             _price_unit(instrument),
-            "; ".join([str(instrument.tick), *steps]),
-            f"{plain(instrument.min_amount)} {unit_of(instrument)}",
-            f"{plain(instrument.maker_fee * 100)} %",
-            f"{plain(instrument.taker_fee * 100)} %",
-            f"{plain(instrument.fee_cap * 100)} % of premium" if option else "-",
+            "; ".join([str(instrument.grid.tick), *steps]),
+            f"{plain(instrument.grid.min_amount)} {unit_of(instrument)}",
+            f"{plain(instrument.fees.maker * 100)} %",
+            f"{plain(instrument.fees.taker * 100)} %",
+            f"{plain(cap * 100)} % of premium" if cap is not None else "-",
         )
     return table
 
@@ -118,7 +118,7 @@ def _terms(quote: FirstQuote) -> str:
 
 def _model(quote: FirstQuote, value: float) -> str:
     """A model's number with two digits more than the instrument's ticks have."""
-    exponent = quote.instrument.tick.normalize().as_tuple().exponent
+    exponent = quote.instrument.grid.tick.normalize().as_tuple().exponent
     assert isinstance(exponent, int)
     return f"{value:.{max(0, -exponent) + 2}f}".rstrip("0").rstrip(".")
 
@@ -126,7 +126,7 @@ def _model(quote: FirstQuote, value: float) -> str:
 def _price_unit(instrument: Instrument) -> str:
     if not instrument.inverse:
         return instrument.settlement
-    return instrument.underlying if instrument.kind is Kind.OPTION else "USD"
+    return instrument.underlying if instrument.priced_in_coin else "USD"
 
 
 # --- as JSON ----------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def _object(config: Config, rehearsal: Rehearsal) -> dict[str, Any]:
             for entry in effective(config)
         ],
         "sizes": rehearsal.sizes,
-        "instruments": [asdict(instrument) for instrument in rehearsal.instruments],
+        "instruments": [flat(instrument) for instrument in rehearsal.instruments],
         "quotes": [
             {
                 "instrument": quote.instrument.name,

@@ -232,14 +232,14 @@ def _check_amount(
     for instrument in chosen:
         price = prices.get(instrument.underlying, nan)
         amount = amount_of(size, instrument, price, price)
-        if amount is None or amount >= instrument.min_amount:
+        if amount is None or amount >= instrument.grid.min_amount:
             return
-    least = min(chosen, key=lambda i: i.min_amount)
+    least = min(chosen, key=lambda i: i.grid.min_amount)
     price = prices.get(least.underlying, nan)
     hint = "" if config.explicit(key) else f" with {_LIMIT_FLAGS.get(key, key)}{_of(desk)}"
     raise ConfigError(
         f"{config.origin(key)}: {key} = {size} is below the smallest order the venue "
-        f"takes on what is chosen, {in_words(least, least.min_amount, price, price)} on "
+        f"takes on what is chosen, {in_words(least, least.grid.min_amount, price, price)} on "
         f"{least.name}: give at least that{hint}"
     )
 

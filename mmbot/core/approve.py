@@ -114,7 +114,7 @@ def _judge(
         reducing = Why.WIND_DOWN
     if reducing is not None:
         most = instrument.snap_size(-side.sign * worst_position)
-        if most <= 0:
+        if most < instrument.least_amount(target.price, side):
             return reducing
         asked = replace(target, size=min(target.size, most))
     proposal = Proposal(asked, worst_position, best)

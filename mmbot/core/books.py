@@ -18,18 +18,16 @@ from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.statements import Fill
-from mmbot.core.types import SECOND, ZERO, Kind, Level, Nanos, Quote, Side
+from mmbot.core.types import SECOND, ZERO, Level, Nanos, Quote, Side
 from mmbot.core.uptime import Uptime
 from mmbot.core.why import Why
 
 SILENCE_MAX_NS: Nanos = 10 * SECOND
 """No rule may allow quoting on a market silent for longer than this."""
 
-IMPLAUSIBLE_SHARE = {Kind.OPTION: 0.30, Kind.PERPETUAL: 0.02, Kind.FUTURE: 0.05}
-"""How far the middle of a book may be from the mark, as a share of the mark ..."""
-
 IMPLAUSIBLE_TICKS = 5
-"""... or in ticks, whichever is more; an option's wide market may also differ by its own width."""
+"""How far the middle of a book may be from the mark in ticks, or by the instrument's own share of
+the mark, whichever is more; where a market may be wide, also by its own width."""
 
 MARK_MAX_NS: Nanos = 5 * SECOND
 """A mark that has not been stated again for longer than this is none."""
@@ -39,7 +37,7 @@ REFERENCE_MAX_NS: Nanos = 3 * SECOND
 
 _AMOUNT_NOISE = 1e-9
 _LEAST = 1e-12
-"""Any price is more, but for that of a worthless option."""
+"""Any price is more, but for that of what has come to nothing."""
 
 
 @dataclass(slots=True)
@@ -88,10 +86,13 @@ class Market:
         return expiry_ns is not None and now_ns >= expiry_ns
 
     def notional_usd(self, fill: Fill) -> float:
-        """What was traded, in USD of the underlying; 0 where its index is not known."""
+        """What was traded, in USD of the underlying, or paid for shares; 0 where its index is not
+        known."""
         instrument = self.instrument
-        if instrument.inverse and instrument.kind is not Kind.OPTION:
+        if instrument.counted_in_usd:
             return float(fill.amount)
+        if instrument.counted_in_shares:
+            return float(fill.amount * fill.price)
         index = float(fill.index) if fill.index is not None else self.index
         return float(fill.amount) * index if index is not None and 0 < index < inf else 0.0
 
@@ -109,7 +110,7 @@ class Market:
     def take_ticker(self, event: TickerChanged) -> None:
         """Newer reference values; what is no price is none."""
         mark, index = event.mark, event.index
-        least = 0 if self.instrument.kind is Kind.OPTION else _LEAST
+        least = 0 if self.instrument.may_be_worthless else _LEAST
         has_mark = mark is not None and least <= mark < inf  # false for NaN
         has_index = index is not None and _LEAST <= index < inf
         if has_mark:
@@ -141,10 +142,10 @@ def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
         return Why.BOOK_CROSSED
     instrument = market.instrument
     allowed = max(
-        IMPLAUSIBLE_SHARE[instrument.kind] * mark,
-        IMPLAUSIBLE_TICKS * float(instrument.tick),
+        instrument.implausible_share * mark,
+        IMPLAUSIBLE_TICKS * float(instrument.grid.tick),
     )
-    if instrument.kind is Kind.OPTION:
+    if instrument.may_be_wide:
         allowed = max(allowed, ask - bid)
     if not abs((bid + ask) / 2 - mark) <= allowed:
         return Why.BOOK_IMPLAUSIBLE

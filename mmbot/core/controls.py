@@ -9,7 +9,7 @@ from decimal import Decimal
 from mmbot.core.books import Market
 from mmbot.core.contracts import Instrument
 from mmbot.core.scope import DAY_NS, Scope
-from mmbot.core.types import ONE, SECOND, Kind, Nanos, Side
+from mmbot.core.types import ONE, SECOND, Nanos, Side
 from mmbot.pricing.scalar import vega
 
 _YEAR_NS: Nanos = 365 * DAY_NS
@@ -55,7 +55,7 @@ class Controls:
         if not self.vol_points or market.mark_iv is None or market.forward is None:
             return mark
         instrument = market.instrument
-        if instrument.kind is not Kind.OPTION:
+        if not instrument.has_vega:
             return mark
         assert instrument.strike is not None
         assert instrument.expiry_ns is not None

@@ -6,23 +6,29 @@ the fee alone is hundreds of basis points of the premium.
 """
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.types import Kind
+from mmbot.core.fees import FeeBasis
 
 
 def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
     """The maker fee of one unit of amount at `fair`, as a move of the price (price units).
 
-    The schedule of `Instrument.fee`, as a model's float: it is asked for with every quote.
-    Options: min(rate [x index if linear], cap x fair). All other kinds: rate x fair. That holds
-    for inverse ones too: their fee is rate x A / p coin, and a move of the price by dp is worth
-    A dp / p^2 coin. A rebate is negative. `fair` and `index` are finite.
+    The schedule of `Instrument.fee`, as a model's float: it is asked for with every quote. A rate
+    of the notional is rate x fair for inverse contracts too: their fee is rate x A / p coin, and a
+    move of the price by dp is worth A dp / p^2 coin. A rebate is negative. `fair` and `index` are
+    finite.
     """
-    rate = float(instrument.maker_fee)
-    if instrument.kind is not Kind.OPTION:
-        return rate * fair
-    full = rate if instrument.inverse else rate * index
-    most = float(instrument.fee_cap) * fair
-    return max(-most, min(most, full))
+    fees = instrument.fees
+    rate, basis = float(fees.maker), fees.basis
+    if basis is FeeBasis.NOTIONAL:
+        fee = rate * fair
+    elif basis is FeeBasis.INDEX:
+        fee = rate if instrument.inverse else rate * index  # inverse: prices are in coin
+    else:
+        fee = rate * fair * (1 - fair)
+    if fees.cap is None:
+        return fee
+    most = float(fees.cap) * fair
+    return max(-most, min(most, fee))
 
 
 def cost_floor(instrument: Instrument, fair: float, index: float, margin: float) -> float:

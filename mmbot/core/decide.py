@@ -30,7 +30,6 @@ from mmbot.core.types import (
     ZERO,
     Approved,
     InstrumentId,
-    Kind,
     Level,
     Nanos,
     Quote,
@@ -205,7 +204,7 @@ def _view(
     mark, index = market.mark, market.index
     assert mark is not None, "a fault without one"
     assert index is not None, "a fault without one"
-    if market.instrument.kind is Kind.OPTION:
+    if market.instrument.fair_is_mark:
         fair = state.controls.fair(market, mark, now_ns)
     else:
         fair = microprice(bids, asks, mark)

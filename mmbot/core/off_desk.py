@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.statements import Fill, HeldPosition
-from mmbot.core.types import ZERO, InstrumentId, Kind
+from mmbot.core.types import ZERO, InstrumentId
 
 
 @dataclass(slots=True)
@@ -29,10 +29,11 @@ class OffDesk:
     """Of inverse perpetuals and futures."""
 
     def add(self, instrument: Instrument, amount: Decimal) -> None:
-        """One more position, signed, in the instrument's amount unit: its absolute amount."""
-        if instrument.inverse and instrument.kind is not Kind.OPTION:
+        """One more position, signed, in the instrument's amount unit: its absolute amount. Shares
+        of a binary are no coin (`Instrument.coin`)."""
+        if instrument.counted_in_usd:
             self.usd += abs(amount)
-        else:
+        elif instrument.counted_in_coin:
             self.coin += abs(amount)
 
     def in_coin(self, index: Decimal | None) -> Decimal:
@@ -136,5 +137,5 @@ def _opened(stated: HeldPosition, amount: Decimal, *, first: bool) -> Held:
 
 
 def _worth(terms: Instrument, amount: Decimal, price: Decimal) -> Decimal:
-    """At a price that may be nothing, which only an option's can."""
+    """At a price that may be nothing, where a contract can come to that."""
     return terms.value(amount, price) if terms.is_price(price) else ZERO

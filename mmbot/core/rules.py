@@ -21,6 +21,6 @@ def within_rules(rules: Iterable[RiskRule], view: View, proposal: Proposal) -> T
             return verdict.why
         if isinstance(verdict, Shrink) and verdict.size < size:
             size, why = view.instrument.snap_size(verdict.size), verdict.why
-            if size <= 0:
+            if size < view.instrument.least_amount(target.price, target.side):
                 return why
     return target if size == target.size else replace(target, size=size, why=why)

@@ -1,8 +1,8 @@
 """Sizes as people write them: `1 ETH`, `1000 USD`, `2 lots`; a bare number is the venue's unit.
 
-What an amount is counted in depends on the product (core.types): 1 is 1 ETH of an option and one
-US dollar of an inverse perpetual. A size keeps what was written; it becomes an amount of one
-instrument where its price is known.
+What an amount is counted in depends on the product (core.types): 1 is 1 ETH of an option, one US
+dollar of an inverse perpetual and one share of a binary. A size keeps what was written; it becomes
+an amount of one instrument where its price is known.
 """
 
 import re
@@ -11,11 +11,14 @@ from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 from math import isfinite
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.types import ONE, ZERO, Kind, to_decimal
+from mmbot.core.types import ONE, ZERO, to_decimal
 
 USD = "USD"
 LOTS = "lots"
+SHARES = "shares"
 _SMALLEST = "smallest"
+
+_COUNTS = {"LOT": LOTS, "LOTS": LOTS, "SHARE": SHARES, "SHARES": SHARES}
 
 _WRITTEN = re.compile(r"\s*(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)\s*([A-Za-z][A-Za-z0-9_]+)?\s*")
 
@@ -28,22 +31,22 @@ _ROUNDED_UP = 1 + 10.0 ** (1 - _PRICE_DIGITS)
 
 
 def unit_of(instrument: Instrument) -> str:
-    """What amounts of an instrument are counted in: a coin, or USD."""
-    if instrument.inverse and instrument.kind is not Kind.OPTION:
-        return USD
-    return instrument.underlying
+    """What amounts of an instrument are counted in: a coin, USD, or shares."""
+    if instrument.counted_in_coin:
+        return instrument.underlying
+    return USD if instrument.counted_in_usd else SHARES
 
 
 def unit_price(instrument: Instrument, index: float, mark: float) -> float | None:
     """US dollars of notional in one unit of amount; None where the price it takes is not known.
 
     Options count their underlying (at `index`, USD per coin), not their premium; linear perpetuals
-    and futures count at their own price (`mark`); inverse ones are US dollars already.
+    and futures, and the shares of binaries, count at their own price (`mark`); inverse ones are US
+    dollars already.
     """
-    option = instrument.kind is Kind.OPTION
-    if instrument.inverse and not option:
+    if instrument.counted_in_usd:
         return 1.0
-    price = index if option else mark
+    price = index if instrument.counted_by_underlying else mark
     return price if isfinite(price) and price > 0 else None
 
 
@@ -61,7 +64,8 @@ def usd_value(instrument: Instrument, amount: Decimal, index: float, mark: float
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A size as written: `unit` is a currency in capitals, LOTS, or "" for the venue's unit."""
+    """A size as written: `unit` is a currency in capitals, LOTS, SHARES, or "" for the venue's
+    unit."""
 
     amount: Decimal
     unit: str = ""
@@ -79,7 +83,7 @@ class Size:
         if written is None or not Decimal(written[1]) > 0:
             raise ValueError(f"{value!r} is no size")
         unit = (written[2] or "").upper()
-        return Size(Decimal(written[1]), LOTS if unit in ("LOT", "LOTS") else unit)
+        return Size(Decimal(written[1]), _COUNTS.get(unit, unit))
 
     def __str__(self) -> str:
         if self.unit == _SMALLEST:
@@ -100,7 +104,9 @@ POSITION = Size(Decimal(10), LOTS)
 
 def units(instrument: Instrument) -> tuple[str, ...]:
     """The units a size of an instrument may be written in, the venue's own first."""
-    others = [instrument.underlying, USD, *([] if instrument.inverse else [instrument.settlement])]
+    # The shares of a binary are no amount of its underlying.
+    coin = [] if instrument.counted_in_shares else [instrument.underlying]
+    others = [*coin, USD, *([] if instrument.inverse else [instrument.settlement])]
     return tuple(dict.fromkeys((unit_of(instrument), *others, LOTS)))
 
 
@@ -113,9 +119,9 @@ def amount_of(size: Size, instrument: Instrument, index: float, mark: float) -> 
     if size.unit in ("", own):
         return size.amount
     if size.unit == _SMALLEST:
-        return instrument.min_amount
+        return instrument.grid.min_amount
     if size.unit == LOTS:
-        return size.amount * instrument.amount_step
+        return size.amount * instrument.grid.amount_step
     if size.unit not in units(instrument):
         return None
     if own == USD:  # and the size is in coin
@@ -130,7 +136,7 @@ def order_size(size: Size, instrument: Instrument, index: float, mark: float) ->
     None as in `amount_of`.
     """
     amount = amount_of(size, instrument, index, mark)
-    return None if amount is None else max(instrument.snap_size(amount), instrument.min_amount)
+    return None if amount is None else max(instrument.snap_size(amount), instrument.grid.min_amount)
 
 
 def most(instrument: Instrument, usd: Decimal, index: float, mark: float) -> Decimal | None:
@@ -140,7 +146,7 @@ def most(instrument: Instrument, usd: Decimal, index: float, mark: float) -> Dec
     if per_unit is None:
         return None
     amount = usd / (per_unit if per_unit == ONE else _steady(float(per_unit), ROUND_UP))
-    return max(instrument.snap_size(amount), instrument.min_amount)
+    return max(instrument.snap_size(amount), instrument.grid.min_amount)
 
 
 def surely_within(usd: Decimal, size: Decimal, price: float) -> bool:
@@ -156,7 +162,7 @@ def change(size: Size, instrument: Instrument, index: float, mark: float) -> str
     order = order_size(size, instrument, index, mark)
     if amount is None or order is None or amount == order:
         return ""
-    unit, lot = unit_of(instrument), plain(instrument.amount_step)
+    unit, lot = unit_of(instrument), plain(instrument.grid.amount_step)
     made = f"size {size if size.unit else f'{size} {unit}'} "
     if order > amount:
         return f"{made}raised to {plain(order)} {unit}, the smallest order"

@@ -26,10 +26,11 @@ def within(
 def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
     """A quote as it may be sent, or why nothing of it is left."""
     instrument = market.instrument
-    price = instrument.snap_price(quote.price, quote.side)
+    price = instrument.grid.snap_price(quote.price, quote.side)
     if price is None:
         return Why.BELOW_TICK
-    size, smallest = within(instrument.amount_step, instrument.min_amount, quote.size, size_factor)
+    least = instrument.least_amount(price, quote.side)
+    size, smallest = within(instrument.grid.amount_step, least, quote.size, size_factor)
     if size <= 0:
         return Why.BELOW_MIN_SIZE
     return Target(

@@ -3,9 +3,10 @@
 Units, everywhere in mmbot:
 
 * a *price* is in the instrument's quote unit: coin for inverse options (0.0130 = 0.013 ETH),
-  US dollars for inverse perpetuals and futures, USDC for linear instruments;
+  US dollars for inverse perpetuals and futures, USDC for linear instruments, dollars a share of YES
+  (0 to 1) for binaries;
 * an *amount* (size) is in the venue's amount unit: US dollars for inverse perpetuals and futures,
-  coin of the underlying for options and linear instruments;
+  coin of the underlying for options and linear instruments, shares for binaries;
 * money is in the instrument's settlement currency.
 
 Decimal for orders and money, float for models. `Instrument.snap_price` and `snap_size` are the
@@ -93,10 +94,11 @@ class Kind(Enum):
     OPTION = "option"
     PERPETUAL = "perpetual"
     FUTURE = "future"
+    BINARY = "binary"
 
 
 class Right(Enum):
-    """What an option gives."""
+    """What an option gives; of a binary, on which side of the strike YES wins: above (CALL)."""
 
     CALL = "call"
     PUT = "put"

@@ -13,7 +13,6 @@ from mmbot.core.types import (
     SECOND,
     ZERO,
     InstrumentId,
-    Kind,
     Nanos,
     instrument_name,
     to_decimal,
@@ -94,7 +93,7 @@ def _held_row(
 def _held_delta(held: Held, index: Index) -> float | None:
     if not held.amount:
         return 0.0
-    if held.delta is not None or held.terms is None or held.terms.kind is Kind.OPTION:
+    if held.delta is not None or held.terms is None or not held.terms.moves_with_coin:
         return held.delta
     rate = index.get(held.terms.underlying)
     return None if rate is None else float(held.terms.coin(held.amount, to_decimal(rate)))

@@ -19,7 +19,6 @@ from mmbot.core.types import (
     MS,
     SECOND,
     InstrumentId,
-    Kind,
     Level,
     Nanos,
     Quote,
@@ -304,8 +303,8 @@ def _row(
         held_back=held_back(state, market, refresh_ns, now_ns),
         unit=unit_of(instrument),
         unit_usd=_unit_usd(market),
-        min_amount=instrument.min_amount,
-        amount_step=instrument.amount_step,
+        min_amount=instrument.grid.min_amount,
+        amount_step=instrument.grid.amount_step,
         venue=instrument.venue,
         desk=desk,
         references=tuple(_references(state, instrument.underlying, now_ns)),
@@ -401,7 +400,7 @@ def _open_amount(order: OpenOrder) -> Decimal | None:
 
 def _delta(market: Market, amount: Decimal) -> float | None:
     instrument = market.instrument
-    if instrument.kind is Kind.OPTION:
+    if not instrument.moves_with_coin:
         if not amount:
             return 0.0
         return market.delta * float(amount) if market.delta is not None else None

@@ -159,6 +159,9 @@ def _count(tally: Tally, instrument: Instrument, row: "FillRow", rate: Decimal |
     tally.fills += 1
     tally.not_ours += not row.ours
     tally.volume += fill.amount
+    if instrument.counted_in_shares:
+        tally.volume_usd += fill.amount * fill.price
+        return
     index = fill.index or (rate if instrument.settlement not in DOLLARS else None)
     if index is not None:
         tally.volume_usd += instrument.coin(fill.amount, index) * index

@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Gt, doc
 
 from mmbot.core.types import ONE, ZERO, to_decimal
-from mmbot.core.views import Block, Proposal, Verdict, View
+from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
 from mmbot.risk.headroom import fit
@@ -23,13 +23,16 @@ class MaxExposure:
     perpetual by its US dollars over the index. Longs and shorts are added, not netted, and orders
     count as if filled. So do positions of the account that no desk trades, bought by hand for
     instance. What all others leave of the limit is this one's headroom; reducing is always allowed
-    up to flat.
+    up to flat. The shares of a binary are no coin and count for nothing here: max_position holds
+    them.
     """
 
     limit: Annotated[Decimal, Gt(0), doc("largest exposure per underlying, in coin")] = Decimal(100)
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, shrink to the headroom left, or block (also without a usable index)."""
+        if view.instrument.counted_in_shares:
+            return ALLOW
         if not (isfinite(view.index) and view.index > 0):
             return Block(Why.NO_MARK)
         headroom_coin = max(ZERO, self.limit - view.desk.others_coin)

@@ -7,7 +7,7 @@ is no fill (openings, funding, deliveries, transfers) is an entry, by (venue, ac
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
 from mmbot.core.statements import FlowKind
+from mmbot.core.terms import flat
 from mmbot.core.types import ZERO, InstrumentId
 from mmbot.store import schema
 from mmbot.store.records import (
@@ -203,7 +204,7 @@ def _keep_terms(connection: Connection, instrument: Instrument) -> None:
     table = schema.instruments
     known = select(table.c.instrument).where(table.c.instrument == instrument.id)
     if connection.execute(known).first() is None:
-        terms = as_json(asdict(instrument))
+        terms = as_json(flat(instrument))
         connection.execute(insert(table).values(instrument=instrument.id, terms=terms))
 
 

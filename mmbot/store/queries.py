@@ -17,6 +17,7 @@ from mmbot.config import Mode
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl
 from mmbot.core.statements import Equity, Fill, Liquidity, execution_key
+from mmbot.core.terms import nested
 from mmbot.core.types import InstrumentId, Label, Nanos, Side
 from mmbot.store import baselines, commands, latch, schema
 from mmbot.store.baselines import BaselineRow
@@ -499,10 +500,9 @@ class Reader:
         from pydantic import TypeAdapter
 
         reader = TypeAdapter(Instrument)
-        return {
-            InstrumentId(row["instrument"]): reader.validate_json(row["terms"])
-            for row in self._rows(select(schema.instruments))
-        }
+        rows = self._rows(select(schema.instruments))
+        terms = {InstrumentId(row["instrument"]): orjson.loads(row["terms"]) for row in rows}
+        return {name: reader.validate_python(nested(each)) for name, each in terms.items()}
 
     def order_counts(self) -> list[OrderCount]:
         """How many orders reached the venue, by run, instrument and day."""

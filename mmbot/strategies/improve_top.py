@@ -180,8 +180,7 @@ class ImproveTop:
         tick = context.tick_inward(side, reference)
         match self.improvement_unit:
             case ImprovementUnit.USD:
-                in_coin = instrument.inverse and instrument.kind is Kind.OPTION
-                amount = amount / view.index if in_coin else amount
+                amount = amount / view.index if instrument.priced_in_coin else amount
             case ImprovementUnit.TICKS:
                 amount = amount * tick
             case ImprovementUnit.BPS:

@@ -54,11 +54,11 @@ class QuoteContext:
 
         None where the grid ends: no bid fits below one tick.
         """
-        here = self.instrument.snap_price(builder.price, builder.side)
+        here = self.instrument.grid.snap_price(builder.price, builder.side)
         if here is None:
             return None
         sign = builder.side.sign
-        return (builder.price - float(self.instrument.step_price(here, -sign))) * sign
+        return (builder.price - float(self.instrument.grid.step_price(here, -sign))) * sign
 
     def hold(self, builder: QuoteBuilder) -> None:
         """Take the quote being built back to the edge and out of the other side's way."""
@@ -72,14 +72,14 @@ class QuoteContext:
     def tick_at(self, price: float) -> float:
         """The tick that holds at `price`."""
         instrument = self.instrument
-        if not instrument.tick_steps:
-            return float(instrument.tick)
-        return float(instrument.tick_at(to_decimal(price)))
+        if not instrument.grid.tick_steps:
+            return float(instrument.grid.tick)
+        return float(instrument.grid.tick_at(to_decimal(price)))
 
     def tick_inward(self, side: Side, price: float) -> float:
         """One tick of the grid from a price of that side towards the other side."""
         at = to_decimal(price)
-        return abs(float(self.instrument.step_price(at, side.sign) - at))
+        return abs(float(self.instrument.grid.step_price(at, side.sign) - at))
 
     def follow(
         self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
@@ -104,7 +104,7 @@ class QuoteContext:
 
     def size(self, size: Decimal) -> float:
         """The size to quote: never below the venue's minimum."""
-        return float(max(size, self.instrument.min_amount))
+        return float(max(size, self.instrument.grid.min_amount))
 
 
 def find_ground(
@@ -137,12 +137,12 @@ def find_ground(
     if amount is None or full is None:
         return Why.NO_MARK
     mid = view.mid
-    bid_max = inf if ask is None else float(instrument.step_price(to_decimal(ask), -1))
-    ask_min = 0.0 if bid is None else float(instrument.step_price(to_decimal(bid), 1))
+    bid_max = inf if ask is None else float(instrument.grid.step_price(to_decimal(ask), -1))
+    ask_min = 0.0 if bid is None else float(instrument.grid.step_price(to_decimal(bid), 1))
     return QuoteContext(
         instrument=instrument,
         mid=mid,
-        tick=float(instrument.tick_at(to_decimal(mid))),
+        tick=float(instrument.grid.tick_at(to_decimal(mid))),
         tight=ask_min >= bid_max,
         bid_max=bid_max,
         ask_min=ask_min,

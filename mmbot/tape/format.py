@@ -16,7 +16,7 @@ import msgspec
 from mmbot.core.types import Nanos
 from mmbot.tape.plan import Plan
 
-FORMAT = 2
+FORMAT = 3
 """Goes up when files of before cannot be read any more."""
 
 LENGTH_BYTES = 4

@@ -1,7 +1,6 @@
 """Which instruments a configuration names, and that its numbers mean something on them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
 from mmbot.core.types import InstrumentId, Kind, Right
 from mmbot.errors import ConfigError
-from tests.builders import EXPIRY_NS, a_linear_perpetual, a_perpetual, an_option
+from tests.builders import EXPIRY_NS, a_linear_perpetual, a_perpetual, an_option, changed
 
 WEEK_NS = 7 * 24 * 3600 * 10**9
 
@@ -240,7 +239,7 @@ def test_a_default_size_below_the_minimum_is_no_reason_to_refuse() -> None:
 
 
 def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
-    coarse = [replace(i, min_amount=Decimal(1000)) for i in options(2800)]
+    coarse = [changed(i, min_amount=Decimal(1000)) for i in options(2800)]
     flags = {"--expiry": "20250606", "--strikes": "2800"}
     with pytest.raises(
         ConfigError, match=r"default: risk\.max_position\.limit = 10 lots .*--max-pos"

@@ -15,7 +15,7 @@ from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.types import SECOND, Label, Side
 from mmbot.core.why import Why
-from tests.builders import NOW_NS, a_perpetual, an_option
+from tests.builders import NOW_NS, a_perpetual, an_option, changed
 from tests.core.bot import VENUE, Bot, both_sides, cancels, places
 
 CALL = an_option()
@@ -276,7 +276,7 @@ def test_new_terms_are_worth_another_try_at_once() -> None:
     refused = places(bot.turn(bot.book()))
     bot.turn(*(no(place, ErrorScope.INSTRUMENT, Why.CLOSED) for place in refused))
     assert places(bot.turn(bot.alive(), bot.book(), after_s=1)) == []
-    finer = replace(CALL, tick=CALL.tick / 2)
+    finer = changed(CALL, tick=CALL.grid.tick / 2)
     assert len(places(bot.turn(ev.InstrumentsListed((finer,)), bot.book()))) == 2
 
 

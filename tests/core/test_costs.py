@@ -1,6 +1,7 @@
 """Costs as a distance from fair value: numbers by hand from the venue's fee schedule."""
 
 from decimal import Decimal
+from math import nan
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmbot.core.costs import cost_floor, maker_fee_price
 from mmbot.core.types import Kind
-from tests.builders import a_linear_perpetual, a_perpetual, an_option
+from tests.builders import a_binary, a_linear_perpetual, a_perpetual, an_option
 
 
 def test_an_inverse_option_costs_three_ten_thousandths_of_a_coin() -> None:
@@ -30,7 +31,7 @@ def test_the_fee_of_an_option_is_the_one_that_is_booked(
     fair: Decimal, rate: Decimal, inverse: bool
 ) -> None:
     option = an_option(maker_fee=rate, inverse=inverse)
-    booked = option.fee(Decimal(1), fair, rate, index=Decimal(2850))
+    booked = option.fee(Decimal(1), fair, index=Decimal(2850))
     assert maker_fee_price(option, float(fair), 2850.0) == pytest.approx(float(booked))
 
 
@@ -51,6 +52,13 @@ def test_an_inverse_perpetual_pays_its_rate_on_the_price() -> None:
 def test_a_future_is_charged_like_a_perpetual(build: type) -> None:
     future = build(kind=Kind.FUTURE, maker_fee=Decimal("0.0002"))
     assert maker_fee_price(future, fair=1000.0, index=999.0) == pytest.approx(0.20)
+
+
+def test_a_maker_of_binaries_pays_by_the_variance_where_makers_pay_at_all() -> None:
+    # 0.01 x 0.4 x 0.6 = 0.0024 dollars a share.
+    binary = a_binary(maker_fee=Decimal("0.01"))
+    assert maker_fee_price(binary, fair=0.4, index=nan) == pytest.approx(0.0024)
+    assert cost_floor(a_binary(), fair=0.4, index=nan, margin=0.01) == 0.01
 
 
 def test_the_floor_is_fee_plus_margin() -> None:

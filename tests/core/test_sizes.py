@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import (
     LOTS,
+    SHARES,
     SMALLEST,
     Size,
     amount_of,
@@ -22,10 +23,11 @@ from mmbot.core.sizes import (
     units,
     usd_value,
 )
-from tests.builders import a_linear_perpetual, a_perpetual, an_option
+from tests.builders import a_binary, a_linear_perpetual, a_perpetual, an_option
 
 INDEX = 2850.0
 USDC_OPTION = an_option(inverse=False, settlement="USDC")
+BINARY = a_binary()
 BTC_PERPETUAL = a_perpetual(underlying="BTC", min_amount=D(10), amount_step=D(10))
 
 
@@ -97,6 +99,12 @@ def test_without_a_price_a_notional_is_unknown_but_for_what_is_dollars_already()
         (BTC_PERPETUAL, "2 BTC", D(5700)),
         (a_linear_perpetual(), "2900 USD", D(1)),
         (a_linear_perpetual(), "3 lots", D("0.03")),
+        (BINARY, "50", D(50)),
+        (BINARY, "50 shares", D(50)),
+        (BINARY, "1 share", D(1)),
+        (BINARY, "2 lots", D(2)),
+        (BINARY, "1 BTC", None),
+        (BINARY, "1 ETH", None),
     ],
 )
 def test_a_size_becomes_an_amount_in_the_instruments_own_unit(
@@ -109,6 +117,21 @@ def test_the_units_of_each_product() -> None:
     assert units(an_option()) == ("ETH", "USD", "lots")
     assert units(BTC_PERPETUAL) == ("USD", "BTC", "lots")
     assert units(a_linear_perpetual()) == ("ETH", "USD", "USDC", "lots")
+    assert units(BINARY) == ("shares", "USD", "USDC", "lots")
+
+
+def test_a_worth_in_dollars_buys_shares_at_their_price() -> None:
+    # 100 USD at 0.42 a share: 238.095...; of the index there is no question.
+    assert unit_of(BINARY) == SHARES
+    for written in ("100 USD", "100 usdc"):
+        assert order_size(Size.parse(written), BINARY, nan, 0.42) == 238
+        assert order_size(Size.parse(written), BINARY, INDEX, nan) is None
+    assert usd_value(BINARY, D(-200), nan, 0.42) == D("-84.0")
+    assert most(BINARY, D(100), nan, 0.42) == 238
+    assert in_words(BINARY, D(200), nan, 0.42) == "200 shares (84 USD)"
+    assert change(Size.parse("12.5"), BINARY, nan, 0.42) == (
+        "size 12.5 shares rounded down to 12 shares: lots of 1 shares"
+    )
 
 
 @pytest.mark.parametrize(
@@ -151,7 +174,7 @@ def test_an_amount_in_words_names_its_unit_and_its_worth() -> None:
 )
 def test_what_is_surely_within_a_worth_is_within_it(lots: int, price: float, usd: D) -> None:
     instrument = a_linear_perpetual()
-    size = lots * instrument.amount_step
+    size = lots * instrument.grid.amount_step
     largest = most(instrument, usd, price, price)
     assert largest is not None
     assert not surely_within(usd, size, price) or size <= largest

@@ -142,7 +142,7 @@ def stir(bot: Live) -> None:
         wish = NewOrder(
             name=instrument.name,
             side=Side.BUY,
-            amount=instrument.min_amount,
+            amount=instrument.grid.min_amount,
             price=Decimal("0.0005"),
         )
         placed = venue.exchange.place("taker", wish, venue.now_ms())

@@ -38,7 +38,7 @@ def decimals(low: str, high: str, places: int = 2) -> st.SearchStrategy[Decimal]
 def views(draw: st.DrawFn) -> View:
     """A sound market on the instrument's grid, one to forty ticks wide, perhaps one-sided."""
     instrument = draw(st.sampled_from(INSTRUMENTS))
-    base = Decimal("0.0002") if instrument.tick_steps else Decimal(2000)
+    base = Decimal("0.0002") if instrument.grid.tick_steps else Decimal(2000)
     low = instrument.step_price(base, draw(st.integers(1, 120)))
     high = instrument.step_price(low, draw(st.integers(1, 40)))
     amounts = st.lists(st.floats(0.01, 50.0), min_size=1, max_size=4)
@@ -168,8 +168,8 @@ def test_sizes_can_be_traded_and_the_threshold_is_at_least_a_tick(
     view: View, strategy: ImproveTop | SimpleSpread
 ) -> None:
     for quote in quotes_of(strategy, view):
-        assert quote.size >= view.instrument.min_amount
-        assert quote.requote_threshold >= view.instrument.tick
+        assert quote.size >= view.instrument.grid.min_amount
+        assert quote.requote_threshold >= view.instrument.grid.tick
 
 
 @settings(deadline=None)

@@ -372,7 +372,7 @@ def test_another_format_is_named_with_the_version_that_reads_it(
 ) -> None:
     monkeypatch.setattr("mmbot.tape.recorder.FORMAT", 7)
     (file,) = recorded(tmp_path)
-    with pytest.raises(ConfigError, match=r"format 7 by mmbot .* reads format 2"):
+    with pytest.raises(ConfigError, match=r"format 7 by mmbot .* reads format 3"):
         TapeFile(file)
 
 

@@ -41,7 +41,7 @@ class Account:
         price = self.instrument.snap_price(1000.0, Side.BUY)
         assert price is not None
         until_ns = self.clock.now_ns() + 10 * SECOND
-        amount, instrument = self.instrument.min_amount, self.instrument.id
+        amount, instrument = self.instrument.grid.min_amount, self.instrument.id
         self.venue.submit(
             [
                 Place(

@@ -8,8 +8,10 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core import order_life as life
-from mmbot.core.contracts import Instrument, TickStep
+from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
+from mmbot.core.fees import FeeBasis, Fees
+from mmbot.core.grid import Grid, TickStep
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import Request
 from mmbot.core.statements import Fill, Flow, FlowKind, Liquidity, OpenOrder
@@ -25,6 +27,8 @@ from mmbot.sim.exchange.refusals import Code, Refusal
 
 VENUE: Final = "deribit"
 TOO_MANY_REQUESTS: Final = 10028
+
+_FEE_CAP: Final = Decimal("0.125")
 
 _SIDES: Final = {VenueSide.BUY: Side.BUY, VenueSide.SELL: Side.SELL}
 SIDES: Final = {Side.BUY: VenueSide.BUY, Side.SELL: VenueSide.SELL}
@@ -88,12 +92,18 @@ def instrument_of(listing: Listing) -> Instrument:
         settlement=listing.settlement,
         inverse=listing.inverse,
         contract_size=listing.contract_size,
-        min_amount=listing.min_amount,
-        amount_step=listing.min_amount,
-        tick=listing.tick,
-        tick_steps=tuple(TickStep(above, tick) for above, tick in listing.tick_steps),
-        maker_fee=listing.maker_fee,
-        taker_fee=listing.taker_fee,
+        grid=Grid(
+            min_amount=listing.min_amount,
+            amount_step=listing.min_amount,
+            tick=listing.tick,
+            tick_steps=tuple(TickStep(above, tick) for above, tick in listing.tick_steps),
+        ),
+        fees=Fees(
+            basis=FeeBasis.INDEX if listing.strike is not None else FeeBasis.NOTIONAL,
+            maker=listing.maker_fee,
+            taker=listing.taker_fee,
+            cap=_FEE_CAP,
+        ),
         strike=listing.strike,
         right=Right(listing.right.value) if listing.right is not None else None,
         expiry_ns=None if is_perpetual else listing.expiry_ms * MS,

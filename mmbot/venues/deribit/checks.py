@@ -163,36 +163,37 @@ async def _round_trips(client: Deribit, clock: Clock, mode: Mode) -> list[Check]
 def _ticks(listed: Sequence[Instrument]) -> Check:
     """Whether every grid makes sense: what we send is snapped to it."""
     for one in listed:
-        bounds = [step.above for step in one.tick_steps]
-        ticks = [one.tick, *(step.tick for step in one.tick_steps)]
+        grid = one.grid
+        bounds = [step.above for step in grid.tick_steps]
+        ticks = [grid.tick, *(step.tick for step in grid.tick_steps)]
         sound = (
             min(ticks) > 0
             and bounds == sorted(set(bounds))
-            and one.min_amount > 0
-            and one.min_amount % one.amount_step == 0
+            and grid.min_amount > 0
+            and grid.min_amount % grid.amount_step == 0
             and one.contract_size > 0
         )
         if not sound:
             return Check(
                 "tick rules",
                 Result.FAIL,
-                f"{one.name}: tick {plain(one.tick)}, {len(bounds)} steps, minimum "
-                f"{plain(one.min_amount)} make no sense",
+                f"{one.name}: tick {plain(grid.tick)}, {len(bounds)} steps, minimum "
+                f"{plain(grid.min_amount)} make no sense",
                 "leave it out and report it",
             )
-    ladders = sum(1 for one in listed if one.tick_steps)
+    ladders = sum(1 for one in listed if one.grid.tick_steps)
     return Check("tick rules", Result.PASS, f"{len(listed)} grids, {ladders} with steps")
 
 
 def _fees(listed: Sequence[Instrument]) -> Check:
     by_kind: dict[str, list[tuple[Decimal, Decimal]]] = {}
     for one in listed:
-        by_kind.setdefault(one.kind.value, []).append((one.maker_fee, one.taker_fee))
-        if abs(one.maker_fee) > FEE_MOST or abs(one.taker_fee) > FEE_MOST:
+        by_kind.setdefault(one.kind.value, []).append((one.fees.maker, one.fees.taker))
+        if abs(one.fees.maker) > FEE_MOST or abs(one.fees.taker) > FEE_MOST:
             return Check(
                 "fees",
                 Result.FAIL,
-                f"{one.name}: maker {_percent(one.maker_fee)}, taker {_percent(one.taker_fee)}",
+                f"{one.name}: maker {_percent(one.fees.maker)}, taker {_percent(one.fees.taker)}",
                 "that cannot be right: do not trade it",
             )
     said = [

@@ -20,9 +20,11 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from mmbot.core.contracts import Instrument, TickStep
+from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.events import OrderSeen, RequestRefused, TickerChanged
+from mmbot.core.fees import FeeBasis, Fees
+from mmbot.core.grid import Grid, TickStep
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import Equity, Fill, Flow, FlowKind, HeldPosition, Liquidity, OpenOrder
 from mmbot.core.types import MS, ZERO, InstrumentId, Kind, Label, Nanos, Right, Side
@@ -56,6 +58,9 @@ FLOW_ROWS: Final = {
 _FEES_UNSTATED: Final = {"option": Decimal("0.0003"), "future": Decimal("0.0005")}
 """Base schedule, as rates: what is counted with where a listing states no commission. They are the
 most an account pays, so that no quote is closer than it should be."""
+
+_FEE_CAP: Final = Decimal("0.125")
+"""No fee is more than this share of what changes hands; only an option's comes near."""
 
 _COIN_LADDER: Final = (TickStep(Decimal("0.005"), Decimal("0.0005")),)
 """Of options priced in coin, where a listing states no ladder: every price on it is also on the
@@ -178,8 +183,8 @@ def ticker_changed(
         unread.note("ticker", error)
         stated = messages.Ticker()
     mark = finite_or_none(stated.mark_price)
-    if mark == 0 and instrument.kind is not Kind.OPTION:
-        mark = None  # only an option can be worth nothing
+    if mark == 0 and not instrument.may_be_worthless:
+        mark = None
     iv = finite_or_none(stated.mark_iv)
     return TickerChanged(
         instrument=instrument.id,
@@ -226,12 +231,18 @@ def instrument_of(venue: str, data: object, unread: Unread) -> Instrument | None
         settlement=settlement,
         inverse=inverse,
         contract_size=exact(row.contract_size),
-        min_amount=exact(row.min_trade_amount),
-        amount_step=exact(row.min_trade_amount),
-        tick=exact(row.tick_size),
-        tick_steps=_ladder(row, in_coin=is_option and inverse),
-        maker_fee=unstated if maker is None else maker,
-        taker_fee=unstated if taker is None else taker,
+        grid=Grid(
+            min_amount=exact(row.min_trade_amount),
+            amount_step=exact(row.min_trade_amount),
+            tick=exact(row.tick_size),
+            tick_steps=_ladder(row, in_coin=is_option and inverse),
+        ),
+        fees=Fees(
+            basis=FeeBasis.INDEX if is_option else FeeBasis.NOTIONAL,
+            maker=unstated if maker is None else maker,
+            taker=unstated if taker is None else taker,
+            cap=_FEE_CAP,
+        ),
         strike=_strike(row) if is_option else None,
         right=_right(row) if is_option else None,
         expiry_ns=None if perpetual else row.expiration_timestamp * MS,

@@ -64,7 +64,7 @@ def test_every_listing_of_a_real_day_is_read() -> None:
         assert found is not None
         settled.add(found.settlement)
         assert found.name == row["instrument_name"]
-        assert found.tick == Decimal(repr(row["tick_size"]))
+        assert found.grid.tick == Decimal(repr(row["tick_size"]))
         if row["kind"] == "option":
             assert found.strike == Decimal(repr(row["strike"]))
             assert found.right is Right(row["option_type"])
@@ -183,15 +183,15 @@ def test_what_a_bare_listing_does_not_say_is_in_its_name() -> None:
 
 
 def test_fees_that_are_not_stated_are_counted_with_at_their_highest() -> None:
-    assert read(bare(option())).maker_fee == Decimal("0.0003")
-    assert read(bare(instrument())).taker_fee == Decimal("0.0005")
+    assert read(bare(option())).fees.maker == Decimal("0.0003")
+    assert read(bare(instrument())).fees.taker == Decimal("0.0005")
 
 
 def test_an_option_in_coin_without_a_ladder_is_quoted_on_one_that_is_always_right() -> None:
     call = read(bare(option(tick_size=0.0001)))
     assert call.tick_at(Decimal("0.0049")) == Decimal("0.0001")
     assert call.tick_at(Decimal("0.0050")) == Decimal("0.0005")
-    assert read(option(tick_size=0.0001, tick_size_steps=[])).tick_steps == ()
+    assert read(option(tick_size=0.0001, tick_size_steps=[])).grid.tick_steps == ()
 
 
 @pytest.mark.parametrize("kind", ["spot", "future_combo", "option_combo", "something_new"])
