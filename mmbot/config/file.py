@@ -12,7 +12,10 @@ from mmbot.config.text_file import read_text, stray_letter
 from mmbot.errors import ConfigError
 from mmbot.plugins.settings import unknown
 
-TABLES = ("desk", "strategy", "risk", "guards", "sim", "store", "tape")
+PLUGIN_TABLES = ("strategy", "pricer", "risk", "guards")
+"""They hold a table for each plug-in that is named."""
+
+TABLES = ("desk", *PLUGIN_TABLES, "sim", "store", "tape")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""
@@ -22,8 +25,8 @@ FILE_MAX_BYTES = 32_768
 class Written:
     """The raw tables before they are checked, and the place of each value.
 
-    `tables["desk"]`, `["sim"]`, `["store"]` and `["tape"]` map keys to values;
-    `tables["strategy"]`, `["risk"]` and `["guards"]` map names to such tables.
+    `tables["desk"]`, `["sim"]`, `["store"]` and `["tape"]` map keys to values; those of
+    PLUGIN_TABLES map names to such tables.
     """
 
     tables: dict[str, dict[str, object]]
@@ -75,7 +78,7 @@ def read_desk(path: Path) -> Written:
             raise ConfigError(f"{origins[name]}: {unknown('table', name, known)}")
         if name != "plugins" and not isinstance(value, dict):
             raise ConfigError(f"{origins[name]}: expected a table [{name}]")
-        for part, inner in value.items() if name in ("strategy", "risk", "guards") else ():
+        for part, inner in value.items() if name in PLUGIN_TABLES else ():
             if not isinstance(inner, dict):
                 raise ConfigError(
                     f"{origins[f'{name}.{part}']}: expected a table such as [{name}.NAME]"

@@ -35,6 +35,8 @@ from mmbot.plugins.settings import check, unknown
 
 STRIKE_MAX = Decimal(10**9)
 
+DEFAULT_PRICER = "mark"
+
 DEFAULT_RULES = (
     # Every desk has them, whatever its file says of others.
     "stale_market",
@@ -58,6 +60,8 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     folders = _plugin_folders(path) if plugins else ()
     load_plugins(plugins, written.origins.get("plugins", ""), folders)
     choose_strategy(written, flags)
+    pricer = _only(written, Family.PRICER) or DEFAULT_PRICER
+    written.tables["pricer"].setdefault(pricer, {})
     # A file never weakens a default by leaving it out: what it does not name is there all the same,
     # behind what it names. Rules only take away, so that their order decides nothing but which
     # reason is told.
@@ -82,12 +86,15 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     rules = [_plugin(written, Family.RULE, name) for name in written.tables["risk"]]
     guards = tuple(_plugin(written, Family.GUARD, name) for name in written.tables["guards"])
     _check_plugins(strategy, rules, guards)
+    priced = _plugin(written, Family.PRICER, pricer)
+    priced.build()
     return Config(
         desk=desk,
         sim=sim,
         store=store,
         tape=tape,
         strategy=strategy,
+        pricer=priced,
         rules=tuple(rule for rule in rules if rule.name not in off),
         off=tuple(rule for rule in rules if rule.name in off),
         guards=guards,
@@ -96,6 +103,17 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
         path=path,
         origins=dict(written.origins),
     )
+
+
+def _only(written: Written, family: Family) -> str | None:
+    """The one plug-in of a family of which a desk has one, where the file names it."""
+    named = list(written.tables[family.value])
+    if len(named) > 1:
+        second = written.origins[f"{family.value}.{named[1]}"]
+        raise ConfigError(
+            f"{second}: a desk has one {family.value}, here are {', '.join(named)}: keep one"
+        )
+    return named[0] if named else None
 
 
 def _plugin_folders(path: Path | None) -> tuple[Path, ...]:

@@ -113,6 +113,7 @@ class Config:
     store: StoreSettings
     tape: TapeSettings
     strategy: PluginTable
+    pricer: PluginTable
     rules: tuple[PluginTable, ...]
     """The defaults and one's own, in the order they are asked."""
     off: tuple[PluginTable, ...]

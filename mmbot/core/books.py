@@ -7,7 +7,7 @@ venue's last word about our orders on that side and that really shows them; unti
 good reference holds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
@@ -69,7 +69,9 @@ class Market:
     worst_coin: Decimal = ZERO
     """Worst-case exposure, in coin of the underlying."""
     quotes: tuple[Quote, ...] = ()
-    """What the strategy last said, for `explain` and the table."""
+    """What the strategy last said, for `explain` and the table ..."""
+    pricer: str = ""
+    """... and whose fair value that was built on."""
     why: dict[Side, Why] = field(default_factory=dict)
     """Why each side is as it is."""
     uptime: Uptime = field(default_factory=Uptime)
@@ -192,16 +194,3 @@ def reference(  # noqa: C901  # one race, looked at from all sides
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
     return kept, False
-
-
-def microprice(bids: Sequence[Level], asks: Sequence[Level], mark: float) -> float:
-    """What a perpetual or future is worth by its own book: the best prices, each weighted by the
-    amount on the other side. The mark where a side is missing.
-
-    The mark itself follows an index that is late, by more than such a market is wide.
-    """
-    if not bids or not asks:
-        return mark
-    (bid, bid_amount), (ask, ask_amount) = bids[0], asks[0]
-    total = bid_amount + ask_amount
-    return (bid * ask_amount + ask * bid_amount) / total if total else mark

@@ -11,6 +11,32 @@ from mmbot.core.why import Why
 
 
 @dataclass(frozen=True, slots=True)
+class MarketView:
+    """One market as a pricer may see it: the others' best levels, and the venue's own references.
+    Fields as in `View`."""
+
+    instrument: Instrument
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    mark: float
+    index: float
+    forward: float
+    mark_iv: float | None
+    delta: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """What an instrument is worth by a model, in price units, and what the model says besides."""
+
+    fair: float
+    sigma: float | None = None
+    """Volatility the value was built on, fraction per year; None: the model has none."""
+    delta: float | None = None
+    """Coin per unit of amount; None: the model has none, and the venue's stands."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One instrument as a strategy may see it. Prices and amounts as in core.types.
 
@@ -31,9 +57,10 @@ class View:
     forward: float
     """The price options are priced on; the index where the venue gives none."""
     fair: float
-    """What we believe it is worth; the mark until a pricing model says otherwise."""
+    """What it is worth by the desk's pricer, moved by a person's vol offset."""
     mark_iv: float | None
     delta: float | None
+    """The pricer's, or else the venue's."""
     min_price: float | None
     max_price: float | None
     position: Decimal
@@ -42,6 +69,8 @@ class View:
     book_age_ns: Nanos
     """Since the book or its link last gave a sign of life."""
     desk: "DeskView"
+    sigma: float | None = None
+    """Volatility that fair value was built on, where the pricer says."""
 
     @property
     def bid(self) -> float | None:

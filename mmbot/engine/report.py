@@ -259,6 +259,7 @@ def _row(
         mark=market.mark,
         index=market.index,
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
+        pricer=market.pricer,
         quoted_share=_quoted_share(market, now_ns),
         reasons={side.value: market.why[side] for side in Side if side in market.why},
         worth_saying=_worth_saying(market),

@@ -42,6 +42,7 @@ effect and where each value came from."""
 
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
+    Family.PRICER: "Pricers: a desk has one, `mark` unless its file names another",
     Family.RULE: "Risk rules: every desk has all of them",
     Family.GUARD: "Guards: all of them always watch",
 }
