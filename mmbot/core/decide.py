@@ -25,9 +25,10 @@ from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
+    BUY,
     MS,
     SECOND,
-    ZERO,
+    SELL,
     Approved,
     InstrumentId,
     Level,
@@ -200,8 +201,8 @@ def _view(
     """What the strategy may see, or why there is nothing: our own orders blur the book, or the
     pricer knows no value."""
     orders = decision.orders
-    bids = _others(market, Side.BUY, decision, now_ns)
-    asks = _others(market, Side.SELL, decision, now_ns)
+    bids = _others(market, BUY, decision, now_ns)
+    asks = _others(market, SELL, decision, now_ns)
     if bids is None or asks is None:
         return Why.OWN_ORDERS_UNCLEAR
     mark, index, instrument = market.mark, market.index, market.instrument
@@ -217,8 +218,12 @@ def _view(
     if not 0 <= valuation.fair < inf:  # true for NaN
         return Why.NO_FAIR
     position = state.inventory.amount(instrument.id)
-    longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
-    shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
+    worst_long = worst_short = position
+    for order in orders:
+        if order.side is BUY:
+            worst_long += order.exposed
+        else:
+            worst_short -= order.exposed
     return View(
         instrument=instrument,
         now_ns=now_ns,
@@ -233,8 +238,8 @@ def _view(
         min_price=market.min_price,
         max_price=market.max_price,
         position=position,
-        worst_long=position + longs,
-        worst_short=position - shorts,
+        worst_long=worst_long,
+        worst_short=worst_short,
         book_age_ns=age_ns,
         desk=DeskView(others_coin=others_coin(state, market)),
         sigma=valuation.sigma,

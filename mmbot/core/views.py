@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from math import nan
+from typing import NamedTuple
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
@@ -10,7 +11,7 @@ from mmbot.core.types import Level, Nanos, Target
 from mmbot.core.why import Why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: it is made for every decision, in a third of the time
 class MarketView:
     """One market as a pricer may see it: the others' best levels, and the venue's own references.
     Fields as in `View`."""
@@ -25,8 +26,7 @@ class MarketView:
     delta: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Valuation:
+class Valuation(NamedTuple):
     """What an instrument is worth by a model, in price units, and what the model says besides."""
 
     fair: float

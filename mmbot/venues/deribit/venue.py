@@ -39,7 +39,7 @@ from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.orders import REQUEST_DEADLINE_NS
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos
+from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos, TimeInForce
 from mmbot.core.why import Why
 from mmbot.errors import Refused, VenueUnreachable
 from mmbot.venues.base import Capabilities, Sink
@@ -78,6 +78,11 @@ SNAPSHOT_TIMEOUT_S = 5.0
 PLACED_MAX = 1000
 SAY_AGAIN_S = 10.0
 """Between two log lines about elements of one kind that cannot be read."""
+
+_TIME_IN_FORCE = {
+    TimeInForce.GTC: "good_til_cancelled",
+    TimeInForce.IOC: "immediate_or_cancel",
+}
 
 _REQUEST_TIMEOUT_S = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
@@ -534,6 +539,7 @@ class DeribitVenue:
             post_only=intent.post_only,
             reduce_only=intent.reduce_only,
             valid_until_ms=intent.valid_until_ns // MS,
+            time_in_force=_TIME_IN_FORCE[intent.time_in_force],
         )
         self._request(call, intent.label, Request.PLACE, intent.instrument)
 
