@@ -15,7 +15,7 @@ pretends  sim/exchange/ accounts, books, matching, margin, settlement
           sim/wire/     the same behind a venue's real protocol on 127.0.0.1
           sim/virtual/  the same behind a line full of faults, in virtual time
 decides   core/         the mind: pure
-          pricing/      Black-76 and the greeks
+          pricing/      Black-76 and the greeks; one pricer a file
           strategies/   a view of one market in, quotes out
           risk/         one rule or guard a file
 words     config/ plugins/ errors.py clock.py

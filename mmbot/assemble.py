@@ -257,6 +257,7 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
             for table, rule in zip(config.lone.rules, desk.rules, strict=True)
         ),
         refresh_ns=desk.refresh_ns,
+        pricer=PluginPlan.of(Family.PRICER, desk.pricer_name, desk.pricer),
     )
     watching = tuple(
         PluginPlan.of(Family.GUARD, table.name, guard)

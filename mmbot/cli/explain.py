@@ -148,6 +148,8 @@ def _show(one: _Said) -> None:
         f"mark {_text(row.get('mark'))}, index {_text(row.get('index'))}, "
         f"position {_text(row['position'])}"
     )
+    if row.get("fair") is not None and row.get("pricer"):
+        print(f"  fair     {row['fair']:.{digits + 2}f}, by the pricer {row['pricer']}")
     if row.get("book"):
         print(f"  book     {row['book']}")
     for reference in row.get("references", ()):

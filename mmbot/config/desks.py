@@ -1,10 +1,10 @@
-"""A configuration's desk: its strategy and its rules, ready to decide."""
+"""A configuration's desk: its strategy, its pricer and its rules, ready to decide."""
 
 from typing import cast
 
 from mmbot.config import DeskConfig
 from mmbot.core.desk import Desk
-from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.ports import Pricer, RiskRule, Strategy
 from mmbot.core.types import SECOND
 
 
@@ -16,4 +16,6 @@ def trading_desk(desk: DeskConfig) -> Desk:
         strategy=cast(Strategy, desk.strategy.build()),
         rules=tuple(cast(RiskRule, rule.build()) for rule in desk.rules),
         refresh_ns=int(desk.settings.refresh_s * SECOND),
+        pricer=cast(Pricer, desk.pricer.build()),
+        pricer_name=desk.pricer.name,
     )

@@ -65,13 +65,14 @@ def _venues(config: Config) -> Iterator[Entry]:
 
 
 def _desk(config: Config, desk: DeskConfig) -> Iterator[Entry]:
-    """A desk, its strategy and its own rules. A lone one has what belongs to the run besides."""
+    """A desk, its strategy, its pricer and its own rules. A lone one has what belongs to the run
+    besides."""
     for setting in manual(LoneDeskSettings if desk.path == LONE else DeskSettings):
         key = f"{desk.path}.{setting.name}"
         of_run = not hasattr(desk.settings, setting.name)
         value = getattr(config.run if of_run else desk.settings, setting.name)
         yield Entry(key, value, config.origin(key))
-    for plugin in (desk.strategy, *filter(desk.own, desk.rules)):
+    for plugin in (desk.strategy, desk.pricer, *filter(desk.own, desk.rules)):
         yield from _plugin(config, plugin)
 
 

@@ -16,6 +16,7 @@ from mmbot.plugins.settings import unknown
 TABLES = (
     "desk",
     "strategy",
+    "pricer",
     "risk",
     "guards",
     "sim",
@@ -25,10 +26,10 @@ TABLES = (
     "venues",
     "desks",
 )
-OF_NAMES = ("venues", "desks", "strategy", "risk", "guards")
+OF_NAMES = ("venues", "desks", "strategy", "pricer", "risk", "guards")
 """Tables of tables, each with a name."""
 
-PLUGINS_OF_A_DESK = ("strategy", "risk")
+PLUGINS_OF_A_DESK = ("strategy", "pricer", "risk")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""
@@ -36,7 +37,7 @@ FILE_MAX_BYTES = 32_768
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where the tables of a desk stand: [desk] beside [strategy.*] and [risk.*] of a lone one,
+    """Where the tables of a desk stand: [desk] beside [strategy.*], [risk.*] of a lone one,
     [desks.NAME] with its own [desks.NAME.strategy.*] and [desks.NAME.risk.*] of several.
     """
 
@@ -60,8 +61,8 @@ class Written:
     """The raw tables before they are checked, and the place of each value.
 
     `tables["desk"]`, `["run"]`, `["sim"]`, `["store"]` and `["tape"]` map keys to values;
-    `tables["strategy"]`, `["risk"]`, `["guards"]` and `["venues"]` map names to such tables, and
-    `tables["desks"]` to tables of keys with a "strategy" and a "risk" of their own.
+    those of OF_NAMES map names to such tables, and `tables["desks"]` to tables of keys with those
+    of PLUGINS_OF_A_DESK of their own.
     """
 
     tables: dict[str, dict[str, object]]

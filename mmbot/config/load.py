@@ -10,6 +10,7 @@ from mmbot.config.rules import (
     inherit,
     inherit_position,
     plugin,
+    pricer_of,
     refuse_flags_of,
     rules_of,
     strategy_of,
@@ -88,6 +89,7 @@ def _built(written: Written, flags: Flags, path: Path | None) -> Config:
             scope.name,
             desk,
             strategy_of(written, scope),
+            pricer_of(written, scope),
             rules_of(written, scope, names),
             scope.path,
         )

@@ -171,6 +171,7 @@ class DeskConfig:
     name: str
     settings: DeskSettings
     strategy: PluginTable
+    pricer: PluginTable
     rules: tuple[PluginTable, ...]
     """The desk's own, then the account book's, in the order they are asked."""
     path: str

@@ -18,6 +18,8 @@ from mmbot.core.sizes import POSITION, Size
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import BUILT_IN, Family
 
+DEFAULT_PRICER = "mark"
+
 DEFAULT_RULES = (
     # Every desk has them, whatever its file says of others.
     "stale_market",
@@ -168,6 +170,20 @@ def strategy_of(written: Written, scope: Scope) -> PluginTable:
     return plugin(written, Family.STRATEGY, scope.key(f"strategy.{name}"))
 
 
+def pricer_of(written: Written, scope: Scope) -> PluginTable:
+    """The pricer of a desk, which is `mark` unless the file names another. Raises ConfigError."""
+    path = scope.key("pricer")
+    tables = written.table(path)
+    if len(tables) > 1:
+        raise ConfigError(
+            f"{written.origins[f'{path}.{list(tables)[1]}']}: a desk has one pricer, here are "
+            f"{', '.join(tables)}: keep one"
+        )
+    name = next(iter(tables), DEFAULT_PRICER)
+    tables.setdefault(name, {})
+    return plugin(written, Family.PRICER, f"{path}.{name}")
+
+
 def rules_of(written: Written, scope: Scope, names: RuleNames) -> tuple[PluginTable, ...]:
     """The rules that judge a desk's quotes: its own, then the book's. A default that the desk has a
     table of is the desk's own."""
@@ -193,7 +209,7 @@ def check_plugins(desks: Sequence[DeskConfig], others: Sequence[PluginTable]) ->
     # Rules first: others may have inherited a bad limit that was written for a rule.
     for rule in {rule.path: rule for desk in desks for rule in desk.rules}.values():
         rule.build()
-    for one in (*others, *(desk.strategy for desk in desks)):
+    for one in (*others, *(own for desk in desks for own in (desk.strategy, desk.pricer))):
         one.build()
     for desk in desks:
         _check_widths(desk.strategy, desk.rules)

@@ -45,7 +45,11 @@ def scopes_of(written: Written) -> tuple[Scope, ...]:
             )
     if not desks:
         return (Scope(LONE, LONE),)
-    for table, instead in (("desk", "desks.NAME"), ("strategy", "desks.NAME.strategy.NAME")):
+    for table, instead in (
+        ("desk", "desks.NAME"),
+        ("strategy", "desks.NAME.strategy.NAME"),
+        ("pricer", "desks.NAME.pricer.NAME"),
+    ):
         if table in origins:
             raise ConfigError(
                 f"{origins[table]}: [{table}] is for a desk that is alone, and [desks.*] is there "

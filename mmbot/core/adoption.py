@@ -4,7 +4,7 @@ from mmbot.core.order_life import Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import State
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import ZERO, Nanos, Side, unnamed
+from mmbot.core.types import ZERO, Nanos, Owner, Side, unnamed
 from mmbot.core.why import Why
 
 
@@ -17,7 +17,8 @@ def adopt(state: State, stated: OpenOrder, venue: str, now_ns: Nanos) -> Order:
         instrument = unnamed(venue)
     price, amount, filled = stated.price, stated.amount, stated.filled
     unsized = side is None or price is None or amount is None or filled is None
-    taken = any(o.side is side and o.level == 0 and o.working for o in state.orders.on(instrument))
+    slot = (side, Owner.DESK, 0)
+    taken = any(o.slot == slot and o.working for o in state.orders.on(instrument))
     order = Order(
         label=stated.label,
         instrument=instrument,

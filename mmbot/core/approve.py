@@ -16,7 +16,7 @@ from mmbot.core.resting import facing, leading, less_aggressive, stays
 from mmbot.core.rules import within_rules
 from mmbot.core.sizing import on_grid
 from mmbot.core.state import State
-from mmbot.core.types import Approved, Nanos, Quote, Side, Target
+from mmbot.core.types import BUY, Approved, Nanos, Quote, Side, Target
 from mmbot.core.views import Proposal, View
 from mmbot.core.why import Why
 
@@ -58,7 +58,7 @@ def approve(
         verdict: Target | Why | None = None
         leader = leaders.pop(target.slot, None) if leaders else None
         if leader is not None:
-            beside = worst_amount(orders, side, approved, besides=target.level)
+            beside = worst_amount(orders, side, approved, besides=target)
             against = facing(orders, [*approved, *leaders.values()], side.opposite, settled_ns)
             proposal = Proposal(leader, view.position + beside * side.sign, against)
             verdict = stays(orders, within_rules(desk.rules, view, proposal))
@@ -104,9 +104,9 @@ def _judge(
         if resting is None:
             return obstacle
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
-    nearest = min if side is Side.BUY else max
+    nearest = min if side is BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
-    beside = worst_amount(orders, side, approved, besides=target.level)
+    beside = worst_amount(orders, side, approved, besides=target)
     worst_position = court.view.position + beside * side.sign
     asked = target
     reducing = state.account(instrument.venue).no_new_risk(now_ns)
@@ -129,14 +129,16 @@ def _judge(
 def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | None:
     """Why a target cannot be sent at this moment, whatever the rules say."""
     side = target.side
-    memory = court.state.slots.get((target.instrument, side, target.level))
+    memory = court.state.slots.get((target.instrument, side, target.owner, target.level))
     if memory is not None and court.now_ns < memory.not_before_ns:
         return memory.why
+    if not target.post_only and any(o.slot == target.slot and o.unbooked for o in court.orders):
+        return Why.LATE_FILL  # taken already, which what is wanted does not know yet
     against = [t.price for t in approved if t.side is not side]
     for order in court.orders:
         if order.side is not side and order.working:
             against += (order.price, order.want_price or order.price)
-    nearest = min if side is Side.BUY else max
+    nearest = min if side is BUY else max
     if against and (target.price - nearest(against)) * side.sign >= 0:
         return Why.SELF_CROSS
     return None

@@ -103,6 +103,6 @@ def book_flow(state: State, account: Account, flow: Flow) -> None:
 
 def funds_changed(state: State, venue: str) -> None:
     """A position or a balance is not what it was: sides that lacked funds may have them now."""
-    for (instrument, _, _), memory in state.slots.items():
+    for (instrument, *_), memory in state.slots.items():
         if memory.short and venue_name(instrument) == venue:
             memory.funds_changed()

@@ -7,7 +7,7 @@ venue's last word about our orders on that side and that really shows them; unti
 good reference holds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
@@ -18,7 +18,7 @@ from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.statements import Fill
-from mmbot.core.types import SECOND, ZERO, Level, Nanos, Quote, Side
+from mmbot.core.types import BUY, SECOND, ZERO, Level, Nanos, Quote, Side
 from mmbot.core.uptime import Uptime
 from mmbot.core.why import Why
 
@@ -36,6 +36,7 @@ REFERENCE_MAX_NS: Nanos = 3 * SECOND
 """How long the last good reference may stand in while our own orders blur the book."""
 
 _AMOUNT_NOISE = 1e-9
+_LIVE = Status.LIVE
 _LEAST = 1e-12
 """Any price is more, but for that of what has come to nothing."""
 
@@ -67,7 +68,9 @@ class Market:
     worst_coin: Decimal = ZERO
     """Worst-case exposure, in coin of the underlying."""
     quotes: tuple[Quote, ...] = ()
-    """What the strategy last said, for `explain` and the table."""
+    """What the strategy last said, for `explain` and the table ..."""
+    pricer: str = ""
+    """... and whose fair value that was built on."""
     why: dict[Side, Why] = field(default_factory=dict)
     """Why each side is as it is."""
     uptime: Uptime = field(default_factory=Uptime)
@@ -157,13 +160,13 @@ def reference(  # noqa: C901  # one race, looked at from all sides
 ) -> tuple[tuple[Level, ...], bool] | None:
     """The levels of one side without our own orders, and whether they are of this moment: while
     that is unclear, they are the last good ones. None when there are none, or they are too old."""
-    levels = market.bids if side is Side.BUY else market.asks
+    levels = market.bids if side is BUY else market.asks
     ours: dict[float, float] = {}
     unclear = market.book_venue_ms < market.own_ms[side]
     for order in orders:
         if order.side is not side:
             continue
-        if order.status is Status.LIVE:
+        if order.status is _LIVE:
             price = float(order.price)
             ours[price] = ours.get(price, 0.0) + float(order.remaining)
         elif order.working:
@@ -171,7 +174,7 @@ def reference(  # noqa: C901  # one race, looked at from all sides
             break
     if not unclear and ours:
         others = dict(levels)
-        worst = levels[-1][0] if levels else (0.0 if side is Side.BUY else inf)
+        worst = levels[-1][0] if levels else (0.0 if side is BUY else inf)
         for price, own in ours.items():
             shown = others.get(price)
             if shown is None:
@@ -188,21 +191,8 @@ def reference(  # noqa: C901  # one race, looked at from all sides
     kept, since_ns = market.held.get(side, ((), 0))
     if not since_ns or now_ns - since_ns > REFERENCE_MAX_NS:
         return None
-    facing = market.asks if side is Side.BUY else market.bids
+    facing = market.asks if side is BUY else market.bids
     if facing:
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
     return kept, False
-
-
-def microprice(bids: Sequence[Level], asks: Sequence[Level], mark: float) -> float:
-    """What a perpetual or future is worth by its own book: the best prices, each weighted by the
-    amount on the other side. The mark where a side is missing.
-
-    The mark itself follows an index that is late, by more than such a market is wide.
-    """
-    if not bids or not asks:
-        return mark
-    (bid, bid_amount), (ask, ask_amount) = bids[0], asks[0]
-    total = bid_amount + ask_amount
-    return (bid * ask_amount + ask * bid_amount) / total if total else mark

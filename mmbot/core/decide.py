@@ -4,8 +4,8 @@ Theory of operation
 -------------------
 1. `standing_reason` and `books.book_fault`: is there a reason not to quote at all, whatever the
    strategy thinks?
-2. If not: the view of the market without our own orders, the strategy's quotes, and what
-   core.approve leaves of them.
+2. If not: the view of the market without our own orders, with the pricer's fair value; the
+   strategy's quotes; and what core.approve leaves of them.
 3. `diff` says which requests turn the working orders into the approved targets.
 
 Nothing is written here: a Decision says what was found out on the way, and core.record writes it.
@@ -13,9 +13,10 @@ Nothing is written here: a Decision says what was found out on the way, and core
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import inf
 
 from mmbot.core.approve import approve
-from mmbot.core.books import Market, book_fault, microprice, reference
+from mmbot.core.books import Market, book_fault, reference
 from mmbot.core.closures import is_locked
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
@@ -25,9 +26,10 @@ from mmbot.core.orders import Order
 from mmbot.core.references import NO_REFERENCES
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
+    BUY,
     MS,
     SECOND,
-    ZERO,
+    SELL,
     Approved,
     InstrumentId,
     Level,
@@ -36,7 +38,7 @@ from mmbot.core.types import (
     Side,
     unnamed,
 )
-from mmbot.core.views import DeskView, View
+from mmbot.core.views import DeskView, MarketView, View
 from mmbot.core.why import Why
 
 RECONCILE_GRACE_NS: Nanos = 500 * MS
@@ -59,6 +61,8 @@ class Decision:
     """Why each side is as it is."""
     quotes: tuple[Quote, ...] | None = None
     """What the strategy wants; None: nothing new is known of that."""
+    pricer: str = ""
+    """Whose fair value it is built on."""
     actions: list[Action] = field(default_factory=list)
     worst_coin: Decimal | None = None
     """Worst-case exposure with what was approved, in coin; None: as before."""
@@ -77,7 +81,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     account = state.account(instrument.venue)
     age_ns = now_ns - max(market.received_ns, account.alive_ns)
     orders = list(state.orders.on(instrument.id))
-    decision = Decision(orders)
+    decision = Decision(orders, pricer=desk.pricer_name)
     standing = _standing_reason(state, account, market, decision, now_ns)
     standing = standing or book_fault(market, age_ns, now_ns)
     if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
@@ -89,9 +93,9 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     if standing is not None:
         decision.why = {Side.BUY: standing, Side.SELL: standing}
     else:
-        view = _view(state, market, decision, age_ns, now_ns)
-        quotes = desk.strategy.quotes(view) if view is not None else Why.OWN_ORDERS_UNCLEAR
-        if view is None or isinstance(quotes, Why):
+        view = _view(state, desk, market, decision, age_ns, now_ns)
+        quotes = view if isinstance(view, Why) else desk.strategy.quotes(view)
+        if isinstance(view, Why) or isinstance(quotes, Why):
             assert isinstance(quotes, Why)
             decision.why = {Side.BUY: quotes, Side.SELL: quotes}
         else:
@@ -193,41 +197,51 @@ def _unsized(state: State, account: Account, orders: list[Order]) -> bool:
 
 
 def _view(
-    state: State, market: Market, decision: Decision, age_ns: Nanos, now_ns: Nanos
-) -> View | None:
-    """What the strategy may see; None while our own orders blur the book."""
+    state: State, desk: Desk, market: Market, decision: Decision, age_ns: Nanos, now_ns: Nanos
+) -> View | Why:
+    """What the strategy may see, or why there is nothing: our own orders blur the book, or the
+    pricer knows no value."""
     orders = decision.orders
-    bids = _others(market, Side.BUY, decision, now_ns)
-    asks = _others(market, Side.SELL, decision, now_ns)
+    bids = _others(market, BUY, decision, now_ns)
+    asks = _others(market, SELL, decision, now_ns)
     if bids is None or asks is None:
-        return None
-    mark, index = market.mark, market.index
+        return Why.OWN_ORDERS_UNCLEAR
+    mark, index, instrument = market.mark, market.index, market.instrument
     assert mark is not None, "a fault without one"
     assert index is not None, "a fault without one"
-    if market.instrument.fair_is_mark:
-        fair = state.controls.fair(market, mark, now_ns)
-    else:
-        fair = microprice(bids, asks, mark)
+    forward = market.forward if market.forward is not None else index
+    valuation = desk.pricer.fair(
+        MarketView(instrument, bids, asks, mark, index, forward, market.mark_iv, market.delta),
+        now_ns,
+    )
+    if isinstance(valuation, Why):
+        return valuation
+    if not 0 <= valuation.fair < inf:  # true for NaN
+        return Why.NO_FAIR
     references = state.references.newest  # mostly there are none
-    position = state.inventory.amount(market.instrument.id)
-    longs = sum([o.exposed for o in orders if o.side is Side.BUY], ZERO)
-    shorts = sum([o.exposed for o in orders if o.side is Side.SELL], ZERO)
+    position = state.inventory.amount(instrument.id)
+    worst_long = worst_short = position
+    for order in orders:
+        if order.side is BUY:
+            worst_long += order.exposed
+        else:
+            worst_short -= order.exposed
     return View(
-        instrument=market.instrument,
+        instrument=instrument,
         now_ns=now_ns,
         bids=bids,
         asks=asks,
         mark=mark,
         index=index,
-        forward=market.forward if market.forward is not None else index,
-        fair=fair,
+        forward=forward,
+        fair=state.controls.fair(market, valuation.fair, now_ns),
         mark_iv=market.mark_iv,
-        delta=market.delta,
+        delta=market.delta if valuation.delta is None else valuation.delta,
         min_price=market.min_price,
         max_price=market.max_price,
         position=position,
-        worst_long=position + longs,
-        worst_short=position - shorts,
+        worst_long=worst_long,
+        worst_short=worst_short,
         book_age_ns=age_ns,
         desk=DeskView(others_coin=others_coin(state, market)),
         references=(
@@ -235,6 +249,7 @@ def _view(
             if references
             else NO_REFERENCES
         ),
+        sigma=valuation.sigma,
     )
 
 

@@ -1,9 +1,10 @@
-"""A desk: one strategy with its rules on some instruments of one venue."""
+"""A desk: one strategy with its pricer and rules on some instruments of one venue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.ports import Pricer, RiskRule, Strategy
 from mmbot.core.types import Nanos
+from mmbot.pricing.mark import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,5 @@ class Desk:
     strategy: Strategy
     rules: tuple[RiskRule, ...]
     refresh_ns: Nanos = 0
+    pricer: Pricer = field(default_factory=Mark)
+    pricer_name: str = "mark"

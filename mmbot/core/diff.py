@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-A slot is (instrument, side, level). Each holds at most one order that is not DONE; as long as it
-holds one, nothing is placed there, so a slot can never have two, whatever is unknown about the
-first. For each slot, in this order:
+A slot is (instrument, side, owner, level). Each holds at most one order that is not DONE; as long
+as it holds one, nothing is placed there, so a slot can never have two, whatever is unknown about
+the first. For each slot, in this order:
 
 1. an order that fits its target is *kept* (it has queue priority, and a request costs budget);
 2. an order that does not is *amended* when it is LIVE, and waited for when a request is in flight;
@@ -15,7 +15,7 @@ An order fits when it rests at the target's price, or lags behind it by less tha
 requote threshold, or when it lags but was sent a moment ago; one that is more aggressive than its
 target never fits (where it may stay nevertheless, its own price has become the target: resting).
 Its open size must be the target's, except that a partly filled order may stay smaller until it is
-moved anyway.
+moved anyway. One that ends as it arrives is on its way out, and is never moved.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ from decimal import Decimal
 
 from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order
-from mmbot.core.types import Approved, InstrumentId, Label, Nanos, Side
+from mmbot.core.types import Approved, InstrumentId, Label, Nanos, Side, Slot, TimeInForce
 from mmbot.core.why import Why
 
 
@@ -71,12 +71,12 @@ def diff(
     not moved just because it lags. Applying the actions and diffing
     again gives nothing.
     """
-    wanted: dict[tuple[Side, int], Approved] = {(t.side, t.level): t for t in targets}
+    wanted: dict[Slot, Approved] = {(t.side, t.owner, t.level): t for t in targets}
     actions: list[Action] = []
     for order in working:
         if not order.working:
             continue
-        slot = (order.side, order.level)
+        slot = (order.side, order.owner, order.level)
         target = wanted.pop(slot, None) if order.level != ORPHAN_LEVEL else None
         if not order.remaining and not order.unsized:
             continue  # filled up: the word of its end is on its way
@@ -86,7 +86,11 @@ def diff(
                 actions.append(
                     Action(Request.CANCEL, order.instrument, order, None, why or Why.NOT_WANTED)
                 )
-        elif order.status is Status.LIVE and not fits(order, target, settled_ns):
+        elif (
+            order.status is Status.LIVE
+            and not fits(order, target, settled_ns)
+            and target.time_in_force is TimeInForce.GTC
+        ):
             actions.append(Action(Request.AMEND, order.instrument, order, target, target.why))
     actions.extend(Action(Request.PLACE, t.instrument, None, t, t.why) for t in wanted.values())
     return actions

@@ -4,36 +4,42 @@ Limits count the worst case: the position plus everything of ours on one side th
 flight, is unknown, or was just approved.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from mmbot.core.books import Market
 from mmbot.core.orders import Order
 from mmbot.core.state import State
-from mmbot.core.types import ZERO, Approved, Side, to_decimal
+from mmbot.core.types import BUY, SELL, ZERO, Approved, Side, Slot, Target, to_decimal
 
 
 def worst_amount(
-    orders: Iterable[Order],
+    orders: Sequence[Order],
     side: Side,
     approved: Sequence[Approved],
-    besides: int | None = None,
+    besides: Target | None = None,
 ) -> Decimal:
-    """The most that may still reach the position on one side: what is owed, and for each level
-    (but `besides`) what rests, is in flight or unknown, or was just approved, if that is more."""
-    unbooked = ZERO
-    resting: dict[int, Decimal] = {}
+    """The most that may still reach the position on one side: what is owed, and for each slot
+    (but that of `besides`) what rests, is in flight or unknown, or was just approved, if that is
+    more."""
+    wanted = [target for target in approved if target.side is side]
+    most = ZERO
+    resting: dict[Slot, Decimal] = {}
     for order in orders:
-        if order.side is side:
-            of_this = order.unbooked
-            unbooked += of_this
-            if order.level != besides:
-                at_level = resting.get(order.level, ZERO)
-                resting[order.level] = at_level + order.exposed - of_this
-    for target in approved:
-        if target.side is side and target.level != besides:
-            resting[target.level] = max(resting.get(target.level, ZERO), target.size)
-    return sum(resting.values(), unbooked)
+        if order.side is not side:
+            continue
+        if besides is not None and order.level == besides.level and order.owner is besides.owner:
+            most += order.unbooked
+            continue
+        most += order.exposed
+        if wanted:
+            slot = order.slot
+            resting[slot] = resting.get(slot, ZERO) + order.exposed - order.unbooked
+    for target in wanted:
+        more = target.size - resting.get(target.slot, ZERO)
+        if more > 0 and (besides is None or target.slot != besides.slot):
+            most += more
+    return most
 
 
 def worst_coin(
@@ -46,8 +52,8 @@ def worst_coin(
     if index is None:
         return None
     held = state.inventory.amount(instrument.id)
-    long = held + worst_amount(orders, Side.BUY, approved)
-    short = held - worst_amount(orders, Side.SELL, approved)
+    long = held + worst_amount(orders, BUY, approved)
+    short = held - worst_amount(orders, SELL, approved)
     return instrument.coin(max(abs(long), abs(short)), index)
 
 

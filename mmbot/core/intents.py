@@ -7,7 +7,7 @@ at the venue instead of resting, where the venue can be told so.
 from dataclasses import dataclass
 from decimal import Decimal
 
-from mmbot.core.types import InstrumentId, Label, Nanos, Side, venue_name
+from mmbot.core.types import InstrumentId, Label, Nanos, Side, TimeInForce, venue_name
 from mmbot.core.why import Why
 
 
@@ -24,6 +24,7 @@ class Place:
     reduce_only: bool
     valid_until_ns: Nanos
     why: Why
+    time_in_force: TimeInForce = TimeInForce.GTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:
     """What was taken ends refusals of its kind; what was rejected counts as one."""
-    memory = state.slot(order.instrument, order.side, order.level)
+    memory = state.slot(order.instrument, order.side, order.level, order.owner)
     market = state.markets.get(order.instrument)
     if event.state is OrderState.OPEN:
         memory.refusals = 0
@@ -100,7 +100,7 @@ def request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> No
 
 def _heed_scope(state: State, order: Order, event: ev.RequestRefused, now_ns: Nanos) -> bool:
     """Let a refusal stop what it reaches, and no more; whether it counts as a refusal of ours."""
-    memory = state.slot(order.instrument, order.side, order.level)
+    memory = state.slot(order.instrument, order.side, order.level, order.owner)
     account, market = state.account_of(order.instrument), state.markets.get(order.instrument)
     match event.scope:
         case ErrorScope.SIDE:

@@ -24,7 +24,7 @@ from mmbot.core.capabilities import ABSENT_AFTER_NS, Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
 from mmbot.core.statements import Fill, OpenOrder
-from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Side, venue_name
+from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Owner, Side, Slot, venue_name
 from mmbot.core.why import Why
 
 CLOCK_SKEW_NS: Nanos = 1 * SECOND
@@ -40,6 +40,7 @@ ORPHAN_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
 _FORGOTTEN_MAX = 4096
+_DONE = Status.DONE  # asked of every order many times a turn, where its class's look-up tells
 
 
 def uncertain_ns(capabilities: Capabilities) -> Nanos:
@@ -83,11 +84,17 @@ class Order:
     adopted_ms: int = -1
     """Fills up to this venue moment were counted when the order was found at the venue."""
     fair: float = 0.0
+    owner: Owner = Owner.DESK
+
+    @property
+    def slot(self) -> Slot:
+        """Which of the instrument's slots it fills."""
+        return self.side, self.owner, self.level
 
     @property
     def working(self) -> bool:
         """Whether it may rest at the venue, now or soon."""
-        return self.status is not Status.DONE
+        return self.status is not _DONE
 
     @property
     def remaining(self) -> Decimal:
@@ -102,7 +109,7 @@ class Order:
     @property
     def exposed(self) -> Decimal:
         """The most that may still reach our position through this order."""
-        if self.status is Status.DONE:
+        if self.status is _DONE:
             return self.unbooked
         most = self.amount if self.want_amount < self.amount else self.want_amount
         return most - self.booked if self.booked < most else ZERO

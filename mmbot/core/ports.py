@@ -4,8 +4,16 @@ docstring is its manual, its behavior is one or two methods."""
 from collections.abc import Iterable
 from typing import Protocol
 
-from mmbot.core.types import Quote
-from mmbot.core.views import GuardVerdict, Proposal, RiskSnapshot, Verdict, View
+from mmbot.core.types import Nanos, Quote
+from mmbot.core.views import (
+    GuardVerdict,
+    MarketView,
+    Proposal,
+    RiskSnapshot,
+    Valuation,
+    Verdict,
+    View,
+)
 from mmbot.core.why import Why
 
 
@@ -15,6 +23,14 @@ class Strategy(Protocol):
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The quotes wanted now (any number of levels a side), or why none."""
+        ...
+
+
+class Pricer(Protocol):
+    """Says what one instrument is worth. A pricer remembers nothing."""
+
+    def fair(self, market: MarketView, now_ns: Nanos) -> Valuation | Why:
+        """The value every quote of the desk is built around, or why there is none."""
         ...
 
 

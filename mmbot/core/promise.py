@@ -21,7 +21,7 @@ from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, InstrumentId, Label, Nanos
+from mmbot.core.types import SECOND, InstrumentId, Label, Nanos, Owner, TimeInForce
 from mmbot.core.why import Why
 
 FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
@@ -34,8 +34,10 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
     now_ns: Nanos,
     level: int = ORPHAN_LEVEL,
     fair: float = 0.0,
+    owner: Owner = Owner.DESK,
 ) -> None:
-    """Believe that `intent` is on its way, before it leaves. `level` and `fair` of the target."""
+    """Believe that `intent` is on its way, before it leaves. `level`, `fair` and `owner` of the
+    target."""
     if isinstance(intent, Place | Amend | Cancel | CancelAll):
         changes = len(intent.labels) if isinstance(intent, CancelAll) else 1
         state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
@@ -43,6 +45,8 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
         case Place():
             can = state.account_of(intent.instrument).capabilities
             state.watch.requests.sent(now_ns)
+            if intent.time_in_force is TimeInForce.IOC:
+                state.slot(intent.instrument, intent.side, level, owner).tried(now_ns)
             state.orders.add(
                 Order(
                     label=intent.label,
@@ -53,6 +57,7 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
                     amount=intent.amount,
                     why=intent.why,
                     fair=fair,
+                    owner=owner,
                     request=Request.PLACE,
                     sent_ns=now_ns,
                     deadline_ns=now_ns + can.request_deadline_ns,

@@ -27,7 +27,7 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
     market.uptime.look(decision.orders, now_ns)
     market.why = decision.why
     if decision.quotes is not None:
-        market.quotes = decision.quotes
+        market.quotes, market.pricer = decision.quotes, decision.pricer
     for side, levels in decision.references.items():
         market.held[side] = (levels, now_ns)
     if decision.look_ns:

@@ -15,18 +15,18 @@ from mmbot.core.books import Market
 from mmbot.core.diff import fits
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
-from mmbot.core.types import Approved, Nanos, Side, Target
+from mmbot.core.types import Approved, Nanos, Side, Slot, Target
 from mmbot.core.why import Why
 
 
-def leading(orders: Iterable[Order], targets: Iterable[Target]) -> dict[tuple[Side, int], Target]:
+def leading(orders: Iterable[Order], targets: Iterable[Target]) -> dict[Slot, Target]:
     """Targets whose live order leads, and by less than it may: each at the price of its order, by
     its slot."""
-    found: dict[tuple[Side, int], Target] = {}
+    found: dict[Slot, Target] = {}
     for target in targets:
         if target.danger:
             for order in orders:
-                if (order.side, order.level) == target.slot and order.status is Status.LIVE:
+                if order.slot == target.slot and order.status is Status.LIVE:
                     lead = (order.price - target.price) * target.side.sign
                     if 0 < lead < target.danger:
                         found[target.slot] = replace(target, price=order.price)
@@ -38,7 +38,7 @@ def stays(orders: Iterable[Order], verdict: Target | Why) -> Target | None:
     if isinstance(verdict, Why):
         return None
     for order in orders:
-        if (order.side, order.level) == verdict.slot and order.status is Status.LIVE:
+        if order.slot == verdict.slot and order.status is Status.LIVE:
             return verdict if fits(order, Approved(verdict), 0) else None
     return None
 
@@ -52,18 +52,18 @@ def facing(
     at either end of it.
     """
     prices: list[Decimal] = []
-    held: set[int] = set()
-    wanted = {target.level: target for target in targets if target.side is side}
+    held: set[Slot] = set()
+    wanted = {target.slot: target for target in targets if target.side is side}
     for order in orders:
         if order.side is not side or not order.working:
             continue
-        target = wanted.get(order.level)
+        target = wanted.get(order.slot)
         if order.status is not Status.LIVE:
             prices += (order.price, order.want_price or order.price)
         elif target is not None and fits(order, Approved(target), settled_ns):
             prices.append(order.price)
-            held.add(order.level)
-    prices += [target.price for level, target in wanted.items() if level not in held]
+            held.add(order.slot)
+    prices += [target.price for slot, target in wanted.items() if slot not in held]
     nearest = max if side is Side.BUY else min
     return nearest(prices, default=None)
 
@@ -71,9 +71,7 @@ def facing(
 def less_aggressive(orders: Iterable[Order], target: Target) -> Order | None:
     """The live order in a target's slot, if it rests at its price or behind it."""
     for order in orders:
-        if (order.side, order.level) == (target.side, target.level) and (
-            order.status is Status.LIVE and order.remaining
-        ):
+        if order.slot == target.slot and (order.status is Status.LIVE and order.remaining):
             behind = (target.price - order.price) * target.side.sign >= 0
             return order if behind else None
     return None

@@ -3,8 +3,10 @@
 from decimal import Decimal
 
 from mmbot.core.books import Market
-from mmbot.core.types import ONE, ZERO, Quote, Target, to_decimal
+from mmbot.core.types import ONE, ZERO, Quote, Target, TimeInForce, to_decimal
 from mmbot.core.why import Why
+
+_GTC = TimeInForce.GTC
 
 
 def within(
@@ -43,4 +45,7 @@ def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
         why=Why.SMALLEST_SIZE if smallest else quote.why,
         requote_threshold=to_decimal(quote.requote_threshold),
         danger=to_decimal(quote.danger) if quote.danger else ZERO,
+        post_only=quote.time_in_force is _GTC,
+        owner=quote.owner,
+        time_in_force=quote.time_in_force,
     )

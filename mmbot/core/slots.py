@@ -1,4 +1,4 @@
-"""What happened lately in one slot (instrument, side, level), and when it may be tried again."""
+"""What happened lately in one slot (instrument, side, owner, level), and when to try it again."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,9 @@ REFUSED_MAX_NS: Nanos = 5 * SECOND
 FUNDS_FIRST_NS: Nanos = 10 * SECOND
 FUNDS_MAX_NS: Nanos = 300 * SECOND
 """The same where there were no funds for it; never less than the first, whatever changes."""
+
+IOC_AGAIN_NS: Nanos = 500 * MS
+"""Between two orders that end as they arrive: what was not there for the first needs time."""
 
 
 @dataclass(slots=True)
@@ -29,7 +32,9 @@ class SlotMemory:
     @property
     def why(self) -> Why:
         """Why nothing is sent before its time."""
-        return Why.NO_FUNDS if self.short else Why.REFUSED
+        if self.short:
+            return Why.NO_FUNDS
+        return Why.REFUSED if self.refusals else Why.JUST_TRIED
 
     def refuse(self, now_ns: Nanos) -> None:
         """The venue said no."""
@@ -41,6 +46,10 @@ class SlotMemory:
         self.short, self.short_ns = self.short + 1, now_ns
         self.not_before_ns = now_ns + doubled(FUNDS_FIRST_NS, self.short, FUNDS_MAX_NS)
         return self.short == 1
+
+    def tried(self, now_ns: Nanos) -> None:
+        """An order is sent that ends as it arrives."""
+        self.not_before_ns = max(self.not_before_ns, now_ns + IOC_AGAIN_NS)
 
     def funds_changed(self) -> None:
         """A position or the balance has changed: worth another try, if not at once."""

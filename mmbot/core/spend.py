@@ -1,8 +1,8 @@
 """Spending the request budget: actions of all markets become promised intents, most urgent first.
 
-Cancels go first, then orders whose resting price is expected to lose most, then what reduces a
-position, then the rest. What cannot be afforded is not kept: its market is decided about again once
-there is budget, so the newest quote wins. A cancel always has budget in reserve.
+Cancels go first, then hedges, then orders whose resting price is expected to lose most, then what
+reduces a position, then the rest. What cannot be afforded is not kept: its market is decided about
+again once there is budget, so the newest quote wins. A cancel always has budget in reserve.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from mmbot.core.diff import Action, amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
 from mmbot.core.mass_cancel import with_mass_cancels
 from mmbot.core.order_life import Request
-from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.promise import defer, go_without, promise, take_label
 from mmbot.core.resting import expected_loss
 from mmbot.core.state import State
@@ -29,8 +28,10 @@ def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueI
         intent = _intent(state, action, now_ns)
         if intent is not None:
             target = action.target
-            level = target.level if target is not None else ORPHAN_LEVEL
-            promise(state, intent, now_ns, level, target.fair if target is not None else 0.0)
+            if target is None:
+                promise(state, intent, now_ns)
+            else:
+                promise(state, intent, now_ns, target.level, target.fair, target.owner)
             yield intent
 
 
@@ -65,6 +66,7 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent
             reduce_only=target.reduce_only,
             valid_until_ns=valid_until_ns,
             why=action.why,
+            time_in_force=target.time_in_force,
         )
     if action.mass is not None:
         mass = action.mass
@@ -84,13 +86,16 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent
 
 
 def _urgency(state: State, action: Action) -> tuple[int, float]:
-    """Sort key: cancels first, then what is expected to lose most where it rests, then sides
-    without a quote (those that reduce a position first), then what merely lags."""
+    """Sort key: cancels first, then what has a priority, then what is expected to lose most where
+    it rests, then sides without a quote (those that reduce a position first), then what merely
+    lags."""
     order, target = action.order, action.target
     if target is None:
         return (0, 0.0)
+    if target.priority:
+        return (1, -target.priority)
     market = state.markets[action.instrument]
     if order is not None and (order.price - target.price) * order.side.sign > 0:
-        return (1, -expected_loss(market, order, target))
+        return (2, -expected_loss(market, order, target))
     reduces = state.inventory.amount(action.instrument) * target.side.sign < 0
-    return (2 if order is None else 3, -float(reduces))
+    return (3 if order is None else 4, -float(reduces))

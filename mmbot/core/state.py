@@ -22,7 +22,7 @@ from mmbot.core.references import References
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.timing import Timing
-from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Side, venue_name
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Owner, Side, venue_name
 from mmbot.core.why import Why
 
 RESYNC_DELAY_NS: Nanos = 250 * MS
@@ -143,7 +143,7 @@ class State:
     orders: Orders = field(default_factory=Orders)
     inventory: Inventory = field(default_factory=Inventory)
     latch: Latch = field(default_factory=Latch)
-    slots: dict[tuple[InstrumentId, Side, int], SlotMemory] = field(default_factory=dict)
+    slots: dict[tuple[InstrumentId, Side, Owner, int], SlotMemory] = field(default_factory=dict)
     dirty: dict[InstrumentId, None] = field(default_factory=dict)
     """Markets to decide about, as an ordered set."""
     next_sequence: int = 0
@@ -209,9 +209,11 @@ class State:
             account = self.accounts[venue] = Account(venue, exit=leaving)
         return account
 
-    def slot(self, instrument: InstrumentId, side: Side, level: int) -> SlotMemory:
+    def slot(
+        self, instrument: InstrumentId, side: Side, level: int, owner: Owner = Owner.DESK
+    ) -> SlotMemory:
         """What happened lately in one slot, kept from now on."""
-        key = (instrument, side, level)
+        key = (instrument, side, owner, level)
         memory = self.slots.get(key)
         if memory is None:
             memory = self.slots[key] = SlotMemory()

@@ -88,6 +88,9 @@ class Side(Enum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+BUY, SELL = Side  # where turns are decided: a member looked up by its class costs a Python call
+
+
 class Kind(Enum):
     """What kind of contract an instrument is."""
 
@@ -104,6 +107,26 @@ class Right(Enum):
     PUT = "put"
 
 
+class Owner(Enum):
+    """Who wants an order: the desk that quotes the instrument, or a hedger."""
+
+    DESK = "desk"
+    HEDGE = "hedge"
+
+    __hash__ = object.__hash__  # as Side's
+
+
+class TimeInForce(Enum):
+    """How long an order stays open: until it is cancelled, or not at all beyond its arrival."""
+
+    GTC = "GTC"
+    IOC = "IOC"
+
+
+Slot = tuple[Side, Owner, int]
+"""Which order of ours on one instrument: side, owner, level."""
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One addend of a quote, for `explain`: fair, skew, edge ... in price units."""
@@ -114,7 +137,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a strategy wants at one (side, level): a model's price and size, not yet on the grid.
+    """What is wanted in one slot: a model's price and size, not yet on the grid. A strategy sets
+    neither owner nor time in force.
 
     `requote_threshold` is how far (price units) the resting order may lag behind this quote towards
     the market's far side before it is worth a request. `danger` is how far it may lead, being more
@@ -132,6 +156,8 @@ class Quote:
     terms: tuple[Term, ...] = ()
     clamp: Why | None = None
     danger: float = 0.0
+    owner: Owner = Owner.DESK
+    time_in_force: TimeInForce = TimeInForce.GTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +175,18 @@ class Target:
     post_only: bool = True
     reduce_only: bool = False
     danger: Decimal = ZERO
+    owner: Owner = Owner.DESK
+    time_in_force: TimeInForce = TimeInForce.GTC
 
     @property
-    def slot(self) -> tuple[Side, int]:
-        """Which order of ours on the instrument it is: side and level."""
-        return self.side, self.level
+    def slot(self) -> Slot:
+        """Which order of ours on the instrument it is."""
+        return self.side, self.owner, self.level
+
+    @property
+    def priority(self) -> int:
+        """Where requests are short, more goes before less; 0 waits for what is at stake."""
+        return 1 if self.owner is Owner.HEDGE else 0
 
 
 Approved = NewType("Approved", Target)

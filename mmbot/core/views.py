@@ -4,12 +4,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import nan
+from typing import NamedTuple
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.references import NO_REFERENCES, Reference
 from mmbot.core.types import Level, Nanos, Target
 from mmbot.core.why import Why
+
+
+@dataclass(slots=True)  # not frozen: it is made for every decision, in a third of the time
+class MarketView:
+    """One market as a pricer may see it: the others' best levels, and the venue's own references.
+    Fields as in `View`."""
+
+    instrument: Instrument
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    mark: float
+    index: float
+    forward: float
+    mark_iv: float | None
+    delta: float | None
+
+
+class Valuation(NamedTuple):
+    """What an instrument is worth by a model, in price units, and what the model says besides."""
+
+    fair: float
+    sigma: float | None = None
+    """Volatility the value was built on, fraction per year; None: the model has none."""
+    delta: float | None = None
+    """Coin per unit of amount; None: the model has none, and the venue's stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +59,10 @@ class View:
     forward: float
     """The price options are priced on; the index where the venue gives none."""
     fair: float
-    """What we believe it is worth; the mark until a pricing model says otherwise."""
+    """What it is worth by the desk's pricer, moved by a person's vol offset."""
     mark_iv: float | None
     delta: float | None
+    """The pricer's, or else the venue's."""
     min_price: float | None
     max_price: float | None
     position: Decimal
@@ -46,6 +73,8 @@ class View:
     desk: "DeskView"
     references: Mapping[str, Reference] = field(default_factory=lambda: NO_REFERENCES)
     """By source: the newest price of the underlying elsewhere, in USD per coin."""
+    sigma: float | None = None
+    """Volatility that fair value was built on, where the pricer says."""
 
     @property
     def bid(self) -> float | None:

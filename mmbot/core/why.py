@@ -65,6 +65,7 @@ class Why(Enum):
     # Orders
     NOT_WANTED = "no longer wanted"
     CROSSED_BOOK = "would have crossed"
+    JUST_TRIED = "tried a moment ago"
     REFUSED = "refused by the venue"
     BLOCKED = "account blocked"
     VENUE_BUSY = "venue not ready"

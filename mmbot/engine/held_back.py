@@ -7,7 +7,7 @@ from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import Order
 from mmbot.core.sizes import plain
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Nanos, Quote, Side, to_decimal
+from mmbot.core.types import SECOND, Nanos, Owner, Quote, Side, to_decimal
 from mmbot.core.why import Why
 
 
@@ -73,7 +73,7 @@ def _lag(
 
 
 def _obstacle(state: State, market: Market, side: Side, now_ns: Nanos) -> str:
-    memory = state.slots.get((market.instrument.id, side, 0))
+    memory = state.slots.get((market.instrument.id, side, Owner.DESK, 0))
     if memory is not None and now_ns < memory.not_before_ns:
         left_s = (memory.not_before_ns - now_ns) / SECOND
         return f"{memory.why.value}: tried again in {left_s:.1f} s"
@@ -82,6 +82,6 @@ def _obstacle(state: State, market: Market, side: Side, now_ns: Nanos) -> str:
 
 def _resting(state: State, market: Market, side: Side) -> Order | None:
     for order in state.orders.on(market.instrument.id):
-        if order.side is side and order.level == 0 and order.working:
+        if order.slot == (side, Owner.DESK, 0) and order.working:
             return order
     return None

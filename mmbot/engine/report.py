@@ -298,6 +298,7 @@ def _row(
         index=market.index,
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
         quoted_share=parts.quoted_share(market, now_ns),
+        pricer=market.pricer,
         reasons={side.value: market.why[side] for side in Side if side in market.why},
         worth_saying=_worth_saying(market),
         held_back=held_back(state, market, refresh_ns, now_ns),

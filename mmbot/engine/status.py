@@ -77,7 +77,9 @@ class InstrumentRow:
     index: float | None = None
     """The venue's mark price, and USD per coin of the underlying."""
     quotes: tuple[QuoteRow, ...] = ()
-    """What `mmbot explain` shows."""
+    """What `mmbot explain` shows ..."""
+    pricer: str = ""
+    """... and which pricer said what the instrument is worth; empty while none has."""
     quoted_share: dict[str, float] = field(default_factory=dict)
     """By side: time in the market since the first quote of this run, 0 to 1."""
     reasons: dict[str, Why] = field(default_factory=dict)

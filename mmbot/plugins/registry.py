@@ -36,6 +36,7 @@ class Family(Enum):
     """The kinds of plug-ins; the value is the word used in configuration tables."""
 
     STRATEGY = "strategy"
+    PRICER = "pricer"
     SIGNAL = "signal"
     HEDGER = "hedger"
     RULE = "risk"
@@ -48,6 +49,10 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
     Family.STRATEGY: {
         "improve_top": "mmbot.strategies.improve_top",
         "simple_spread": "mmbot.strategies.simple_spread",
+    },
+    Family.PRICER: {
+        "mark": "mmbot.pricing.mark",
+        "mid": "mmbot.pricing.mid",
     },
     Family.RULE: {
         "stale_market": "mmbot.risk.stale_market",

@@ -5,12 +5,12 @@ later does not change what a tape says.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast, get_args, get_type_hints
 
 from mmbot.core.desk import Desk
-from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.ports import Guard, Pricer, RiskRule, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.plugins.registry import Family, load, load_plugins
@@ -53,16 +53,22 @@ class DeskPlan:
     rules: tuple[PluginPlan, ...]
     refresh_ns: Nanos
     instruments: tuple[InstrumentId, ...] = ()
+    pricer: PluginPlan | None = None
+    """None on a tape from before there was a choice: the default one."""
 
     def build(self) -> Desk:
         """The desk. Raises ValueError, ConfigError."""
-        return Desk(
+        desk = Desk(
             name=self.name,
             venue=self.venue,
             strategy=cast(Strategy, self.strategy.build()),
             rules=tuple(cast(RiskRule, rule.build()) for rule in self.rules),
             refresh_ns=self.refresh_ns,
         )
+        if self.pricer is not None:
+            pricer = cast(Pricer, self.pricer.build())
+            desk = replace(desk, pricer=pricer, pricer_name=self.pricer.name)
+        return desk
 
 
 @dataclass(frozen=True, slots=True)

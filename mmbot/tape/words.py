@@ -253,8 +253,9 @@ def intent_line(intent: Intent) -> Line:
     """What was decided, and why."""
     match intent:
         case Place():
+            ends = f", {intent.time_in_force.value}" if intent.time_in_force.value != "GTC" else ""
             text = (
-                f"{intent.side.value} {intent.amount} @ {intent.price}: {intent.why.value}"
+                f"{intent.side.value} {intent.amount} @ {intent.price}{ends}: {intent.why.value}"
                 f" ({intent.label})"
             )
             return Line(Topic.ORDERS, "place", text, intent.instrument, intent.side)

@@ -94,6 +94,7 @@ def publish(
     row = replace(
         a_row(),
         quotes=quotes,
+        pricer="mark",
         held_back=dict(held_back or {}),
         reasons={"buy": Why.IMPROVING, "sell": Why.MAX_POSITION},
         mark=0.0352,
@@ -127,6 +128,7 @@ def test_every_term_is_shown_and_the_bound_that_decided(mmbot: Mmbot, home: Path
     assert "= model price 0.034520" in squeezed
     assert "on the grid 0.0345" in squeezed
     assert "bound that decided held at edge" in squeezed
+    assert "fair 0.035230, by the pricer mark" in squeezed
     assert "ask 2 @ 0.0355 rests; why: position limit" in squeezed
     assert "no quote is wanted, so there are no terms" in squeezed
 

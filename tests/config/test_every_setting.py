@@ -33,12 +33,12 @@ TABLES: list[tuple[str, type]] = [
     ("tape", TapeSettings),
     *(
         (f"{family.value}.{name}", load(family, name, "test"))
-        for family in (Family.STRATEGY, Family.RULE, Family.GUARD)
+        for family in (Family.STRATEGY, Family.PRICER, Family.RULE, Family.GUARD)
         for name in BUILT_IN[family]
     ),
     *(
         (f"desks.perp.{family.value}.{name}", load(family, name, "test"))
-        for family in (Family.STRATEGY, Family.RULE)
+        for family in (Family.STRATEGY, Family.PRICER, Family.RULE)
         for name in BUILT_IN[family]
     ),
 ]

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from mmbot.config import Config, Mode, load_config
+from mmbot.config.desks import trading_desk
 from mmbot.config.rules import DEFAULT_GUARDS
 from mmbot.core.sizes import LOTS, Size, amount_of
 from mmbot.errors import ConfigError
+from mmbot.pricing.mid import Mid
 from mmbot.risk.max_position import MaxPosition
 from mmbot.venues.plugin import credentials_of
 from mmbot.venues.site import Site
@@ -240,6 +242,13 @@ def test_a_limit_flag_finds_its_rule_whatever_the_file_names(desk_file: Any) -> 
     )
 
 
+def test_a_desk_is_priced_by_the_mark_or_by_what_its_file_names(desk_file: Any) -> None:
+    assert from_flags().lone.pricer.name == "mark"
+    config = load_config({}, desk_file(DESK + "[pricer.mid]\nweighted = true\n"))
+    assert trading_desk(config.lone).pricer == Mid(weighted=True)
+    assert trading_desk(config.lone).pricer_name == "mid"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -247,6 +256,12 @@ def test_a_limit_flag_finds_its_rule_whatever_the_file_names(desk_file: Any) -> 
         ("[risk.max_position]\nlimit = -1", "desk.toml:5: [risk.max_position] limit = -1: expect"),
         ("[risk.max_position]\nlimt = 1", "desk.toml:5: [risk.max_position] unknown setting 'li"),
         ("[risk.max_postion]", "desk.toml:4: unknown risk 'max_postion'; did you mean 'max_pos"),
+        (
+            "[pricer.mod]",
+            "desk.toml:4: unknown pricer 'mod'; did you mean 'mid'? There is: mark, mid",
+        ),
+        ("[pricer.mid]\nweighted = 1", "desk.toml:5: [pricer.mid] weighted = 1: expected true or"),
+        ("[pricer.mid]\n[pricer.mark]", "desk.toml:5: a desk has one pricer, here are mid, mark"),
         ("[risks.max_order]", "desk.toml:4: unknown table 'risks'; did you mean 'risk'?"),
         ("[risk]\nmax_position = 3", "desk.toml:5: expected a table such as [risk.NAME]"),
         ("mode = 'paper'", "desk.toml:4: mode paper is not available in this version"),

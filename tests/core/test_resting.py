@@ -6,7 +6,6 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.core.books import microprice
 from mmbot.core.events import WindDown
 from mmbot.core.order_life import OrderState, Status
 from mmbot.core.ports import RiskRule
@@ -161,13 +160,6 @@ def test_an_order_in_flight_is_faced_at_both_its_ends() -> None:
 
 
 # --- fair value of what is no option ----------------------------------------------------------
-
-
-def test_the_microprice_leans_to_the_side_with_less() -> None:
-    # (100 x 1 + 101 x 3) / 4: three bid, one offered.
-    assert microprice([(100.0, 3.0)], [(101.0, 1.0)], 90.0) == pytest.approx(100.75)
-    assert microprice([(100.0, 1.0)], [], 90.0) == 90.0
-    assert microprice([(100.0, 0.0)], [(101.0, 0.0)], 90.0) == 90.0
 
 
 def test_a_perpetual_is_worth_what_its_book_says_and_an_option_its_mark() -> None:

@@ -23,8 +23,7 @@ COMPOSES = {"assemble", "__main__"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core", "pricing"},
-    "pricing": {"core", "pricing"},
-    **{room: {room, "core", "pricing", "plugins"} for room in DECIDES - {"core", "pricing"}},
+    **{room: {room, "core", "pricing", "plugins"} for room in DECIDES - {"core"}},
     **dict.fromkeys(ACTS, DECIDES | ACTS | VOCABULARY),
     **dict.fromkeys(PRETENDS, DECIDES | PRETENDS | VOCABULARY - {"clock"}),
     **{name: {"core"} | VOCABULARY for name in VOCABULARY},

@@ -232,7 +232,11 @@ def test_naming_plug_ins_imports_none_of_them() -> None:
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [(family, name) for family in (Family.STRATEGY, Family.RULE) for name in BUILT_IN[family]],
+    [
+        (family, name)
+        for family in (Family.STRATEGY, Family.PRICER, Family.RULE)
+        for name in BUILT_IN[family]
+    ],
 )
 def test_every_setting_of_a_built_in_plug_in_is_documented(family: Family, name: str) -> None:
     plug_in = load(family, name, "test")
@@ -242,7 +246,11 @@ def test_every_setting_of_a_built_in_plug_in_is_documented(family: Family, name:
 
 @pytest.mark.parametrize(
     ("family", "name"),
-    [(family, name) for family in (Family.STRATEGY, Family.RULE) for name in BUILT_IN[family]],
+    [
+        (family, name)
+        for family in (Family.STRATEGY, Family.PRICER, Family.RULE)
+        for name in BUILT_IN[family]
+    ],
 )
 def test_a_misspelled_setting_of_a_built_in_plug_in_is_recognized(
     family: Family, name: str

@@ -14,9 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.core.types import Side
+from mmbot.clock import Clock
+from mmbot.core.intents import Place
+from mmbot.core.types import MS, InstrumentId, Label, Side, TimeInForce
+from mmbot.core.why import Why
 from mmbot.venues.deribit import Socket, amend, cancel, place
 from mmbot.venues.deribit.orders import number
+from mmbot.venues.deribit.venue import DeribitVenue
 from tests.wire.clients import HandClock, ours
 from tests.wire.scripted import (
     LIMITS,
@@ -350,3 +354,36 @@ class TestBudget:
                 clock.now_s += 4.0
                 await until(lambda: all(task.done() for task in creates), "refilled")
                 assert len(trading(venue).calls("private/buy")) == 6
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [(TimeInForce.GTC, "good_til_cancelled"), (TimeInForce.IOC, "immediate_or_cancel")],
+)
+async def test_an_intents_time_in_force_is_what_the_venue_is_told(
+    wanted: TimeInForce, said: str
+) -> None:
+    """The words of the venue's own specification, private/buy, time_in_force."""
+    intent = Place(
+        instrument=InstrumentId("deribit:BTC-PERPETUAL"),
+        label=Label("mm1-1"),
+        side=Side.BUY,
+        price=Decimal("101.5"),
+        amount=Decimal(10),
+        post_only=wanted is TimeInForce.GTC,
+        reduce_only=False,
+        valid_until_ns=NOW_MS * MS,
+        why=Why.QUOTED,
+        time_in_force=wanted,
+    )
+    async with Scripted() as venue:
+        with_markets(venue).answer("private/buy", {"order": order(), "trades": []})
+        async with ours(venue) as (client, _):
+            adapter = DeribitVenue("deribit", client, Clock())
+            await client.start([Socket.TRADING])
+            await until(lambda: client.up(Socket.TRADING), "signed in")
+            adapter.submit([intent])
+            await until(lambda: trading(venue).calls("private/buy"), "the order has arrived")
+            told = sent(venue, "private/buy")
+            assert told["time_in_force"] == said
+            assert told["post_only"] is (wanted is TimeInForce.GTC)

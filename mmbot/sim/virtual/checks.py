@@ -43,7 +43,7 @@ from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
 from mmbot.core.statements import Fill
-from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Side
+from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Owner, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
@@ -259,14 +259,14 @@ class Checks:
         raise Violated("booking", f"trade {fill.trade_id} never happened")
 
     def _check_table(self, state: State, now_ns: Nanos) -> None:
-        taken: dict[tuple[InstrumentId, Side, int], Label] = {}
+        taken: dict[tuple[InstrumentId, Side, Owner, int], Label] = {}
         unwanted: dict[Label, Nanos] = {}
         for order in state.orders.all():
             if not order.working:
                 continue
             if order.venue_ms < self._told_ms.get(order.label, 0):
                 raise Violated("memory", f"{order.label} is believed to be as it was before")
-            slot = (order.instrument, order.side, order.level)
+            slot = (order.instrument, *order.slot)
             if order.level != ORPHAN_LEVEL:
                 if slot in taken:
                     raise Violated("slot", f"{taken[slot]} and {order.label} in one slot")

@@ -24,7 +24,7 @@ from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
 from mmbot.sim.exchange.listing import Kind, Side
 from mmbot.sim.exchange.matching import Exchange
-from mmbot.sim.exchange.orders import CancelReason, Order
+from mmbot.sim.exchange.orders import CancelReason, Order, TimeInForce
 from mmbot.sim.exchange.refusals import Refusal
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.market import Market
@@ -211,6 +211,7 @@ class VirtualVenue:
             reject_post_only=place.post_only,
             reduce_only=place.reduce_only,
             valid_until_ms=place.valid_until_ns // MS,
+            time_in_force=TimeInForce[place.time_in_force.name],
         )
         placed = self.exchange.place(ACCOUNT, wish, self.ms)
         if isinstance(placed, Refusal):

@@ -30,7 +30,7 @@ from mmbot.core.intents import Amend, Cancel, CancelAll, FallbackCancel, Place, 
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos, instrument_name
+from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos, TimeInForce, instrument_name
 from mmbot.core.why import Why
 from mmbot.errors import Refused, VenueUnreachable
 from mmbot.venues.base import Sink
@@ -55,6 +55,11 @@ PRIVATE_SILENCE_S = 5.0
 after one was, we would not hear of fills either."""
 
 PLACED_MAX = 1000
+
+_TIME_IN_FORCE = {
+    TimeInForce.GTC: "good_til_cancelled",
+    TimeInForce.IOC: "immediate_or_cancel",
+}
 
 _REQUEST_TIMEOUT_S = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
@@ -243,6 +248,7 @@ class DeribitVenue(DeribitMarket):
             post_only=intent.post_only,
             reduce_only=intent.reduce_only,
             valid_until_ms=intent.valid_until_ns // MS,
+            time_in_force=_TIME_IN_FORCE[intent.time_in_force],
         )
         self._request(call, intent.label, Request.PLACE, intent.instrument)
 
