@@ -29,6 +29,7 @@ def start_run(
     latch.require_armed(database, account_keys)
     first, process = draft.accounts[0], lease.this_process()
     with database.transaction() as connection:
+        _forget_status(connection)
         run = draw()
         while connection.scalar(select(schema.runs.c.run).where(schema.runs.c.run == run)):
             run = draw()
@@ -51,7 +52,6 @@ def start_run(
             [_account_row(run, *placed) for placed in enumerate(draft.accounts)],
         )
         until_ns = min(lease.claim(connection, key, run, process, now_ns) for key in account_keys)
-        _forget_status(connection)
         upto = grant_labels(connection, run, LABEL_BLOCK)
     return RunStarted(run, upto, until_ns)
 
@@ -92,7 +92,8 @@ def grant_labels(connection: Connection, run: int, count: int) -> int:
 
 
 def _forget_status(connection: Connection) -> None:
-    """What engines said of themselves is of no use once later ones have all their accounts."""
+    """What engines said of themselves is of no use once later ones had all their accounts. The last
+    word of those before the one that starts tells when they were last there."""
     runs, accounts, said = schema.runs.c, schema.run_accounts.c, schema.engine_status
     newest = {
         (row.mode, row.venue, row.account): row.run

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.why import Why
 from mmbot.engine import tripping
-from mmbot.engine.outcome import Outcome
+from mmbot.engine.outcome import AccountResult, Outcome
 from mmbot.engine.timing import Timing
 from mmbot.errors import OrdersMayRemain, VenueUnreachable
 from mmbot.sim.exchange.listing import Side
@@ -37,7 +38,7 @@ from tests.cli.desk import QUIET, an_engine, ended, mmbot, open_labels, place_by
 from tests.engine.live import CALL, until
 from tests.engine.test_account_taken import SENDS, heard, said
 from tests.engine.test_crash import START_S, ours_at_venue, start
-from tests.store.desk import a_draft
+from tests.store.desk import BOTH, a_draft
 
 DEAF = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True))
 PUT = CALL.replace("-C", "-P")
@@ -347,6 +348,63 @@ def test_every_account_is_latched_before_a_venue_is_spoken_to() -> None:
         state = Reader(location).latch(one)
         assert state is not None
         assert (state.tripped, state.why, state.who) == (True, Why.USER, "ann")
+
+
+def test_a_run_of_two_accounts_is_latched_and_emptied_twice_and_told_once() -> None:
+    location, clock, outcome = locate(Mode.SIM, os.environ), Clock(), Outcome()
+    database = open_store(location)
+    first, second = a_draft(BOTH).accounts
+    draft = RunDraft((first, replace(second, endpoint="http://127.0.0.1:2")), env_path="/d/.env")
+    start_run(database, draft, lambda: 7, clock.wall_ns())
+    accounts = tripping.trip_all([location], "ann", clock, outcome)
+    assert [(a.account_key, a.endpoint, a.kind, a.running) for a in accounts] == [
+        (first.account_key, "http://127.0.0.1:1", "deribit", True),
+        (second.account_key, "http://127.0.0.1:2", "deribit", True),
+    ]
+    assert {account.env_folder for account in accounts} == {Path("/d")}
+    assert [(one.account_key, one.kept) for one in outcome.latched] == [
+        (account_key, Kept.STORE) for account_key in BOTH
+    ]
+    tripping.tell_engines([location], clock)
+    assert [(one.run, one.command.kind) for one in Reader(location).waiting_commands()] == [
+        (7, CommandKind.KILL)
+    ]
+
+
+def test_a_run_is_proved_empty_when_all_its_accounts_are() -> None:
+    location, clock = locate(Mode.SIM, os.environ), Clock()
+    start_run(open_store(location), a_draft(BOTH), lambda: 7, clock.wall_ns())
+    results = [AccountResult(account_key=account_key) for account_key in BOTH]
+    results[0].verified_by = "websocket"
+    tripping.note_proofs([location], Outcome(results=results), clock)
+    assert Reader(location).audit() == []
+    results[1].verified_by = "rest"
+    tripping.note_proofs([location], Outcome(results=results), clock)
+    [proof] = Reader(location).audit()
+    assert (proof.run, proof.body["proved_over"]) == (7, "websocket, rest")
+
+
+async def test_two_accounts_of_one_run_are_two_entries() -> None:
+    async with SimVenue(QUIET) as one, SimVenue(QUIET) as other:
+        keys = [
+            replace(account_key(one), venue="deribit"),
+            replace(account_key(other), venue="deribit"),
+        ]
+        accounts = tuple(
+            AccountDraft(key, venue.rest_url) for key, venue in zip(keys, (one, other), strict=True)
+        )
+        database = open_store(locate(Mode.SIM, os.environ))
+        start_run(database, RunDraft(accounts), lambda: 7, Clock().wall_ns() - 10**10)
+        place_ours(one, CALL)
+        place_ours(other, CALL, CALL)
+        done = await mmbot("cancel-all", "--json")
+    assert done.code == 0, done.err
+    said = done.json()["venues"]
+    assert [(v["account"], v["cancelled"], v["remaining"]) for v in said] == [
+        (accounts[0].account_key.account, 1, 0),
+        (accounts[1].account_key.account, 2, 0),
+    ]
+    assert all(v["verified_by"] for v in said)
 
 
 def test_only_engines_that_may_be_up_are_told() -> None:

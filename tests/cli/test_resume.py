@@ -11,6 +11,7 @@ import pytest
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
+from mmbot.core.labels import base36
 from mmbot.core.why import Why
 from mmbot.errors import Refused
 from mmbot.store import latch
@@ -21,7 +22,7 @@ from mmbot.store.queries import Reader
 from mmbot.store.records import AccountKey
 from mmbot.store.runs import start_run
 from tests.cli.terminal import MMBOT
-from tests.store.desk import a_draft
+from tests.store.desk import BOTH, Accounts, a_draft, keys_of
 
 LIVE = AccountKey(Mode.LIVE, "deribit", "ann_1")
 SIM = AccountKey(Mode.SIM, "deribit", "sim-1")
@@ -37,10 +38,11 @@ def place(account_key: AccountKey) -> Location:
     return locate(account_key.mode, os.environ)
 
 
-def start(account_key: AccountKey) -> None:
-    """A run that ended long ago without a word, its lease with it. Raises Refused."""
-    number, draft = next(_numbers), a_draft(account_key)
-    start_run(open_store(place(account_key)), draft, lambda: number, number * 10**10)
+def start(accounts: Accounts) -> int:
+    """The number of a run that ended long ago without a word, its lease with it. Raises Refused."""
+    number, [first, *_] = next(_numbers), keys_of(accounts)
+    start_run(open_store(place(first)), a_draft(accounts), lambda: number, number * 10**10)
+    return number
 
 
 def tripped(account_key: AccountKey) -> bool:
@@ -68,6 +70,8 @@ def trip(account_key: AccountKey) -> None:
         ((), "Missing option '--reason'"),
         (("--reason", "  "), "--reason: say what happened"),
         (("--reason", "x", "--mode", "lime"), "unknown mode 'lime'; did you mean 'live'?"),
+        (("--reason", "x", "--run", "zzz"), "--run: unknown run 'zzz'"),
+        (("--reason", "x", "--run", "-"), "--run: '-' is not the name of a run"),
         (("--reason", "x", "--venue", "deribt"), "unknown venue 'deribt'; did you mean 'deribit'?"),
     ],
 )
@@ -111,6 +115,42 @@ def test_every_account_is_re_armed_unless_one_mode_is_named() -> None:
     assert resume("--reason", "x").returncode == 0
     assert not tripped(SIM)
     assert not tripped(LIVE)
+
+
+def test_every_account_of_a_run_that_is_named_is_re_armed() -> None:
+    other = AccountKey(Mode.SIM, "deribit", "sim-7")
+    number = start(BOTH)
+    for account_key in BOTH:
+        latch.trip(place(SIM), [account_key], Why.USER, "", "ann", Clock().wall_ns(), limit_s=10)
+    trip(other)
+    one = json.loads(resume("--reason", "x", "--run", base36(number), "--json").stdout)
+    assert [(r["venue"], r["account"]) for r in one["rearmed"]] == [
+        ("deribit", "sim-1"),
+        ("hedge", "sim-2"),
+    ]
+    assert [tripped(account_key) for account_key in (*BOTH, other)] == [False, False, True]
+
+
+def test_one_venue_of_a_run_of_two_is_re_armed_alone_and_without_flags_both_are() -> None:
+    start(BOTH)
+    latch.trip(place(SIM), BOTH, Why.USER, "", "ann", Clock().wall_ns(), limit_s=10)
+    assert resume("--reason", "x", "--venue", "hedge").returncode == 0
+    assert [tripped(account_key) for account_key in BOTH] == [True, False]
+    with pytest.raises(Refused, match="sim-1 on deribit"):
+        start(BOTH)
+    latch.trip(place(SIM), BOTH, Why.USER, "", "ann", Clock().wall_ns(), limit_s=10)
+    assert len(resume("--reason", "x").stdout.splitlines()) == 3
+    assert [tripped(account_key) for account_key in BOTH] == [False, False]
+
+
+def test_the_file_beside_a_store_is_not_re_armed_for_one_run_alone() -> None:
+    number = start(BOTH)
+    start(AccountKey(Mode.SIM, "deribit", "sim-7"))
+    place(SIM).latch_file.touch()
+    done = resume("--reason", "x", "--run", base36(number))
+    assert done.returncode == 2
+    assert "leave --run, --mode and --venue out" in done.stderr
+    assert place(SIM).latch_file.exists()
 
 
 def test_nothing_tripped_is_said_and_changes_nothing() -> None:

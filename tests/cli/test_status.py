@@ -22,7 +22,7 @@ from mmbot.store.runs import start_run, stop_run
 from tests.cli.desk import QUIET, an_engine, ended, mmbot, place_by_hand
 from tests.cli.terminal import MMBOT, Terminal
 from tests.engine.test_crash import ours_at_venue
-from tests.store.desk import a_draft
+from tests.store.desk import BOTH, a_draft
 
 
 async def engines() -> list[dict[str, object]]:
@@ -210,6 +210,17 @@ def test_a_store_that_cannot_be_read_hides_no_other(home: Path) -> None:
     assert done.code == 0
     assert "1 starting" in done.out
     assert f"not read: {home / 'live.db'} is not a database" in " ".join(done.out.split())
+
+
+def test_an_engine_of_two_accounts_is_one_with_its_venues() -> None:
+    database = open_store(locate(Mode.SIM, os.environ))
+    start_run(database, a_draft(BOTH), lambda: 1, Clock().wall_ns())
+    [engine] = asyncio.run(mmbot("status", "--json")).json()["engines"]
+    assert (engine["venue"], engine["account"]) == ("deribit", "sim-1")
+    assert engine["venues"] == [
+        {"name": "deribit", "kind": "deribit", "account": "sim-1"},
+        {"name": "hedge", "kind": "deribit", "account": "sim-2"},
+    ]
 
 
 def test_ended_worlds_do_not_fill_the_screen() -> None:

@@ -89,6 +89,28 @@ def test_a_register_that_is_deleted_gets_the_line_of_who_is_there_again(
     assert (home / FILE).read_bytes().count(b"\n") == 2
 
 
+def test_a_store_of_two_accounts_has_a_line_for_each_with_the_kind_of_its_venue(
+    home: Path, tmp_path: Path
+) -> None:
+    one = used(tmp_path / "a.db")
+    hedge = replace(one, account_key=AccountKey(Mode.LIVE, "hedge", "ann_2"), kind="deribit")
+    registration = Registration(os.environ, [one, hedge])
+    assert list(find(os.environ).used.values()) == [[one, hedge]]
+    (home / FILE).unlink()
+    registration.keep()
+    assert (home / FILE).read_bytes().count(b"\n") == 2
+    assert list(find(os.environ).used.values()) == [[one, hedge]]
+
+
+def test_a_line_without_a_kind_is_of_an_earlier_version(home: Path, tmp_path: Path) -> None:
+    home.mkdir()
+    seat = '{"mode": "live", "venue": "deribit", "account": "ann_1"}'
+    line = f'"seat": {seat}, "endpoint": "https://venue", "env_path": null, "settled": false'
+    (home / FILE).write_text(f'{{"url": "sqlite:///{tmp_path}/a.db", {line}}}\n')
+    [[old]] = find(os.environ).used.values()
+    assert (old.account_key, old.kind) == (ACCOUNT_KEY, "")
+
+
 def test_a_line_nobody_can_read_costs_that_line_alone(home: Path, tmp_path: Path) -> None:
     register(os.environ, used(tmp_path / "a.db"))
     with (home / FILE).open("ab") as file:

@@ -26,8 +26,16 @@ from mmbot.store.queries import Reader
 from tests.cli.desk import ended, mmbot
 from tests.engine.live import until
 from tests.engine.test_crash import START_S, ours_at_venue, start
-from tests.store import test_fills, test_latch, test_lease, test_queries, test_samples, test_writer
-from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine, booked
+from tests.store import (
+    test_fills,
+    test_latch,
+    test_lease,
+    test_queries,
+    test_samples,
+    test_several_accounts,
+    test_writer,
+)
+from tests.store.desk import ACCOUNT_KEY, a_location, a_record, an_engine, begin, booked
 
 SERVER = os.environ.get("MMBOT_TEST_POSTGRESQL", "")
 
@@ -54,7 +62,17 @@ ABOUT_SPEED = {"test_an_engine_persists_its_own_trip"}
 
 _numbers = itertools.count(1)
 
-for _room in (test_fills, test_latch, test_lease, test_queries, test_samples, test_writer):
+_ROOMS = (
+    test_fills,
+    test_latch,
+    test_lease,
+    test_queries,
+    test_samples,
+    test_several_accounts,
+    test_writer,
+)
+
+for _room in _ROOMS:
     for _name, _test in list(vars(_room).items()):
         if _name.startswith("test_") and _name not in ABOUT_FILES | ABOUT_SPEED:
             globals()[_name] = _test
@@ -108,6 +126,20 @@ async def test_many_engines_may_create_the_same_store_at_once(tmp_path: Path) ->
     location = a_location(tmp_path)
     await asyncio.gather(*(asyncio.to_thread(open_store, location) for _ in range(8)))
     assert Reader(location).runs() == []
+
+
+def test_a_store_of_version_4_is_given_the_accounts_of_its_runs(tmp_path: Path) -> None:
+    location = a_location(tmp_path)
+    database = open_store(location)
+    begin(database, run=7)
+    with database.transaction() as connection:
+        connection.execute(text("DROP TABLE run_accounts"))
+        connection.execute(text("UPDATE mmbot_schema SET version = 4"))
+    with pytest.raises(StoreError, match="older version"):
+        Reader(location)
+    open_store(location)
+    [run] = Reader(location).runs()
+    assert [(one.account_key, one.kind) for one in run.accounts] == [(ACCOUNT_KEY, "deribit")]
 
 
 def test_a_reader_cannot_write(tmp_path: Path) -> None:

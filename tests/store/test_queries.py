@@ -3,12 +3,23 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from mmbot.core.types import MS
+from mmbot.store import schema
+from mmbot.store.database import open_store
 from mmbot.store.queries import FillFilter, Reader
-from mmbot.store.records import AccountKey
+from mmbot.store.records import AccountKey, StatusPublished
 from tests.builders import NOW_NS, a_perpetual, an_option
-from tests.store.desk import ACCOUNT_KEY, a_location, a_note, a_record, an_engine
+from tests.store.desk import (
+    ACCOUNT_KEY,
+    Wall,
+    a_location,
+    a_note,
+    a_record,
+    an_engine,
+    begin,
+)
 
 NOW_MS = NOW_NS // MS
 
@@ -120,6 +131,21 @@ async def test_when_the_run_before_was_last_seen(tmp_path: Path) -> None:
     assert (
         reader.earlier(AccountKey(ACCOUNT_KEY.mode, "deribit", "sim-2"), besides=0).sign_ns is None
     )
+
+
+async def test_a_killed_run_was_last_seen_when_it_last_spoke(tmp_path: Path) -> None:
+    location, later = a_location(tmp_path), Wall(NOW_NS + 100 * 10**9)
+    async with an_engine(location) as engine:
+        engine.writer.put(StatusPublished({}, NOW_NS + 90 * 10**9))
+        engine.flush()
+        after = begin(open_store(location), wall=later)
+        earlier = Reader(location).earlier(ACCOUNT_KEY, besides=after.run)
+        assert earlier.sign_ns == earlier.unproved_ns == NOW_NS + 90 * 10**9
+        [row] = Reader(location).engines()
+        assert (row.run.run, row.status) == (after.run, None)
+    begin(open_store(location), wall=Wall(later.ns + 10**10))
+    with open_store(location).transaction() as connection:
+        assert list(connection.scalars(select(schema.engine_status.c.run))) == []
 
 
 async def test_when_a_run_that_proved_nothing_was_last_seen(tmp_path: Path) -> None:
