@@ -250,6 +250,7 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
         ),
         refresh_ns=desk.refresh_ns,
         pricer=PluginPlan.of(Family.PRICER, desk.pricer_name, desk.pricer),
+        signals=tuple(PluginPlan.of(Family.SIGNAL, name, built) for name, built in desk.signals),
     )
     watching = tuple(
         PluginPlan.of(Family.GUARD, table.name, guard)

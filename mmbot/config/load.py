@@ -87,7 +87,9 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     guards = tuple(_plugin(written, Family.GUARD, name) for name in written.tables["guards"])
     _check_plugins(strategy, rules, guards)
     priced = _plugin(written, Family.PRICER, pricer)
-    priced.build()
+    signals = tuple(_plugin(written, Family.SIGNAL, name) for name in written.tables["signal"])
+    for plugin in (priced, *signals):
+        plugin.build()
     return Config(
         desk=desk,
         sim=sim,
@@ -95,6 +97,7 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
         tape=tape,
         strategy=strategy,
         pricer=priced,
+        signals=signals,
         rules=tuple(rule for rule in rules if rule.name not in off),
         off=tuple(rule for rule in rules if rule.name in off),
         guards=guards,

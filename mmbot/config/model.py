@@ -114,6 +114,7 @@ class Config:
     tape: TapeSettings
     strategy: PluginTable
     pricer: PluginTable
+    signals: tuple[PluginTable, ...]
     rules: tuple[PluginTable, ...]
     """The defaults and one's own, in the order they are asked."""
     off: tuple[PluginTable, ...]

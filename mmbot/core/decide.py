@@ -23,6 +23,7 @@ from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
 from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import Order
+from mmbot.core.remember import values
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     BUY,
@@ -37,7 +38,7 @@ from mmbot.core.types import (
     Side,
     unnamed,
 )
-from mmbot.core.views import DeskView, MarketView, View
+from mmbot.core.views import NO_SIGNALS, DeskView, MarketView, View
 from mmbot.core.why import Why
 
 RECONCILE_GRACE_NS: Nanos = 500 * MS
@@ -243,6 +244,7 @@ def _view(
         book_age_ns=age_ns,
         desk=DeskView(others_coin=others_coin(state, market)),
         sigma=valuation.sigma,
+        signals=values(state, desk, instrument.id, now_ns) if desk.signals else NO_SIGNALS,
     )
 
 

@@ -1,14 +1,18 @@
 """The frozen windows: what a strategy looks through, what a risk rule and a guard see."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from math import nan
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.types import Level, Nanos, Target
 from mmbot.core.why import Why
+
+NO_SIGNALS: Mapping[str, float | None] = MappingProxyType({})
 
 
 @dataclass(slots=True)  # not frozen: it is made for every decision, in a third of the time
@@ -71,6 +75,8 @@ class View:
     desk: "DeskView"
     sigma: float | None = None
     """Volatility that fair value was built on, where the pricer says."""
+    signals: Mapping[str, float | None] = field(default_factory=dict)
+    """What the desk's signals say of this instrument, by name; None: not known yet."""
 
     @property
     def bid(self) -> float | None:
