@@ -37,6 +37,8 @@ def effective(config: Config) -> list[Entry]:
         entries.append(Entry(key, True, config.origin(key), weakens=True))
     for guard in config.guards:
         entries += _plugin(config, guard)
+    for sink in config.sinks:
+        entries += _plugin(config, sink)
     if config.desk.mode is Mode.SIM:
         entries += _table(config, "sim", config.sim)
     entries += _table(config, "store", config.store)

@@ -88,7 +88,8 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     _check_plugins(strategy, rules, guards)
     priced = _plugin(written, Family.PRICER, pricer)
     signals = tuple(_plugin(written, Family.SIGNAL, name) for name in written.tables["signal"])
-    for plugin in (priced, *signals):
+    sinks = tuple(_plugin(written, Family.SINK, name) for name in written.tables["sink"])
+    for plugin in (priced, *signals, *sinks):
         plugin.build()
     return Config(
         desk=desk,
@@ -101,6 +102,7 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
         rules=tuple(rule for rule in rules if rule.name not in off),
         off=tuple(rule for rule in rules if rule.name in off),
         guards=guards,
+        sinks=sinks,
         plugins=plugins,
         plugin_folders=folders,
         path=path,

@@ -120,6 +120,8 @@ class Config:
     off: tuple[PluginTable, ...]
     """The rules that the file switches off."""
     guards: tuple[PluginTable, ...]
+    sinks: tuple[PluginTable, ...]
+    """Where fills go besides the store."""
     plugins: tuple[str, ...]
     plugin_folders: tuple[Path, ...]
     """Where those are looked for besides where Python looks."""
