@@ -16,6 +16,7 @@ pretends  sim/exchange/ accounts, books, matching, margin, settlement
           sim/virtual/  the same behind a line full of faults, in virtual time
 decides   core/         the mind: pure
           pricing/      Black-76 and the greeks; one pricer a file
+          signals/      what is remembered of a market, one signal a file
           strategies/   a view of one market in, quotes out
           risk/         one rule or guard a file
 words     config/ plugins/ errors.py clock.py

@@ -26,6 +26,7 @@ from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.engine.order_sizes import size_lines
 from mmbot.engine.runner import Runner, is_there
+from mmbot.engine.sinks import FillSink, Sinks
 from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.store_bridge import StoreBridge, restore
 from mmbot.engine.supervise import Engine, supervise
@@ -197,6 +198,7 @@ def _engine(
     runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
     store = runner.store = StoreBridge(runner.sink, clock)
     store.writer = Writer(database, (account_key,), run, wall_ns=clock.wall_ns, tell=store.tell)
+    store.sinks = Sinks([(one.name, cast(FillSink, one.build())) for one in config.sinks])
     runner.observers += [log_taken, Sampler(state, store.writer.put, clock.wall_ns).observe]
     tape = None
     if config.tape.on:
@@ -258,6 +260,7 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
         ),
         refresh_ns=desk.refresh_ns,
         pricer=PluginPlan.of(Family.PRICER, desk.pricer_name, desk.pricer),
+        signals=tuple(PluginPlan.of(Family.SIGNAL, name, built) for name, built in desk.signals),
     )
     watching = tuple(
         PluginPlan.of(Family.GUARD, table.name, guard)

@@ -45,8 +45,8 @@ def effective(config: Config) -> list[Entry]:
     for rule in config.off:
         key = f"{rule.path}.off"
         entries.append(Entry(key, True, config.origin(key), weakens=True))
-    for guard in config.guards:
-        entries += _plugin(config, guard)
+    for of_the_run in (*config.guards, *config.sinks):
+        entries += _plugin(config, of_the_run)
     if config.run.mode is Mode.SIM:
         entries += _table(config, "sim", config.sim)
     entries += _table(config, "store", config.store)
@@ -72,7 +72,7 @@ def _desk(config: Config, desk: DeskConfig) -> Iterator[Entry]:
         of_run = not hasattr(desk.settings, setting.name)
         value = getattr(config.run if of_run else desk.settings, setting.name)
         yield Entry(key, value, config.origin(key))
-    for plugin in (desk.strategy, desk.pricer, *filter(desk.own, desk.rules)):
+    for plugin in (desk.strategy, desk.pricer, *desk.signals, *filter(desk.own, desk.rules)):
         yield from _plugin(config, plugin)
 
 

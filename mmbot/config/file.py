@@ -17,8 +17,10 @@ TABLES = (
     "desk",
     "strategy",
     "pricer",
+    "signal",
     "risk",
     "guards",
+    "sink",
     "sim",
     "store",
     "tape",
@@ -26,10 +28,10 @@ TABLES = (
     "venues",
     "desks",
 )
-OF_NAMES = ("venues", "desks", "strategy", "pricer", "risk", "guards")
+OF_NAMES = ("venues", "desks", "strategy", "pricer", "signal", "risk", "guards", "sink")
 """Tables of tables, each with a name."""
 
-PLUGINS_OF_A_DESK = ("strategy", "pricer", "risk")
+PLUGINS_OF_A_DESK = ("strategy", "pricer", "signal", "risk")
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""

@@ -13,6 +13,7 @@ from mmbot.config.rules import (
     pricer_of,
     refuse_flags_of,
     rules_of,
+    signals_of,
     strategy_of,
     with_defaults,
 )
@@ -90,6 +91,7 @@ def _built(written: Written, flags: Flags, path: Path | None) -> Config:
             desk,
             strategy_of(written, scope),
             pricer_of(written, scope),
+            signals_of(written, scope),
             rules_of(written, scope, names),
             scope.path,
         )
@@ -98,8 +100,9 @@ def _built(written: Written, flags: Flags, path: Path | None) -> Config:
     guards = tuple(
         plugin(written, Family.GUARD, f"guards.{name}") for name in written.tables["guards"]
     )
+    sinks = tuple(plugin(written, Family.SINK, f"sink.{name}") for name in written.tables["sink"])
     off = tuple(plugin(written, Family.RULE, rule) for rule in names.off)
-    check_plugins(desks, (*off, *guards))
+    check_plugins(desks, (*off, *guards, *sinks))
     return Config(
         run=run,
         venues=venues,
@@ -109,6 +112,7 @@ def _built(written: Written, flags: Flags, path: Path | None) -> Config:
         tape=tape,
         off=off,
         guards=guards,
+        sinks=sinks,
         plugins=plugins,
         plugin_folders=folders,
         path=path,

@@ -172,6 +172,7 @@ class DeskConfig:
     settings: DeskSettings
     strategy: PluginTable
     pricer: PluginTable
+    signals: tuple[PluginTable, ...]
     rules: tuple[PluginTable, ...]
     """The desk's own, then the account book's, in the order they are asked."""
     path: str
@@ -199,6 +200,8 @@ class Config:
     off: tuple[PluginTable, ...]
     """The rules that the file switches off."""
     guards: tuple[PluginTable, ...]
+    sinks: tuple[PluginTable, ...]
+    """Where fills go besides the store."""
     plugins: tuple[str, ...]
     plugin_folders: tuple[Path, ...]
     """Where those are looked for besides where Python looks."""

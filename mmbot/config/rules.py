@@ -184,6 +184,12 @@ def pricer_of(written: Written, scope: Scope) -> PluginTable:
     return plugin(written, Family.PRICER, f"{path}.{name}")
 
 
+def signals_of(written: Written, scope: Scope) -> tuple[PluginTable, ...]:
+    """The signals of a desk, which are those its file names."""
+    path = scope.key("signal")
+    return tuple(plugin(written, Family.SIGNAL, f"{path}.{name}") for name in written.table(path))
+
+
 def rules_of(written: Written, scope: Scope, names: RuleNames) -> tuple[PluginTable, ...]:
     """The rules that judge a desk's quotes: its own, then the book's. A default that the desk has a
     table of is the desk's own."""
@@ -209,7 +215,8 @@ def check_plugins(desks: Sequence[DeskConfig], others: Sequence[PluginTable]) ->
     # Rules first: others may have inherited a bad limit that was written for a rule.
     for rule in {rule.path: rule for desk in desks for rule in desk.rules}.values():
         rule.build()
-    for one in (*others, *(own for desk in desks for own in (desk.strategy, desk.pricer))):
+    own = [one for d in desks for one in (d.strategy, d.pricer, *d.signals)]
+    for one in (*others, *own):
         one.build()
     for desk in desks:
         _check_widths(desk.strategy, desk.rules)

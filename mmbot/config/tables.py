@@ -49,6 +49,7 @@ def scopes_of(written: Written) -> tuple[Scope, ...]:
         ("desk", "desks.NAME"),
         ("strategy", "desks.NAME.strategy.NAME"),
         ("pricer", "desks.NAME.pricer.NAME"),
+        ("signal", "desks.NAME.signal.NAME"),
     ):
         if table in origins:
             raise ConfigError(

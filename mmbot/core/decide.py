@@ -24,6 +24,7 @@ from mmbot.core.exposure import others_coin, worst_coin
 from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.references import NO_REFERENCES
+from mmbot.core.remember import values
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     BUY,
@@ -38,7 +39,7 @@ from mmbot.core.types import (
     Side,
     unnamed,
 )
-from mmbot.core.views import DeskView, MarketView, View
+from mmbot.core.views import NO_SIGNALS, DeskView, MarketView, View
 from mmbot.core.why import Why
 
 RECONCILE_GRACE_NS: Nanos = 500 * MS
@@ -250,6 +251,7 @@ def _view(
             else NO_REFERENCES
         ),
         sigma=valuation.sigma,
+        signals=values(state, desk, instrument.id, now_ns) if desk.signals else NO_SIGNALS,
     )
 
 

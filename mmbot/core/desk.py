@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mmbot.core.ports import Pricer, RiskRule, Strategy
+from mmbot.core.ports import Pricer, RiskRule, Signal, Strategy
 from mmbot.core.types import Nanos
 from mmbot.pricing.mark import Mark
 
@@ -22,3 +22,5 @@ class Desk:
     refresh_ns: Nanos = 0
     pricer: Pricer = field(default_factory=Mark)
     pricer_name: str = "mark"
+    signals: tuple[tuple[str, Signal], ...] = ()
+    """By name, in the order in which they hear what happens."""

@@ -4,6 +4,9 @@ docstring is its manual, its behavior is one or two methods."""
 from collections.abc import Iterable
 from typing import Protocol
 
+from mmbot.core.contracts import Instrument
+from mmbot.core.events import BookChanged, BookLost, TickerChanged, TradePrinted
+from mmbot.core.memory import Memory
 from mmbot.core.types import Nanos, Quote
 from mmbot.core.views import (
     GuardVerdict,
@@ -31,6 +34,26 @@ class Pricer(Protocol):
 
     def fair(self, market: MarketView, now_ns: Nanos) -> Valuation | Why:
         """The value every quote of the desk is built around, or why there is none."""
+        ...
+
+
+class Signal(Protocol):
+    """Remembers something of one instrument's market, the only plug-in that does. What it
+    remembers is a Memory, so that it goes onto the tape and comes back from it."""
+
+    def start(self, instrument: Instrument) -> Memory:
+        """What is remembered before anything has happened."""
+        ...
+
+    def observe(
+        self, memory: Memory, event: BookChanged | TickerChanged | TradePrinted | BookLost
+    ) -> None:
+        """Put what happened on the instrument into its memory. Books have our own orders in
+        them, and come conflated: the newest of those between two turns."""
+        ...
+
+    def value(self, memory: Memory, now_ns: Nanos) -> float | None:
+        """What strategies read as `view.signals[NAME]`; None while it cannot be told."""
         ...
 
 

@@ -15,6 +15,7 @@ from mmbot.core.controls import Controls
 from mmbot.core.guard_memory import GuardMemory
 from mmbot.core.inventory import Entry, Inventory
 from mmbot.core.latch import Latch
+from mmbot.core.memory import Memory
 from mmbot.core.off_desk import Held, OffDesk
 from mmbot.core.order_to_volume import OrderToVolume
 from mmbot.core.orders import Orders
@@ -144,6 +145,8 @@ class State:
     inventory: Inventory = field(default_factory=Inventory)
     latch: Latch = field(default_factory=Latch)
     slots: dict[tuple[InstrumentId, Side, Owner, int], SlotMemory] = field(default_factory=dict)
+    signals: dict[InstrumentId, dict[str, Memory]] = field(default_factory=dict)
+    """What signals remember of an instrument, by their names."""
     dirty: dict[InstrumentId, None] = field(default_factory=dict)
     """Markets to decide about, as an ordered set."""
     next_sequence: int = 0

@@ -4,7 +4,8 @@
 
 Theory of operation
 -------------------
-1. Every event of the batch is applied to the state (core.apply). Nothing is decided yet.
+1. Every event of the batch is applied to the state (core.apply), and signals hear it
+   (core.remember). Nothing is decided yet.
 2. If the bot was away (no turn for 2 s, while Ticks come every 0.1 s), what it believes is old: it
    reconciles with the venue before it quotes again; away for 10 s, the kill switch trips.
    Then the guards look at the whole account (core.guards): all is well, pause, or trip.
@@ -41,6 +42,7 @@ from mmbot.core.record import (
     record_exposure,
     take_dirty,
 )
+from mmbot.core.remember import remember
 from mmbot.core.resync import look
 from mmbot.core.spend import spend
 from mmbot.core.state import State
@@ -58,6 +60,7 @@ def turn(
     begin(state)
     for event in events:
         apply(state, event, now_ns)
+    remember(state, events, desks)
     notice_absence(state, now_ns)
     watch(state, guards, now_ns)
     refill(state, now_ns)

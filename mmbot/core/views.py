@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import nan
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mmbot.core.contracts import Instrument
@@ -11,6 +12,8 @@ from mmbot.core.order_to_volume import Traffic
 from mmbot.core.references import NO_REFERENCES, Reference
 from mmbot.core.types import Level, Nanos, Target
 from mmbot.core.why import Why
+
+NO_SIGNALS: Mapping[str, float | None] = MappingProxyType({})
 
 
 @dataclass(slots=True)  # not frozen: it is made for every decision, in a third of the time
@@ -75,6 +78,8 @@ class View:
     """By source: the newest price of the underlying elsewhere, in USD per coin."""
     sigma: float | None = None
     """Volatility that fair value was built on, where the pricer says."""
+    signals: Mapping[str, float | None] = field(default_factory=dict)
+    """What the desk's signals say of this instrument, by name; None: not known yet."""
 
     @property
     def bid(self) -> float | None:

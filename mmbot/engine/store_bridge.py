@@ -20,6 +20,7 @@ from mmbot.core.statements import Flow, booking_key
 from mmbot.core.types import MS, SECOND, ZERO, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.commands import event_of
+from mmbot.engine.sinks import Sinks
 from mmbot.ops.limit import ALWAYS
 from mmbot.store.baselines import BaselineRow
 from mmbot.store.latch import Kept
@@ -61,6 +62,7 @@ class StoreBridge:
     writer: Writer
 
     def __init__(self, sink: Sink, clock: Clock) -> None:
+        self.sinks = Sinks()
         self._sink = sink
         self._clock = clock
         self._asked: deque[Nanos] = deque()
@@ -89,9 +91,10 @@ class StoreBridge:
         """Queue what was booked and which orders changed; what finds no room waits here."""
         entries, changed = state.entries, state.orders.changed
         taken = 0
-        while taken < len(entries) and self.writer.put(_record_of(entries[taken], state)):
+        while taken < len(entries) and self._take(_record_of(entries[taken], state)):
             taken += 1
         del entries[:taken]
+        self.sinks.hand_on()
         for label in list(changed):
             if not self.writer.put(OrderNoted.of(changed[label])):
                 break
@@ -106,6 +109,14 @@ class StoreBridge:
         if self.writer.full != self._was_full:
             self._was_full = self.writer.full
             self._sink(ev.StoreChanged("the queue to the store is full" if self._was_full else ""))
+
+    def _take(self, record: Record) -> bool:
+        """Whether the store has taken it; a fill goes on to the other sinks then."""
+        if not self.writer.put(record):
+            return False
+        if isinstance(record, FillBooked):
+            self.sinks.put(record)
+        return True
 
     def _keep_baseline(self, state: State) -> None:
         """Once a second, if it changed. Not once tripped: only a person lets the next run begin."""

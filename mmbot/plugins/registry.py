@@ -54,6 +54,9 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "mark": "mmbot.pricing.mark",
         "mid": "mmbot.pricing.mid",
     },
+    Family.SIGNAL: {
+        "imbalance": "mmbot.signals.imbalance",
+    },
     Family.RULE: {
         "stale_market": "mmbot.risk.stale_market",
         "price_band": "mmbot.risk.price_band",

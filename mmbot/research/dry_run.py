@@ -21,8 +21,10 @@ from mmbot.core import events as ev
 from mmbot.core.apply import apply
 from mmbot.core.bot import Bot, begun
 from mmbot.core.contracts import Instrument
+from mmbot.core.desk import Desk
 from mmbot.core.intents import Place
 from mmbot.core.labels import SEQUENCES_MAX
+from mmbot.core.remember import remember
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, Side, Term
 from mmbot.core.why import Why
@@ -93,10 +95,10 @@ async def _rehearse(config: Config, site: Site) -> Rehearsal:
         prices = await arrival.prices(instruments)
         instruments = choose(listed, config.lone, config, venue.unread_listings, prices)
         state = _account_at_rest(venue.name, instruments, clock)
-        await _learn(state, venue, instruments, clock)
+        desk = trading_desk(config.lone)
+        await _learn(state, venue, instruments, desk, clock)
     finally:
         await venue.close()
-    desk = trading_desk(config.lone)
     now_ns = clock.now_ns()
     bot = Bot(state, {})
     bot.step((), now_ns)  # asks for the snapshot that the next one gets
@@ -137,7 +139,11 @@ def _account_at_rest(venue: str, instruments: Sequence[Instrument], clock: Clock
 
 
 async def _learn(
-    state: State, venue: MarketData, instruments: Sequence[Instrument], clock: Clock
+    state: State,
+    venue: MarketData,
+    instruments: Sequence[Instrument],
+    desk: Desk,
+    clock: Clock,
 ) -> None:
     """Take in public data until every market is known, or the time is over."""
     events: list[ev.Event] = []
@@ -146,6 +152,7 @@ async def _learn(
     while clock.now_ns() < end_ns:
         for event in events:
             apply(state, event, clock.now_ns())
+        remember(state, events, dict.fromkeys(state.markets, desk))
         events.clear()
         account = state.account(venue.name)
         alive = account.market_up and account.proven_ns >= account.doubted_ns

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast, get_args, get_type_hints
 
 from mmbot.core.desk import Desk
-from mmbot.core.ports import Guard, Pricer, RiskRule, Strategy
+from mmbot.core.ports import Guard, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.plugins.registry import Family, load, load_plugins
@@ -55,6 +55,7 @@ class DeskPlan:
     instruments: tuple[InstrumentId, ...] = ()
     pricer: PluginPlan | None = None
     """None on a tape from before there was a choice: the default one."""
+    signals: tuple[PluginPlan, ...] = ()
 
     def build(self) -> Desk:
         """The desk. Raises ValueError, ConfigError."""
@@ -64,6 +65,7 @@ class DeskPlan:
             strategy=cast(Strategy, self.strategy.build()),
             rules=tuple(cast(RiskRule, rule.build()) for rule in self.rules),
             refresh_ns=self.refresh_ns,
+            signals=tuple((plan.name, cast(Signal, plan.build())) for plan in self.signals),
         )
         if self.pricer is not None:
             pricer = cast(Pricer, self.pricer.build())

@@ -33,7 +33,7 @@ TABLES: list[tuple[str, type]] = [
     ("tape", TapeSettings),
     *(
         (f"{family.value}.{name}", load(family, name, "test"))
-        for family in (Family.STRATEGY, Family.PRICER, Family.RULE, Family.GUARD)
+        for family in (Family.STRATEGY, Family.PRICER, Family.SIGNAL, Family.RULE, Family.GUARD)
         for name in BUILT_IN[family]
     ),
     *(

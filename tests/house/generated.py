@@ -61,6 +61,7 @@ needs `--desk NAME`. `configs/two-accounts.toml` is an example."""
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
     Family.PRICER: "Pricers: a desk has one, `mark` unless its file names another",
+    Family.SIGNAL: "Signals: a desk has those its file names; strategies read `view.signals`",
     Family.RULE: "Risk rules: every desk has all of them, unless the manual says otherwise",
     Family.GUARD: "Guards: all of them always watch, unless the manual says otherwise",
 }

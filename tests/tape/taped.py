@@ -3,8 +3,10 @@
 `TapedBot` is tests.core.bot.Bot with a tape: same words, and `files()` are what it has recorded.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 from mmbot.clock import Clock
@@ -19,7 +21,7 @@ from mmbot.core.intents import (
     VenueIntent,
 )
 from mmbot.core.order_life import OrderState
-from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.ports import Guard, RiskRule, Signal, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
@@ -33,6 +35,7 @@ from mmbot.tape.replay import Again, Replay
 from tests.core.bot import VENUE, Bot
 
 ORIGIN = Origin("test", "sim", VENUE, "account", (("desk.mode", "sim", "default"),))
+NONE: Mapping[str, Signal] = MappingProxyType({})
 ROOMY = Limits(file_bytes=1 << 24, folder_bytes=1 << 26)
 
 
@@ -52,6 +55,7 @@ class TapedBot(Bot):
         limits: Limits = ROOMY,
         improvement: float = 0.1,
         wanted: float | None = None,
+        signals: Mapping[str, Signal] = NONE,
     ) -> None:
         """`wanted`: the improvement that the tape believes was set, if another."""
         super().__init__(*instruments)
@@ -60,7 +64,15 @@ class TapedBot(Bot):
             strategy_plan, _ = plugin(Family.STRATEGY, "improve_top", improvement=wanted)
         rule_plan, rule = plugin(Family.RULE, "max_position", limit=Size(Decimal(3)))
         guard_plan, guard = plugin(Family.GUARD, "position", limit=Size(Decimal(5)))
-        desk = Desk("test", VENUE, cast(Strategy, strategy), (cast(RiskRule, rule),))
+        desk = Desk(
+            "test",
+            VENUE,
+            cast(Strategy, strategy),
+            (cast(RiskRule, rule),),
+            signals=tuple(signals.items()),
+        )
+        plans = tuple(PluginPlan.of(Family.SIGNAL, name, one) for name, one in signals.items())
+        desk_plan = DeskPlan("test", VENUE, strategy_plan, (rule_plan,), 0, signals=plans)
         self.desks = {instrument.id: desk for instrument in self.instruments}
         self.guards = [cast(Guard, guard)]
         self.folder = folder
@@ -69,7 +81,7 @@ class TapedBot(Bot):
             folder,
             limits,
             ORIGIN,
-            Plan((DeskPlan("test", VENUE, strategy_plan, (rule_plan,), 0),), (guard_plan,)),
+            Plan((desk_plan,), (guard_plan,)),
             self.desks,
             self.state,
             self.told.append,

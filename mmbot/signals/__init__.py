@@ -1,0 +1,1 @@
+"""Signals: they remember the market, so that strategies can forget it."""
