@@ -8,28 +8,28 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode
+from mmbot.config import Config, DeskConfig
 from mmbot.config.desks import trading_desk
 from mmbot.config.effective import effective
-from mmbot.config.select import choose
+from mmbot.config.select import check_disjoint, choose
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
-from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
+from mmbot.engine.members import Member, find_accounts, reached
 from mmbot.engine.order_sizes import size_lines
 from mmbot.engine.runner import Runner, is_there
 from mmbot.engine.sinks import FillSink, Sinks
 from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.store_bridge import StoreBridge, restore
-from mmbot.engine.supervise import Engine, supervise
+from mmbot.engine.supervise import Engine, TradedDesk, supervise
 from mmbot.errors import ConfigError, Refused
 from mmbot.ops.log import log_taken
 from mmbot.ops.samples import Sampler
@@ -39,18 +39,13 @@ from mmbot.store.account_lock import AccountLock, holder
 from mmbot.store.database import Database, open_store
 from mmbot.store.locations import Location, locate, stop_file, tape_folder
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountDraft, AccountKey, RunDraft, RunStarted
+from mmbot.store.records import AccountKey, RunDraft, RunStarted
 from mmbot.store.runs import start_run, stop_run
 from mmbot.store.writer import Writer
 from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.recorder import Limits, Recorder
 from mmbot.venues import simulated as simulated_venue
-from mmbot.venues.arrival import START_S, Arrival
-from mmbot.venues.base import Venue
-from mmbot.venues.embedded import LINGER_S
-from mmbot.venues.plugin import credentials_of, plugin_of
-from mmbot.venues.site import Site, site_of
 from mmbot.venues.timing import USUAL, Timing
 
 RUN_BITS = 28
@@ -78,7 +73,7 @@ async def run_quote(
 
 
 async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engine:
-    """An engine with its store open, its lease taken and its past taken over, not yet connected.
+    """An engine with its store open, its leases taken and its past taken over, not yet connected.
 
     The caller closes it. Raises MmbotError.
     """
@@ -90,48 +85,51 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     # A new store and a new venue are for a run that can be: a bad strike leaves neither behind.
     database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
-        site, made = site_of(config), None
-        if simulated_venue.needs_one(site):
-            sim, url = config.sim, None
-            if database is not None:
-                url = simulated_venue.running(site, sim, database)
-            if url is None:
-                made = await simulated_venue.start(site, sim, LINGER_S)
-                undo.push_async_callback(made.end)
-                url = made.url
-            site = replace(site, url=url)
-        venue = _venue(site, clock, timing)
-        undo.push_async_callback(venue.close)
-        arrival = Arrival(venue, clock, START_S, tell=True)
-        listed = await arrival.listed()
-        if config.run.mode is Mode.SIM:
-            clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config.lone, config, venue.unread_listings)
-        prices = await arrival.prices(instruments)
-        instruments = choose(listed, config.lone, config, venue.unread_listings, prices)
-        account_key = AccountKey(config.run.mode, venue.name, await arrival.asked(venue.account))
-        lock = _locked(account_key, venue.endpoint, database)
-        undo.callback(lock.release)
+        members = await reached(config, clock, timing, database, undo)
+        traded = await _chosen(config, members)
+        await find_accounts(members)
+        for member in members:
+            member.lock = _locked(member, database)
+            undo.callback(member.lock.release)
         if database is None:
             database = open_store(location)
         _prepare_tapes(config)
         draft = RunDraft(
-            (AccountDraft(account_key, venue.endpoint),),
+            tuple(member.draft for member in members),
             str(config.path.absolute()) if config.path else None,
             str(Path.cwd() / ".env"),
         )
         run = start_run(database, draft, lambda: secrets.randbits(RUN_BITS), clock.wall_ns())
         registration = _registered(location, draft, database, run, clock)
-        if made is not None:
-            worlds.remember(
-                database, simulated_venue.world_of(site, config.sim, made), clock.wall_ns()
-            )
-        engine = _engine(config, clock, venue, instruments, account_key, run, database, lock)
+        for member in members:
+            if member.made is not None:
+                world = simulated_venue.world_of(member.site, config.sim, member.made)
+                worlds.remember(database, world, clock.wall_ns())
+        engine = _engine(config, clock, members, traded, run, database)
         engine.registration = registration
         undo.pop_all()
-    for line in size_lines(config.lone, instruments, prices):
-        _log.info("%s", line)
+    for desk in traded:
+        prices = next(m.prices for m in members if m.site.name == desk.desk.venue)
+        for line in size_lines(desk.config, desk.instruments, prices):
+            _log.info("%s", line)
     return engine
+
+
+async def _chosen(config: Config, members: Sequence[Member]) -> list[TradedDesk]:
+    """Every desk with its instruments, each of which has one desk. Raises ConfigError."""
+    at = {member.site.name: member for member in members}
+    for member in members:
+        mine = [desk for desk in config.desks if desk.settings.venue == member.site.name]
+        unread = member.venue.unread_listings
+        wanted = [i for desk in mine for i in choose(member.listed, desk, config, unread)]
+        member.prices = await member.arrival.prices(wanted)
+    traded = []
+    for desk in config.desks:
+        member = at[desk.settings.venue]
+        found = choose(member.listed, desk, config, member.venue.unread_listings, member.prices)
+        traded.append(TradedDesk(desk, trading_desk(desk), found))
+    check_disjoint({one.desk.name: one.instruments for one in traded})
+    return traded
 
 
 def _registered(
@@ -153,51 +151,49 @@ def _registered(
         raise
 
 
-def _locked(account_key: AccountKey, endpoint: str, database: Database | None) -> AccountLock:
+def _locked(member: Member, database: Database | None) -> AccountLock:
     """The account, for us alone on this machine. Raises Refused while another process has it,
     unless that is the one the store's lease tells about: then the lease decides."""
-    lock = AccountLock(account_key, endpoint)
+    account_key, endpoint = member.account_key, member.venue.endpoint
+    lock = AccountLock(account_key, endpoint, member.site.kind)
     if lock.take():
         return lock
-    pid = holder(account_key, endpoint)
+    pid = holder(account_key, endpoint, member.site.kind)
+    who = f"process {pid}" if pid else "another process"
     if database is not None:
         with database.transaction() as connection:
             leased = lease.held_by(connection, account_key)
+            run = lease.run_of(connection, account_key, pid)
         if leased is not None and leased.pid == pid:
             return lock
-    who = f"process {pid}" if pid else "another process"
-    raise Refused(
-        f"{who} is trading {account_key} already, with another store or one that was deleted: "
-        "stop it first"
-    )
-
-
-def _venue(site: Site, clock: Clock, timing: Timing) -> Venue:
-    """Where the quoting goes. Every mode ends in the same plug-in on the same code."""
-    keys = credentials_of(site, Path.cwd())
-    return plugin_of(site.kind).trading(site, keys, clock, timing)
+        if run is not None:  # under another name of the venue
+            who = f"run {base36(run)} ({who})"
+    else:
+        run = None
+    how = "" if run is not None else ", with another store or one that was deleted"
+    raise Refused(f"{who} is trading {account_key} already{how}: stop it first")
 
 
 def _engine(
     config: Config,
     clock: Clock,
-    venue: Venue,
-    instruments: Sequence[Instrument],
-    account_key: AccountKey,
+    members: Sequence[Member],
+    traded: Sequence[TradedDesk],
     run: RunStarted,
     database: Database,
-    lock: AccountLock,
 ) -> Engine:
-    now_ns = clock.now_ns()
-    listed = ev.InstrumentsListed(tuple(instruments))
-    state = begun(base36(run.run), now_ns, (listed, ev.LabelsReserved(run.labels_upto)))
-    restore(state, Reader(database.location), [account_key], clock)
-    desk = trading_desk(config.lone)
-    desks = {instrument.id: desk for instrument in instruments}
+    keys = [member.account_key for member in members]
+    described = [ev.VenueDescribed(m.site.name, m.capabilities) for m in members]
+    listed = [ev.InstrumentsListed(tuple(one.instruments), one.desk.name) for one in traded]
+    reserved = ev.LabelsReserved(run.labels_upto)
+    state = begun(base36(run.run), clock.now_ns(), (*described, *listed, reserved))
+    restore(state, Reader(database.location), keys, clock)
+    desks = {i.id: one.desk for one in traded for i in one.instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]
-    runner = Runner(state, desks, {venue.name: venue}, clock, guards, _stop_file(config))
+    venues = {member.site.name: member.venue for member in members}
+    runner = Runner(state, desks, venues, clock, guards, _stop_file(config))
     store = runner.store = StoreBridge(runner.sink, clock)
-    store.writer = Writer(database, (account_key,), run, wall_ns=clock.wall_ns, tell=store.tell)
+    store.writer = Writer(database, keys, run, wall_ns=clock.wall_ns, tell=store.tell)
     store.sinks = Sinks([(one.name, cast(FillSink, one.build())) for one in config.sinks])
     runner.observers += [log_taken, Sampler(state, store.writer.put, clock.wall_ns).observe]
     tape = None
@@ -205,17 +201,16 @@ def _engine(
         tape = runner.tape = Recorder(
             _tapes(config),
             Limits(config.tape.file_mb * MB, config.tape.total_mb * MB),
-            _origin(config, account_key, state),
-            _plan(config, desk, guards),
+            _origin(config, keys, state),
+            _plan(config, traded, guards),
             desks,
             state,
             runner.sink,
             clock,
         )
-    engine = Engine(
-        config, clock, account_key, venue, runner, store, list(instruments), desk, lock, tape
-    )
-    venue.on_listed = engine.extend
+    engine = Engine(config, clock, list(members), list(traded), runner, store, tape)
+    for member in members:
+        member.venue.on_listed = partial(engine.extend, member)
     return engine
 
 
@@ -241,32 +236,37 @@ def _tapes(config: Config) -> Path:
     return tape_folder(config.run.mode, os.environ, config.tape.directory)
 
 
-def _origin(config: Config, account_key: AccountKey, state: State) -> Origin:
+def _origin(config: Config, account_keys: Sequence[AccountKey], state: State) -> Origin:
     settings = tuple((one.key, one.text, one.origin) for one in effective(config))
+    venues, accounts = zip(*((key.venue, key.account) for key in account_keys), strict=True)
     return Origin(
-        state.run, account_key.mode.value, account_key.venue, account_key.account, settings
+        state.run, config.run.mode.value, ", ".join(venues), ", ".join(accounts), settings
     )
 
 
-def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
-    """What the desk and the guards were built from, for whoever takes their turns again."""
-    traded = DeskPlan(
+def _plan(config: Config, traded: Sequence[TradedDesk], guards: Sequence[Guard]) -> Plan:
+    """What the desks and the guards were built from, for whoever takes their turns again."""
+    watching = tuple(
+        PluginPlan.of(Family.GUARD, table.name, guard)
+        for table, guard in zip(config.guards, guards, strict=True)
+    )
+    desks = tuple(_desk_plan(one.config, one.desk) for one in traded)
+    return Plan(desks, watching, config.plugins, tuple(map(str, config.plugin_folders)))
+
+
+def _desk_plan(config: DeskConfig, desk: TradingDesk) -> DeskPlan:
+    return DeskPlan(
         name=desk.name,
         venue=desk.venue,
-        strategy=PluginPlan.of(Family.STRATEGY, config.lone.strategy.name, desk.strategy),
+        strategy=PluginPlan.of(Family.STRATEGY, config.strategy.name, desk.strategy),
         rules=tuple(
             PluginPlan.of(Family.RULE, table.name, rule)
-            for table, rule in zip(config.lone.rules, desk.rules, strict=True)
+            for table, rule in zip(config.rules, desk.rules, strict=True)
         ),
         refresh_ns=desk.refresh_ns,
         pricer=PluginPlan.of(Family.PRICER, desk.pricer_name, desk.pricer),
         signals=tuple(PluginPlan.of(Family.SIGNAL, name, built) for name, built in desk.signals),
     )
-    watching = tuple(
-        PluginPlan.of(Family.GUARD, table.name, guard)
-        for table, guard in zip(config.guards, guards, strict=True)
-    )
-    return Plan((traded,), watching, config.plugins, tuple(map(str, config.plugin_folders)))
 
 
 def _stop_file(config: Config) -> Path:

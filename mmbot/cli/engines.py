@@ -127,7 +127,8 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
         and (place.name, used.account_key) not in there
         and not (
             used.account_key in processes
-            and holder(used.account_key, used.endpoint) in (None, processes[used.account_key])
+            and holder(used.account_key, used.endpoint, used.kind)
+            in (None, processes[used.account_key])
         )
         and not used.ended
     ]
@@ -136,7 +137,7 @@ def lost(stores: Stores, found: Everything) -> list[Used]:
 def missing(stores: Stores, found: Everything, used: Used) -> str:
     """What became of the store of an account, in one line."""
     place = next(place for place, uses in stores.used.items() if used in uses)
-    account_key, pid = used.account_key, holder(used.account_key, used.endpoint)
+    account_key, pid = used.account_key, holder(used.account_key, used.endpoint, used.kind)
     what = "is gone" if place in stores.gone else "was replaced"
     what = "cannot be read" if place in found.blind else what
     still = "" if pid is None else f"; process {pid or '?'} runs on with it and quotes nothing"

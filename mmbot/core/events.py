@@ -31,9 +31,10 @@ from mmbot.core.why import Why
 
 @dataclass(frozen=True, slots=True)
 class InstrumentsListed:
-    """The venue lists these; known ones are replaced (their grid may have changed)."""
+    """A desk trades these that the venue lists; known ones are replaced (their grid may differ)."""
 
     instruments: tuple[Instrument, ...]
+    desk: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,10 +106,10 @@ def _keys(site: Site, folder: Path) -> Credentials | None:
         return None
 
 
-def signal_engine(account_key: AccountKey, endpoint: str) -> bool:
+def signal_engine(account_key: AccountKey, endpoint: str, kind: str) -> bool:
     """Trip the kill switch of the engine that has an account on this machine, whatever store or
     home it has; whether there is one."""
-    pid = holder(account_key, endpoint)
+    pid = holder(account_key, endpoint, kind)
     if pid:
         with suppress(OSError):  # it has just ended
             os.kill(pid, signal.SIGUSR1)

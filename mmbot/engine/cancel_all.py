@@ -91,7 +91,7 @@ async def _named(account: Account, canceller: Canceller) -> Account:
             name = await canceller.account(way)
             if name is not None:
                 account_key = replace(account.account_key, account=name)
-                running = signal_engine(account_key, account.endpoint)
+                running = signal_engine(account_key, account.endpoint, account.kind)
                 return replace(account, account_key=account_key, running=running)
     return account
 

@@ -174,7 +174,7 @@ class Runner:
     def trade(self, instruments: Sequence[Instrument], desk: Desk) -> None:
         """Further instruments for a desk: listed since we started."""
         self.bot.desks |= {instrument.id: desk for instrument in instruments}
-        self.sink(ev.InstrumentsListed(tuple(instruments)))
+        self.sink(ev.InstrumentsListed(tuple(instruments), desk.name))
 
     @property
     def broken(self) -> bool:

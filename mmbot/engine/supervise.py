@@ -6,18 +6,20 @@ Beside the turns, three chores tell how things stand: a line in the log, the sto
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mmbot.clock import Clock
-from mmbot.config import Config
+from mmbot.config import Config, DeskConfig
 from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
+from mmbot.core.types import InstrumentId
 from mmbot.core.why import Why
 from mmbot.engine.leaving import Leave, tell_left, trip_on_signal, unless
+from mmbot.engine.members import Member, connect
 from mmbot.engine.report import statistics_line, status_frame, summary
 from mmbot.engine.runner import Runner
 from mmbot.engine.status import StatusFrame, Summary
@@ -33,11 +35,7 @@ from mmbot.errors import (
 )
 from mmbot.ops.limit import ALWAYS
 from mmbot.store import known
-from mmbot.store.account_lock import AccountLock
-from mmbot.store.records import AccountKey
 from mmbot.tape.recorder import Recorder
-from mmbot.venues.arrival import START_S, Arrival
-from mmbot.venues.base import Venue
 
 FRAME_EVERY_S = 0.5
 STATISTICS_EVERY_S = 30.0
@@ -48,18 +46,24 @@ _log = logging.getLogger("mmbot")
 
 
 @dataclass(slots=True)
+class TradedDesk:
+    """A desk and what it trades by now."""
+
+    config: DeskConfig
+    desk: TradingDesk
+    instruments: list[Instrument]
+
+
+@dataclass(slots=True)
 class Engine:
-    """One venue, one desk, ready to run."""
+    """The venues and the desks of a run, ready to go."""
 
     config: Config
     clock: Clock
-    account_key: AccountKey
-    venue: Venue
+    members: list[Member]
+    desks: list[TradedDesk]
     runner: Runner
     store: StoreBridge
-    instruments: list[Instrument]
-    desk: TradingDesk
-    lock: AccountLock
     tape: Recorder | None = None
     registration: known.Registration | None = None
     ended: str = ""
@@ -67,38 +71,67 @@ class Engine:
 
     def frame(self) -> StatusFrame:
         """How things stand."""
+        desks = self.runner.bot.desks
         return status_frame(
             self.runner.state,
             self.config.run.mode.value,
-            self.venue.name,
+            self.where,
             self.clock.now_ns(),
             self.ended,
-            {id_: desk.refresh_ns for id_, desk in self.runner.bot.desks.items()},
+            {id_: desk.refresh_ns for id_, desk in desks.items()},
             accounts=self.accounts,
+            desks=self.desk_names,
         )
+
+    @property
+    def where(self) -> str:
+        """The venues, for people."""
+        return ", ".join(member.site.name for member in self.members)
 
     @property
     def accounts(self) -> dict[str, tuple[str, str]]:
         """By venue: its kind, and whose account."""
-        return {self.venue.name: (self.venue.name, self.account_key.account)}
+        return {one.site.name: (one.site.kind, one.account) for one in self.members}
 
-    def extend(self, listed: list[Instrument]) -> None:
-        """The venue lists something new: what the configuration names of it is traded too."""
-        try:
-            chosen = choose(listed, self.config.lone, self.config)
-        except ConfigError:
-            return  # what we trade has expired, and nothing took its place
-        traded = {instrument.id: instrument for instrument in self.instruments}
-        new = [instrument for instrument in chosen if instrument.id not in traded]
+    @property
+    def desk_names(self) -> dict[InstrumentId, str]:
+        """By instrument: the desk that quotes it."""
+        return {id_: desk.name for id_, desk in self.runner.bot.desks.items()}
+
+    @property
+    def instruments(self) -> list[Instrument]:
+        """Everything that is traded."""
+        return [instrument for one in self.desks for instrument in one.instruments]
+
+    async def connect(self) -> None:
+        """Connect to every venue. Raises VenueUnreachable, Refused."""
+        await connect(self.members, self.runner.sink, self.instruments)
+
+    def extend(self, member: Member, listed: list[Instrument]) -> None:
+        """A venue lists something new: what the configuration names of it is traded too, by the
+        first desk that names it."""
+        for one in self.desks:
+            if one.desk.venue != member.site.name:
+                continue
+            try:
+                chosen = choose(listed, one.config, self.config)
+            except ConfigError:
+                continue  # what it trades has expired, and nothing took its place
+            self._extend(member, one, chosen)
+
+    def _extend(self, member: Member, one: TradedDesk, chosen: Sequence[Instrument]) -> None:
+        others = {i.id for other in self.desks if other is not one for i in other.instruments}
+        traded = {instrument.id: instrument for instrument in one.instruments}
+        new = [i for i in chosen if i.id not in traded and i.id not in others]
         changed = [i for i in chosen if i.id in traded and i != traded[i.id]]
         if changed:
             _log.info("on new terms: %s", ", ".join(instrument.name for instrument in changed))
         if new:
             _log.info("newly listed: %s", ", ".join(instrument.name for instrument in new))
-            self.venue.follow(new)
+            member.venue.follow(new)
         if new or changed:
-            self.instruments = list((traded | {i.id: i for i in changed + new}).values())
-            self.runner.trade(changed + new, self.desk)
+            one.instruments = list((traded | {i.id: i for i in changed + new}).values())
+            self.runner.trade(changed + new, one.desk)
 
     async def record(self) -> None:
         """Let other processes see how things stand at this moment."""
@@ -110,7 +143,7 @@ class Engine:
 
         Returns what the store did not take and why, in one line; empty when it took everything.
         """
-        await self.venue.close()
+        await asyncio.gather(*(member.venue.close() for member in self.members))
         self.runner.flush()
         self.store.publish(self.frame())
         writer, unwritten = self.store.writer, ""
@@ -123,7 +156,9 @@ class Engine:
             )
         if self.tape is not None and not await asyncio.to_thread(self.tape.close):
             _log.error("the tape did not take everything: its last turns are missing", extra=ALWAYS)
-        self.lock.release()
+        for member in self.members:
+            if member.lock is not None:
+                member.lock.release()
         return unwritten
 
 
@@ -164,11 +199,11 @@ async def supervise(
 async def _quote(
     engine: Engine, leave: Leave, on_status: Callable[[StatusFrame], None] | None
 ) -> Summary:
-    runner, clock, venue = engine.runner, engine.clock, engine.venue
+    runner, clock = engine.runner, engine.clock
     mode = engine.config.run.mode.value
     trip_on_signal(runner)
     try:
-        await unless(leave.asked, _connected(engine))
+        await unless(leave.asked, engine.connect())
     except Interrupted:
         if not runner.state.orders.by_label:
             raise
@@ -201,11 +236,12 @@ async def _quote(
     return summary(
         runner.state,
         mode,
-        venue.name,
+        engine.where,
         clock.now_ns(),
         {name: None if orders is None else len(orders) for name, orders in left.items()},
         engine.ended,
         accounts=engine.accounts,
+        desks=engine.desk_names,
     )
 
 
@@ -224,11 +260,6 @@ async def _taken_over(runner: Runner) -> MmbotError:
     return Refused(f"{said}: nothing was sent there any more, and the others were left")
 
 
-async def _connected(engine: Engine) -> None:
-    arrival = Arrival(engine.venue, engine.clock, START_S, tell=True)
-    await arrival.connected(engine.runner.sink, engine.instruments)
-
-
 async def _statistics(engine: Engine) -> None:
     """The line in the log."""
     state, clock = engine.runner.state, engine.clock
@@ -241,8 +272,10 @@ async def _heartbeat(engine: Engine) -> None:
     """Tell other processes, through the store, that we live and how things stand."""
     while True:
         engine.store.publish(engine.frame())
-        if engine.lock.take():  # an engine that hung may have had it when we started
-            engine.lock.greet()
+        for member in engine.members:
+            lock = member.lock
+            if lock is not None and lock.take():  # an engine that hung may have had it at our start
+                lock.greet()
         if engine.registration is not None:
             with suppress(Refused):  # who deletes the register may do so again
                 await asyncio.to_thread(engine.registration.keep)

@@ -77,7 +77,7 @@ def trip_lost(
             # Of a folder that is gone for good nothing is made again for this.
             if not unread and not (used.settled and not place.latch_file.parent.is_dir()):
                 kept = latch.trip(place, [used.account_key], Why.USER, DETAIL, who, clock.wall_ns())
-            running = signal_engine(used.account_key, used.endpoint)
+            running = signal_engine(used.account_key, used.endpoint, used.kind)
             if not unread:
                 if running or not gone or kept is not Kept.NOWHERE:
                     outcome.latched.append(Latched(place.name, used.account_key, kept))
@@ -99,7 +99,10 @@ def settle_lost(lost: Sequence[tuple[Used, Account]], outcome: Outcome) -> None:
     is left that would place it there."""
     clean = {result.account_key for result in outcome.results if result.verified_by is not None}
     for used, account in lost:
-        if account.account_key in clean and holder(account.account_key, account.endpoint) is None:
+        if (
+            account.account_key in clean
+            and holder(account.account_key, account.endpoint, account.kind) is None
+        ):
             _settle(used)
 
 
@@ -155,5 +158,5 @@ def _account(engine: EngineRow, row: AccountRow, reader: Reader, now_ns: Nanos) 
         labels = frozenset(row.label for row in rows)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
     # An engine that is not this store's may run with another one.
-    running = runs(engine, now_ns) or signal_engine(account_key, row.endpoint)
+    running = runs(engine, now_ns) or signal_engine(account_key, row.endpoint, row.kind)
     return Account(account_key, row.endpoint, folder, running, row.kind, labels)

@@ -21,10 +21,11 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class AccountLock:
-    """The claim of this process to an account at the venue of `endpoint`."""
+    """The claim of this process to an account at the venue of `endpoint`. `kind`: of the venue;
+    empty: its name is its kind."""
 
-    def __init__(self, account_key: AccountKey, endpoint: str) -> None:
-        self._name = _name(account_key, endpoint)
+    def __init__(self, account_key: AccountKey, endpoint: str, kind: str = "") -> None:
+        self._name = _name(account_key, endpoint, kind)
         self._socket: socket.socket | None = None
 
     def take(self) -> bool:
@@ -58,13 +59,13 @@ class AccountLock:
             self._socket = None
 
 
-def holder(account_key: AccountKey, endpoint: str) -> int | None:
+def holder(account_key: AccountKey, endpoint: str, kind: str = "") -> int | None:
     """The process that has the account on this machine; 0 where its number cannot be told, None
     where nobody has it."""
     asking = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     with asking:
         try:
-            asking.connect(_name(account_key, endpoint))
+            asking.connect(_name(account_key, endpoint, kind))
             said = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         except BlockingIOError:
             return 0
@@ -73,10 +74,11 @@ def holder(account_key: AccountKey, endpoint: str) -> int | None:
     return int(_CREDENTIALS.unpack(said)[0])
 
 
-def _name(account_key: AccountKey, endpoint: str) -> bytes:
-    """Of the user's own, so that nobody can take the accounts of another one. Simulated worlds may
-    have accounts of the same name: of those the port tells which is meant."""
+def _name(account_key: AccountKey, endpoint: str, kind: str = "") -> bytes:
+    """Of the account, whatever a file calls the venue; of the user's own, so that nobody can take
+    the accounts of another one. Simulated worlds may have accounts of the same name: of those the
+    port tells which is meant."""
     world = urlsplit(endpoint).port if account_key.mode is Mode.SIM else ""
-    text = f"{account_key.mode.value}\n{account_key.venue}\n{account_key.account}\n{world}"
+    text = f"{account_key.mode.value}\n{kind or account_key.venue}\n{account_key.account}\n{world}"
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     return f"\0mmbot/{os.getuid()}/{digest}".encode()

@@ -89,6 +89,18 @@ def held_by(connection: Connection, account_key: AccountKey) -> Process | None:
     return None if held is None else Process(held.host, held.pid, held.birth)
 
 
+def run_of(connection: Connection, account_key: AccountKey, pid: int | None) -> int | None:
+    """The run of a process that has an account of that name, by whatever name of the venue."""
+    table = schema.lease
+    return connection.scalar(
+        select(table.c.run).where(
+            table.c.mode == account_key.mode.value,
+            table.c.account == account_key.account,
+            table.c.pid == pid,
+        )
+    )
+
+
 def renew(connection: Connection, account_key: AccountKey, run: int, now_ns: Nanos) -> Nanos | None:
     """Keep the account; until when. None: it is not ours any more.
 

@@ -60,6 +60,7 @@ class Replay:
         try:
             self.state: State = decode_state(tape.state)
             self._bot = Bot(self.state, *tape.header.plan.build())
+            self._desks = {desk.name: desk for desk in self._bot.desks.values()}
         except ValueError as error:
             raise ConfigError(
                 f"{tape.path}: cannot be taken up by this version ({error}): it was recorded by "
@@ -99,11 +100,11 @@ class Replay:
         """What is listed while a desk runs is listed because it trades it."""
         for event in events:
             if isinstance(event, ev.InstrumentsListed):
+                desk = self._desks.get(event.desk)
+                if desk is None:
+                    continue
                 for instrument in event.instruments:
-                    for desk in self._bot.desks.values():
-                        if desk.venue == instrument.venue:
-                            self._bot.desks.setdefault(instrument.id, desk)
-                            break
+                    self._bot.desks.setdefault(instrument.id, desk)
 
 
 def _same(intents: list[Intent], recorded: Turn) -> bool:

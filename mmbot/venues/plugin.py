@@ -11,6 +11,7 @@ from typing import Protocol, cast
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
+from mmbot.core.capabilities import Capabilities
 from mmbot.plugins.registry import Family, load
 from mmbot.store.records import AccountKey
 from mmbot.venues import credentials
@@ -27,6 +28,10 @@ class VenuePlugin(Protocol):
 
     def credentials(self, mode: Mode, name: str) -> Sets:
         """What opens an account, the usual set first; one that is empty: nothing is needed."""
+        ...
+
+    def capabilities(self) -> Capabilities:
+        """What such a venue can do, and how it is to be dealt with."""
         ...
 
     def data(self, site: Site, clock: Clock) -> MarketData:

@@ -108,7 +108,7 @@ async def connected(engine: Engine, scale: float) -> None:
     """Connect. Scaled deadlines are short for a machine that is busy: then once more."""
     for last in (scale == 1.0, False, True):
         try:
-            await engine.venue.connect(engine.runner.sink, engine.instruments)
+            await engine.members[0].venue.connect(engine.runner.sink, engine.instruments)
         except VenueUnreachable:
             if last:
                 raise
@@ -118,8 +118,8 @@ async def connected(engine: Engine, scale: float) -> None:
 
 def client_of(engine: Engine) -> Deribit:
     """The client on which the engine's venue stands."""
-    assert isinstance(engine.venue, DeribitVenue)
-    return engine.venue._client
+    assert isinstance(engine.members[0].venue, DeribitVenue)
+    return engine.members[0].venue._client
 
 
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

@@ -71,7 +71,7 @@ async def test_a_start_ends_with_one_line(method: str) -> None:
 async def start(config: Config, clock: Clock) -> None:
     engine = await assemble(config, clock)
     try:
-        await engine.venue.connect(engine.runner.sink, engine.instruments)
+        await engine.members[0].venue.connect(engine.runner.sink, engine.instruments)
     finally:
         await engine.close(5)
 

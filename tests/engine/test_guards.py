@@ -114,7 +114,7 @@ async def down(bot: Live, why: Why, *, path: str = "first path", within_ms: int 
     took_ms = entry.body["last_order_ended_after_ms"]
     if path == "first path" and entry.body["orders"]:
         assert took_ms <= GONE_WITHIN_MS
-    kept = Reader(locate(Mode.SIM, os.environ)).latch(bot.engine.account_key)
+    kept = Reader(locate(Mode.SIM, os.environ)).latch(bot.engine.members[0].account_key)
     assert kept is not None
     assert (kept.tripped, kept.why) == (True, why)
     placed = sum(isinstance(intent, Place) for intent in bot.intents)
@@ -166,7 +166,7 @@ async def test_a_loss_of_today_is_remembered_by_the_next_run(home: Path) -> None
     async with guarded(home) as bot:
         bot.venue.freeze()
         trade_by_hand(bot, "4")
-        profit, account_key = bot.state.watch.profit, bot.engine.account_key
+        profit, account_key = bot.state.watch.profit, bot.engine.members[0].account_key
         await until(lambda: profit.session_usd < -3, "the loss")
 
         def stored() -> bool:
@@ -190,7 +190,9 @@ async def test_a_person_who_re_arms_lets_the_count_begin_anew(home: Path) -> Non
         await down(bot, Why.DAY_LOSS)
         await bot.engine.close(4)
         location, clock = locate(Mode.SIM, os.environ), bot.engine.clock
-        assert rearm(location, bot.engine.account_key, "looked at it", "a person", clock.wall_ns())
+        assert rearm(
+            location, bot.engine.members[0].account_key, "looked at it", "a person", clock.wall_ns()
+        )
         async with next_run(bot.venue) as begun:
             assert (begun.day_usd, begun.drawdown_usd) == (0, 0)
 

@@ -167,7 +167,7 @@ async def test_the_kill_switch_holds_though_the_store_cannot_keep_it(trouble: st
     assert (row.latch.tripped, row.latch.why) == (True, Why.USER)
     database = open_store(the_store())
     with pytest.raises(Refused, match=r"kill switch of .* was tripped .*enough"):
-        require_armed(database, [bot.engine.account_key])
+        require_armed(database, [bot.engine.members[0].account_key])
 
 
 @asynccontextmanager
@@ -308,4 +308,4 @@ async def test_a_disk_without_a_free_byte_is_told_by_its_name(
         ballast.unlink()
         await until(lambda: booked() == bot.trades_at_venue(), "the trade is in the store", HEAL_S)
     with pytest.raises(Refused, match="kill switch"):
-        require_armed(open_store(the_store()), [bot.engine.account_key])
+        require_armed(open_store(the_store()), [bot.engine.members[0].account_key])

@@ -205,7 +205,7 @@ async def _engine(url: str) -> AsyncIterator[Engine]:
     engine = await assemble(load_config(flags, None), Clock())
     leave, chores = asyncio.Event(), list[asyncio.Future[None]]()
     try:
-        await engine.venue.connect(engine.runner.sink, engine.instruments)
+        await engine.members[0].venue.connect(engine.runner.sink, engine.instruments)
         chores.append(asyncio.ensure_future(engine.runner.run(leave, None)))
         chores.append(asyncio.ensure_future(_heartbeat(engine)))
         yield engine
@@ -221,14 +221,16 @@ async def _engine(url: str) -> AsyncIterator[Engine]:
 async def _heartbeat(engine: Engine) -> None:
     while True:
         now_ns = engine.clock.now_ns()
-        engine.store.publish(status_frame(engine.runner.state, "sim", engine.venue.name, now_ns))
+        engine.store.publish(
+            status_frame(engine.runner.state, "sim", engine.members[0].venue.name, now_ns)
+        )
         await engine.clock.sleep(HEARTBEAT_S)
 
 
 async def _at_rest(engine: Engine) -> None:
     """Until nothing is going on. Raises RuntimeError when that does not come."""
     state = engine.runner.state
-    account = state.account(engine.venue.name)
+    account = state.account(engine.members[0].venue.name)
     end_s = monotonic() + REST_S
     while not (
         account.trading_up
@@ -249,7 +251,7 @@ def _sample(engine: Engine, messages: int, began_s: float, store: Path) -> Sampl
     state, writer = engine.runner.state, engine.store.writer
     open_files = [_target(fd) for fd in os.listdir("/proc/self/fd")]
     waiting = len(engine.runner._inbox) + len(state.entries) + len(state.notes)
-    assert isinstance(engine.venue, DeribitVenue)
+    assert isinstance(engine.members[0].venue, DeribitVenue)
     return Sample(
         messages=messages,
         seconds=round(monotonic() - began_s, 1),
@@ -262,7 +264,7 @@ def _sample(engine: Engine, messages: int, began_s: float, store: Path) -> Sampl
         store_mb=sum(f.stat().st_size for f in store.parent.glob(store.name + "*")) / 1e6,
         queued=waiting + writer.unwritten + len(state.orders.changed),
         orders=len(state.orders.by_label),
-        requests=len(engine.venue._client._calls.requests),
+        requests=len(engine.members[0].venue._client._calls.requests),
         fills=sum(state.inventory.session_fills(m.instrument) for m in state.markets.values()),
     )
 

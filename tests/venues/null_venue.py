@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmbot.core import events as ev
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.intents import Amend, Cancel, Place, Resync
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import OpenOrder
@@ -64,4 +65,5 @@ def says(answer: Any) -> Any:
 @dataclass(frozen=True)
 class NullPlugin:
     credentials, data, checks = (lambda *_: ((),)), NullVenue, says([])
+    capabilities = staticmethod(Capabilities)
     trading = staticmethod(lambda site, keys, clock, timing: NullVenue(site, clock))

@@ -90,10 +90,10 @@ async def test_it_is_quoted_on_for_a_second_and_left_empty(desk: Path) -> None:
     clock = Clock()
     engine = await assemble(load_config({}, desk), clock)
     try:
-        await engine.venue.connect(engine.runner.sink, engine.instruments)
+        await engine.members[0].venue.connect(engine.runner.sink, engine.instruments)
         began_ns = clock.now_ns()
         running = asyncio.ensure_future(engine.runner.run(asyncio.Event(), 1.0))
-        resting = engine.venue.resting  # type: ignore[attr-defined]  # a NullVenue's
+        resting = engine.members[0].venue.resting  # type: ignore[attr-defined]  # a NullVenue's
         async with asyncio.timeout(20):
             while {order.side for order in resting.values()} != set(Side):
                 await clock.sleep(0.01)
@@ -101,7 +101,7 @@ async def test_it_is_quoted_on_for_a_second_and_left_empty(desk: Path) -> None:
         await running
         assert clock.now_ns() - began_ns >= 10**9
         assert quoted[Side.BUY] < 100 < quoted[Side.SELL]
-        assert await engine.runner.stop(Why.USER) == {engine.venue.name: []}
+        assert await engine.runner.stop(Why.USER) == {engine.members[0].venue.name: []}
         assert resting == {}
     finally:
         with suppress(UnboundLocalError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
+from mmbot.core.capabilities import Capabilities
 from mmbot.plugins.registry import Family, register
 from mmbot.store.records import AccountKey
 from mmbot.venues.base import MarketData, Venue
@@ -23,6 +24,10 @@ class DeribitPlugin:
     def credentials(self, mode: Mode, name: str) -> Sets:
         """One API key with its secret."""
         return (key_pair(mode, name),)
+
+    def capabilities(self) -> Capabilities:
+        """An order keeps its id, requests expire, and a broken connection cancels."""
+        return Capabilities()
 
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection."""

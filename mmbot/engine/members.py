@@ -1,0 +1,131 @@
+"""The venues of a run: each one reached, asked what it lists and whose account our keys open."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mmbot.clock import Clock
+from mmbot.config import Config, Mode
+from mmbot.core.capabilities import Capabilities, unsupported
+from mmbot.core.contracts import Instrument
+from mmbot.errors import ConfigError, Refused
+from mmbot.store.account_lock import AccountLock
+from mmbot.store.database import Database
+from mmbot.store.records import AccountDraft, AccountKey
+from mmbot.venues import simulated
+from mmbot.venues.arrival import START_S, Arrival
+from mmbot.venues.base import Sink, Venue
+from mmbot.venues.embedded import LINGER_S, Embedded
+from mmbot.venues.own_clock import OwnClock
+from mmbot.venues.plugin import credentials_of, plugin_of
+from mmbot.venues.site import Site, sites_of
+from mmbot.venues.timing import Timing
+
+
+@dataclass(slots=True)
+class Member:
+    """One venue of a run, and our account there."""
+
+    site: Site
+    venue: Venue
+    arrival: Arrival
+    capabilities: Capabilities
+    listed: list[Instrument]
+    prices: dict[str, float] = field(default_factory=dict)
+    """USD per coin, of what is traded here."""
+    account: str = ""
+    lock: AccountLock | None = None
+    made: Embedded | None = None
+    """The simulated venue that was started for this run."""
+
+    @property
+    def account_key(self) -> AccountKey:
+        """What one engine at a time may trade."""
+        return AccountKey(self.site.mode, self.site.name, self.account)
+
+    @property
+    def draft(self) -> AccountDraft:
+        """The account, for the store."""
+        return AccountDraft(self.account_key, self.venue.endpoint, self.site.kind)
+
+    async def connect(self, sink: Sink, instruments: Iterable[Instrument]) -> None:
+        """Connect, with those of the instruments that are traded here."""
+        name = self.venue.name
+        await self.arrival.connected(sink, [one for one in instruments if one.venue == name])
+
+
+async def reached(
+    config: Config,
+    clock: Clock,
+    timing: Timing,
+    database: Database | None,
+    undo: AsyncExitStack,
+) -> list[Member]:
+    """Every venue of the run, in the order of the file. `undo` takes back what was begun.
+
+    Raises MmbotError.
+    """
+    members: list[Member] = []
+    for site in sites_of(config):
+        made = None
+        if simulated.needs_one(site):
+            url = simulated.running(site, config.sim, database) if database is not None else None
+            if url is None:
+                made = await simulated.start(site, config.sim, LINGER_S)
+                undo.push_async_callback(made.end)
+                url = made.url
+            site = replace(site, url=url)
+        first = not members
+        members.append(await _reached(site, clock, timing, undo, first=first))
+        members[-1].made = made
+    return members
+
+
+async def _reached(
+    site: Site, clock: Clock, timing: Timing, undo: AsyncExitStack, *, first: bool
+) -> Member:
+    """One venue. Desk time is that of the first simulated world; the others keep their own."""
+    plugin = plugin_of(site.kind)
+    capabilities = plugin.capabilities()
+    lacking = unsupported(capabilities)
+    if lacking is not None:
+        raise Refused(f"{site.name}: this version cannot trade there: {lacking}")
+    theirs = clock if first or site.mode is not Mode.SIM else Clock(clock.scale)
+    venue = plugin.trading(site, credentials_of(site, Path.cwd()), theirs, timing)
+    undo.push_async_callback(venue.close)
+    arrival = Arrival(venue, theirs, START_S, tell=True)
+    listed = await arrival.listed()
+    if site.mode is Mode.SIM:
+        theirs.set_to_ms(await arrival.venue_ms())
+    if theirs is not clock:
+        venue = OwnClock(venue, theirs.now_ns() - clock.now_ns())
+        arrival = Arrival(venue, clock, START_S, tell=True)
+    return Member(site, venue, arrival, capabilities, listed)
+
+
+async def find_accounts(members: Iterable[Member]) -> None:
+    """Ask each venue whose account our keys open. Raises ConfigError where two are the same one."""
+    known: dict[tuple[str, str, str], str] = {}
+    for member in members:
+        member.account = await member.arrival.asked(member.venue.account)
+        key = (member.site.kind, member.venue.endpoint, member.account)
+        other = known.setdefault(key, member.site.name)
+        if other != member.site.name:
+            raise ConfigError(
+                f"venues {other} and {member.site.name} are the same account, {member.account}: "
+                "give each keys of its own, or leave one of them out"
+            )
+
+
+async def connect(members: Iterable[Member], sink: Sink, instruments: Sequence[Instrument]) -> None:
+    """Connect to all of them at once. Raises what the first that fails raises, once none is on its
+    way any more."""
+    tasks = [asyncio.ensure_future(one.connect(sink, instruments)) for one in members]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
