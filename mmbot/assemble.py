@@ -242,6 +242,9 @@ def _origin(config: Config, account_key: AccountKey, state: State) -> Origin:
 
 def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
     """What the desk and the guards were built from, for whoever takes their turns again."""
+    hedger = None
+    if desk.hedger is not None:
+        hedger = PluginPlan.of(Family.HEDGER, desk.hedger_name, desk.hedger)
     traded = DeskPlan(
         name=desk.name,
         venue=desk.venue,
@@ -253,6 +256,7 @@ def _plan(config: Config, desk: TradingDesk, guards: Sequence[Guard]) -> Plan:
         refresh_ns=desk.refresh_ns,
         pricer=PluginPlan.of(Family.PRICER, desk.pricer_name, desk.pricer),
         signals=tuple(PluginPlan.of(Family.SIGNAL, name, built) for name, built in desk.signals),
+        hedger=hedger,
     )
     watching = tuple(
         PluginPlan.of(Family.GUARD, table.name, guard)

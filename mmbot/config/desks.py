@@ -4,7 +4,7 @@ from typing import cast
 
 from mmbot.config import Config
 from mmbot.core.desk import Desk
-from mmbot.core.ports import Pricer, RiskRule, Signal, Strategy
+from mmbot.core.ports import Hedger, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.types import SECOND
 
 
@@ -18,5 +18,7 @@ def trading_desk(config: Config, venue: str) -> Desk:
         refresh_ns=int(config.desk.refresh_s * SECOND),
         pricer=cast(Pricer, config.pricer.build()),
         pricer_name=config.pricer.name,
+        hedger=None if config.hedger is None else cast(Hedger, config.hedger.build()),
+        hedger_name="" if config.hedger is None else config.hedger.name,
         signals=tuple((table.name, cast(Signal, table.build())) for table in config.signals),
     )

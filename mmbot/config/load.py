@@ -89,7 +89,9 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     priced = _plugin(written, Family.PRICER, pricer)
     signals = tuple(_plugin(written, Family.SIGNAL, name) for name in written.tables["signal"])
     sinks = tuple(_plugin(written, Family.SINK, name) for name in written.tables["sink"])
-    for plugin in (priced, *signals, *sinks):
+    hedging = _only(written, Family.HEDGER)
+    hedger = _plugin(written, Family.HEDGER, hedging) if hedging is not None else None
+    for plugin in (priced, *signals, *filter(None, [hedger]), *sinks):
         plugin.build()
     return Config(
         desk=desk,
@@ -99,6 +101,7 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
         strategy=strategy,
         pricer=priced,
         signals=signals,
+        hedger=hedger,
         rules=tuple(rule for rule in rules if rule.name not in off),
         off=tuple(rule for rule in rules if rule.name in off),
         guards=guards,

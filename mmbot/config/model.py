@@ -115,6 +115,7 @@ class Config:
     strategy: PluginTable
     pricer: PluginTable
     signals: tuple[PluginTable, ...]
+    hedger: PluginTable | None
     rules: tuple[PluginTable, ...]
     """The defaults and one's own, in the order they are asked."""
     off: tuple[PluginTable, ...]

@@ -68,7 +68,8 @@ def approve(
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
-        why[target.side] = verdict.why
+        if target.post_only or side not in why:  # a side says what its quotes say
+            why[side] = verdict.why
     if len(why) < 2:
         why = dict.fromkeys(Side, Why.SIDE_OFF) | why
     return approved, why
