@@ -255,6 +255,9 @@ def _plan(config: Config, traded: Sequence[TradedDesk], guards: Sequence[Guard])
 
 
 def _desk_plan(config: DeskConfig, desk: TradingDesk) -> DeskPlan:
+    hedger = None
+    if config.hedger is not None:
+        hedger = PluginPlan.of(Family.HEDGER, config.hedger.name, desk.hedger)
     return DeskPlan(
         name=desk.name,
         venue=desk.venue,
@@ -266,6 +269,7 @@ def _desk_plan(config: DeskConfig, desk: TradingDesk) -> DeskPlan:
         refresh_ns=desk.refresh_ns,
         pricer=PluginPlan.of(Family.PRICER, desk.pricer_name, desk.pricer),
         signals=tuple(PluginPlan.of(Family.SIGNAL, name, built) for name, built in desk.signals),
+        hedger=hedger,
     )
 
 

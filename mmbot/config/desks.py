@@ -4,7 +4,7 @@ from typing import cast
 
 from mmbot.config import DeskConfig
 from mmbot.core.desk import Desk
-from mmbot.core.ports import Pricer, RiskRule, Signal, Strategy
+from mmbot.core.ports import Hedger, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.types import SECOND
 
 
@@ -18,5 +18,7 @@ def trading_desk(desk: DeskConfig) -> Desk:
         refresh_ns=int(desk.settings.refresh_s * SECOND),
         pricer=cast(Pricer, desk.pricer.build()),
         pricer_name=desk.pricer.name,
+        hedger=None if desk.hedger is None else cast(Hedger, desk.hedger.build()),
+        hedger_name="" if desk.hedger is None else desk.hedger.name,
         signals=tuple((table.name, cast(Signal, table.build())) for table in desk.signals),
     )

@@ -18,6 +18,7 @@ TABLES = (
     "strategy",
     "pricer",
     "signal",
+    "hedge",
     "risk",
     "guards",
     "sink",
@@ -28,10 +29,10 @@ TABLES = (
     "venues",
     "desks",
 )
-OF_NAMES = ("venues", "desks", "strategy", "pricer", "signal", "risk", "guards", "sink")
-"""Tables of tables, each with a name."""
+PLUGINS_OF_A_DESK = ("strategy", "pricer", "signal", "hedge", "risk")
 
-PLUGINS_OF_A_DESK = ("strategy", "pricer", "signal", "risk")
+OF_NAMES = ("venues", "desks", *PLUGINS_OF_A_DESK, "guards", "sink")
+"""Tables of tables, each with a name."""
 
 FILE_MAX_BYTES = 32_768
 """No desk file is larger; something else that was named by mistake may be endless."""

@@ -7,6 +7,7 @@ from mmbot.config.flags import KNOWN_FLAGS, Flags, choose_strategy, desk_of_flag
 from mmbot.config.model import Config, DeskConfig, DeskSettings, Mode, RunSettings
 from mmbot.config.rules import (
     check_plugins,
+    hedger_of,
     inherit,
     inherit_position,
     plugin,
@@ -92,6 +93,7 @@ def _built(written: Written, flags: Flags, path: Path | None) -> Config:
             strategy_of(written, scope),
             pricer_of(written, scope),
             signals_of(written, scope),
+            hedger_of(written, scope),
             rules_of(written, scope, names),
             scope.path,
         )

@@ -173,6 +173,7 @@ class DeskConfig:
     strategy: PluginTable
     pricer: PluginTable
     signals: tuple[PluginTable, ...]
+    hedger: PluginTable | None
     rules: tuple[PluginTable, ...]
     """The desk's own, then the account book's, in the order they are asked."""
     path: str

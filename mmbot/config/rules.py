@@ -173,15 +173,27 @@ def strategy_of(written: Written, scope: Scope) -> PluginTable:
 def pricer_of(written: Written, scope: Scope) -> PluginTable:
     """The pricer of a desk, which is `mark` unless the file names another. Raises ConfigError."""
     path = scope.key("pricer")
+    name = _only(written, path, "pricer") or DEFAULT_PRICER
+    written.table(path).setdefault(name, {})
+    return plugin(written, Family.PRICER, f"{path}.{name}")
+
+
+def hedger_of(written: Written, scope: Scope) -> PluginTable | None:
+    """The hedger of a desk, if it names one. Raises ConfigError."""
+    path = scope.key("hedge")
+    name = _only(written, path, "hedge")
+    return None if name is None else plugin(written, Family.HEDGER, f"{path}.{name}")
+
+
+def _only(written: Written, path: str, family: str) -> str | None:
+    """The one plug-in of a family of which a desk has one, where the file names it."""
     tables = written.table(path)
     if len(tables) > 1:
         raise ConfigError(
-            f"{written.origins[f'{path}.{list(tables)[1]}']}: a desk has one pricer, here are "
+            f"{written.origins[f'{path}.{list(tables)[1]}']}: a desk has one {family}, here are "
             f"{', '.join(tables)}: keep one"
         )
-    name = next(iter(tables), DEFAULT_PRICER)
-    tables.setdefault(name, {})
-    return plugin(written, Family.PRICER, f"{path}.{name}")
+    return next(iter(tables), None)
 
 
 def signals_of(written: Written, scope: Scope) -> tuple[PluginTable, ...]:
@@ -215,7 +227,7 @@ def check_plugins(desks: Sequence[DeskConfig], others: Sequence[PluginTable]) ->
     # Rules first: others may have inherited a bad limit that was written for a rule.
     for rule in {rule.path: rule for desk in desks for rule in desk.rules}.values():
         rule.build()
-    own = [one for d in desks for one in (d.strategy, d.pricer, *d.signals)]
+    own = [o for d in desks for o in (d.strategy, d.pricer, *d.signals, *filter(None, [d.hedger]))]
     for one in (*others, *own):
         one.build()
     for desk in desks:

@@ -50,6 +50,7 @@ def scopes_of(written: Written) -> tuple[Scope, ...]:
         ("strategy", "desks.NAME.strategy.NAME"),
         ("pricer", "desks.NAME.pricer.NAME"),
         ("signal", "desks.NAME.signal.NAME"),
+        ("hedge", "desks.NAME.hedge.NAME"),
     ):
         if table in origins:
             raise ConfigError(

@@ -21,7 +21,7 @@ from mmbot.core.views import Proposal, View
 from mmbot.core.why import Why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Court:
     """What one market's targets are judged by."""
 
@@ -31,6 +31,8 @@ class _Court:
     view: View
     orders: list[Order]
     now_ns: Nanos
+    reducing: Why | None
+    """Why only what reduces a position may be sent."""
 
 
 def approve(
@@ -45,12 +47,15 @@ def approve(
 ) -> tuple[list[Approved], dict[Side, Why]]:
     """What of the quotes may be sent, and why each side is as it is. `settled_ns`: an order sent
     after it is not moved just because it lags."""
-    court = _Court(state, desk, market, view, orders, now_ns)
+    reducing = state.account(desk.venue).no_new_risk(now_ns)
+    if reducing is None and state.controls.wind_down:
+        reducing = Why.WIND_DOWN
+    court = _Court(state, desk, market, view, orders, now_ns, reducing)
     targets, why = _on_grid(state, market, quotes)
     approved: list[Approved] = []
     leaders = leading(orders, targets)
     if leaders:  # they come last: whether one may stay depends on what it faces
-        if state.controls.wind_down or state.account(desk.venue).no_new_risk(now_ns):
+        if reducing is not None:
             leaders.clear()
         targets.sort(key=lambda target: target.slot in leaders)
     for target in targets:
@@ -68,7 +73,8 @@ def approve(
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
-        why[target.side] = verdict.why
+        if target.post_only or side not in why:  # a side says what its quotes say
+            why[side] = verdict.why
     if len(why) < 2:
         why = dict.fromkeys(Side, Why.SIDE_OFF) | why
     return approved, why
@@ -96,8 +102,7 @@ def _judge(
     court: _Court, targets: list[Target], target: Target, approved: list[Approved]
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it."""
-    state, orders, now_ns = court.state, court.orders, court.now_ns
-    side, instrument = target.side, court.market.instrument
+    orders, side, reducing = court.orders, target.side, court.reducing
     wanted, obstacle = target, _obstacle(court, target, approved)
     if obstacle is not None:
         resting = less_aggressive(orders, target)
@@ -109,10 +114,8 @@ def _judge(
     beside = worst_amount(orders, side, approved, besides=target)
     worst_position = court.view.position + beside * side.sign
     asked = target
-    reducing = state.account(instrument.venue).no_new_risk(now_ns)
-    if reducing is None and state.controls.wind_down:
-        reducing = Why.WIND_DOWN
     if reducing is not None:
+        instrument = court.market.instrument
         most = instrument.snap_size(-side.sign * worst_position)
         if most < instrument.least_amount(target.price, side):
             return reducing

@@ -92,13 +92,13 @@ def book_flow(state: State, account: Account, flow: Flow) -> None:
     if market is None:
         if not before_us or account.resume_ms:
             state.inventory.know(key)
-            state.entries.append(Flowed(flow, None))
+            state.entries.append(Flowed(flow, None, account.venue))
         return
     state.inventory.know(key)
     position = state.inventory.add(market.instrument)
     if not _in_opening(state, position, flow.venue_ms):
         position.flow(flow)
-        state.entries.append(Flowed(flow, market.instrument))
+        state.entries.append(Flowed(flow, market.instrument, account.venue))
 
 
 def funds_changed(state: State, venue: str) -> None:

@@ -5,7 +5,7 @@ Theory of operation
 1. `standing_reason` and `books.book_fault`: is there a reason not to quote at all, whatever the
    strategy thinks?
 2. If not: the view of the market without our own orders, with the pricer's fair value; the
-   strategy's quotes; and what core.approve leaves of them.
+   strategy's quotes, and those of hedgers; and what core.approve leaves of them.
 3. `diff` says which requests turn the working orders into the approved targets.
 
 Nothing is written here: a Decision says what was found out on the way, and core.record writes it.
@@ -13,6 +13,7 @@ Nothing is written here: a Decision says what was found out on the way, and core
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from math import inf
 
 from mmbot.core.approve import approve
@@ -96,14 +97,16 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     else:
         view = _view(state, desk, market, decision, age_ns, now_ns)
         quotes = view if isinstance(view, Why) else desk.strategy.quotes(view)
-        if isinstance(view, Why) or isinstance(quotes, Why):
-            assert isinstance(quotes, Why)
+        hedges = _hedges(state, market) if state.hedges else ()
+        if isinstance(quotes, Why):
             decision.why = {Side.BUY: quotes, Side.SELL: quotes}
-        else:
-            decision.quotes = tuple(quotes)
-            approved, decision.why = approve(
+            quotes = ()
+        if not isinstance(view, Why) and (hedges or not decision.why):
+            decision.quotes = (*quotes, *hedges)
+            approved, why = approve(
                 state, desk, market, decision.quotes, view, orders, now_ns, settled_ns
             )
+            decision.why = why | decision.why if decision.why else why
     decision.worst_coin = worst_coin(state, market, orders, approved)
     wanted = diff(approved, orders, decision.why, settled_ns)
     if state.exit_ns:
@@ -111,6 +114,12 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
     decision.again = len(decision.actions) < len(wanted)
     return decision
+
+
+def _hedges(state: State, market: Market) -> tuple[Quote, ...]:
+    """What hedgers want on a market."""
+    by_desk = (of_desk.get(market.instrument.id, ()) for of_desk in state.hedges.values())
+    return tuple(chain.from_iterable(by_desk))
 
 
 def decide_orphans(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mmbot.core.ports import Pricer, RiskRule, Signal, Strategy
+from mmbot.core.ports import Hedger, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.types import Nanos
 from mmbot.pricing.mark import Mark
 
@@ -24,3 +24,5 @@ class Desk:
     pricer_name: str = "mark"
     signals: tuple[tuple[str, Signal], ...] = ()
     """By name, in the order in which they hear what happens."""
+    hedger: Hedger | None = None
+    hedger_name: str = ""

@@ -215,6 +215,8 @@ class Flowed:
 
     flow: Flow
     instrument: Instrument | None
+    venue: str
+    """Of the account."""
 
 
 Entry = Booked | Opened | Flowed

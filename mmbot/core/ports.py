@@ -7,9 +7,10 @@ from typing import Protocol
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, BookLost, TickerChanged, TradePrinted
 from mmbot.core.memory import Memory
-from mmbot.core.types import Nanos, Quote
+from mmbot.core.types import InstrumentId, Nanos, Quote
 from mmbot.core.views import (
     GuardVerdict,
+    HedgeView,
     MarketView,
     Proposal,
     RiskSnapshot,
@@ -54,6 +55,16 @@ class Signal(Protocol):
 
     def value(self, memory: Memory, now_ns: Nanos) -> float | None:
         """What strategies read as `view.signals[NAME]`; None while it cannot be told."""
+        ...
+
+
+class Hedger(Protocol):
+    """Looks at a whole desk, at every turn in which something is decided, and says what to trade
+    against its risk. A hedger remembers nothing."""
+
+    def hedges(self, desk: HedgeView) -> Iterable[tuple[InstrumentId, Quote]]:
+        """What is wanted now, each on an instrument that some desk trades. It goes the way of any
+        quote, except that it ends as it arrives: only what can be had at once is traded."""
         ...
 
 

@@ -1,10 +1,12 @@
 """What a turn leaves in the state besides events and promises: decisions, and that it was taken."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from mmbot.core.books import Market
 from mmbot.core.decide import Decision
+from mmbot.core.desk import Desk
+from mmbot.core.hedge import hedges
 from mmbot.core.state import State
 from mmbot.core.types import ZERO, InstrumentId, Nanos
 
@@ -19,6 +21,21 @@ def take_dirty(state: State) -> dict[InstrumentId, None]:
     dirty, state.dirty = state.dirty, {}
     if len(dirty) > 1:
         dirty = {i: None for i in (*state.markets, *dirty) if i in dirty}
+    return dirty
+
+
+def with_hedges(
+    state: State,
+    dirty: dict[InstrumentId, None],
+    desks: Mapping[InstrumentId, Desk],
+    now_ns: Nanos,
+) -> dict[InstrumentId, None]:
+    """What hedgers want from now on; the markets to decide about, with those where that changed."""
+    for name, wanted in hedges(state, dirty, desks, now_ns).items():
+        before = state.hedges.get(name, {})
+        changed = (i for i in (*before, *wanted) if before.get(i) != wanted.get(i))
+        dirty = dirty | dict.fromkeys(changed)
+        state.hedges[name] = wanted
     return dirty
 
 

@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 from mmbot.core.books import Market
-from mmbot.core.types import ONE, ZERO, Quote, Target, TimeInForce, to_decimal
+from mmbot.core.types import ONE, ZERO, Owner, Quote, Target, TimeInForce, to_decimal
 from mmbot.core.why import Why
 
-_GTC = TimeInForce.GTC
+_HEDGE = Owner.HEDGE
+_GTC, _IOC = TimeInForce
 
 
 def within(
@@ -26,13 +27,16 @@ def within(
 
 
 def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
-    """A quote as it may be sent, or why nothing of it is left."""
-    instrument = market.instrument
+    """A quote as it may be sent, or why nothing of it is left. A hedge is as large as the risk it
+    is against, whatever a person's factor for quotes, and takes what there is."""
+    instrument, hedges = market.instrument, quote.owner is _HEDGE
     price = instrument.grid.snap_price(quote.price, quote.side)
     if price is None:
         return Why.BELOW_TICK
     least = instrument.least_amount(price, quote.side)
-    size, smallest = within(instrument.grid.amount_step, least, quote.size, size_factor)
+    size, smallest = within(
+        instrument.grid.amount_step, least, quote.size, ONE if hedges else size_factor
+    )
     if size <= 0:
         return Why.BELOW_MIN_SIZE
     return Target(
@@ -45,7 +49,7 @@ def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
         why=Why.SMALLEST_SIZE if smallest else quote.why,
         requote_threshold=to_decimal(quote.requote_threshold),
         danger=to_decimal(quote.danger) if quote.danger else ZERO,
-        post_only=quote.time_in_force is _GTC,
+        post_only=not hedges,
         owner=quote.owner,
-        time_in_force=quote.time_in_force,
+        time_in_force=_IOC if hedges else _GTC,
     )

@@ -23,7 +23,7 @@ from mmbot.core.references import References
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.timing import Timing
-from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Owner, Side, venue_name
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Owner, Quote, Side, venue_name
 from mmbot.core.why import Why
 
 RESYNC_DELAY_NS: Nanos = 250 * MS
@@ -147,6 +147,8 @@ class State:
     slots: dict[tuple[InstrumentId, Side, Owner, int], SlotMemory] = field(default_factory=dict)
     signals: dict[InstrumentId, dict[str, Memory]] = field(default_factory=dict)
     """What signals remember of an instrument, by their names."""
+    hedges: dict[str, dict[InstrumentId, tuple[Quote, ...]]] = field(default_factory=dict)
+    """By desk, what its hedger wants, on any market."""
     dirty: dict[InstrumentId, None] = field(default_factory=dict)
     """Markets to decide about, as an ordered set."""
     next_sequence: int = 0

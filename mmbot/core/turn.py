@@ -41,6 +41,7 @@ from mmbot.core.record import (
     record,
     record_exposure,
     take_dirty,
+    with_hedges,
 )
 from mmbot.core.remember import remember
 from mmbot.core.resync import look
@@ -65,7 +66,7 @@ def turn(
     watch(state, guards, now_ns)
     refill(state, now_ns)
 
-    dirty = take_dirty(state)
+    dirty = with_hedges(state, take_dirty(state), desks, now_ns)
     actions = _decide(state, dirty, desks, now_ns)
 
     intents: list[Intent] = list(ask_store(state, now_ns))

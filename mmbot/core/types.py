@@ -137,8 +137,8 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What is wanted in one slot: a model's price and size, not yet on the grid. A strategy sets
-    neither owner nor time in force.
+    """What is wanted in one slot: a model's price and size, not yet on the grid. The core sets the
+    owner.
 
     `requote_threshold` is how far (price units) the resting order may lag behind this quote towards
     the market's far side before it is worth a request. `danger` is how far it may lead, being more
@@ -157,7 +157,6 @@ class Quote:
     clamp: Why | None = None
     danger: float = 0.0
     owner: Owner = Owner.DESK
-    time_in_force: TimeInForce = TimeInForce.GTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,30 @@ class DeskView:
 
 
 @dataclass(frozen=True, slots=True)
+class HedgedMarket:
+    """One market as a hedger may see it. Our own orders are in its book."""
+
+    instrument: Instrument
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    mark: float | None
+    index: float | None
+    position: Decimal
+    delta_coin: float | None
+    """Delta of the position, in coin of the underlying; None while it is not known."""
+    of_desk: bool
+    """Whether the hedger's own desk trades it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeView:
+    """A desk as its hedger may see it: every market that a desk of the engine trades."""
+
+    now_ns: Nanos
+    markets: tuple[HedgedMarket, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A target on its way to approval, with what a rule needs to judge it.
 

@@ -19,7 +19,7 @@ def held_back(state: State, market: Market, refresh_ns: Nanos, now_ns: Nanos) ->
     """
     found = {}
     for quote in market.quotes:
-        if quote.level == 0 and quote.side.value not in found:
+        if quote.level == 0 and quote.owner is Owner.DESK and quote.side.value not in found:
             told = _side(state, market, quote, refresh_ns, now_ns)
             if told:
                 found[quote.side.value] = told

@@ -155,7 +155,7 @@ class StoreBridge:
             case LeaseLate():
                 self._sink(ev.LeaseLate())
             case LeaseLost():
-                self._sink(ev.LeaseLost(_run_name(news.holder)))
+                self._sink(ev.LeaseLost(_run_name(news.holder), news.account_key.venue))
             case Standing():
                 self._standing(news)
             case Command():
@@ -295,7 +295,7 @@ def _record_of(entry: Entry, state: State) -> Record:
         case Opened():
             return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
         case Flowed():
-            return FlowBooked(_with_index(entry.flow, state), entry.instrument)
+            return FlowBooked(_with_index(entry.flow, state), entry.instrument, entry.venue)
 
 
 def _with_index(flow: Flow, state: State) -> Flow:

@@ -38,7 +38,7 @@ class Family(Enum):
     STRATEGY = "strategy"
     PRICER = "pricer"
     SIGNAL = "signal"
-    HEDGER = "hedger"
+    HEDGER = "hedge"
     RULE = "risk"
     GUARD = "guards"
     VENUE = "venue"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast, get_args, get_type_hints
 
 from mmbot.core.desk import Desk
-from mmbot.core.ports import Guard, Pricer, RiskRule, Signal, Strategy
+from mmbot.core.ports import Guard, Hedger, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.sizes import Size
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.plugins.registry import Family, load, load_plugins
@@ -56,6 +56,7 @@ class DeskPlan:
     pricer: PluginPlan | None = None
     """None on a tape from before there was a choice: the default one."""
     signals: tuple[PluginPlan, ...] = ()
+    hedger: PluginPlan | None = None
 
     def build(self) -> Desk:
         """The desk. Raises ValueError, ConfigError."""
@@ -70,6 +71,9 @@ class DeskPlan:
         if self.pricer is not None:
             pricer = cast(Pricer, self.pricer.build())
             desk = replace(desk, pricer=pricer, pricer_name=self.pricer.name)
+        if self.hedger is not None:
+            hedger = cast(Hedger, self.hedger.build())
+            desk = replace(desk, hedger=hedger, hedger_name=self.hedger.name)
         return desk
 
 

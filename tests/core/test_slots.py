@@ -76,14 +76,16 @@ def test_orders_of_both_owners_count_for_a_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("time_in_force", "post_only"), [(TimeInForce.GTC, True), (TimeInForce.IOC, False)]
+    ("owner", "time_in_force", "post_only"),
+    [(Owner.DESK, TimeInForce.GTC, True), (Owner.HEDGE, TimeInForce.IOC, False)],
 )
-def test_only_what_may_rest_is_post_only(time_in_force: TimeInForce, post_only: bool) -> None:
-    quote = replace(a_quote(BUY, 0.0200), time_in_force=time_in_force, owner=Owner.HEDGE)
-    target = on_grid(Bot.quoting().market, quote, ONE)
+def test_a_quote_may_rest_and_a_hedge_takes_what_there_is(
+    owner: Owner, time_in_force: TimeInForce, post_only: bool
+) -> None:
+    target = on_grid(Bot.quoting().market, replace(a_quote(BUY, 0.0200), owner=owner), ONE)
     assert isinstance(target, Target)
     assert (target.time_in_force, target.post_only) == (time_in_force, post_only)
-    assert target.owner is Owner.HEDGE
+    assert target.owner is owner
 
 
 def test_requests_go_out_cancels_first_then_hedges_then_the_rest() -> None:
