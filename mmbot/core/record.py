@@ -1,11 +1,12 @@
 """What a turn leaves in the state besides events and promises: decisions, and that it was taken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from mmbot.core.books import Market
 from mmbot.core.decide import Decision
 from mmbot.core.desk import Desk
+from mmbot.core.exposure import worst_coin
 from mmbot.core.hedge import hedges
 from mmbot.core.state import State
 from mmbot.core.types import ZERO, InstrumentId, Nanos
@@ -63,6 +64,15 @@ def record_exposure(state: State, market: Market, worst_coin: Decimal | None) ->
         total = state.worst_coin.get(underlying, ZERO)
         state.worst_coin[underlying] = total + worst_coin - market.worst_coin
         market.worst_coin = worst_coin
+
+
+def record_exposures(state: State, dirty: Sequence[InstrumentId]) -> None:
+    """Every dirty market is judged by what the others may add up to, as it is by now. A market
+    alone is judged by exposures that stand."""
+    if len(dirty) > 1:
+        for instrument in dirty:
+            market, orders = state.markets[instrument], list(state.orders.on(instrument))
+            record_exposure(state, market, worst_coin(state, market, orders, ()))
 
 
 def decide_again(state: State, instruments: Iterable[InstrumentId]) -> None:

@@ -41,8 +41,7 @@ def flat(instrument: Instrument) -> dict[str, object]:
 def nested(terms: Mapping[str, object]) -> dict[str, object]:
     """What `flat` made, as the fields of an Instrument again.
 
-    Terms of before fees had a basis are those of Deribit: options by the index, others by the
-    notional.
+    Terms of before fees had a basis: options pay by the index, others by the notional.
     """
     left = dict(terms)
     if "fee_basis" not in left:

@@ -28,7 +28,6 @@ from mmbot.core.decide import decide, decide_orphans
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action
 from mmbot.core.events import Event
-from mmbot.core.exposure import worst_coin
 from mmbot.core.guards import watch
 from mmbot.core.intents import Intent
 from mmbot.core.lease_check import ask_store, may_send, notice_absence
@@ -39,7 +38,7 @@ from mmbot.core.record import (
     decide_again,
     end,
     record,
-    record_exposure,
+    record_exposures,
     take_dirty,
     with_hedges,
 )
@@ -88,7 +87,7 @@ def _decide(
     now_ns: Nanos,
 ) -> list[Action]:
     """What the orders of every dirty market should become, market by market."""
-    _reckon(state, [instrument for instrument in dirty if instrument in desks])
+    record_exposures(state, [instrument for instrument in dirty if instrument in desks])
     actions: list[Action] = []
     for instrument in dirty:
         desk = desks.get(instrument)
@@ -103,12 +102,3 @@ def _decide(
             if wait:
                 decide_again(state, (instrument,))
     return actions
-
-
-def _reckon(state: State, dirty: Sequence[InstrumentId]) -> None:
-    """Every dirty market is judged by what the others may add up to, as it is by now. A market
-    alone is judged by exposures that stand."""
-    if len(dirty) > 1:
-        for instrument in dirty:
-            market, orders = state.markets[instrument], list(state.orders.on(instrument))
-            record_exposure(state, market, worst_coin(state, market, orders, ()))

@@ -105,7 +105,7 @@ def test_what_is_listed_while_it_runs_is_traded_in_the_replay_too(tmp_path: Path
     bot.quote()
     later = replace(an_option(), id=InstrumentId("deribit:LATER"), name="LATER")
     bot.desks[later.id] = bot.desks[bot.instrument.id]
-    bot.turn(ev.InstrumentsListed((later,)))
+    bot.turn(ev.InstrumentsListed((later,), bot.desks[later.id].name))
     bot.instruments = (*bot.instruments, later)
     bot.turn(bot.snapshot(asked_ns=bot.now_ns))
     bot.wait(31)

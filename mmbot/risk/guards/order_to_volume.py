@@ -17,8 +17,8 @@ class OrderToVolume:
 
     Counted is the last hour, by each account. While it is too many, orders that merely lag behind
     the market stay where they are; those that have become too aggressive are still moved, what is
-    gone is still placed, and cancels are never held back. Deribit calls about 350 messages per
-    1,000 USD of ETH products high, and 100 of BTC products.
+    gone is still placed, and cancels are never held back. About 350 messages per 1,000 USD of ETH
+    products count as high, and 100 of BTC products.
     """
 
     per_1000_usd: Annotated[
