@@ -103,9 +103,9 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         listed = await arrival.listed()
         if config.desk.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config, venue.unread_listings)
+        instruments = choose(listed, config, venue.unread_listings, now_ns=clock.now_ns())
         prices = await arrival.prices(instruments)
-        instruments = choose(listed, config, venue.unread_listings, prices)
+        instruments = choose(listed, config, venue.unread_listings, prices, clock.now_ns())
         account_key = AccountKey(config.desk.mode, venue.name, await arrival.account())
         lock = _locked(account_key, venue.endpoint, database)
         undo.callback(lock.release)

@@ -30,6 +30,8 @@ class Entry:
 def effective(config: Config) -> list[Entry]:
     """Every setting of the run, in the order of a desk file. No secret is among them."""
     entries = list(_table(config, "desk", config.desk))
+    if config.selector is not None:
+        entries += _plugin(config, config.selector)
     hedgers = () if config.hedger is None else (config.hedger,)
     for plugin in (config.strategy, config.pricer, *config.signals, *hedgers, *config.rules):
         entries += _plugin(config, plugin)

@@ -12,7 +12,7 @@ from mmbot.config.text_file import read_text, stray_letter
 from mmbot.errors import ConfigError
 from mmbot.plugins.settings import unknown
 
-PLUGIN_TABLES = ("strategy", "pricer", "signal", "hedge", "risk", "guards", "sink")
+PLUGIN_TABLES = ("strategy", "selector", "pricer", "signal", "hedge", "risk", "guards", "sink")
 """They hold a table for each plug-in that is named."""
 
 TABLES = ("desk", *PLUGIN_TABLES, "sim", "store", "tape")

@@ -1,7 +1,7 @@
 """The configuration of one run from its flags and its file: put together, then checked."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -75,7 +75,9 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
     _inherit(written)
     _inherit_position(written)
 
-    desk = _desk(written)
+    selecting = _only(written, Family.SELECTOR)
+    selector = _plugin(written, Family.SELECTOR, selecting) if selecting is not None else None
+    desk = _desk(written, selector)
     sim = _sim(written)
     if desk.mode is not Mode.SIM:
         _refuse_sim_flags(written, desk.mode)
@@ -98,6 +100,7 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
         sim=sim,
         store=store,
         tape=tape,
+        selector=selector,
         strategy=strategy,
         pricer=priced,
         signals=signals,
@@ -193,7 +196,7 @@ def _inherit_position(written: Written) -> None:
 # The checks ---------------------------------------------------------------------------------------
 
 
-def _desk(written: Written) -> DeskSettings:  # noqa: C901  # contradictions, in the order they are told
+def _desk(written: Written, selector: PluginTable | None) -> DeskSettings:  # noqa: C901  # contradictions, in the order they are told
     table, where = written.tables["desk"], written.where("desk")
     if "expiry" in table:
         table["expiry"] = day(table["expiry"], _place("desk", "expiry", where))
@@ -226,11 +229,25 @@ def _desk(written: Written) -> DeskSettings:  # noqa: C901  # contradictions, in
         raise ConfigError(
             f"{where('symbols')}: no symbol given: write them like BTC-PERPETUAL,ETH-PERPETUAL"
         )
-    if not desk.symbols and desk.expiry is None:
+    if selector is not None:
+        _refuse_two_choices(table, where, selector)
+    elif not desk.symbols and desk.expiry is None:
         raise ConfigError(
             "nothing to quote: give --expiry YYYYMMDD with --strikes or --all-strikes, or --symbols"
         )
     return desk
+
+
+def _refuse_two_choices(
+    table: Mapping[str, object], where: Callable[[str], str], selector: PluginTable
+) -> None:
+    for key in ("underlying", "expiry", "symbols"):
+        if key in table:
+            raise ConfigError(
+                f"{where(key)} and {selector.where('')} contradict each other: a selector says "
+                "what is traded; give one"
+            )
+    selector.build()
 
 
 def _place(table: str, key: str, where: Callable[[str], str]) -> str:

@@ -112,6 +112,8 @@ class Config:
     sim: SimSettings
     store: StoreSettings
     tape: TapeSettings
+    selector: PluginTable | None
+    """None: the keys of `desk` say what is traded."""
     strategy: PluginTable
     pricer: PluginTable
     signals: tuple[PluginTable, ...]

@@ -1,23 +1,18 @@
-"""Which of the listed instruments a configuration names, and whether its numbers fit them.
-
-Options are found by the beginning of their names, which tells the kinds of settlement apart: the
-chain `ETH` is settled in coin, `ETH_USDC` in USDC. Everything else is named by the venue's own
-name or by ccxt's symbol.
-"""
+"""Which of the listed instruments a configuration chooses, and whether its numbers fit them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from math import nan
+from typing import cast
 
 from mmbot.config import Config
+from mmbot.config.named import Named, NotListed
 from mmbot.core.contracts import Instrument
-from mmbot.core.sizes import LOTS, SMALLEST, Size, amount_of, in_words, plain, unit_of, units
-from mmbot.core.types import SECOND, Kind
+from mmbot.core.ports import Selector
+from mmbot.core.sizes import LOTS, SMALLEST, Size, amount_of, in_words, unit_of, units
+from mmbot.core.types import Kind, Nanos
 from mmbot.errors import ConfigError
-
-_NEAREST = 4
+from mmbot.plugins.settings import Where
 
 _AMOUNTS = ("risk.max_position.limit", "risk.max_order.limit")
 
@@ -43,102 +38,54 @@ def choose(
     config: Config,
     unread: Mapping[str, str] | None = None,
     prices: Prices | None = None,
+    now_ns: Nanos = 0,
 ) -> list[Instrument]:
-    """The instruments a configuration names, each once, in the order it names them; every strike
-    of an expiry from the money outward, where the price is known. `unread`: listed ones whose
-    terms nobody could read, and why.
+    """The instruments a configuration's selector finds, each once, in its order. `unread`: listed
+    ones whose terms nobody could read, and why.
 
     Raises ConfigError with what is listed instead, or naming a value none of them can meet.
     """
-    listed = list(listed)
-    chosen = _named(listed, config, unread or {})
-    if config.desk.expiry is not None:
-        chosen += _options(listed, config, config.desk.expiry, prices or {})
-    chosen = list({instrument.id: instrument for instrument in chosen}.values())
+    by_id = {instrument.id: instrument for instrument in listed}
+    selector, where = _selector(config)
+    try:
+        found = list(selector.select(list(by_id.values()), prices or {}, now_ns))
+    except NotListed as error:
+        told = str(error)
+        if unread is not None and error.name in unread:
+            told = (
+                f"the venue lists {error.name} on terms that mmbot cannot read "
+                f"({unread[error.name]}): choose another one"
+            )
+        raise ConfigError(f"{where(error.setting)}: {told}") from None
+    missing = [one for one in found if one not in by_id]
+    if missing or not found:
+        none = f"none of the {len(by_id)} instruments listed"
+        what = f"{missing[0]}, which is not listed" if missing else none
+        raise ConfigError(f"{where('')}: the selector chooses {what}")
+    chosen = [by_id[one] for one in dict.fromkeys(found)]
     _check_fit(chosen, config, prices or {})
     return chosen
 
 
-# --- by name ----------------------------------------------------------------------------------
-
-
-def _named(
-    listed: Sequence[Instrument], config: Config, unread: Mapping[str, str]
-) -> list[Instrument]:
-    by_name = {i.symbol: i for i in listed} | {i.name: i for i in listed}
-    for given in config.desk.symbols:
-        symbol = _as_listed(given, by_name)
-        if symbol in unread:
-            raise ConfigError(
-                f"{config.origin('desk.symbols')}: the venue lists {symbol} on terms that mmbot "
-                f"cannot read ({unread[symbol]}): choose another one"
-            )
-        if symbol not in by_name:
-            near = get_close_matches(symbol, by_name, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            perpetuals = ", ".join(i.name for i in listed if i.kind is Kind.PERPETUAL)
-            raise ConfigError(
-                f"{config.origin('desk.symbols')}: {given} is not listed; {hint}"
-                f"perpetuals are {perpetuals}"
-            )
-    return [by_name[_as_listed(given, by_name)] for given in config.desk.symbols]
-
-
-def _as_listed(name: str, by_name: Mapping[str, Instrument]) -> str:
-    """Names are written in capitals or not."""
-    return name if name in by_name else name.upper()
-
-
-def _options(
-    listed: Sequence[Instrument], config: Config, expiry: date, prices: Prices
-) -> list[Instrument]:
+def _selector(config: Config) -> tuple[Selector, Where]:
+    """What chooses, and where each of its settings was given."""
+    if config.selector is not None:
+        return cast(Selector, config.selector.build()), config.selector.where
     desk = config.desk
-    chains: dict[str, list[Instrument]] = {}
-    for instrument in listed:
-        if instrument.kind is Kind.OPTION:
-            chains.setdefault(_chain_name(instrument), []).append(instrument)
-    if desk.underlying not in chains:
-        raise ConfigError(
-            f"{_where(config, 'underlying')}: no options on {desk.underlying}; there are options "
-            f"on {', '.join(sorted(chains))}"
-        )
-    chain = chains[desk.underlying]
-    dates = sorted({_expiry_date(i) for i in chain})
-    if expiry not in dates:
-        raise ConfigError(
-            f"{_where(config, 'expiry')}: no {desk.underlying} options expire on {expiry:%Y%m%d}; "
-            f"live expiries are {', '.join(f'{day:%Y%m%d}' for day in dates)}"
-        )
-    chain = [i for i in chain if _expiry_date(i) == expiry]
-    strikes = sorted({i.strike for i in chain if i.strike is not None})
-    wanted: Sequence[Decimal] = strikes if desk.all_strikes else desk.strikes
-    price = prices.get(chain[0].underlying)
-    if desk.all_strikes and price is not None:
-        # What comes first is served first where the budget or a limit does not reach for all.
-        wanted = sorted(strikes, key=lambda strike: abs(float(strike) - price))
-    for strike in wanted:
-        if strike not in strikes:
-            nearest = sorted(sorted(strikes, key=lambda s: abs(s - strike))[:_NEAREST])
-            raise ConfigError(
-                f"{_where(config, 'strikes')}: {plain(strike)} is not listed for "
-                f"{expiry:%Y%m%d}; the nearest are {', '.join(map(plain, nearest))}"
-            )
-    return [i for strike in wanted for i in chain if i.strike == strike]
+    named = Named(
+        underlying=desk.underlying,
+        expiry=desk.expiry,
+        strikes=desk.strikes,
+        all_strikes=desk.all_strikes,
+        symbols=desk.symbols,
+    )
+    return named, lambda key: _where(config, key)
 
 
 def _where(config: Config, key: str) -> str:
     """Where a value of the desk was given; for a default, the flag that would change it."""
     key_path = f"desk.{key}"
     return config.origin(key_path) if config.explicit(key_path) else f"--{key}"
-
-
-def _chain_name(instrument: Instrument) -> str:
-    return instrument.name.partition("-")[0]
-
-
-def _expiry_date(instrument: Instrument) -> date:
-    assert instrument.expiry_ns is not None
-    return datetime.fromtimestamp(instrument.expiry_ns // SECOND, UTC).date()
 
 
 # --- do the numbers fit -----------------------------------------------------------------------

@@ -72,7 +72,7 @@ class Engine:
     def extend(self, listed: list[Instrument]) -> None:
         """The venue lists something new: what the configuration names of it is traded too."""
         try:
-            chosen = choose(listed, self.config)
+            chosen = choose(listed, self.config, now_ns=self.clock.now_ns())
         except ConfigError:
             return  # what we trade has expired, and nothing took its place
         traded = {instrument.id: instrument for instrument in self.instruments}

@@ -42,6 +42,7 @@ effect and where each value came from."""
 
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
+    Family.SELECTOR: "Selectors: what is traded; `[desk]` sets `named` where a file has none",
     Family.PRICER: "Pricers: a desk has one, `mark` unless its file names another",
     Family.SIGNAL: "Signals: a desk has those its file names; strategies read `view.signals`",
     Family.RULE: "Risk rules: every desk has all of them",
