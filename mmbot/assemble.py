@@ -23,6 +23,7 @@ from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
+from mmbot.core.types import Nanos
 from mmbot.engine.members import Member, find_accounts, reached
 from mmbot.engine.order_sizes import size_lines
 from mmbot.engine.runner import Runner, is_there
@@ -86,7 +87,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
         members = await reached(config, clock, timing, database, undo)
-        traded = await _chosen(config, members)
+        traded = await _chosen(config, members, clock.now_ns())
         await find_accounts(members)
         for member in members:
             member.lock = _locked(member, database)
@@ -115,18 +116,21 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     return engine
 
 
-async def _chosen(config: Config, members: Sequence[Member]) -> list[TradedDesk]:
+async def _chosen(config: Config, members: Sequence[Member], now_ns: Nanos) -> list[TradedDesk]:
     """Every desk with its instruments, each of which has one desk. Raises ConfigError."""
     at = {member.site.name: member for member in members}
     for member in members:
         mine = [desk for desk in config.desks if desk.settings.venue == member.site.name]
         unread = member.venue.unread_listings
-        wanted = [i for desk in mine for i in choose(member.listed, desk, config, unread)]
+        wanted = [
+            i for desk in mine for i in choose(member.listed, desk, config, unread, now_ns=now_ns)
+        ]
         member.prices = await member.arrival.prices(wanted)
     traded = []
     for desk in config.desks:
         member = at[desk.settings.venue]
-        found = choose(member.listed, desk, config, member.venue.unread_listings, member.prices)
+        unread = member.venue.unread_listings
+        found = choose(member.listed, desk, config, unread, member.prices, now_ns)
         traded.append(TradedDesk(desk, trading_desk(desk), found))
     check_disjoint({one.desk.name: one.instruments for one in traded})
     return traded

@@ -72,12 +72,12 @@ def _desk(config: Config, desk: DeskConfig) -> Iterator[Entry]:
         of_run = not hasattr(desk.settings, setting.name)
         value = getattr(config.run if of_run else desk.settings, setting.name)
         yield Entry(key, value, config.origin(key))
-    hedgers = () if desk.hedger is None else (desk.hedger,)
+    chosen = filter(None, (desk.selector, desk.hedger))
     for plugin in (
         desk.strategy,
         desk.pricer,
         *desk.signals,
-        *hedgers,
+        *chosen,
         *filter(desk.own, desk.rules),
     ):
         yield from _plugin(config, plugin)

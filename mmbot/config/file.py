@@ -16,6 +16,7 @@ from mmbot.plugins.settings import unknown
 TABLES = (
     "desk",
     "strategy",
+    "selector",
     "pricer",
     "signal",
     "hedge",
@@ -29,7 +30,7 @@ TABLES = (
     "venues",
     "desks",
 )
-PLUGINS_OF_A_DESK = ("strategy", "pricer", "signal", "hedge", "risk")
+PLUGINS_OF_A_DESK = ("strategy", "selector", "pricer", "signal", "hedge", "risk")
 
 OF_NAMES = ("venues", "desks", *PLUGINS_OF_A_DESK, "guards", "sink")
 """Tables of tables, each with a name."""

@@ -14,6 +14,7 @@ from mmbot.config.rules import (
     pricer_of,
     refuse_flags_of,
     rules_of,
+    selector_of,
     signals_of,
     strategy_of,
     with_defaults,
@@ -90,6 +91,7 @@ def _built(written: Written, flags: Flags, path: Path | None) -> Config:
         DeskConfig(
             scope.name,
             desk,
+            selector_of(written, scope),
             strategy_of(written, scope),
             pricer_of(written, scope),
             signals_of(written, scope),

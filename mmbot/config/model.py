@@ -170,6 +170,8 @@ class DeskConfig:
 
     name: str
     settings: DeskSettings
+    selector: PluginTable | None
+    """None: the settings say what is traded."""
     strategy: PluginTable
     pricer: PluginTable
     signals: tuple[PluginTable, ...]

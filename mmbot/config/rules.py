@@ -170,6 +170,13 @@ def strategy_of(written: Written, scope: Scope) -> PluginTable:
     return plugin(written, Family.STRATEGY, scope.key(f"strategy.{name}"))
 
 
+def selector_of(written: Written, scope: Scope) -> PluginTable | None:
+    """The selector of a desk, if it names one. Raises ConfigError."""
+    path = scope.key("selector")
+    name = _only(written, path, "selector")
+    return None if name is None else plugin(written, Family.SELECTOR, f"{path}.{name}")
+
+
 def pricer_of(written: Written, scope: Scope) -> PluginTable:
     """The pricer of a desk, which is `mark` unless the file names another. Raises ConfigError."""
     path = scope.key("pricer")
@@ -227,7 +234,11 @@ def check_plugins(desks: Sequence[DeskConfig], others: Sequence[PluginTable]) ->
     # Rules first: others may have inherited a bad limit that was written for a rule.
     for rule in {rule.path: rule for desk in desks for rule in desk.rules}.values():
         rule.build()
-    own = [o for d in desks for o in (d.strategy, d.pricer, *d.signals, *filter(None, [d.hedger]))]
+    own = [
+        o
+        for d in desks
+        for o in (d.strategy, d.pricer, *d.signals, *filter(None, [d.hedger, d.selector]))
+    ]
     for one in (*others, *own):
         one.build()
     for desk in desks:

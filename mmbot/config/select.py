@@ -1,24 +1,19 @@
-"""Which of the listed instruments a configuration names, and whether its numbers fit them.
-
-Options are found by the beginning of their names, which tells the kinds of settlement apart: the
-chain `ETH` is settled in coin, `ETH_USDC` in USDC. Everything else is named by the venue's own
-name or by ccxt's symbol.
-"""
+"""Which of the listed instruments a configuration chooses, and whether its numbers fit them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from math import nan
+from typing import cast
 
 from mmbot.config import Config, DeskConfig
 from mmbot.config.model import LONE
+from mmbot.config.named import Named, NotListed
 from mmbot.core.contracts import Instrument
-from mmbot.core.sizes import LOTS, SMALLEST, Size, amount_of, in_words, plain, unit_of, units
-from mmbot.core.types import SECOND, InstrumentId, Kind
+from mmbot.core.ports import Selector
+from mmbot.core.sizes import LOTS, SMALLEST, Size, amount_of, in_words, unit_of, units
+from mmbot.core.types import InstrumentId, Kind, Nanos
 from mmbot.errors import ConfigError
-
-_NEAREST = 4
+from mmbot.plugins.settings import Where
 
 _AMOUNTS = ("risk.max_position.limit", "risk.max_order.limit")
 
@@ -45,18 +40,31 @@ def choose(
     config: Config,
     unread: Mapping[str, str] | None = None,
     prices: Prices | None = None,
+    now_ns: Nanos = 0,
 ) -> list[Instrument]:
-    """The instruments a desk names, each once, in the order it names them; every strike
-    of an expiry from the money outward, where the price is known. `unread`: listed ones whose
-    terms nobody could read, and why.
+    """The instruments a desk's selector finds, each once, in its order. `unread`: listed
+    ones whose terms nobody could read, and why.
 
     Raises ConfigError with what is listed instead, or naming a value none of them can meet.
     """
-    listed = list(listed)
-    chosen = _named(listed, desk, config, unread or {})
-    if desk.settings.expiry is not None:
-        chosen += _options(listed, desk, config, desk.settings.expiry, prices or {})
-    chosen = list({instrument.id: instrument for instrument in chosen}.values())
+    by_id = {instrument.id: instrument for instrument in listed}
+    selector, where = _selector(config, desk)
+    try:
+        found = list(selector.select(list(by_id.values()), prices or {}, now_ns))
+    except NotListed as error:
+        told = str(error)
+        if unread is not None and error.name in unread:
+            told = (
+                f"the venue lists {error.name} on terms that mmbot cannot read "
+                f"({unread[error.name]}): choose another one"
+            )
+        raise ConfigError(f"{where(error.setting)}: {told}") from None
+    missing = [one for one in found if one not in by_id]
+    if missing or not found:
+        none = f"none of the {len(by_id)} instruments listed"
+        what = f"{missing[0]}, which is not listed" if missing else none
+        raise ConfigError(f"{where('')}: the selector chooses {what}")
+    chosen = [by_id[one] for one in dict.fromkeys(found)]
     _check_fit(chosen, desk, config, prices or {})
     return chosen
 
@@ -77,85 +85,25 @@ def check_disjoint(chosen: Mapping[str, Sequence[Instrument]]) -> None:
                 )
 
 
-# --- by name ----------------------------------------------------------------------------------
-
-
-def _named(
-    listed: Sequence[Instrument], desk: DeskConfig, config: Config, unread: Mapping[str, str]
-) -> list[Instrument]:
-    where = config.origin(f"{desk.path}.symbols")
-    by_name = {i.symbol: i for i in listed} | {i.name: i for i in listed}
-    for given in desk.settings.symbols:
-        symbol = _as_listed(given, by_name)
-        if symbol in unread:
-            raise ConfigError(
-                f"{where}: the venue lists {symbol} on terms that mmbot "
-                f"cannot read ({unread[symbol]}): choose another one"
-            )
-        if symbol not in by_name:
-            near = get_close_matches(symbol, by_name, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            perpetuals = ", ".join(i.name for i in listed if i.kind is Kind.PERPETUAL)
-            raise ConfigError(f"{where}: {given} is not listed; {hint}perpetuals are {perpetuals}")
-    return [by_name[_as_listed(given, by_name)] for given in desk.settings.symbols]
-
-
-def _as_listed(name: str, by_name: Mapping[str, Instrument]) -> str:
-    """Names are written in capitals or not."""
-    return name if name in by_name else name.upper()
-
-
-def _options(
-    listed: Sequence[Instrument], desk: DeskConfig, config: Config, expiry: date, prices: Prices
-) -> list[Instrument]:
+def _selector(config: Config, desk: DeskConfig) -> tuple[Selector, Where]:
+    """What chooses, and where each of its settings was given."""
+    if desk.selector is not None:
+        return cast(Selector, desk.selector.build()), desk.selector.where
     settings = desk.settings
-    chains: dict[str, list[Instrument]] = {}
-    for instrument in listed:
-        if instrument.kind is Kind.OPTION:
-            chains.setdefault(_chain_name(instrument), []).append(instrument)
-    if settings.underlying not in chains:
-        raise ConfigError(
-            f"{_where(config, desk, 'underlying')}: no options on "
-            f"{settings.underlying}; there are options on {', '.join(sorted(chains))}"
-        )
-    chain = chains[settings.underlying]
-    dates = sorted({_expiry_date(i) for i in chain})
-    if expiry not in dates:
-        raise ConfigError(
-            f"{_where(config, desk, 'expiry')}: no {settings.underlying} options "
-            f"expire on {expiry:%Y%m%d}; live expiries are "
-            f"{', '.join(f'{day:%Y%m%d}' for day in dates)}"
-        )
-    chain = [i for i in chain if _expiry_date(i) == expiry]
-    strikes = sorted({i.strike for i in chain if i.strike is not None})
-    wanted: Sequence[Decimal] = strikes if settings.all_strikes else settings.strikes
-    price = prices.get(chain[0].underlying)
-    if settings.all_strikes and price is not None:
-        # What comes first is served first where the budget or a limit does not reach for all.
-        wanted = sorted(strikes, key=lambda strike: abs(float(strike) - price))
-    for strike in wanted:
-        if strike not in strikes:
-            nearest = sorted(sorted(strikes, key=lambda s: abs(s - strike))[:_NEAREST])
-            raise ConfigError(
-                f"{_where(config, desk, 'strikes')}: {plain(strike)} is not listed for "
-                f"{expiry:%Y%m%d}; the nearest are {', '.join(map(plain, nearest))}"
-            )
-    return [i for strike in wanted for i in chain if i.strike == strike]
+    named = Named(
+        underlying=settings.underlying,
+        expiry=settings.expiry,
+        strikes=settings.strikes,
+        all_strikes=settings.all_strikes,
+        symbols=settings.symbols,
+    )
+    return named, lambda key: _where(config, desk, key)
 
 
 def _where(config: Config, desk: DeskConfig, key: str) -> str:
     """Where a value of the desk was given; for a default, the flag that would change it."""
     key_path = f"{desk.path}.{key}"
     return config.origin(key_path) if config.explicit(key_path) else f"--{key}{_of(desk)}"
-
-
-def _chain_name(instrument: Instrument) -> str:
-    return instrument.name.partition("-")[0]
-
-
-def _expiry_date(instrument: Instrument) -> date:
-    assert instrument.expiry_ns is not None
-    return datetime.fromtimestamp(instrument.expiry_ns // SECOND, UTC).date()
 
 
 # --- do the numbers fit -----------------------------------------------------------------------

@@ -50,6 +50,7 @@ def scopes_of(written: Written) -> tuple[Scope, ...]:
         ("strategy", "desks.NAME.strategy.NAME"),
         ("pricer", "desks.NAME.pricer.NAME"),
         ("signal", "desks.NAME.signal.NAME"),
+        ("selector", "desks.NAME.selector.NAME"),
         ("hedge", "desks.NAME.hedge.NAME"),
     ):
         if table in origins:
@@ -170,7 +171,7 @@ def lone_settings(written: Written) -> tuple[RunSettings, DeskSettings]:
     desk = DeskSettings(**{key: getattr(both, key) for key in of_desk})
     desk = replace(desk, venue=_venue_of(written, LONE, desk))
     _refuse_paper(written, run)
-    _check_selection(table, where, desk)
+    _check_selection(table, where, desk, _selector(written, LONE))
     return run, desk
 
 
@@ -186,7 +187,7 @@ def desk_settings(written: Written, path: str) -> DeskSettings:
     table, where = _selection(written, path)
     desk = check(DeskSettings, table, f"[{path}]", where)
     desk = replace(desk, venue=_venue_of(written, path, desk))
-    _check_selection(table, where, desk, path)
+    _check_selection(table, where, desk, _selector(written, path), path)
     return desk
 
 
@@ -243,10 +244,20 @@ def _venue_of(written: Written, path: str, desk: DeskSettings) -> str:
     return desk.venue
 
 
+def _selector(written: Written, path: str) -> str | None:
+    """Where a desk names a selector; None where its own keys say what is traded."""
+    table = "selector" if path == LONE else f"{path}.selector"
+    return next((written.origins[f"{table}.{name}"] for name in written.table(table)), None)
+
+
 def _check_selection(
-    table: Mapping[str, object], where: Callable[[str], str], desk: DeskSettings, path: str = LONE
+    table: Mapping[str, object],
+    where: Callable[[str], str],
+    desk: DeskSettings,
+    selector: str | None,
+    path: str = LONE,
 ) -> None:
-    """Contradictions, in the order they are told."""
+    """Contradictions, in the order they are told. `selector`: where the desk names one."""
     if desk.strikes and desk.all_strikes:
         raise ConfigError(
             f"{where('strikes')} and {where('all_strikes')} contradict each other: give one"
@@ -262,7 +273,14 @@ def _check_selection(
         raise ConfigError(
             f"{where('symbols')}: no symbol given: write them like BTC-PERPETUAL,ETH-PERPETUAL"
         )
-    if not desk.symbols and desk.expiry is None:
+    if selector is not None:
+        for key in ("underlying", "expiry", "symbols"):
+            if key in table:
+                raise ConfigError(
+                    f"{where(key)} and {selector} contradict each other: a selector says what is "
+                    "traded; give one"
+                )
+    elif not desk.symbols and desk.expiry is None:
         here = "" if path == LONE else f"{where('')}: [{path}]: "
         raise ConfigError(
             f"{here}nothing to quote: give --expiry YYYYMMDD with --strikes or --all-strikes, or "

@@ -1,7 +1,7 @@
 """The shapes of plug-ins. A plug-in is a frozen dataclass: its fields are its settings, its
 docstring is its manual, its behavior is one or two methods."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from mmbot.core.contracts import Instrument
@@ -27,6 +27,17 @@ class Strategy(Protocol):
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The quotes wanted now (any number of levels a side), or why none."""
+        ...
+
+
+class Selector(Protocol):
+    """Says which of the listed instruments a desk trades. Asked at the start and whenever the
+    venue lists something new; what it leaves out then is not traded, what it chose before stays."""
+
+    def select(
+        self, listed: Sequence[Instrument], prices: Mapping[str, float], now_ns: Nanos
+    ) -> Iterable[InstrumentId]:
+        """The instruments, most important first. `prices`: coin -> USD, where known."""
         ...
 
 

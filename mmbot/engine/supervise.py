@@ -114,7 +114,7 @@ class Engine:
             if one.desk.venue != member.site.name:
                 continue
             try:
-                chosen = choose(listed, one.config, self.config)
+                chosen = choose(listed, one.config, self.config, now_ns=self.clock.now_ns())
             except ConfigError:
                 continue  # what it trades has expired, and nothing took its place
             self._extend(member, one, chosen)

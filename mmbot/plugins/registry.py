@@ -36,6 +36,7 @@ class Family(Enum):
     """The kinds of plug-ins; the value is the word used in configuration tables."""
 
     STRATEGY = "strategy"
+    SELECTOR = "selector"
     PRICER = "pricer"
     SIGNAL = "signal"
     HEDGER = "hedge"
@@ -49,6 +50,9 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
     Family.STRATEGY: {
         "improve_top": "mmbot.strategies.improve_top",
         "simple_spread": "mmbot.strategies.simple_spread",
+    },
+    Family.SELECTOR: {
+        "named": "mmbot.config.named",
     },
     Family.PRICER: {
         "mark": "mmbot.pricing.mark",

@@ -91,9 +91,13 @@ async def _rehearse(config: Config, site: Site) -> Rehearsal:
         listed = await arrival.listed()
         if site.mode is Mode.SIM:
             clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(listed, config.lone, config, venue.unread_listings)
+        instruments = choose(
+            listed, config.lone, config, venue.unread_listings, now_ns=clock.now_ns()
+        )
         prices = await arrival.prices(instruments)
-        instruments = choose(listed, config.lone, config, venue.unread_listings, prices)
+        instruments = choose(
+            listed, config.lone, config, venue.unread_listings, prices, clock.now_ns()
+        )
         state = _account_at_rest(venue.name, instruments, clock)
         desk = trading_desk(config.lone)
         await _learn(state, venue, instruments, desk, clock)

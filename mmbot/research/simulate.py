@@ -25,6 +25,7 @@ from mmbot.config.desks import trading_desk
 from mmbot.config.select import choose
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard
+from mmbot.core.types import MS
 from mmbot.errors import ConfigError
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES
@@ -129,7 +130,8 @@ def _desk(path: Path) -> _Traded:
         for family in chain.FAMILIES.values()
         for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
     ]
-    desks = {instrument.name: desk for instrument in choose(listed, config.lone, config)}
+    chosen = choose(listed, config.lone, config, now_ns=start_ms * MS)
+    desks = {instrument.name: desk for instrument in chosen}
     guards = tuple(cast(Guard, guard.build()) for guard in config.guards)
     return _Traded(desks, guards, start_ms)
 

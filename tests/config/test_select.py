@@ -1,6 +1,7 @@
 """Which instruments a configuration names, and that its numbers mean something on them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from mmbot.config import Config, load_config
 from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
-from mmbot.core.types import InstrumentId, Kind, Right
+from mmbot.core.types import InstrumentId, Kind, Nanos, Right
 from mmbot.errors import ConfigError
+from mmbot.plugins.registry import Family, register
 from tests.builders import EXPIRY_NS, a_linear_perpetual, a_perpetual, an_option, changed
 
 WEEK_NS = 7 * 24 * 3600 * 10**9
@@ -257,3 +259,86 @@ def test_an_instrument_on_terms_nobody_can_read_is_said_to_be_listed() -> None:
     config = load_config({"--symbols": "ETH-PERPETUAL"})
     with pytest.raises(ConfigError, match=r"lists ETH-PERPETUAL on terms .*tick_size is 'x'"):
         pick([BTC_PERPETUAL], config, {"ETH-PERPETUAL": "listing: tick_size is 'x'"})
+
+
+# --- a selector of one's own ------------------------------------------------------------------
+
+
+@register(Family.SELECTOR, "soonest")
+@dataclass(frozen=True, slots=True)
+class Soonest:
+    """The options that expire next, nearest to the money first."""
+
+    most: int = 2
+    underlying: str = "ETH"
+
+    def select(
+        self, listed: Sequence[Instrument], prices: Mapping[str, float], now_ns: Nanos
+    ) -> list[InstrumentId]:
+        if self.underlying == "WRONG":
+            return [InstrumentId("deribit:NOTHING")]
+        price = Decimal(prices.get(self.underlying, 0))
+        found = [
+            ((i.expiry_ns, abs(i.strike - price)), i.id)
+            for i in listed
+            if i.strike and i.expiry_ns and i.expiry_ns > now_ns and i.underlying == self.underlying
+        ]
+        return [name for _, name in sorted(found)[: self.most]]
+
+
+def by_selector(path: Path, text: str, now_ns: Nanos = 0) -> list[str]:
+    path.write_text(text)
+    config = load_config({}, path)
+    return [
+        i.name for i in choose(LISTED, config.lone, config, prices={"ETH": 2890.0}, now_ns=now_ns)
+    ]
+
+
+def test_a_selector_is_told_the_prices_and_the_time(tmp_path: Path) -> None:
+    path = tmp_path / "desk.toml"
+    names = by_selector(path, "[selector.soonest]\nmost = 4\n")
+    assert set(names[:2]) <= {
+        "ETH-6JUN25-2900-C",
+        "ETH-6JUN25-2900-P",
+        "ETH_USDC-6JUN25-2900-C",
+        "ETH_USDC-6JUN25-2900-P",
+    }
+    later = by_selector(path, "[selector.soonest]\n", now_ns=EXPIRY_NS)
+    assert set(later) == {"ETH-13JUN25-2900-C", "ETH-13JUN25-2900-P"}
+
+
+def test_the_built_in_selector_may_be_written_out(tmp_path: Path) -> None:
+    text = "[selector.named]\nexpiry = 2025-06-06\nstrikes = [2900]\n"
+    assert by_selector(tmp_path / "desk.toml", text) == ["ETH-6JUN25-2900-C", "ETH-6JUN25-2900-P"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "[selector.named]\nexpiry = 2025-06-06\nstrikes = [7]",
+            "desk.toml:3: 7 is not listed for 20250606; the nearest are 2800, 2900, 3000",
+        ),
+        (
+            "[selector.soonest]\nunderlying = 'SOL'",
+            "desk.toml:1: the selector chooses none of the 20 instruments listed",
+        ),
+        (
+            "[selector.soonest]\nunderlying = 'WRONG'",
+            "desk.toml:1: the selector chooses deribit:NOTHING, which is not listed",
+        ),
+        (
+            "[desk]\nsymbols = ['ETH-PERPETUAL']\n[selector.soonest]",
+            "desk.toml:2 and desk.toml:3 contradict each other: a selector says what is traded",
+        ),
+        ("[selector.soonest]\n[selector.named]", "desk.toml:2: a desk has one selector, here are"),
+        ("[selector.sonest]", "desk.toml:1: unknown selector 'sonest'; did you mean 'soonest'?"),
+    ],
+)
+def test_a_selector_that_cannot_be_followed_is_one_line(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "desk.toml"
+    with pytest.raises(ConfigError) as error:
+        by_selector(path, text)
+    assert str(error.value).replace(str(path), "desk.toml").startswith(said)

@@ -60,6 +60,7 @@ needs `--desk NAME`. `configs/two-accounts.toml` is an example."""
 
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
+    Family.SELECTOR: "Selectors: what is traded; `[desk]` sets `named` where a file has none",
     Family.PRICER: "Pricers: a desk has one, `mark` unless its file names another",
     Family.SIGNAL: "Signals: a desk has those its file names; strategies read `view.signals`",
     Family.RULE: "Risk rules: every desk has all of them, unless the manual says otherwise",

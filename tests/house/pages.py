@@ -16,7 +16,11 @@ PAGES = (
     *sorted(DOCS.rglob("*.md")),
 )
 
-HOW_TOS = (DOCS / "adding-a-strategy.md", DOCS / "adding-a-rule.md")
+HOW_TOS = (
+    DOCS / "adding-a-strategy.md",
+    DOCS / "adding-a-rule.md",
+    DOCS / "adding-a-pricer.md",
+)
 """The pages whose code is one plug-in module, and whose tables are one desk file."""
 
 

@@ -1,18 +1,21 @@
 """The how-tos are run as printed: their code is a plug-in module, their tables are a desk file."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mmbot.config import load_config
-from mmbot.core.ports import Guard, RiskRule, Strategy
+from mmbot.core.events import TradePrinted
+from mmbot.core.ports import Guard, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.types import Side
-from mmbot.core.views import Allow, Block, Ok, Pause
+from mmbot.core.views import Allow, Block, Ok, Pause, Valuation
 from mmbot.core.why import Why
 from mmbot.plugins.registry import BUILT_IN, Family
 from tests.builders import NOW_NS, a_proposal, a_view
 from tests.house.pages import DOCS, blocks, how_to_desk, how_to_module
+from tests.pricing.test_pricers import PERPETUAL
 from tests.risk.test_guards import a_reading, held
 
 HOUR_NS = 3_600_000_000_000
@@ -26,6 +29,7 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     config = load_config({}, tmp_path / "desk.toml")
     strategy, rule = config.lone.strategy.build(), config.lone.rules[0].build()
     (guard,) = (one.build() for one in config.guards if one.name not in BUILT_IN[Family.GUARD])
+    pricer, signal = _pricer(config.lone.pricer.build()), _signal(config.lone.signals[0].build())
     del sys.modules["my_module"]
 
     quotes = _strategy(strategy).quotes(a_view(fair=100.0))
@@ -40,6 +44,15 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert _guard(guard).watch(a_reading(positions=held(1) * 4)) == Ok(0.5)
     assert isinstance(_guard(guard).watch(a_reading(positions=held(1) * 9)), Pause)
 
+    # A quarter of the way from the mark, 90, to the middle, 100.5.
+    assert pricer.fair(PERPETUAL, NOW_NS) == Valuation(92.625)
+    assert pricer.fair(replace(PERPETUAL, asks=()), NOW_NS) is Why.NO_FAIR
+
+    memory = signal.start(PERPETUAL.instrument)
+    for side, amount in ((Side.BUY, 3.0), (Side.SELL, 1.0)):
+        signal.observe(memory, TradePrinted(PERPETUAL.instrument.id, 100.0, amount, side, 0))
+    assert signal.value(memory, NOW_NS) == 2.0
+
 
 def test_the_venue_of_the_how_to_says_what_is_waited_for() -> None:
     (block,) = blocks(VENUE, "python")
@@ -52,6 +65,14 @@ def test_the_venue_of_the_how_to_says_what_is_waited_for() -> None:
 
 def _strategy(plugin: object) -> Strategy:
     return plugin  # type: ignore[return-value]  # a Protocol, by its method
+
+
+def _pricer(plugin: object) -> Pricer:
+    return plugin  # type: ignore[return-value]  # as above
+
+
+def _signal(plugin: object) -> Signal:
+    return plugin  # type: ignore[return-value]  # as above
 
 
 def _rule(plugin: object) -> RiskRule:

@@ -234,7 +234,7 @@ def test_naming_plug_ins_imports_none_of_them() -> None:
     ("family", "name"),
     [
         (family, name)
-        for family in (Family.STRATEGY, Family.PRICER, Family.SIGNAL, Family.RULE)
+        for family in (Family.STRATEGY, Family.SELECTOR, Family.PRICER, Family.SIGNAL, Family.RULE)
         for name in BUILT_IN[family]
     ],
 )
@@ -248,7 +248,7 @@ def test_every_setting_of_a_built_in_plug_in_is_documented(family: Family, name:
     ("family", "name"),
     [
         (family, name)
-        for family in (Family.STRATEGY, Family.PRICER, Family.SIGNAL, Family.RULE)
+        for family in (Family.STRATEGY, Family.SELECTOR, Family.PRICER, Family.SIGNAL, Family.RULE)
         for name in BUILT_IN[family]
     ],
 )
