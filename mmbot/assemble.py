@@ -32,6 +32,7 @@ from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.store_bridge import StoreBridge, restore
 from mmbot.engine.supervise import Engine, TradedDesk, supervise
 from mmbot.errors import ConfigError, Refused
+from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_taken
 from mmbot.ops.samples import Sampler
 from mmbot.plugins.registry import Family
@@ -111,8 +112,9 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         undo.pop_all()
     for desk in traded:
         prices = next(m.prices for m in members if m.site.name == desk.desk.venue)
+        of_desk = f"{desk.desk.name} on {desk.desk.venue}: " if len(traded) > 1 else ""
         for line in size_lines(desk.config, desk.instruments, prices):
-            _log.info("%s", line)
+            _log.info("%s%s", of_desk, line, extra=ALWAYS)
     return engine
 
 
@@ -199,7 +201,8 @@ def _engine(
     store = runner.store = StoreBridge(runner.sink, clock)
     store.writer = Writer(database, keys, run, wall_ns=clock.wall_ns, tell=store.tell)
     store.sinks = Sinks([(one.name, cast(FillSink, one.build())) for one in config.sinks])
-    runner.observers += [log_taken, Sampler(state, store.writer.put, clock.wall_ns).observe]
+    logged = partial(log_taken, name_of=str) if len(venues) > 1 else log_taken
+    runner.observers += [logged, Sampler(state, store.writer.put, clock.wall_ns).observe]
     tape = None
     if config.tape.on:
         tape = runner.tape = Recorder(

@@ -141,7 +141,8 @@ def _block(engine: Engine, now_ns: Nanos, width: int, only: str | None) -> Itera
         yield Text(f" ran {cells.duration(engine.uptime_s)}; ended: {frame.ended}")
     yield header.flowing(_groups(engine, frame), width)
     stopped = engine.state is EngineState.STOPPED
-    rows = [row for row in frame.every_row if not stopped or row.position or row.pnl_usd]
+    rows = cells.by_desk(frame.every_row)
+    rows = [row for row in rows if not stopped or row.position or row.pnl_usd]
     if rows := paging.only(rows, only):
         yield _positions(frame, rows, width) if stopped else _table(frame, rows, width)
     elif only is not None:
@@ -154,6 +155,7 @@ def _groups(engine: Engine, frame: StatusFrame) -> list[list[Text]]:
     if frame.controls and engine.state.up:
         groups.append([cells.controls(frame.controls)])
     groups += [
+        *header.parts(frame, up=engine.state.up),
         [*header.money(frame), Text(f"fills {frame.fills}")],
         header.beside(frame),
         [*header.account(frame), *header.small_print(frame)],
@@ -178,8 +180,8 @@ def _who(engine: Engine, now_ns: Nanos) -> Text:
     run, state = engine.run, engine.state
     line = Text.assemble(
         cells.mode(run.account_key.mode.value),
-        (f" {run.account_key.venue}", "bold"),
-        f" {run.account_key.account}  run {base36(run.run)}  ",
+        *_accounts(engine),
+        f"  run {base36(run.run)}  ",
         (f" {state.value} " if state.silent else state.value, _STYLES[state]),
     )
     if state.up:
@@ -190,6 +192,18 @@ def _who(engine: Engine, now_ns: Nanos) -> Text:
     if state is EngineState.STOPPED:
         line.append(f", exit code {run.exit_code}", "" if run.exit_code == 0 else "bold red")
     return line
+
+
+def _accounts(engine: Engine) -> Iterator[str | tuple[str, str]]:
+    """Each venue with its account; of several only the venues, where a line about each follows."""
+    keys = engine.run.account_keys
+    with_names = len(keys) == 1 or engine.frame is None
+    for key in keys:
+        yield f" {key.venue}", "bold"
+        if with_names:
+            yield f" {key.account}"
+        if key is not keys[-1]:
+            yield ","
 
 
 def _when(at_ns: Nanos, now_ns: Nanos) -> str:
@@ -301,7 +315,7 @@ def _table(frame: StatusFrame, rows: Sequence[InstrumentRow], width: int) -> Ins
         Column("PnL", [cells.profit(profits[row.instrument]) for row in rows]),
         Column("filled", [Text(_ago(row.last_fill_s)) for row in rows]),
     ]
-    return cells.instrument_table(rows, columns, width)
+    return cells.instrument_table(rows, columns, width, cells.desks_above(frame, rows))
 
 
 def _positions(frame: StatusFrame, rows: Sequence[InstrumentRow], width: int) -> InstrumentTable:
@@ -315,7 +329,7 @@ def _positions(frame: StatusFrame, rows: Sequence[InstrumentRow], width: int) ->
         Column("filled", [Text(_ago(row.last_fill_s)) for row in rows]),
     ]
     said = [Text("" if row.quoted else row.why.value, "dim") for row in rows]
-    return InstrumentTable(columns, said, width, last="")
+    return InstrumentTable(columns, said, width, "", cells.desks_above(frame, rows))
 
 
 def _ago(age_s: float | None) -> str:

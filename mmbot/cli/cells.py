@@ -11,7 +11,7 @@ from rich.text import Text
 
 from mmbot.core.sizes import plain
 from mmbot.core.why import Why
-from mmbot.engine.status import InstrumentRow
+from mmbot.engine.status import InstrumentRow, StatusFrame
 
 _MODE_STYLES = {
     "sim": "bold black on cyan",
@@ -51,6 +51,9 @@ SIZE = "size"
 WORTH = "~USD"
 """What a size is worth: the header says it of one unit."""
 
+NO_DESK = "no desk"
+"""Stands above what is only held."""
+
 _CAN_BE_MISSED = ("fair", "delta", "age")
 """What a terminal too narrow for the reasons of the moment goes without, in this order."""
 
@@ -62,11 +65,25 @@ class Column:
     title: str
     cells: list[Text]
     style: str = ""
+    least: int = 0
+    """What else has to fit into it."""
 
     @property
     def width(self) -> int:
         """Of its widest cell, with the gap behind it."""
-        return max(len(self.title), *(cell.cell_len for cell in self.cells), 0) + _GAP
+        return max(len(self.title), self.least, *(cell.cell_len for cell in self.cells), 0) + _GAP
+
+
+def by_desk(rows: Sequence[InstrumentRow]) -> list[InstrumentRow]:
+    """The rows of every desk together, desks in the order of their first row, and what is only held
+    last."""
+    places = {desk: place for place, desk in enumerate(dict.fromkeys(row.desk for row in rows))}
+    return sorted(rows, key=lambda row: (row.desk == "", places[row.desk]))
+
+
+def desks_above(frame: StatusFrame, rows: Sequence[InstrumentRow]) -> list[str]:
+    """The desk of every row where a frame has several; none otherwise."""
+    return [row.desk for row in rows] if len(frame.desks) > 1 else []
 
 
 def market_columns(rows: Sequence[InstrumentRow]) -> list[Column]:
@@ -89,11 +106,25 @@ class InstrumentTable:
     width: int
     last: str = "why"
     """The title above the reasons."""
+    desks: Sequence[str] = ()
+    """Of every row, where a line with the desk stands above those of each; none otherwise."""
 
     @property
     def heights(self) -> list[int]:
         """Of every row, in lines."""
-        return [reason.plain.count("\n") + 1 for reason in self.reasons]
+        return [
+            reason.plain.count("\n") + 1 + (self._above(place, 0) is not None)
+            for place, reason in enumerate(self.reasons)
+        ]
+
+    def _above(self, place: int, first: int) -> str | None:
+        """The desk that is named above a row, where the table is shown from `first` on."""
+        if not self.desks:
+            return None
+        desk = self.desks[place]
+        if place != first and desk == self.desks[place - 1]:
+            return None
+        return desk or NO_DESK
 
     def __rich__(self) -> Table:
         return self.lines()
@@ -108,15 +139,22 @@ class InstrumentTable:
             table.add_column(column.title, justify=justify, no_wrap=True, style=column.style)
         table.add_column(self.last, no_wrap=True, overflow="ellipsis", ratio=1)
         for place in range(len(self.reasons))[first:last]:
-            table.add_row(*(column.cells[place] for column in self.columns), self.reasons[place])
+            cells = [*(column.cells[place] for column in self.columns), self.reasons[place]]
+            desk = self._above(place, first)
+            if desk is not None:
+                above = [Text(desk, "bold"), *(Text() for _ in cells[1:])]
+                cells = [Text("\n").join(pair) for pair in zip(above, cells, strict=True)]
+            table.add_row(*cells)
         return table
 
 
 def instrument_table(
-    rows: Sequence[InstrumentRow], columns: list[Column], width: int
+    rows: Sequence[InstrumentRow], columns: list[Column], width: int, desks: Sequence[str] = ()
 ) -> InstrumentTable:
     """One line an instrument, the reason last. Where long names and prices would cut the reasons,
-    names are shortened, what can be missed makes room, and two reasons take two lines."""
+    names are shortened, what can be missed makes room, and two reasons take two lines. `desks`: as
+    in InstrumentTable."""
+    columns = [_with_room(columns[0], desks), *columns[1:]]
     if sum(column.width for column in columns[:_PRICED]) > width - _THE_REST:
         columns = [_without_chain(_short_names(columns[0])), *columns[1:]]
     now = max((line.cell_len for row in rows for line in _stacked(row)), default=0)
@@ -126,7 +164,13 @@ def instrument_table(
     if width - sum(column.width for column in columns) < _WORD:
         columns = [column for column in columns if column.title != SIZE]
     room = width - sum(column.width for column in columns)
-    return InstrumentTable(columns, [reason(row, room) for row in rows], width)
+    return InstrumentTable(columns, [reason(row, room) for row in rows], width, desks=desks)
+
+
+def _with_room(column: Column, desks: Sequence[str]) -> Column:
+    """The names, with room for those of the desks above them."""
+    least = max((len(desk or NO_DESK) for desk in desks), default=0)
+    return Column(column.title, column.cells, column.style, least)
 
 
 def reason(row: InstrumentRow, room: int | None = None) -> Text:
@@ -161,7 +205,7 @@ def _one_reason(why: Why) -> Text:
 def _short_names(column: Column) -> Column:
     """BTC-PERPETUAL as BTC-PERP."""
     cells = [Text(cell.plain.replace("-PERPETUAL", "-PERP")) for cell in column.cells]
-    return Column(column.title, cells)
+    return Column(column.title, cells, least=column.least)
 
 
 def _without_chain(column: Column) -> Column:
@@ -170,7 +214,8 @@ def _without_chain(column: Column) -> Column:
     if len(chains) != 1 or any(cell.plain.count("-") < 3 for cell in column.cells):
         return column
     (chain,) = chains
-    return Column(chain, [Text(cell.plain.removeprefix(f"{chain}-")) for cell in column.cells])
+    short = [Text(cell.plain.removeprefix(f"{chain}-")) for cell in column.cells]
+    return Column(chain, short, least=column.least)
 
 
 # --- single values ----------------------------------------------------------------------------

@@ -41,8 +41,7 @@ def explain(
     """
     only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
     said = list(_published(stores(config, store, only), only))
-    name = instrument.upper()
-    found = [one for one in said if name in (one.row["instrument"], one.row.get("symbol"))]
+    found = [one for one in said if _is_called(one.row, instrument)]
     if not found:
         if not said:
             raise ConfigError(
@@ -75,6 +74,14 @@ class _Said:
     """Whether its process ended without a word."""
     emptied_ns: "Nanos | None"
     """When, after that, nothing of ours was found to be open (wall time)."""
+
+
+def _is_called(row: Mapping[str, Any], name: str) -> bool:
+    """Whether an instrument goes by this name: the venue's, with or without the venue before it, or
+    ccxt's. Several may, at several venues."""
+    plain = row["instrument"].rpartition(":")[2]
+    names = (plain, f"{row.get('venue')}:{plain}", row.get("symbol") or plain)
+    return name.upper() in [one.upper() for one in names]
 
 
 def _published(places: "list[Location]", only: Mode | None) -> Iterator[_Said]:
@@ -112,7 +119,7 @@ def _unknown(instrument: str, said: list[_Said]) -> str:
 
 def _show(one: _Said) -> None:
     frame, row = one.frame, one.row
-    name = f"{frame['mode'].upper()} {frame['venue']} {row['instrument']}, run {frame['run_id']}"
+    name = _which(frame, row)
     if one.stopped_s is not None and one.stopped_ns is not None:
         print(f"{name}, stopped at {moment(one.stopped_ns)} with position {_text(row['position'])}")
         print(
@@ -159,6 +166,17 @@ def _show(one: _Said) -> None:
         ("sell", "our_ask", "our_ask_size"),
     ):
         _show_side(row, side, row[resting], row[size])
+
+
+def _which(frame: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """The instrument, where it is quoted, and by whom: the desk where there are several."""
+    venue, plain = frame["venue"], row["instrument"]
+    if len(frame.get("venues", ())) > 1:
+        venue, plain = row["venue"], plain.rpartition(":")[2]
+    name = f"{frame['mode'].upper()} {venue} {plain}, run {frame['run_id']}"
+    if len(frame.get("desks", ())) > 1 and row.get("desk"):
+        name += f", desk {row['desk']}"
+    return name
 
 
 def _reference(reference: Mapping[str, Any]) -> str:

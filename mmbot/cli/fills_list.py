@@ -23,7 +23,7 @@ from mmbot.cli.wanted import (
 )
 from mmbot.config import Mode
 from mmbot.core.sizes import plain
-from mmbot.core.types import instrument_name
+from mmbot.core.types import told_apart
 
 if TYPE_CHECKING:
     from mmbot.cli.wanted import Wanted
@@ -58,6 +58,7 @@ def list_fills(
         asked.refuse_nothing(found)
         return
     for mode_found, rows in found.items():
+        names = told_apart(row.fill.instrument for row in rows)
         show(
             f"{mode_found.value.upper()}: the last {len(rows)}",
             (
@@ -71,7 +72,7 @@ def list_fills(
                 "",
                 "run",
             ),
-            [_line(row) for row in rows],
+            [_line(row, names[row.fill.instrument]) for row in rows],
         )
     asked.refuse_nothing(found)
     if not found:
@@ -92,7 +93,7 @@ def _last(asked: "Wanted", count: int) -> "dict[Mode, deque[FillRow]]":
     return found
 
 
-def _line(row: "FillRow") -> tuple[str, ...]:
+def _line(row: "FillRow", name: str) -> tuple[str, ...]:
     from mmbot.core.labels import base36
 
     fill = row.fill
@@ -100,7 +101,7 @@ def _line(row: "FillRow") -> tuple[str, ...]:
     edge = (fill.mark - fill.price) * fill.side.sign
     return (
         f"{EPOCH + timedelta(milliseconds=fill.venue_ms):%m-%d %H:%M:%S}",
-        instrument_name(fill.instrument),
+        name,
         fill.side.value,
         f"{fill.price:f}",
         plain(fill.amount),

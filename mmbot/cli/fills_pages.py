@@ -1,7 +1,8 @@
 """The numbers of `mmbot fills report`: a page a mode, a line an instrument, a day or a run."""
 
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -10,12 +11,16 @@ from typing import TYPE_CHECKING
 
 from mmbot.cli.export import EPOCH
 from mmbot.config import Mode
+from mmbot.core.types import InstrumentId, told_apart
 
 if TYPE_CHECKING:
     from mmbot.cli.past import AccountPast
     from mmbot.cli.wanted import Wanted
     from mmbot.research.fills_report import Group, Tally
     from mmbot.research.reconcile import Finding
+
+Names = Mapping[InstrumentId, str]
+"""What people call the instruments of all accounts that are asked for."""
 
 DAY_MS = 86_400_000
 TOTAL = "total"
@@ -93,14 +98,17 @@ def gathered(asked: "Wanted", by: By, check: bool) -> dict[Mode, Page]:
     from mmbot.cli.past import accounts
 
     pages: dict[Mode, Page] = {}
-    for account in accounts(asked):
+    found = list(accounts(asked))
+    named = told_apart(name for account in found for name in account.pasts)
+    shared = Counter(run for account in found for run in account.runs)
+    for account in found:
         page = pages.setdefault(account.account_key.mode, Page(account.account_key.mode))
         for name in account.unknown:
             print(f"{name}: left out, no contract terms are on file for it", file=sys.stderr)
-        _add_fills(page, account, asked, by)
-        _add_orders(page, account, asked, by)
+        _add_fills(page, account, asked, by, named)
+        _add_orders(page, account, asked, by, named)
         if check:
-            page.findings += _findings(account, asked)
+            page.findings += _findings(account, asked, named, shared)
     for page in pages.values():
         page.lines = {
             name: line
@@ -110,19 +118,19 @@ def gathered(asked: "Wanted", by: By, check: bool) -> dict[Mode, Page]:
     return pages
 
 
-def _add_fills(page: Page, account: "AccountPast", asked: "Wanted", by: By) -> None:
+def _add_fills(page: Page, account: "AccountPast", asked: "Wanted", by: By, named: Names) -> None:
     from mmbot.research.fills_report import Tally, tallies
 
     for past in account.pasts.values():
         if asked.fills.instrument not in (None, past.instrument.name, past.instrument.id):
             continue
-        group = _group(asked, by, past.instrument.name)
+        group = _group(asked, by, named[past.instrument.id])
         for title, tally in tallies(past, group).items():
             line = page.lines.setdefault(title, Line(title))
             line.sums.setdefault(tally.currency, Tally(tally.currency)).add(tally)
 
 
-def _add_orders(page: Page, account: "AccountPast", asked: "Wanted", by: By) -> None:
+def _add_orders(page: Page, account: "AccountPast", asked: "Wanted", by: By, named: Names) -> None:
     """How many orders were placed, on the lines that have fills."""
     from mmbot.core.labels import base36
 
@@ -132,7 +140,7 @@ def _add_orders(page: Page, account: "AccountPast", asked: "Wanted", by: By) -> 
         if past_of is None or group_of_day(count.day, count.run) is None:
             continue
         names = {
-            By.INSTRUMENT: past_of.instrument.name,
+            By.INSTRUMENT: named[past_of.instrument.id],
             By.DAY: _day(count.day * DAY_MS),
             By.RUN: base36(count.run),
         }
@@ -174,13 +182,17 @@ def _day(ms: int) -> str:
     return f"{EPOCH + timedelta(milliseconds=ms):%Y-%m-%d}"
 
 
-def _findings(account: "AccountPast", asked: "Wanted") -> "list[Finding]":
+def _findings(
+    account: "AccountPast", asked: "Wanted", named: Names, shared: Mapping[int, int]
+) -> "list[Finding]":
+    """`shared`: how many accounts each run had."""
     from mmbot.core.labels import base36
     from mmbot.research import reconcile
 
     found: list[Finding] = []
     for past in account.pasts.values():
-        found += reconcile.positions(past, account.positions.get(past.instrument.id))
+        one = past.instrument.id
+        found += reconcile.positions(past, account.positions.get(one), named[one])
     for run in account.runs:
         if asked.fills.run not in (None, run):
             continue
@@ -188,6 +200,7 @@ def _findings(account: "AccountPast", asked: "Wanted") -> "list[Finding]":
         for currency in dict.fromkeys(row.equity.currency for row in stated):
             pasts = [p for p in account.pasts.values() if p.instrument.settlement == currency]
             of_currency = [row for row in stated if row.equity.currency == currency]
-            subject = f"run {base36(run)} {currency}"
+            at = f" at {account.account_key.venue}" if shared[run] > 1 else ""
+            subject = f"run {base36(run)} {currency}{at}"
             found.append(reconcile.equity(subject, currency, pasts, of_currency, account.entries))
     return found

@@ -4,7 +4,7 @@ A header is made of phrases. Lines are broken between phrases and never cut, so 
 terminal has more lines and no less to say.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mmbot.cli import cells
 from mmbot.cli.sums import apportioned, digits_for, rounded
-from mmbot.engine.status import StatusFrame
+from mmbot.engine.status import DeskFrame, StatusFrame, VenueFrame
 from mmbot.store.moments import moment
 
 _GAP = "  "
@@ -81,6 +81,39 @@ def money(frame: StatusFrame) -> list[Text]:
     return said
 
 
+def parts(frame: StatusFrame, *, up: bool = True) -> list[list[Text]]:
+    """Of several venues and desks, a line about each venue and one about the desks. `up`: whether
+    the engine runs, so that its connections are worth a word."""
+    groups = [_venue(one, up) for one in frame.venues] if len(frame.venues) > 1 else []
+    if len(frame.desks) > 1:
+        groups.append([_desk(one) for one in frame.desks])
+    return groups
+
+
+def _venue(venue: VenueFrame, up: bool) -> list[Text]:
+    said = [Text(venue.name, "bold").append(f" {venue.account}", "not bold")]
+    if up:
+        style = "green" if venue.link.ok else "bold red"
+        said.append(Text("link ").append(venue.link.text, style))
+        for limit in venue.limits:
+            style = "green" if limit.left >= limit.full / 2 else "yellow"
+            said.append(Text(f"{limit.name} ").append(f"{limit.left:.0f}/{limit.full:.0f}", style))
+        said.append(Text(f"open {venue.open_orders}"))
+    if venue.equity:
+        said.append(Text(f"equity {_held(venue.equity)}"))
+    return said
+
+
+def _desk(desk: DeskFrame) -> Text:
+    """What a desk did, in one phrase."""
+    orders = "order" if desk.open_orders == 1 else "orders"
+    said = Text(desk.name, "bold")
+    said.append(f" {desk.open_orders} {orders}, {desk.fills} fills", "not bold")
+    if desk.quoted_share is not None:
+        said.append(f", quoted {100 * desk.quoted_share:.1f} %", "not bold")
+    return said
+
+
 def beside(frame: StatusFrame) -> list[Text]:
     """What of the profit is not realized, and what is none of it."""
     digits = digits_of(frame)
@@ -140,11 +173,15 @@ def _said(name: str, amount: Decimal, style: str = "") -> Text:
 
 
 def _equity(frame: StatusFrame) -> Text:
-    held = " + ".join(f"{cells.holding(value)} {name}" for name, value in frame.equity.items())
+    held = _held(frame.equity)
     if frame.equity_usd is None:
         return Text(f"equity {held}")
     worth = f"equity {cells.dollars(frame.equity_usd)} USD"
     return Text(worth if list(frame.equity) == ["USD"] else f"{worth} = {held}")
+
+
+def _held(equity: Mapping[str, Decimal]) -> str:
+    return " + ".join(f"{cells.holding(value)} {name}" for name, value in equity.items())
 
 
 def _delta(coin: str, frame: StatusFrame) -> Text:

@@ -1,6 +1,6 @@
 """`mmbot quote --dry-run`: the configuration, the instruments and the first quotes, on one page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -22,23 +22,31 @@ _WIDTH_MAX = 100
 _SIDE_STYLES = {Side.BUY: "green", Side.SELL: "red"}
 
 
-def show(config: Config, rehearsal: Rehearsal, json: bool) -> None:
-    """Print it to stdout: three tables, or one JSON object."""
+def show(config: Config, rehearsed: Mapping[str, Rehearsal], json: bool) -> None:
+    """Print it to stdout, desk by desk: tables, or one JSON object."""
     if json:
-        print(orjson.dumps(_object(config, rehearsal), default=_plain_json).decode())
+        print(orjson.dumps(_object(config, rehearsed), default=_plain_json).decode())
         return
     console = Console(highlight=False)
     console.width = min(console.width, _WIDTH_MAX) if console.is_terminal else _WIDTH_MAX
-    for title, table in (
-        ("Configuration", _configuration(config)),
+    parts = [("Configuration", _configuration(config))]
+    for desk in config.desks:
+        of_desk = f"{desk.name} on {desk.settings.venue}: " if len(config.desks) > 1 else ""
+        parts += [(f"{of_desk}{title}", table) for title, table in _tables(rehearsed[desk.name])]
+    for title, table in parts:
+        if table.row_count:
+            console.print(Text(f"\n{title}", style="bold"))
+            console.print(table)
+
+
+def _tables(rehearsal: Rehearsal) -> list[tuple[str, Table]]:
+    """Those of one desk, with their titles."""
+    return [
         ("Instruments", _instruments(rehearsal.instruments)),
         ("Sizes", _sizes(rehearsal.sizes)),
         ("First quotes (nothing was sent)", _quotes(rehearsal.quotes)),
         ("Not quoted", _missing(rehearsal.missing)),
-    ):
-        if table.row_count:
-            console.print(Text(f"\n{title}", style="bold"))
-            console.print(table)
+    ]
 
 
 def _configuration(config: Config) -> Table:
@@ -132,15 +140,28 @@ def _price_unit(instrument: Instrument) -> str:
 # --- as JSON ----------------------------------------------------------------------------------
 
 
-def _object(config: Config, rehearsal: Rehearsal) -> dict[str, Any]:
-    return {
+def _object(config: Config, rehearsed: Mapping[str, Rehearsal]) -> dict[str, Any]:
+    """The one object; several desks have an object each in it, by name."""
+    run = {
         "mode": config.run.mode,
-        "venue": config.lone.settings.venue,
+        "venue": ", ".join(dict.fromkeys(desk.settings.venue for desk in config.desks)),
         "dry_run": True,
         "config": [
             {"key": entry.key, "value": as_json(entry.value), "origin": entry.origin}
             for entry in effective(config)
         ],
+    }
+    if len(config.desks) == 1:
+        return run | _desk_object(rehearsed[config.lone.name])
+    desks = {
+        desk.name: {"venue": desk.settings.venue, **_desk_object(rehearsed[desk.name])}
+        for desk in config.desks
+    }
+    return {**run, "desks": desks}
+
+
+def _desk_object(rehearsal: Rehearsal) -> dict[str, Any]:
+    return {
         "sizes": rehearsal.sizes,
         "instruments": [flat(instrument) for instrument in rehearsal.instruments],
         "quotes": [

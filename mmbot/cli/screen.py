@@ -78,7 +78,7 @@ class Screen:
     def picture(self, width: int, height: int | None = None) -> Group:
         """The header and the table of the frame, for a terminal of so many columns and lines."""
         assert self.frame is not None
-        frame, rows = self.frame, paging.only(self.frame.every_row, self._only)
+        frame, rows = self.frame, paging.only(cells.by_desk(self.frame.every_row), self._only)
         head = _header(frame, width)
         if not rows:
             return Group(head, Text(f" nothing here is like {self._only}", "yellow"))
@@ -88,6 +88,7 @@ class Screen:
             room = height - head.plain.count("\n") - 1 - _LINES_BESIDE
             if len(rows) < len(frame.every_row) or sum(table.heights) > room:
                 room -= 1  # for the line that tells what is not shown
+                room -= bool(table.desks)  # and for the desk of a page that begins among its rows
             first, last = self._pager.shown(table.heights, max(1, room))
         parts: list[RenderableType] = [head, table.lines(first, last)]
         if last - first < len(frame.every_row):
@@ -129,6 +130,7 @@ def _header(frame: StatusFrame, width: int) -> Text:
             Text(f"fills {frame.fills}"),
             header.open_orders(frame),
         ],
+        *header.parts(frame),
         [*header.money(frame), *header.beside(frame)],
         [*header.account(frame), *header.small_print(frame)],
     ]
@@ -150,7 +152,7 @@ def _table(frame: StatusFrame, rows: Sequence[InstrumentRow], width: int) -> Ins
         Column("PnL", [cells.profit(profits[row.instrument]) for row in rows]),
         Column("age", [cells.age(row) for row in rows]),
     ]
-    return cells.instrument_table(rows, columns, width)
+    return cells.instrument_table(rows, columns, width, cells.desks_above(frame, rows))
 
 
 if __name__ == "__main__":

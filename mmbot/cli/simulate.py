@@ -56,6 +56,9 @@ def simulate(
         str | None,
         typer.Option("--hours", metavar="H", help="Virtual length of each. (default 40 s)"),
     ] = None,
+    desk: Annotated[
+        str | None, typer.Option("--desk", metavar="NAME", help="Of several in the file: which.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Run a desk through seeded histories in virtual time, faults and crashes included.
@@ -77,7 +80,7 @@ def simulate(
     from mmbot.clock import Clock
     from mmbot.research import simulate as running
 
-    wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours)
+    wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours, desk)
     instruments = running.check(wish)
     so_far, interrupted = _Sum(), False
     clock = Clock()
@@ -155,6 +158,7 @@ class _Sum:
         """The one object."""
         return {
             "config": str(wish.path),
+            "desk": wish.desk,
             "instruments": instruments,
             "faults": wish.harshness.value,
             "from": wish.first,
@@ -251,7 +255,8 @@ def _print(so_far: _Sum, wish: "Wish", instruments: Sequence[str]) -> None:
         ("hash of hashes", so_far.hash),
         ("violations", f"{len(so_far.violations):,}"),
     )
-    show(f"{wish.path}: {wish.harshness.value} faults", ("", ""), rows)
+    which = f", desk {wish.desk}" if wish.desk is not None else ""
+    show(f"{wish.path}{which}: {wish.harshness.value} faults", ("", ""), rows)
     faults = sorted(so_far.faults.items(), key=lambda item: (-item[1], item[0]))
     show("What went wrong", ("fault", ">times"), ((name, f"{n:,}") for name, n in faults))
 
@@ -271,8 +276,9 @@ def _violated(violation: "Violation", wish: "Wish") -> str:
 def _again(seed: int, wish: "Wish") -> str:
     """The command that runs one seed again."""
     hours = f" --hours {wish.hours:g}" if wish.hours is not None else ""
+    desk = f" --desk {in_shell(wish.desk)}" if wish.desk is not None else ""
     return (
-        f"mmbot simulate {in_shell(str(wish.path))} --seeds 1 --from {seed} "
+        f"mmbot simulate {in_shell(str(wish.path))}{desk} --seeds 1 --from {seed} "
         f"--faults {wish.harshness.value}{hours}"
     )
 

@@ -2,7 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmbot.cli.tape_lines import NameOf
 
 
 def print_array(bodies: Iterable[dict[str, Any]], many: int | None) -> int:
@@ -21,22 +24,18 @@ def print_array(bodies: Iterable[dict[str, Any]], many: int | None) -> int:
     return count
 
 
-def as_objects(values: Sequence[object]) -> list[dict[str, Any]]:
+def as_objects(values: Sequence[object], name_of: "NameOf") -> list[dict[str, Any]]:
     """Events or intents: type and fields."""
     import msgspec
 
-    return [{"type": type(one).__name__} | _named(msgspec.to_builtins(one)) for one in values]
+    objects = ((type(one).__name__, msgspec.to_builtins(one)) for one in values)
+    return [{"type": kind} | _named(fields, name_of) for kind, fields in objects]
 
 
-def venues_name(instrument: str | None) -> str:
-    """An instrument's name without the venue; empty for none."""
-    return "" if instrument is None else instrument.partition(":")[2]
-
-
-def _named(value: Any) -> Any:
+def _named(value: Any, name_of: "NameOf") -> Any:
     if isinstance(value, dict):
         return {
-            key: venues_name(part) if key == "instrument" and part else _named(part)
+            key: name_of(part) if key == "instrument" and part else _named(part, name_of)
             for key, part in value.items()
         }
-    return [_named(part) for part in value] if isinstance(value, list) else value
+    return [_named(part, name_of) for part in value] if isinstance(value, list) else value

@@ -10,10 +10,10 @@ import typer
 
 from mmbot.cli.tape_files import found_tape, list_tapes
 from mmbot.cli.tape_json import print_array
-from mmbot.cli.tape_lines import WIDTH, style, wrapped
+from mmbot.cli.tape_lines import WIDTH, names_on, style, wrapped
 from mmbot.cli.wanted import Json, ModeName, one_of
 from mmbot.config import Mode
-from mmbot.core.types import instrument_name
+from mmbot.core.types import told_apart
 from mmbot.errors import ConfigError, ExitCode, NothingFound
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def _print_turns(shown: "Iterator[Shown]", many: int | None, tape: "TapeFile") -
     width = min(console.width, WIDTH) if console.is_terminal else WIDTH
     sim = "sim " if tape.header.origin.mode == "sim" else ""
     head, count = _HEAD + len(sim), 0
+    name_of = names_on(tape)
     for turn in shown:
         if count == many:
             print(
@@ -117,7 +118,7 @@ def _print_turns(shown: "Iterator[Shown]", many: int | None, tape: "TapeFile") -
         at = f"{sim}{clock_text(turn.now_ns)} {turn.number:>7}"
         for mark, line in turn.lines:
             look = style(line)
-            for text in wrapped(line, width - head):
+            for text in wrapped(line, width - head, name_of):
                 row = Text(f"{at:<{head - 2}}", style="dim")
                 row.append(f"{mark} {text}", style=look)
                 console.print(row, soft_wrap=True)
@@ -142,14 +143,16 @@ def _chosen(tape: "TapeFile", name: str | None) -> "InstrumentId | None":
     from difflib import get_close_matches
 
     traded = [one for desk in tape.header.plan.desks for one in desk.instruments]
-    by_name = {instrument_name(one): one for one in traded}
-    if name.upper() not in by_name:
-        near = get_close_matches(name.upper(), by_name, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise NothingFound(
-            f"--instrument: {name} is not on this tape; {hint}there is {', '.join(by_name)}"
-        )
-    return by_name[name.upper()]
+    by_name = {called: one for one, called in told_apart(traded).items()}
+    wanted = name.upper()
+    for called, one in by_name.items():
+        if wanted in (called.upper(), one.upper()):
+            return one
+    near = get_close_matches(wanted, by_name, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise NothingFound(
+        f"--instrument: {name} is not on this tape; {hint}there is {', '.join(by_name)}"
+    )
 
 
 def _from(turns: "Iterator[Shown]", start: str | None) -> "Iterator[Shown]":

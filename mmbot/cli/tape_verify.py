@@ -10,7 +10,7 @@ import typer
 
 from mmbot.cli.tape_files import found_tape
 from mmbot.cli.tape_json import as_objects
-from mmbot.cli.tape_lines import WIDTH, wrapped
+from mmbot.cli.tape_lines import WIDTH, NameOf, names_on, wrapped
 from mmbot.cli.wanted import Json
 from mmbot.errors import ExitCode
 
@@ -87,7 +87,9 @@ class _Report:
             "intents": self.intents,
             "seconds": round(self.took_s, 3),
             "same": self.difference is None,
-            "difference": None if self.difference is None else _difference_json(self.difference),
+            "difference": None
+            if self.difference is None
+            else _difference_json(self.difference, names_on(self.tape)),
             "breach": self.breach or None,
             "ending": ending.word,
             "damage": ending.damage or None,
@@ -184,10 +186,10 @@ def _print_report(report: _Report) -> None:
         print(f"  {report.breach}")
     if report.difference is not None:
         zone = "sim" if report.tape.header.origin.mode == "sim" else "UTC"
-        _print_difference(report.difference, zone)
+        _print_difference(report.difference, zone, names_on(report.tape))
 
 
-def _print_difference(difference: "Difference", zone: str) -> None:
+def _print_difference(difference: "Difference", zone: str, name_of: NameOf) -> None:
     from mmbot.tape.words import clock_text, event_lines, intent_line
 
     rows: list[tuple[str, Line]] = []
@@ -197,7 +199,7 @@ def _print_difference(difference: "Difference", zone: str) -> None:
         rows += [(word, intent_line(intent)) for intent in intents]
     print(f"  first difference: turn {difference.number} at {clock_text(difference.now_ns)} {zone}")
     for word, line in rows:
-        for text in wrapped(line, WIDTH - 14):
+        for text in wrapped(line, WIDTH - 14, name_of):
             print(f"    {word:<9} {text}")
             word = ""
     for word, failure, intents in (
@@ -210,16 +212,16 @@ def _print_difference(difference: "Difference", zone: str) -> None:
             print(f"    {word:<9} nothing")
 
 
-def _difference_json(difference: "Difference") -> dict[str, Any]:
+def _difference_json(difference: "Difference", name_of: NameOf) -> dict[str, Any]:
     from mmbot.store.moments import moment
 
     return {
         "turn": difference.number,
         "at": moment(difference.now_ns),
         "at_ns": difference.now_ns,
-        "events": as_objects(difference.events),
-        "expected": as_objects(difference.expected),
-        "got": as_objects(difference.got),
+        "events": as_objects(difference.events, name_of),
+        "expected": as_objects(difference.expected, name_of),
+        "got": as_objects(difference.got, name_of),
         "expected_failure": difference.expected_failure or None,
         "got_failure": difference.got_failure or None,
     }

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mmbot.cli.tape_json import as_objects, venues_name
+from mmbot.cli.tape_json import as_objects
+from mmbot.cli.tape_lines import names_on
 from mmbot.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class View:
         self._tape = tape
         self._topics = topics
         self._instrument = instrument
+        self._name_of = names_on(tape)
         self._replay: Replay | None = None
         try:
             self._replay = Replay(tape)
@@ -81,12 +83,16 @@ class View:
                 body = {
                     "turn": turn.number,
                     "at_ns": turn.now_ns,
-                    "events": as_objects(events),
-                    "intents": as_objects(intents),
+                    "events": as_objects(events, self._name_of),
+                    "intents": as_objects(intents, self._name_of),
                     "failure": turn.failure or None,
-                    "why": [f"{venues_name(line.instrument)} {line.text}".strip() for line in why],
+                    "why": [self._text(line) for line in why],
                 }
                 yield Shown(turn.number, turn.now_ns, rows, body)
+
+    def _text(self, line: "Line") -> str:
+        name = "" if line.instrument is None else self._name_of(line.instrument)
+        return f"{name} {line.text}".strip()
 
     def _wanted(self, line: "Line") -> bool:
         if line.topic not in self._topics:

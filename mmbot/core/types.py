@@ -13,6 +13,8 @@ Decimal for orders and money, float for models. `Instrument.snap_price` and `sna
 one place where a model's float becomes an order's Decimal.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -33,6 +35,14 @@ def venue_name(instrument: InstrumentId) -> str:
 def instrument_name(instrument: InstrumentId) -> str:
     """The venue's own name of an instrument; empty where the venue did not say."""
     return instrument.partition(":")[2]
+
+
+def told_apart(instruments: Iterable[InstrumentId]) -> dict[InstrumentId, str]:
+    """What people call each of these: its venue's name of it, with the venue before it where two
+    venues have one of that name."""
+    known = dict.fromkeys(instruments)
+    count = Counter(map(instrument_name, known))
+    return {one: name if count[name := instrument_name(one)] == 1 else str(one) for one in known}
 
 
 def unnamed(venue: str) -> InstrumentId:

@@ -1,6 +1,5 @@
 """The accounts as a whole: profit, exposure, margin, and what nobody quotes of them."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
@@ -14,8 +13,8 @@ from mmbot.core.types import (
     ZERO,
     InstrumentId,
     Nanos,
-    instrument_name,
     to_decimal,
+    told_apart,
 )
 from mmbot.core.why import Why
 from mmbot.engine.status import Exposure, InstrumentRow, Pnl
@@ -42,12 +41,9 @@ def usd_per(instrument: Instrument, index: Index) -> float | None:
 
 
 def names(state: State) -> dict[InstrumentId, str]:
-    """What people call every instrument that is quoted or held: its venue's name of it, with the
-    venue before it where two venues have one of that name."""
+    """What people call every instrument that is quoted or held."""
     held = [name for account in state.accounts.values() for name in account.held or ()]
-    known = dict.fromkeys((*state.markets, *held))
-    count = Counter(map(instrument_name, known))
-    return {one: name if count[name := instrument_name(one)] == 1 else str(one) for one in known}
+    return told_apart((*state.markets, *held))
 
 
 def held_rows(

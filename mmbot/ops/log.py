@@ -1,7 +1,7 @@
 """Log lines of what the bot did and what happened to it, written after the orders have left."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmbot.core import events as ev
 from mmbot.core.intents import (
@@ -15,24 +15,34 @@ from mmbot.core.intents import (
     SaveLatch,
 )
 from mmbot.core.statements import Fill
-from mmbot.core.types import Nanos, instrument_name
+from mmbot.core.types import InstrumentId, Nanos, instrument_name
 from mmbot.ops.limit import ALWAYS
 
 _log = logging.getLogger("mmbot")
 
 
-def log_taken(events: Sequence[ev.Event], intents: Sequence[Intent], _now_ns: Nanos) -> None:
-    """An observer for the runner: one line per fill, refusal, link change and request."""
+NameOf = Callable[[InstrumentId], str]
+
+
+def log_taken(
+    events: Sequence[ev.Event],
+    intents: Sequence[Intent],
+    _now_ns: Nanos,
+    *,
+    name_of: NameOf = instrument_name,
+) -> None:
+    """An observer for the runner: one line per fill, refusal, link change and request. `name_of`:
+    what an instrument is called."""
     for event in events:
-        _log_event(event)
+        _log_event(event, name_of)
     for intent in intents:
-        _log_intent(intent)
+        _log_intent(intent, name_of)
 
 
-def _log_event(event: ev.Event) -> None:
+def _log_event(event: ev.Event, name_of: NameOf) -> None:
     match event:
         case ev.Filled():
-            _log.info("fill %s", _fill_text(event.fill), extra=ALWAYS)
+            _log.info("fill %s", _fill_text(event.fill, name_of), extra=ALWAYS)
         case ev.RequestRefused():
             _log.info(
                 "%s of %s refused: %s (%s)",
@@ -49,12 +59,12 @@ def _log_event(event: ev.Event) -> None:
             level = logging.INFO if event.up else logging.WARNING
             state = "up" if event.up else "down"
             # Each link's coming and going is a kind of its own: one must not hide the other.
-            template = f"%s {event.link.value} link {state}: %s"
-            _log.log(level, template, event.venue, event.detail)
+            template = f"{event.venue} {event.link.value} link {state}: %s"
+            _log.log(level, template, event.detail)
         case ev.SnapshotFailed():
             _log.warning("%s could not be asked: %s", event.venue, event.detail)
         case ev.BookLost():
-            _log.info("book of %s lost: %s", instrument_name(event.instrument), event.why.value)
+            _log.info("book of %s lost: %s", name_of(event.instrument), event.why.value)
         case ev.Stop():
             _log.info("stopping: %s", event.why.value, extra=ALWAYS)
         case ev.Pause():
@@ -63,12 +73,12 @@ def _log_event(event: ev.Event) -> None:
             pass
 
 
-def _log_intent(intent: Intent) -> None:
+def _log_intent(intent: Intent, name_of: NameOf) -> None:
     match intent:
         case Place():
             _log.info(
                 "place %s %s %s @ %s: %s",
-                instrument_name(intent.instrument),
+                name_of(intent.instrument),
                 intent.side.value,
                 intent.amount,
                 intent.price,
@@ -77,7 +87,7 @@ def _log_intent(intent: Intent) -> None:
         case Amend():
             _log.info(
                 "amend %s to %s @ %s: %s",
-                instrument_name(intent.instrument),
+                name_of(intent.instrument),
                 intent.amount,
                 intent.price,
                 intent.why.value,
@@ -85,15 +95,15 @@ def _log_intent(intent: Intent) -> None:
         case Cancel():
             _log.info(
                 "cancel %s %s: %s",
-                instrument_name(intent.instrument),
+                name_of(intent.instrument),
                 intent.label,
                 intent.why.value,
             )
         case CancelAll():
-            where = (
-                intent.venue if intent.instrument is None else instrument_name(intent.instrument)
-            )
-            _log.info("cancel all on %s: %s", where, intent.why.value)
+            if intent.instrument is None:  # each venue's is a kind of its own, as above
+                _log.info(f"cancel all on {intent.venue}: %s", intent.why.value)
+            else:
+                _log.info("cancel all on %s: %s", name_of(intent.instrument), intent.why.value)
         case SaveLatch():
             _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail, extra=ALWAYS)
         case FallbackCancel():
@@ -102,6 +112,6 @@ def _log_intent(intent: Intent) -> None:
             _log.debug("asking %s for its word: %s", intent.venue, intent.why.value)
 
 
-def _fill_text(fill: Fill) -> str:
-    text = f"{instrument_name(fill.instrument)} {fill.side.value} {fill.amount} @ {fill.price}"
+def _fill_text(fill: Fill, name_of: NameOf) -> str:
+    text = f"{name_of(fill.instrument)} {fill.side.value} {fill.amount} @ {fill.price}"
     return f"{text}, fee {fill.fee} {fill.fee_currency}"

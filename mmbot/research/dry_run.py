@@ -2,21 +2,23 @@
 
 Theory of operation
 -------------------
-The venue of the mode, State and `turn` are the ones that trade. Of the venue only its market data
+The venues of the mode, State and `turn` are the ones that trade. Of a venue only its market data
 is used, which has no credentials and cannot make a private call. What an account would have said
 is made up here: the trading link is up, nothing is open, nothing is held, and the rate limit does
 not bind. Public data flows until every market is known; then one turn decides about all of them,
-and its intents are collected instead of sent.
+those of all desks, and its intents are collected instead of sent.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode
+from mmbot.config import Config, DeskConfig, Mode
 from mmbot.config.desks import trading_desk
-from mmbot.config.select import choose
+from mmbot.config.select import check_disjoint, choose
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
 from mmbot.core.bot import Bot, begun
@@ -26,14 +28,14 @@ from mmbot.core.intents import Place
 from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.remember import remember
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Side, Term
+from mmbot.core.types import SECOND, InstrumentId, Nanos, Side, Term
 from mmbot.core.why import Why
 from mmbot.engine.order_sizes import size_lines
 from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.base import MarketData
+from mmbot.venues.own_clock import moved
 from mmbot.venues.plugin import plugin_of
 from mmbot.venues.simulated import visited
-from mmbot.venues.site import Site
 
 DATA_DEADLINE_S = 10.0
 """How long a market may take to show a book and a ticker; later it counts as having none."""
@@ -68,7 +70,7 @@ class NoQuote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What a run would begin with."""
+    """What one desk of a run would begin with."""
 
     instruments: tuple[Instrument, ...]
     sizes: tuple[str, ...]
@@ -77,92 +79,148 @@ class Rehearsal:
     missing: tuple[NoQuote, ...]
 
 
-async def rehearse(config: Config) -> Rehearsal:
-    """Look at the market and decide once. Raises ConfigError and VenueUnreachable."""
-    async with visited(config) as there:
-        return await _rehearse(config, there)
-
-
-async def _rehearse(config: Config, site: Site) -> Rehearsal:
+async def rehearse(config: Config) -> dict[str, Rehearsal]:
+    """Look at the markets and decide once; desk -> what it would begin with, in the order of the
+    file. Raises ConfigError and VenueUnreachable."""
     clock = Clock()
-    venue = plugin_of(site.kind).data(site, clock)
-    try:
-        arrival = Arrival(venue, clock, LOOK_S)
-        listed = await arrival.listed()
-        if site.mode is Mode.SIM:
-            clock.set_to_ms(await arrival.venue_ms())
-        instruments = choose(
-            listed, config.lone, config, venue.unread_listings, now_ns=clock.now_ns()
-        )
-        prices = await arrival.prices(instruments)
-        instruments = choose(
-            listed, config.lone, config, venue.unread_listings, prices, clock.now_ns()
-        )
-        state = _account_at_rest(venue.name, instruments, clock)
-        desk = trading_desk(config.lone)
-        await _learn(state, venue, instruments, desk, clock)
-    finally:
-        await venue.close()
+    async with AsyncExitStack() as undo:
+        looks: dict[str, _Look] = {}
+        for venue in config.venues:
+            looks[venue.name] = await _looked(config.at(venue.name), clock, undo, first=not looks)
+        chosen = await _chosen(config, looks, clock.now_ns())
+        listings = (ev.InstrumentsListed(tuple(found), name) for name, found in chosen.items())
+        state = _accounts_at_rest(list(looks), listings, clock)
+        built = {desk.name: trading_desk(desk) for desk in config.desks}
+        desks = {one.id: built[name] for name, found in chosen.items() for one in found}
+        await _learn(state, looks.values(), desks, clock)
     now_ns = clock.now_ns()
     bot = Bot(state, {})
-    bot.step((), now_ns)  # asks for the snapshot that the next one gets
-    nothing = ev.SnapshotTaken(venue.name, now_ns, (), (), ())
-    bot.desks |= dict.fromkeys(state.markets, desk)
-    taken = bot.step((nothing,), now_ns)
+    bot.step((), now_ns)  # asks for the snapshots that the next one gets
+    nothing = [ev.SnapshotTaken(name, now_ns, (), (), ()) for name in looks]
+    bot.desks |= desks
+    taken = bot.step(nothing, now_ns)
     if taken.error is not None:
         raise taken.error
     quotes = [_first_quote(state, intent) for intent in taken.intents if isinstance(intent, Place)]
-    quoted = {(quote.instrument.id, quote.side) for quote in quotes}
-    missing = [
-        NoQuote(instrument=m.instrument, side=side, why=m.why.get(side, Why.STARTING))
-        for m in state.markets.values()
-        for side in Side
-        if (m.instrument.id, side) not in quoted
-    ]
-    return Rehearsal(
-        instruments=tuple(instruments),
-        sizes=tuple(size_lines(config.lone, instruments, prices)),
-        quotes=tuple(quotes),
-        missing=tuple(missing),
-    )
+    return {
+        desk.name: _of_desk(desk, chosen[desk.name], state, quotes, looks) for desk in config.desks
+    }
 
 
-def _account_at_rest(venue: str, instruments: Sequence[Instrument], clock: Clock) -> State:
+@dataclass(slots=True)
+class _Look:
+    """A venue as anybody sees it."""
+
+    venue: MarketData
+    arrival: Arrival
+    listed: list[Instrument]
+    ahead_ns: Nanos
+    """Its clock less desk time: a simulated world has its own (venues.own_clock)."""
+    prices: dict[str, float] = field(default_factory=dict)
+    """USD per coin, of what is quoted here."""
+    instruments: list[Instrument] = field(default_factory=list)
+    """What is quoted here, by whichever desk."""
+
+
+async def _looked(config: Config, clock: Clock, undo: AsyncExitStack, *, first: bool) -> _Look:
+    """The venue of a configuration that has one. Desk time is the first world's."""
+    site = await undo.enter_async_context(visited(config))
+    theirs = clock if first or site.mode is not Mode.SIM else Clock(clock.scale)
+    venue = plugin_of(site.kind).data(site, theirs)
+    undo.push_async_callback(venue.close)
+    arrival = Arrival(venue, theirs, LOOK_S)
+    listed = await arrival.listed()
+    if site.mode is Mode.SIM:
+        theirs.set_to_ms(await arrival.venue_ms())
+    return _Look(venue, arrival, listed, theirs.now_ns() - clock.now_ns() if not first else 0)
+
+
+async def _chosen(
+    config: Config, looks: Mapping[str, _Look], now_ns: Nanos
+) -> dict[str, list[Instrument]]:
+    """The instruments of every desk, each of which has one. Raises ConfigError."""
+    for name, look in looks.items():
+        mine = [desk for desk in config.desks if desk.settings.venue == name]
+        unread = look.venue.unread_listings
+        wanted = [
+            one for desk in mine for one in choose(look.listed, desk, config, unread, now_ns=now_ns)
+        ]
+        look.prices = await look.arrival.prices(wanted)
+    chosen = {}
+    for desk in config.desks:
+        look = looks[desk.settings.venue]
+        unread = look.venue.unread_listings
+        found = choose(look.listed, desk, config, unread, look.prices, now_ns)
+        look.instruments += found
+        chosen[desk.name] = found
+    check_disjoint(chosen)
+    return chosen
+
+
+def _accounts_at_rest(
+    venues: Sequence[str], listings: Iterable[ev.InstrumentsListed], clock: Clock
+) -> State:
     """A state in which everything that needs an account has been said, and is quiet."""
-    now_ns = clock.now_ns()
-    return begun(
-        "0",
-        now_ns,
-        (
-            ev.InstrumentsListed(tuple(instruments)),
-            ev.LabelsReserved(SEQUENCES_MAX),
-            ev.LimitsRead(venue, UNBOUND, UNBOUND),
-            ev.LinkChanged(venue, ev.Link.TRADING, True),
-        ),
-    )
+    at_rest: list[ev.Event] = [*listings, ev.LabelsReserved(SEQUENCES_MAX)]
+    for venue in venues:
+        at_rest.append(ev.LimitsRead(venue, UNBOUND, UNBOUND))
+        at_rest.append(ev.LinkChanged(venue, ev.Link.TRADING, True))
+    return begun("0", clock.now_ns(), at_rest)
 
 
 async def _learn(
     state: State,
-    venue: MarketData,
-    instruments: Sequence[Instrument],
-    desk: Desk,
+    looks: Iterable[_Look],
+    desks: Mapping[InstrumentId, Desk],
     clock: Clock,
 ) -> None:
     """Take in public data until every market is known, or the time is over."""
     events: list[ev.Event] = []
-    await Arrival(venue, clock, LOOK_S).connected(events.append, instruments)
+    for look in looks:
+        sink = partial(_hear, events, look.ahead_ns)
+        await Arrival(look.venue, clock, LOOK_S).connected(sink, look.instruments)
     end_ns = clock.now_ns() + int(DATA_DEADLINE_S * SECOND)
     while clock.now_ns() < end_ns:
         for event in events:
             apply(state, event, clock.now_ns())
-        remember(state, events, dict.fromkeys(state.markets, desk))
+        remember(state, events, desks)
         events.clear()
-        account = state.account(venue.name)
-        alive = account.market_up and account.proven_ns >= account.doubted_ns
+        accounts = state.accounts.values()
+        alive = all(one.market_up and one.proven_ns >= one.doubted_ns for one in accounts)
         if alive and all(m.lost is None and m.priced_ns for m in state.markets.values()):
             return
         await clock.sleep(LOOK_EVERY_S)
+
+
+def _hear(events: list[ev.Event], ahead_ns: Nanos, event: ev.Event) -> None:
+    events.append(moved(event, -ahead_ns) if ahead_ns else event)
+
+
+def _of_desk(
+    desk: DeskConfig,
+    instruments: Sequence[Instrument],
+    state: State,
+    quotes: Iterable[FirstQuote],
+    looks: Mapping[str, _Look],
+) -> Rehearsal:
+    """One desk's part of what was decided."""
+    ids = {one.id for one in instruments}
+    mine = tuple(quote for quote in quotes if quote.instrument.id in ids)
+    quoted = {(quote.instrument.id, quote.side) for quote in mine}
+    markets = [market for one, market in state.markets.items() if one in ids]
+    missing = [
+        NoQuote(instrument=m.instrument, side=side, why=m.why.get(side, Why.STARTING))
+        for m in markets
+        for side in Side
+        if (m.instrument.id, side) not in quoted
+    ]
+    prices = looks[desk.settings.venue].prices
+    return Rehearsal(
+        instruments=tuple(instruments),
+        sizes=tuple(size_lines(desk, instruments, prices)),
+        quotes=mine,
+        missing=tuple(missing),
+    )
 
 
 def _first_quote(state: State, place: Place) -> FirstQuote:

@@ -47,9 +47,10 @@ class Finding:
     note: str = ""
 
 
-def positions(past: Past, stored: "PositionRow | None") -> list[Finding]:
-    """One instrument on one account against its position on file."""
-    name = past.instrument.name
+def positions(past: Past, stored: "PositionRow | None", named: str = "") -> list[Finding]:
+    """One instrument on one account against its position on file. `named`: what people call it;
+    the venue's name of it otherwise."""
+    name = named or past.instrument.name
     if stored is None:
         return [Finding(name, "position", None, None, ZERO, False, "fills without a position")]
     found = replayed(Past(past.instrument, past.fills, past.entries))

@@ -13,20 +13,21 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from multiprocessing import resource_tracker
 from pathlib import Path
 from random import Random
 from typing import cast
 
-from mmbot.config import load_config
+from mmbot.config import Config, DeskConfig, load_config
 from mmbot.config.desks import trading_desk
 from mmbot.config.select import choose
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard
 from mmbot.core.types import MS
 from mmbot.errors import ConfigError
+from mmbot.plugins.settings import unknown
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
@@ -50,6 +51,8 @@ class Wish:
     count: int
     harshness: Harshness
     hours: float | None = None
+    desk: str | None = None
+    """Of a file with several, which one."""
 
     @property
     def seeds(self) -> range:
@@ -59,7 +62,7 @@ class Wish:
 
 def check(wish: Wish) -> Sequence[str]:
     """The instruments that will be traded. Raises ConfigError for what cannot be simulated."""
-    return tuple(_desk(wish.path).desks)
+    return tuple(_desk(wish.path, wish.desk).desks)
 
 
 def outcomes(wish: Wish) -> Iterator[Outcome]:
@@ -81,7 +84,7 @@ def run(wish: Wish, seed: int) -> Outcome:
 
 def world(wish: Wish, seed: int) -> World:
     """The world of one seed, not begun."""
-    traded = _desk(wish.path)
+    traded = _desk(wish.path, wish.desk)
     plan = FaultPlan.drawn(seed, wish.harshness)
     return World(seed, plan, traded.desks, traded.guards, _options(wish, seed, traded.start_ms))
 
@@ -116,24 +119,42 @@ class _Traded:
 
 
 @lru_cache(1)
-def _desk(path: Path) -> _Traded:
+def _desk(path: Path, name: str | None) -> _Traded:
     """A desk file's strategy, rules and guards on its instruments. Raises ConfigError."""
     config = load_config({}, path)
-    desk = trading_desk(config.lone)
-    if desk.venue != VENUE:
+    chosen = _named(config, name)
+    venue = config.venue(chosen.settings.venue)
+    if venue.kind != VENUE:
         raise ConfigError(
-            f"{config.origin('desk.venue')}: {desk.venue} cannot be simulated: only {VENUE} can"
+            f"{config.origin(f'{chosen.path}.venue')}: {venue.kind} cannot be simulated: only "
+            f"{VENUE} can"
         )
+    desk = replace(trading_desk(chosen), venue=VENUE)  # the world's own name of it
     start_ms = round(config.sim.at.timestamp() * 1_000)
     listed = [
         instrument_of(listing)
         for family in chain.FAMILIES.values()
         for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
     ]
-    chosen = choose(listed, config.lone, config, now_ns=start_ms * MS)
-    desks = {instrument.name: desk for instrument in chosen}
+    named = choose(listed, chosen, config, now_ns=start_ms * MS)
+    desks = {instrument.name: desk for instrument in named}
     guards = tuple(cast(Guard, guard.build()) for guard in config.guards)
     return _Traded(desks, guards, start_ms)
+
+
+def _named(config: Config, name: str | None) -> DeskConfig:
+    """The desk that is meant. Raises ConfigError."""
+    desks = {desk.name: desk for desk in config.desks}
+    if name is None:
+        if len(desks) > 1:
+            raise ConfigError(
+                f"{config.path}: there are several desks, and one is simulated at a time: add "
+                f"--desk NAME, one of {', '.join(desks)}"
+            )
+        return config.lone
+    if name not in desks:
+        raise ConfigError(f"--desk: {unknown('desk', name, list(desks))}")
+    return desks[name]
 
 
 # --- the other processes ----------------------------------------------------------------------

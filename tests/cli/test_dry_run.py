@@ -219,3 +219,79 @@ def test_all_strikes_are_quoted_from_the_money_outward(
     placed = [one["instrument"] for one in intents if one["type"] == "Place"]
     first = {int(name.split("-")[2]) for name in placed[:12]}
     assert max(abs(strike - 2850) for strike in first) <= 100 < max(away)
+
+
+# --- several desks ----------------------------------------------------------------------------
+
+TWO = Path(__file__).parents[2] / "configs" / "two-accounts.toml"
+
+
+@pytest.fixture(scope="module")
+def two_venues(venue: dict[str, object]) -> Iterator[list[str]]:
+    """Two worlds, of which the second began later: the addresses of both."""
+    with served("--at", "2025-06-03T09:00:00Z") as (_, other):
+        yield [str(venue["rest"]), str(other["rest"])]
+
+
+def two_accounts(folder: Path, urls: list[str]) -> str:
+    """The desk file with two accounts, on venues that run already."""
+    path = folder / "two.toml"
+    text = TWO.read_text()
+    text = text.replace("[venues.deribit]", f'[venues.deribit]\nurl = "{urls[0]}"')
+    text = text.replace("[venues.hedge]", f'[venues.hedge]\nurl = "{urls[1]}"')
+    path.write_text(text.partition("[sim]")[0])
+    return str(path)
+
+
+def test_every_desk_of_a_file_has_an_object_of_its_own(
+    two_venues: list[str], tmp_path: Path, found: dict[str, Any]
+) -> None:
+    done = run("quote", "--config", two_accounts(tmp_path, two_venues), "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["mode"], said["venue"], said["dry_run"]) == ("sim", "deribit, hedge", True)
+    assert list(said["desks"]) == ["options", "perp"]
+    options, perp = said["desks"].values()
+    of_one_desk = found.keys() - {"mode", "dry_run", "config"}
+    assert options.keys() == perp.keys() == of_one_desk
+    assert (options["venue"], perp["venue"]) == ("deribit", "hedge")
+    assert [i["name"] for i in options["instruments"]] == INSTRUMENTS
+    assert [i["name"] for i in perp["instruments"]] == ["ETH-PERPETUAL"]
+    assert {q["instrument"] for q in perp["quotes"]} == {"ETH-PERPETUAL"}
+    assert {q["side"] for q in perp["quotes"]} == {"buy", "sell"}
+    assert {q["size"] for q in perp["quotes"]} == {1000}
+    for desk in (options, perp):
+        sides = [(q["instrument"], q["side"]) for q in (*desk["quotes"], *desk["not_quoted"])]
+        names = [i["name"] for i in desk["instruments"]]
+        assert sorted(sides) == sorted((name, side) for name in names for side in ("buy", "sell"))
+
+
+def test_a_person_reads_desk_after_desk(two_venues: list[str], tmp_path: Path) -> None:
+    done = run("quote", "--config", two_accounts(tmp_path, two_venues), "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "SIM, dry run: nothing is sent\n")
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    options = lines.index("options on deribit: First quotes (nothing was sent)")
+    perp = lines.index("perp on hedge: First quotes (nothing was sent)")
+    assert any(line.startswith("ETH-6JUN25-2800-C") for line in lines[options:perp])
+    assert any(line.startswith("ETH-PERPETUAL") for line in lines[perp:])
+    assert lines.count("Configuration") == 1
+
+
+def test_no_venue_of_several_sees_a_private_method(two_venues: list[str], tmp_path: Path) -> None:
+    with WireTap(two_venues[0]) as first, WireTap(two_venues[1]) as second:
+        path = two_accounts(tmp_path, [first.url, second.url])
+        done = run("quote", "--config", path, "--dry-run")
+        assert done.returncode == 0, done.stderr
+        for tap in (first, second):
+            assert {"public/get_instruments", "public/subscribe"} <= set(tap.methods())
+            assert [one for one in tap.methods() if not one.startswith("public/")] == []
+
+
+def test_two_desks_on_one_instrument_are_refused(two_venues: list[str], tmp_path: Path) -> None:
+    path = Path(two_accounts(tmp_path, two_venues))
+    third = '\n[desks.again]\nvenue = "hedge"\nsymbols = ["ETH/USD:ETH"]\n'
+    path.write_text(path.read_text() + third)
+    done = run("quote", "--config", str(path), "--dry-run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "desks perp and again both quote ETH-PERPETUAL" in done.stderr

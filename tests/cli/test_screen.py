@@ -12,9 +12,19 @@ from pathlib import Path
 from rich.console import Console
 
 from mmbot.cli.feed import ScreenFeed
+from mmbot.cli.paging import Key
 from mmbot.cli.screen import Screen
 from mmbot.core.why import Why
-from mmbot.engine.status import Exposure, InstrumentRow, Pnl, StatusFrame
+from mmbot.engine.status import (
+    DeskFrame,
+    Exposure,
+    InstrumentRow,
+    Limit,
+    LinkFrame,
+    Pnl,
+    StatusFrame,
+    VenueFrame,
+)
 from tests.cli.terminal import Terminal
 
 
@@ -308,6 +318,84 @@ def test_what_nobody_quotes_stands_below_and_is_not_red_with_age() -> None:
     lines = lines_of(replace(a_frame(), held=(held,)), 100)
     assert "not quoted here" in lines[-1]
     assert lines[-1].startswith("ETH-27JUN25-3000-C ")
+
+
+def test_of_several_venues_each_has_a_line_and_rows_stand_under_their_desks() -> None:
+    up, down = LinkFrame(ok=True, text="up"), LinkFrame(ok=False, text="reconciling")
+    limits = (Limit(name="requests", scope="account", left=9, full=20),)
+    deribit = VenueFrame(
+        name="deribit",
+        kind="deribit",
+        account="1",
+        link=up,
+        limits=limits,
+        equity={},
+        open_orders=2,
+    )
+    frame = replace(
+        a_frame(
+            replace(a_row(), desk="options", venue="deribit"),
+            replace(a_row("ETH-PERPETUAL"), desk="perp", venue="hedge", why=Why.LINK_DOWN),
+            replace(a_row("ETH-6JUN25-2900-C"), desk="options", venue="deribit"),
+        ),
+        venue="deribit, hedge",
+        held=(replace(a_row("ETH-27JUN25"), quoted=False, venue="hedge"),),
+        venues=(deribit, replace(deribit, name="hedge", account="2", link=down)),
+        desks=(
+            DeskFrame(name="options", instruments=2, open_orders=4, fills=1, quoted_share=0.5),
+            DeskFrame(name="perp", instruments=1, open_orders=0, fills=0, quoted_share=None),
+        ),
+    )
+    lines = [line.rstrip() for line in lines_of(frame, 100)]
+    assert lines[0].startswith(" SIM  deribit, hedge  run k3f9x2")
+    assert lines[1] == " deribit 1  link up  requests 9/20  open 2"
+    assert lines[2] == " hedge 2  link reconciling  requests 9/20  open 2"
+    assert lines[3] == " options 4 orders, 1 fills, quoted 50.0 %  perp 0 orders, 0 fills"
+    titles = next(place for place, line in enumerate(lines) if line.startswith("instrument "))
+    assert [line.split("  ")[0].split(" ")[0] for line in lines[titles + 1 :]] == [
+        "options",
+        "ETH-6JUN25-2800-C",
+        "ETH-6JUN25-2900-C",
+        "perp",
+        "ETH-PERPETUAL" if "ETH-PERPETUAL" in "".join(lines) else "ETH-PERP",
+        "no",
+        "ETH-27JUN25",
+    ]
+    assert lines[-2] == "no desk"
+
+
+def test_a_page_that_begins_among_the_rows_of_a_desk_names_it() -> None:
+    names = [f"ETH-6JUN25-{2000 + 50 * place}-C" for place in range(20)]
+    rows = [
+        replace(a_row(name), desk="low" if place < 5 else "high")
+        for place, name in enumerate(names)
+    ]
+    desks = [
+        DeskFrame(name=name, instruments=1, open_orders=0, fills=0, quoted_share=None)
+        for name in ("low", "high")
+    ]
+    screen = Screen()
+    screen.frame = replace(a_frame(*rows), desks=tuple(desks))
+    height, seen = 16, set[str]()
+    for _ in range(6):
+        out = io.StringIO()
+        console = Console(file=out, width=100, height=height)
+        console.print(screen.picture(100, height))
+        lines = [line.rstrip() for line in out.getvalue().splitlines()]
+        assert len(lines) < height, "the line the cursor is left on is free"
+        (titles,) = (place for place, line in enumerate(lines) if " our bid " in line)
+        shown, desk = lines[titles + 1 : -1], ""
+        assert shown[0] in ("low", "high")
+        for line in shown:
+            if line in ("low", "high"):
+                desk = line
+                continue
+            name = line.split()[0]
+            strike = int(name.split("-")[-2])
+            assert desk == ("low" if strike < 2250 else "high")
+            seen.add(name)
+        screen.press(Key.PAGE_DOWN)
+    assert len(seen) == 20, "every row is reached"
 
 
 def test_simulated_time_is_marked() -> None:

@@ -121,6 +121,34 @@ def test_a_file_that_is_not_there_is_one_line(mmbot: Mmbot, tmp_path: Path) -> N
     assert "cannot be read" in mmbot.refusal("simulate", str(tmp_path / "none.toml"))
 
 
+TWO = str(Path(__file__).parents[2] / "configs" / "two-accounts.toml")
+
+
+def test_of_several_desks_one_is_simulated_on_whichever_account(mmbot: Mmbot) -> None:
+    perp = mmbot.json("simulate", TWO, "--desk", "perp", "--seeds", "1")
+    assert (perp["desk"], perp["instruments"]) == ("perp", ["ETH-PERPETUAL"])
+    assert perp["requests"]["Place"] > 0
+    assert perp["violations"] == []
+    options = mmbot.json("simulate", TWO, "--desk", "options", "--seeds", "1")
+    assert len(options["instruments"]) == 4
+
+
+def test_which_of_several_desks_has_to_be_said(mmbot: Mmbot) -> None:
+    said = mmbot.refusal("simulate", TWO)
+    assert said.endswith("add --desk NAME, one of options, perp")
+    assert "did you mean 'perp'?" in mmbot.refusal("simulate", TWO, "--desk", "pert")
+
+
+def test_a_violation_of_one_of_several_desks_is_shown_again_by_its_name(
+    mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
+    said = mmbot.json("simulate", TWO, "--desk", "perp", "--seeds", "8", "--from", "3", code=1)
+    for violation in said["violations"]:
+        again = f"--desk perp --seeds 1 --from {violation['seed']} --faults harsh"
+        assert violation["reproduce"] == f"mmbot simulate {TWO} {again}"
+
+
 def test_ctrl_c_ends_it_with_what_has_been_done(desk: str) -> None:
     process = subprocess.Popen(
         [MMBOT, "simulate", desk, "--seeds", "100000"],
