@@ -49,21 +49,11 @@ def claim(
     connection: Connection, account_key: AccountKey, run: int, process: Process, now_ns: Nanos
 ) -> Nanos:
     """Take the account for `run`; until when. Raises Refused while another engine has it."""
-    table = schema.lease
-    held = connection.execute(select(table).where(*_is(account_key))).one_or_none()
-    if held is not None and held.expires_ns > now_ns:
-        holder = Process(held.host, held.pid, held.birth)
-        if not holder.provably_dead:
-            left_s = (held.expires_ns - now_ns) / SECOND
-            raise Refused(
-                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading "
-                f"{account_key}: stop it first; should it be dead, its lease runs out in "
-                f"{left_s:.0f} s"
-            )
+    require_free(connection, account_key, now_ns)
     release(connection, account_key, None)
     until_ns = now_ns + EXPIRES_AFTER_NS
     connection.execute(
-        insert(table).values(
+        insert(schema.lease).values(
             mode=account_key.mode.value,
             venue=account_key.venue,
             account=account_key.account,
@@ -76,6 +66,21 @@ def claim(
         )
     )
     return until_ns
+
+
+def require_free(connection: Connection, account_key: AccountKey, now_ns: Nanos) -> None:
+    """Raises Refused while another engine has the account."""
+    table = schema.lease
+    held = connection.execute(select(table).where(*_is(account_key))).one_or_none()
+    if held is not None and held.expires_ns > now_ns:
+        holder = Process(held.host, held.pid, held.birth)
+        if not holder.provably_dead:
+            left_s = (held.expires_ns - now_ns) / SECOND
+            raise Refused(
+                f"run {base36(held.run)} (process {held.pid} on {held.host}) is trading "
+                f"{account_key}: stop it first; should it be dead, its lease runs out in "
+                f"{left_s:.0f} s"
+            )
 
 
 def holder(connection: Connection, account_key: AccountKey) -> int | None:

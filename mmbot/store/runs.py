@@ -1,6 +1,7 @@
 """Runs and their labels: what an engine must have on the disk before it sends anything."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -9,7 +10,7 @@ from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.types import Nanos
 from mmbot.store import latch, lease, schema
 from mmbot.store.database import Database
-from mmbot.store.records import AccountDraft, RunDraft, RunStarted
+from mmbot.store.records import AccountDraft, AccountKey, RunDraft, RunStarted
 
 LABEL_BLOCK = 512
 """Labels reserved at a time."""
@@ -23,12 +24,16 @@ def start_run(
 
     `draw` gives random run numbers; one that was ever used on this store is not used again.
     Raises Refused when the kill switch of one of its accounts is tripped or another engine has one
-    of them, StoreError.
+    of them, by whatever name of the venue, StoreError.
     """
     account_keys = [account.account_key for account in draft.accounts]
-    latch.require_armed(database, account_keys)
+    with database.transaction() as connection:
+        named_otherwise = _synonyms(connection, draft.accounts)
+    latch.require_armed(database, [*account_keys, *named_otherwise])
     first, process = draft.accounts[0], lease.this_process()
     with database.transaction() as connection:
+        for account_key in _synonyms(connection, draft.accounts):
+            lease.require_free(connection, account_key, now_ns)
         _forget_status(connection)
         run = draw()
         while connection.scalar(select(schema.runs.c.run).where(schema.runs.c.run == run)):
@@ -54,6 +59,26 @@ def start_run(
         until_ns = min(lease.claim(connection, key, run, process, now_ns) for key in account_keys)
         upto = grant_labels(connection, run, LABEL_BLOCK)
     return RunStarted(run, upto, until_ns)
+
+
+def _synonyms(connection: Connection, accounts: Sequence[AccountDraft]) -> list[AccountKey]:
+    """The same accounts under other names of their venues, from files that call them otherwise."""
+    table, known = schema.run_accounts.c, {account.account_key: None for account in accounts}
+    for account_key, kind in ((one.account_key, one.kind) for one in accounts):
+        if not account_key.account:
+            continue  # the venue does not tell whose it is
+        names = connection.scalars(
+            select(table.venue)
+            .distinct()
+            .where(
+                table.mode == account_key.mode.value,
+                table.account == account_key.account,
+                table.kind == (kind or account_key.venue),
+            )
+            .order_by(table.venue)
+        )
+        known |= {replace(account_key, venue=name): None for name in names}
+    return list(known)[len(accounts) :]
 
 
 def _account_row(run: int, place: int, account: AccountDraft) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,16 @@ from mmbot.store import lease
 from mmbot.store.database import open_store
 from mmbot.store.lease import Process
 from mmbot.store.queries import Reader
-from mmbot.store.records import AccountKey, LeaseLate, LeaseLost, Standing
+from mmbot.store.records import (
+    AccountDraft,
+    AccountKey,
+    LeaseLate,
+    LeaseLost,
+    RunDraft,
+    Standing,
+)
+from mmbot.store.runs import start_run
+from tests.builders import NOW_NS
 from tests.store.desk import ACCOUNT_KEY, Wall, a_location, an_engine, begin
 
 
@@ -31,13 +41,16 @@ def test_a_second_engine_is_refused_with_the_first_ones_run(tmp_path: Path) -> N
 
 def test_other_accounts_venues_and_modes_are_other_keys(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
-    for account_key in (
-        ACCOUNT_KEY,
-        AccountKey(Mode.SIM, "deribit", "sim-2"),
-        AccountKey(Mode.SIM, "derive", "sim-1"),
-        AccountKey(Mode.LIVE, "deribit", "sim-1"),
+    for number, account_key in enumerate(
+        (
+            ACCOUNT_KEY,
+            AccountKey(Mode.SIM, "deribit", "sim-2"),
+            AccountKey(Mode.SIM, "derive", "sim-1"),
+            AccountKey(Mode.LIVE, "deribit", "sim-1"),
+        )
     ):
-        begin(database, account_key)
+        draft = RunDraft((AccountDraft(account_key, "", kind=account_key.venue),))
+        start_run(database, draft, partial(int, number), NOW_NS)
     assert len(Reader(database.location).engines()) == 4
 
 

@@ -100,6 +100,22 @@ def test_any_tripped_kill_switch_refuses_the_start(tmp_path: Path, tripped: Acco
     begin(database, other)
 
 
+@pytest.mark.parametrize("by", ["lease", "kill switch"])
+def test_an_account_is_the_same_by_whatever_name_of_its_venue(tmp_path: Path, by: str) -> None:
+    database, wall = open_store(a_location(tmp_path)), Wall()
+    begin(database, BOTH, wall)
+    if by == "kill switch":
+        wall.forward_s(6)
+        latch.trip(database.location, [HEDGE_KEY], Why.USER, "", "test", wall(), limit_s=10)
+    otherwise = replace(HEDGE_KEY, venue="deribit")
+    with pytest.raises(Refused, match="sim-2 on hedge"):
+        begin(database, otherwise, wall)
+    latch.rearm(database.location, HEDGE_KEY, "looked at it", "test", wall())
+    wall.forward_s(6)
+    begin(database, otherwise, wall)
+    begin(database, replace(HEDGE_KEY, account="sim-9"), wall)
+
+
 async def test_all_leases_are_renewed_and_given_up(tmp_path: Path) -> None:
     location, wall = a_location(tmp_path), Wall()
     async with an_engine(location, BOTH, wall=wall) as engine:
