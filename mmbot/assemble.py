@@ -216,6 +216,7 @@ def _engine(
             clock,
         )
     engine = Engine(config, clock, list(members), list(traded), runner, store, tape)
+    runner.on_retired = engine.forget
     for member in members:
         member.venue.on_listed = partial(engine.extend, member)
     return engine

@@ -52,9 +52,10 @@ def row_profits(frame: StatusFrame) -> dict[str, Decimal | None]:
     """What each row earned, by its name, so that what is shown adds up to the total as shown; None
     where nobody knows."""
     known = [row for row in frame.every_row if row.pnl_usd is not None]
-    amounts = [row.pnl_usd for row in known if row.pnl_usd is not None]
-    shown = apportioned(amounts, frame.pnl.total_usd, digits_of(frame))
-    said = {row.instrument: earned for row, earned in zip(known, shown, strict=True)}
+    amounts = [row.pnl_usd for row in known] + [row.pnl_usd for row in frame.settled]
+    parts = [usd for usd in amounts if usd is not None]
+    shown = apportioned(parts, frame.pnl.total_usd, digits_of(frame))
+    said = {row.instrument: earned for row, earned in zip(known, shown, strict=False)}
     return {row.instrument: said.get(row.instrument) for row in frame.every_row}
 
 

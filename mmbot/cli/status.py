@@ -223,6 +223,7 @@ def _object(engine: "Engine", only: str | None) -> dict[str, Any]:
         "equity": frame.equity if frame else {},
         "equity_usd": frame and frame.equity_usd,
         "desks": frame.desks if frame else [],
+        "settled": frame.settled if frame else [],
         "budget": frame
         and {
             "left": frame.budget,

@@ -63,7 +63,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
         case ev.FallbackTried():
             fallback_tried(state, event, now_ns)
         case ev.TradePrinted():
-            state.touch(event.instrument)
+            if event.instrument in state.markets:
+                state.touch(event.instrument)
         case ev.ReferenceChanged():
             if state.references.take(event.source, event.asset, event):
                 for market in state.markets.values():
@@ -147,7 +148,7 @@ def _listed(state: State, event: ev.InstrumentsListed) -> None:
         market = state.markets.get(instrument.id)
         if market is None:
             state.add_account(instrument.venue)
-            market = state.markets[instrument.id] = Market(instrument)
+            market = state.markets[instrument.id] = Market(instrument, event.desk)
             market.off = state.controls.sides_off(instrument)
             state.inventory.add(instrument)  # before any reader asks, so that their order is ours
         elif market.instrument != instrument:

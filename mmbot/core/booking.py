@@ -6,6 +6,7 @@ from dataclasses import replace
 from mmbot.core.books import Market
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import is_ours
+from mmbot.core.retire import revive
 from mmbot.core.state import Account, State
 from mmbot.core.statements import Fill, Flow, Liquidity, booking_key
 from mmbot.core.types import MS, to_decimal, venue_name
@@ -16,6 +17,8 @@ def book_fill(state: State, fill: Fill) -> None:
     if fill.label is None:  # the venue need not repeat it: its order tells whose it is
         fill = replace(fill, label=state.orders.ids.get(fill.order_id))
     market = state.markets.get(fill.instrument)
+    if market is None and not state.inventory.knows(fill.key, fill.venue_ms):
+        market = revive(state, fill.instrument)
     if market is None:
         _book_off_desk(state, fill)
         return
@@ -71,7 +74,7 @@ def _in_opening(state: State, position: Position, venue_ms: int) -> bool:
 
 def _book_off_desk(state: State, fill: Fill) -> None:
     """A fill on an instrument we do not trade: not ours to value, but no longer owed."""
-    if fill.key in state.inventory.booked:
+    if state.inventory.knows(fill.key, fill.venue_ms):
         return
     state.inventory.know(fill.key)
     held = state.account_of(fill.instrument).held or {}
@@ -85,9 +88,13 @@ def _book_off_desk(state: State, fill: Fill) -> None:
 def book_flow(state: State, account: Account, flow: Flow) -> None:
     """Money that moved without a trade, booked once; nothing from before a position was opened."""
     key = booking_key(account.venue, flow.name)
-    market = state.markets.get(flow.instrument) if flow.instrument is not None else None
-    if key in state.inventory.booked or (flow.instrument is not None and market is None):
+    if state.inventory.knows(key, flow.venue_ms):
         return
+    market = None
+    if flow.instrument is not None:
+        market = state.markets.get(flow.instrument) or revive(state, flow.instrument)
+        if market is None:
+            return
     before_us = flow.venue_ms < state.started_ns // MS
     if market is None:
         if not before_us or account.resume_ms:

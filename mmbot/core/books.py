@@ -46,6 +46,8 @@ class Market:
     """Everything known about one instrument's market, our own quotes included."""
 
     instrument: Instrument
+    desk: str = ""
+    """Which trades it; empty where there is but one."""
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
     lost: Why | None = Why.NO_BOOK

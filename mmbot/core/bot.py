@@ -27,6 +27,8 @@ class Turn:
     intents: Sequence[Intent]
     now_ns: Nanos
     error: Exception | None = None
+    retired: Sequence[InstrumentId] = ()
+    """Instruments that left with it."""
 
     @property
     def failure(self) -> str:
@@ -35,7 +37,7 @@ class Turn:
 
 
 class Bot:
-    """Takes turns for one state. `desks` may grow while the bot runs."""
+    """Takes turns for one state. `desks` changes while the bot runs: instruments come and go."""
 
     def __init__(
         self, state: State, desks: dict[InstrumentId, Desk], guards: Sequence[Guard] = ()
@@ -50,7 +52,10 @@ class Bot:
             intents = turn(self.state, events, now_ns, self.desks, self.guards)
         except Exception as error:  # noqa: BLE001  # a bug, whatever it is: the caller trips
             return Turn(events, (), now_ns, error)
-        return Turn(events, intents, now_ns)
+        retired = tuple(self.state.retired.leaving)
+        for instrument in retired:
+            self.desks.pop(instrument, None)
+        return Turn(events, intents, now_ns, retired=retired)
 
     def give_up(self, why: Why, detail: str, now_ns: Nanos) -> None:
         """Trip the kill switch without a turn, because turns keep failing."""

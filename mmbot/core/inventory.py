@@ -15,9 +15,10 @@ of the whole position at its payoff, which is its last mark.
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from mmbot.core.ages import Ages
 from mmbot.core.contracts import Instrument
 from mmbot.core.statements import Fill, Flow, FlowKind
-from mmbot.core.types import ZERO, InstrumentId
+from mmbot.core.types import MS, ZERO, InstrumentId, Nanos
 
 BOOKED_MAX = 100_000
 """Trade ids kept in mind. Far more than any back-fill reaches back to."""
@@ -231,6 +232,8 @@ class Inventory:
     """Positions as earlier runs left them, at our first mark: where this session starts."""
     booked: dict[str, None] = field(default_factory=dict)
     """Keys of executions and flows (statements.booking_key), as an ordered set."""
+    ages: Ages = field(default_factory=Ages)
+    """Of these keys."""
 
     def of(self, instrument: Instrument) -> Position:
         """The position in `instrument`, to look at: a flat one if there is none."""
@@ -271,11 +274,20 @@ class Inventory:
 
     def book(self, fill: Fill, instrument: Instrument, mark: Decimal) -> bool:
         """Book a fill once, whatever its source; False when it is already in."""
-        if fill.key in self.booked:
+        if self.knows(fill.key, fill.venue_ms):
             return False
         self.know(fill.key)
         self.add(instrument).book(fill, mark)
         return True
+
+    def knows(self, ref: str, venue_ms: int) -> bool:
+        """Whether this is booked. What the venue stamped before the oldest key is."""
+        return ref in self.booked or venue_ms < self.ages.upto_ns // MS
+
+    def forget_old(self, now_ns: Nanos, before_ns: Nanos) -> None:
+        """Drop the keys of what was booked before a moment, and is asked for no more."""
+        for key in self.ages.old(self.booked, now_ns, before_ns):
+            del self.booked[key]
 
     def know(self, ref: str) -> None:
         """This is booked; the oldest such knowledge gives way (the store has all of it)."""

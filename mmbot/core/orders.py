@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from mmbot.core.ages import Ages
 from mmbot.core.capabilities import ABSENT_AFTER_NS, Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
@@ -153,6 +154,8 @@ class Orders:
     """What the store has not been told yet; the newest state of an order counts."""
     counted: dict[InstrumentId, OrderCounts] = field(default_factory=dict)
     """By instrument, what became of our requests."""
+    forgotten_ages: Ages = field(default_factory=Ages)
+    id_ages: Ages = field(default_factory=Ages)
 
     # --- reading ---
 

@@ -100,6 +100,11 @@ class Profit:
             counted[instrument] = session + _carried(inventory, instrument)
         return Baseline(self.day, self.day_start_usd, self.peak_usd, self.total_usd, counted)
 
+    def forget(self, instrument: InstrumentId) -> None:
+        """Follow an instrument no more; what it earned stays in the figures."""
+        self.counted.pop(instrument, None)
+        self.earlier.pop(instrument, None)
+
     def update(self, markets: Iterable[Market], inventory: Inventory, now_ns: Nanos) -> bool:
         """Take in what changed; False, and nothing changes, where a figure is not a number."""
         day = now_ns // DAY_NS
@@ -110,7 +115,10 @@ class Profit:
         for market in markets:
             instrument = market.instrument
             position = inventory.positions.get(instrument.id)
-            if position is None or not (position.amount or position.cash or position.accrued):
+            if position is None:
+                continue
+            moved = position.amount or position.cash or position.accrued
+            if not moved and instrument.id not in self.counted:
                 continue
             rate = 1.0 if instrument.settlement in DOLLARS else market.index
             if market.mark is None or rate is None:

@@ -24,6 +24,7 @@ from mmbot.core.labels import is_ours
 from mmbot.core.off_desk import look_off_desk
 from mmbot.core.order_life import Status
 from mmbot.core.orders import CLOCK_SKEW_NS, Order
+from mmbot.core.retire import forget_old, retire
 from mmbot.core.state import Account, State
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos
@@ -83,6 +84,8 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
             proved_flat(state, account, now_ns, "first path")
         else:
             account.flat_verified = False
+    retire(state, account, event, now_ns)
+    forget_old(state, now_ns)
     for market in state.markets.values():
         if market.instrument.venue == event.venue:
             state.touch(market.instrument.id)

@@ -15,6 +15,7 @@ from mmbot.core.types import ZERO, InstrumentId, Nanos
 def begin(state: State) -> None:
     """One more turn is being taken; a turn that fails counts, too."""
     state.turns += 1
+    state.retired.leaving.clear()
 
 
 def take_dirty(state: State) -> dict[InstrumentId, None]:
@@ -71,8 +72,10 @@ def record_exposures(state: State, dirty: Sequence[InstrumentId]) -> None:
     alone is judged by exposures that stand."""
     if len(dirty) > 1:
         for instrument in dirty:
-            market, orders = state.markets[instrument], list(state.orders.on(instrument))
-            record_exposure(state, market, worst_coin(state, market, orders, ()))
+            market = state.markets.get(instrument)
+            if market is not None:
+                orders = list(state.orders.on(instrument))
+                record_exposure(state, market, worst_coin(state, market, orders, ()))
 
 
 def decide_again(state: State, instruments: Iterable[InstrumentId]) -> None:

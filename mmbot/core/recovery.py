@@ -12,7 +12,7 @@ from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order, uncertain_ns
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Nanos, venue_name
+from mmbot.core.types import MS, SECOND, Nanos, venue_name
 from mmbot.core.why import Why
 
 KNOWN_BEFORE_MS = 24 * 3_600_000
@@ -35,7 +35,7 @@ def take_positions(state: State, venue: str, held: Iterable[Position]) -> int:
             known_ms.append(max(position.opened_ms, position.last_fill_ms))
     account = state.add_account(venue)
     account.resume_ms = min(known_ms, default=0)
-    return account.resume_ms - KNOWN_BEFORE_MS
+    return (account.resume_ms or state.started_ns // MS) - KNOWN_BEFORE_MS
 
 
 def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None:

@@ -23,6 +23,7 @@ from mmbot.core.references import References
 from mmbot.core.slots import SlotMemory
 from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.timing import Timing
+from mmbot.core.totals import Retired
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Owner, Quote, Side, venue_name
 from mmbot.core.why import Why
 
@@ -171,6 +172,8 @@ class State:
     timing: Timing = field(default_factory=Timing)
     watch: GuardMemory = field(default_factory=GuardMemory)
     controls: Controls = field(default_factory=Controls)
+    retired: Retired = field(default_factory=Retired)
+    """Instruments that have come to their end."""
     store_trouble: str = ""
     """Why the store cannot take what happens; empty when it can."""
     tape_trouble: str = ""

@@ -90,9 +90,8 @@ def _decide(
     record_exposures(state, [instrument for instrument in dirty if instrument in desks])
     actions: list[Action] = []
     for instrument in dirty:
-        desk = desks.get(instrument)
-        if desk is not None:
-            market = state.markets[instrument]
+        desk, market = desks.get(instrument), state.markets.get(instrument)
+        if desk is not None and market is not None:
             decision = decide(state, desk, market, now_ns)
             record(state, market, decision, now_ns)
             actions += decision.actions

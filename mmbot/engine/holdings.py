@@ -17,7 +17,7 @@ from mmbot.core.types import (
     told_apart,
 )
 from mmbot.core.why import Why
-from mmbot.engine.status import Exposure, InstrumentRow, Pnl
+from mmbot.engine.status import Exposure, InstrumentRow, Pnl, SettledRow
 
 Index = dict[str, float]
 """USD per coin, by coin."""
@@ -31,13 +31,21 @@ def indices(state: State) -> Index:
         for held in (account.held or {}).values()
         if held.terms is not None and held.index is not None
     }
+    for (_, _, _, underlying), total in state.retired.totals.items():
+        if total.index is not None:
+            found[underlying] = total.index
     markets = state.markets.values()
     return found | {m.instrument.underlying: m.index for m in markets if m.index is not None}
 
 
 def usd_per(instrument: Instrument, index: Index) -> float | None:
     """What one unit of the settlement currency is worth; None where nobody knows."""
-    return 1.0 if instrument.settlement in DOLLARS else index.get(instrument.underlying)
+    return rate_of(instrument.settlement, instrument.underlying, index)
+
+
+def rate_of(settlement: str, underlying: str, index: Index) -> float | None:
+    """The same by the currency, and by what the index of its coin is known of."""
+    return 1.0 if settlement in DOLLARS else index.get(underlying)
 
 
 def names(state: State) -> dict[InstrumentId, str]:
@@ -191,11 +199,16 @@ def off_desk(state: State, index: Index) -> dict[str, float]:
 
 
 def profit(
-    state: State, index: Index, rows: Iterable[InstrumentRow], held: Iterable[InstrumentRow]
+    state: State,
+    index: Index,
+    rows: Iterable[InstrumentRow],
+    held: Iterable[InstrumentRow],
+    settled: Iterable[SettledRow],
 ) -> Pnl:
     """Profit of this run in USD, at the present index: the sum of the rows that have one."""
     beside = [row for row in held if row.pnl_usd is not None]
-    total = sum(row.pnl_usd for row in (*rows, *beside) if row.pnl_usd is not None)
+    earned = [row.pnl_usd for row in (*rows, *beside)] + [row.pnl_usd for row in settled]
+    total = sum(usd for usd in earned if usd is not None)
     spread = inventory = fees = funding = opened = 0.0
     for market in state.markets.values():
         rate = usd_per(market.instrument, index)
@@ -208,6 +221,13 @@ def profit(
         fees += float(money.fees) * rate
         funding += float(money.funding) * rate
         opened += float(state.inventory.of(market.instrument).pnl(mark).unrealized) * rate
+    for (_, _, settlement, underlying), gone in state.retired.totals.items():
+        rate = rate_of(settlement, underlying, index)
+        if rate is not None:
+            spread += float(gone.pnl.spread) * rate
+            inventory += float(gone.pnl.inventory) * rate
+            fees += float(gone.pnl.fees) * rate
+            funding += float(gone.pnl.funding) * rate
     inventory += sum(row.pnl_usd or 0.0 for row in beside)
     opened += sum(row.pnl_usd or 0.0 for row in beside if row.position)
     return Pnl(

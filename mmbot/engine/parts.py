@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mmbot.core.books import Market
 from mmbot.core.orders import OrderCounts as Counted
 from mmbot.core.state import Account, State
+from mmbot.core.totals import Total
 from mmbot.core.types import InstrumentId, Nanos, Side, venue_name
 from mmbot.core.why import Why
 from mmbot.engine import holdings
+from mmbot.engine.holdings import Index
 from mmbot.engine.status import (
     DeskFrame,
     DeskSummary,
@@ -19,6 +21,7 @@ from mmbot.engine.status import (
     Limit,
     LinkFrame,
     OrderCounts,
+    SettledRow,
     VenueFrame,
     VenueSummary,
 )
@@ -57,12 +60,13 @@ def venue_summary(state: State, frame: VenueFrame, open_orders: int | None) -> V
     """One account at the end. `open_orders`: of ours; None where the venue could not be asked."""
     counted = state.orders.counted.items()
     here = [one for name, one in counted if venue_name(name) == frame.name]
+    gone = list(state.retired.of(venue=frame.name))
     markets = [m for m in state.markets.values() if m.instrument.venue == frame.name]
     return VenueSummary(
         kind=frame.kind,
         account=frame.account,
-        orders=order_counts(sum(here, Counted())),
-        fills=fills(state, markets),
+        orders=order_counts(sum((*here, *(one.orders for one in gone)), Counted())),
+        fills=fills(state, markets, gone),
         open_orders_after_stop=open_orders,
     )
 
@@ -73,15 +77,17 @@ def desk_frames(
     desks: Mapping[InstrumentId, str],
 ) -> Iterator[DeskFrame]:
     """Every desk at this moment, in the order of its first instrument. `rows`: of all markets."""
-    for name in dict.fromkeys(row.desk for row in rows):
-        here = [row for row in rows if row.desk == name]
+    past = [desk or LONE_DESK for _, desk, *_ in state.retired.totals]
+    for name in dict.fromkeys((*(row.desk for row in rows), *past)):
+        here, gone = [row for row in rows if row.desk == name], _gone(state, name)
         shares = [share for row in here for share in row.quoted_share.values()]
+        sides = len(shares) + sum(one.sides for one in gone)
         yield DeskFrame(
             name=name,
             instruments=len(here),
             open_orders=sum(row.open_orders for row in here),
-            fills=fills(state, _of_desk(state, name, desks)),
-            quoted_share=sum(shares) / len(shares) if shares else None,
+            fills=fills(state, _of_desk(state, name, desks), gone),
+            quoted_share=(sum(shares) + sum(g.shares for g in gone)) / sides if sides else None,
         )
 
 
@@ -89,6 +95,7 @@ def desk_summary(state: State, frame: DeskFrame, desks: Mapping[InstrumentId, st
     """One desk at the end."""
     counted = state.orders.counted.items()
     here = [one for name, one in counted if desks.get(name, LONE_DESK) == frame.name]
+    here += [one.orders for one in _gone(state, frame.name)]
     return DeskSummary(
         orders=order_counts(sum(here, Counted())),
         fills=frame.fills,
@@ -98,6 +105,27 @@ def desk_summary(state: State, frame: DeskFrame, desks: Mapping[InstrumentId, st
 
 def _of_desk(state: State, name: str, desks: Mapping[InstrumentId, str]) -> Iterator[Market]:
     return (m for one, m in state.markets.items() if desks.get(one, LONE_DESK) == name)
+
+
+def _gone(state: State, name: str) -> list[Total]:
+    """What became of a desk's instruments that are gone."""
+    gone = list(state.retired.of(desk=name))
+    return gone if name != LONE_DESK else [*gone, *state.retired.of(desk="")]
+
+
+def settled_rows(state: State, index: Index) -> Iterator[SettledRow]:
+    """Instruments that are gone, in sums."""
+    for (venue, desk, settlement, underlying), total in state.retired.totals.items():
+        rate = holdings.rate_of(settlement, underlying, index)
+        yield SettledRow(
+            venue=venue,
+            desk=desk or LONE_DESK,
+            settlement=settlement,
+            underlying=underlying,
+            instruments=total.instruments,
+            fills=total.fills,
+            pnl_usd=None if rate is None else float(total.pnl.total) * rate,
+        )
 
 
 def order_counts(counted: Counted) -> OrderCounts:
@@ -117,6 +145,17 @@ def quoted_share(market: Market, now_ns: Nanos) -> dict[str, float]:
     return {side: share for side, share in shares.items() if share is not None}
 
 
-def fills(state: State, markets: Iterable[Market]) -> int:
-    """Of this run, on these markets."""
-    return sum(state.inventory.session_fills(market.instrument) for market in markets)
+def fills(state: State, markets: Iterable[Market], gone: Iterable[Total]) -> int:
+    """Of this run, on these markets and on those that are gone."""
+    here = sum(state.inventory.session_fills(market.instrument) for market in markets)
+    return here + sum(one.fills for one in gone)
+
+
+def every_fill(state: State) -> int:
+    """Of this run."""
+    return fills(state, state.markets.values(), state.retired.of())
+
+
+def every_order(state: State) -> Counted:
+    """What became of all our requests."""
+    return sum((one.orders for one in state.retired.of()), state.orders.counts)

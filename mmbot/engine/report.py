@@ -18,6 +18,7 @@ from mmbot.core.statements import OpenOrder
 from mmbot.core.types import (
     MS,
     SECOND,
+    ZERO,
     InstrumentId,
     Level,
     Nanos,
@@ -78,6 +79,7 @@ def status_frame(
         for one, market in state.markets.items()
     )
     held = tuple(holdings.held_rows(state, named, index, now_ns))
+    settled = tuple(parts.settled_rows(state, index))
     return StatusFrame(
         mode=mode,
         venue=venue,
@@ -90,8 +92,8 @@ def status_frame(
         in_flight=sum(len(account.budget.in_flight) for account in here),
         deferred=sum(account.budget.deferred for account in here),
         order_to_volume=_order_to_volume(state, now_ns),
-        fills=parts.fills(state, state.markets.values()),
-        pnl=holdings.profit(state, index, rows, held),
+        fills=parts.every_fill(state),
+        pnl=holdings.profit(state, index, rows, held, settled),
         rows=rows,
         held=held,
         doing=_doing(state),
@@ -122,6 +124,7 @@ def status_frame(
         trip=_tripped(state) or "",
         venues=tuple(parts.venue_frame(state, account, accounts) for account in here),
         desks=tuple(parts.desk_frames(state, rows, desks)),
+        settled=settled,
     )
 
 
@@ -151,7 +154,7 @@ def summary(
         venue=venue,
         run_id=state.run,
         instruments=tuple(row.instrument for row in frame.rows),
-        orders=parts.order_counts(state.orders.counts),
+        orders=parts.order_counts(parts.every_order(state)),
         fills=frame.fills,
         positions={row.instrument: row.position for row in frame.every_row if row.position},
         rows=tuple(
@@ -163,6 +166,11 @@ def summary(
             )
             for row in frame.every_row
             if row.position or row.pnl_usd
+        )
+        + tuple(
+            Earned(name=row.name, position=ZERO, pnl_usd=row.pnl_usd, quoted=False)
+            for row in frame.settled
+            if row.pnl_usd
         ),
         delta_coin=frame.delta,
         pnl=frame.pnl,
@@ -187,9 +195,9 @@ def _tripped(state: State) -> str | None:
 
 def statistics_line(state: State, now_ns: Nanos) -> str:
     """What the log says every 30 seconds."""
-    counts = state.orders.counts
+    counts = parts.every_order(state)
     pnl = status_frame(state, "", "", now_ns).pnl
-    fills = parts.fills(state, state.markets.values())
+    fills = parts.every_fill(state)
     quoted = sum(
         1
         for market in state.markets

@@ -104,6 +104,8 @@ class Runner:
         """Set before the first event; it answers into `sink`."""
         self.tape: TapeSink | None = None
         self.observers: list[Observer] = []
+        self.on_retired: Callable[[Sequence[InstrumentId]], None] | None = None
+        """Told of instruments that have come to their end."""
         self._venues = venues
         self._clock = clock
         self._stop_file = stop_file
@@ -166,6 +168,8 @@ class Runner:
         for taken in seen:
             for observer in self.observers:
                 observer(taken.events, taken.intents, taken.now_ns)
+            if taken.retired and self.on_retired is not None:
+                self.on_retired(taken.retired)
         if self.tape is not None:
             self.tape.keep(seen)
 

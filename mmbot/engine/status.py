@@ -107,6 +107,26 @@ class InstrumentRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SettledRow:
+    """Instruments of one kind that have come to their end and are shown no more, together."""
+
+    venue: str
+    desk: str
+    settlement: str
+    underlying: str
+    instruments: int
+    fills: int
+    pnl_usd: float | None
+    """None: nobody knows."""
+
+    @property
+    def name(self) -> str:
+        """What they are called, together."""
+        what = f"{self.underlying} in {self.settlement}, {self.desk} at {self.venue}"
+        return f"{self.instruments} settled: {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exposure:
     """Delta of all positions on one underlying, in coin: added up with their signs, and without."""
 
@@ -156,7 +176,8 @@ class Doing(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pnl:
     """Trading profit and its parts: total = spread + inventory + funding - fees. The total is the
-    sum of the rows' profits; what nobody quotes is part of the inventory."""
+    sum of the rows' profits, with those of what is settled; what nobody quotes is part of the
+    inventory."""
 
     total_usd: float
     spread_usd: float
@@ -274,6 +295,7 @@ class StatusFrame:
     """Why the kill switch was tripped, in full; empty while it is not."""
     venues: tuple[VenueFrame, ...] = ()
     desks: tuple[DeskFrame, ...] = ()
+    settled: tuple[SettledRow, ...] = ()
 
     @property
     def every_row(self) -> tuple[InstrumentRow, ...]:

@@ -229,17 +229,16 @@ def restore(
 
 def _restore_account(state: State, reader: Reader, account_key: AccountKey, clock: Clock) -> None:
     venue, account = account_key.venue, account_key.account
-    for flow in reader.flow_keys(venue, account):
-        state.inventory.know(booking_key(venue, flow))
     since_ms = take_positions(
         state,
         venue,
         (
             held.restore(state.markets[held.instrument].instrument)
-            for held in reader.positions(venue, account)
-            if held.instrument in state.markets
+            for held in reader.positions(venue, account, state.markets)
         ),
     )
+    for flow in reader.flow_keys(venue, account, since_ms):
+        state.inventory.know(booking_key(venue, flow))
     for execution in sorted(reader.executions(venue, account, since_ms)):
         state.inventory.know(booking_key(venue, execution))
     rows = reader.open_orders(venue, account)

@@ -16,7 +16,7 @@ from mmbot.config import Config, DeskConfig
 from mmbot.config.select import choose
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
-from mmbot.core.types import InstrumentId
+from mmbot.core.types import InstrumentId, venue_name
 from mmbot.core.why import Why
 from mmbot.engine.leaving import Leave, tell_left, trip_on_signal, unless
 from mmbot.engine.members import Member, connect
@@ -123,6 +123,8 @@ class Engine:
         others = {i.id for other in self.desks if other is not one for i in other.instruments}
         traded = {instrument.id: instrument for instrument in one.instruments}
         new = [i for i in chosen if i.id not in traded and i.id not in others]
+        now_ns = self.clock.now_ns()  # what is gone may still be listed
+        new = [i for i in new if i.expiry_ns is None or now_ns < i.expiry_ns]
         changed = [i for i in chosen if i.id in traded and i != traded[i.id]]
         if changed:
             _log.info("on new terms: %s", ", ".join(instrument.name for instrument in changed))
@@ -132,6 +134,19 @@ class Engine:
         if new or changed:
             one.instruments = list((traded | {i.id: i for i in changed + new}).values())
             self.runner.trade(changed + new, one.desk)
+
+    def forget(self, retired: Sequence[InstrumentId]) -> None:
+        """These have come to their end: nothing is heard of them any more."""
+        for one in self.desks:
+            gone = [i for i in one.instruments if i.id in retired]
+            if gone:
+                one.instruments = [i for i in one.instruments if i.id not in retired]
+                _log.info("settled: %s", ", ".join(instrument.name for instrument in gone))
+        for member in self.members:
+            here = [i for i in retired if venue_name(i) == member.site.name]
+            if here:
+                member.venue.unfollow(here)
+                member.listed = [i for i in member.listed if i.id not in here]
 
     async def record(self) -> None:
         """Let other processes see how things stand at this moment."""

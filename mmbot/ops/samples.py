@@ -62,7 +62,9 @@ class Sampler:
         while self._wishes and self._wishes[0][0] <= now_ns:
             wish = heappop(self._wishes)
             self._wished.discard(wish)
-            self._mark(self._state.markets[wish[1]], now_ns)
+            market = self._state.markets.get(wish[1])
+            if market is not None:  # it may have come to its end
+                self._mark(market, now_ns)
 
     def _wish(self, fill: Fill, now_ns: Nanos) -> None:
         """Marks after a fill; those whose time has gone by are nowhere to be had any more."""
@@ -90,7 +92,7 @@ class Sampler:
             if equity.cross:  # the whole portfolio's worth says nothing about one currency's profit
                 continue
             self._put(EquitySampled(equity, at_ns, now_ns // MS, venue))
-        profit: dict[str, Pnl] = {}
+        profit = self._settled(venue)
         for market in state.markets.values():
             instrument = market.instrument
             if instrument.venue != venue:
@@ -104,6 +106,14 @@ class Sampler:
                 self._mark(market, now_ns, there.mark if there is not None else None)
         for currency, total in profit.items():
             self._put(PnlSampled(currency, total, at_ns, venue))
+
+    def _settled(self, venue: str) -> dict[str, Pnl]:
+        """By currency, what instruments that are gone have earned."""
+        profit: dict[str, Pnl] = {}
+        for (where, _, currency, _), gone in self._state.retired.totals.items():
+            if where == venue:
+                profit[currency] = profit.get(currency, Pnl()) + gone.pnl
+        return profit
 
     def _agrees(self, venue: str, held: Mapping[InstrumentId, HeldPosition]) -> bool:
         """Whether the venue's positions are ours."""

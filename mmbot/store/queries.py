@@ -28,6 +28,9 @@ from mmbot.store.locations import Location
 from mmbot.store.records import EMPTIED, AccountKey, Command, LatchState
 
 _FETCH_ROWS = 1000
+_LOOKUP_ROWS = 500
+"""Names in one question; SQLite bounds the number of parameters."""
+
 DAY_MS = 86_400_000
 
 
@@ -430,11 +433,15 @@ class Reader:
             booked[row["label"]] = booked.get(row["label"], Decimal(0)) + row["amount"]
         return booked
 
-    def flow_keys(self, venue: str, account: str) -> list[str]:
-        """What moved money without a trade and is booked: "kind ref", as core.state writes it."""
+    def flow_keys(self, venue: str, account: str, since_ms: int = 0) -> list[str]:
+        """What moved money without a trade and is booked, from a venue moment on: "kind ref", as
+        core.state writes it."""
         table = schema.entries
         wanted = select(table.c.kind, table.c.ref).where(
-            table.c.venue == venue, table.c.account == account, table.c.kind != OPENING
+            table.c.venue == venue,
+            table.c.account == account,
+            table.c.kind != OPENING,
+            table.c.at_ms >= since_ms,
         )
         return [f"{row['kind']} {row['ref']}" for row in self._rows(wanted.order_by(table.c.id))]
 
@@ -451,14 +458,32 @@ class Reader:
         names = [field.name for field in fields(EntryRow)]
         return [EntryRow(**{name: row[name] for name in names}) for row in self._rows(query)]
 
-    def positions(self, venue: str | None = None, account: str | None = None) -> list[PositionRow]:
-        """Positions of an account, or of all, ordered by name."""
+    def positions(
+        self,
+        venue: str | None = None,
+        account: str | None = None,
+        instruments: Iterable[InstrumentId] | None = None,
+    ) -> list[PositionRow]:
+        """Positions of an account, or of all, ordered by name; only those in `instruments`, where
+        they are given."""
+        if instruments is not None:
+            wanted, found = list(instruments), list[PositionRow]()
+            for start in range(0, len(wanted), _LOOKUP_ROWS):
+                found += self._positions(venue, account, wanted[start : start + _LOOKUP_ROWS])
+            return sorted(found, key=lambda row: (row.venue, row.account, row.instrument))
+        return self._positions(venue, account, None)
+
+    def _positions(
+        self, venue: str | None, account: str | None, instruments: list[InstrumentId] | None
+    ) -> list[PositionRow]:
         table = schema.positions
         query = select(table).order_by(table.c.venue, table.c.account, table.c.instrument)
         if venue is not None:
             query = query.where(table.c.venue == venue)
         if account is not None:
             query = query.where(table.c.account == account)
+        if instruments is not None:
+            query = query.where(table.c.instrument.in_(instruments))
         return [PositionRow.of(row) for row in self._rows(query)]
 
     def open_orders(self, venue: str | None = None, account: str | None = None) -> list[OrderRow]:

@@ -10,6 +10,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.events import Event
 from mmbot.core.intents import VenueIntent
 from mmbot.core.statements import OpenOrder
+from mmbot.core.types import InstrumentId
 
 Sink = Callable[[Event], None]
 """Where a venue puts what happened, synchronously, in the order it happened."""
@@ -55,6 +56,10 @@ class MarketData(Protocol):
 
     def follow(self, instruments: Sequence[Instrument]) -> None:
         """Subscribe to further instruments; their events follow."""
+        ...
+
+    def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
+        """Instruments that have come to their end: forget them, and hear of them no more."""
         ...
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.events import Event
 from mmbot.core.intents import VenueIntent
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import MS, Nanos
+from mmbot.core.types import MS, InstrumentId, Nanos
 from mmbot.venues.base import Sink, Venue
 
 T = TypeVar("T")
@@ -78,6 +78,10 @@ class OwnClock:
     def follow(self, instruments: Sequence[Instrument]) -> None:
         """Subscribe to further instruments."""
         self._venue.follow(instruments)
+
+    def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
+        """Forget instruments that have come to their end."""
+        self._venue.unfollow(instruments)
 
     def submit(self, intents: Sequence[VenueIntent]) -> None:
         """Carry these out."""

@@ -29,7 +29,9 @@ def test_what_was_traded_since_the_oldest_last_trade_is_asked_for() -> None:
 def test_a_position_that_was_never_opened_says_nothing_about_when_to_resume() -> None:
     state = State(run="new", started_ns=NOW_NS)
     unopened = Position(an_option(), last_fill_ms=90_000_000)
-    assert take_positions(state, VENUE, [unopened]) < 0
+    since_ms = take_positions(state, VENUE, [unopened])
+    assert since_ms == NOW_NS // MS - KNOWN_BEFORE_MS, "of the start: that is asked for"
+    assert state.account(VENUE).resume_ms == 0
     assert state.account(VENUE).resume_ms == 0
 
 

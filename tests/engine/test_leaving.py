@@ -12,6 +12,7 @@ from mmbot.core.bot import begun
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
 from mmbot.core.statements import OpenOrder
+from mmbot.core.types import InstrumentId
 from mmbot.core.why import Why
 from mmbot.engine.leaving import tell_left
 from mmbot.engine.runner import Runner
@@ -66,6 +67,9 @@ class Empty:
 
     async def index_price(self, instrument: Instrument) -> float:
         raise AssertionError("nothing is chosen")
+
+    def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
+        raise AssertionError("nothing ends here")
 
     def follow(self, instruments: Sequence[Instrument]) -> None:
         raise AssertionError("nothing is listed")

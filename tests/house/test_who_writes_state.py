@@ -34,10 +34,11 @@ WRITERS = {
         "reconcile",
         "record",
         "recovery",
+        "retire",
     )
 }
 """Events applied (apply and what it calls), orders' own table, guards' memory, requests promised,
-decisions recorded, earlier runs taken over."""
+decisions recorded, earlier runs taken over, instruments retired."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}
 HELD = {name.name for cls in (GuardMemory, Latch, Controls) for name in fields(cls)}

@@ -495,21 +495,21 @@ class Checks:
 
     def _unbooked(self, state: State) -> Iterator[str]:
         for instrument in self._desks:
-            market = state.markets[instrument]
-            believed = state.inventory.of(market.instrument).amount
-            truth = self._exchange.position(ACCOUNT, name_of(instrument)).size
+            name, market = name_of(instrument), state.markets.get(instrument)
+            believed = state.inventory.amount(instrument)
+            truth = self._exchange.position(ACCOUNT, name).size
             if believed != truth:
-                yield f"{market.instrument.name}: {believed} believed, {truth} held"
-            if market.halted:
-                yield f"{market.instrument.name}: {market.halted}"
+                yield f"{name}: {believed} believed, {truth} held"
+            if market is not None and market.halted:
+                yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[ACCOUNT].trades:
             if fill_of(made).key not in self._store.fills:
                 yield f"trade {made.public.trade_id} is not booked"
 
     def _unquoted(self, state: State, now_ns: Nanos) -> Iterator[str]:
         for instrument in self._desks:
-            market = state.markets[instrument]
-            if market.expired(now_ns):
+            market = state.markets.get(instrument)
+            if market is None or market.expired(now_ns):
                 continue
             working = {o.side for o in state.orders.on(instrument) if o.status is Status.LIVE}
             for side in Side:
@@ -522,6 +522,9 @@ class Checks:
         """Once settled: is every change of equity explained?"""
         for currency in self._currencies:
             explained = Pnl()
+            for (_, _, settlement, _), gone in state.retired.totals.items():
+                if settlement == currency:
+                    explained += gone.carried + gone.pnl
             for position in state.inventory.positions.values():
                 if position.instrument.settlement == currency:
                     explained += self._explained(position.instrument, state)

@@ -23,7 +23,7 @@ from mmbot.core.events import (
     MessageLost,
     PlatformState,
 )
-from mmbot.core.types import MS, Nanos
+from mmbot.core.types import MS, InstrumentId, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit import parse
@@ -66,6 +66,8 @@ class DeribitMarket:
         self._sink: Sink = _nowhere
         self._instruments: dict[str, Instrument] = {}
         """Followed, by the venue's name."""
+        self._chains: set[str] = set()
+        """What they were on, those that have come to their end included."""
         self._terms: dict[str, Instrument] = {}
         """Of everything listed that could be read, followed or not."""
         self.unread_listings: dict[str, str] = {}
@@ -151,6 +153,23 @@ class DeribitMarket:
         self._follow(instruments)
         self._start(self._subscribe(self._channels(instruments)))
 
+    def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
+        """Forget instruments that have come to their end, and their channels."""
+        names = [instrument_name(one) for one in instruments]
+        gone = [self._instruments.pop(name) for name in names if name in self._instruments]
+        now_ns = self._clock.now_ns()
+        ended = [n for n, i in self._terms.items() if i.expiry_ns and i.expiry_ns < now_ns]
+        for name in ended:
+            del self._terms[name]
+        if gone:
+            self._start(self._unsubscribe(self._channels(gone)))
+
+    async def _unsubscribe(self, channels: list[str]) -> None:
+        try:
+            await self._client.unsubscribe(Socket.MARKET, channels)
+        except BaseError as error:
+            _log.warning("%s: %s", self.name, said(error))
+
     async def _subscribe(self, channels: list[str]) -> None:
         try:
             await self._client.subscribe(Socket.MARKET, channels)
@@ -159,6 +178,7 @@ class DeribitMarket:
 
     def _follow(self, instruments: Sequence[Instrument]) -> None:
         self._instruments |= {i.name: i for i in instruments}
+        self._chains |= {i.name.partition("-")[0] for i in instruments}
 
     def _channels(self, instruments: Sequence[Instrument]) -> list[str]:
         interval = self._client.interval
@@ -306,9 +326,8 @@ class DeribitMarket:
         a coin we have nothing to do with."""
         if name in self._terms or name in self._asked_terms:
             return False
-        chains = {instrument.name.partition("-")[0] for instrument in self._instruments.values()}
         chain, _, rest = name.partition("-")
-        return chain in chains and _is_single(rest)
+        return chain in self._chains and _is_single(rest)
 
     def ask_terms(self, name: str) -> None:
         """Ask for the terms of one instrument, and tell whoever listens."""
