@@ -10,7 +10,7 @@ from mmbot.core.order_life import Status
 from mmbot.core.orders import CLOCK_SKEW_NS
 from mmbot.core.recovery import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Side
+from mmbot.core.types import MS, SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option, an_order
 from tests.core.bot import VENUE, Bot, both_sides, places
