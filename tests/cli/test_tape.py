@@ -149,7 +149,7 @@ def test_a_tape_of_another_version_says_so(mmbot: Mmbot, tmp_path: Path) -> None
 def test_a_tape_of_a_format_nobody_reads_any_more_is_refused_in_one_line(
     mmbot: Mmbot, tmp_path: Path
 ) -> None:
-    old = rewritten(FILLS, tmp_path / "old", b"format\x02", b"format\x00")
+    old = rewritten(FILLS, tmp_path / "old", b"format\x03", b"format\x00")
     assert "recorded in format 0 by mmbot" in mmbot.refusal("tape", "verify", str(old))
 
 
