@@ -5,6 +5,7 @@ import shutil
 import sys
 from dataclasses import asdict
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,14 @@ from mmbot.cli.venue_flags import (
     Sim,
     SimUrl,
     Testnet,
-    venue_config,
+    venue_configs,
 )
 from mmbot.cli.wanted import Json
 from mmbot.errors import ExitCode, MmbotError, StoreError
 from mmbot.venues.checks import SAID_MAX_CHARS, Check, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from mmbot.config import Config
     from mmbot.store.locations import Location
@@ -54,46 +55,65 @@ def doctor(
     """
     import uvloop
 
-    settings = venue_config(exchange, sim, testnet, live, sim_url, seed, at, config)
-    lines = [*_credentials(settings), *_database(settings)]
-    if not any(line.result is Result.FAIL and line.check == "credentials" for line in lines):
-        lines += uvloop.run(_venue(settings))
-    failed = any(line.result is Result.FAIL for line in lines)
+    venues = venue_configs(exchange, sim, testnet, live, sim_url, seed, at, config)
+    mode, here = venues[0].run.mode, list(_database(venues[0]))
+    there = {one.lone_venue.name: uvloop.run(_account(one)) for one in venues}
+    if len(there) == 1:  # one list, of which the keys come first
+        ((keys, *others),) = there.values()
+        here, there = [keys, *here, *others], {name: [] for name in there}
+    failed = _failed([*here, *chain(*there.values())])
     if json:
-        mode, venue = settings.run.mode, settings.lone_venue.name
-        print_json(
-            {"mode": mode, "venue": venue, "ok": not failed, "checks": list(map(asdict, lines))}
-        )
+        said = {"mode": mode, "venue": ", ".join(there), "ok": not failed, "checks": _objects(here)}
+        sections = {
+            name: {"ok": not _failed(lines), "checks": _objects(lines)}
+            for name, lines in there.items()
+        }
+        print_json(said if len(there) == 1 else {**said, "venues": sections})
     else:
-        print(f"{settings.run.mode.value.upper()} {settings.lone_venue.name}", file=sys.stderr)
-        rows = [
-            (line.check, line.result.value, line.found + (f"; {line.do}" if line.do else ""))
-            for line in lines
-        ]
-        show("", ("check", "result", "found"), rows)
+        print(f"{mode.value.upper()} {', '.join(there)}", file=sys.stderr)
+        for title, lines in ("", here), *there.items():
+            show(title, ("check", "result", "found"), list(map(_row, lines)))
     if failed:
         raise typer.Exit(ExitCode.CHECK_FAILED)
+
+
+def _failed(lines: "Iterable[Check]") -> bool:
+    return any(line.result is Result.FAIL for line in lines)
+
+
+def _objects(lines: "Iterable[Check]") -> list[dict[str, object]]:
+    return [asdict(line) for line in lines]
+
+
+def _row(line: Check) -> tuple[str, str, str]:
+    return line.check, line.result.value, line.found + (f"; {line.do}" if line.do else "")
+
+
+async def _account(settings: "Config") -> list[Check]:
+    """What opens the account at a venue, and what the venue says where that is there."""
+    keys = _credentials(settings)
+    if keys.result is Result.FAIL:
+        return [keys]
+    return [keys, *await _venue(settings)]
 
 
 # --- on this machine --------------------------------------------------------------------------
 
 
-def _credentials(settings: "Config") -> "Iterator[Check]":
+def _credentials(settings: "Config") -> Check:
     from mmbot.venues.plugin import credentials_of
     from mmbot.venues.site import site_of
 
     try:
         keys = credentials_of(site_of(settings), Path.cwd())
     except MmbotError as error:
-        yield Check("credentials", Result.FAIL, str(error))
-        return
+        return Check("credentials", Result.FAIL, str(error))
     file = Path.cwd() / ".env"
     if file.exists() and file.stat().st_mode & 0o077:
-        yield Check(
+        return Check(
             "credentials", Result.WARN, f"others may read {file}", f"run chmod 600 {file.name}"
         )
-    else:
-        yield Check("credentials", Result.PASS, _told(keys))
+    return Check("credentials", Result.PASS, _told(keys))
 
 
 def _told(keys: "Credentials") -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmbot.config import load_venue
+from mmbot.config import load_venue, load_venues
 
 if TYPE_CHECKING:
     from mmbot.config import Config
@@ -46,6 +46,33 @@ def venue_config(
     config: Path | None,
 ) -> "Config":
     """The configuration these flags make. Raises ConfigError."""
+    return load_venue(_flags(exchange, sim, testnet, live, sim_url, seed, at, config), config)
+
+
+def venue_configs(
+    exchange: str | None,
+    sim: bool,
+    testnet: bool,
+    live: bool,
+    sim_url: str | None,
+    seed: str | None,
+    at: str | None,
+    config: Path | None,
+) -> "list[Config]":
+    """The same of every venue of a file with several desks, unless `exchange` says which."""
+    return load_venues(_flags(exchange, sim, testnet, live, sim_url, seed, at, config), config)
+
+
+def _flags(
+    exchange: str | None,
+    sim: bool,
+    testnet: bool,
+    live: bool,
+    sim_url: str | None,
+    seed: str | None,
+    at: str | None,
+    config: Path | None,
+) -> dict[str, str | bool]:
     given = {
         "--exchange": exchange,
         "--sim": sim,
@@ -55,7 +82,9 @@ def venue_config(
         "--seed": seed,
         "--at": at,
     }
-    flags = {flag: value for flag, value in given.items() if value not in (None, False)}
+    flags: dict[str, str | bool] = {
+        flag: value for flag, value in given.items() if value is not None and value is not False
+    }
     if config is None:
         flags["--symbols"] = _ANYTHING
-    return load_venue(flags, config)
+    return flags

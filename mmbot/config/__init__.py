@@ -57,7 +57,7 @@ for the same reasons in the same words. Secrets are never read from a file of th
 from mmbot.config.dates import day, moment
 from mmbot.config.file import FILE_MAX_BYTES, toml_of
 from mmbot.config.flags import DEFAULT_STRATEGY, KNOWN_FLAGS, Flags, number
-from mmbot.config.load import load_config, load_venue
+from mmbot.config.load import load_config, load_venue, load_venues
 from mmbot.config.model import (
     SIM_SEED,
     SIM_START,
@@ -99,6 +99,7 @@ __all__ = [
     "day",
     "load_config",
     "load_venue",
+    "load_venues",
     "moment",
     "number",
     "toml_of",

@@ -32,8 +32,11 @@ def effective(config: Config) -> list[Entry]:
     """Every setting of the run, in the order of a desk file. No secret is among them."""
     entries: list[Entry] = []
     several = any(desk.path != LONE for desk in config.desks)
-    if several:
-        entries += _table(config, "run", config.run)
+    run = list(_table(config, "run", config.run))
+    # A lone desk shows what of the run stands in [desk]; the rest where a person gave it.
+    entries += (
+        run if several else [e for e in run if _only_of_run(e.key) and config.explicit(e.key)]
+    )
     if several or any(config.explicit(f"venues.{venue.name}") for venue in config.venues):
         entries += _venues(config)
     for desk in config.desks:
@@ -54,6 +57,10 @@ def effective(config: Config) -> list[Entry]:
     if config.plugins:
         entries.append(Entry("plugins", config.plugins, config.origin("plugins")))
     return entries
+
+
+def _only_of_run(key: str) -> bool:
+    return not hasattr(LoneDeskSettings, key.removeprefix("run."))
 
 
 def _venues(config: Config) -> Iterator[Entry]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from mmbot.config.file import Scope, Written
-from mmbot.config.model import LONE, Mode, RunSettings
+from mmbot.config.model import LONE, LoneDeskSettings, Mode, RunSettings
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import Family, load
 from mmbot.plugins.settings import manual, unknown
@@ -55,7 +55,10 @@ _MODE_FLAGS = {f"--{mode.value}": mode for mode in Mode}
 _TAPE_FLAGS = {"--tape": True, "--no-tape": False}
 KNOWN_FLAGS = frozenset((*FLAGS, *_MODE_FLAGS, *_TAPE_FLAGS, "--strategy", "--desk"))
 
-RUN_KEYS = tuple(setting.name for setting in manual(RunSettings))
+RUN_KEYS = tuple(
+    setting.name for setting in manual(LoneDeskSettings) if hasattr(RunSettings, setting.name)
+)
+"""What of the run may stand in a lone [desk] instead."""
 
 _OF_THE_RUN = frozenset(f"{LONE}.{key}" for key in RUN_KEYS)
 _DESK_FLAGS = frozenset(

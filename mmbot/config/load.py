@@ -46,19 +46,27 @@ def load_config(flags: Flags, path: Path | None = None) -> Config:
 def load_venue(flags: Flags, path: Path | None = None) -> Config:
     """The configuration of a command that asks one venue: of a file with several desks,
     `--exchange` says on which of its venues. Raises ConfigError."""
+    configs = load_venues(flags, path)
+    if len(configs) > 1:
+        names = ", ".join(config.lone_venue.name for config in configs)
+        raise ConfigError(f"{path}: there are several venues: add --exchange NAME, one of {names}")
+    return configs[0]
+
+
+def load_venues(flags: Flags, path: Path | None = None) -> list[Config]:
+    """The same for a command that asks every venue of a file, or the one of `--exchange`: a
+    configuration each. Raises ConfigError."""
     written = read_desk(path) if path else Written({}, {})
     if not written.tables["desks"]:
-        return _built(written, flags, path)
+        return [_built(written, flags, path)]
     wanted = flags.get("--exchange")
     config = _built(written, {f: given for f, given in flags.items() if f != "--exchange"}, path)
     names = [venue.name for venue in config.venues]
-    if wanted is None and len(names) > 1:
-        raise ConfigError(
-            f"{path}: there are several venues: add --exchange NAME, one of {', '.join(names)}"
-        )
-    if wanted is not None and wanted not in names:
+    if wanted is None:
+        return [config.at(name) for name in names]
+    if wanted not in names:
         raise ConfigError(f"--exchange: {unknown('venue', str(wanted), names)}")
-    return config.at(str(wanted or names[0]))
+    return [config.at(str(wanted))]
 
 
 def _built(written: Written, flags: Flags, path: Path | None) -> Config:

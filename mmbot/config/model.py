@@ -52,6 +52,9 @@ class RunSettings:
     mode: _Mode = Mode.SIM
     duration_s: _Duration = None
     stop_file: _StopFile = None
+    require_dead_man: Annotated[
+        bool, doc("no start at a venue that would leave orders open if this engine were gone")
+    ] = True
 
 
 @settings_class

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode
-from mmbot.core.capabilities import Capabilities, unsupported
+from mmbot.config import Config, Mode, RunSettings
+from mmbot.core.capabilities import Capabilities, unsupported, without_dead_man
 from mmbot.core.contracts import Instrument
 from mmbot.errors import ConfigError, Refused
 from mmbot.store.account_lock import AccountLock
@@ -78,13 +78,19 @@ async def reached(
                 url = made.url
             site = replace(site, url=url)
         first = not members
-        members.append(await _reached(site, clock, timing, undo, first=first))
+        members.append(await _reached(site, config.run, clock, timing, undo, first=first))
         members[-1].made = made
     return members
 
 
 async def _reached(
-    site: Site, clock: Clock, timing: Timing, undo: AsyncExitStack, *, first: bool
+    site: Site,
+    run: RunSettings,
+    clock: Clock,
+    timing: Timing,
+    undo: AsyncExitStack,
+    *,
+    first: bool,
 ) -> Member:
     """One venue. Desk time is that of the first simulated world; the others keep their own."""
     plugin = plugin_of(site.kind)
@@ -92,6 +98,9 @@ async def _reached(
     lacking = unsupported(capabilities)
     if lacking is not None:
         raise Refused(f"{site.name}: this version cannot trade there: {lacking}")
+    unsafe = without_dead_man(capabilities, require_dead_man=run.require_dead_man)
+    if unsafe is not None:
+        raise Refused(f"{site.name}: {unsafe}")
     theirs = clock if first or site.mode is not Mode.SIM else Clock(clock.scale)
     venue = plugin.trading(site, credentials_of(site, Path.cwd()), theirs, timing)
     undo.push_async_callback(venue.close)

@@ -446,6 +446,47 @@ def test_a_healthy_desk_passes_every_check(mmbot: Mmbot, venue: dict[str, str]) 
     assert "confirmed by the venue" in page
 
 
+def test_every_venue_of_a_file_is_checked_and_one_that_is_away_hides_no_other(
+    mmbot: Mmbot, venue: dict[str, str], tmp_path: Path
+) -> None:
+    text = TWO_ACCOUNTS.read_text().partition("[sim]")[0]
+    text = text.replace("[venues.deribit]", f'[venues.deribit]\nurl = "{venue["rest"]}"')
+    text = text.replace("[venues.hedge]", '[venues.hedge]\nurl = "http://127.0.0.1:9"')
+    (path := tmp_path / "two.toml").write_text(text)
+    said = mmbot.json("doctor", "--config", str(path), code=1)
+    assert (said["mode"], said["venue"], said["ok"]) == ("sim", "deribit, hedge", False)
+    assert set(checks(said)) == {"database", "disk", "stores"}
+    deribit, hedge = said["venues"]["deribit"], said["venues"]["hedge"]
+    assert (deribit["ok"], hedge["ok"]) == (True, False)
+    assert {"credentials", "venue", "account", "kill switch"} <= set(checks(deribit))
+    assert checks(hedge) == {"credentials": "pass", "venue": "fail"}
+    page = mmbot.page("doctor", "--config", str(path), code=1).splitlines()
+    assert page.index("deribit") < page.index("hedge")
+    one = mmbot.json("doctor", "--config", str(path), "--exchange", "deribit")
+    assert one.keys() == {"mode", "venue", "ok", "checks"}
+    assert (one["venue"], one["ok"]) == ("deribit", True)
+
+
+def test_the_missing_keys_of_each_venue_are_named(mmbot: Mmbot) -> None:
+    said = mmbot.json("doctor", "--testnet", "--config", str(TWO_ACCOUNTS), code=1)
+    for name, one in said["venues"].items():
+        (check,) = one["checks"]
+        assert f"{name.upper()}_TESTNET_API_KEY and" in check["found"]
+
+
+def test_which_of_several_venues_lists_what_has_to_be_said(
+    mmbot: Mmbot, venue: dict[str, str], tmp_path: Path
+) -> None:
+    text = TWO_ACCOUNTS.read_text().partition("[sim]")[0]
+    text = text.replace("[venues.hedge]", f'[venues.hedge]\nurl = "{venue["rest"]}"')
+    (path := tmp_path / "two.toml").write_text(text)
+    asked = ("markets", "--config", str(path))
+    assert mmbot.refusal(*asked).endswith("add --exchange NAME, one of deribit, hedge")
+    assert "did you mean 'hedge'?" in mmbot.refusal(*asked, "--exchange", "hdge")
+    listed = mmbot.json(*asked, "--exchange", "hedge", "--kind", "perpetual")
+    assert "hedge:ETH-PERPETUAL" in {one["id"] for one in listed}
+
+
 def test_missing_keys_fail_before_anything_is_asked(mmbot: Mmbot) -> None:
     said = mmbot.json("doctor", "--testnet", code=1)
     assert not said["ok"]

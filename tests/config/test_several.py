@@ -116,6 +116,18 @@ def test_every_setting_of_it_is_shown_once_with_its_place() -> None:
     assert not [key for key in shown if key.startswith(("desk.", "strategy."))]
 
 
+def test_what_of_the_run_is_in_no_lone_desk_is_shown_where_it_is_given(desk_file: Any) -> None:
+    text = "[desk]\nsymbols = ['ETH-PERPETUAL']\n[run]\nrequire_dead_man = false\n"
+    config = load_config({}, path := desk_file(text))
+    assert config.run.require_dead_man is False
+    (shown,) = (entry for entry in effective(config) if "dead_man" in entry.key)
+    assert (shown.key, shown.value, shown.origin) == ("run.require_dead_man", False, f"{path}:4")
+    plain = effective(load_config({}, desk_file("[desk]\nsymbols = ['ETH-PERPETUAL']\n")))
+    assert not any("dead_man" in entry.key for entry in plain)
+    two = [entry.key for entry in effective(load_config({}, EXAMPLE))]
+    assert "run.require_dead_man" in two
+
+
 def test_what_is_shown_of_a_lone_desk_has_the_keys_it_always_had(desk_file: Any) -> None:
     text = "[desk]\nsymbols = ['ETH-PERPETUAL']\n"
     alone = [entry.key for entry in effective(load_config({}, desk_file(text)))]

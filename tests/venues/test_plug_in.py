@@ -11,9 +11,10 @@ import pytest
 from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import Mode, load_config
+from mmbot.core.capabilities import Capabilities, DeadMan
 from mmbot.core.types import Side
 from mmbot.core.why import Why
-from mmbot.errors import ConfigError
+from mmbot.errors import ConfigError, ExitCode, Refused
 from mmbot.plugins import registry
 from mmbot.plugins.registry import Family
 from mmbot.venues.plugin import credentials_of, plugin_of
@@ -107,3 +108,19 @@ async def test_it_is_quoted_on_for_a_second_and_left_empty(desk: Path) -> None:
         with suppress(UnboundLocalError):
             running.cancel()
         await engine.close(0)
+
+
+async def test_one_that_cancels_nothing_when_we_are_gone_is_refused_unless_that_is_wanted(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config({}, desk)
+    nothing = Capabilities(dead_man=DeadMan.NONE)
+    monkeypatch.setattr(registry.load(Family.VENUE, "null", ""), "capabilities", lambda _: nothing)
+    with pytest.raises(Refused) as refused:
+        await assemble(config, Clock())
+    assert refused.value.exit_code is ExitCode.REFUSED
+    assert str(refused.value).startswith("null: the venue cancels nothing when this engine is gone")
+    assert "\n" not in str(refused.value)
+    desk.write_text(f"{DESK}[run]\nrequire_dead_man = false\n")  # noqa: ASYNC240  # one line
+    engine = await assemble(load_config({}, desk), Clock())
+    await engine.close(0)
