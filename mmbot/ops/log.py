@@ -16,7 +16,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.statements import Fill
 from mmbot.core.types import Nanos, instrument_name
-from mmbot.ops.limit import ALWAYS
+from mmbot.ops.limit import ALWAYS, about
 
 _log = logging.getLogger("mmbot")
 
@@ -50,9 +50,10 @@ def _log_event(event: ev.Event) -> None:
             state = "up" if event.up else "down"
             # Each link's coming and going is a kind of its own: one must not hide the other.
             template = f"%s {event.link.value} link {state}: %s"
-            _log.log(level, template, event.venue, event.detail)
+            _log.log(level, template, event.venue, event.detail, extra=about(event.venue))
         case ev.SnapshotFailed():
-            _log.warning("%s could not be asked: %s", event.venue, event.detail)
+            venue = event.venue
+            _log.warning("%s could not be asked: %s", venue, event.detail, extra=about(venue))
         case ev.BookLost():
             _log.info("book of %s lost: %s", instrument_name(event.instrument), event.why.value)
         case ev.Stop():
@@ -93,11 +94,14 @@ def _log_intent(intent: Intent) -> None:
             where = (
                 intent.venue if intent.instrument is None else instrument_name(intent.instrument)
             )
-            _log.info("cancel all on %s: %s", where, intent.why.value)
+            _log.info("cancel all on %s: %s", where, intent.why.value, extra=about(intent.venue))
         case SaveLatch():
             _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail, extra=ALWAYS)
         case FallbackCancel():
-            _log.warning("taking orders back from %s over the second path", intent.venue)
+            venue = intent.venue
+            _log.warning(
+                "taking orders back from %s over the second path", venue, extra=about(venue)
+            )
         case Resync():
             _log.debug("asking %s for its word: %s", intent.venue, intent.why.value)
 
