@@ -14,9 +14,11 @@ from typing import Any
 from mmbot.clock import Clock
 from mmbot.config import Config, DeskConfig
 from mmbot.config.select import choose
+from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
-from mmbot.core.types import InstrumentId
+from mmbot.core.intents import Intent
+from mmbot.core.types import InstrumentId, Nanos
 from mmbot.core.why import Why
 from mmbot.engine.leaving import Leave, tell_left, trip_on_signal, unless
 from mmbot.engine.members import Member, connect
@@ -133,6 +135,13 @@ class Engine:
             one.instruments = list((traded | {i.id: i for i in changed + new}).values())
             self.runner.trade(changed + new, one.desk)
 
+    def tell_links(
+        self, events: Sequence[ev.Event], _intents: Sequence[Intent], _now_ns: Nanos
+    ) -> None:
+        """An observer for the runner: that a link went or came back is published at once."""
+        if any(isinstance(event, ev.LinkChanged) for event in events):
+            self.store.publish(self.frame())
+
     async def record(self) -> None:
         """Let other processes see how things stand at this moment."""
         self.store.publish(self.frame())
@@ -202,6 +211,7 @@ async def _quote(
     runner, clock = engine.runner, engine.clock
     mode = engine.config.run.mode.value
     trip_on_signal(runner)
+    runner.observers.append(engine.tell_links)
     try:
         await unless(leave.asked, engine.connect())
     except Interrupted:
