@@ -14,9 +14,11 @@ from typing import Any
 from mmbot.clock import Clock
 from mmbot.config import Config, DeskConfig
 from mmbot.config.select import choose
+from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
-from mmbot.core.types import InstrumentId, venue_name
+from mmbot.core.intents import Intent
+from mmbot.core.types import InstrumentId, Nanos, venue_name
 from mmbot.core.why import Why
 from mmbot.engine.leaving import Leave, tell_left, trip_on_signal, unless
 from mmbot.engine.members import Member, connect
@@ -148,6 +150,13 @@ class Engine:
                 member.venue.unfollow(here)
                 member.listed = [i for i in member.listed if i.id not in here]
 
+    def tell_links(
+        self, events: Sequence[ev.Event], _intents: Sequence[Intent], _now_ns: Nanos
+    ) -> None:
+        """An observer for the runner: that a link went or came back is published at once."""
+        if any(isinstance(event, ev.LinkChanged) for event in events):
+            self.store.publish(self.frame())
+
     async def record(self) -> None:
         """Let other processes see how things stand at this moment."""
         self.store.publish(self.frame())
@@ -217,6 +226,7 @@ async def _quote(
     runner, clock = engine.runner, engine.clock
     mode = engine.config.run.mode.value
     trip_on_signal(runner)
+    runner.observers.append(engine.tell_links)
     try:
         await unless(leave.asked, engine.connect())
     except Interrupted:

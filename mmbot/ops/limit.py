@@ -1,7 +1,8 @@
 """Log lines of one kind, one in ten seconds: a venue that flaps must not drown what else is said.
 
-A kind is a logger, a level and the line's template, whatever is put into it. What is held back is
-counted, and the count told with the next line of that kind that is shown.
+A kind is a logger, a level, the line's template, whatever is put into it, and whom it is about:
+what befalls one venue must not hide that it befell another. What is held back is counted, and the
+count told with the next line of that kind that is shown.
 """
 
 import logging
@@ -17,6 +18,11 @@ ALWAYS: Mapping[str, object] = {"always": True}
 """`extra` of a line that is never held back: about money, orders that are left, or the end."""
 
 
+def about(venue: str) -> Mapping[str, object]:
+    """`extra` of a line about one venue of several."""
+    return {"about": venue}
+
+
 @dataclass(slots=True)
 class _Kind:
     shown_s: float
@@ -28,13 +34,14 @@ class Limit(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._kinds: dict[tuple[str, int, str], _Kind] = {}
+        self._kinds: dict[tuple[str, int, str, str], _Kind] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is shown; it then says how many were not."""
         if getattr(record, "always", False):
             return True
-        key = (record.name, record.levelno, str(record.msg))
+        whom = str(getattr(record, "about", ""))
+        key = (record.name, record.levelno, str(record.msg), whom)
         kind = self._kinds.get(key)
         if kind is None:
             if len(self._kinds) >= KINDS_MAX:

@@ -16,7 +16,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.statements import Fill
 from mmbot.core.types import InstrumentId, Nanos, instrument_name
-from mmbot.ops.limit import ALWAYS
+from mmbot.ops.limit import ALWAYS, about
 
 _log = logging.getLogger("mmbot")
 
@@ -59,10 +59,11 @@ def _log_event(event: ev.Event, name_of: NameOf) -> None:
             level = logging.INFO if event.up else logging.WARNING
             state = "up" if event.up else "down"
             # Each link's coming and going is a kind of its own: one must not hide the other.
-            template = f"{event.venue} {event.link.value} link {state}: %s"
-            _log.log(level, template, event.detail)
+            template = f"%s {event.link.value} link {state}: %s"
+            _log.log(level, template, event.venue, event.detail, extra=about(event.venue))
         case ev.SnapshotFailed():
-            _log.warning("%s could not be asked: %s", event.venue, event.detail)
+            venue = event.venue
+            _log.warning("%s could not be asked: %s", venue, event.detail, extra=about(venue))
         case ev.BookLost():
             _log.info("book of %s lost: %s", name_of(event.instrument), event.why.value)
         case ev.Stop():
@@ -100,14 +101,15 @@ def _log_intent(intent: Intent, name_of: NameOf) -> None:
                 intent.why.value,
             )
         case CancelAll():
-            if intent.instrument is None:  # each venue's is a kind of its own, as above
-                _log.info(f"cancel all on {intent.venue}: %s", intent.why.value)
-            else:
-                _log.info("cancel all on %s: %s", name_of(intent.instrument), intent.why.value)
+            where = intent.venue if intent.instrument is None else name_of(intent.instrument)
+            _log.info("cancel all on %s: %s", where, intent.why.value, extra=about(intent.venue))
         case SaveLatch():
             _log.error("KILL SWITCH: %s: %s", intent.why.value, intent.detail, extra=ALWAYS)
         case FallbackCancel():
-            _log.warning("taking orders back from %s over the second path", intent.venue)
+            venue = intent.venue
+            _log.warning(
+                "taking orders back from %s over the second path", venue, extra=about(venue)
+            )
         case Resync():
             _log.debug("asking %s for its word: %s", intent.venue, intent.why.value)
 

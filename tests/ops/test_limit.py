@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from mmbot.ops.limit import ALWAYS, KINDS_MAX, Limit
+from mmbot.ops.limit import ALWAYS, KINDS_MAX, Limit, about
 
 
 class Log:
@@ -21,11 +21,14 @@ class Log:
         level: int = logging.INFO,
         name: str = "mmbot",
         always: bool = False,
+        venue: str = "",
     ) -> None:
         record = logging.LogRecord(name, level, "file.py", 1, template, args, None)
         record.created = 1_000_000.0 + at_s
         if always:
             record.__dict__ |= ALWAYS
+        if venue:
+            record.__dict__ |= about(venue)
         if self.limit.filter(record):
             self.shown.append(record.getMessage())
 
@@ -50,6 +53,19 @@ def test_a_kind_that_is_rare_is_always_shown_and_counts_nothing(log: Log) -> Non
     for at_s in (0.0, 10.0, 20.0):
         log.say(at_s, "place %s", "x")
     assert log.shown == ["place x"] * 3
+
+
+def test_what_befalls_one_venue_does_not_hide_that_it_befell_another(log: Log) -> None:
+    for at_s in (0.0, 0.1, 10.1):
+        for venue in ("deribit", "hedge"):
+            log.say(at_s, "%s link down", venue, venue=venue)
+    more = " (1 more like it in the last 10 s)"
+    assert log.shown == [
+        "deribit link down",
+        "hedge link down",
+        f"deribit link down{more}",
+        f"hedge link down{more}",
+    ]
 
 
 def test_another_template_level_or_logger_is_another_kind(log: Log) -> None:

@@ -25,6 +25,7 @@ from mmbot.core.events import (
 )
 from mmbot.core.types import MS, InstrumentId, Nanos, instrument_name
 from mmbot.core.why import Why
+from mmbot.ops.limit import about
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.book import Book
@@ -62,6 +63,8 @@ class DeribitMarket:
     def __init__(self, name: str, client: Deribit, clock: Clock) -> None:
         self.name = name
         self._client = client
+        client.account_name = name
+        self._says = logging.LoggerAdapter(_log, about(name))
         self._clock = clock
         self._sink: Sink = _nowhere
         self._instruments: dict[str, Instrument] = {}
@@ -174,7 +177,7 @@ class DeribitMarket:
         try:
             await self._client.subscribe(Socket.MARKET, channels)
         except BaseError as error:
-            _log.warning("%s: %s", self.name, said(error))
+            self._says.warning("%s: %s", self.name, said(error))
 
     def _follow(self, instruments: Sequence[Instrument]) -> None:
         self._instruments |= {i.name: i for i in instruments}
@@ -269,7 +272,7 @@ class DeribitMarket:
             self._sink(ElementsUnread(self.name, kind, count, detail))
             if now_s - self._said_s.get(kind, float("-inf")) >= SAY_AGAIN_S:
                 self._said_s[kind] = now_s
-                _log.warning("%s: %d x %s not understood: %s", self.name, count, kind, detail)
+                self._says.warning("%s: %d x %s not understood: %s", self.name, count, kind, detail)
 
     def _on_unreadable(self, socket: Socket) -> None:
         """On MARKET a book has a gap now, and says so itself."""
@@ -285,7 +288,7 @@ class DeribitMarket:
             answer = await self._client.rpc(socket, "public/status", {}, SNAPSHOT_TIMEOUT_S)
             locks = parse.locks_of(answer, self._unread)
         except (BaseError, Unreadable) as error:
-            _log.info("%s does not tell what is locked: %s", self.name, said(error))
+            self._says.info("%s does not tell what is locked: %s", self.name, said(error))
             return
         self._sink(PlatformState(self.name, None, locked=False, detail=""))
         for name in locks:
@@ -299,7 +302,7 @@ class DeribitMarket:
             params = {"channels": list(channels)}
             accepted = await self._client.rpc(socket, method, params, SNAPSHOT_TIMEOUT_S)
         except BaseError as error:
-            _log.info("%s: no %s: %s", self.name, ", ".join(channels), said(error))
+            self._says.info("%s: no %s: %s", self.name, ", ".join(channels), said(error))
             return set()
         return set(accepted) if isinstance(accepted, list) else set()
 
@@ -342,7 +345,7 @@ class DeribitMarket:
                 Socket.MARKET, "public/get_instrument", params, SNAPSHOT_TIMEOUT_S
             )
         except BaseError as error:
-            _log.warning("%s: the terms of %s: %s", self.name, name, said(error))
+            self._says.warning("%s: the terms of %s: %s", self.name, name, said(error))
             return
         finally:
             self._asked_terms.discard(name)
@@ -352,7 +355,7 @@ class DeribitMarket:
     def _platform_news(self, channel: str, data: Any) -> None:
         try:
             if channel == PLATFORM[1]:
-                _log.warning("%s: %s: %s", self.name, channel, data)
+                self._says.warning("%s: %s: %s", self.name, channel, data)
                 return  # of requests without a key: every one of ours has one
             name, locked = parse.lock_of(data, self._unread)
         except Unreadable as error:

@@ -43,6 +43,7 @@ from ccxt.base.errors import (
     RequestTimeout,
 )
 
+from mmbot.ops.limit import about
 from mmbot.venues.deribit.book import Book, MalformedBook
 from mmbot.venues.deribit.calls import Calls
 from mmbot.venues.deribit.errors import TOO_MANY_REQUESTS
@@ -91,6 +92,9 @@ class Session(Unified):
     """
 
     deadline_s: float = DEADLINE_S
+
+    account_name: str = ""
+    """What log lines call this one, where there are several."""
 
     on_book: Callable[[Book], None] | None = None
     on_ticker: Callable[[str, dict[str, Any]], None] | None = None
@@ -597,7 +601,11 @@ class Session(Unified):
     def _fault(self, error: Exception, frame: Any) -> None:
         if self.on_fault is None:
             known = isinstance(error, BaseError | MalformedBook | _UnreadableFrame)
-            _log.warning("%s", error if known else f"deribit: {type(error).__name__}: {error}")
+            said = str(error) if known else f"deribit: {type(error).__name__}: {error}"
+            name = self.account_name
+            if name not in ("", self.id):
+                said = f"{name}: {said}"
+            _log.warning("%s", said, extra=about(name))
             return
         try:
             self.on_fault(error, frame)

@@ -6,7 +6,6 @@ nobody can read) becomes OutcomeUnknown. A request that certainly never left thi
 failure that is known: it is reported as refused.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -63,8 +62,6 @@ _TIME_IN_FORCE = {
 
 _REQUEST_TIMEOUT_S = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
-
-_log = logging.getLogger(__name__)
 
 
 class DeribitVenue(DeribitMarket):
@@ -368,7 +365,7 @@ class DeribitVenue(DeribitMarket):
         try:
             left = tuple(await self.cancel_ours())
         except VenueUnreachable as error:
-            _log.warning("%s", error)
+            self._says.warning("%s", error)
             self._sink(FallbackTried(self.name, asked_ns, None))
         else:
             self._sink(FallbackTried(self.name, asked_ns, left))
