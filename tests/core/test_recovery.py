@@ -10,7 +10,7 @@ from mmbot.core.order_life import Status
 from mmbot.core.orders import CLOCK_SKEW_NS
 from mmbot.core.recovery import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, Side
+from mmbot.core.types import MS, SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual, an_option, an_order
 from tests.core.bot import VENUE, Bot, both_sides, places
@@ -31,7 +31,6 @@ def test_a_position_that_was_never_opened_says_nothing_about_when_to_resume() ->
     unopened = Position(an_option(), last_fill_ms=90_000_000)
     since_ms = take_positions(state, VENUE, [unopened])
     assert since_ms == NOW_NS // MS - KNOWN_BEFORE_MS, "of the start: that is asked for"
-    assert state.account(VENUE).resume_ms == 0
     assert state.account(VENUE).resume_ms == 0
 
 
