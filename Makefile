@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: quote test test-long simulate soak install lint types check clean bench docs coverage
+.PHONY: quote test test-long simulate soak soak-markets install lint types check clean bench docs coverage
 
 SEEDS ?= 1000
 FROM ?= 1
@@ -38,6 +38,9 @@ simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time
 
 soak: install ## 5 million messages through the real client and engine; memory must stay flat
 	$(BIN)/python -m tests.soak
+
+soak-markets: install ## 1,000 short-lived markets come and go in virtual time; nothing may grow
+	$(BIN)/python -m tests.soak.markets
 
 docs: install ## write what the documentation takes from the code: settings, the order table
 	$(BIN)/python -m tests.house.generated

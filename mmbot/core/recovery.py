@@ -15,7 +15,7 @@ from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Nanos, venue_name
 from mmbot.core.why import Why
 
-KNOWN_BEFORE_MS = 24 * 3_600_000
+KNOWN_BEFORE_MS = 3_600_000
 """Trades booked up to this long before the moment we resume from are kept in mind."""
 
 UNHEARD_NS: Nanos = 1 * SECOND

@@ -17,7 +17,7 @@ from mmbot.core.recovery import take_budget, take_end, take_order, take_position
 from mmbot.core.resync import FLOWS_EVERY_NS
 from mmbot.core.state import State
 from mmbot.core.statements import Flow, booking_key
-from mmbot.core.types import MS, SECOND, ZERO, Nanos, to_decimal
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.commands import event_of
 from mmbot.engine.sinks import Sinks
@@ -268,7 +268,25 @@ def _restore_baseline(state: State, reader: Reader, account_keys: Sequence[Accou
     found.sort(key=lambda kept: kept.at_ns, reverse=True)
     book = one_book(kept.baseline for kept in found)
     if book is not None:
-        state.watch.profit.resume(book)
+        counted = _not_over(state, reader, account_keys, book)
+        state.watch.profit.resume(replace(book, counted=counted))
+
+
+def _not_over(
+    state: State, reader: Reader, account_keys: Sequence[AccountKey], book: Baseline
+) -> dict[InstrumentId, Decimal]:
+    """What is counted of instruments that can still earn something. What is neither traded any
+    more nor held has earned all there is."""
+    left = [one for one in book.counted if one not in state.markets]
+    held = {
+        row.instrument
+        for key in account_keys
+        for row in reader.positions(key.venue, key.account, left)
+        if row.amount
+    }
+    return {
+        one: money for one, money in book.counted.items() if one in state.markets or one in held
+    }
 
 
 def _noted(row: OrderRow, booked: Decimal) -> Order:

@@ -32,7 +32,6 @@ def test_a_position_that_was_never_opened_says_nothing_about_when_to_resume() ->
     since_ms = take_positions(state, VENUE, [unopened])
     assert since_ms == NOW_NS // MS - KNOWN_BEFORE_MS, "of the start: that is asked for"
     assert state.account(VENUE).resume_ms == 0
-    assert state.account(VENUE).resume_ms == 0
 
 
 def test_an_order_without_an_end_is_unknown_until_its_last_request_must_be_dead() -> None:

@@ -5,13 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.core.types import SECOND
+from mmbot.core.types import SECOND, ZERO
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.orders import OrderType
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import VenueOptions
-from tests.engine.live import Live, live, until
+from mmbot.venues.deribit.link import Socket
+from tests.engine.live import Live, client_of, live, until
 
 BEFORE_EXPIRY_MS = 1_749_196_790_000  # 2025-06-06T07:59:50Z
 RESIDUAL = Decimal("1e-9")
@@ -38,6 +39,8 @@ def residual(bot: Live, currency: str, before: Decimal) -> Decimal:
         if instrument.settlement == currency:
             mark = bot.venue.exchange.book(instrument.name).mark
             ours += bot.state.inventory.session(instrument, mark).total
+    gone = bot.state.retired.totals.items()
+    ours += sum((t.pnl.total for (*_, settlement, _), t in gone if settlement == currency), ZERO)
     return ours - (bot.venue.exchange.equity(bot.venue.account, currency) - before)
 
 
@@ -114,3 +117,34 @@ async def test_an_expiry_settles_every_position(
         assert all(Why.EXPIRED in m.why.values() for m in bot.state.markets.values())
         assert all(not m.halted for m in bot.state.markets.values())
         assert abs(residual(bot, currency, before)) < RESIDUAL
+
+
+async def test_what_expired_leaves_engine_and_line_and_equity_is_explained_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mmbot.core.retire.SETTLED_NS", 0)
+    gone, stays = "ETH-6JUN25-2825-C", "ETH-PERPETUAL"
+    options = VenueOptions(flow_scale=0.0, start_ms=BEFORE_EXPIRY_MS)
+    listed = f"{gone},{stays}"
+    async with live(options, desk={}, symbols=listed, size="2", max_position="2000") as bot:
+        account = bot.venue.exchange.accounts[bot.venue.account]
+        before = bot.venue.exchange.equity(bot.venue.account, "ETH")
+        channels = client_of(bot.engine)._links[Socket.MARKET].channels
+
+        def quoted() -> list[Side]:
+            return [order.side for order in account.open_orders.values() if order.name == gone]
+
+        await until(lambda: bool(quoted()), "a quote")
+        assert any(gone in channel for channel in channels)
+        trade_with_us(bot, Side.SELL if quoted()[0] is Side.BUY else Side.BUY, "2", gone)
+        await held(bot, gone)
+        await until(lambda: len(bot.state.markets) == 1, "the option has left", 30.0)
+        await until(lambda: not any(gone in one for one in channels), "its channels")
+        assert any(stays in channel for channel in channels)
+        assert [one.name for one in bot.engine.instruments] == [stays]
+        assert [row.instrument for row in bot.engine.frame().rows] == [stays]
+        (settled,) = bot.engine.frame().settled
+        assert (settled.instruments, settled.fills) == (1, 1)
+        bot.venue.freeze()
+        await looked(bot)
+        assert abs(residual(bot, "ETH", before)) < RESIDUAL

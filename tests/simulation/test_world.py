@@ -180,6 +180,25 @@ def test_an_option_expires_in_mid_flight_and_is_delivered() -> None:
     assert "delivery" in [key.split()[1] for key in world.store.flows]
 
 
+@pytest.mark.parametrize("crash_per_hour", [0.0, 60.0])
+def test_an_option_that_expired_leaves_the_state_and_every_change_of_equity_is_explained(
+    crash_per_hour: float,
+) -> None:
+    plan = FaultPlan(seed=1, expiry_soon=1.0)
+    world = a_world(
+        plan, raids_per_s=3.0, seconds=240.0, turns=10**6, crash_per_hour=crash_per_hour
+    )
+    outcome = world.run()
+    assert outcome.violation is None
+    assert outcome.crashes > 0 or not crash_per_hour
+    assert world.state is not None
+    assert id_of(CALL) in world.state.retired.lately
+    assert id_of(CALL) not in world.state.markets
+    (total,) = world.state.retired.of()
+    assert total.instruments == 1
+    assert total.fills > 0 or crash_per_hour
+
+
 # --- the words are the adapter's --------------------------------------------------------------
 
 
