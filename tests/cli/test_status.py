@@ -217,7 +217,7 @@ def test_an_engine_of_two_accounts_is_one_with_its_venues() -> None:
     start_run(database, a_draft(BOTH), lambda: 1, Clock().wall_ns())
     [engine] = asyncio.run(mmbot("status", "--json")).json()["engines"]
     assert (engine["venue"], engine["account"]) == ("deribit", "sim-1")
-    untold = {"link": None, "limits": [], "equity": {}, "open_orders": None}
+    untold: dict[str, object] = {"link": None, "limits": [], "equity": {}, "open_orders": None}
     assert engine["venues"] == [
         {"name": "deribit", "kind": "deribit", "account": "sim-1"} | untold,
         {"name": "hedge", "kind": "deribit", "account": "sim-2"} | untold,
