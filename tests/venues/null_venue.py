@@ -1,7 +1,7 @@
 """The least that a venue may be: one instrument, a book that never moves, orders in memory."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mmbot.core import events as ev
@@ -37,23 +37,18 @@ class NullVenue:
                 ns, orders = self.clock.now_ns(), tuple(self.resting.values())
                 self.sink(ev.LinkAlive(self.name, ev.Link.MARKET, ns, ns))
                 self.sink(ev.SnapshotTaken(self.name, ns, orders, (), ()))
-            elif isinstance(one, Place):
-                new = OpenOrder(
-                    one.label, one.label, self.id, one.side, one.price, one.amount, ZERO
-                )
-                self.tell(new, Request.PLACE)
-            elif isinstance(one, Amend):
-                old = self.resting[one.label]
-                self.tell(replace(old, price=one.price, amount=one.amount), Request.AMEND)
+            elif isinstance(one, Place | Amend):
+                side = one.side if isinstance(one, Place) else self.resting[one.label].side
+                terms = (self.id, side, one.price, one.amount, ZERO)
+                self.resting[one.label] = OpenOrder(one.label, one.label, *terms)
+                request = Request.PLACE if isinstance(one, Place) else Request.AMEND
+                self.tell(self.resting[one.label], OrderState.OPEN, request)
             else:
                 for label in [one.label] if isinstance(one, Cancel) else one.labels:
-                    self.tell(self.resting[label], Request.CANCEL)
+                    self.tell(self.resting.pop(label), OrderState.CANCELLED, Request.CANCEL)
 
-    def tell(self, o: OpenOrder, answers: Request) -> None:
-        gone = answers is Request.CANCEL and self.resting.pop(o.order_id)
-        self.resting |= {} if gone else {o.order_id: o}
+    def tell(self, o: OpenOrder, state: OrderState, answers: Request) -> None:
         said = (o.label, o.order_id, self.id, o.side, o.price, o.amount, ZERO)
-        state = OrderState.CANCELLED if gone else OrderState.OPEN
         self.sink(ev.OrderSeen(self.name, *said, state, self.clock.now_ms(), answers))
 
 
