@@ -81,7 +81,8 @@ class Screen:
         frame, rows = self.frame, paging.only(cells.by_desk(self.frame.every_row), self._only)
         head = _header(frame, width)
         if not rows:
-            return Group(head, Text(f" nothing here is like {self._only}", "yellow"))
+            like = f"is like {self._only}" if self._only is not None else "is traded at present"
+            return Group(head, Text(f" nothing here {like}", "yellow"))
         table = _table(frame, rows, width)
         first, last = 0, len(rows)
         if height is not None:

@@ -33,21 +33,25 @@ class Baseline:
     peak_usd: float
     total_usd: float
     counted: dict[InstrumentId, Decimal]
+    books: tuple[str, ...] = ()
+    """The runs that began what is counted here: copies of one book are known by them, whatever has
+    become of its instruments."""
 
 
 def one_book(kept: Iterable[Baseline]) -> Baseline | None:
     """The risk book of a run out of what is kept for each of its accounts, newest first; None
     where nothing is.
 
-    A run keeps one book for all its accounts, so an older one that counts an instrument of a newer
-    one is the same book as it was before. Others are of accounts that were traded by themselves:
-    they are added up, each drawdown for itself, and a day that is over is over.
+    A run keeps one book for all its accounts, so an older one that was begun by the same run, or
+    counts an instrument of a newer one, is the same book as it was before. Others are of accounts
+    that were traded by themselves: they are added up, each drawdown for itself, and a day that is
+    over is over.
     """
     book: Baseline | None = None
     for one in kept:
         if book is None:
             book = one
-        elif one != book and book.counted.keys().isdisjoint(one.counted):
+        elif one != book and _are_two(book, one):
             day_start_usd = one.day_start_usd if one.day == book.day else one.total_usd
             book = Baseline(
                 book.day,
@@ -55,8 +59,14 @@ def one_book(kept: Iterable[Baseline]) -> Baseline | None:
                 book.peak_usd + one.peak_usd,
                 book.total_usd + one.total_usd,
                 book.counted | one.counted,
+                tuple(dict.fromkeys((*book.books, *one.books))),
             )
     return book
+
+
+def _are_two(one: Baseline, other: Baseline) -> bool:
+    begun = (name for name in one.books if name in other.books)
+    return one.counted.keys().isdisjoint(other.counted) and not any(begun)
 
 
 @dataclass(slots=True)
@@ -76,6 +86,8 @@ class Profit:
     earlier: dict[InstrumentId, Decimal] = field(default_factory=dict)
     """Profit of earlier runs that was in the figures when they ended, until it is caught up with:
     what happened in between belongs to the day and the drawdown, not to this session."""
+    books: tuple[str, ...] = ()
+    """As in the baseline."""
 
     @property
     def day_usd(self) -> float:
@@ -91,14 +103,19 @@ class Profit:
         """Go on where an earlier run left off."""
         self.total_usd, self.peak_usd = baseline.total_usd, baseline.peak_usd
         self.day, self.day_start_usd = baseline.day, baseline.day_start_usd
-        self.earlier = dict(baseline.counted)
+        self.earlier, self.books = dict(baseline.counted), baseline.books
+
+    def begin(self, run: str) -> None:
+        """This run goes on with no book that has a name: the book is its own."""
+        self.books = self.books or (run,)
 
     def baseline(self, inventory: Inventory) -> Baseline:
         """What the next run must know."""
         counted = dict(self.earlier)
         for instrument, session in self.counted.items():
             counted[instrument] = session + _carried(inventory, instrument)
-        return Baseline(self.day, self.day_start_usd, self.peak_usd, self.total_usd, counted)
+        usd = (self.day_start_usd, self.peak_usd, self.total_usd)
+        return Baseline(self.day, *usd, counted, self.books)
 
     def forget(self, instrument: InstrumentId) -> None:
         """Follow an instrument no more; what it earned stays in the figures."""

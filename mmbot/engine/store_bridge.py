@@ -270,6 +270,7 @@ def _restore_baseline(state: State, reader: Reader, account_keys: Sequence[Accou
     if book is not None:
         counted = _not_over(state, reader, account_keys, book)
         state.watch.profit.resume(replace(book, counted=counted))
+    state.watch.profit.begin(state.run)
 
 
 def _not_over(

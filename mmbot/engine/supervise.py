@@ -97,8 +97,10 @@ class Engine:
 
     @property
     def desk_names(self) -> dict[InstrumentId, str]:
-        """By instrument: the desk that quotes it."""
-        return {id_: desk.name for id_, desk in self.runner.bot.desks.items()}
+        """By instrument: the desk that quotes it, or did while it could be quoted."""
+        markets = self.runner.state.markets.items()
+        once = {id_: market.desk for id_, market in markets if market.desk}
+        return once | {id_: desk.name for id_, desk in self.runner.bot.desks.items()}
 
     @property
     def instruments(self) -> list[Instrument]:

@@ -17,6 +17,9 @@ from mmbot.core.types import InstrumentId, Nanos
 from mmbot.store import schema
 from mmbot.store.records import AccountKey, BaselineKept
 
+_BOOK = "book "
+"""Before the name of a book, where instruments stand: no instrument has a space in its venue."""
+
 
 @dataclass(frozen=True, slots=True)
 class BaselineRow:
@@ -34,7 +37,7 @@ def keep(connection: Connection, account_keys: Sequence[AccountKey], record: Bas
         "day_start_usd": baseline.day_start_usd,
         "peak_usd": baseline.peak_usd,
         "total_usd": baseline.total_usd,
-        "counted": orjson.dumps({k: str(v) for k, v in baseline.counted.items()}).decode(),
+        "counted": orjson.dumps(_counted(baseline)).decode(),
         "at_ns": record.at_ns,
     }
     for account_key in account_keys:
@@ -43,10 +46,22 @@ def keep(connection: Connection, account_keys: Sequence[AccountKey], record: Bas
         connection.execute(insert(table).values(**mine, **figures))
 
 
+def _counted(baseline: Baseline) -> dict[str, str]:
+    """The money by instrument, and the names of its books as instruments that earned nothing."""
+    names = {f"{_BOOK}{name}": "0" for name in baseline.books}
+    return names | {k: str(v) for k, v in baseline.counted.items()}
+
+
 def from_row(row: RowMapping) -> BaselineRow:
     """A row of the table."""
-    counted = {InstrumentId(k): Decimal(v) for k, v in orjson.loads(row["counted"]).items()}
+    read: dict[str, str] = orjson.loads(row["counted"])
+    counted = {InstrumentId(k): Decimal(v) for k, v in read.items() if not k.startswith(_BOOK)}
     baseline = Baseline(
-        row["day"], row["day_start_usd"], row["peak_usd"], row["total_usd"], counted
+        row["day"],
+        row["day_start_usd"],
+        row["peak_usd"],
+        row["total_usd"],
+        counted,
+        tuple(k.removeprefix(_BOOK) for k in read if k.startswith(_BOOK)),
     )
     return BaselineRow(baseline, row["at_ns"])

@@ -1,5 +1,6 @@
 """Trading profit in USD: each change at the index of its moment, days, peaks and restarts."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -184,6 +185,47 @@ def test_the_book_a_run_kept_for_both_of_its_accounts_counts_once() -> None:
 def test_an_older_copy_of_the_same_book_is_left_out() -> None:
     newer, older = a_book(-50.0, CALL, PUT), a_book(-40.0, CALL, PUT)
     assert one_book([newer, older]) == newer
+
+
+def test_a_copy_is_known_by_the_run_that_began_it_when_all_its_instruments_are_gone() -> None:
+    newer = replace(a_book(-50.0, PERPETUAL), books=("r1",))
+    older = replace(a_book(-40.0, CALL, PUT), books=("r1",))
+    assert one_book([newer, older]) == newer
+    other = replace(older, books=("r2",))
+    both = one_book([newer, other])
+    assert both is not None
+    assert (both.total_usd, both.books) == (-90.0, ("r1", "r2"))
+    assert one_book([both, newer, other]) == both
+
+
+def test_a_book_keeps_the_name_of_the_run_that_began_it() -> None:
+    profit = Profit()
+    profit.begin("r1")
+    later = Profit()
+    later.resume(profit.baseline(Inventory()))
+    later.begin("r2")
+    assert later.baseline(Inventory()).books == ("r1",)
+
+
+def test_what_is_forgotten_stays_in_the_figures() -> None:
+    account = Account()
+    account.buy("0.0200")
+    before = account.at(0.0300, 2000.0).total_usd
+    assert before == pytest.approx(20)
+    account.profit.forget(an_option().id)
+    del account.markets[an_option().id]
+    assert account.profit.update(account.markets.values(), account.inventory, NOW_NS)
+    assert account.profit.total_usd == before
+    assert account.profit.baseline(account.inventory).counted == {}
+
+
+def test_a_profit_that_comes_to_nothing_again_is_taken_back() -> None:
+    """Bought at 0.02, marked at 0.03, sold at 0.02: nothing is held, and nothing was earned."""
+    account = Account()
+    account.buy("0.0200")
+    assert account.at(0.0300, 2000.0).total_usd == pytest.approx(20)
+    account.inventory.book(a_fill(Side.SELL, "0.0200", trade_id="s"), an_option(), Decimal("0.03"))
+    assert account.at(0.0300, 2000.0).total_usd == pytest.approx(0)
 
 
 def test_books_of_accounts_traded_by_themselves_are_added_up() -> None:

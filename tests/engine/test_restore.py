@@ -12,7 +12,7 @@ from mmbot.core.profit import Baseline
 from mmbot.core.recovery import KNOWN_BEFORE_MS
 from mmbot.core.state import State
 from mmbot.core.statements import Flow, FlowKind
-from mmbot.core.types import MS
+from mmbot.core.types import MS, InstrumentId
 from mmbot.core.why import Why
 from mmbot.engine.store_bridge import restore
 from mmbot.store import latch
@@ -102,3 +102,31 @@ async def test_the_book_of_an_account_that_was_re_armed_begins_anew(tmp_path: Pa
     latch.trip(place, [OTHER_KEY], Why.DAY_LOSS, "", "test", NOW_NS + 1, limit_s=20.0)
     latch.rearm(place, OTHER_KEY, "seen to", "test", NOW_NS + 2)
     assert taken_over(place).watch.profit.total_usd == -10.0
+
+
+async def test_what_is_neither_traded_nor_held_any_more_is_counted_no_more(tmp_path: Path) -> None:
+    place, gone = await two_pasts(tmp_path), InstrumentId(f"{HEDGE}:GONE")
+    async with an_engine(place, OTHER_KEY) as engine:
+        counted = {THERE.id: Decimal(1), gone: Decimal(2)}
+        engine.writer.put(BaselineKept(Baseline(7, 0.0, 5.0, -30.0, counted), NOW_NS + 1))
+        engine.flush()
+    profit = taken_over(place).watch.profit
+    assert profit.earlier == {HERE.id: Decimal(1), THERE.id: Decimal(1)}
+    assert profit.total_usd == -40.0
+    assert profit.books == ("test",)
+    state = begun("test", NOW_NS, (ev.InstrumentsListed((HERE,)),))
+    restore(state, Reader(place), BOTH, Clock())
+    assert THERE.id in state.watch.profit.earlier, "it is held"
+
+
+async def test_a_restart_reads_of_positions_those_that_are_listed_and_of_flows_the_recent(
+    tmp_path: Path,
+) -> None:
+    place = await two_pasts(tmp_path)
+    reader = Reader(place)
+    own = (OTHER_KEY.venue, OTHER_KEY.account)
+    assert [row.instrument for row in reader.positions(*own, [THERE.id, HERE.id])] == [THERE.id]
+    assert reader.positions(*own, [HERE.id]) == reader.positions(*own, []) == []
+    assert len(reader.positions(*own, (InstrumentId(f"x:{n}") for n in range(1_200)))) == 0
+    assert reader.flow_keys(*own, TRANSFER.venue_ms) == ["transfer 5"]
+    assert reader.flow_keys(*own, TRANSFER.venue_ms + 1) == []

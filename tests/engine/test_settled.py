@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from io import StringIO
 
 import orjson
 import pytest
+from rich.console import Console
 
 from mmbot.cli.engines import _FRAMES
 from mmbot.cli.header import row_profits
 from mmbot.cli.run_summary import print_summary
+from mmbot.cli.screen import Screen
 from mmbot.core import events as ev
 from mmbot.core.statements import Equity
 from mmbot.core.types import Side
@@ -114,6 +117,18 @@ def test_a_desk_with_nothing_left_is_still_a_desk() -> None:
     assert (desk.name, desk.instruments, desk.open_orders, desk.fills) == ("eth", 0, 0, 1)
     assert summary_of(bot).desks["eth"].orders.placed == 1
     assert frame_of(bot).pnl.total_usd == pytest.approx(EARNED_USD), "by the index of before"
+
+
+def test_a_screen_without_any_row_says_so() -> None:
+    bot, _ = at_the_end()
+    del bot.state.markets[PERP.id]
+    screen, console = Screen(), Console(file=StringIO(), width=120)
+    screen.frame = frame_of(bot)
+    console.print(screen.picture(120, 30))
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    assert "nothing here is traded at present" in shown
+    assert f"PnL {EARNED_USD:.2f}" in shown
 
 
 def test_samples_of_the_profit_go_on_and_nobody_asks_for_its_mark() -> None:

@@ -218,7 +218,7 @@ def put_everything(engine: Engine) -> None:
         engine.writer.put(PnlSampled(venue.upper(), Pnl(), NOW_NS, venue))
     engine.writer.put(a_note(f"mm{engine.run}-0"))
     engine.writer.put(a_note(f"mm{engine.run}-1", instrument=hedge.id))
-    baseline = Baseline(20241, 1.0, 4.0, 3.0, {hedge.id: Decimal("0.1")})
+    baseline = Baseline(20241, 1.0, 4.0, 3.0, {hedge.id: Decimal("0.1")}, ("r1", "r2"))
     engine.writer.put(BaselineKept(baseline, NOW_NS))
 
 
@@ -243,6 +243,8 @@ async def test_what_is_written_is_each_accounts_own(tmp_path: Path) -> None:
         kept = reader.baseline(*own)
         assert kept is not None
         assert (kept.baseline.total_usd, kept.at_ns) == (3.0, NOW_NS)
+        assert kept.baseline.counted == {at_hedge().id: Decimal("0.1")}
+        assert kept.baseline.books == ("r1", "r2")
     sampled = [(row.venue, row.account, row.equity.currency) for row in reader.equity()]
     assert sorted(sampled) == [("deribit", "sim-1", "DERIBIT"), ("hedge", "sim-2", "HEDGE")]
     profits = [(row.venue, row.account, row.currency) for row in reader.pnl()]
