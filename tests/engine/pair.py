@@ -43,11 +43,11 @@ spread_bps = 4
 """
 
 
-def desk_file(folder: Path, first: str, second: str, more: str = "") -> Path:
-    """Both desks, on venues at these addresses; `more` is what the file says besides."""
+def desk_file(folder: Path, first: str, second: str, desks: str = DESKS) -> Path:
+    """Both desks, on venues at these addresses."""
     folder.mkdir(exist_ok=True)
     file = folder / "desks.toml"
-    file.write_text(DESKS.format(first, second) + more)
+    file.write_text(desks.format(first, second))
     return file
 
 
@@ -58,7 +58,7 @@ class Pair:
     first: SimVenue
     second: SimVenue
     folder: Path
-    more: str = ""
+    desks: str = DESKS
 
     @property
     def both(self) -> tuple[SimVenue, SimVenue]:
@@ -66,7 +66,7 @@ class Pair:
 
     @property
     def file(self) -> Path:
-        return desk_file(self.folder, self.first.rest_url, self.second.rest_url, self.more)
+        return desk_file(self.folder, self.first.rest_url, self.second.rest_url, self.desks)
 
     @property
     def log(self) -> str:

@@ -18,7 +18,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -48,6 +48,7 @@ MESSAGES_MAX = 200
 ORDER_MESSAGES_MAX = 16
 STARTING_MESSAGES_MAX = 60
 """About as many as pass until the first order is sent."""
+OPTIONS = [f"ETH-6JUN25-{strike}-{right}" for strike in (2800, 2900) for right in "CP"]
 ELSEWHERE = "ETH-6JUN25-3000-C"
 """Where a person's order rests and nobody trades."""
 BACKFILL = "private/get_user_trades_by_currency_and_time"
@@ -312,9 +313,13 @@ async def test_killed_fifty_times_in_one_world(home: Path) -> None:
 class Takers:
     """Somebody who trades through the best prices, back and forth, until stopped."""
 
-    def __init__(self, venue: SimVenue, dice: random.Random) -> None:
+    def __init__(
+        self, venue: SimVenue, dice: random.Random, names: Sequence[str] = OPTIONS, lot: int = 1
+    ) -> None:
         self._venue = venue
         self._dice = dice
+        self._names = names
+        self._lot = lot
         self._trading: asyncio.Future[None] | None = None
         venue.exchange.open_account("taker", {"ETH": Decimal(10**6)}, followed=False)
         self.go_on()
@@ -328,13 +333,12 @@ class Takers:
 
     async def _trade(self) -> None:
         venue, dice = self._venue, self._dice
-        names = [f"ETH-6JUN25-{strike}-{right}" for strike in (2800, 2900) for right in "CP"]
         while True:
             await asyncio.sleep(dice.uniform(0.05, 0.3))
             wish = NewOrder(
-                name=dice.choice(names),
+                name=dice.choice(self._names),
                 side=dice.choice((Side.BUY, Side.SELL)),
-                amount=Decimal(dice.randint(1, 20)),
+                amount=Decimal(dice.randint(1, 20) * self._lot),
                 type=OrderType.MARKET,
             )
             venue.exchange.place("taker", wish, venue.now_ms())
