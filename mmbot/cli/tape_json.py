@@ -1,4 +1,4 @@
-"""Turns of a tape as JSON: decimals as text, instruments by the venue's own name."""
+"""Turns of a tape as JSON: decimals as text, instruments by the venue's own name, and the venue."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -35,8 +35,11 @@ def venues_name(instrument: str | None) -> str:
 
 def _named(value: Any) -> Any:
     if isinstance(value, dict):
-        return {
+        named = {
             key: venues_name(part) if key == "instrument" and part else _named(part)
             for key, part in value.items()
         }
+        if value.get("instrument"):
+            named.setdefault("venue", value["instrument"].partition(":")[0])
+        return named
     return [_named(part) for part in value] if isinstance(value, list) else value

@@ -41,6 +41,9 @@ from tests.engine.test_crash import (
 from tests.wire.venue import MANY_STARTS
 
 AT_THE_TOP = DESKS.replace("simple_spread]\nspread_bps = 4", "improve_top]")
+PERPETUAL_MESSAGES_MAX = 4
+"""Of orders: one instrument is requoted less often than four."""
+DIES_S = 60.0
 ASKS = ("private/buy", "private/sell", "private/edit")
 
 
@@ -148,15 +151,16 @@ async def kill_and_restart(seed: int, kills: int, folder: Path) -> None:
                     venue.protocol.rules, ignore_cancel_on_disconnect=deaf
                 )
             while_starting, orders_only = dice.random() < 0.2, dice.random() < 0.5
-            most = ORDER_MESSAGES_MAX if orders_only else MESSAGES_MAX
+            tap = dice.choice(taps)
+            of_orders = ORDER_MESSAGES_MAX if tap is taps[0] else PERPETUAL_MESSAGES_MAX
+            most = of_orders if orders_only else MESSAGES_MAX
             message = dice.randint(1, STARTING_MESSAGES_MAX if while_starting else most)
             engine = await pair.start()
             async with ending(engine):
                 if not while_starting:
                     await restarted(pair, taps, takers, books, engine.pid)
-                tap = dice.choice(taps)
                 tap.arm(message, engine.kill, orders_only=orders_only)
-                assert await asyncio.wait_for(engine.wait(), START_S) == -signal.SIGKILL
+                assert await asyncio.wait_for(engine.wait(), DIES_S) == -signal.SIGKILL
             await until(lambda: not any(v.connections for v in pair.both), "both notice")
         engine = await pair.start()
         async with ending(engine):
