@@ -48,6 +48,7 @@ from mmbot.tape.format import Origin
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.recorder import Limits, Recorder
 from mmbot.venues import simulated as simulated_venue
+from mmbot.venues.own_clock import OwnClock
 from mmbot.venues.timing import USUAL, Timing
 
 RUN_BITS = 28
@@ -193,7 +194,8 @@ def _engine(
     listed = [ev.InstrumentsListed(tuple(one.instruments), one.desk.name) for one in traded]
     reserved = ev.LabelsReserved(run.labels_upto)
     state = begun(base36(run.run), clock.now_ns(), (*described, *listed, reserved))
-    restore(state, Reader(database.location), keys, clock)
+    translated = {m.site.name for m in members if isinstance(m.venue, OwnClock)}
+    restore(state, Reader(database.location), keys, clock, translated)
     desks = {i.id: one.desk for one in traded for i in one.instruments}
     guards = [cast(Guard, guard.build()) for guard in config.guards]
     venues = {member.site.name: member.venue for member in members}

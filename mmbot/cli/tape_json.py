@@ -1,8 +1,10 @@
-"""Turns of a tape as JSON: decimals as text, instruments by the venue's own name."""
+"""Turns of a tape as JSON: decimals as text, instruments by the venue's own name, and the venue."""
 
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from mmbot.core.types import venue_name
 
 if TYPE_CHECKING:
     from mmbot.cli.tape_lines import NameOf
@@ -34,8 +36,11 @@ def as_objects(values: Sequence[object], name_of: "NameOf") -> list[dict[str, An
 
 def _named(value: Any, name_of: "NameOf") -> Any:
     if isinstance(value, dict):
-        return {
+        named = {
             key: name_of(part) if key == "instrument" and part else _named(part, name_of)
             for key, part in value.items()
         }
+        if value.get("instrument"):
+            named.setdefault("venue", venue_name(value["instrument"]))
+        return named
     return [_named(part, name_of) for part in value] if isinstance(value, list) else value

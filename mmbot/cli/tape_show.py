@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ from mmbot.cli.tape_json import print_array
 from mmbot.cli.tape_lines import WIDTH, names_on, style, wrapped
 from mmbot.cli.wanted import Json, ModeName, one_of
 from mmbot.config import Mode
-from mmbot.core.types import told_apart
+from mmbot.core.types import instrument_name, told_apart
 from mmbot.errors import ConfigError, ExitCode, NothingFound
 
 if TYPE_CHECKING:
@@ -137,22 +137,42 @@ def _topics(only: str | None) -> "frozenset[Topic]":
 
 
 def _chosen(tape: "TapeFile", name: str | None) -> "InstrumentId | None":
-    """The instrument a person names. Raises ConfigError."""
+    """The instrument a person names: by the venue's name, or VENUE:NAME. Raises ConfigError."""
     if name is None:
         return None
-    from difflib import get_close_matches
-
     traded = [one for desk in tape.header.plan.desks for one in desk.instruments]
-    by_name = {called: one for one, called in told_apart(traded).items()}
-    wanted = name.upper()
-    for called, one in by_name.items():
-        if wanted in (called.upper(), one.upper()):
-            return one
-    near = get_close_matches(wanted, by_name, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise NothingFound(
-        f"--instrument: {name} is not on this tape; {hint}there is {', '.join(by_name)}"
-    )
+    found = _named(traded, name) or _named(list(_listed_later(tape)), name)
+    if len(found) > 1:
+        raise ConfigError(f"--instrument: {name} is at several venues: give {' or '.join(found)}")
+    if not found:
+        from difflib import get_close_matches
+
+        names = list(told_apart(traded).values())
+        near = get_close_matches(name.upper(), names, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise NothingFound(
+            f"--instrument: {name} is not on this tape; {hint}there is {', '.join(names)}"
+        )
+    return found[0]
+
+
+def _named(traded: "Sequence[InstrumentId]", name: str) -> "list[InstrumentId]":
+    """Those a person may mean."""
+    known = dict.fromkeys(traded)
+    return [one for one in known if name.upper() in (instrument_name(one).upper(), one.upper())]
+
+
+def _listed_later(tape: "TapeFile") -> "Iterator[InstrumentId]":
+    """What the venues listed while the tape was written."""
+    from mmbot.core.events import InstrumentsListed
+    from mmbot.tape.codec import events_of
+    from mmbot.tape.reader import TapeFile
+
+    for turn in TapeFile(tape.path).turns():
+        listings = [one for one in turn.events if one[0] == InstrumentsListed.__name__]
+        for event in events_of(listings):
+            if isinstance(event, InstrumentsListed):
+                yield from (instrument.id for instrument in event.instruments)
 
 
 def _from(turns: "Iterator[Shown]", start: str | None) -> "Iterator[Shown]":

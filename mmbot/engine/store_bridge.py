@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -218,16 +218,23 @@ def restore(
     reader: Reader,
     account_keys: Sequence[AccountKey],
     clock: Clock,
+    translated: Container[str] = (),
 ) -> None:
     """Put into a fresh state what earlier runs on these accounts left: positions with their
     accounting, which trades are in them, orders whose end nobody has seen, as UNKNOWN, and where
-    loss limits count from."""
+    loss limits count from. `translated`: venues with a clock of their own (venues/own_clock.py)."""
     for account_key in account_keys:
-        _restore_account(state, reader, account_key, clock)
+        _restore_account(state, reader, account_key, clock, translated)
     _restore_baseline(state, reader, account_keys)
 
 
-def _restore_account(state: State, reader: Reader, account_key: AccountKey, clock: Clock) -> None:
+def _restore_account(
+    state: State,
+    reader: Reader,
+    account_key: AccountKey,
+    clock: Clock,
+    translated: Container[str],
+) -> None:
     venue, account = account_key.venue, account_key.account
     since_ms = take_positions(
         state,
@@ -245,6 +252,9 @@ def _restore_account(state: State, reader: Reader, account_key: AccountKey, cloc
     booked = reader.booked_by(venue, account, [row.label for row in rows])
     for row in rows:
         noted = _noted(row, booked.get(row.label, ZERO))
+        if venue in translated:
+            # A stamp of another run is milliseconds off: any statement of this one is newer.
+            noted.venue_ms = 0
         take_order(state, noted, clock.wall_ns() - row.noted_ns, clock.now_ns())
     earlier, wall_ns, now_ns = (
         reader.earlier(account_key, int(state.run, 36)),

@@ -13,6 +13,7 @@ from mmbot.core.statements import Equity, Flow, FlowKind, HeldPosition
 from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from mmbot.risk.guards.margin import Margin
+from mmbot.risk.guards.session_loss import SessionLoss
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.stale_market import StaleMarket
 from tests.builders import a_fill, a_perpetual, a_quote
@@ -184,6 +185,19 @@ def test_the_margin_of_one_account_trips_both_and_says_whose() -> None:
     sent = bot.turn(ev.LatchSaved())
     assert {venue: len(to(venue, sent)) for venue in (VENUE, HEDGE)} == {VENUE: 1, HEDGE: 1}
     assert {order.status for order in bot.orders} == {Status.CANCELING}
+
+
+def test_what_both_accounts_lose_together_counts_for_the_limit() -> None:
+    bot = quoting()
+    bot.guards = (SessionLoss(limit_usd=Decimal(20)),)
+    bot.turn(ev.Tick(), *bot.lives())
+    for instrument, lost in ((HERE, False), (THERE, True)):
+        # 10 options at 0.0005 ETH above the mark of 0.0215: 0.005 ETH at 2,850 USD is 14.25 USD.
+        fill = a_fill(BUY, "0.0220", 10, instrument=instrument, fee=Decimal(0), venue_ms=bot.ms)
+        bot.turn(ev.Filled(fill), *bot.lives(), *map(bot.ticker, bot.instruments))
+        bot.turn(ev.Tick(), *bot.lives(), after_s=0.1)
+        assert (bot.state.latch.tripped is Why.SESSION_LOSS) == lost
+    assert bot.state.latch.detail == "lost 28.50 USD, the limit is 20"
 
 
 def test_where_the_lease_is_lost_nothing_is_sent_and_the_other_account_leaves() -> None:

@@ -314,11 +314,12 @@ class Takers:
     """Somebody who trades through the best prices, back and forth, until stopped."""
 
     def __init__(
-        self, venue: SimVenue, dice: random.Random, names: Sequence[str] = OPTIONS
+        self, venue: SimVenue, dice: random.Random, names: Sequence[str] = OPTIONS, lot: int = 1
     ) -> None:
         self._venue = venue
         self._dice = dice
         self._names = names
+        self._lot = lot
         self._trading: asyncio.Future[None] | None = None
         venue.exchange.open_account("taker", {"ETH": Decimal(10**6)}, followed=False)
         self.go_on()
@@ -337,7 +338,7 @@ class Takers:
             wish = NewOrder(
                 name=dice.choice(self._names),
                 side=dice.choice((Side.BUY, Side.SELL)),
-                amount=Decimal(dice.randint(1, 20)),
+                amount=Decimal(dice.randint(1, 20) * self._lot),
                 type=OrderType.MARKET,
             )
             venue.exchange.place("taker", wish, venue.now_ms())

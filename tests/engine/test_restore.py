@@ -1,5 +1,6 @@
 """A run that takes over two accounts: each brings its own past, and together they are one book."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -50,15 +51,15 @@ async def two_pasts(folder: Path) -> Location:
             put(FlowBooked(TRANSFER, None))
             put(BaselineKept(Baseline(7, 0.0, 5.0, usd, {instrument.id: Decimal(1)}), NOW_NS))
             if account_key is OTHER_KEY:
-                put(a_note("mm2-1", instrument=instrument.id))
+                put(a_note("mm2-1", instrument=instrument.id, venue_ms=7))
             engine.flush()
     return place
 
 
-def taken_over(place: Location) -> State:
+def taken_over(place: Location, translated: Sequence[str] = ()) -> State:
     listed = ev.InstrumentsListed((HERE, THERE))
     state = begun("test", NOW_NS, (listed,))
-    restore(state, Reader(place), BOTH, Clock())
+    restore(state, Reader(place), BOTH, Clock(), translated)
     return state
 
 
@@ -70,6 +71,15 @@ async def test_what_is_booked_is_known_by_its_venue(tmp_path: Path) -> None:
     trade = a_trade(1, instrument=THERE)
     assert replace(trade, instrument=HERE.id).key in state.inventory.booked
     assert trade.key in state.inventory.booked
+
+
+async def test_a_stamp_by_a_clock_that_each_run_reads_anew_outdates_no_statement(
+    tmp_path: Path,
+) -> None:
+    place = await two_pasts(tmp_path)
+    for translated, stamp_ms in (((), 7), ((HEDGE,), 0)):
+        [order] = taken_over(place, translated).orders.at(HEDGE)
+        assert order.venue_ms == stamp_ms
 
 
 async def test_positions_and_orders_are_those_of_their_accounts(tmp_path: Path) -> None:

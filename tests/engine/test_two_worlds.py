@@ -98,9 +98,9 @@ def happened(turns: list[Any], name: str, **fields: Any) -> list[tuple[int, int]
 
 
 def sent(turns: list[Any]) -> set[str]:
-    """What was asked for of the perpetual, which is quoted on the second venue alone."""
-    wanted = (intent for turn in turns for intent in turn["intents"])
-    return {one["type"] for one in wanted if one.get("instrument") == "ETH-PERPETUAL"}
+    """What was asked for of instruments at the second venue."""
+    wanted = [intent for turn in turns for intent in turn["intents"]]
+    return {one["type"] for one in wanted if "instrument" in one and one["venue"] == "hedge"}
 
 
 async def test_a_venue_that_freezes_is_told_at_once_and_read_before_it_is_quoted_on_again(
