@@ -4,7 +4,7 @@ Four verbs name the zones; arrows point down only (`tests/house` proves it).
 
 asks      cli/          one file a command
           research/     many histories, dry runs, reports and reconciliation from the store
-acts      venues/       one plug-in a kind: a venue's client made safe, its frames turned into events
+acts      venues/       a plug-in a kind: a venue's client made safe, its frames made events
           engine/       the members of a run, the runner of turns, its supervision, its status,
                         cancel-all
           tape/         the journal of turns: recorded, verified, shown
