@@ -4,8 +4,9 @@ Four verbs name the zones; arrows point down only (`tests/house` proves it).
 
 asks      cli/          one file a command
           research/     many histories, dry runs, reports and reconciliation from the store
-acts      venues/       a venue's client made safe, and its frames turned into events
-          engine/       the runner of turns, its supervision, its status, cancel-all
+acts      venues/       a plug-in a kind: a venue's client made safe, its frames made events
+          engine/       the members of a run, the runner of turns, its supervision, its status,
+                        cancel-all
           tape/         the journal of turns: recorded, verified, shown
           store/        labels, orders, fills, the latch and the lease; one writer thread
           ops/          log lines and samples
@@ -15,7 +16,7 @@ pretends  sim/exchange/ accounts, books, matching, margin, settlement
           sim/wire/     the same behind a venue's real protocol on 127.0.0.1
           sim/virtual/  the same behind a line full of faults, in virtual time
 decides   core/         the mind: pure
-          pricing/      Black-76 and the greeks; one pricer a file
+          pricing/      what an instrument is worth: one pricer a file, and Black-76
           signals/      what is remembered of a market, one signal a file
           strategies/   a view of one market in, quotes out
           risk/         one rule or guard a file

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmbot.cli.streams import read_or_not
-from mmbot.cli.venue_flags import Exchange, SimUrl, venue_config
+from mmbot.cli.venue_flags import Exchange, SimUrl, venue_configs
 from mmbot.cli.wanted import DeskFile, StoreUrl
 from mmbot.core.sizes import plain
 from mmbot.core.types import instrument_name, unnamed
@@ -63,13 +64,13 @@ def cancel_all(
     """
     venue = None
     if exchange or live or testnet or sim or sim_url:
-        venue = partial(venue_config, exchange, sim, testnet, live, sim_url, None, None, None)
+        venue = partial(venue_configs, exchange, sim, testnet, live, sim_url, None, None)
     carry_out(foreign, venue, config, store, json=json)
 
 
 def carry_out(
     foreign: bool = False,
-    venue: "Callable[[], Config] | None" = None,
+    venue: "Callable[[Path | None], list[Config]] | None" = None,
     config: Path | None = None,
     store: str | None = None,
     *,
@@ -90,7 +91,7 @@ def carry_out(
 
 def _pulled(
     foreign: bool,
-    venue: "Callable[[], Config] | None",
+    venue: "Callable[[Path | None], list[Config]] | None",
     config: Path | None,
     store: str | None,
     timing: "Timing | None",
@@ -100,6 +101,7 @@ def _pulled(
     from mmbot.engine.accounts import joined
     from mmbot.engine.cancel_all import cancel_everywhere
     from mmbot.engine.outcome import Outcome
+    from mmbot.engine.outside_kinds import with_kinds
     from mmbot.engine.timing import USUAL
     from mmbot.store.commands import whoami
     from mmbot.store.known import find
@@ -117,7 +119,8 @@ def _pulled(
     lost = tripping.trip_lost(stores, accounts, who, clock, outcome)
     outcome.unread += stores.problems
     outcome.notes += stores.notes
-    accounts += _unknown(accounts, venue, outcome)
+    accounts = with_kinds(accounts)
+    accounts += _unknown(accounts, venue, config, outcome)
     if not accounts:
         return outcome
 
@@ -164,26 +167,46 @@ def _further(
 
 
 def _unknown(
-    accounts: "Sequence[Account]", venue: "Callable[[], Config] | None", outcome: "Outcome"
+    accounts: "Sequence[Account]",
+    venue: "Callable[[Path | None], list[Config]] | None",
+    config: Path | None,
+    outcome: "Outcome",
 ) -> "list[Account]":
-    """Accounts that no store knows of and that are to be asked about."""
+    """Accounts that no store knows of and that are to be asked about: with a desk file, also those
+    at the venues it names."""
+    from mmbot.config import load_config
     from mmbot.engine.accounts import unknown_accounts
     from mmbot.venues.simulated import needs_one
     from mmbot.venues.site import site_of
 
+    named: dict[str, str] = {}
+    if config is not None:
+        with suppress(MmbotError):  # said of its store already
+            named = {one.name: one.kind for one in load_config({}, config).venues}
     asked = []
     try:
-        if venue is not None:
-            site = site_of(venue())
-            if not needs_one(site):
-                asked.append(site)
+        sites = [site_of(one) for one in _venues(venue, config if named else None)]
+        asked += [site for site in sites if not needs_one(site)]
     except MmbotError as error:
         outcome.refused.append(str(error))
     try:
-        return unknown_accounts(accounts, asked)
+        return unknown_accounts(accounts, asked, named)
     except MmbotError as error:
         outcome.unread.append(str(error))
         return []
+
+
+def _venues(
+    venue: "Callable[[Path | None], list[Config]] | None", config: Path | None
+) -> "list[Config]":
+    """The venues that flags name, in the words of the desk file where it has them. Raises
+    ConfigError."""
+    if venue is None:
+        return []
+    if config is not None:
+        with suppress(MmbotError):
+            return venue(config)
+    return venue(None)
 
 
 def _judge(outcome: "Outcome") -> None:

@@ -25,6 +25,7 @@ from mmbot.cli.commanding import (
     send,
     still_paused,
 )
+from mmbot.cli.names import goes_by
 from mmbot.cli.wanted import DeskFile, Json, StoreUrl
 from mmbot.config import day as date_of
 from mmbot.core.sizes import plain
@@ -229,17 +230,21 @@ def _switch(
 
 
 def _known_instrument(name: str, engines: "list[tuple[Location, Engine]]") -> str:
-    """The venue's name of something that is traded. Raises ConfigError with the nearest name."""
+    """The name of something that is traded, as its engine has it. Raises ConfigError with the
+    nearest name, or with all where the name is several venues'."""
     rows = [row for _, engine in engines if engine.frame for row in engine.frame.rows]
-    names = {row.symbol: row.instrument for row in rows} | {
-        r.instrument: r.instrument for r in rows
+    found = {
+        row.instrument: row for row in rows if goes_by(name, row.instrument, row.venue, row.symbol)
     }
-    found = names.get(name) or names.get(name.upper())
-    if found is None:
+    if not found:
         raise ConfigError(
             f"--instrument: {unknown('instrument', name, [row.instrument for row in rows])}"
         )
-    return found
+    if len(found) > 1:
+        raise ConfigError(
+            f"--instrument: several venues trade {name}: give one of {', '.join(found)}"
+        )
+    return next(iter(found))
 
 
 def _require_expiry(day: date, engines: "list[tuple[Location, Engine]]") -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli.names import goes_by
 from mmbot.cli.pages import print_json
 from mmbot.cli.wanted import DeskFile, Json, ModeName, StoreUrl, one_of, stores
 from mmbot.config import Mode
@@ -41,7 +42,11 @@ def explain(
     """
     only = one_of(Mode, mode, "mode", "--mode") if mode is not None else None
     said = list(_published(stores(config, store, only), only))
-    found = [one for one in said if _is_called(one.row, instrument)]
+    found = [
+        one
+        for one in said
+        if goes_by(instrument, one.row["instrument"], one.row.get("venue"), one.row.get("symbol"))
+    ]
     if not found:
         if not said:
             raise ConfigError(
@@ -74,14 +79,6 @@ class _Said:
     """Whether its process ended without a word."""
     emptied_ns: "Nanos | None"
     """When, after that, nothing of ours was found to be open (wall time)."""
-
-
-def _is_called(row: Mapping[str, Any], name: str) -> bool:
-    """Whether an instrument goes by this name: the venue's, with or without the venue before it, or
-    ccxt's. Several may, at several venues."""
-    plain = row["instrument"].rpartition(":")[2]
-    names = (plain, f"{row.get('venue')}:{plain}", row.get("symbol") or plain)
-    return name.upper() in [one.upper() for one in names]
 
 
 def _published(places: "list[Location]", only: Mode | None) -> Iterator[_Said]:

@@ -5,7 +5,7 @@ An engine of this machine that has one is told to stop by a signal, which needs 
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,10 @@ class Account:
     """Of the venue."""
     labels: frozenset[Label] = frozenset()
     """Orders that are open by the store's account, of engines that run and of dead ones."""
+    desk_file: Path | None = None
+    """Of the run that has traded it, where it had one."""
+    unknown_kind: str = ""
+    """Why nobody here knows the kind of its venue, where that was found out."""
 
     @property
     def site(self) -> Site:
@@ -62,16 +66,21 @@ def joined(accounts: Sequence[Account], further: Sequence[Account]) -> list[Acco
     return [*accounts, *(one for one in further if (one.account_key, one.endpoint) not in there)]
 
 
-def unknown_accounts(accounts: Sequence[Account], asked: Sequence[Site]) -> list[Account]:
+def unknown_accounts(
+    accounts: Sequence[Account], asked: Sequence[Site], venues: Mapping[str, str] | None = None
+) -> list[Account]:
     """Accounts to ask for although no store knows of them: those at the venues that are `asked`
-    for, and those of every kind of venue and every real mode that has keys and no account yet.
-    Raises ConfigError for a bad .env."""
+    for, and those of every kind of venue, of every one of `venues` (name -> kind) and of every real
+    mode that has keys and no account yet. Raises ConfigError for a bad .env."""
     folder = Path.cwd()
     wanted = list(asked)
     for mode in (Mode.LIVE, Mode.TESTNET):
-        for kind in names(Family.VENUE):
-            site = Site(mode, kind, kind)
-            if not _at(site, accounts) and _has_some_key(site, folder):
+        for name, kind in {
+            **{kind: kind for kind in names(Family.VENUE)},
+            **(venues or {}),
+        }.items():
+            site = Site(mode, name, kind)
+            if site not in asked and not _at(site, accounts) and _has_some_key(site, folder):
                 wanted.append(site)
     found: dict[Site, Account] = {}
     for site in wanted:
@@ -94,7 +103,10 @@ def _at(site: Site, accounts: Sequence[Account]) -> list[Account]:
 
 
 def _has_some_key(site: Site, folder: Path) -> bool:
-    variables = variables_of(site)
+    try:
+        variables = variables_of(site)
+    except Exception:  # noqa: BLE001  # a person's own plug-in: it must not keep us from the others
+        return False
     keys = {**env_file(folder / ".env", variables), **os.environ}
     return any(keys.get(variable) for variable in variables)
 

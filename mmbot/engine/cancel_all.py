@@ -33,7 +33,7 @@ from mmbot.engine.accounts import Account, GoneError, signal_engine
 from mmbot.engine.emptying import Emptying
 from mmbot.engine.outcome import AccountResult, Outcome
 from mmbot.engine.timing import USUAL, Timing
-from mmbot.errors import MmbotError
+from mmbot.errors import ConfigError, MmbotError
 from mmbot.venues.canceller import Canceller, Way, WayFailedError
 from mmbot.venues.plugin import credentials_of, plugin_of
 
@@ -113,7 +113,9 @@ async def _listens(account: Account) -> bool:
 
 
 def _canceller(account: Account, clock: Clock, timing: Timing) -> Canceller:
-    """Raises ConfigError when the keys are missing."""
+    """Raises ConfigError when the keys are missing, or nobody knows such a venue."""
+    if account.unknown_kind:
+        raise ConfigError(account.unknown_kind)
     site = account.site
     keys = credentials_of(site, account.env_folder)
     return plugin_of(site.kind).canceller(site, keys, clock, timing.call_limit_s)

@@ -159,4 +159,5 @@ def _account(engine: EngineRow, row: AccountRow, reader: Reader, now_ns: Nanos) 
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
     # An engine that is not this store's may run with another one.
     running = runs(engine, now_ns) or signal_engine(account_key, row.endpoint, row.kind)
-    return Account(account_key, row.endpoint, folder, running, row.kind, labels)
+    file = Path(run.config_path) if run.config_path else None
+    return Account(account_key, row.endpoint, folder, running, row.kind, labels, file)

@@ -12,6 +12,8 @@ from typing import cast
 import pytest
 from sqlalchemy import update
 
+from mmbot.cli.control import _known_instrument
+from mmbot.cli.engines import Engine
 from mmbot.cli.tape_json import as_objects
 from mmbot.cli.tape_lines import names_on, wrapped
 from mmbot.clock import Clock
@@ -20,9 +22,11 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.types import InstrumentId
 from mmbot.core.why import Why
 from mmbot.engine.status import DeskFrame, LinkFrame, StatusFrame, VenueFrame
+from mmbot.errors import ConfigError
 from mmbot.plugins.registry import Family
 from mmbot.store import schema
 from mmbot.store.database import open_store
+from mmbot.store.locations import Location
 from mmbot.store.records import FillBooked, StatusPublished
 from mmbot.tape.plan import DeskPlan, Plan, PluginPlan
 from mmbot.tape.reader import TapeFile
@@ -208,3 +212,17 @@ def test_status_has_a_line_for_each_venue_and_rows_by_desk(mmbot: Mmbot) -> None
     assert named == ["options", "deribit:ETH-PERP", "perp"]
     rows = [line.split()[0] for line in lines[lines.index(lines[-1]) - 4 :]]
     assert rows == ["options", "deribit:ETH-PERP", "ETH-6JUN25-2800-C", "perp", "hedge:ETH-PERP"]
+
+
+def test_a_switch_is_for_one_of_them() -> None:
+    engine = cast(Engine, SimpleNamespace(frame=two_venues()))
+    engines = [(cast(Location, None), engine)]
+    for name in ("eth-perpetual", "ETH/USD:ETH"):
+        with pytest.raises(ConfigError) as refused:
+            _known_instrument(name, engines)
+        assert str(refused.value) == (
+            f"--instrument: several venues trade {name}: give one of deribit:ETH-PERPETUAL, "
+            "hedge:ETH-PERPETUAL"
+        )
+    assert _known_instrument("Hedge:eth-perpetual", engines) == "hedge:ETH-PERPETUAL"
+    assert _known_instrument("eth-6jun25-2800-c", engines) == "ETH-6JUN25-2800-C"

@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from mmbot.config import load_config
+from mmbot.config import Mode, RunSettings, load_config
+from mmbot.core.capabilities import unsupported
 from mmbot.core.events import TradePrinted
 from mmbot.core.ports import Guard, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.types import Side
 from mmbot.core.views import Allow, Block, Ok, Pause, Valuation
 from mmbot.core.why import Why
+from mmbot.plugins import registry
 from mmbot.plugins.registry import BUILT_IN, Family
+from mmbot.venues.plugin import plugin_of, variables_of
+from mmbot.venues.site import sites_of
 from tests.builders import NOW_NS, a_proposal, a_view
 from tests.house.pages import DOCS, blocks, how_to_desk, how_to_module
 from tests.pricing.test_pricers import PERPETUAL
@@ -55,12 +59,37 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_venue_of_the_how_to_says_what_is_waited_for() -> None:
-    (block,) = blocks(VENUE, "python")
+    block, _ = blocks(VENUE, "python")
     said: dict[str, object] = {}
     exec(compile(block, str(VENUE), "exec"), said)
     events = said["events"]
     assert isinstance(events, list)
     assert {"LinkChanged", "BookChanged", "SnapshotTaken"} <= {type(one).__name__ for one in events}
+
+
+def test_the_kind_of_the_how_to_is_one_that_a_file_may_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, kind = blocks(VENUE, "python")
+    (table,) = blocks(VENUE, "toml")
+    (tmp_path / "team_venue.py").write_text(kind)
+    desk = f'{table}[desks.one]\nvenue = "options"\nsymbols = ["ETH-PERPETUAL"]\n'
+    (tmp_path / "desk.toml").write_text(desk)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    config = load_config({}, tmp_path / "desk.toml")
+    try:
+        assert [(venue.name, venue.kind) for venue in config.venues] == [
+            ("options", "team_deribit")
+        ]
+        (live,) = (site for site in sites_of(replace(config, run=RunSettings(mode=Mode.LIVE))))
+        assert variables_of(live) == ("TEAM_API_KEY", "TEAM_API_SECRET")
+        can = plugin_of("team_deribit").capabilities()
+        assert unsupported(can) is None
+        assert can.order_gate is not None
+        assert can.order_gate.rate_per_s == 2.0
+    finally:
+        registry._registered[Family.VENUE].pop("team_deribit", None)
+        sys.modules.pop("team_venue", None)
 
 
 def _strategy(plugin: object) -> Strategy:
