@@ -103,6 +103,8 @@ def test_sigterm_leaves_no_order_behind_and_prints_one_object() -> None:
         "pnl",
         "open_orders_after_stop",
         "duration_s",
+        "venues",
+        "desks",
     }
     assert (summary["mode"], summary["venue"]) == ("sim", "deribit")
     assert summary["instruments"] == INSTRUMENTS
