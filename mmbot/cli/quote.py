@@ -181,9 +181,10 @@ def quote(
         with read_or_not():
             print(summary.unwritten, file=sys.stderr)
     if left != 0:
+        unproved = [n for n, one in summary.venues.items() if one.open_orders_after_stop != 0]
         raise OrdersMayRemain(
-            f"{'orders' if left is None else left} of ours may still be open at {summary.venue}: "
-            "look there and cancel them"
+            f"{'orders' if left is None else left} of ours may still be open at "
+            f"{', '.join(unproved)}: look there and cancel them"
         )
     if summary.tripped is not None:
         raise Refused(

@@ -22,7 +22,6 @@ def print_summary(summary: "Summary", json: bool) -> None:
         print(orjson.dumps(said, default=float).decode())
         return
     orders = summary.orders
-    left = summary.open_orders_after_stop
     print(f"{summary.mode.upper()} {summary.venue}, run {summary.run_id}")
     for name, value in (
         ("ran", f"{summary.duration_s:.1f} s on {_instruments(summary.instruments)}"),
@@ -35,9 +34,25 @@ def print_summary(summary: "Summary", json: bool) -> None:
         ("fills", summary.fills),
         *_money_lines(summary.pnl),
         *_position_lines(summary),
-        ("orders left", "unknown: the venue could not be asked" if left is None else left),
+        *_left_lines(summary),
     ):
         print(f"  {name:<12} {value}")
+
+
+def _left_lines(summary: "Summary") -> list[tuple[str, object]]:
+    """Orders of ours that are still open; with several venues, at each of them."""
+    if len(summary.venues) < 2:
+        return [("orders left", _left(summary.open_orders_after_stop))]
+    total = summary.open_orders_after_stop
+    left = {name: one.open_orders_after_stop for name, one in summary.venues.items()}
+    return [
+        ("orders left", "unknown" if total is None else total),
+        *(("", f"{name:<20} {_left(count)}") for name, count in left.items()),
+    ]
+
+
+def _left(count: int | None) -> object:
+    return "unknown: the venue could not be asked" if count is None else count
 
 
 def _money_lines(pnl: "Pnl") -> list[tuple[str, str]]:

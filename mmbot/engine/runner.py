@@ -237,8 +237,11 @@ class Runner:
     async def _take_back(self, venues: Sequence[str], limit_s: float) -> Left:
         """The same at these venues, at all of them at once."""
         if venues:
+            where = f" at {', '.join(venues)}" if len(self._venues) > 1 else ""
             _log.warning(
-                "orders not cancelled in time: trying the second path (REST)", extra=ALWAYS
+                "orders not cancelled in time%s: trying the second path (REST)",
+                where,
+                extra=ALWAYS,
             )
         tries = (self._over_second_path(venue, limit_s) for venue in venues)
         found = await asyncio.gather(*tries, return_exceptions=True)

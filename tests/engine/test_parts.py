@@ -155,6 +155,25 @@ def test_a_name_that_only_one_venue_has_stands_alone() -> None:
     assert (row.instrument, row.venue, row.desk) == (HERE.name, VENUE, "desk")
 
 
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ({VENUE: 0, HEDGE: 0}, ["0", "deribit 0", "hedge 0"]),
+        ({VENUE: 2, HEDGE: 1}, ["3", "deribit 2", "hedge 1"]),
+        (
+            {VENUE: 0, HEDGE: None},
+            ["unknown", "deribit 0", "hedge unknown: the venue could not be asked"],
+        ),
+    ],
+)
+def test_the_summary_tells_what_is_left_at_each_venue(
+    left: dict[str, int | None], said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_summary(summary_of(quoting(), left), json=False)
+    _, _, told = capsys.readouterr().out.partition("orders left")
+    assert [" ".join(line.split()) for line in told.splitlines()] == said
+
+
 def test_the_summary_counts_by_account_and_by_desk_and_the_whole_is_the_sum(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -165,5 +165,5 @@ async def test_a_venue_that_dies_while_all_are_left_does_not_hide_that_the_other
             "deribit: proved that nothing of ours is left",
             "hedge: nobody knows what is left: the venue could not be asked",
         ]
-        assert "may still be open at deribit, hedge" in worlds.log[-1]
+        assert "orders of ours may still be open at hedge: look there" in worlds.log[-1]
         assert open_orders(worlds.at_first) == []
