@@ -18,8 +18,6 @@ from mmbot.cli.run_summary import print_summary
 from mmbot.cli.streams import StreamLog, in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.errors import ConfigError, OrdersMayRemain, Refused, StoreError
-from mmbot.venues.plugin import credentials_of
-from mmbot.venues.site import sites_of
 
 if TYPE_CHECKING:
     from mmbot.engine.status import Summary
@@ -199,6 +197,9 @@ def quote(
 def _require_keys(config: Config) -> None:
     """Raises ConfigError where the key pair of the venue is missing; of several venues, Refused
     with every pair that is."""
+    from mmbot.venues.plugin import credentials_of
+    from mmbot.venues.site import sites_of
+
     missing = []
     for site in sites_of(config):
         try:
