@@ -31,6 +31,7 @@ from mmbot.engine.status import StatusFrame, Summary
 from mmbot.engine.store_bridge import StoreBridge, restore
 from mmbot.engine.supervise import Engine, TradedDesk, supervise
 from mmbot.errors import ConfigError, Refused
+from mmbot.ops.limit import about
 from mmbot.ops.log import log_taken
 from mmbot.ops.samples import Sampler
 from mmbot.plugins.registry import Family
@@ -112,7 +113,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     for desk in traded:
         prices = next(m.prices for m in members if m.site.name == desk.desk.venue)
         for line in size_lines(desk.config, desk.instruments, prices):
-            _log.info("%s", line)
+            _log.info("%s", line, extra=about(desk.desk.name))
     return engine
 
 
