@@ -18,9 +18,9 @@ ALWAYS: Mapping[str, object] = {"always": True}
 """`extra` of a line that is never held back: about money, orders that are left, or the end."""
 
 
-def about(venue: str) -> Mapping[str, object]:
-    """`extra` of a line about one venue of several."""
-    return {"about": venue}
+def about(name: str) -> Mapping[str, object]:
+    """`extra` of a line about one venue or desk of several."""
+    return {"about": name}
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from mmbot.config import Config, Mode
 from mmbot.config.model import SimSettings
 from mmbot.errors import StoreError
+from mmbot.ops.limit import about
 from mmbot.store import worlds
 from mmbot.store.database import Database, open_existing
 from mmbot.store.locations import Location, locate
@@ -36,14 +37,16 @@ def running(site: Site, sim: SimSettings, database: Database) -> str | None:
     known = worlds.newest(database, site.name, sim.seed, sim.at.isoformat())
     if known is None or not still_runs(known.url, known.pid):
         return None
-    _log.info("back on simulated venue %s at %s", known.world_id, known.url)
+    whom = about(site.name)
+    _log.info("back on simulated venue %s at %s", known.world_id, known.url, extra=whom)
     return known.url
 
 
 async def start(site: Site, sim: SimSettings, linger_s: int) -> Embedded:
     """A new venue of this seed and date, with a world of its own. Raises VenueUnreachable."""
     made = await start_embedded(site.kind, sim.seed, sim.at, linger_s)
-    _log.info("simulated venue %s at %s (pid %d)", made.world, made.url, made.pid)
+    whom = about(site.name)
+    _log.info("simulated venue %s at %s (pid %d)", made.world, made.url, made.pid, extra=whom)
     return made
 
 

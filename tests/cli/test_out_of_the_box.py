@@ -50,8 +50,9 @@ def test_each_desk_trades_in_its_first_minute_and_a_half(tmp_path: Path) -> None
 @pytest.mark.long
 def test_the_wire_fills_a_desk_as_often_as_virtual_time_does(tmp_path: Path) -> None:
     """Ten minutes of the same market each: the same seed at the same moment, without faults."""
-    desks = [["--config", str(path)] for path in CONFIGS]
-    for path, wire in zip(CONFIGS, quoted_for(600, desks, tmp_path), strict=True):
+    lone = [path for path in CONFIGS if "[desks." not in path.read_text()]  # one a simulation
+    desks = [["--config", str(path)] for path in lone]
+    for path, wire in zip(lone, quoted_for(600, desks, tmp_path), strict=True):
         flags = ("--faults", "none", "--seeds", "1", "--hours", "0.16667", "--json")
         simulated = subprocess.run(
             [MMBOT, "simulate", path, *flags], capture_output=True, check=True

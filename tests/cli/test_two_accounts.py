@@ -44,6 +44,11 @@ async def test_a_run_of_the_file_tells_of_each_account_and_each_desk(home: Path)
     finally:
         end(home)
     assert done.code == 0, done.err
+    for once in (
+        "ETH-6JUN25-2800-C and 3 more: orders of 1 ETH",
+        "ETH-PERPETUAL: orders of 1000 USD",
+    ):
+        assert once in done.err, "each desk says how large its orders are"
     said = done.json()
     venues, desks = said["venues"], said["desks"]
     assert list(venues) == ["deribit", "hedge"]
@@ -57,6 +62,9 @@ async def test_a_run_of_the_file_tells_of_each_account_and_each_desk(home: Path)
             assert count == sum(one["orders"][what] for one in parts.values())
         assert said["fills"] == sum(one["fills"] for one in parts.values())
     assert venues["deribit"]["account"] != venues["hedge"]["account"]
+    for one in venues.values():
+        world = one["account"].removeprefix("sim-")
+        assert f"simulated venue {world} at http://127.0.0.1:" in done.err
     assert all(desk["quoted_share"] > 0.9 for desk in desks.values())
     assert (said["mode"], said["venue"], said["open_orders_after_stop"]) == (
         "sim",
