@@ -86,7 +86,7 @@ async def test_labels_end_where_their_numbers_end(tmp_path: Path) -> None:
 def test_a_run_number_is_never_used_twice_on_a_store(tmp_path: Path) -> None:
     database = open_store(a_location(tmp_path))
     numbers = iter([5, 5, 5, 8])
-    for account_key in (ACCOUNT_KEY, AccountKey(ACCOUNT_KEY.mode, "derive", "sim-1")):
+    for account_key in (ACCOUNT_KEY, AccountKey(ACCOUNT_KEY.mode, "derive", "sim-2")):
         started = runs.start_run(database, a_draft(account_key), lambda: next(numbers), 1)
     assert started.run == 8
     assert Reader(database.location).used_run_numbers() == {5, 8}
