@@ -16,15 +16,13 @@ from mmbot.clock import Clock
 from mmbot.config import Config, DeskConfig
 from mmbot.config.desks import trading_desk
 from mmbot.config.effective import effective
-from mmbot.config.select import check_disjoint, choose
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.types import Nanos
-from mmbot.engine.members import Member, find_accounts, reached
+from mmbot.engine.members import Member, chosen, find_accounts, reached
 from mmbot.engine.order_sizes import size_lines
 from mmbot.engine.runner import Runner, is_there
 from mmbot.engine.sinks import FillSink, Sinks
@@ -89,7 +87,9 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
         members = await reached(config, clock, timing, database, undo)
-        traded = await _chosen(config, members, clock.now_ns())
+        at = {member.site.name: member for member in members}
+        found = await chosen(config, at, clock.now_ns())
+        traded = [TradedDesk(one, trading_desk(one), found[one.name]) for one in config.desks]
         await find_accounts(members)
         for member in members:
             member.lock = _locked(member, database)
@@ -112,31 +112,11 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         engine.registration = registration
         undo.pop_all()
     for desk in traded:
-        prices = next(m.prices for m in members if m.site.name == desk.desk.venue)
+        prices = at[desk.desk.venue].prices
         of_desk = f"{desk.desk.name} on {desk.desk.venue}: " if len(traded) > 1 else ""
         for line in size_lines(desk.config, desk.instruments, prices):
             _log.info("%s%s", of_desk, line, extra=ALWAYS)
     return engine
-
-
-async def _chosen(config: Config, members: Sequence[Member], now_ns: Nanos) -> list[TradedDesk]:
-    """Every desk with its instruments, each of which has one desk. Raises ConfigError."""
-    at = {member.site.name: member for member in members}
-    for member in members:
-        mine = [desk for desk in config.desks if desk.settings.venue == member.site.name]
-        unread = member.venue.unread_listings
-        wanted = [
-            i for desk in mine for i in choose(member.listed, desk, config, unread, now_ns=now_ns)
-        ]
-        member.prices = await member.arrival.prices(wanted)
-    traded = []
-    for desk in config.desks:
-        member = at[desk.settings.venue]
-        unread = member.venue.unread_listings
-        found = choose(member.listed, desk, config, unread, member.prices, now_ns)
-        traded.append(TradedDesk(desk, trading_desk(desk), found))
-    check_disjoint({one.desk.name: one.instruments for one in traded})
-    return traded
 
 
 def _registered(

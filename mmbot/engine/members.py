@@ -1,22 +1,25 @@
 """The venues of a run: each one reached, asked what it lists and whose account our keys open."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from mmbot.clock import Clock
 from mmbot.config import Config, Mode, RunSettings
+from mmbot.config.select import check_disjoint, choose
 from mmbot.core.capabilities import Capabilities, unsupported, without_dead_man
 from mmbot.core.contracts import Instrument
+from mmbot.core.types import Nanos
 from mmbot.errors import ConfigError, Refused
 from mmbot.store.account_lock import AccountLock
 from mmbot.store.database import Database
 from mmbot.store.records import AccountDraft, AccountKey
 from mmbot.venues import simulated
 from mmbot.venues.arrival import START_S, Arrival
-from mmbot.venues.base import Sink, Venue
+from mmbot.venues.base import MarketData, Sink, Venue
 from mmbot.venues.embedded import LINGER_S, Embedded
 from mmbot.venues.own_clock import OwnClock
 from mmbot.venues.plugin import credentials_of, plugin_of
@@ -112,6 +115,40 @@ async def _reached(
         venue = OwnClock(venue, theirs.now_ns() - clock.now_ns())
         arrival = Arrival(venue, clock, START_S, tell=True)
     return Member(site, venue, arrival, capabilities, listed)
+
+
+class Listing(Protocol):
+    """A venue that has said what it lists."""
+
+    arrival: Arrival
+    listed: list[Instrument]
+    prices: dict[str, float]
+
+    @property
+    def venue(self) -> MarketData:
+        """What has been asked."""
+        ...
+
+
+async def chosen(
+    config: Config, at: Mapping[str, Listing], now_ns: Nanos
+) -> dict[str, list[Instrument]]:
+    """The instruments of every desk, each of which has one. `at`: the venues by their names; they
+    learn the prices of what is traded there. Raises ConfigError."""
+    for name, listing in at.items():
+        mine = [desk for desk in config.desks if desk.settings.venue == name]
+        unread = listing.venue.unread_listings
+        wanted = [
+            i for desk in mine for i in choose(listing.listed, desk, config, unread, now_ns=now_ns)
+        ]
+        listing.prices = await listing.arrival.prices(wanted)
+    found = {}
+    for desk in config.desks:
+        listing = at[desk.settings.venue]
+        unread = listing.venue.unread_listings
+        found[desk.name] = choose(listing.listed, desk, config, unread, listing.prices, now_ns)
+    check_disjoint(found)
+    return found
 
 
 async def find_accounts(members: Iterable[Member]) -> None:

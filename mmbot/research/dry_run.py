@@ -18,7 +18,6 @@ from functools import partial
 from mmbot.clock import Clock
 from mmbot.config import Config, DeskConfig, Mode
 from mmbot.config.desks import trading_desk
-from mmbot.config.select import check_disjoint, choose
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
 from mmbot.core.bot import Bot, begun
@@ -30,6 +29,7 @@ from mmbot.core.remember import remember
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, InstrumentId, Nanos, Side, Term
 from mmbot.core.why import Why
+from mmbot.engine.members import chosen
 from mmbot.engine.order_sizes import size_lines
 from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.base import MarketData
@@ -87,11 +87,13 @@ async def rehearse(config: Config) -> dict[str, Rehearsal]:
         looks: dict[str, _Look] = {}
         for venue in config.venues:
             looks[venue.name] = await _looked(config.at(venue.name), clock, undo, first=not looks)
-        chosen = await _chosen(config, looks, clock.now_ns())
-        listings = (ev.InstrumentsListed(tuple(found), name) for name, found in chosen.items())
+        found = await chosen(config, looks, clock.now_ns())
+        for desk in config.desks:
+            looks[desk.settings.venue].instruments += found[desk.name]
+        listings = (ev.InstrumentsListed(tuple(traded), name) for name, traded in found.items())
         state = _accounts_at_rest(list(looks), listings, clock)
         built = {desk.name: trading_desk(desk) for desk in config.desks}
-        desks = {one.id: built[name] for name, found in chosen.items() for one in found}
+        desks = {one.id: built[name] for name, traded in found.items() for one in traded}
         await _learn(state, looks.values(), desks, clock)
     now_ns = clock.now_ns()
     bot = Bot(state, {})
@@ -103,7 +105,7 @@ async def rehearse(config: Config) -> dict[str, Rehearsal]:
         raise taken.error
     quotes = [_first_quote(state, intent) for intent in taken.intents if isinstance(intent, Place)]
     return {
-        desk.name: _of_desk(desk, chosen[desk.name], state, quotes, looks) for desk in config.desks
+        desk.name: _of_desk(desk, found[desk.name], state, quotes, looks) for desk in config.desks
     }
 
 
@@ -133,28 +135,6 @@ async def _looked(config: Config, clock: Clock, undo: AsyncExitStack, *, first: 
     if site.mode is Mode.SIM:
         theirs.set_to_ms(await arrival.venue_ms())
     return _Look(venue, arrival, listed, theirs.now_ns() - clock.now_ns() if not first else 0)
-
-
-async def _chosen(
-    config: Config, looks: Mapping[str, _Look], now_ns: Nanos
-) -> dict[str, list[Instrument]]:
-    """The instruments of every desk, each of which has one. Raises ConfigError."""
-    for name, look in looks.items():
-        mine = [desk for desk in config.desks if desk.settings.venue == name]
-        unread = look.venue.unread_listings
-        wanted = [
-            one for desk in mine for one in choose(look.listed, desk, config, unread, now_ns=now_ns)
-        ]
-        look.prices = await look.arrival.prices(wanted)
-    chosen = {}
-    for desk in config.desks:
-        look = looks[desk.settings.venue]
-        unread = look.venue.unread_listings
-        found = choose(look.listed, desk, config, unread, look.prices, now_ns)
-        look.instruments += found
-        chosen[desk.name] = found
-    check_disjoint(chosen)
-    return chosen
 
 
 def _accounts_at_rest(

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -16,6 +15,7 @@ from mmbot.core.profit import Baseline
 from mmbot.core.statements import Equity, Flow, FlowKind
 from mmbot.core.types import MS, InstrumentId, Label, Side
 from mmbot.core.why import Why
+from mmbot.engine.sinks import FillSink
 from mmbot.errors import ExitCode, Refused
 from mmbot.store import latch, lease
 from mmbot.store.database import open_store
@@ -29,13 +29,11 @@ from mmbot.store.records import (
     LatchTripped,
     LeaseLate,
     LeaseLost,
-    Money,
     PnlSampled,
     RunDraft,
     Standing,
 )
 from mmbot.store.runs import start_run
-from mmbot.store.sink import StoreSink
 from tests.builders import NOW_NS, a_perpetual, an_option
 from tests.store.desk import (
     ACCOUNT_KEY,
@@ -339,22 +337,16 @@ def test_any_tripped_account_shows_on_the_engine(tmp_path: Path) -> None:
 # --- as a sink of fills -----------------------------------------------------------------------
 
 
-class FillSink(Protocol):
-    """What a place for fills must be able to do."""
-
-    def keep(self, record: Money) -> bool: ...
-
-
 async def test_the_store_is_a_sink_that_keeps_each_fill_once_and_says_when_it_is_full(
     tmp_path: Path,
 ) -> None:
     location = a_location(tmp_path)
     async with an_engine(location, BOTH) as engine:
-        sink: FillSink = StoreSink(engine.writer)
-        assert sink.keep(a_record(1))
-        assert sink.keep(a_record(1))
-        assert sink.keep(a_record(1, instrument=at_hedge()))
+        sink: FillSink = engine.writer
+        assert sink.put(a_record(1))
+        assert sink.put(a_record(1))
+        assert sink.put(a_record(1, instrument=at_hedge()))
         engine.flush()
     assert [row.venue for row in Reader(location).fills()] == ["deribit", "hedge"]
     async with an_engine(location, BOTH, capacity=0) as full:
-        assert not StoreSink(full.writer).keep(a_record(2))
+        assert not full.writer.put(a_record(2))
