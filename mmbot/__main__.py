@@ -3,6 +3,7 @@
 import signal
 import sys
 from contextlib import suppress
+from types import FrameType
 
 ENDINGS = (signal.SIGHUP, signal.SIGQUIT)
 """The window was closed, and Ctrl+backslash: they end a command like Ctrl+C."""
@@ -13,7 +14,7 @@ def main() -> None:
     try:
         for ending in ENDINGS:
             if signal.getsignal(ending) is signal.SIG_DFL:  # nohup has it ignored
-                signal.signal(ending, signal.default_int_handler)
+                signal.signal(ending, _like_ctrl_c)
         from mmbot.cli.app import run
 
         run()
@@ -21,6 +22,15 @@ def main() -> None:
         with suppress(OSError):
             print("mmbot: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _like_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """What Ctrl+C does at this moment: a running event loop cancels what it waits for, where an
+    exception out of nowhere would tear it and leave coroutines that were never awaited."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # Ctrl+C is ignored, as for a job in the background
+        handler = signal.default_int_handler
+    handler(number, frame)
 
 
 if __name__ == "__main__":
