@@ -1,0 +1,108 @@
+"""What a venue's session wants done, and how it is driven: sessions do no I/O and read no clock.
+
+Theory of operation
+-------------------
+A session is a function from frames to events and from intents to frames. Whoever drives it (a shell
+of sockets, or a pump in virtual time) calls one of the entries below with the time, and carries out
+the effects that are returned, in their order. Nothing else happens between two calls. `due_ns` is
+when the session wants to be called next though nothing has come: then `tick` it.
+
+Frames are JSON objects, whose numbers may be Decimals on the way out. A frame that is no JSON
+comes in as the text or the bytes it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mmbot.core.events import Event, Link
+from mmbot.core.types import Nanos
+
+Frame = Mapping[str, Any]
+"""A JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect. `opened` or `closed` follows."""
+
+    link: Link
+    limit_s: float
+    """How long that may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Write a frame on a connection, before anything else happens."""
+
+    link: Link
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """End a connection now, if it is not over. No `closed` follows. `politely`: say goodbye."""
+
+    link: Link
+    why: str
+    politely: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Ask over REST; `answered` follows, exactly once."""
+
+    id: int
+    method: str
+    """The venue's name for it."""
+    params: Frame
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Tell whoever listens."""
+
+    event: Event
+
+
+Effect = Dial | Send | Cut | Http | Emit
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came of a REST request: the body, parsed; None where there is none that could be read,
+    and then `why` says so. `status` is None where nothing came at all."""
+
+    status: int | None
+    body: object = None
+    why: str = ""
+
+
+class Driven(Protocol):
+    """What a shell or a pump drives. `now_ns` is desk time and never falls."""
+
+    @property
+    def due_ns(self) -> Nanos | None:
+        """When to `tick`, unless something else happens before; None: not needed."""
+        ...
+
+    def opened(self, link: Link, now_ns: Nanos) -> Sequence[Effect]:
+        """A connection that was dialed is established."""
+        ...
+
+    def closed(self, link: Link, why: str, now_ns: Nanos) -> Sequence[Effect]:
+        """A connection is over, or could not be established."""
+        ...
+
+    def receive(self, link: Link, frame: Frame | str | bytes, now_ns: Nanos) -> Sequence[Effect]:
+        """A frame came over the present connection of a link."""
+        ...
+
+    def answered(self, http_id: int, answer: HttpAnswer, now_ns: Nanos) -> Sequence[Effect]:
+        """A REST request has ended."""
+        ...
+
+    def tick(self, now_ns: Nanos) -> Sequence[Effect]:
+        """Time has passed."""
+        ...

@@ -1,0 +1,44 @@
+"""Several questions in a row, as a generator: what would be a coroutine if a session could wait.
+
+A recipe yields what it asks and is sent the answer. It runs inside a session, which sends the
+requests, gives each its place in the pool of its method, and resumes the recipe with the reply.
+"""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mmbot.core.events import Link
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request on a link, once there is room for it; the deadline counts from then on."""
+
+    link: Link
+    method: str
+    params: Mapping[str, Any]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """The same over REST."""
+
+    method: str
+    params: Mapping[str, Any]
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Let so many seconds pass."""
+
+    seconds: float
+
+
+Question = Ask | Get | Wait
+Recipe = Generator[Question, Any, T]
+"""Sent the venue's Reply to an Ask or a Get, None after a Wait; returns what came of it."""
