@@ -9,6 +9,7 @@ from mmbot.assemble import assemble
 from mmbot.clock import Clock
 from mmbot.config import load_config
 from mmbot.core import events as ev
+from mmbot.core.events import Link
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
 from mmbot.core.types import SECOND
 from mmbot.core.why import Why
@@ -16,7 +17,6 @@ from mmbot.sim.models.credits import Bucket
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.session import Socket
 from tests.engine.live import Live, live, until
 
 VIOLENT = VenueOptions(preset="crash", flow_scale=5.0)
@@ -89,7 +89,7 @@ async def test_after_a_reconnect_what_the_venue_lists_is_not_asked_about_by_name
     asked: Counter[str] = Counter()
     rpc = Deribit.rpc
 
-    async def counted(self: Deribit, socket: Socket, method: str, *rest: Any) -> Any:
+    async def counted(self: Deribit, socket: Link, method: str, *rest: Any) -> Any:
         asked[method] += 1
         return await rpc(self, socket, method, *rest)
 

@@ -327,9 +327,9 @@ class Calls:
             self._expire_at(earliest_s)
 
 
-def call(link: LinkState, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
+def call(link: Link, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
     """A request's result. Raises as `result_of` does."""
-    reply = yield Ask(link.link, method, params, timeout_s)
+    reply = yield Ask(link, method, params, timeout_s)
     return result_of(method, reply)
 
 

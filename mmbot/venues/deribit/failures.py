@@ -35,8 +35,7 @@ from ccxt.base.errors import (
 )
 
 from mmbot.errors import MmbotError, VenueUnreachable
-from mmbot.venues.deribit.session import REST_S
-from mmbot.venues.deribit.unified import NO_MESSAGE, RedirectedError
+from mmbot.venues.deribit.unified import NO_MESSAGE, REST_S, RedirectedError
 
 PHRASE_MAX_CHARS = 200
 

@@ -33,7 +33,6 @@ from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import UnreadableError, in_words, said
 from mmbot.venues.deribit.parse import Unread, Unreadable
 from mmbot.venues.deribit.requests import Outcome, Reply
-from mmbot.venues.deribit.session import Socket
 
 BOOK_LEVELS = 10
 LISTINGS = ("instrument.state.any.any",)
@@ -53,8 +52,6 @@ SAY_AGAIN_S = 10.0
 """Between two log lines about elements of one kind that cannot be read."""
 
 _log = logging.getLogger(__name__)
-
-LINKS = {Socket.MARKET: Link.MARKET, Socket.TRADING: Link.TRADING}
 
 
 class DeribitMarket:
@@ -136,9 +133,9 @@ class DeribitMarket:
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         """Subscribe, and let events flow. Raises VenueUnreachable."""
         self._hear(sink, instruments)
-        channels = {Socket.MARKET: self._channels(instruments)}
+        channels = {Link.MARKET: self._channels(instruments)}
         with in_words(self.name, "to signing in"):
-            await self._client.start((Socket.MARKET,), channels)
+            await self._client.start((Link.MARKET,), channels)
         self._start(self._probe())
 
     def _hear(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
@@ -169,13 +166,13 @@ class DeribitMarket:
 
     async def _unsubscribe(self, channels: list[str]) -> None:
         try:
-            await self._client.unsubscribe(Socket.MARKET, channels)
+            await self._client.unsubscribe(Link.MARKET, channels)
         except BaseError as error:
             _log.warning("%s: %s", self.name, said(error))
 
     async def _subscribe(self, channels: list[str]) -> None:
         try:
-            await self._client.subscribe(Socket.MARKET, channels)
+            await self._client.subscribe(Link.MARKET, channels)
         except BaseError as error:
             self._says.warning("%s: %s", self.name, said(error))
 
@@ -207,25 +204,25 @@ class DeribitMarket:
 
     async def _probe(self) -> None:
         while True:
-            for socket in Socket:
-                if self._client.up(socket):
-                    self._ask_alive(socket)
+            for link in Link:
+                if self._client.up(link):
+                    self._ask_alive(link)
             self._tell_unread()
             await self._clock.sleep(PROBE_EVERY_S)
 
-    def _ask_alive(self, socket: Socket) -> None:
+    def _ask_alive(self, link: Link) -> None:
         asked_ns = self._clock.now_ns()
 
         def done(reply: Reply) -> None:
             if reply.outcome is not Outcome.UNKNOWN:
                 venue_ns = self._venue_ns(reply)
                 now_ns = self._clock.now_ns()
-                self._sink(LinkAlive(self.name, LINKS[socket], asked_ns, now_ns, venue_ns))
-            elif self._client.up(socket):
-                self._start(self._cut_if_silent(socket))
+                self._sink(LinkAlive(self.name, link, asked_ns, now_ns, venue_ns))
+            elif self._client.up(link):
+                self._start(self._cut_if_silent(link))
 
         timeout_s = self._client.timing.probe_timeout_s
-        self._client.send(socket, self._probe_with, {}, done, timeout_s)
+        self._client.send(link, self._probe_with, {}, done, timeout_s)
 
     def _venue_ns(self, reply: Reply) -> Nanos | None:
         """The venue's clock as it answered; where it does not stamp its answers, it is asked."""
@@ -235,19 +232,19 @@ class DeribitMarket:
         told = isinstance(reply.result, int) and not isinstance(reply.result, bool)
         return reply.result * MS if told else None
 
-    async def _cut_if_silent(self, socket: Socket) -> None:
+    async def _cut_if_silent(self, link: Link) -> None:
         await self._clock.sleep(DEAF_FOR_S)
-        silent_s = self._client.silent_for(socket)
+        silent_s = self._client.silent_for(link)
         if silent_s > self._client.timing.probe_timeout_s:
-            self._client.cut(socket, f"nothing heard for {silent_s:.1f} s")
+            self._client.cut(link, f"nothing heard for {silent_s:.1f} s")
 
     # --- frames to events ---
 
-    def _on_link(self, socket: Socket, up: bool, why: str) -> None:
-        self._sink(LinkChanged(self.name, LINKS[socket], up, why))
+    def _on_link(self, link: Link, up: bool, why: str) -> None:
+        self._sink(LinkChanged(self.name, link, up, why))
         if up:
-            self._ask_alive(socket)
-            self._start(self._hear_news(socket))
+            self._ask_alive(link)
+            self._start(self._hear_news(link))
 
     def _on_book(self, book: Book) -> None:
         instrument = self._instruments.get(book.name)
@@ -274,18 +271,18 @@ class DeribitMarket:
                 self._said_s[kind] = now_s
                 self._says.warning("%s: %d x %s not understood: %s", self.name, count, kind, detail)
 
-    def _on_unreadable(self, socket: Socket) -> None:
+    def _on_unreadable(self, link: Link) -> None:
         """On MARKET a book has a gap now, and says so itself."""
-        if socket is Socket.TRADING:
+        if link is Link.TRADING:
             self._sink(MessageLost(self.name))
 
-    async def _hear_news(self, socket: Socket) -> None:
+    async def _hear_news(self, link: Link) -> None:
         """Subscribe to what a desk can do without, and ask what was missed meanwhile."""
-        heard = await self._subscribe_if_possible(socket, "public/subscribe", LISTINGS + PLATFORM)
+        heard = await self._subscribe_if_possible(link, "public/subscribe", LISTINGS + PLATFORM)
         if not heard.intersection(LISTINGS):
-            await self._subscribe_if_possible(socket, "public/subscribe", LISTINGS_BY_KIND)
+            await self._subscribe_if_possible(link, "public/subscribe", LISTINGS_BY_KIND)
         try:
-            answer = await self._client.rpc(socket, "public/status", {}, SNAPSHOT_TIMEOUT_S)
+            answer = await self._client.rpc(link, "public/status", {}, SNAPSHOT_TIMEOUT_S)
             locks = parse.locks_of(answer, self._unread)
         except (BaseError, Unreadable) as error:
             self._says.info("%s does not tell what is locked: %s", self.name, said(error))
@@ -295,12 +292,12 @@ class DeribitMarket:
             self._sink(PlatformState(self.name, name or None, locked=True, detail="public/status"))
 
     async def _subscribe_if_possible(
-        self, socket: Socket, method: str, channels: Sequence[str]
+        self, link: Link, method: str, channels: Sequence[str]
     ) -> set[str]:
         """Which of them the venue took. Not kept by the client: asked for on every connection."""
         try:
             params = {"channels": list(channels)}
-            accepted = await self._client.rpc(socket, method, params, SNAPSHOT_TIMEOUT_S)
+            accepted = await self._client.rpc(link, method, params, SNAPSHOT_TIMEOUT_S)
         except BaseError as error:
             self._says.info("%s: no %s: %s", self.name, ", ".join(channels), said(error))
             return set()
@@ -342,7 +339,7 @@ class DeribitMarket:
         params = {"instrument_name": name}
         try:
             answer = await self._client.rpc(
-                Socket.MARKET, "public/get_instrument", params, SNAPSHOT_TIMEOUT_S
+                Link.MARKET, "public/get_instrument", params, SNAPSHOT_TIMEOUT_S
             )
         except BaseError as error:
             self._says.warning("%s: the terms of %s: %s", self.name, name, said(error))

@@ -9,8 +9,6 @@ false on another, and an amend without them drops the promise the order was plac
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from mmbot.core.types import Side
 
 Call = tuple[str, dict[str, Any]]
@@ -19,10 +17,10 @@ Call = tuple[str, dict[str, Any]]
 LABEL_MAX_CHARS = 64
 
 
-def number(value: Decimal) -> orjson.Fragment:
-    """The decimal's text as a JSON number, without exponent or rounding."""
+def number(value: Decimal) -> Decimal:
+    """A number for a frame: `shell.py` writes its text, without exponent or rounding."""
     assert value.is_finite(), f"{value} is not a number that a venue could read"
-    return orjson.Fragment(f"{value:f}")
+    return value
 
 
 def place(

@@ -19,6 +19,7 @@ from mmbot.core.events import (
     FallbackTried,
     Filled,
     LimitsRead,
+    Link,
     MessageLost,
     OrderSeen,
     OutcomeUnknown,
@@ -41,7 +42,6 @@ from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.market import PROBE_EVERY_S, SNAPSHOT_TIMEOUT_S, DeribitMarket
 from mmbot.venues.deribit.parse import Unreadable
 from mmbot.venues.deribit.requests import Outcome, Reply
-from mmbot.venues.deribit.session import Socket
 
 TERMS_CODES = frozenset({10002, 10026, 10043})
 """Refusals that say that the tick or the least size is not what we know: it is asked for again."""
@@ -107,11 +107,11 @@ class DeribitVenue(DeribitMarket):
         client.on_user = self._on_user
         client.on_late_reply = self._on_late_reply
         channels = {
-            Socket.MARKET: self._channels(instruments),
-            Socket.TRADING: ["user.changes.any.any.raw"],
+            Link.MARKET: self._channels(instruments),
+            Link.TRADING: ["user.changes.any.any.raw"],
         }
         with in_words(self.name, "to signing in"):
-            await client.start((Socket.MARKET, Socket.TRADING), channels)
+            await client.start((Link.MARKET, Link.TRADING), channels)
         if not client.cod_enabled:
             raise Refused(f"{self.name} did not confirm cancel-on-disconnect: not safe to quote")
         self._start(self._probe())
@@ -120,7 +120,7 @@ class DeribitVenue(DeribitMarket):
     async def _listen_for_silence(self) -> None:
         while True:
             if self._untold_ns and self._since_s(self._untold_ns) > PRIVATE_SILENCE_S:
-                self._client.cut(Socket.TRADING, "the private channel does not tell of our orders")
+                self._client.cut(Link.TRADING, "the private channel does not tell of our orders")
             await self._clock.sleep(PROBE_EVERY_S)
 
     def _since_s(self, moment_ns: Nanos) -> float:
@@ -128,19 +128,19 @@ class DeribitVenue(DeribitMarket):
 
     # --- frames to events ---
 
-    def _on_link(self, socket: Socket, up: bool, why: str) -> None:
-        if socket is Socket.TRADING:
+    def _on_link(self, link: Link, up: bool, why: str) -> None:
+        if link is Link.TRADING:
             self._untold_ns = 0
             if up:
                 limit = self._client.rate_limits.matching
                 self._sink(LimitsRead(self.name, limit.rate, limit.burst))
-        super()._on_link(socket, up, why)
+        super()._on_link(link, up, why)
 
-    async def _hear_news(self, socket: Socket) -> None:
-        if socket is Socket.TRADING:
-            await self._subscribe_if_possible(socket, "private/subscribe", LOCKS)
+    async def _hear_news(self, link: Link) -> None:
+        if link is Link.TRADING:
+            await self._subscribe_if_possible(link, "private/subscribe", LOCKS)
         else:
-            await super()._hear_news(socket)
+            await super()._hear_news(link)
 
     def _on_user(self, channel: str, data: Any) -> None:
         if channel in LOCKS:
@@ -226,8 +226,8 @@ class DeribitVenue(DeribitMarket):
                 case CancelAll():
                     self._cancel_all(intent)
                 case Resync():
-                    if self._client.up(Socket.MARKET):
-                        self._ask_alive(Socket.MARKET)
+                    if self._client.up(Link.MARKET):
+                        self._ask_alive(Link.MARKET)
                     self._start(self._snapshot(intent))
                 case FallbackCancel():
                     self._start(self._take_back())
@@ -272,7 +272,7 @@ class DeribitVenue(DeribitMarket):
                 self._untold_ns = self._untold_ns or sent_ns
 
         method, params = call
-        self._client.send(Socket.TRADING, method, params, done, _REQUEST_TIMEOUT_S)
+        self._client.send(Link.TRADING, method, params, done, _REQUEST_TIMEOUT_S)
 
     def _answered(self, reply: Reply, label: Label, request: Request) -> None:
         if reply.outcome is Outcome.OK:
@@ -323,7 +323,7 @@ class DeribitVenue(DeribitMarket):
                 for label in intent.labels:
                     self._sink(OutcomeUnknown(label, Request.CANCEL, Why.REPLY_LOST))
 
-        self._client.send(Socket.TRADING, method, params, done, _REQUEST_TIMEOUT_S)
+        self._client.send(Link.TRADING, method, params, done, _REQUEST_TIMEOUT_S)
 
     # --- asking the venue for its word ---
 
@@ -339,7 +339,7 @@ class DeribitVenue(DeribitMarket):
         self._tell_unread()
 
     async def _rpc(self, method: str, params: dict[str, Any]) -> Any:
-        return await self._client.rpc(Socket.TRADING, method, params, SNAPSHOT_TIMEOUT_S)
+        return await self._client.rpc(Link.TRADING, method, params, SNAPSHOT_TIMEOUT_S)
 
     async def _ask_rest(self, method: str, params: dict[str, Any]) -> Any:
         """A private method over REST, by the venue's name for it: long lists do not hold up the
