@@ -10,7 +10,7 @@ the end of the entry (`settle`).
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -327,16 +327,17 @@ class Calls:
             self._expire_at(earliest_s)
 
 
-def call(link: LinkState, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
+def call(link: Link, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
     """A request's result. Raises as `result_of` does."""
-    reply = yield Ask(link.link, method, params, timeout_s)
+    reply = yield Ask(link, method, params, timeout_s)
     return result_of(method, reply)
 
 
 def _reply_over_rest(id_: int, answer: HttpAnswer) -> Reply:
-    body = answer.body
+    body, why, cause = answer.body, answer.why or f"HTTP {answer.status}", answer.cause
     if not isinstance(body, Mapping) or not ("result" in body or "error" in body):
-        return Reply(id_, Outcome.UNKNOWN, why=answer.why or f"HTTP {answer.status}")
+        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
     if (answer.status or 0) >= NOT_OK_FROM and body.get("error") is None:
-        return Reply(id_, Outcome.UNKNOWN, why=f"HTTP {answer.status}")
-    return reply_of({**body, "id": id_})
+        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
+    reply = reply_of({**body, "id": id_})
+    return replace(reply, why=answer.why or reply.why, cause=cause)

@@ -119,7 +119,7 @@ class Lives:
 
     def _enter(self, link: LinkState) -> Recipe[None]:
         """Sign in and subscribe on a fresh connection."""
-        yield from call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
+        yield from call(link.link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
         try:
             if self._entry.keys is not None:
                 yield from self._entry.sign_in(link)

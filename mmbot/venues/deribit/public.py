@@ -133,7 +133,7 @@ class PublicSession:
         """Bring the links up and subscribe; from now on they come back by themselves. Asked again
         after a failure, it goes on."""
         self._take_up(instruments)
-        channels = self._wanted(instruments)
+        channels = self.wanted(instruments)
         return self.connection.start(tuple(channels), channels, now_ns)
 
     def stop(self, now_ns: Nanos) -> Sequence[Effect]:
@@ -144,8 +144,9 @@ class PublicSession:
         """Subscribe to further instruments; their events follow."""
         self.connection.at(now_ns)
         self._take_up(instruments)
-        wanted = self.connection.subscribing(Link.MARKET, self._channels(instruments))
-        self.connection.run(wanted, self._note_error)
+        channels = self._channels(instruments)
+        self.connection.want(Link.MARKET, channels)
+        self.connection.run(self.connection.subscribed(Link.MARKET, channels), self._note_error)
         return self.connection.settle()
 
     def unfollow(self, instruments: Sequence[InstrumentId], now_ns: Nanos) -> Sequence[Effect]:
@@ -161,7 +162,7 @@ class PublicSession:
             self.connection.run(unwanted, self._note_error)
         return self.connection.settle()
 
-    def _wanted(self, instruments: Sequence[Instrument]) -> dict[Link, list[str]]:
+    def wanted(self, instruments: Sequence[Instrument]) -> dict[Link, list[str]]:
         """The links to keep up, with their channels."""
         return {Link.MARKET: self._channels(instruments)}
 

@@ -24,11 +24,12 @@ from mmbot.core.intents import Resync
 from mmbot.core.order_life import Request
 from mmbot.core.types import Label
 from mmbot.core.why import Why
-from mmbot.venues.deribit import Book, Deribit, Outcome, Reply, Socket, parse
+from mmbot.venues.deribit import Book, Deribit, Outcome, Reply, parse
 from mmbot.venues.deribit.book import MalformedBook
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import Unread, Unreadable
 from mmbot.venues.deribit.venue import DeribitVenue
+from tests.wire.clients import arrive
 from tests.wire.spec.strategies import VALUES, Break, broken, permitted
 
 FEW = settings(
@@ -418,7 +419,9 @@ def test_a_ticker_keeps_its_mark_whatever_its_other_fields_are() -> None:
         channel = f"ticker.{ETH.name}.raw"
         client = venue._client
         client.on_ticker = venue._on_ticker
-        client._ticker(client._links[Socket.MARKET], channel, one)
+        params = {"channel": channel, "data": one}
+        frame = {"jsonrpc": "2.0", "method": "subscription", "params": params}
+        arrive(client, json.dumps(frame))
         assert [ev.mark for ev in told if isinstance(ev, TickerChanged)] == [2500.5], (field, how)
 
 
@@ -442,7 +445,6 @@ def test_no_frame_is_an_exception(channel: str, name: str, data: st.DataObject) 
     client = venue._client
     client.on_book, client.on_ticker = venue._on_book, venue._on_ticker
     client.on_user, client.on_channel = venue._on_user, venue._on_channel
-    link = client._links[Socket.MARKET]
     frames = []
     for one in (data.draw(permitted(name)), data.draw(broken(name)).message):
         params = {"channel": channel, "data": one}
@@ -450,6 +452,6 @@ def test_no_frame_is_an_exception(channel: str, name: str, data: st.DataObject) 
 
     async def hear() -> None:
         for frame in frames:
-            client._heard(link, link.wire, frame)  # type: ignore[arg-type]
+            arrive(client, frame)
 
     asyncio.run(hear())
