@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mmbot.core.events import Link
 from mmbot.venues.deribit import Book
-from tests.wire.clients import ours, state_of, wire_of
+from tests.wire.clients import arrive, ours, state_of, wire_of
 from tests.wire.scripted import Scripted, change, snapshot, ticker
 
 NAME = "BTC-PERPETUAL"

@@ -169,7 +169,7 @@ def wire_of(client: Deribit, link: Link) -> Wire:
     return client._shell.wires[link]
 
 
-def arrive(client: Deribit, frame: str, link: Link = Link.MARKET) -> None:
+def arrive(client: Deribit, frame: Any, link: Link = Link.MARKET) -> None:
     """Let a frame arrive as if over an open connection of a link."""
     state_of(client, link).open = True
     connection = client._connection

@@ -458,7 +458,6 @@ class TestTooManyRequests:
                 with pytest.raises(ccxt.DDoSProtection):
                     await client.create_order_ws(SYMBOL, "limit", "buy", 10, 100.0)
                 await until(lambda: notes.links[1:] == [(Link.TRADING, False)], "down")
-                client.waits_s.clear()
                 await until(lambda: client.up(Link.TRADING), "back")
                 assert max(client.waits_s) >= 5.0
                 assert "10028" in notes.reasons[1]

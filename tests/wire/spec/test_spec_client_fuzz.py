@@ -421,7 +421,7 @@ def test_a_ticker_keeps_its_mark_whatever_its_other_fields_are() -> None:
         client.on_ticker = venue._on_ticker
         params = {"channel": channel, "data": one}
         frame = {"jsonrpc": "2.0", "method": "subscription", "params": params}
-        arrive(client, json.dumps(frame))
+        arrive(client, frame)
         assert [ev.mark for ev in told if isinstance(ev, TickerChanged)] == [2500.5], (field, how)
 
 
