@@ -106,7 +106,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         registration = _registered(location, draft, database, run, clock)
         for member in members:
             if member.made is not None:
-                world = simulated_venue.world_of(member.site, config.sim, member.made)
+                world = simulated_venue.world_of(config.sim, member.made)
                 worlds.remember(database, world, clock.wall_ns())
         engine = _engine(config, clock, members, traded, run, database)
         engine.registration = registration

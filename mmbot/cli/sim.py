@@ -1,4 +1,4 @@
-"""`mmbot sim`: the simulated venue, for the bot and for anybody's client."""
+"""`mmbot sim`: a simulated world, for the bot and for anybody's client."""
 
 import errno
 import signal
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.cli.sim_faces import faces_of, ports
 from mmbot.cli.streams import read_or_not
 from mmbot.config import SIM_SEED, SIM_START, moment, number
 from mmbot.errors import ConfigError
 from mmbot.plugins.settings import check, settings_class, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mmbot.sim.models.faults import FaultPlan
     from mmbot.sim.wire.server import Endpoints
 
@@ -41,7 +44,7 @@ class Serving:
     key: Annotated[str, doc("the one API key that is let in")] = "sim"
     secret: Annotated[str, doc("its secret")] = field(default="sim", repr=False)
     linger_s: Annotated[float | None, Gt(0), doc("end so long after the last client left")] = None
-    state: Annotated[Path | None, doc("file the venue is saved to when it ends")] = None
+    state: Annotated[Path | None, doc("file the world is saved to when it ends")] = None
     without_orders: Annotated[bool, doc("come back from the file with no open order")] = False
     fault_seed: Annotated[
         int | None, Ge(0), Le(2**63 - 1), doc("one seed, one series of faults")
@@ -55,9 +58,20 @@ def sim() -> None:
 
 @app.command()
 def serve(
-    exchange: Annotated[str, typer.Option(metavar="NAME", help="Venue to stand in for.")],
+    exchange: Annotated[
+        str,
+        typer.Option(
+            metavar="KIND[:NAME],...",
+            help="Venue to stand in for. Several are accounts in one world, each on a port of its "
+            "own: deribit,deribit:hedge.",
+        ),
+    ],
     port: Annotated[
-        str | None, typer.Option(metavar="P", help="Port on 127.0.0.1. (default: any free one)")
+        str | None,
+        typer.Option(
+            metavar="P",
+            help="Port on 127.0.0.1, of several the first. (default: any free one)",
+        ),
     ] = None,
     seed: Annotated[
         str | None, typer.Option(metavar="N", help="One seed, one world. (default 1)")
@@ -76,7 +90,7 @@ def serve(
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Save the venue here at the end, go on from here."),
+        typer.Option(metavar="FILE", help="Save the world here at the end, go on from here."),
     ] = None,
     without_orders: Annotated[
         bool, typer.Option("--without-orders", help="Come back from FILE with no open order.")
@@ -106,13 +120,14 @@ def serve(
 ) -> None:
     """Run a simulated venue until Ctrl+C, behind the real one's wire protocol on 127.0.0.1.
 
-    With --faults it misbehaves, and says on stderr what it has done; with --manners it behaves, and
-    says so in another way.
+    Several in one --exchange share one world: one clock and one price a coin. Those of one kind are
+    accounts of one exchange, in whose books they meet. With --faults they misbehave, each for
+    itself, and say on stderr what they have done; with --manners they behave, and say so in another
+    way.
     """
     from mmbot.sim.wire.faces import FACES
 
-    if exchange not in FACES:
-        raise ConfigError(f"--exchange: {unknown('exchange', exchange, FACES)}")
+    faces = faces_of(exchange, FACES)
     if manners not in MANNERS:
         raise ConfigError(f"--manners: {unknown('manners', manners, tuple(MANNERS))}")
     table = {
@@ -142,44 +157,53 @@ def serve(
     serving = check(Serving, table, "", lambda name: flag.get(name, f"--{name}"))
     from mmbot.cli.fault_plan import fault_plan
 
-    _serve(exchange, serving, fault_plan(faults or "none", serving.fault_seed), manners, json)
+    _serve(faces, serving, fault_plan(faults or "none", serving.fault_seed), manners, json)
 
 
-def _serve(exchange: str, serving: Serving, plan: "FaultPlan", manners: str, json: bool) -> None:
+def _serve(
+    faces: "Mapping[str, str]", serving: Serving, plan: "FaultPlan", manners: str, json: bool
+) -> None:
     """Serve until a signal ends it, or nobody is left."""
     import asyncio
 
     import uvloop
 
     from mmbot.sim.wire.manner import Manner
-    from mmbot.sim.wire.server import VenueOptions
-    from mmbot.sim.wire.server import serve as serve_venue
+    from mmbot.sim.wire.server import serve as serve_world
+    from mmbot.sim.wire.world import FaceOptions, WorldOptions
 
-    options = VenueOptions(
-        exchange=exchange,
-        port=serving.port,
+    at = ports(serving.port, len(faces))
+    options = WorldOptions(
+        faces=tuple(
+            FaceOptions(
+                name=name,
+                kind=kind,
+                port=port,
+                key=serving.key,
+                secret=serving.secret,
+                manners=Manner(manners),
+            )
+            for (name, kind), port in zip(faces.items(), at, strict=True)
+        ),
         seed=serving.seed,
         start_ms=round(serving.at.timestamp() * 1000),
-        key=serving.key,
-        secret=serving.secret,
         linger_s=serving.linger_s,
         state_path=serving.state,
         restore_orders=not serving.without_orders,
         faults=plan,
-        manners=Manner(manners),
     )
-    diary = _Diary()
+    diary = _Diary(named=len(faces) > 1)
 
-    def announce(endpoints: "Endpoints") -> None:
+    def announce(endpoints: "Mapping[str, Endpoints]") -> None:
         if json:
-            ready = _ready_json(endpoints, plan, manners)
+            ready = _ready_json(faces, endpoints, plan, manners)
         else:
-            ready = _ready(exchange, endpoints, serving, plan, manners)
+            ready = _ready(faces, endpoints, serving, plan, manners)
         with read_or_not():
             print(ready, flush=True)
 
     async def until_signal() -> None:
-        serving_task = asyncio.ensure_future(serve_venue(options, ready=announce, tell=diary))
+        serving_task = asyncio.ensure_future(serve_world(options, ready=announce, tell=diary))
         for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             if signal.getsignal(ending) is not signal.SIG_IGN:
                 asyncio.get_running_loop().add_signal_handler(ending, serving_task.cancel)
@@ -192,23 +216,30 @@ def _serve(exchange: str, serving: Serving, plan: "FaultPlan", manners: str, jso
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
+        taken = str(at[0]) if len(at) == 1 else f"one of {at[0]} to {at[-1]}"
         raise ConfigError(
-            f"--port: {serving.port} is taken on 127.0.0.1: choose another, or leave it out"
+            f"--port: {taken} is taken on 127.0.0.1: choose another, or leave it out"
         ) from error
     with read_or_not():
-        print(f"The simulated venue has ended.{diary.summary(plan)}", file=sys.stderr)
+        what = "venue" if len(faces) == 1 else "world"
+        print(f"The simulated {what} has ended.{diary.summary(plan)}", file=sys.stderr)
 
 
 class _Diary:
-    """Writes what has gone wrong to stderr, each kind at most once a second, and counts it."""
+    """Writes what has gone wrong to stderr, each kind at most once a second, and counts it.
 
-    def __init__(self) -> None:
+    `named`: there are several venues, so a fault is told with the name of its own.
+    """
+
+    def __init__(self, *, named: bool) -> None:
+        self._named = named
         self._counts: Counter[str] = Counter()
         self._unsaid: Counter[str] = Counter()
         self._said_ms: dict[str, int] = {}
 
-    def __call__(self, now_ms: int, fault: str, detail: str) -> None:
-        """`now_ms` is venue time."""
+    def __call__(self, venue: str, now_ms: int, fault: str, detail: str) -> None:
+        """`now_ms` is world time."""
+        fault = f"{venue} {fault}" if self._named else fault
         self._counts[fault] += 1
         said_ms = self._said_ms.get(fault)
         if said_ms is not None and now_ms - said_ms < 1000:
@@ -229,45 +260,87 @@ class _Diary:
         return f" Faults: {told or 'none happened'}."
 
 
-def _ready_json(endpoints: "Endpoints", plan: "FaultPlan", manners: str) -> str:
+def _ready_json(
+    faces: "Mapping[str, str]",
+    endpoints: "Mapping[str, Endpoints]",
+    plan: "FaultPlan",
+    manners: str,
+) -> str:
+    """One venue as it always was; of several, what is each one's own stands under its name."""
     import orjson
 
     told = {"faults": dict(plan.active()), "manners": manners}
-    return orjson.dumps(asdict(endpoints) | told).decode()
+    first, *others = endpoints.values()
+    if not others:
+        return orjson.dumps(asdict(first) | told).decode()
+    venues = {
+        name: {"kind": faces[name], "rest": one.rest, "ws": one.ws}
+        for name, one in endpoints.items()
+    }
+    world = {"world_id": first.world_id, "pid": first.pid, "start_ms": first.start_ms}
+    return orjson.dumps(world | {"venues": venues} | told).decode()
 
 
 def _ready(
-    exchange: str, endpoints: "Endpoints", serving: Serving, plan: "FaultPlan", manners: str
+    faces: "Mapping[str, str]",
+    endpoints: "Mapping[str, Endpoints]",
+    serving: Serving,
+    plan: "FaultPlan",
+    manners: str,
 ) -> str:
     """Where it listens and how to connect, ready to be pasted."""
     own_pair = (serving.key, serving.secret) != ("sim", "sim")
     pair = "the --key and --secret you gave" if own_pair else "sim / sim"
     key, secret = ("KEY", "SECRET") if own_pair else ("sim", "sim")
-    start = datetime.fromtimestamp(endpoints.start_ms / 1000, UTC)
+    (name, first), *others = endpoints.items()
+    kind = faces[name]
+    start = datetime.fromtimestamp(first.start_ms / 1000, UTC)
     said = "" if manners == "plain" else f"\n  manners    {manners}: {MANNERS[manners]}"
     variables = "MMBOT_SIM_KEY=KEY MMBOT_SIM_SECRET=SECRET " if own_pair else ""
+    if others:
+        title = f"Simulated world {first.world_id}"
+        where = "".join(f"\n{_where(one, faces, endpoints)}" for one in endpoints).lstrip("\n")
+        mmbot = f"{variables}mmbot quote --config FILE, where FILE says of each\n\n"
+        mmbot += "\n".join(
+            f'  [venues.{one}]\n  kind = "{faces[one]}"\n  url = "{told.rest}"'
+            for one, told in endpoints.items()
+        )
+        whose = f"ccxt on {name}"
+        end = "its accounts"
+    else:
+        title = f"Simulated {kind.capitalize()}, world {first.world_id}"
+        where = f"  REST       {first.rest}\n  WebSocket  {first.ws}"
+        mmbot = f"{variables}mmbot quote --exchange {kind} --expiry 20250606 "
+        mmbot += f"--strikes 2800,2900 \\\n    --sim-url {first.rest}"
+        whose = "ccxt on it"
+        end = "its account"
     return f"""\
-Simulated {exchange.capitalize()}, world {endpoints.world_id}
+{title}
 
   seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC (sim)
-  REST       {endpoints.rest}
-  WebSocket  {endpoints.ws}
+{where}
   key pair   {pair}; any other is refused{_faults(plan)}{said}
 
 mmbot on it:
 
-  {variables}mmbot quote --exchange {exchange} --expiry 20250606 --strikes 2800,2900 \\
-    --sim-url {endpoints.rest}
+  {mmbot}
 
-ccxt on it:
+{whose}:
 
   import ccxt.pro
-  {exchange} = ccxt.pro.{exchange}({{
+  {kind} = ccxt.pro.{kind}({{
       "apiKey": "{key}", "secret": "{secret}",
-      "urls": {{"api": {{"rest": "{endpoints.rest}", "ws": "{endpoints.ws}"}}}},
+      "urls": {{"api": {{"rest": "{first.rest}", "ws": "{first.ws}"}}}},
   }})
 
-Ctrl+C ends it, and with it the world and its account."""
+Ctrl+C ends it, and with it the world and {end}."""
+
+
+def _where(name: str, faces: "Mapping[str, str]", endpoints: "Mapping[str, Endpoints]") -> str:
+    """Two lines about one of several venues."""
+    kind = "" if faces[name] == name else f", a {faces[name]}"
+    at = endpoints[name]
+    return f"  {name}{kind}\n    REST       {at.rest}\n    WebSocket  {at.ws}"
 
 
 def _faults(plan: "FaultPlan") -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -41,7 +41,7 @@ class Member:
     account: str = ""
     lock: AccountLock | None = None
     made: Embedded | None = None
-    """The simulated venue that was started for this run."""
+    """The simulated world that was started for this run, at the first venue that is in it."""
 
     @property
     def account_key(self) -> AccountKey:
@@ -70,20 +70,32 @@ async def reached(
 
     Raises MmbotError.
     """
+    sites = sites_of(config)
+    homeless = [site for site in sites if simulated.needs_one(site)]
+    there, made = await _in_one_world(homeless, config, database, undo)
     members: list[Member] = []
-    for site in sites_of(config):
-        made = None
-        if simulated.needs_one(site):
-            url = simulated.running(site, config.sim, database) if database is not None else None
-            if url is None:
-                made = await simulated.start(site, config.sim, LINGER_S)
-                undo.push_async_callback(made.end)
-                url = made.url
-            site = replace(site, url=url)
-        first = not members
-        members.append(await _reached(site, config.run, clock, timing, undo, first=first))
-        members[-1].made = made
+    for site in sites:
+        at, first = there.get(site.name, site), not members
+        shares = not first and sites[0] in homeless and site in homeless
+        reach = _reached(at, config.run, clock, timing, undo, first=first, shares=shares)
+        members.append(await reach)
+        if site in homeless:
+            members[-1].made, made = made, None
     return members
+
+
+async def _in_one_world(
+    sites: Sequence[Site], config: Config, database: Database | None, undo: AsyncExitStack
+) -> tuple[Mapping[str, Site], Embedded | None]:
+    """Where these simulated venues are, by name; and the world, if it was started for them."""
+    if not sites:
+        return {}, None
+    there = simulated.running(sites, config.sim, database) if database is not None else None
+    if there is not None:
+        return there, None
+    made = await simulated.start(sites, config.sim, LINGER_S)
+    undo.push_async_callback(made.end)
+    return simulated.placed(sites, made), made
 
 
 async def _reached(
@@ -94,8 +106,10 @@ async def _reached(
     undo: AsyncExitStack,
     *,
     first: bool,
+    shares: bool,
 ) -> Member:
-    """One venue. Desk time is that of the first simulated world; the others keep their own."""
+    """One venue. Desk time is that of the first one's world, which it may share; other simulated
+    worlds keep their own."""
     plugin = plugin_of(site.kind)
     capabilities = plugin.capabilities()
     lacking = unsupported(capabilities)
@@ -104,12 +118,12 @@ async def _reached(
     unsafe = without_dead_man(capabilities, require_dead_man=run.require_dead_man)
     if unsafe is not None:
         raise Refused(f"{site.name}: {unsafe}")
-    theirs = clock if first or site.mode is not Mode.SIM else Clock(clock.scale)
+    theirs = clock if first or shares or site.mode is not Mode.SIM else Clock(clock.scale)
     venue = plugin.trading(site, credentials_of(site, Path.cwd()), theirs, timing)
     undo.push_async_callback(venue.close)
     arrival = Arrival(venue, theirs, START_S, tell=True)
     listed = await arrival.listed()
-    if site.mode is Mode.SIM:
+    if site.mode is Mode.SIM and not shares:
         theirs.set_to_ms(await arrival.venue_ms())
     if theirs is not clock:
         venue = OwnClock(venue, theirs.now_ns() - clock.now_ns())

@@ -35,7 +35,8 @@ from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.base import MarketData
 from mmbot.venues.own_clock import moved
 from mmbot.venues.plugin import plugin_of
-from mmbot.venues.simulated import visited
+from mmbot.venues.simulated import all_visited, needs_one
+from mmbot.venues.site import Site, sites_of
 
 DATA_DEADLINE_S = 10.0
 """How long a market may take to show a book and a ticker; later it counts as having none."""
@@ -84,9 +85,12 @@ async def rehearse(config: Config) -> dict[str, Rehearsal]:
     file. Raises ConfigError and VenueUnreachable."""
     clock = Clock()
     async with AsyncExitStack() as undo:
+        there = await undo.enter_async_context(all_visited(config))
         looks: dict[str, _Look] = {}
-        for venue in config.venues:
-            looks[venue.name] = await _looked(config.at(venue.name), clock, undo, first=not looks)
+        homeless = [site.name for site in sites_of(config) if needs_one(site)]
+        for name, site in there.items():
+            shares = bool(looks) and {name, next(iter(looks))} <= set(homeless)
+            looks[name] = await _looked(site, clock, undo, first=not looks, shares=shares)
         found = await chosen(config, looks, clock.now_ns())
         for desk in config.desks:
             looks[desk.settings.venue].instruments += found[desk.name]
@@ -124,15 +128,16 @@ class _Look:
     """What is quoted here, by whichever desk."""
 
 
-async def _looked(config: Config, clock: Clock, undo: AsyncExitStack, *, first: bool) -> _Look:
-    """The venue of a configuration that has one. Desk time is the first world's."""
-    site = await undo.enter_async_context(visited(config))
-    theirs = clock if first or site.mode is not Mode.SIM else Clock(clock.scale)
+async def _looked(
+    site: Site, clock: Clock, undo: AsyncExitStack, *, first: bool, shares: bool
+) -> _Look:
+    """One venue. Desk time is the first one's world's, which it may share."""
+    theirs = clock if first or shares or site.mode is not Mode.SIM else Clock(clock.scale)
     venue = plugin_of(site.kind).data(site, theirs)
     undo.push_async_callback(venue.close)
     arrival = Arrival(venue, theirs, LOOK_S)
     listed = await arrival.listed()
-    if site.mode is Mode.SIM:
+    if site.mode is Mode.SIM and not shares:
         theirs.set_to_ms(await arrival.venue_ms())
     return _Look(venue, arrival, listed, theirs.now_ns() - clock.now_ns() if not first else 0)
 

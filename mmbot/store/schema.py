@@ -146,6 +146,8 @@ audit = Table(
     Column("body", Text, nullable=False),
 )
 
+# The exchange: its venues as `mmbot sim serve --exchange` takes them; the url: where each listens,
+# in the same order, with spaces between.
 worlds = Table(
     "worlds",
     metadata,

@@ -1,9 +1,10 @@
-"""Simulated venues that were started for us: where they listen, and which world they run.
+"""Simulated worlds that were started for us: where their venues listen, and which world it is.
 
-A venue outlives its last client by a while; a run with the same seed and date finds it here and
-goes on in the same world, with the same account.
+A world outlives its last client by a while; a run with the same seed and date finds it here and
+goes on in it, with the same accounts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import insert, select
@@ -12,49 +13,57 @@ from mmbot.core.types import Nanos
 from mmbot.store import schema
 from mmbot.store.database import Database
 
+KNOWN_MAX = 100
+"""Of a seed and date, so many of the last ones are looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A simulated venue. `at` is the moment its world began, as text."""
+    """A simulated world. `at` is the moment it began, as text."""
 
-    exchange: str
     seed: int
     at: str
     world_id: str
-    url: str
     pid: int
+    urls: Mapping[str, str]
+    """Its venues as `mmbot sim serve --exchange` names them (deribit, deribit:hedge) -> where each
+    listens."""
 
 
 def remember(database: Database, world: World, now_ns: Nanos) -> None:
-    """A venue was started. Raises StoreError."""
+    """A world was started. Raises StoreError."""
     with database.transaction() as connection:
         connection.execute(
             insert(schema.worlds).values(
                 world_id=world.world_id,
-                exchange=world.exchange,
+                exchange=",".join(world.urls),
                 seed=str(world.seed),
                 at=world.at,
-                url=world.url,
+                url=" ".join(world.urls.values()),
                 pid=world.pid,
                 started_ns=now_ns,
             )
         )
 
 
-def newest(database: Database, exchange: str, seed: int, at: str) -> World | None:
-    """The last one started for this seed and date; whether it still runs is another question."""
+def known(database: Database, seed: int, at: str) -> list[World]:
+    """Those that were started for this seed and date, the last one first; whether they still run is
+    another question."""
     table = schema.worlds
     with database.transaction() as connection:
-        row = (
-            connection.execute(
-                select(table)
-                .where(table.c.exchange == exchange, table.c.seed == str(seed), table.c.at == at)
-                .order_by(table.c.started_ns.desc())
-                .limit(1)
+        rows = connection.execute(
+            select(table)
+            .where(table.c.seed == str(seed), table.c.at == at)
+            .order_by(table.c.started_ns.desc())
+            .limit(KNOWN_MAX)
+        ).mappings()
+        return [
+            World(
+                seed,
+                at,
+                row["world_id"],
+                row["pid"],
+                dict(zip(row["exchange"].split(","), row["url"].split(" "), strict=False)),
             )
-            .mappings()
-            .first()
-        )
-    if row is None:
-        return None
-    return World(exchange, seed, at, row["world_id"], row["url"], row["pid"])
+            for row in rows
+        ]

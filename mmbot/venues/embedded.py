@@ -1,4 +1,4 @@
-"""The simulated venue as a child process: what `mmbot quote` trades on when nothing else is named.
+"""A simulated world as a child process: what `mmbot quote` trades on when nothing else is named.
 
 It runs in a session of its own, so that Ctrl+C in the terminal reaches the bot alone, and it
 outlives us for a while: killing the bot means the same here as at a real venue.
@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,14 +23,15 @@ from mmbot.errors import VenueUnreachable
 START_DEADLINE_S = 30.0
 CONNECT_S = 1.0
 LINGER_S = 60
-"""How long the venue waits for another client after the last one left."""
+"""How long the world waits for another client after the last one left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A simulated venue that we started."""
+    """A simulated world that we started."""
 
-    url: str
+    urls: Mapping[str, str]
+    """Its venues as they were asked for -> where each listens."""
     world: str
     pid: int
     process: asyncio.subprocess.Process = field(repr=False)
@@ -40,10 +42,11 @@ class Embedded:
 
 
 async def start_embedded(
-    exchange: str, seed: int, at: datetime, linger_s: int = LINGER_S
+    faces: Sequence[str], seed: int, at: datetime, linger_s: int = LINGER_S
 ) -> Embedded:
-    """Start `mmbot sim serve` and wait until it listens. Raises VenueUnreachable."""
-    command = [sys.executable, "-m", "mmbot", "sim", "serve", "--exchange", exchange]
+    """Start `mmbot sim serve` with these venues (KIND or KIND:NAME) and wait until it listens.
+    Raises VenueUnreachable."""
+    command = [sys.executable, "-m", "mmbot", "sim", "serve", "--exchange", ",".join(faces)]
     command += ["--seed", str(seed), "--at", at.isoformat(), "--linger", str(linger_s), "--json"]
     with TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
@@ -58,6 +61,8 @@ async def start_embedded(
         try:
             line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
             said = json.loads(line)
+            venues = list(said["venues"].values()) if len(faces) > 1 else [said]
+            urls = {face: one["rest"] for face, one in zip(faces, venues, strict=True)}
         except (TimeoutError, ValueError):
             await _end(process)
             errors.seek(0)
@@ -68,7 +73,7 @@ async def start_embedded(
         except BaseException:
             await _end(process)
             raise
-    return Embedded(said["rest"], said["world_id"], said["pid"], process)
+    return Embedded(urls, said["world_id"], said["pid"], process)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -79,7 +84,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def still_runs(url: str, pid: int) -> bool:
-    """Whether that process is still a venue of ours and listens there."""
+    """Whether that process is still a world of ours and listens there."""
     address = urlsplit(url)
     assert address.hostname is not None
     try:

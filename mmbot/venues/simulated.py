@@ -1,13 +1,16 @@
-"""Which simulated venue a command is at: the one that runs already, or a new one.
+"""Which simulated world a command is at: the one that runs already, or a new one.
 
-`mmbot quote` leaves its venue running for a while and notes in the store where it listens, so that
-the next run with the same seed and date goes on in the same world. Commands that only look go
-there too; where none runs, they start one that ends with them and is noted nowhere.
+All simulated venues of a configuration that do not say where they are live in one world, in one
+process: one seed, one clock, one price a coin. `mmbot quote` leaves it running for a while and
+notes in the store where its venues listen, so that the next run with the same seed and date goes on
+in the same world. A world without all of the venues is not joined: a new one is started for all of
+them. Commands that only look go there too; where none runs, they start one that ends with them and
+is noted nowhere.
 """
 
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -19,10 +22,10 @@ from mmbot.store import worlds
 from mmbot.store.database import Database, open_existing
 from mmbot.store.locations import Location, locate
 from mmbot.venues.embedded import Embedded, start_embedded, still_runs
-from mmbot.venues.site import Site, site_of
+from mmbot.venues.site import Site, site_of, sites_of
 
 VISIT_LINGER_S = 10
-"""A visitor ends the venue it started; should the visitor be killed, the venue ends by itself."""
+"""A visitor ends the world it started; should the visitor be killed, the world ends by itself."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,54 +35,111 @@ def needs_one(site: Site) -> bool:
     return site.mode is Mode.SIM and not site.url
 
 
-def running(site: Site, sim: SimSettings, database: Database) -> str | None:
-    """Where the site's venue of this seed and date listens, if one runs. Raises StoreError."""
-    known = worlds.newest(database, site.name, sim.seed, sim.at.isoformat())
-    if known is None or not still_runs(known.url, known.pid):
-        return None
-    whom = about(site.name)
-    _log.info("back on simulated venue %s at %s", known.world_id, known.url, extra=whom)
-    return known.url
+def running(sites: Sequence[Site], sim: SimSettings, database: Database) -> dict[str, Site] | None:
+    """Those venues, by name, where the last world of this seed and date that has them all listens;
+    None where that does not run. Raises StoreError."""
+    known = worlds.known(database, sim.seed, sim.at.isoformat())
+    faces = [_face(site) for site in sites]
+    for world in known:
+        if all(face in world.urls for face in faces):
+            if not _runs(world):
+                break
+            for site in sites:
+                _log.info(
+                    "back on simulated venue %s at %s",
+                    world.world_id,
+                    world.urls[_face(site)],
+                    extra=about(site.name),
+                )
+            return _at(sites, world.urls)
+    for world in known:
+        here = [site.name for site in sites if _face(site) in world.urls]
+        if here and len(here) < len(sites) and _runs(world):
+            _log.info(
+                "simulated world %s has %s alone: a new one is started for %s",
+                world.world_id,
+                " and ".join(here),
+                " and ".join(site.name for site in sites),
+            )
+            break
+    return None
 
 
-async def start(site: Site, sim: SimSettings, linger_s: int) -> Embedded:
-    """A new venue of this seed and date, with a world of its own. Raises VenueUnreachable."""
-    made = await start_embedded(site.kind, sim.seed, sim.at, linger_s)
-    whom = about(site.name)
-    _log.info("simulated venue %s at %s (pid %d)", made.world, made.url, made.pid, extra=whom)
+async def start(sites: Sequence[Site], sim: SimSettings, linger_s: int) -> Embedded:
+    """A new world of this seed and date with these venues. Raises VenueUnreachable."""
+    made = await start_embedded([_face(site) for site in sites], sim.seed, sim.at, linger_s)
+    for site in sites:
+        url = made.urls[_face(site)]
+        whom = about(site.name)
+        _log.info("simulated venue %s at %s (pid %d)", made.world, url, made.pid, extra=whom)
     return made
 
 
-def world_of(site: Site, sim: SimSettings, made: Embedded) -> worlds.World:
-    """What the store keeps of a venue that others may come back to."""
-    return worlds.World(site.name, sim.seed, sim.at.isoformat(), made.world, made.url, made.pid)
+def placed(sites: Sequence[Site], made: Embedded) -> dict[str, Site]:
+    """Those venues, by name, where that world's listen."""
+    return _at(sites, made.urls)
+
+
+def world_of(sim: SimSettings, made: Embedded) -> worlds.World:
+    """What the store keeps of a world that others may come back to."""
+    return worlds.World(sim.seed, sim.at.isoformat(), made.world, made.pid, made.urls)
 
 
 @asynccontextmanager
 async def visited(config: Config) -> AsyncIterator[Site]:
-    """The configuration's venue, to look at; one that was started for this ends with it.
+    """The configuration's venue, to look at; a world that was started for this ends with it.
 
     Raises StoreError for the address of no database, and VenueUnreachable.
     """
     site = site_of(config)
-    if not needs_one(site):
-        yield site
+    async with _visited([site], config) as there:
+        yield there[site.name]
+
+
+@asynccontextmanager
+async def all_visited(config: Config) -> AsyncIterator[Mapping[str, Site]]:
+    """All venues of the configuration, by name, to look at in the same way."""
+    async with _visited(sites_of(config), config) as there:
+        yield there
+
+
+@asynccontextmanager
+async def _visited(sites: Sequence[Site], config: Config) -> AsyncIterator[dict[str, Site]]:
+    there = {site.name: site for site in sites}
+    wanted = [site for site in sites if needs_one(site)]
+    if not wanted:
+        yield there
         return
-    place = locate(site.mode, os.environ, config.store.url)
-    url = _running_if_known(site, config.sim, place)
-    if url is not None:
-        yield replace(site, url=url)
+    place = locate(wanted[0].mode, os.environ, config.store.url)
+    found = _running_if_known(wanted, config.sim, place)
+    if found is not None:
+        yield there | found
         return
-    made = await start(site, config.sim, VISIT_LINGER_S)
+    made = await start(wanted, config.sim, VISIT_LINGER_S)
     try:
-        yield replace(site, url=made.url)
+        yield there | placed(wanted, made)
     finally:
         await made.end()
 
 
-def _running_if_known(site: Site, sim: SimSettings, place: Location) -> str | None:
+def _running_if_known(
+    sites: Sequence[Site], sim: SimSettings, place: Location
+) -> dict[str, Site] | None:
     """To look at a market needs no store: one that is broken is like one that is not there."""
     try:
-        return running(site, sim, open_existing(place, read_only=True)) if place.exists else None
+        return running(sites, sim, open_existing(place, read_only=True)) if place.exists else None
     except StoreError:
         return None
+
+
+def _face(site: Site) -> str:
+    """How `mmbot sim serve --exchange` names a venue."""
+    return site.kind if site.name == site.kind else f"{site.kind}:{site.name}"
+
+
+def _runs(world: worlds.World) -> bool:
+    return still_runs(next(iter(world.urls.values())), world.pid)
+
+
+def _at(sites: Sequence[Site], urls: Mapping[str, str]) -> dict[str, Site]:
+    return {site.name: replace(site, url=urls[_face(site)]) for site in sites}

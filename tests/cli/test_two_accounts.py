@@ -61,10 +61,9 @@ async def test_a_run_of_the_file_tells_of_each_account_and_each_desk(home: Path)
         for what, count in said["orders"].items():
             assert count == sum(one["orders"][what] for one in parts.values())
         assert said["fills"] == sum(one["fills"] for one in parts.values())
-    assert venues["deribit"]["account"] != venues["hedge"]["account"]
-    for one in venues.values():
-        world = one["account"].removeprefix("sim-")
-        assert f"simulated venue {world} at http://127.0.0.1:" in done.err
+    assert venues["hedge"]["account"] == f"{venues['deribit']['account']}-hedge"
+    world = venues["deribit"]["account"].removeprefix("sim-")
+    assert done.err.count(f"simulated venue {world} at http://127.0.0.1:") == 2
     assert all(desk["quoted_share"] > 0.9 for desk in desks.values())
     assert (said["mode"], said["venue"], said["open_orders_after_stop"]) == (
         "sim",

@@ -8,7 +8,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -82,12 +82,7 @@ class HastyVenue(SimVenue):
     """A simulated venue whose time, like that of a scaled `Clock`, runs faster than the wall's."""
 
     def __init__(self, options: VenueOptions | None, scale: float) -> None:
-        super().__init__(options)
-        self._scale = scale
-
-    def now_us(self) -> int:
-        elapsed_us = super().now_us() - self._start_ms * 1000
-        return self._start_ms * 1000 + int(elapsed_us * self._scale)
+        super().__init__(replace(options or VenueOptions(), scale=scale))
 
 
 ROOMY = Path(__file__).with_name("roomy.toml")

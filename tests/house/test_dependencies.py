@@ -43,7 +43,7 @@ PURE_MODULES = {
 
 IMPURE_BUILTINS = {"open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint"}
 
-CLOCKS = {"mmbot/clock.py", "mmbot/sim/wire/server.py"}
+CLOCKS = {"mmbot/clock.py", "mmbot/sim/wire/world.py"}
 """The trading process's one reader of the time, and the simulator's."""
 
 TIME_READERS = {"now", "utcnow", "today"}

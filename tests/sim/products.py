@@ -8,7 +8,8 @@ from typing import Any
 from mmbot.sim.exchange.listing import DeliveryFee, Listing, Right, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.market.chain import FAMILIES, Expiry, Period, future, option, perpetual
+from mmbot.sim.exchange.rules import Period, VenueRules
+from mmbot.sim.market.chain import FAMILIES, Expiry, future, option, perpetual
 
 D = Decimal
 FRIDAY = Expiry(1_749_196_800_000, Period.WEEK)  # 2025-06-06T08:00:00Z
@@ -37,7 +38,7 @@ COINS = {"ETH": D(1000), "USDC": D(1_000_000)}
 
 def an_exchange(**changes: Any) -> Exchange:
     """Every kind listed and marked; ann and bob with 1,000 ETH and 1,000,000 USDC each."""
-    exchange = Exchange(delivery_fee=DeliveryFee(**changes))
+    exchange = Exchange(rules=VenueRules(delivery_fee=DeliveryFee(**changes)))
     for listing in EVERYTHING:
         exchange.list(listing)
         index = D(100_000) if listing is LINEAR_PERPETUAL else D(2500)

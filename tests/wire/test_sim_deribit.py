@@ -19,7 +19,8 @@ from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.rules import Rules
-from mmbot.sim.wire.server import START_MS, Endpoints, SimVenue, VenueOptions, serve
+from mmbot.sim.wire.server import Endpoints, SimVenue, VenueOptions, serve
+from mmbot.sim.wire.world import START_MS
 from tests.wire.venue import (
     DEADLINE_S,
     OPTION,
@@ -475,7 +476,10 @@ class TestServing:
     async def test_it_says_where_it_is_and_lingers_after_the_last_client(self) -> None:
         ready: asyncio.Future[Endpoints] = asyncio.get_running_loop().create_future()
         serving = asyncio.create_task(
-            serve(scripted_options(linger_s=0.3, world_id="42"), ready=ready.set_result)
+            serve(
+                replace(scripted_options(world_id="42").world, linger_s=0.3),
+                ready=lambda told: ready.set_result(told["deribit"]),
+            )
         )
         endpoints = await asyncio.wait_for(ready, DEADLINE_S)
         assert endpoints.world_id == "42"
@@ -492,7 +496,7 @@ class TestServing:
         async with scripted_venue() as venue:
             port = int(venue.rest_url.rpartition(":")[2])
             with pytest.raises(OSError, match=r"(?i)address already in use"):
-                await serve(scripted_options(port=port), ready=lambda _: None)
+                await serve(scripted_options(port=port).world, ready=lambda _: None)
 
     async def test_ids_carry_the_world(self) -> None:
         async with scripted_venue(world_id="777") as venue, connected(venue) as client:

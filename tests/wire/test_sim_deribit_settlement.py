@@ -12,6 +12,7 @@ import pytest
 
 from mmbot.errors import ConfigError
 from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.rules import VenueRules
 from mmbot.sim.exchange.settlement import settle_session
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.wire.venue import (
@@ -55,7 +56,7 @@ async def the_log(client: PlainClient, **params: Any) -> list[dict[str, Any]]:
 
 async def test_a_morning_at_the_venue() -> None:
     async with (
-        morning_venue(1_500, settlement_pause_ms=HOUR_MS) as venue,
+        morning_venue(1_500, exchange_rules=VenueRules(settlement_pause_ms=HOUR_MS)) as venue,
         connected(venue) as client,
     ):
         book, changes = f"book.{EXPIRING}.raw", "user.changes.any.any.raw"
@@ -313,7 +314,7 @@ class TestComingBack:
             await bought(client, EXPIRING, 1)
         # The machine's clock stands a minute later when the venue comes back.
         wall_ns = time.time_ns
-        monkeypatch.setattr("mmbot.sim.wire.server.time.time_ns", lambda: wall_ns() + 60 * 10**9)
+        monkeypatch.setattr("mmbot.sim.wire.world.time.time_ns", lambda: wall_ns() + 60 * 10**9)
         async with morning_venue(0, state_path=path) as venue, connected(venue) as client:
             assert venue.now_ms() > EIGHT_MS + 50_000
             assert EXPIRING in venue.exchange.expired

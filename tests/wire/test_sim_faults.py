@@ -17,7 +17,8 @@ from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.requests import NewOrder
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.wire.faults import Blow, Fate, FaultInjector, Kind, Stage
-from mmbot.sim.wire.server import START_MS, SimVenue
+from mmbot.sim.wire.server import SimVenue
+from mmbot.sim.wire.world import START_MS
 from tests.wire.venue import (
     DEADLINE_S,
     OPTION,

@@ -10,7 +10,7 @@ from typing import Any
 import ccxt.pro
 import pytest
 
-from mmbot.sim.wire.server import SimVenue, VenueOptions
+from mmbot.sim.wire.server import SimVenue, Venue, VenueOptions
 from tests.wire.venue import UNLIMITED
 
 OPTION = "ETH/USD:ETH-250606-2800-C"
@@ -19,9 +19,7 @@ DEADLINE_S = 20.0
 
 
 @asynccontextmanager
-async def stock_client(
-    venue: SimVenue, key: str = "sim", secret: str = "sim"
-) -> AsyncIterator[Any]:
+async def stock_client(venue: Venue, key: str = "sim", secret: str = "sim") -> AsyncIterator[Any]:
     client = ccxt.pro.deribit(
         {
             "apiKey": key,

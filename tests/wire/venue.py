@@ -19,7 +19,7 @@ from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Pool, Rate
 from mmbot.sim.wire.rules import Rules
-from mmbot.sim.wire.server import SimVenue, VenueOptions
+from mmbot.sim.wire.server import SimVenue, Venue, VenueOptions
 
 OPTION = "ETH-6JUN25-2800-C"
 PUT = "ETH-6JUN25-2800-P"
@@ -204,7 +204,7 @@ def scripted_venue(**changes: Any) -> SimVenue:
     return SimVenue(scripted_options(**changes))
 
 
-def rest(venue: SimVenue, side: Side, amount: str, price: str, name: str = OPTION) -> Placed:
+def rest(venue: Venue, side: Side, amount: str, price: str, name: str = OPTION) -> Placed:
     """Place an order of the maker's and publish what it causes."""
     placed = venue.exchange.place(
         MAKER,
@@ -219,7 +219,7 @@ def rest(venue: SimVenue, side: Side, amount: str, price: str, name: str = OPTIO
 class PlainClient:
     """The protocol by hand: one WebSocket, replies by id, pushes kept in order of arrival."""
 
-    def __init__(self, venue: SimVenue, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, venue: Venue, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.venue = venue
         self.socket = socket
         self.frames: list[dict[str, Any]] = []
@@ -324,7 +324,7 @@ async def refusal(client: PlainClient, method: str, **params: Any) -> tuple[int,
 
 
 @asynccontextmanager
-async def connected(venue: SimVenue, *, login: bool = True) -> AsyncIterator[PlainClient]:
+async def connected(venue: Venue, *, login: bool = True) -> AsyncIterator[PlainClient]:
     """A `PlainClient` on a venue, logged in unless told otherwise."""
     async with aiohttp.ClientSession() as session:
         client = PlainClient(venue, await session.ws_connect(venue.ws_url))

@@ -18,9 +18,10 @@ from mmbot.sim.exchange import margin
 from mmbot.sim.exchange.accounts import Account, Booked, Position, Print, SelfTrade, UserTrade
 from mmbot.sim.exchange.book import CHANGE_ID_FIRST, Book
 from mmbot.sim.exchange.ledger import Entry, EntryType
-from mmbot.sim.exchange.listing import ZERO, DeliveryFee, Expired, Kind, Listing, Side, value
+from mmbot.sim.exchange.listing import ZERO, Expired, Kind, Listing, Side, value
 from mmbot.sim.exchange.margin import Margin, Prices, Resting
 from mmbot.sim.exchange.orders import Order
+from mmbot.sim.exchange.rules import VenueRules
 
 
 @dataclass(slots=True)
@@ -41,8 +42,8 @@ class ClearingHouse:
     `held`, less the cost of all open perpetuals and futures, never change in sum.
     """
 
-    def __init__(self, delivery_fee: DeliveryFee | None = None) -> None:
-        self.delivery_fee = delivery_fee or DeliveryFee()
+    def __init__(self, rules: VenueRules | None = None) -> None:
+        self.rules = rules or VenueRules()
         self.listings: dict[str, Listing] = {}
         self.expired: dict[str, Expired] = {}
         self.accounts: dict[str, Account] = {}
@@ -62,15 +63,15 @@ class ClearingHouse:
         balances: Mapping[str, Decimal],
         *,
         followed: bool = True,
-        self_trade: SelfTrade = SelfTrade.CANCEL_MAKER,
+        self_trade: SelfTrade | None = None,
     ) -> Account:
         """Open an account with cash per currency.
 
         `followed`: somebody listens to it and may ask for its history; the market's own accounts
-        are opened without, which makes them cheaper.
+        are opened without, which makes them cheaper. `self_trade`: None as the rules have it.
         """
         assert name not in self.accounts, f"account {name} exists already"
-        account = Account(name, followed, self_trade, dict(balances))
+        account = Account(name, followed, self_trade or self.rules.self_trade, dict(balances))
         self.accounts[name] = account
         return account
 

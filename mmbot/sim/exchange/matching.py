@@ -15,8 +15,9 @@ Theory of operation
    are refused while a settlement lasts, and where the account's margin does not cover them.
 5. The venue's rules that surprise people:
    * an edit keeps its place in the queue only if the price stays and the size does not grow;
-   * a post-only order that would trade is moved to one tick off the touch; with
-     `reject_post_only` it is refused, and an *edit* refused that way also cancels the order;
+   * a post-only order that would trade is moved to one tick off the touch (unless the exchange's
+     `rules` say that it is refused); with `reject_post_only` it is refused, and an *edit* refused
+     that way also cancels the order;
    * an edit's amount is the total, what has been filled included;
    * a market order is a limit order at the price band that does not rest.
 """
@@ -47,10 +48,11 @@ from mmbot.sim.exchange.effects import (
     InstrumentState,
     Prints,
 )
-from mmbot.sim.exchange.listing import DeliveryFee, Expired, Kind, Listing, Side
+from mmbot.sim.exchange.listing import Expired, Kind, Listing, Side
 from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Code, Refusal
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed, Terms
+from mmbot.sim.exchange.rules import VenueRules
 
 
 @dataclass(slots=True)
@@ -67,8 +69,8 @@ class _Request:
 class Exchange(ClearingHouse):
     """The exchange. `world` goes into every order and trade id, so that two worlds' ids differ."""
 
-    def __init__(self, world: str = "", delivery_fee: DeliveryFee | None = None) -> None:
-        super().__init__(delivery_fee)
+    def __init__(self, world: str = "", rules: VenueRules | None = None) -> None:
+        super().__init__(rules)
         self.world = world
         self.numbers: dict[str, int] = {}  # of every instrument ever listed, by name
         self.currencies: dict[str, None] = {}  # of settlement, in order of listing
@@ -187,7 +189,8 @@ class Exchange(ClearingHouse):
         if terms.amount <= order.filled:
             return Refusal(Code.INVALID_AMOUNT, "that much is filled already", "amount")
         if terms.post_only:
-            price = post_only_price(book, order.side, terms.price, rejects=terms.reject_post_only)
+            rejects = terms.reject_post_only or not self.rules.post_only_slides
+            price = post_only_price(book, order.side, terms.price, rejects=rejects)
             if price is None:
                 self._cancel(book, order, CancelReason.EDIT_POST_ONLY, now_ms)
                 return _would_trade()
@@ -307,7 +310,8 @@ class Exchange(ClearingHouse):
         if wish.post_only:
             if wish.is_market or wish.time_in_force is not TimeInForce.GTC:
                 return Refusal(Code.BAD_ARGUMENT, "post_only orders must rest", "post_only")
-            rests_at = post_only_price(book, wish.side, price, rejects=wish.reject_post_only)
+            rejects = wish.reject_post_only or not self.rules.post_only_slides
+            rests_at = post_only_price(book, wish.side, price, rejects=rejects)
             if rests_at is None:
                 return _would_trade()
             price = rests_at

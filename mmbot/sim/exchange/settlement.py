@@ -52,7 +52,7 @@ def _deliver_position(
     listing = position.listing
     size = position.size
     worth = payoff(listing, delivery)
-    owed = delivery_fee(exchange.delivery_fee, listing, size, delivery)
+    owed = delivery_fee(exchange.rules.delivery_fee, listing, size, delivery)
     exchange.hold(listing.settlement, -value(listing, size, worth))
     exchange.collect_fee(listing.settlement, owed)
     open_profit = position.unrealized(worth)

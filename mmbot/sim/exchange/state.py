@@ -1,4 +1,4 @@
-"""A venue that can be stopped and started again: its accounts as a file.
+"""A world that can be stopped and started again: its exchanges and their accounts as a file.
 
 Kept are the listings, what every account owns and remembers, the open orders of the followed ones,
 and the counts that ids are made of. The market's own makers quote anew, and prices go on from where
@@ -8,7 +8,7 @@ they were; their volatility and the crowd's mood are drawn anew.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 from mmbot.sim.exchange.accounts import LOG_KEPT, Account, Position, SelfTrade, UserTrade
 from mmbot.sim.exchange.clearing import Counts
 from mmbot.sim.exchange.ledger import Entry, Settlement
-from mmbot.sim.exchange.listing import DeliveryFee, Expired, Listing, Side
+from mmbot.sim.exchange.listing import Expired, Listing, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
+from mmbot.sim.exchange.rules import VenueRules
 
 VERSION: Final = 1
 
@@ -120,7 +121,11 @@ class SavedExchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedVenue:
-    """A whole venue. `time_ms` is its own clock, `wall_ms` the machine's, when it stopped."""
+    """A whole world. `time_ms` is its own clock, `wall_ms` the machine's, when it stopped.
+
+    `exchange` is that of `kind`, `others` are those of other kinds; `accounts` says which account
+    was behind which name. A file that has none of these is of one exchange with one account.
+    """
 
     version: int
     seed: int
@@ -130,6 +135,9 @@ class SavedVenue:
     prices: dict[str, float]  # of the coins, in USD
     exchange: SavedExchange
     user_trades: dict[str, list[dict[str, Any]]]  # by account, as they went out
+    kind: str = ""
+    others: dict[str, SavedExchange] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
 
 
 def encode(saved: SavedVenue) -> bytes:
@@ -182,11 +190,9 @@ def save_exchange(exchange: Exchange) -> SavedExchange:
     )
 
 
-def restore_exchange(
-    saved: SavedExchange, delivery_fee: DeliveryFee, *, with_orders: bool
-) -> Exchange:
+def restore_exchange(saved: SavedExchange, rules: VenueRules, *, with_orders: bool) -> Exchange:
     """An exchange as it stood; without its orders they are cancelled as if all lines had broken."""
-    exchange = Exchange(saved.world, delivery_fee)
+    exchange = Exchange(saved.world, rules)
     exchange.counts = saved.counts
     exchange.listings = {listing.name: listing for listing in saved.listings}
     exchange.expired = {one.listing.name: one for one in saved.expired}
@@ -271,7 +277,7 @@ def _restore_account(exchange: Exchange, saved: SavedAccount) -> Account:
     )
 
 
-_ORDER_FIELDS: Final = tuple(field.name for field in fields(SavedOrder))
+_ORDER_FIELDS: Final = tuple(one.name for one in fields(SavedOrder))
 
 
 def _save_order(order: Order) -> SavedOrder:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from enum import Enum
 from typing import Final
 
 from mmbot.sim.exchange.listing import Kind, Listing, Right
+from mmbot.sim.exchange.rules import Family, FutureTerms, OptionTerms, Period
 
 EXPIRY_HOUR: Final = 8  # UTC
 DAILIES: Final = 4
@@ -35,10 +35,6 @@ _MONTHS: Final = (
 _FRIDAY: Final = 4
 _QUARTER_MONTHS: Final = (3, 6, 9, 12)
 
-OPTION_FEE: Final = Decimal("0.0003")
-TAKER_FEE: Final = Decimal("0.0005")  # of perpetuals and futures, whose makers pay nothing
-WEEKLY_FUTURE_REBATE: Final = Decimal("-0.0001")  # but those of weekly futures are paid
-
 # Strikes: the finest step within one expected deviation of the money, twice that within two, four
 # times that beyond, out to `Family.reach` deviations of LADDER_VOLATILITY or LADDER_LOG_MAX in log.
 LADDER_VOLATILITY: Final = 0.6
@@ -48,15 +44,6 @@ LADDER_DAYS_MIN: Final = 1.0  # a chain in its last hours was listed days ago
 # Futures are listed on the next weeklies and monthlies, and on every quarterly.
 FUTURE_WEEKLIES: Final = 2
 FUTURE_MONTHLIES: Final = 2
-
-
-class Period(Enum):
-    """Which cycle an expiry belongs to; the values are the venue's settlement periods."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    QUARTER = "quarter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,60 +57,6 @@ class Expiry:
     def code(self) -> str:
         """As the venue writes it in names: `6JUN25`."""
         return expiry_code(self.time_ms)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptionTerms:
-    """An option's contract; amounts in coin, prices in coin (inverse) or USDC (linear)."""
-
-    contract: Decimal
-    min_amount: Decimal
-    tick: Decimal
-    tick_steps: tuple[tuple[Decimal, Decimal], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FutureTerms:
-    """A perpetual's and a future's contract: sized in USD (inverse) or coin (linear)."""
-
-    contract: Decimal
-    tick: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
-    """Everything listed under one prefix: `ETH` (inverse), `ETH_USDC` (linear).
-
-    Strikes are counted in `strike_unit` (USD): `strike_steps` holds (days to expiry below which,
-    units) pairs. `reach` is how many deviations the ladders go out.
-    """
-
-    prefix: str
-    underlying: str
-    settlement: str
-    options: OptionTerms
-    perpetual: FutureTerms | None
-    has_futures: bool
-    periods: tuple[Period, ...]  # of the options
-    strike_steps: tuple[tuple[float, int], ...]
-    strike_unit: Decimal = Decimal(1)
-    reach: float = 4.0
-    index_digits: int = 2
-
-    @property
-    def inverse(self) -> bool:
-        """Whether contracts settle in their own coin."""
-        return self.underlying == self.settlement
-
-    @property
-    def index_name(self) -> str:
-        """The venue's name of the price index: eth_usd, eth_usdc."""
-        return f"{self.underlying}_{'usd' if self.inverse else self.settlement}".lower()
-
-    @property
-    def perpetual_name(self) -> str:
-        """The venue's name of the perpetual."""
-        return f"{self.prefix}-PERPETUAL"
 
 
 _COIN_STEPS: Final = ((Decimal("0.005"), Decimal("0.0005")),)
@@ -331,8 +264,8 @@ def option(family: Family, expiry: Expiry, strike: Decimal, right: Right, now_ms
         amount_step=terms.min_amount,
         tick=terms.tick,
         tick_steps=terms.tick_steps,
-        maker_fee=OPTION_FEE,
-        taker_fee=OPTION_FEE,
+        maker_fee=terms.maker_fee,
+        taker_fee=terms.taker_fee,
         strike=strike,
         right=right,
         expiry_ms=expiry.time_ms,
@@ -354,18 +287,22 @@ def perpetual(family: Family, now_ms: int) -> Listing:
         min_amount=terms.contract,
         amount_step=terms.contract,
         tick=terms.tick,
-        taker_fee=TAKER_FEE,
+        maker_fee=terms.maker_fee,
+        taker_fee=terms.taker_fee,
         created_ms=now_ms,
     )
 
 
 def future(family: Family, expiry: Expiry, now_ms: int) -> Listing:
     """A dated future: the perpetual's contract with an end."""
+    like = perpetual(family, now_ms)
+    assert family.perpetual is not None, "what has futures has a perpetual"
+    weekly = expiry.period is Period.WEEK
     return replace(
-        perpetual(family, now_ms),
+        like,
         name=f"{family.prefix}-{expiry.code}",
         kind=Kind.FUTURE,
-        maker_fee=WEEKLY_FUTURE_REBATE if expiry.period is Period.WEEK else Decimal(0),
+        maker_fee=family.perpetual.weekly_maker_fee if weekly else like.maker_fee,
         expiry_ms=expiry.time_ms,
     )
 

@@ -15,8 +15,10 @@ Theory of operation
 5. `crowd_steps` above 1 lets the crowd act in every so many steps only, its takers as often
    altogether: cheaper where the weather matters more than the crowd's manners.
 6. At 08:00 UTC what expires is delivered at the mean of its index since 07:30, sessions are
-   settled, and what the calendar and the price now ask for is listed. For `settlement_pause_ms`
-   nobody trades.
+   settled, and what the calendar and the price now ask for is listed. For the exchange's
+   `settlement_pause_ms` nobody trades.
+7. Markets of one seed and one start that are told the same times have the same latent prices,
+   whatever is traded in them: those of several exchanges in one world differ in their `crowd`.
 
 Flow. `flow_scale` multiplies the arrival of takers and of news. At 1, the demonstration's default,
 a near-the-money option sees a taker every few seconds, and who joins the top of four of them gets
@@ -63,7 +65,6 @@ START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
 START_PRICES: Final = MappingProxyType({"BTC": 105_000.0, "ETH": 2_850.0, "XRP": 2.2, "SOL": 155.0})
 FLOW_SCALE_DEMO: Final = 1.0
 
-SETTLEMENT_PAUSE_MS: Final = 2_000
 CROWD_BALANCE: Final = Decimal(1_000_000_000)  # of every currency: deep enough never to matter
 MARK_STEPS: Final = 10  # marks are set twice a second
 
@@ -93,27 +94,28 @@ class Market:
         flow_scale: float = FLOW_SCALE_DEMO,
         preset: str | Preset = "normal",
         prices: Mapping[str, float] = START_PRICES,
-        settlement_pause_ms: int = SETTLEMENT_PAUSE_MS,
         crowd_steps: int = 1,
+        crowd: str = "",
     ) -> None:
         assert crowd_steps >= 1, "the crowd acts every step, or every few of them"
         self.exchange = exchange
         self.seed = seed
         self.flow_scale = flow_scale
-        self.settlement_pause_ms = settlement_pause_ms
         self.preset = PRESETS[preset] if isinstance(preset, str) else preset
         path = self.preset.path
         path = replace(path, news_per_hour=path.news_per_hour * flow_scale)
         self.underlyings = Underlyings(seed, start_ms, prices, path)
         self.now_ms = start_ms
         self._crowd_steps = crowd_steps
+        self._crowd = crowd
         self._slices: dict[str, list[News]] = {}  # traded since the crowd last acted, by currency
         self._steps = 0
         self._crowds: dict[str, _Crowd] = {}
         self._marked: dict[str, Listing] = {}  # whatever was watched once: somebody may hold it
         self._watches: dict[str, int] = {}
         self._histories: dict[str, TradeHistory] = {}
-        self._families = [one for one in FAMILIES.values() if one.underlying in prices]
+        families = exchange.rules.families or tuple(FAMILIES.values())
+        self._families = [one for one in families if one.underlying in prices]
         self._worth = Worth(exchange, self.underlyings, self._families, prices)
         self._open_accounts()
         # An exchange that was restored has its listings already.
@@ -141,7 +143,7 @@ class Market:
         if listing is None:
             return
         count = self._watches[name] = self._watches.get(name, 0) + 1
-        stream = f"{self.seed}:{name}:{count}"
+        stream = f"{self._crowd}{self.seed}:{name}:{count}"
         flow = self.preset.flow
         rate = {
             Kind.OPTION: flow.noise_per_s,
@@ -286,7 +288,7 @@ class Market:
                 self._marked.pop(listing.name, None)
                 self._histories.pop(listing.name, None)
         settle_session(exchange, self.now_ms)
-        exchange.settling_until_ms = self.now_ms + self.settlement_pause_ms
+        exchange.settling_until_ms = self.now_ms + exchange.rules.settlement_pause_ms
         for listing in self._calendar():
             if listing.name not in exchange.listings:
                 exchange.list(listing, self.now_ms)

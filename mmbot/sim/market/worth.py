@@ -17,7 +17,7 @@ from typing import Final
 from mmbot.pricing import scalar
 from mmbot.sim.exchange.listing import Kind, Listing, Right
 from mmbot.sim.exchange.matching import Exchange
-from mmbot.sim.market.chain import Family
+from mmbot.sim.exchange.rules import Family
 from mmbot.sim.market.delivery import DeliveryWindow, averaged_deviation
 from mmbot.sim.market.smile import Smile, smile
 from mmbot.sim.market.underlying import SECONDS_A_YEAR, Latent, Underlyings

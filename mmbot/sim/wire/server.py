@@ -1,11 +1,10 @@
-"""The simulated venue on a port of 127.0.0.1: WebSocket and REST, and the one clock.
+"""The faces of a simulated world on ports of 127.0.0.1: WebSocket and REST.
 
-`serve` is for the command line, `SimVenue` for tests (in process, port 0). Venue time is
-`start_ms` plus the wall time elapsed since the start; nothing else under `sim/` reads a clock.
-With a state file, a venue that ends is saved, and the next one goes on with its accounts, its world
-and its time: the outage has lasted as long as the wall says, though never more than `OUTAGE_S_MAX`.
-Every frame in and out passes the `Gate`, which is where trouble is made: commanded by a test, or
-drawn from `VenueOptions.faults` (`faults.py` decides, this file carries out).
+`Venue` is one face: its sockets and its trouble. `Server` runs a world with all its faces, and
+`serve` is that for the command line. `SimVenue` is a world with one face, as tests have it: in
+process, port 0.
+Every frame in and out passes the `Gate` of its face, which is where trouble is made: commanded by a
+test, or drawn from the plan of the face (`faults.py` decides, this file carries out).
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -24,14 +23,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import WSMsgType, web
 
-from mmbot.sim.exchange.accounts import SelfTrade
-from mmbot.sim.exchange.listing import DeliveryFee
-from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.rules import VenueRules
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.commands import Commands
 from mmbot.sim.wire.deribit.closures import Closures
-from mmbot.sim.wire.face import Market
-from mmbot.sim.wire.faces import USUAL, Behind, face_of
+from mmbot.sim.wire.faces import USUAL, Spoken, face_of
 from mmbot.sim.wire.faults import (
     PASSES,
     Blow,
@@ -39,73 +35,28 @@ from mmbot.sim.wire.faults import (
     Fate,
     FaultInjector,
     Kind,
-    expiry_ahead_s,
     garbled,
 )
 from mmbot.sim.wire.gate import Door, Gate, Link
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rest import RestCall, read_call
 from mmbot.sim.wire.rules import Rules
+from mmbot.sim.wire.world import BALANCES, START_MS, FaceOptions, World, WorldOptions
 
 if TYPE_CHECKING:
-    from mmbot.sim.exchange.state import SavedVenue
+    from mmbot.sim.exchange.matching import Exchange
+    from mmbot.sim.wire.deribit.protocol import DeribitProtocol
+    from mmbot.sim.wire.face import Market
 
 HOST: Final = "127.0.0.1"
-START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
 FRAME_BYTES_MAX: Final = 32_768
 TICK_S: Final = 0.05
 CLOSE_TIMEOUT_S: Final = 1.0
-OUTAGE_S_MAX: Final = 3_600
-EXPIRY_MS: Final = 28_800_000  # 08:00 UTC, when things expire, into a day
-DAY_MS: Final = 86_400_000
-SEED_OF_RESTART: Final = 2**32  # keeps the draws of restarted worlds apart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VenueOptions:
-    """One simulated venue. `make_market` replaces the seeded market, for scripted situations.
-
-    `state_path`: where the venue is saved when it ends, and what it goes on from when there is such
-    a file; world, seed, start and balances are the file's then. Without `restore_orders` the open
-    orders in it come back cancelled (`cancel_on_disconnect`).
-    `faults`: what goes wrong. With `expiry_soon`, a new world starts shortly before the first 08:00
-    UTC after `start_ms`, when something expires. `manners`: how the venue says what it says.
-    `exchange`: whose protocol it speaks (faces.py).
-    """
-
-    exchange: str = USUAL
-    port: int = 0  # 0: any free one
-    seed: int = 1
-    start_ms: int = START_MS
-    key: str = "sim"
-    secret: str = "sim"
-    balances: Mapping[str, Decimal] = field(
-        default_factory=lambda: {
-            "BTC": Decimal(10),
-            "ETH": Decimal(100),
-            "USDC": Decimal(250_000),
-        }
-    )
-    world_id: str | None = None  # None: a new one
-    flow_scale: float = 1.0
-    preset: str = "normal"
-    token_expires_in_s: float = 900.0
-    self_trade: SelfTrade = SelfTrade.CANCEL_MAKER
-    rules: Rules = field(default_factory=Rules)
-    delivery_fee: DeliveryFee = field(default_factory=DeliveryFee)
-    combos_per_hour: float | None = None  # how many are listed as time goes by; None: as usual
-    settlement_pause_ms: int = 2_000  # how long nobody can trade after 08:00 UTC
-    linger_s: float | None = None  # end that long after the last client left; None: never
-    state_path: Path | None = None
-    restore_orders: bool = True
-    make_market: Callable[[Exchange], Market] | None = None
-    faults: FaultPlan = field(default_factory=FaultPlan)
-    manners: Manner = Manner.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the venue listens; `rest` and `ws` are what ccxt wants as urls. `start_ms`: when its
+    """Where a face listens; `rest` and `ws` are what ccxt wants as urls. `start_ms`: when its
     world began."""
 
     rest: str
@@ -115,140 +66,85 @@ class Endpoints:
     start_ms: int
 
 
-async def serve(
-    options: VenueOptions,
-    *,
-    ready: Callable[[Endpoints], None],
-    tell: Callable[[int, str, str], None] | None = None,
-) -> None:
-    """Run a venue until cancelled, or until `linger_s` after its last client left.
+class Venue(Commands):
+    """One face of a world, on a port of its own. Whoever made it opens, ticks and closes it.
 
-    `tell` hears what goes wrong, as (venue time in milliseconds, fault, detail).
-
-    Raises OSError when the port is taken, ConfigError for a state file that cannot be used.
-    """
-    async with SimVenue(options) as venue:
-        if tell is not None:
-            venue.trouble.tell = lambda fault, detail: tell(venue.now_ms(), fault, detail)
-        ready(venue.endpoints)
-        await venue.until_over()
-
-
-class SimVenue(Commands, Closures):
-    """A venue in this process: `async with SimVenue(options) as venue`.
-
-    Tests reach in: `exchange` and `market` to script what others do (then `publish`), `freeze` to
-    stop the market's own flow, the commands under "trouble", and those of `Closures`. Seconds are
-    seconds of the wall. `trouble.counts` says what has happened, `trouble.tell` hears of it.
+    `exchange` and `market` are those behind it, for scripting what others do (then `publish`);
+    `freeze` stops the market's own flow; the rest is trouble. Seconds are seconds of the wall.
+    `trouble.counts` says what has happened, `trouble.tell` hears of it.
     """
 
     exchange: Exchange
     market: Market
+    protocol: Spoken
     endpoints: Endpoints
     account: str
     gate: Gate
 
-    def __init__(self, options: VenueOptions | None = None) -> None:
-        self.options = options or VenueOptions()
-        self.face = face_of(self.options.exchange)
+    def __init__(self, world: World, settings: FaceOptions) -> None:
+        self.world = world
+        self.settings = settings
+        self.face = face_of(settings.kind)
         self._links: dict[Link, Any] = {}  # and the session each has with the protocol
+        self._counter: Any = None
         self._runner: web.AppRunner | None = None
         self._door: Door | None = None
         self._shut_until_ms = 0
         self._away_until_ms = 0
         self._silent_until_ms: int | None = None  # None: until `speak`
-        self._skew_us = round(self.options.faults.clock_skew_s * 1e6)
-        self._ticking: asyncio.Task[None] | None = None
-        self._started_ns = 0
-        self._start_ms = _start_ms(self.options)
-        self._seed = self.options.seed
-        self._restarts = 0
-        self._last_client_ns = 0
 
-    async def __aenter__(self) -> SimVenue:
-        """Restore or create the world, and let clients in. Raises ConfigError, OSError."""
-        options = self.options
-        saved = self._read_state()
-        self._door = Door(HOST, options.port)
-        try:
-            await self._open_up(saved)
-        except BaseException:
-            self._door.remove()
-            raise
-        return self
+    def take_port(self) -> None:
+        """From now on the port is its own. Raises OSError where it is taken."""
+        self._door = Door(HOST, self.settings.port)
 
-    async def _open_up(self, saved: SavedVenue | None) -> None:
+    async def open(self) -> None:
+        """Let clients in. The world is open."""
         assert self._door is not None, "the door comes first"
-        options = self.options
-        if saved is None:
-            world_id = options.world_id or str(time.time_ns() // 1_000_000)
-            self.exchange = Exchange(world_id, options.delivery_fee)
-            self.account = f"sim-{world_id}"
-            self.exchange.open_account(
-                self.account, options.balances, self_trade=options.self_trade
-            )
-            self._open_market(self._start_ms, None)
-        else:
-            self._go_on_from(saved)
-            world_id = self.exchange.world
-        self._started_ns = self._last_client_ns = time.monotonic_ns()
-        self.trouble = FaultInjector(options.faults, self.now_ms())
-        self.gate = Gate(self.trouble, self.now_ms)
-        self.protocol = self.face.protocol(
-            Behind(
-                exchange=self.exchange,
-                market=self.market,
-                account=self.account,
-                key=options.key,
-                secret=options.secret,
-                token_expires_in_s=options.token_expires_in_s,
-                rules=options.rules,
-                manner=options.manners,
-                seed=self._seed,
-                now_us=self.now_us,
-                skew_ms=self._skew_us // 1000,
-                keeps_orders=self.trouble.keeps_orders,
-                combos_per_hour=options.combos_per_hour,
-            )
-        )
-        if saved is not None:
-            self.protocol.remember(saved.user_trades)
+        world = self.world
+        self.trouble = FaultInjector(world.plan_of(self.settings), world.now_ms())
+        self.gate = Gate(self.trouble, world.now_ms)
+        entered = world.enter(self.settings, self.trouble.keeps_orders)
+        self.account, self._counter = entered.account, entered.counter
+        self.exchange, self.market = entered.house.exchange, entered.house.market
+        self.protocol = entered.house.protocol
         app = web.Application(client_max_size=1 << 20)
         app.router.add_get(self.face.ws_path, self._on_websocket)
         app.router.add_route("*", self.face.api_path + "{tail:.*}", self._on_rest)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_TIMEOUT_S)
         await self._runner.setup()
-        try:
-            await self._let_in()
-        except OSError:
-            await self._runner.cleanup()
-            raise
+        await self._let_in()
         at = f"{HOST}:{self._door.port}"
         self.endpoints = Endpoints(
-            f"http://{at}", f"ws://{at}{self.face.ws_path}", os.getpid(), world_id, self._start_ms
+            f"http://{at}",
+            f"ws://{at}{self.face.ws_path}",
+            os.getpid(),
+            world.world_id,
+            world.start_ms,
         )
-        self._ticking = asyncio.create_task(self._tick(), name="simulated venue")
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Save the venue, break every line and end."""
-        assert self._ticking is not None, "left before it was entered"
-        assert self._runner is not None, "left before it was entered"
-        assert self._door is not None, "left before it was entered"
-        self.gate.speak()
-        self.gate.under_way.lose()
-        self._ticking.cancel()
-        # Before the lines break: what cancel-on-disconnect takes is up to `restore_orders`.
-        self._write_state()
-        self._door.remove()
+    def hush(self) -> None:
+        """The end has come: nothing that is under way arrives any more."""
+        if self._runner is not None:
+            self.gate.speak()
+            self.gate.under_way.lose()
+
+    async def close(self) -> None:
+        """Give up the port and break every line."""
+        if self._door is not None:
+            self._door.remove()
         self.sever()
-        await self._runner.cleanup()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._ticking
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def tick(self, now_ms: int) -> None:
+        """A few milliseconds have passed."""
+        for due in self.trouble.due(now_ms):
+            self._strike(due)
+        if self._silent_until_ms is not None and now_ms >= self._silent_until_ms:
+            self._silent_until_ms = None
+            self.speak()
+        if now_ms >= self._shut_until_ms:
+            await self._let_in()
 
     # -- for tests and the command line --------------------------------------------------------
 
@@ -265,7 +161,7 @@ class SimVenue(Commands, Closures):
     @property
     def start_ms(self) -> int:
         """When the world started, by the right clock."""
-        return self._start_ms
+        return self.world.start_ms
 
     @property
     def is_open(self) -> bool:
@@ -277,14 +173,13 @@ class SimVenue(Commands, Closures):
         """How many WebSockets are open."""
         return len(self._links)
 
-    def now_us(self) -> int:
-        """Venue time in microseconds; ahead of the right one by `faults.clock_skew_s`."""
-        elapsed_us = (time.monotonic_ns() - self._started_ns) // 1000
-        return self._start_ms * 1000 + elapsed_us + self._skew_us
+    def is_away(self, now_ms: int) -> bool:
+        """Whether it has gone for a while, in a restart."""
+        return now_ms < self._away_until_ms
 
     def now_ms(self) -> int:
-        """Venue time in milliseconds."""
-        return self.now_us() // 1000
+        """World time in milliseconds."""
+        return self.world.now_ms()
 
     def publish(self) -> None:
         """Send what was done directly to `exchange`."""
@@ -343,7 +238,7 @@ class SimVenue(Commands, Closures):
         """Sessions and tokens are gone and nobody can connect for a while; accounts stay as they
         are, open orders too unless told otherwise. What was under way is lost."""
         self.gate.under_way.lose()
-        self.protocol.restart(with_orders=with_orders)
+        self.protocol.restart(self._counter, with_orders=with_orders)
         self.sever()
         self.refuse_connections(away_s)
         self._away_until_ms = self._shut_until_ms
@@ -363,97 +258,7 @@ class SimVenue(Commands, Closures):
             link.deaf_until_ms = 0
         self.gate.under_way.hurry()
 
-    async def until_over(self) -> None:
-        """Return when `linger_s` has passed without a client; raise if the venue broke."""
-        assert self._ticking is not None, "not entered"
-        linger_s = self.options.linger_s
-        while True:
-            await asyncio.wait({self._ticking}, timeout=None if linger_s is None else 0.25)
-            if self._ticking.done():
-                self._ticking.result()
-                return
-            idle_s = (time.monotonic_ns() - self._last_client_ns) / 1e9
-            if linger_s is not None and not self._links and idle_s >= linger_s:
-                return
-
     # -- inside --------------------------------------------------------------------------------
-
-    def _open_market(self, start_ms: int, prices: Mapping[str, float] | None) -> None:
-        options = self.options
-        if options.make_market is not None:
-            self.market = options.make_market(self.exchange)
-            return
-        # Imported here, so that a scripted market does not pay for the seeded one.
-        from mmbot.sim.market.market import START_PRICES
-        from mmbot.sim.market.market import Market as SeededMarket
-
-        self.market = SeededMarket(
-            self.exchange,
-            self._seed + self._restarts * SEED_OF_RESTART,
-            start_ms,
-            flow_scale=options.flow_scale,
-            preset=options.preset,
-            prices=START_PRICES if prices is None else prices,
-            settlement_pause_ms=options.settlement_pause_ms,
-        )
-
-    def _read_state(self) -> SavedVenue | None:
-        """What the state file holds, None without one. Raises ConfigError."""
-        path = self.options.state_path
-        if path is None:
-            return None
-        # Imported here, because most venues are never saved.
-        from mmbot.sim.wire.state_file import read_state
-
-        return read_state(path)
-
-    def _go_on_from(self, saved: SavedVenue) -> None:
-        """Restore the exchange, and let the market live through the outage."""
-        from mmbot.sim.exchange.state import restore_exchange
-
-        options = self.options
-        self._seed, self._restarts = saved.seed, saved.restarts + 1
-        self.exchange = restore_exchange(
-            saved.exchange, options.delivery_fee, with_orders=options.restore_orders
-        )
-        self.account = f"sim-{self.exchange.world}"
-        away_ms = time.time_ns() // 1_000_000 - saved.wall_ms
-        self._start_ms = saved.time_ms + min(max(away_ms, 0), OUTAGE_S_MAX * 1_000)
-        self._open_market(saved.time_ms, saved.prices)
-        self.market.advance(self._start_ms)
-
-    def _write_state(self) -> None:
-        path = self.options.state_path
-        if path is None:
-            return
-        from mmbot.sim.exchange.state import VERSION, SavedVenue, save_exchange
-        from mmbot.sim.wire.state_file import write_state
-
-        saved = SavedVenue(
-            version=VERSION,
-            seed=self._seed,
-            restarts=self._restarts,
-            time_ms=self.now_ms(),
-            wall_ms=time.time_ns() // 1_000_000,
-            prices=dict(self.market.prices()),
-            exchange=save_exchange(self.exchange),
-            user_trades=self.protocol.all_user_trades(),
-        )
-        write_state(path, saved)
-
-    async def _tick(self) -> None:
-        while True:
-            now_ms = self.now_ms()
-            for due in self.trouble.due(now_ms):
-                self._strike(due)
-            if self._silent_until_ms is not None and now_ms >= self._silent_until_ms:
-                self._silent_until_ms = None
-                self.speak()
-            if now_ms >= self._shut_until_ms:
-                await self._let_in()
-            if now_ms >= self._away_until_ms:
-                self.protocol.tick()
-            await asyncio.sleep(TICK_S)
 
     async def _let_in(self) -> None:
         assert self._door is not None, "not entered"
@@ -472,7 +277,7 @@ class SimVenue(Commands, Closures):
             case Blow.RESTART:
                 self.restart(with_orders=due.keeps_orders, away_s=due.seconds)
             case Blow.STALE_BOOK:
-                watched = self.protocol.hub.books()
+                watched = self.protocol.books_at(self._counter)
                 if watched:
                     name = watched[int(due.share * len(watched))]
                     self.stop_book(name, due.seconds)
@@ -502,7 +307,9 @@ class SimVenue(Commands, Closures):
         )
         await socket.prepare(request)
         link = Link(socket, request, self.gate)
-        session = self.protocol.on_open(link.write, lambda: self._hang_up(link, session))
+        session: Any = self.protocol.on_open(
+            link.write, lambda: self._hang_up(link, session), self._counter
+        )
         self._links[link] = session
         sending = asyncio.create_task(link.send_all(), name="simulated venue: sending")
         try:
@@ -521,7 +328,7 @@ class SimVenue(Commands, Closures):
         finally:
             self.protocol.on_closed(session)
             del self._links[link]
-            self._last_client_ns = time.monotonic_ns()
+            self.world.hear()
             sending.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                 await sending
@@ -568,7 +375,7 @@ class SimVenue(Commands, Closures):
             link.close()
 
     async def _on_rest(self, request: web.Request) -> web.Response:
-        self._last_client_ns = time.monotonic_ns()
+        self.world.hear()
         await self.gate.until_speaking()
         body = await request.text()
         call = read_call(request, body)
@@ -583,7 +390,7 @@ class SimVenue(Commands, Closures):
         if struck is not None:
             return struck
         status, answer = self.protocol.on_rest(
-            call.method, call.params, call.request_id, call.authorization
+            call.method, call.params, call.request_id, call.authorization, self._counter
         )
         if fate.kind is Kind.CUT_AFTER:
             return _broken(request)
@@ -602,7 +409,7 @@ class SimVenue(Commands, Closures):
         if fate.kind is Kind.STATUS:
             return web.Response(status=fate.code, text="trouble at the door")
         if fate.kind is Kind.ERROR:
-            status, answer = self.protocol.refuse_rest(call.request_id, fate.code)
+            status, answer = self.protocol.refuse_rest(call.request_id, fate.code, self._counter)
             return web.Response(status=status, body=answer, content_type="application/json")
         return None
 
@@ -617,6 +424,105 @@ class SimVenue(Commands, Closures):
         if fate.kind is Kind.GARBLED:
             answer, _ = garbled(answer, fate.share)
         return web.Response(status=status, body=answer, content_type="application/json")
+
+
+class Server:
+    """A world behind its faces: `async with Server(world, venues)`."""
+
+    def __init__(self, world: World, venues: Sequence[Venue]) -> None:
+        self.world = world
+        self.venues = venues
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Server:
+        """Restore or create the world, and let clients in. Raises ConfigError, OSError."""
+        saved = self.world.read_state()
+        try:
+            for venue in self.venues:
+                venue.take_port()
+            self.world.open(saved)
+            for venue in self.venues:
+                await venue.open()
+        except BaseException:
+            await self._close()
+            raise
+        self._ticking = asyncio.create_task(self._tick(), name="simulated world")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Save the world, break every line and end."""
+        assert self._ticking is not None, "left before it was entered"
+        for venue in self.venues:
+            venue.hush()
+        self._ticking.cancel()
+        # Before the lines break: what cancel-on-disconnect takes is up to `restore_orders`.
+        self.world.write_state()
+        await self._close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticking
+
+    async def until_over(self) -> None:
+        """Return when `linger_s` has passed without a client; raise if the world broke."""
+        assert self._ticking is not None, "not entered"
+        linger_s = self.world.options.linger_s
+        while True:
+            await asyncio.wait({self._ticking}, timeout=None if linger_s is None else 0.25)
+            if self._ticking.done():
+                self._ticking.result()
+                return
+            nobody = not any(venue.connections for venue in self.venues)
+            if linger_s is not None and nobody and self.world.idle_s >= linger_s:
+                return
+
+    async def _close(self) -> None:
+        for venue in self.venues:
+            await venue.close()
+
+    async def _tick(self) -> None:
+        """An exchange of which every face is away stands still, as one that has ended would."""
+        while True:
+            now_ms = self.world.now_ms()
+            for venue in self.venues:
+                await venue.tick(now_ms)
+            there = {v.settings.kind for v in self.venues if not v.is_away(now_ms)}
+            for kind, house in self.world.houses.items():
+                if kind in there:
+                    house.protocol.tick()
+            await asyncio.sleep(TICK_S)
+
+
+async def serve(
+    options: WorldOptions,
+    *,
+    ready: Callable[[Mapping[str, Endpoints]], None],
+    tell: Callable[[str, int, str, str], None] | None = None,
+) -> None:
+    """Run a world until cancelled, or until `linger_s` after its last client left.
+
+    `ready` hears where each face listens. `tell` hears what goes wrong, as (the face's name, world
+    time in milliseconds, fault, detail).
+
+    Raises OSError when a port is taken, ConfigError for a state file that cannot be used.
+    """
+    world = World(options)
+    venues = {face.name: Venue(world, face) for face in options.faces}
+    async with Server(world, list(venues.values())) as server:
+        if tell is not None:
+            for name, venue in venues.items():
+                venue.trouble.tell = partial(_told, tell, name, world)
+        ready({name: venue.endpoints for name, venue in venues.items()})
+        await server.until_over()
+
+
+def _told(
+    tell: Callable[[str, int, str, str], None], name: str, world: World, fault: str, detail: str
+) -> None:
+    tell(name, world.now_ms(), fault, detail)
 
 
 def _broken(request: web.Request) -> web.Response:
@@ -636,12 +542,85 @@ def _method_of(frame: bytes) -> str | None:
     return method if isinstance(method, str) else None
 
 
-def _start_ms(options: VenueOptions) -> int:
-    """When a new world starts: as told, or shortly before something expires."""
-    ahead_s = expiry_ahead_s(options.faults)
-    if ahead_s is None:
-        return options.start_ms
-    expiry_ms = options.start_ms - options.start_ms % DAY_MS + EXPIRY_MS
-    if expiry_ms <= options.start_ms + ahead_s * 1000:
-        expiry_ms += DAY_MS
-    return expiry_ms - round(ahead_s * 1000)
+# --- alone in its world -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VenueOptions:
+    """A world with one face: `WorldOptions` and `FaceOptions` in one."""
+
+    port: int = 0
+    seed: int = 1
+    start_ms: int = START_MS
+    key: str = "sim"
+    secret: str = "sim"
+    balances: Mapping[str, Decimal] = field(default_factory=lambda: BALANCES)
+    world_id: str | None = None
+    flow_scale: float = 1.0
+    preset: str = "normal"
+    token_expires_in_s: float = 900.0
+    rules: Rules = field(default_factory=Rules)
+    exchange_rules: VenueRules = field(default_factory=VenueRules)
+    combos_per_hour: float | None = None
+    state_path: Path | None = None
+    restore_orders: bool = True
+    make_market: Callable[[Exchange], Market] | None = None
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    manners: Manner = Manner.PLAIN
+    scale: float = 1.0
+
+    @property
+    def world(self) -> WorldOptions:
+        """The world, with its face."""
+        face = FaceOptions(
+            name=USUAL,
+            kind=USUAL,
+            port=self.port,
+            key=self.key,
+            secret=self.secret,
+            balances=self.balances,
+            token_expires_in_s=self.token_expires_in_s,
+            manners=self.manners,
+        )
+        return WorldOptions(
+            faces=(face,),
+            seed=self.seed,
+            start_ms=self.start_ms,
+            world_id=self.world_id,
+            flow_scale=self.flow_scale,
+            preset=self.preset,
+            exchange_rules={USUAL: self.exchange_rules},
+            rules=self.rules,
+            combos_per_hour=self.combos_per_hour,
+            state_path=self.state_path,
+            restore_orders=self.restore_orders,
+            make_market=self.make_market,
+            faults=self.faults,
+            scale=self.scale,
+        )
+
+
+class SimVenue(Venue, Closures):
+    """The usual exchange alone in its world, in this process: `async with SimVenue(options)`."""
+
+    protocol: DeribitProtocol
+
+    def __init__(self, options: VenueOptions | None = None) -> None:
+        self.options = options or VenueOptions()
+        world = World(self.options.world)
+        super().__init__(world, world.options.faces[0])
+        self._server = Server(world, [self])
+
+    async def __aenter__(self) -> SimVenue:
+        """Restore or create the world, and let clients in. Raises ConfigError, OSError."""
+        await self._server.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Save the world, break every line and end."""
+        await self._server.__aexit__(kind, error, trace)

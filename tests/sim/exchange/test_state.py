@@ -7,10 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.sim.exchange.listing import DeliveryFee, Side
+from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import CancelReason, OrderState
 from mmbot.sim.exchange.requests import NewOrder, Placed
+from mmbot.sim.exchange.rules import VenueRules
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from mmbot.sim.exchange.state import (
     VERSION,
@@ -62,7 +63,7 @@ def saved_venue(exchange: Exchange) -> SavedVenue:
 def restored(exchange: Exchange, *, with_orders: bool = True) -> Exchange:
     """Through the file's text and back."""
     saved = decode(encode(saved_venue(exchange)))
-    return restore_exchange(saved.exchange, DeliveryFee(), with_orders=with_orders)
+    return restore_exchange(saved.exchange, VenueRules(), with_orders=with_orders)
 
 
 def test_nothing_changes_through_the_file() -> None:

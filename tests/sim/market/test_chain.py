@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from mmbot.sim.exchange.listing import Kind, Right
+from mmbot.sim.exchange.rules import Period
 from mmbot.sim.market.chain import (
     FAMILIES,
     Expiry,
-    Period,
     expiries,
     future_expiries,
     listings,

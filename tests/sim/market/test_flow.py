@@ -13,7 +13,8 @@ from mmbot.sim.exchange.listing import Kind, Right, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.market.chain import FAMILIES, Expiry, Period, option
+from mmbot.sim.exchange.rules import Period
+from mmbot.sim.market.chain import FAMILIES, Expiry, option
 from mmbot.sim.market.flow import (
     HAWKES_BRANCHING,
     INFORMED_ACCOUNT,

@@ -137,7 +137,7 @@ def test_the_perpetual_is_settled_at_its_mark_and_trades_on() -> None:
     trades_before = exchange.book(PERPETUAL).trade_seq
     wish = NewOrder(name=PERPETUAL, side=Side.BUY, amount=D(1), price=D(2_000))
     assert isinstance(exchange.place("me", wish, market.now_ms), Refusal)
-    market.advance(EIGHT_MS + market.settlement_pause_ms - 50)
+    market.advance(EIGHT_MS + market.exchange.rules.settlement_pause_ms - 50)
     assert exchange.book(PERPETUAL).trade_seq == trades_before
     market.advance(EIGHT_MS + 60_000)
     assert isinstance(exchange.place("me", wish, market.now_ms), Placed)

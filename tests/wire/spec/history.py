@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from mmbot.sim.exchange.listing import DeliveryFee
 from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.rules import VenueRules
 from mmbot.sim.market.market import Market
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.channel_names import make_channel
@@ -257,10 +257,10 @@ class Judged:
 
     def __init__(self, manner: Manner = Manner.PLAIN, seed: int = 1) -> None:
         self.us = (EIGHT_MS - 3_000) * 1_000
-        self.exchange = Exchange("judged", DeliveryFee())
+        self.exchange = Exchange("judged", VenueRules(settlement_pause_ms=500))
         balances = {"BTC": Decimal(10), "ETH": Decimal(100), "USDC": Decimal(250_000)}
         self.exchange.open_account(ACCOUNT, balances)
-        market = Market(self.exchange, 1, self.us // 1_000, settlement_pause_ms=500)
+        market = Market(self.exchange, 1, self.us // 1_000)
         keys = Gatekeeper("sim", "sim", ACCOUNT, 900.0)
         self.venue = DeribitProtocol(
             self.exchange,
@@ -452,10 +452,10 @@ def _lock(judged: Judged) -> None:
     locks = judged.venue.locks
     locks.lock("eth_usd", maintenance=False)
     judged.ask("public/status")
-    locks.lock_account("ETH", locked=True)
+    locks.lock_account(ACCOUNT, "ETH", locked=True)
     judged.ask("private/get_user_locks")
     judged.ask("private/buy", instrument_name=PERPETUAL, amount=10, price=2_000)
-    locks.lock_account(None, locked=False)
+    locks.lock_account(ACCOUNT, None, locked=False)
     locks.unlock(None)
     locks.let_strangers(False)
     locks.let_strangers(True)

@@ -40,7 +40,7 @@ def _place(venue: DeribitVenue, session: Session, params: Params, side: Side) ->
     is_trigger = params.text_or("type", None) in _TRIGGER_TYPES
     _refuse_unsimulated(params, is_trigger=is_trigger)
     listing = venue.listing(params)
-    venue.locks.check(listing)
+    venue.locks.check(session.owner, listing)
     amount = _amount(params, listing)
     if amount is None:
         raise invalid_params("amount or contracts is required", "amount")
@@ -106,7 +106,7 @@ def _edit_order(venue: DeribitVenue, session: Session, params: Params, order_id:
     known = venue.exchange.order(session.owner, order_id)
     if known is None:
         raise order_not_found()
-    venue.locks.check(venue.exchange.terms(known.name))
+    venue.locks.check(session.owner, venue.exchange.terms(known.name))
     edit = Edit(
         order_id=order_id,
         amount=_amount(params, venue.exchange.listings[known.name]),
@@ -199,7 +199,7 @@ def _count(cancelled: int | Refusal) -> int:
 @method("private/close_position", matching=True)
 def _close_position(venue: DeribitVenue, session: Session, params: Params) -> Json:
     listing = venue.listing(params)
-    venue.locks.check(listing)
+    venue.locks.check(session.owner, listing)
     name = listing.name
     size = venue.exchange.position(session.owner, name).size
     if not size:

@@ -41,8 +41,8 @@ def _get_trigger_order_history(venue: DeribitVenue, session: Session, params: Pa
 
 
 @method("private/get_user_locks")
-def _get_user_locks(venue: DeribitVenue, _session: Session, _params: Params) -> list[Json]:
-    return venue.locks.of_account()
+def _get_user_locks(venue: DeribitVenue, session: Session, _params: Params) -> list[Json]:
+    return venue.locks.of_account(session.owner)
 
 
 @method("public/get_combos")

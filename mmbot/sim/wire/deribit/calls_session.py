@@ -26,7 +26,7 @@ method = enter(METHODS)
 
 @method("public/auth")
 def _auth(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    grant = venue.gatekeeper.grant(params, venue.now_ms())
+    grant = session.counter.gatekeeper.grant(params, venue.now_ms())
     is_new = session.account is None
     session.account = grant.account
     session.authorized_until_ms = grant.expires_ms
@@ -35,7 +35,7 @@ def _auth(venue: DeribitVenue, session: Session, params: Params) -> Json:
     return {
         "access_token": grant.access_token,
         "refresh_token": grant.refresh_token,
-        "expires_in": round(venue.gatekeeper.expires_in_s),
+        "expires_in": round(session.counter.gatekeeper.expires_in_s),
         "scope": SCOPE,
         "token_type": "bearer",
         "enabled_features": [],

@@ -11,6 +11,7 @@ from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 class Closures:
     """Everything here is told on the channels the real venue tells it on."""
 
+    account: str
     exchange: Exchange
     protocol: DeribitProtocol
 
@@ -28,11 +29,11 @@ class Closures:
 
     def lock_account(self, currency: str | None = None) -> None:
         """The account may not place or edit in that currency, or with None in any."""
-        self.protocol.locks.lock_account(currency, locked=True)
+        self.protocol.locks.lock_account(self.account, currency, locked=True)
 
     def unlock_account(self, currency: str | None = None) -> None:
         """Undo `lock_account`; with None in all currencies."""
-        self.protocol.locks.lock_account(currency, locked=False)
+        self.protocol.locks.lock_account(self.account, currency, locked=False)
 
     def allow_strangers(self, allowed: bool) -> None:
         """Whether public requests are answered without a login."""

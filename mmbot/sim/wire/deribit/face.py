@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mmbot.sim.wire.deribit.auth import Gatekeeper
+from mmbot.sim.exchange.rules import VenueRules
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
 from mmbot.sim.wire.deribit.errors import too_many_requests
 from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
@@ -17,6 +17,7 @@ class DeribitFace:
     api_path = "/api/v2"
     ws_path = "/ws/api/v2"
     too_many_requests = too_many_requests().code
+    rules = VenueRules()
 
     def is_order(self, method: str) -> bool:
         """Whether a request of that method goes to the matching engine."""
@@ -24,18 +25,15 @@ class DeribitFace:
         return found is not None and found.is_matching
 
     def protocol(self, behind: Behind) -> DeribitProtocol:
-        """The venue, spoken to in frames."""
+        """The venue, spoken to in frames; nobody is let in yet."""
         combos = behind.combos_per_hour
         return DeribitProtocol(
             behind.exchange,
             behind.market,
-            Gatekeeper(behind.key, behind.secret, behind.account, behind.token_expires_in_s),
+            None,
             behind.rules,
             behind.now_us,
             skew_ms=behind.skew_ms,
-            keeps_orders=behind.keeps_orders,
-            manners=behind.manner,
-            manners_seed=behind.seed,
             seed=behind.seed,
             combos_per_hour=COMBOS_PER_HOUR if combos is None else combos,
         )

@@ -23,7 +23,7 @@ class Locks:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._indices: dict[str, None] = {}
-        self._of_account: dict[str, None] = {}  # currencies, or ALL
+        self._of_account: dict[str, dict[str, None]] = {}  # account -> currencies, or ALL
         self._maintenance = False
         self.strangers = True  # public requests are answered without a login
 
@@ -37,16 +37,17 @@ class Locks:
         self._maintenance = False
         self._set(index, locked=False)
 
-    def lock_account(self, currency: str | None, *, locked: bool) -> None:
-        """Lock or unlock the account in that currency, or with None in all of them."""
+    def lock_account(self, account: str, currency: str | None, *, locked: bool) -> None:
+        """Lock or unlock an account in that currency, or with None in all of them."""
         word = currency or ALL
+        of_it = self._of_account.setdefault(account, {})
         if locked:
-            self._of_account[word] = None
+            of_it[word] = None
         elif currency is None:
-            self._of_account.clear()
+            of_it.clear()
         else:
-            self._of_account.pop(word, None)
-        self._tell("user.lock", {"locked": locked, "currency": word})
+            of_it.pop(word, None)
+        self._tell("user.lock", {"locked": locked, "currency": word}, account)
 
     def let_strangers(self, allowed: bool) -> None:
         """Whether public requests need no login from now on."""
@@ -61,20 +62,19 @@ class Locks:
         word = "true" if len(locked) == len(known) else "partial" if locked else "false"
         return {"locked": word, "locked_indices": locked}
 
-    def of_account(self) -> list[Json]:
+    def of_account(self, account: str) -> list[Json]:
         """The answer of private/get_user_locks."""
+        locked = self._of_account.get(account, {})
         return [
-            {"currency": one, "enabled": one in self._of_account or ALL in self._of_account}
+            {"currency": one, "enabled": one in locked or ALL in locked}
             for one in self._floor.currencies()
         ]
 
-    def check(self, listing: Listing) -> None:
-        """Raise what an order in that instrument is refused with, if it is."""
+    def check(self, account: str, listing: Listing) -> None:
+        """Raise what an order of that account in that instrument is refused with, if it is."""
         self.check_maintenance()
-        if listing.index_name in self._indices or self._of_account.keys() & {
-            listing.settlement,
-            ALL,
-        }:
+        locked = self._of_account.get(account, {})
+        if listing.index_name in self._indices or locked.keys() & {listing.settlement, ALL}:
             raise locked_by_admin()
         if listing.name in self._floor.exchange.halted:
             raise invalid_params("instrument is not open", "instrument_name")
@@ -96,7 +96,10 @@ class Locks:
                 self._floor.exchange.halted.discard(name)
             self._tell("platform_state", {"price_index": name, "locked": locked})
 
-    def _tell(self, channel: str, state: Json) -> None:
+    def _tell(self, channel: str, state: Json, account: str | None = None) -> None:
+        """What is told to one account has a channel for each."""
         for one in self._floor.hub.everything():
-            if one.name == channel:
+            if one.name != channel:
+                continue
+            if account is None or any(s.account == account for s in one.subscribers):
                 one.publish(state)

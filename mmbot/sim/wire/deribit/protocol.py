@@ -37,6 +37,8 @@ from mmbot.sim.wire.deribit import (
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
 from mmbot.sim.wire.deribit.channels import Interval
+from mmbot.sim.wire.deribit.channels_market import BookChannel
+from mmbot.sim.wire.deribit.counter import Counter
 from mmbot.sim.wire.deribit.errors import (
     WireError,
     authorization_required,
@@ -56,6 +58,7 @@ from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.deribit.venue import DeribitVenue
 from mmbot.sim.wire.face import Market
+from mmbot.sim.wire.faces import Login
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Rules
 
@@ -81,15 +84,15 @@ class DeribitProtocol(DeribitVenue):
 
     `now_us` is the venue's time in microseconds and the only time there is here; `skew_ms` is by
     how much it is ahead of the right one, which only `public/get_time` tells (a simulated desk sets
-    its clock by it). `keeps_orders` is asked when a line breaks: True leaves the orders it should
-    take along. `manners`, drawn from `manners_seed`: how it says what it says.
+    its clock by it). `gatekeeper`, `keeps_orders` and `manners`, drawn from `manners_seed`, are of
+    the first counter; None: there is none yet (`admit`).
     """
 
     def __init__(
         self,
         exchange: Exchange,
         market: Market,
-        gatekeeper: Gatekeeper,
+        gatekeeper: Gatekeeper | None,
         rules: Rules,
         now_us: Callable[[], int],
         *,
@@ -103,28 +106,35 @@ class DeribitProtocol(DeribitVenue):
         super().__init__(
             exchange,
             market,
-            gatekeeper,
             rules,
             now_us,
             skew_ms=skew_ms,
-            keeps_orders=keeps_orders,
             seed=seed,
             combos_per_hour=combos_per_hour,
         )
-        self._manners = Manners(manners, manners_seed, self.now_ms)
+        self.counters: list[Counter] = []
+        if gatekeeper is not None:
+            self._open_counter(gatekeeper, keeps_orders, manners, manners_seed)
         self.market_moves = True
         self._credits: dict[str, Credits] = {}
-        self._strangers = Credits(rules.rates, self.now_ms())  # they all call from one address
         self._fast_due_ms = 0
         self._slow_due_ms = 0
 
     # -- from the server -----------------------------------------------------------------------
 
+    def admit(self, login: Login) -> Counter:
+        """A counter for one more account, from now on."""
+        gatekeeper = Gatekeeper(login.key, login.secret, login.account, login.token_expires_in_s)
+        return self._open_counter(gatekeeper, login.keeps_orders, login.manner, login.seed)
+
     def on_open(
-        self, write: Callable[[bytes, str | None], None], hang_up: Callable[[], None]
+        self,
+        write: Callable[[bytes, str | None], None],
+        hang_up: Callable[[], None],
+        counter: Counter | None = None,
     ) -> Session:
-        """A WebSocket connected."""
-        session = self._session(write, hang_up, is_websocket=True)
+        """A WebSocket connected, to the first counter unless told otherwise."""
+        session = self._session(write, hang_up, counter, is_websocket=True)
         self.sessions[session] = None
         return session
 
@@ -153,7 +163,7 @@ class DeribitProtocol(DeribitVenue):
             if error.code == too_many_requests().code:
                 session.hang_up()
             return
-        if METHODS[name].is_matching and self._manners.notice_first():
+        if METHODS[name].is_matching and session.counter.manners.notice_first():
             self.publish()
         session.write(self._envelope(request_id, {"result": result}, came_us), name)
         then()
@@ -165,23 +175,26 @@ class DeribitProtocol(DeribitVenue):
         params: dict[str, Any],
         request_id: Any,
         authorization: tuple[str, str, str, str] | None,
+        counter: Counter | None = None,
     ) -> tuple[int, bytes]:
         """One REST request; returns (HTTP status, body).
 
         `authorization` is (header, HTTP method, path with query, body), None without the header.
         """
         came_us = self.now_us()
-        session = self._session(lambda *_: None, lambda: None, is_websocket=False)
+        session = self._session(lambda *_: None, lambda: None, counter, is_websocket=False)
         try:
             if authorization is not None:
-                session.account = self.gatekeeper.by_header(*authorization, came_us // 1000)
+                gatekeeper = session.counter.gatekeeper
+                session.account = gatekeeper.by_header(*authorization, came_us // 1000)
                 session.authorized_until_ms = came_us // 1000 + REST_AUTHORIZED_MS
             result, then = self.call(session, name, Params(params))
         except WireError as error:
-            return self._refused(request_id, error)
+            return self._refused(request_id, error, session.counter)
         then()
         self.publish()
-        return 200, self._said(self._envelope(request_id, {"result": result}, came_us), name)
+        answer = self._envelope(request_id, {"result": result}, came_us)
+        return 200, self._said(answer, name, session.counter)
 
     def refuse(self, session: Session, frame: bytes, code: int) -> None:
         """Answer a WebSocket request with that error, without carrying it out."""
@@ -190,35 +203,47 @@ class DeribitProtocol(DeribitVenue):
         if error.code == too_many_requests().code:
             session.hang_up()
 
-    def refuse_rest(self, request_id: Any, code: int) -> tuple[int, bytes]:
+    def refuse_rest(
+        self, request_id: Any, code: int, counter: Counter | None = None
+    ) -> tuple[int, bytes]:
         """The answer to a REST request that is not carried out; returns (HTTP status, body)."""
-        return self._refused(request_id, known_error(code))
+        return self._refused(request_id, known_error(code), counter or self.counters[0])
 
-    def _refused(self, request_id: Any, error: WireError) -> tuple[int, bytes]:
+    def _refused(self, request_id: Any, error: WireError, counter: Counter) -> tuple[int, bytes]:
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         answer = self._envelope(request_id, {"error": body}, self.now_us())
-        return HTTP_STATUS.get(error.code, 400), self._said(answer, None)
+        return HTTP_STATUS.get(error.code, 400), self._said(answer, None, counter)
 
-    def restart(self, *, with_orders: bool) -> None:
-        """Forget every session and token, and the open orders too unless told otherwise.
+    def restart(self, counter: Counter | None = None, *, with_orders: bool) -> None:
+        """Forget every session and token of a counter (None: of all of them), and the open orders
+        of its account too unless told otherwise.
 
         The sessions are not told, and a line that breaks now cancels nothing.
         """
-        for session in list(self.sessions):
-            session.closed = True
-            self.hub.unsubscribe_all(session)
-        self.sessions.clear()
-        self.gatekeeper.forget()
-        self._credits.clear()
-        if not with_orders:
-            self.triggers.cancel_everything()
-            for account in self.exchange.accounts.values():
-                if account.followed:
-                    for order_id in list(account.open_orders):
-                        self.exchange.cancel(
-                            account.name, order_id, self.now_ms(), CancelReason.DISCONNECT
-                        )
+        for one in self.counters if counter is None else [counter]:
+            for session in [known for known in self.sessions if known.counter is one]:
+                session.closed = True
+                self.hub.unsubscribe_all(session)
+                del self.sessions[session]
+            one.gatekeeper.forget()
+            self._credits.pop(one.account, None)
+            if not with_orders:
+                self.triggers.cancel_all_of(one.account)
+                for order_id in list(self.exchange.accounts[one.account].open_orders):
+                    self.exchange.cancel(
+                        one.account, order_id, self.now_ms(), CancelReason.DISCONNECT
+                    )
         self.publish()
+
+    def books_at(self, counter: Counter) -> list[str]:
+        """The instruments of which somebody follows the book through that counter."""
+        here = {session: None for session in self.sessions if session.counter is counter}
+        return [
+            name
+            for name in self.hub.books()
+            for channel in self.hub.of_instrument(name)
+            if isinstance(channel, BookChannel) and not here.keys().isdisjoint(channel.subscribers)
+        ]
 
     def tick(self) -> None:
         """A few milliseconds have passed: the market moves, channels and heartbeats fall due."""
@@ -248,7 +273,7 @@ class DeribitProtocol(DeribitVenue):
         self.publish()
         token = params.raw.get("access_token")
         if isinstance(token, str) and session.account is None:
-            grant = self.gatekeeper.by_token(token, self.now_ms())
+            grant = session.counter.gatekeeper.by_token(token, self.now_ms())
             session.account = grant.account
             session.authorized_until_ms = grant.expires_ms
         found = METHODS.get(name)
@@ -270,29 +295,39 @@ class DeribitProtocol(DeribitVenue):
         result = found.run(self, session, params)
         return result if found.then else (result, _nothing)
 
+    def _open_counter(
+        self, gatekeeper: Gatekeeper, keeps_orders: Callable[[], bool], manner: Manner, seed: int
+    ) -> Counter:
+        manners = Manners(manner, seed, self.now_ms)
+        strangers = Credits(self.rules.rates, self.now_ms())
+        self.counters.append(Counter(gatekeeper, keeps_orders, manners, strangers))
+        return self.counters[-1]
+
     def _session(
         self,
         write: Callable[[bytes, str | None], None],
         hang_up: Callable[[], None],
+        counter: Counter | None,
         *,
         is_websocket: bool,
     ) -> Session:
-        talk = self._manners.talk()
+        at = counter or self.counters[0]
+        talk = at.manners.talk()
 
         def say(payload: bytes, about: str | None) -> None:
             for frame in talk.frames(payload, about):
                 write(frame, about)
 
-        session = Session(say, hang_up, is_websocket)
+        session = Session(say, hang_up, is_websocket, at)
         session.heard_ms = self.now_ms()
         return session
 
-    def _said(self, payload: bytes, about: str | None) -> bytes:
+    def _said(self, payload: bytes, about: str | None, counter: Counter) -> bytes:
         """The answer to a REST request as it goes out."""
-        return next(iter(self._manners.talk().frames(payload, about)))
+        return next(iter(counter.manners.talk().frames(payload, about)))
 
     def _spend(self, session: Session, pool: Pool) -> None:
-        credits = self._strangers
+        credits = session.counter.strangers
         if session.account is not None:
             found = self._credits.get(session.account)
             if found is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mmbot.sim.wire.deribit.counter import Counter
+
 
 @dataclass(eq=False, slots=True)
 class Session:
@@ -17,6 +19,7 @@ class Session:
     write: Callable[[bytes, str | None], None]
     hang_up: Callable[[], None]
     is_websocket: bool
+    counter: Counter
     account: str | None = None
     authorized_until_ms: int = 0
     cancels_on_disconnect: bool = False

@@ -271,9 +271,9 @@ class Triggers:
         gone = [order for order in self._open.values() if order.listing.name == name]
         self.cancel_each(gone, CancelReason.SETTLEMENT)
 
-    def cancel_everything(self) -> None:
-        """The venue has lost its open orders."""
-        self.cancel_each(list(self._open.values()), CancelReason.DISCONNECT)
+    def cancel_all_of(self, account: str) -> None:
+        """The venue has lost the account's open orders."""
+        self.cancel_each(self.waiting(account), CancelReason.DISCONNECT)
 
     def look(self) -> None:
         """Let those become orders whose price has come."""

@@ -8,7 +8,6 @@ from random import Random
 from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import CancelReason
-from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR, Catalog
 from mmbot.sim.wire.deribit.channel_names import make_channel
 from mmbot.sim.wire.deribit.channels import Channel
@@ -25,27 +24,20 @@ from mmbot.sim.wire.rules import Rules
 
 
 class DeribitVenue(Floor):
-    """One exchange, one market, one account behind one key pair.
-
-    `keeps_orders` is asked when a line breaks: True leaves the orders it should take along.
-    """
+    """One exchange, one market, and whoever is let in."""
 
     def __init__(
         self,
         exchange: Exchange,
         market: Market,
-        gatekeeper: Gatekeeper,
         rules: Rules,
         now_us: Callable[[], int],
         *,
         skew_ms: int = 0,
-        keeps_orders: Callable[[], bool] = lambda: False,
         seed: int = 1,
         combos_per_hour: float = COMBOS_PER_HOUR,
     ) -> None:
         super().__init__(exchange, market, rules, now_us, self._make_channel, skew_ms=skew_ms)
-        self.gatekeeper = gatekeeper
-        self._keeps_orders = keeps_orders
         self.locks = Locks(self)
         self.triggers = Triggers(self)
         self.wallet = Wallet(self)
@@ -97,7 +89,7 @@ class DeribitVenue(Floor):
             return
         if self.rules.ignore_cancel_on_disconnect or session.account is None:
             return
-        if not logout and self._keeps_orders():
+        if not logout and session.counter.keeps_orders():
             return
         for order_id in session.orders:
             if order_id in self.exchange.orders:
