@@ -20,6 +20,7 @@ from mmbot.core.state import State
 from mmbot.core.statements import Fill, OpenOrder
 from mmbot.core.types import (
     MS,
+    SECOND,
     ZERO,
     InstrumentId,
     Label,
@@ -214,9 +215,10 @@ class AccountChecks:
             rests = order.status is Status.LIVE and order.remaining
             if rests and self._unwanted(state, order.instrument, order.side):
                 unwanted[order.label] = self._unwanted_ns.get(order.label, now_ns)
+        reserve_ns = _reserve_ns(state, self.name)
         for label, since_ns in unwanted.items():
             order = state.orders.by_label[label]
-            waits_ns = now_ns - max(since_ns, order.cancel_again_ns)
+            waits_ns = now_ns - max(since_ns, order.cancel_again_ns, reserve_ns)
             if waits_ns > CANCEL_WAIT_NS + TICK_NS:
                 raise Violated("cancel", f"{label} waits {waits_ns // MS} ms for its cancel")
             self.longest_cancel_wait_ns = max(self.longest_cancel_wait_ns, waits_ns)
@@ -448,6 +450,12 @@ class AccountChecks:
         if name in self._exchange.listings and instrument.kind.name != Kind.OPTION.name:
             position.accrued = self._exchange.funding_of(self._account.account, name)
         return position.pnl(self._exchange.book(name).mark or None)
+
+
+def _reserve_ns(state: State, venue: str) -> Nanos:
+    """When a process that found nothing left of its request budget has a reserve for cancels."""
+    budget = state.account(venue).budget
+    return state.started_ns + int(budget.reserve / budget.rate_per_s * SECOND)
 
 
 def in_short(intent: OrderRequest) -> str:

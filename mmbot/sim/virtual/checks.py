@@ -23,7 +23,8 @@ Always:
 * booking   every fill is booked once, as the venue has it (R-B1)
 * foreign   nobody else's order is touched (R-A7)
 * credits   the venue never has to refuse a request for there being too many (R-E1)
-* cancel    a cancel that is wanted leaves within 200 ms (R-A8)
+* cancel    a cancel that is wanted leaves within 200 ms (R-A8), once a process that took over has
+            the reserve again that the one before it may have spent
 * lease     nothing is sent to an account that another engine has taken
 * left      after a process has ended on its own, no order of ours rests on any account, unless it
             said so
