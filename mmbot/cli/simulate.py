@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -22,8 +22,11 @@ from mmbot.sim.models.faults import Harshness
 
 if TYPE_CHECKING:
     from mmbot.research.simulate import Wish
-    from mmbot.sim.virtual.checks import Violation
+    from mmbot.sim.virtual.violation import Violation
     from mmbot.sim.virtual.world import Outcome
+
+Accounts = Mapping[str, Sequence[str]]
+"""What is traded on each."""
 
 PROGRESS_FROM = 8
 """Fewer seeds are done before a bar would be worth it."""
@@ -57,13 +60,14 @@ def simulate(
         typer.Option("--hours", metavar="H", help="Virtual length of each. (default 40 s)"),
     ] = None,
     desk: Annotated[
-        str | None, typer.Option("--desk", metavar="NAME", help="Of several in the file: which.")
+        str | None, typer.Option("--desk", metavar="NAME", help="Of several: this one alone.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
-    """Run a desk through seeded histories in virtual time, faults and crashes included.
+    """Run a file's desks through seeded histories in virtual time, faults and crashes included.
 
-    Each seed is one history, the same wherever it runs. What must hold is checked at every step;
+    Each seed is one history, the same wherever it runs. Several accounts are at one exchange, under
+    one risk book, as `mmbot quote` trades them. What must hold is checked at every step;
     then nothing goes wrong any more, and everything must settle. Exit code 1 if anything did not
     hold, with the seed, the event and the command that shows it again.
     """
@@ -81,7 +85,7 @@ def simulate(
     from mmbot.research import simulate as running
 
     wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours, desk)
-    instruments = running.check(wish)
+    accounts = running.check(wish)
     so_far, interrupted = _Sum(), False
     clock = Clock()
     began_s = clock.monotonic_s()
@@ -96,9 +100,9 @@ def simulate(
             interrupted = True
     so_far.took_s = clock.monotonic_s() - began_s
     if json:
-        print_json(so_far.as_json(wish, instruments))
+        print_json(so_far.as_json(wish, accounts))
     else:
-        _print(so_far, wish, instruments)
+        _print(so_far, wish, accounts)
     if interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.CHECK_FAILED if so_far.violations else ExitCode.OK
@@ -117,6 +121,7 @@ class _Sum:
     fills: int = 0
     volume_usd: float = 0.0
     crashes: int = 0
+    departures: int = 0
     tripped: int = 0
     slowest_s: float = 0.0
     longest_cancel_wait_ms: float = 0.0
@@ -134,6 +139,7 @@ class _Sum:
         self.fills += outcome.fills
         self.volume_usd += outcome.volume_usd
         self.crashes += outcome.crashes
+        self.departures += outcome.departures
         self.tripped += bool(outcome.tripped)
         self.slowest_s = max(self.slowest_s, outcome.settled_s)
         waited_ms = outcome.longest_cancel_wait_ms
@@ -154,12 +160,13 @@ class _Sum:
         """On all cores, the worlds around the bot and starting included."""
         return self.turns / self.took_s if self.took_s else 0.0
 
-    def as_json(self, wish: "Wish", instruments: object) -> dict[str, object]:
+    def as_json(self, wish: "Wish", accounts: Accounts) -> dict[str, object]:
         """The one object."""
         return {
             "config": str(wish.path),
             "desk": wish.desk,
-            "instruments": instruments,
+            "instruments": _names(accounts),
+            "accounts": accounts,
             "faults": wish.harshness.value,
             "from": wish.first,
             "seeds_asked": wish.count,
@@ -171,11 +178,13 @@ class _Sum:
             "requests": dict(sorted(self.requests.items())),
             "faults_injected": dict(sorted(self.faults.items())),
             "crashes": self.crashes,
+            "departures": self.departures,
             "tripped": self.tripped,
             "slowest_settling_s": round(self.slowest_s, 3),
             "longest_cancel_wait_ms": round(self.longest_cancel_wait_ms, 1),
             "turns_per_s": round(self.turns_per_s),
             "hash": self.hash,
+            "failed": len(self.violations),
             "violations": [
                 {**asdict(one), "reproduce": _again(one.seed, wish)} for one in self.violations
             ],
@@ -236,11 +245,14 @@ def _bar(seeds: int) -> Iterator[_Bar]:
         yield _RichBar(progress, progress.add_task("seeds", total=seeds))
 
 
-def _print(so_far: _Sum, wish: "Wish", instruments: Sequence[str]) -> None:
+def _print(so_far: _Sum, wish: "Wish", accounts: Accounts) -> None:
+    instruments, several = _names(accounts), len(accounts) > 1
     named = ", ".join(instruments[:4]) + (" ..." if len(instruments) > 4 else "")
+    shared = ", ".join(f"{name} ({len(here)})" for name, here in accounts.items())
     did = so_far.requests
     rows = (
         ("seeds", f"{so_far.seeds:,} of {wish.count:,}, from {wish.first}"),
+        *([("accounts", shared)] if several else []),
         ("instruments", f"{len(instruments)}: {named}"),
         ("turns", f"{so_far.turns:,}"),
         ("simulated time", _duration(so_far.seconds)),
@@ -248,6 +260,7 @@ def _print(so_far: _Sum, wish: "Wish", instruments: Sequence[str]) -> None:
         ("volume", f"{so_far.volume_usd:,.0f} USD"),
         ("requests", ", ".join(f"{did[k]:,} {k}" for k in _REQUESTS if did[k]) or "none"),
         ("crashes", f"{so_far.crashes:,}"),
+        *([("ended by people", f"{so_far.departures:,}")] if several else []),
         ("kill switch", f"tripped in {so_far.tripped:,}"),
         ("slowest to settle", f"{so_far.slowest_s:.1f} s"),
         ("longest wait of a cancel", f"{so_far.longest_cancel_wait_ms:.0f} ms"),
@@ -259,6 +272,10 @@ def _print(so_far: _Sum, wish: "Wish", instruments: Sequence[str]) -> None:
     show(f"{wish.path}{which}: {wish.harshness.value} faults", ("", ""), rows)
     faults = sorted(so_far.faults.items(), key=lambda item: (-item[1], item[0]))
     show("What went wrong", ("fault", ">times"), ((name, f"{n:,}") for name, n in faults))
+
+
+def _names(accounts: Accounts) -> list[str]:
+    return [name for here in accounts.values() for name in here]
 
 
 _REQUESTS = ("Place", "Amend", "Cancel", "CancelAll")

@@ -1,5 +1,7 @@
 """How everything of ours goes when it must: stopped by a person, or by the kill switch."""
 
+from collections.abc import Iterable
+
 from mmbot.core import events as ev
 from mmbot.core.order_life import OrderState
 from mmbot.core.state import Account, Exit, Note, State
@@ -47,6 +49,22 @@ def proved_flat(state: State, account: Account, now_ns: Nanos, path: str) -> Non
             },
         )
     )
+
+
+def unproved(state: State, venues: Iterable[str]) -> list[str]:
+    """Those of the venues that still owe us the proof that nothing of ours is left there. Where
+    another engine has our account nothing is ours to ask."""
+    return [venue for venue in venues if not _done_with(state.accounts.get(venue))]
+
+
+def taken_over(state: State, venues: Iterable[str]) -> list[str]:
+    """Those of the venues at which another engine has taken our account."""
+    accounts = state.accounts
+    return [venue for venue in venues if venue in accounts and accounts[venue].lease_lost]
+
+
+def _done_with(account: Account | None) -> bool:
+    return account is not None and (account.flat_verified or bool(account.lease_lost))
 
 
 def note_end(account: Account, seen: ev.OrderSeen) -> None:

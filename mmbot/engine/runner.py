@@ -21,6 +21,7 @@ from mmbot.core import events as ev
 from mmbot.core.bot import Bot, Turn
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
+from mmbot.core.exit import taken_over, unproved
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     CheckLease,
@@ -209,28 +210,19 @@ class Runner:
         """
         self.sink(ev.Stop(why))
         deadline_ns = self._clock.now_ns() + int(STOP_DEADLINE_S * 1e9)
-        while self._unproved() and not self.broken and self._clock.now_ns() < deadline_ns:
+        while unproved(self.state, self._venues) and not self.broken:
+            if self._clock.now_ns() >= deadline_ns:
+                break
             self.sink(ev.Tick())
             await self._clock.sleep(TICK_S / 4)
-        unproved = self._unproved()
-        left: Left = {venue: [] for venue in self._venues if venue not in unproved}
-        left |= dict.fromkeys(self._lost())
-        return left | await self._take_back(unproved, SECOND_PATH_S)
-
-    def _lost(self) -> list[str]:
-        """Venues at which another engine has taken our account: nothing of it is ours to ask."""
-        accounts = self.state.accounts
-        return [v for v in self._venues if v in accounts and accounts[v].lease_lost]
-
-    def _unproved(self) -> list[str]:
-        """Venues that still owe us the proof that nothing of ours is left."""
-        accounts, lost = self.state.accounts, self._lost()
-        waits = [v for v in self._venues if v not in accounts or not accounts[v].flat_verified]
-        return [venue for venue in waits if venue not in lost]
+        waits = unproved(self.state, self._venues)
+        left: Left = {venue: [] for venue in self._venues if venue not in waits}
+        left |= dict.fromkeys(taken_over(self.state, self._venues))
+        return left | await self._take_back(waits, SECOND_PATH_S)
 
     async def take_back(self, limit_s: float) -> Left:
         """Cancel everything of ours over the second path; what is still open then."""
-        lost = self._lost()
+        lost = taken_over(self.state, self._venues)
         left: Left = dict.fromkeys(lost)
         return left | await self._take_back([v for v in self._venues if v not in lost], limit_s)
 

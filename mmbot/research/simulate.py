@@ -1,4 +1,4 @@
-"""A configuration's desk through many seeded histories: each seed a world, on both cores.
+"""A configuration's desks through many seeded histories: each seed a world, on both cores.
 
 A history depends on its seed, the configuration and the faults alone, so that the results are the
 same on one core or two, and one seed can be looked at by itself.
@@ -6,6 +6,7 @@ same on one core or two, and one seed can be looked at by itself.
 Without faults a seed is the very market that `mmbot quote` trades on the embedded venue, nobody
 else about. With faults the world is against the bot: other weather, twice the flow, and somebody
 who trades through the book up to its orders, so that fills say nothing about what it would earn.
+The accounts of a file are in one world, at one exchange; people end the run now and then.
 """
 
 import multiprocessing
@@ -22,10 +23,11 @@ from typing import cast
 
 from mmbot.config import Config, DeskConfig, load_config
 from mmbot.config.desks import trading_desk
-from mmbot.config.select import choose
+from mmbot.config.select import check_disjoint, choose
+from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard
-from mmbot.core.types import MS
+from mmbot.core.types import MS, InstrumentId, instrument_name, venue_name
 from mmbot.errors import ConfigError
 from mmbot.plugins.settings import unknown
 from mmbot.sim.market import chain
@@ -38,6 +40,9 @@ ALONE_MAX = 8
 """So few seeds are not worth a second process."""
 
 CHUNK = 4
+DEPARTURES_PER_HOUR = 200.0
+"""How often people end a run of several accounts, in the seeds in which they do."""
+
 CRASHES_PER_HOUR = {Harshness.MILD: 30.0, Harshness.HARSH: 150.0}
 
 
@@ -52,7 +57,7 @@ class Wish:
     harshness: Harshness
     hours: float | None = None
     desk: str | None = None
-    """Of a file with several, which one."""
+    """Of a file with several, which one alone."""
 
     @property
     def seeds(self) -> range:
@@ -60,9 +65,13 @@ class Wish:
         return range(self.first, self.first + self.count)
 
 
-def check(wish: Wish) -> Sequence[str]:
-    """The instruments that will be traded. Raises ConfigError for what cannot be simulated."""
-    return tuple(_desk(wish.path, wish.desk).desks)
+def check(wish: Wish) -> Mapping[str, Sequence[str]]:
+    """The instruments that will be traded, by account. Raises ConfigError for what cannot be
+    simulated."""
+    found: dict[str, list[str]] = {}
+    for instrument in _traded(wish.path, wish.desk).desks:
+        found.setdefault(venue_name(instrument), []).append(instrument_name(instrument))
+    return found
 
 
 def outcomes(wish: Wish) -> Iterator[Outcome]:
@@ -84,77 +93,83 @@ def run(wish: Wish, seed: int) -> Outcome:
 
 def world(wish: Wish, seed: int) -> World:
     """The world of one seed, not begun."""
-    traded = _desk(wish.path, wish.desk)
+    traded = _traded(wish.path, wish.desk)
     plan = FaultPlan.drawn(seed, wish.harshness)
-    return World(seed, plan, traded.desks, traded.guards, _options(wish, seed, traded.start_ms))
+    return World(seed, plan, traded.desks, traded.guards, _options(wish, seed, traded))
 
 
-def _options(wish: Wish, seed: int, start_ms: int) -> WorldOptions:
+def _options(wish: Wish, seed: int, traded: "_Traded") -> WorldOptions:
     """Without faults, the market of `mmbot quote`; else who else is about, drawn from the seed."""
     if wish.harshness is Harshness.NONE:
-        options = WorldOptions.plain(start_ms)
+        options = WorldOptions.plain(traded.start_ms)
     else:
         draw = Random(f"company {seed}")
         options = WorldOptions(
-            start_ms=start_ms,
+            start_ms=traded.start_ms,
             preset=draw.choice(("normal", "normal", "toxic", "crash")),
             raids_per_s=draw.choice((0.0, 0.2, 1.0)),
             crash_per_hour=draw.choice((0.0, CRASHES_PER_HOUR[wish.harshness])),
             foreign=draw.random() < 0.3,
             people=draw.random() < 0.2,
         )
+        if len({venue_name(instrument) for instrument in traded.desks}) > 1:
+            often = draw.choice((0.0, DEPARTURES_PER_HOUR))
+            options = replace(options, departures_per_hour=often)
     if wish.hours is None:
         return options
     return options.lasting(wish.hours * 3_600)
 
 
-# --- the desk ---------------------------------------------------------------------------------
+# --- the desks --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Traded:
-    desks: Mapping[str, Desk]
+    desks: Mapping[InstrumentId, Desk]
     guards: tuple[Guard, ...]
     start_ms: int
 
 
 @lru_cache(1)
-def _desk(path: Path, name: str | None) -> _Traded:
-    """A desk file's strategy, rules and guards on its instruments. Raises ConfigError."""
+def _traded(path: Path, name: str | None) -> _Traded:
+    """The strategies, rules and guards of a desk file on the instruments of its desks, or of the
+    one that is named. Raises ConfigError."""
     config = load_config({}, path)
-    chosen = _named(config, name)
-    venue = config.venue(chosen.settings.venue)
-    if venue.kind != VENUE:
-        raise ConfigError(
-            f"{config.origin(f'{chosen.path}.venue')}: {venue.kind} cannot be simulated: only "
-            f"{VENUE} can"
-        )
-    desk = replace(trading_desk(chosen), venue=VENUE)  # the world's own name of it
     start_ms = round(config.sim.at.timestamp() * 1_000)
-    listed = [
-        instrument_of(listing)
-        for family in chain.FAMILIES.values()
-        for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
-    ]
-    named = choose(listed, chosen, config, now_ns=start_ms * MS)
-    desks = {instrument.name: desk for instrument in named}
+    named = _named(config, name)
+    chosen = {desk.name: _chosen(config, desk, start_ms) for desk in named}
+    check_disjoint(chosen)
+    desks: dict[InstrumentId, Desk] = {}
+    for one in named:
+        desks |= dict.fromkeys((i.id for i in chosen[one.name]), trading_desk(one))
     guards = tuple(cast(Guard, guard.build()) for guard in config.guards)
     return _Traded(desks, guards, start_ms)
 
 
-def _named(config: Config, name: str | None) -> DeskConfig:
-    """The desk that is meant. Raises ConfigError."""
+def _named(config: Config, name: str | None) -> Sequence[DeskConfig]:
+    """The desks that are meant. Raises ConfigError."""
     desks = {desk.name: desk for desk in config.desks}
     if name is None:
-        if len(desks) > 1:
-            raise ConfigError(
-                f"{config.path}: there are several desks, and one is simulated at a time: add "
-                f"--desk NAME, one of {', '.join(desks)}"
-            )
-        return config.lone
+        return config.desks
     if name not in desks:
         raise ConfigError(f"--desk: {unknown('desk', name, list(desks))}")
-    return desks[name]
+    return [desks[name]]
+
+
+def _chosen(config: Config, desk: DeskConfig, start_ms: int) -> list[Instrument]:
+    """What a desk trades of what is listed in the beginning. Raises ConfigError."""
+    venue = config.venue(desk.settings.venue)
+    if venue.kind != VENUE:
+        raise ConfigError(
+            f"{config.origin(f'{desk.path}.venue')}: {venue.kind} cannot be simulated: only "
+            f"{VENUE} can"
+        )
+    listed = [
+        instrument_of(listing, venue.name)
+        for family in chain.FAMILIES.values()
+        for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
+    ]
+    return choose(listed, desk, config, now_ns=start_ms * MS)
 
 
 # --- the other processes ----------------------------------------------------------------------

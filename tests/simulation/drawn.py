@@ -21,7 +21,7 @@ from mmbot.risk.price_band import PriceBand
 from mmbot.risk.stale_market import StaleMarket
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
-from mmbot.sim.virtual.translate import VENUE
+from mmbot.sim.virtual.translate import VENUE, id_of
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.strategies.simple_spread import Center, SimpleSpread
@@ -51,7 +51,7 @@ def drawn_world(
     draw = Random(f"desks {seed}")
     names = _names(draw)
     exposure = MaxExposure(limit=Decimal(draw.choice((5, 20))))
-    desks = {name: _desk(draw, LOTS[name], exposure) for name in names}
+    desks = {id_of(name): _desk(draw, LOTS[name], exposure) for name in names}
     guards: tuple[Guard, ...] = ()
     if draw.random() < 0.7:
         guards = (

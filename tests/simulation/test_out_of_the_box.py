@@ -15,8 +15,8 @@ from mmbot.core.types import SECOND
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.market.market import START_MS
 from mmbot.sim.models.faults import FaultPlan
-from mmbot.sim.virtual.translate import VENUE
-from mmbot.sim.virtual.venue import ACCOUNT
+from mmbot.sim.virtual.account import ACCOUNT
+from mmbot.sim.virtual.translate import VENUE, id_of
 from mmbot.sim.virtual.world import World, WorldOptions
 
 LASTS_S = 90.0
@@ -64,7 +64,7 @@ def watched(world: World, name: str) -> Widths:
 )
 def test_a_perpetual_trades_near_the_market_with_few_amends(name: str, seed: int) -> None:
     options = WorldOptions.plain(START_MS).lasting(LASTS_S)
-    world = World(seed, FaultPlan(), {name: default_desk(name)}, options=options)
+    world = World(seed, FaultPlan(), {id_of(name): default_desk(name)}, options=options)
     widths = watched(world, name)
     outcome = world.run()
     assert outcome.violation is None
@@ -80,7 +80,7 @@ def test_a_perpetual_trades_near_the_market_with_few_amends(name: str, seed: int
 def test_a_future_stays_near_its_market_with_few_amends(name: str) -> None:
     """Few trade there: whether somebody does in so short a time is up to chance."""
     options = WorldOptions.plain(START_MS).lasting(LASTS_S)
-    world = World(1, FaultPlan(), {name: default_desk(name)}, options=options)
+    world = World(1, FaultPlan(), {id_of(name): default_desk(name)}, options=options)
     widths = watched(world, name)
     outcome = world.run()
     assert outcome.violation is None

@@ -29,6 +29,7 @@ from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import PathParams
 from mmbot.sim.models.credits import Bucket, Rate
 from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.virtual.translate import id_of
 from mmbot.sim.virtual.world import Outcome, World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
 
@@ -86,12 +87,13 @@ class Desktop(World):
         people: bool = True,
         options: Sequence[str] = OPTIONS,
     ) -> None:
-        desks = dict.fromkeys([*options, "ETH-PERPETUAL"], EAGER)
+        desks = dict.fromkeys(map(id_of, [*options, "ETH-PERPETUAL"]), EAGER)
         world = WorldOptions(
             seconds=seconds, turns=10**9, preset=preset, flow_scale=1.0, people=people
         )
         super().__init__(seed, FaultPlan(), desks, (OrderToVolume(),), world)
-        self.venue._bucket = Bucket(VENUE_RATE, self.venue.ms)
+        venue = self.lone.venue
+        venue._bucket = Bucket(VENUE_RATE, venue.ms)
         self._whim = Random(seed)
 
     def _people(self) -> None:

@@ -26,10 +26,11 @@ from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_MS, START_PRICES
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
-from mmbot.sim.virtual.checks import Checks, Violated
+from mmbot.sim.virtual.account import ACCOUNT
+from mmbot.sim.virtual.checks import Checks
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of, refusal_of
-from mmbot.sim.virtual.venue import ACCOUNT
+from mmbot.sim.virtual.violation import Violated
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.sim.wire.deribit import shapes
 from mmbot.strategies.improve_top import ImproveTop
@@ -45,7 +46,7 @@ PERPETUAL = "ETH-PERPETUAL"
 def a_world(plan: FaultPlan | None = None, seed: int = 1, **changes: object) -> World:
     """An option and a perpetual, traded with often, for 40 s."""
     options = replace(WorldOptions(raids_per_s=1.0, market_ms=100), **changes)  # type: ignore[arg-type]  # by name
-    desks = {CALL: a_desk(Decimal(1)), PERPETUAL: a_desk(Decimal(1_000))}
+    desks = {id_of(CALL): a_desk(Decimal(1)), id_of(PERPETUAL): a_desk(Decimal(1_000))}
     return World(seed, plan or FaultPlan(seed=seed), desks, (), options)
 
 
@@ -145,7 +146,7 @@ def test_without_a_plan_nothing_goes_wrong() -> None:
 @pytest.mark.parametrize("skew_s", [-0.9, 0.9])
 def test_the_venue_may_have_another_clock(skew_s: float) -> None:
     world = a_world(FaultPlan(seed=1, clock_skew_s=skew_s))
-    assert world.venue.ms == world.timeline.now_ns // MS + round(skew_s * 1_000)
+    assert world.lone.venue.ms == world.timeline.now_ns // MS + round(skew_s * 1_000)
     assert world.run().violation is None
 
 
@@ -162,7 +163,7 @@ def test_a_tripped_bot_stays_out_after_a_crash() -> None:
     outcome = world.run()
     assert outcome.tripped == Why.USER.value
     assert outcome.violation is None
-    assert world.venue.our_orders == []
+    assert world.lone.venue.our_orders == []
 
 
 def test_harsh_plans_have_every_fault_within_fifty_seeds() -> None:
@@ -235,6 +236,7 @@ class Judged:
     def __init__(self) -> None:
         self.world = a_world()
         self.checks: Checks = self.world.checks
+        self.at_account = self.checks.at[VENUE]
         self.exchange = self.world.exchange
         self.instrument = self.world.instruments[id_of(CALL)]
         self.state = State(run="test")
@@ -245,7 +247,7 @@ class Judged:
         wish = NewOrder(
             name=CALL, side=side, amount=Decimal(amount), price=Decimal(price), label=label
         )
-        placed = self.exchange.place(ACCOUNT, wish, self.world.venue.ms)
+        placed = self.exchange.place(ACCOUNT, wish, self.world.lone.venue.ms)
         assert isinstance(placed, Placed)
         return placed
 
@@ -324,7 +326,7 @@ class TestChecks:
         judged = Judged()
         judged.rest(VenueSide.BUY, "0.0100", "mmtest-a")
         with fails("crossing"):
-            judged.checks.arriving(judged.place(Side.SELL, "0.0100"))
+            judged.at_account.arriving(judged.place(Side.SELL, "0.0100"))
 
     def test_two_orders_in_one_slot_of_the_table(self) -> None:
         judged = Judged()
@@ -344,13 +346,13 @@ class TestChecks:
             judged.rest(VenueSide.BUY, "0.0010", intent.label)
         judged.checks.believed(judged.state)
         with fails("slot"):
-            judged.checks.carried_out(second)
+            judged.at_account.carried_out(second)
 
     def test_more_than_the_limit_may_come(self) -> None:
         judged = Judged()
         judged.rest(VenueSide.BUY, "0.0010", "mmtest-a", 2)
         place = judged.place(amount="2")
-        judged.world.flying["it"] = place
+        judged.world.lone.flying["it"] = place
         with fails("limit"):
             judged.decide(place)
 
@@ -394,15 +396,15 @@ class TestChecks:
 
     def test_a_foreign_order_cancelled_along(self) -> None:
         judged = Judged()
-        judged.checks.foreign(judged.rest(VenueSide.BUY, "0.0010", "by hand").order)
+        judged.at_account.foreign(judged.rest(VenueSide.BUY, "0.0010", "by hand").order)
         with fails("foreign"):
-            judged.checks.arriving(CancelAll(VENUE, None, (), Why.USER))
+            judged.at_account.arriving(CancelAll(VENUE, None, (), Why.USER))
 
     def test_one_request_too_many(self) -> None:
         judged = Judged()
-        judged.world.venue.counts["10028 too_many_requests"] += 1
+        judged.world.lone.venue.counts["10028 too_many_requests"] += 1
         with fails("credits"):
-            judged.checks.carried_out(judged.place())
+            judged.at_account.carried_out(judged.place())
 
     def test_a_cancel_that_waits(self) -> None:
         judged = Judged()
@@ -459,6 +461,6 @@ class TestStore:
         store.cycle(1)
         store.lose_queue()
         fresh = State(run="b", started_ns=2)
-        store.restore(fresh, {instrument.id: instrument})
+        store.restore(fresh, (VENUE,), {instrument.id: instrument})
         assert fresh.inventory.of(instrument).amount == fill.amount
         assert fill.key in fresh.inventory.booked

@@ -39,7 +39,9 @@ class Books:
         names: Iterable[str],
         sink: Callable[[ev.Event], None],
         ask: Callable[[Sequence[str]], bool],
+        venue: str,
     ) -> None:
+        self._venue = venue
         self._timeline = timeline
         self._sink = sink
         self._ask = ask
@@ -60,7 +62,7 @@ class Books:
             book.awaited_ns = 0
             if book.valid:
                 book.valid = False
-                self._sink(ev.BookLost(id_of(name), Why.BOOK_GAPPED))
+                self._sink(ev.BookLost(id_of(name, self._venue), Why.BOOK_GAPPED))
 
     def chase(self) -> None:
         """Ask again for snapshots that do not come."""
@@ -78,12 +80,12 @@ class Books:
             if message.previous != book.change_id:
                 book.valid = False
                 self._resubscribe_soon(message.name)
-                self._sink(ev.BookLost(id_of(message.name), Why.BOOK_GAPPED))
+                self._sink(ev.BookLost(id_of(message.name, self._venue), Why.BOOK_GAPPED))
                 return
         book.valid, book.change_id, book.awaited_ns = True, message.change_id, 0
         self._sink(
             ev.BookChanged(
-                id_of(message.name),
+                id_of(message.name, self._venue),
                 message.bids,
                 message.asks,
                 message.venue_ms,

@@ -1,6 +1,8 @@
 """Other people in a history: who trades with us, who has orders on our account, who operates us."""
 
+from collections.abc import Sequence
 from decimal import Decimal
+from enum import Enum, auto
 from random import Random
 from typing import Final
 
@@ -10,15 +12,16 @@ from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order, TimeInForce
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
+from mmbot.sim.virtual.venue import VirtualVenue
 
 RAIDER: Final = "raider"
 """The account of who trades through the book up to our orders."""
 
 
-def raid(exchange: Exchange, venue: VirtualVenue, draw: Random) -> str | None:
+def raid(exchange: Exchange, venues: Sequence[VirtualVenue], draw: Random) -> str | None:
     """Take what is before an order of ours in the book, and some of it or all; says which."""
-    ours = venue.our_orders
+    venue = venues[0]  # they are one exchange with one clock
+    ours = [order for one in venues for order in one.our_orders]
     if not ours or venue.down:
         return None
     order = ours[int(draw.random() * len(ours))]
@@ -63,6 +66,27 @@ def operator_command(draw: Random) -> ev.Event | None:
     return ev.Unpause()
 
 
+class Departure(Enum):
+    """How a run comes to its end by people, and not by a crash."""
+
+    STOPPED = auto()
+    """Ctrl+C, or `kill`."""
+    KILL_SWITCH = auto()
+    """`mmbot cancel-all` of one account: the others are under the same risk book."""
+    TAKEN_OVER = auto()
+    """Another engine has taken the lease of one account."""
+
+
+def departure(draw: Random, an_hour: float) -> Departure | None:
+    """Whether people end the run this second, and how."""
+    if draw.random() >= an_hour / 3_600:
+        return None
+    how = draw.random()
+    if how < 0.7:
+        return Departure.STOPPED
+    return Departure.TAKEN_OVER if how < 0.9 else Departure.KILL_SWITCH
+
+
 def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list[Order]:
     """Other people's orders on our account, far from the market, before we begin."""
     orders = []
@@ -80,7 +104,7 @@ def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list
         wish = NewOrder(
             name=name, side=Side.BUY, amount=listing.min_amount, price=far, label="by hand"
         )
-        placed = exchange.place(ACCOUNT, wish, venue.ms)
+        placed = exchange.place(venue.account, wish, venue.ms)
         if isinstance(placed, Placed):
             orders.append(placed.order)
     exchange.drain()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, Intent, Place, Resync
+from mmbot.sim.virtual.leaving import Left
 
 
 def told(events: Sequence[ev.Event]) -> str:
@@ -23,7 +24,9 @@ def _word(event: ev.Event) -> str:
         case ev.OutcomeUnknown():
             return f"{event.label} {event.request.value} unknown"
         case ev.LinkChanged():
-            return f"{event.link.value} {'up' if event.up else 'down'}"
+            return f"{event.venue} {event.link.value} {'up' if event.up else 'down'}"
+        case ev.SnapshotTaken() | ev.SnapshotFailed() | ev.FallbackTried() | ev.LeaseLost():
+            return f"{type(event).__name__} {event.venue}"
         case ev.BookLost():
             return f"BookLost {event.instrument}"
         case _:
@@ -44,3 +47,11 @@ def said(intent: Intent) -> str:
             return f"resync, asking for {len(intent.labels)} labels"
         case _:
             return type(intent).__name__
+
+
+def said_left(left: Left) -> str:
+    """What a process says that it leaves on each account, in a few words."""
+    return ", ".join(
+        f"{name}: {'nobody knows' if orders is None else len(orders)}"
+        for name, orders in left.items()
+    )

@@ -10,13 +10,14 @@ HOUR_S = 3_600.0
 
 
 class FaultInjector:
-    """What goes wrong, drawn when it could: one generator, in the order of the history."""
+    """What goes wrong, drawn when it could: one generator, in the order of the history. `line`:
+    of several lines, which one, so that each has its own troubles."""
 
-    def __init__(self, plan: FaultPlan) -> None:
+    def __init__(self, plan: FaultPlan, line: str = "") -> None:
         self.plan = plan
         self.counts: Counter[str] = Counter()
         """Faults that happened, by name."""
-        self._draw = Random(f"trouble {plan.seed}")
+        self._draw = Random(f"trouble {plan.seed}{line and ' '}{line}")
 
     def heal(self) -> None:
         """Nothing goes wrong from now on."""

@@ -38,7 +38,7 @@ from mmbot.sim.virtual.messages import (
 )
 from mmbot.sim.virtual.questions import Questions, cancel_ours, snapshot
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.translate import VENUE, id_of, too_many
+from mmbot.sim.virtual.translate import id_of, too_many
 from mmbot.sim.virtual.venue import VirtualVenue
 
 LATENCY_MS: Final = (2.0, 40.0)
@@ -114,7 +114,7 @@ class Line:
         self._on_arrival = on_arrival
         self._on_carried_out = on_carried_out
         self._wires = {link: _Wire(link) for link in ev.Link}
-        self._books = Books(timeline, venue.instruments, sink, self._ask_for_books)
+        self._books = Books(timeline, venue.instruments, sink, self._ask_for_books, venue.name)
         self._gone = False
 
     # --- coming and going ---
@@ -189,8 +189,8 @@ class Line:
             return
         wire.up, wire.up_since_ns = True, self._timeline.now_ns
         if wire.link is ev.Link.TRADING:
-            self._sink(ev.LimitsRead(VENUE, self._rate.per_s, float(self._rate.burst)))
-        self._sink(ev.LinkChanged(VENUE, wire.link, up=True, detail="connected"))
+            self._sink(ev.LimitsRead(self._venue.name, self._rate.per_s, float(self._rate.burst)))
+        self._sink(ev.LinkChanged(self._venue.name, wire.link, up=True, detail="connected"))
         self._ask_alive(wire)
 
     def _break(self, session: Session, why: str) -> None:
@@ -207,7 +207,7 @@ class Line:
         was_up, wire.up = wire.up, False
         self._timeline.after(self._latency_ns(), partial(self._venue.close, session))
         if was_up:
-            self._sink(ev.LinkChanged(VENUE, wire.link, up=False, detail=why))
+            self._sink(ev.LinkChanged(self._venue.name, wire.link, up=False, detail=why))
         for asked in list(wire.asked):
             self._end(asked, None)
         if wire.link is ev.Link.MARKET:
@@ -250,7 +250,9 @@ class Line:
         def done(venue_ms: int | None) -> None:
             if venue_ms is not None:
                 now_ns = self._timeline.now_ns
-                self._sink(ev.LinkAlive(VENUE, wire.link, asked_ns, now_ns, venue_ms * MS))
+                self._sink(
+                    ev.LinkAlive(self._venue.name, wire.link, asked_ns, now_ns, venue_ms * MS)
+                )
 
         self._ask(_Asked(wire.session, done), lambda: self._venue.ms, PROBE_TIMEOUT_NS)
 
@@ -345,7 +347,7 @@ class Line:
 
     def _failed(self, detail: str) -> None:
         if not self._gone:
-            self._sink(ev.SnapshotFailed(VENUE, detail))
+            self._sink(ev.SnapshotFailed(self._venue.name, detail))
 
     def _take_back(self) -> None:
         """The second path: over connections of its own, which do not care for our links."""
@@ -360,7 +362,7 @@ class Line:
         try:
             question = questions.send(answer)
         except StopIteration as end:
-            self._sink(ev.FallbackTried(VENUE, asked_ns, end.value))
+            self._sink(ev.FallbackTried(self._venue.name, asked_ns, end.value))
             return
 
         def arrive() -> None:
@@ -374,7 +376,7 @@ class Line:
 
         def fail() -> None:
             if not self._gone:
-                self._sink(ev.FallbackTried(VENUE, asked_ns, None))
+                self._sink(ev.FallbackTried(self._venue.name, asked_ns, None))
 
         self._timeline.after(trip_ns, arrive)
 
@@ -416,7 +418,7 @@ class Line:
     def _unreadable(self, session: Session) -> None:
         """On the market link a book has a gap now, and says so itself."""
         if session.link is ev.Link.TRADING:
-            self._sink(ev.MessageLost(VENUE))
+            self._sink(ev.MessageLost(self._venue.name))
 
     def _hear(self, message: Message) -> None:
         match message:
@@ -425,7 +427,7 @@ class Line:
             case TickerMessage():
                 self._sink(
                     ev.TickerChanged(
-                        instrument=id_of(message.name),
+                        instrument=id_of(message.name, self._venue.name),
                         mark=message.mark,
                         index=message.index,
                         forward=message.forward,

@@ -12,7 +12,6 @@ from mmbot.core.intents import Cancel, CancelAll, Resync
 from mmbot.core.labels import is_ours
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.core.why import Why
-from mmbot.sim.virtual.translate import VENUE
 from mmbot.sim.virtual.venue import VirtualVenue
 
 POSITIONS_TRIES_MAX: Final = 3
@@ -40,7 +39,7 @@ def snapshot(venue: VirtualVenue, intent: Resync, asked_ns: Nanos) -> Questions:
             break
         positions = again
     return ev.SnapshotTaken(
-        venue=VENUE,
+        venue=venue.name,
         asked_ns=asked_ns,
         orders=orders,
         positions=positions,
@@ -57,7 +56,7 @@ def cancel_ours(venue: VirtualVenue) -> Questions:
     stated = yield venue.open_orders
     ours = [order for order in stated if is_ours(order.label)]
     if ours and len(ours) == len(stated):
-        yield partial(venue.carry_out_over_rest, CancelAll(VENUE, None, (), Why.LINK_DOWN))
+        yield partial(venue.carry_out_over_rest, CancelAll(venue.name, None, (), Why.LINK_DOWN))
     else:
         for order in ours:
             cancel = Cancel(order.instrument, order.label, order.order_id, Why.LINK_DOWN)

@@ -2,9 +2,11 @@
 
 Records wait in a queue until the writer's next cycle (100 ms); a crash loses the queue and nothing
 else. Labels are set aside within milliseconds, the kill switch is kept before `keep_latch` returns.
-Of an order that is amended again and again, the newest state is written once a second.
+Of an order that is amended again and again, the newest state is written once a second. A run has
+one or more accounts: each has its own kill switch, and what was left there is taken over by itself.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
@@ -17,9 +19,8 @@ from mmbot.core.profit import Baseline
 from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
 from mmbot.core.statements import Fill, booking_key
-from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos, venue_name
 from mmbot.core.why import Why
-from mmbot.sim.virtual.translate import VENUE
 
 CYCLE_NS: Nanos = 100 * MS
 LABELS_NS: Nanos = 5 * MS
@@ -42,7 +43,8 @@ class Note:
 class VirtualStore:
     """What is on the disk, and what is on its way there."""
 
-    latch: tuple[Why, str] | None = None
+    latches: dict[str, tuple[Why, str]] = field(default_factory=dict)
+    """By venue, the kill switches that are tripped."""
     labels_upto: int = 0
     """Of the present run."""
     inventory: Inventory = field(default_factory=Inventory)
@@ -55,10 +57,17 @@ class VirtualStore:
     baseline: Baseline | None = None
     sign_ns: Nanos = 0
     """The last sign of life; 0 before the first."""
+    unproved_ns: Nanos = 0
+    """The same of the last run that did not prove that nothing of ours is left; 0: all did."""
     _entries: list[Entry] = field(default_factory=list)
     _orders: dict[Label, Order] = field(default_factory=dict)
     _baseline: Baseline | None = None
     _baseline_ns: Nanos = 0
+
+    @property
+    def latch(self) -> tuple[Why, str] | None:
+        """The kill switch of the first account that has it tripped: no engine starts then."""
+        return next(iter(self.latches.values()), None)
 
     # --- while the bot runs ---
 
@@ -91,9 +100,10 @@ class VirtualStore:
                 continue
             del self._orders[label]
 
-    def keep_latch(self, latch: tuple[Why, str]) -> None:
-        """Durable at once; the first reason stays."""
-        self.latch = self.latch or latch
+    def keep_latch(self, venues: Iterable[str], latch: tuple[Why, str]) -> None:
+        """Durable at once, on each of these accounts; the first reason stays."""
+        for venue in venues:
+            self.latches.setdefault(venue, latch)
 
     def reserve(self) -> int:
         """The next block of labels; returns where it ends."""
@@ -112,13 +122,13 @@ class VirtualStore:
                 position.open_with(entry.amount, entry.mark)
                 position.opened_ms = entry.at_ms
             case Flowed():
-                key = booking_key(VENUE, entry.flow.name)
+                key = booking_key(entry.venue, entry.flow.name)
                 if key not in self.flows:
                     self.flows[key] = None
                     if entry.instrument is not None:
                         inventory.add(entry.instrument).flow(entry.flow)
 
-    # --- after a crash ---
+    # --- after a run ---
 
     def lose_queue(self) -> None:
         """The process died: what waited was never written."""
@@ -126,26 +136,59 @@ class VirtualStore:
         self._orders.clear()
         self._baseline = self.baseline
         self.labels_upto = 0
+        self.unproved_ns = self.sign_ns
 
-    def restore(self, state: State, instruments: dict[InstrumentId, Instrument]) -> None:
+    def end(self, state: State, now_ns: Nanos, *, proved: bool) -> None:
+        """The process ends in good order, and writes everything first. `proved`: that nothing of
+        ours is left on any account."""
+        self.keep(state)
+        self.cycle(now_ns)
+        for label in list(self._orders):
+            self.notes[label] = Note(self._orders.pop(label), now_ns)
+        self.labels_upto = 0
+        self.sign_ns = now_ns
+        if not proved:
+            self.unproved_ns = now_ns
+
+    def restore(
+        self, state: State, venues: Collection[str], instruments: dict[InstrumentId, Instrument]
+    ) -> None:
         """Put what is durable into a fresh state, as the engine does when it starts."""
-        state.inventory.booked |= self.flows
+        now_ns = state.started_ns
+        for venue in venues:
+            self._restore_account(state, venue, instruments)
+        if self.baseline is not None:
+            state.watch.profit.resume(self.baseline)
+        for venue in venues:
+            if self.sign_ns:
+                take_budget(state, venue, now_ns - self.sign_ns, now_ns)
+            if self.unproved_ns:
+                take_end(state, venue, now_ns - self.unproved_ns, now_ns)
+
+    def _restore_account(
+        self, state: State, venue: str, instruments: dict[InstrumentId, Instrument]
+    ) -> None:
+        here = f"{venue} "
+        state.inventory.booked |= {key: None for key in self.flows if key.startswith(here)}
         held = self.inventory.positions.values()
         since_ms = take_positions(
-            state, VENUE, (replace(one) for one in held if one.instrument.id in instruments)
+            state,
+            venue,
+            (
+                replace(one)
+                for one in held
+                if one.instrument.venue == venue and one.instrument.id in instruments
+            ),
         )
         for key in sorted(self.fills):
-            if self.fills[key].venue_ms >= since_ms:
+            if key.startswith(here) and self.fills[key].venue_ms >= since_ms:
                 state.inventory.know(key)
         now_ns = state.started_ns
         for note in self.notes.values():
-            booked = self._booked_of(note.order.label)
-            take_order(state, replace(note.order, booked=booked), now_ns - note.noted_ns, now_ns)
-        if self.baseline is not None:
-            state.watch.profit.resume(self.baseline)
-        if self.sign_ns:
-            take_budget(state, VENUE, now_ns - self.sign_ns, now_ns)
-            take_end(state, VENUE, now_ns - self.sign_ns, now_ns)
+            if venue_name(note.order.instrument) == venue:
+                booked = self._booked_of(note.order.label)
+                noted = replace(note.order, booked=booked)
+                take_order(state, noted, now_ns - note.noted_ns, now_ns)
 
     def _booked_of(self, label: Label) -> Decimal:
         return sum((fill.amount for fill in self.fills.values() if fill.label == label), ZERO)

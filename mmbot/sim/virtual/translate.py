@@ -26,6 +26,8 @@ from mmbot.sim.exchange.orders import Order, OrderState
 from mmbot.sim.exchange.refusals import Code, Refusal
 
 VENUE: Final = "deribit"
+"""The kind of exchange this is, and what a desk calls its account there unless told otherwise."""
+
 TOO_MANY_REQUESTS: Final = 10028
 
 _FEE_CAP: Final = Decimal("0.125")
@@ -67,24 +69,19 @@ _WHY_BY_SCOPE: Final = {
 }
 
 
-def id_of(name: str) -> InstrumentId:
-    """An instrument by the venue's name for it."""
-    return InstrumentId(f"{VENUE}:{name}")
+def id_of(name: str, venue: str = VENUE) -> InstrumentId:
+    """An instrument by the exchange's name for it and ours for the account."""
+    return InstrumentId(f"{venue}:{name}")
 
 
-def name_of(instrument: InstrumentId) -> str:
-    """The venue's name of an instrument."""
-    return instrument.removeprefix(f"{VENUE}:")
-
-
-def instrument_of(listing: Listing) -> Instrument:
-    """The terms of an instrument as the adapter reads them."""
+def instrument_of(listing: Listing, venue: str = VENUE) -> Instrument:
+    """The terms of an instrument as the adapter of an account reads them."""
     inverse_base = listing.underlying
     quote = "USD" if listing.inverse else listing.settlement
     is_perpetual = listing.kind is VenueKind.PERPETUAL
     return Instrument(
-        id=id_of(listing.name),
-        venue=VENUE,
+        id=id_of(listing.name, venue),
+        venue=venue,
         name=listing.name,
         symbol=f"{inverse_base}/{quote}:{listing.settlement}",
         kind=Kind[listing.kind.name],
@@ -110,13 +107,13 @@ def instrument_of(listing: Listing) -> Instrument:
     )
 
 
-def seen_of(order: Order, answers: Request | None) -> ev.OrderSeen:
+def seen_of(order: Order, answers: Request | None, venue: str) -> ev.OrderSeen:
     """The venue's statement about one order."""
     return ev.OrderSeen(
-        venue=VENUE,
+        venue=venue,
         label=Label(order.label) if order.label else None,
         order_id=order.order_id,
-        instrument=id_of(order.name),
+        instrument=id_of(order.name, venue),
         side=_SIDES[order.side],
         price=order.price,
         amount=order.amount,
@@ -127,12 +124,12 @@ def seen_of(order: Order, answers: Request | None) -> ev.OrderSeen:
     )
 
 
-def open_order_of(order: Order) -> OpenOrder:
+def open_order_of(order: Order, venue: str) -> OpenOrder:
     """An order as a list of open orders has it."""
     return OpenOrder(
         order_id=order.order_id,
         label=Label(order.label) if order.label else None,
-        instrument=id_of(order.name),
+        instrument=id_of(order.name, venue),
         side=_SIDES[order.side],
         price=order.price,
         amount=order.amount,
@@ -141,12 +138,12 @@ def open_order_of(order: Order) -> OpenOrder:
     )
 
 
-def fill_of(made: UserTrade) -> Fill:
+def fill_of(made: UserTrade, venue: str) -> Fill:
     """An execution as the account sees it."""
     public = made.public
     return Fill(
         trade_id=public.trade_id,
-        instrument=id_of(public.name),
+        instrument=id_of(public.name, venue),
         side=_SIDES[made.side],
         price=_travelled(public.price),
         amount=_travelled(public.amount),

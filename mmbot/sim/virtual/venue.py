@@ -19,7 +19,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place
 from mmbot.core.order_life import Request
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
-from mmbot.core.types import MS, SECOND, ZERO, Label, Nanos
+from mmbot.core.types import MS, SECOND, ZERO, Label, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
 from mmbot.sim.exchange.listing import Kind, Side
@@ -45,19 +45,17 @@ from mmbot.sim.virtual.translate import (
     flow_of,
     id_of,
     is_our_order,
-    name_of,
     open_order_of,
     refusal_of,
     seen_of,
 )
 
-ACCOUNT: Final = "bot"
 BOOK_LEVELS: Final = 10
 GREEKS_EVERY_NS: Nanos = 2 * SECOND
 
 
 class VirtualVenue:
-    """One exchange, one market, one account of ours on it."""
+    """One exchange, one market, one account of ours on it: `account` there, `name` here."""
 
     def __init__(
         self,
@@ -67,7 +65,13 @@ class VirtualVenue:
         instruments: Sequence[Instrument],
         trouble: FaultInjector,
         rate: Rate,
+        account: str,
+        name: str,
     ) -> None:
+        self.account = account
+        self.name = name
+        self.beside: Sequence[VirtualVenue] = (self,)
+        """This one and those of our other accounts on the exchange."""
         self.exchange = exchange
         self.market = market
         self.instruments = {instrument.name: instrument for instrument in instruments}
@@ -111,7 +115,7 @@ class VirtualVenue:
     @property
     def account_orders(self) -> list[Order]:
         """Every open order of the account, foreign ones included."""
-        return list(self.exchange.accounts[ACCOUNT].open_orders.values())
+        return list(self.exchange.accounts[self.account].open_orders.values())
 
     @property
     def our_orders(self) -> list[Order]:
@@ -142,7 +146,7 @@ class VirtualVenue:
             return
         for order_id in session.orders:
             if order_id in self.exchange.orders:
-                self.exchange.cancel(ACCOUNT, order_id, self.ms, CancelReason.DISCONNECT)
+                self.exchange.cancel(self.account, order_id, self.ms, CancelReason.DISCONNECT)
         self.publish()
 
     def restart(self, away_ns: Nanos, *, with_orders: bool, forgetful: bool) -> None:
@@ -153,9 +157,9 @@ class VirtualVenue:
             session.hang_up()
         self._bucket = Bucket(self._rate, self.ms)
         if not with_orders:
-            account = self.exchange.accounts[ACCOUNT]
+            account = self.exchange.accounts[self.account]
             for order_id in list(account.open_orders):
-                self.exchange.cancel(ACCOUNT, order_id, self.ms, CancelReason.DISCONNECT)
+                self.exchange.cancel(self.account, order_id, self.ms, CancelReason.DISCONNECT)
                 if forgetful:
                     del account.closed_orders[order_id]
                     account.closed_ids.remove(order_id)
@@ -177,13 +181,15 @@ class VirtualVenue:
             case Amend():
                 return self._amend(request)
             case Cancel():
-                done = self.exchange.cancel(ACCOUNT, request.order_id, self.ms)
+                done = self.exchange.cancel(self.account, request.order_id, self.ms)
                 if isinstance(done, Refusal):
                     return self._refused(done, request.label, Request.CANCEL)
-                return Answer(said=(seen_of(done, Request.CANCEL),))
+                return Answer(said=(seen_of(done, Request.CANCEL, self.name),))
             case CancelAll():
-                name = name_of(request.instrument) if request.instrument is not None else None
-                count = self.exchange.cancel_all(ACCOUNT, self.ms, name=name)
+                name = (
+                    instrument_name(request.instrument) if request.instrument is not None else None
+                )
+                count = self.exchange.cancel_all(self.account, self.ms, name=name)
                 if isinstance(count, Refusal):
                     # The adapter hears of no answer that it could pin on one order.
                     return self.unknown(request)
@@ -202,7 +208,7 @@ class VirtualVenue:
 
     def _place(self, session: Session | None, place: Place) -> Answer:
         wish = NewOrder(
-            name=name_of(place.instrument),
+            name=instrument_name(place.instrument),
             side=SIDES[place.side],
             amount=place.amount,
             price=place.price,
@@ -213,7 +219,7 @@ class VirtualVenue:
             valid_until_ms=place.valid_until_ns // MS,
             time_in_force=TimeInForce[place.time_in_force.name],
         )
-        placed = self.exchange.place(ACCOUNT, wish, self.ms)
+        placed = self.exchange.place(self.account, wish, self.ms)
         if isinstance(placed, Refusal):
             return self._refused(placed, place.label, Request.PLACE)
         if session is not None and not session.closed:
@@ -229,14 +235,14 @@ class VirtualVenue:
             reject_post_only=amend.post_only,
             valid_until_ms=amend.valid_until_ns // MS,
         )
-        placed = self.exchange.edit(ACCOUNT, edit, self.ms)
+        placed = self.exchange.edit(self.account, edit, self.ms)
         if isinstance(placed, Refusal):
             return self._refused(placed, amend.label, Request.AMEND)
         return self._placed(placed, Request.AMEND)
 
     def _placed(self, placed: Placed, request: Request) -> Answer:
-        fills = tuple(fill_of(made) for made in placed.trades)
-        return Answer(fills, (seen_of(placed.order, request),))
+        fills = tuple(fill_of(made, self.name) for made in placed.trades)
+        return Answer(fills, (seen_of(placed.order, request, self.name),))
 
     def _refused(self, refusal: Refusal, label: Label, request: Request) -> Answer:
         self.counts[f"{refusal.code.number} {refusal.code.message}"] += 1
@@ -246,11 +252,11 @@ class VirtualVenue:
 
     def open_orders(self) -> tuple[OpenOrder, ...]:
         """Every open order of the account."""
-        return tuple(open_order_of(order) for order in self.account_orders)
+        return tuple(open_order_of(order, self.name) for order in self.account_orders)
 
     def look_up(self, label: Label) -> ev.OrderSeen | None:
         """The newest statement about a label; None where it is not known."""
-        account = self.exchange.accounts[ACCOUNT]
+        account = self.exchange.accounts[self.account]
         known = [
             order
             for orders in (account.open_orders, account.closed_orders)
@@ -258,15 +264,15 @@ class VirtualVenue:
             if order.label == label
         ]
         newest = max(known, key=lambda order: order.updated_ms, default=None)
-        return seen_of(newest, None) if newest is not None else None
+        return seen_of(newest, None, self.name) if newest is not None else None
 
     def equity(self) -> tuple[Equity, ...]:
         """The account in every currency."""
         stated = []
         for currency in self.exchange.currencies:
-            equity = self.exchange.equity(ACCOUNT, currency)
-            cash = self.exchange.accounts[ACCOUNT].cash.get(currency, ZERO)
-            maintenance = self.exchange.margin_of(ACCOUNT, currency).maintenance
+            equity = self.exchange.equity(self.account, currency)
+            cash = self.exchange.accounts[self.account].cash.get(currency, ZERO)
+            maintenance = self.exchange.margin_of(self.account, currency).maintenance
             stated.append(Equity(currency, equity, cash, Decimal(repr(maintenance))))
         return tuple(stated)
 
@@ -274,28 +280,28 @@ class VirtualVenue:
         """Every position of the account."""
         return tuple(
             HeldPosition(
-                id_of(name),
+                id_of(name, self.name),
                 held.size,
                 self.exchange.book(name).mark or None,
                 self._funding(name, held.listing.kind),
             )
-            for name, held in self.exchange.accounts[ACCOUNT].positions.items()
+            for name, held in self.exchange.accounts[self.account].positions.items()
         )
 
     def _funding(self, name: str, kind: Kind) -> Decimal:
         if kind is Kind.OPTION:
             return ZERO
-        return Decimal(repr(float(self.exchange.funding_of(ACCOUNT, name))))
+        return Decimal(repr(float(self.exchange.funding_of(self.account, name))))
 
     def fills(self, since_ms: int) -> tuple[Fill, ...]:
         """The account's trades from a moment on, oldest first."""
-        trades = self.exchange.accounts[ACCOUNT].trades
-        return tuple(fill_of(made) for made in trades if made.public.time_ms >= since_ms)
+        trades = self.exchange.accounts[self.account].trades
+        return tuple(fill_of(made, self.name) for made in trades if made.public.time_ms >= since_ms)
 
     def flows(self, since_ms: int) -> tuple[Flow, ...]:
         """What moved money without a trade, from a moment on, oldest first."""
         found = []
-        for entry in self.exchange.accounts[ACCOUNT].log:
+        for entry in self.exchange.accounts[self.account].log:
             instrument = self.instruments.get(entry.name)
             if entry.time_ms >= since_ms and instrument is not None:
                 flow = flow_of(entry, instrument)
@@ -307,7 +313,7 @@ class VirtualVenue:
         """Every order of ours cancelled on the spot, as far as the credits reach."""
         for order in self.our_orders:
             if self.spend():
-                self.exchange.cancel(ACCOUNT, order.order_id, self.ms)
+                self.exchange.cancel(self.account, order.order_id, self.ms)
         self.publish()
 
     # --- what it tells ---
@@ -333,9 +339,16 @@ class VirtualVenue:
 
     def publish(self) -> None:
         """Tell whoever listens what the exchange has done since the last time."""
-        changed: dict[str, int] = {}
-        for effect in self.exchange.drain():
+        effects = self.exchange.drain()
+        for effect in effects:
             self.observe(effect)
+        for venue in self.beside:
+            venue.tell(effects)
+
+    def tell(self, effects: Sequence[Effect]) -> None:
+        """Send what concerns this account down its sessions."""
+        changed: dict[str, int] = {}
+        for effect in effects:
             if isinstance(effect, BookDelta):
                 changed.setdefault(effect.name, effect.prev_change_id)
             elif isinstance(effect, AccountChange):
@@ -348,11 +361,11 @@ class VirtualVenue:
                 self._tell_book(name, listeners)
 
     def _tell_account(self, change: AccountChange) -> None:
-        if change.account != ACCOUNT:
+        if change.account != self.account:
             return
         message = AccountMessage(
-            tuple(fill_of(made) for made in change.trades),
-            tuple(seen_of(order, None) for order in change.orders),
+            tuple(fill_of(made, self.name) for made in change.trades),
+            tuple(seen_of(order, None, self.name) for order in change.orders),
         )
         for session in list(self._sessions):
             if session.link is ev.Link.TRADING:

@@ -5,15 +5,19 @@ Theory of operation
 1. A heap of moments; nothing waits for a clock. The market moves, messages and requests arrive,
    the bot's ticks come, all in one order that follows from the seed alone.
 2. The bot is a process: an inbox, a state, turns, and a store that is behind by up to 100 ms. A
-   process can crash: then its state is gone, and a new process begins with what the store has.
-3. First everything may go wrong that the plan has on, then nothing does any more, and all must
+   process can crash: then its state is gone, and a new process begins with what the store has. Or
+   people end it: then it leaves every account (`leaving.py`) before it is gone.
+3. It has one account or several (`account.py`), each with a line of its own, all at one exchange.
+   Latch, risk book and turns are one; proof, lease and what is taken over are each account's.
+4. First everything may go wrong that the plan has on, then nothing does any more, and all must
    settle within `heal_s`.
-4. What must always hold is checked as it happens (`checks.py`); the first violation ends the
+5. What must always hold is checked as it happens (`checks.py`); the first violation ends the
    history. Its hash covers everything the venue did and everything the bot wanted done.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -31,11 +35,13 @@ from mmbot.core.intents import (
     ReserveLabels,
     SaveLatch,
     VenueIntent,
+    venue_of,
 )
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, Nanos
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name
+from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
@@ -45,16 +51,26 @@ from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import STEP_MS
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan
-from mmbot.sim.virtual.bystanders import RAIDER, operator_command, place_foreign, raid
-from mmbot.sim.virtual.checks import Checks, Violated, Violation
-from mmbot.sim.virtual.describe import said, told
+from mmbot.sim.virtual.account import VirtualAccount, known_as, together
+from mmbot.sim.virtual.account_checks import AccountChecks
+from mmbot.sim.virtual.bystanders import (
+    RAIDER,
+    Departure,
+    departure,
+    operator_command,
+    place_foreign,
+    raid,
+)
+from mmbot.sim.virtual.checks import Checks
+from mmbot.sim.virtual.describe import said, said_left, told
 from mmbot.sim.virtual.faults import FaultInjector
-from mmbot.sim.virtual.line import Line
+from mmbot.sim.virtual.leaving import Leaving, Left
 from mmbot.sim.virtual.messages import OrderRequest
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.translate import id_of, instrument_of
-from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
+from mmbot.sim.virtual.translate import instrument_of
+from mmbot.sim.virtual.venue import VirtualVenue
+from mmbot.sim.virtual.violation import Violated, Violation
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -79,8 +95,9 @@ class WorldOptions:
     (`Market`). `crash_per_hour`: how often the bot dies and starts anew. `raids_per_s`: how
     often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
-    switch now and then. `prices`: the coins that move, with what they begin at; None: those that
-    are traded. Each of them has a part in the jumps of all.
+    switch now and then. `departures_per_hour`: how often people end the run.
+    `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
+    them has a part in the jumps of all.
     """
 
     start_ms: int = START_MS
@@ -97,6 +114,7 @@ class WorldOptions:
     raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
+    departures_per_hour: float = 0.0
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -126,6 +144,7 @@ class Outcome:
     requests: Mapping[str, int]
     faults: Mapping[str, int]
     crashes: int
+    departures: int
     tripped: str
     settled_s: float
     longest_cancel_wait_ms: float
@@ -134,30 +153,34 @@ class Outcome:
 
 
 class World:
-    """One history. `desks` by the venue's names of the instruments."""
+    """One history. `desks` says by which desk each instrument is quoted; they have as many accounts
+    as their instruments have venues."""
 
     def __init__(
         self,
         seed: int,
         plan: FaultPlan,
-        desks: Mapping[str, Desk],
+        desks: Mapping[InstrumentId, Desk],
         guards: Sequence[Guard] = (),
         options: WorldOptions | None = None,
     ) -> None:
         self.seed = seed
         self.options = options or WorldOptions()
+        self._plan = plan
         self.trouble = FaultInjector(plan)
+        """What befalls the exchange, our process, and the first account's line."""
         self._draw = Random(f"world {seed}")
-        listings = [listing_of(name, self.options.start_ms) for name in desks]
-        start_ms = self._start_ms(listings)
+        self._departing = Random(f"departures {seed}")
+        names = list(dict.fromkeys(map(instrument_name, desks)))
+        listings = {name: listing_of(name, self.options.start_ms) for name in names}
+        start_ms = self._start_ms(list(listings.values()))
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
         self.exchange = Exchange(f"w{seed}-")
-        for listing in listings:
+        for listing in listings.values():
             self.exchange.list(listing)
-        self.instruments = {i.id: i for i in map(instrument_of, listings)}
         prices = self.options.prices or {
-            one.underlying: START_PRICES[one.underlying] for one in listings
+            one.underlying: START_PRICES[one.underlying] for one in listings.values()
         }
         self.market = Market(
             self.exchange,
@@ -168,34 +191,32 @@ class World:
             prices=prices,
             crowd_steps=self.options.crowd_steps,
         )
+        self.desks = desks
+        self.instruments = {
+            id_: instrument_of(listings[instrument_name(id_)], desk.venue)
+            for id_, desk in desks.items()
+        }
         balances = dict.fromkeys(self.exchange.currencies, BALANCE)
-        self.exchange.open_account(ACCOUNT, balances)
+        self.accounts: dict[str, VirtualAccount] = {}
+        """By what the bot calls their venues."""
+        for venue in dict.fromkeys(desk.venue for desk in desks.values()):
+            self.accounts[venue] = self._account(venue, balances)
+        together(list(self.accounts.values()))
         self.exchange.open_account(RAIDER, balances, followed=False)
-        self.venue = VirtualVenue(
-            self.timeline,
-            self.exchange,
-            self.market,
-            list(self.instruments.values()),
-            self.trouble,
-            self.options.rate,
-        )
-        self.venue.observe = self._observe
-        self.venue.on_rest = self._arriving
-        for name in desks:
+        for name in names:
             self.market.watch(name)
         self.exchange.drain()
-        self.desks = {id_of(name): desk for name, desk in desks.items()}
         self.guards = guards
         self.store = VirtualStore()
-        self.flying: dict[object, OrderRequest] = {}
-        self.checks = Checks(self.exchange, self.venue, self.store, self.desks, self.flying)
+        self.checks = Checks(self.exchange, list(self.accounts.values()), self.store)
         self.state: State | None = None
-        self.line: Line | None = None
         self.turns = 0
         self.crashes = 0
+        self.departures = 0
         self._lives = 0
         self._hash = blake2b(digest_size=16)
         self._inbox = Inbox()
+        self._leaving: Leaving | None = None
         self._turn_due = False
         self._keep_due = False
         self._doing = "nothing yet"
@@ -203,6 +224,33 @@ class World:
         self._healed_ns: Nanos = 0
         self._fills = 0
         self._volume_usd = 0.0
+
+    def _account(self, venue: str, balances: Mapping[str, Decimal]) -> VirtualAccount:
+        """One account with its side of the line, and what goes wrong on it."""
+        first = not self.accounts
+        name = known_as(venue, first=first)
+        self.exchange.open_account(name, balances)
+        trouble = self.trouble if first else FaultInjector(self._plan, venue)
+        served = VirtualVenue(
+            self.timeline,
+            self.exchange,
+            self.market,
+            [one for one in self.instruments.values() if one.venue == venue],
+            trouble,
+            self.options.rate,
+            name,
+            venue,
+        )
+        served.observe = self._observe
+        served.on_rest = partial(self._arriving, venue)
+        desks = {id_: desk for id_, desk in self.desks.items() if desk.venue == venue}
+        return VirtualAccount(venue, desks, served, trouble, self.options.rate)
+
+    @property
+    def lone(self) -> VirtualAccount:
+        """The account of a world that has one."""
+        (account,) = self.accounts.values()
+        return account
 
     # --- the history ---
 
@@ -219,8 +267,9 @@ class World:
 
     def _begin(self) -> None:
         if self.options.foreign:
-            for order in place_foreign(self.exchange, self.venue, self._draw):
-                self.checks.foreign(order)
+            for name, account in self.accounts.items():
+                for order in place_foreign(self.exchange, account.venue, self._draw):
+                    self.checks.at[name].foreign(order)
         self._move_market()
         self._misfortune()
         self._every_second()
@@ -251,9 +300,10 @@ class World:
             seconds=(self.timeline.now_ns - self._began_ns) / SECOND,
             fills=self._fills,
             volume_usd=self._volume_usd,
-            requests=dict(self.venue.counts),
-            faults=dict(self.trouble.counts),
+            requests=_sum(account.venue.counts for account in self.accounts.values()),
+            faults=_sum(account.trouble.counts for account in self.accounts.values()),
             crashes=self.crashes,
+            departures=self.departures,
             tripped=tripped,
             settled_s=(self.timeline.now_ns - healed_ns) / SECOND,
             longest_cancel_wait_ms=self.checks.longest_cancel_wait_ns / MS,
@@ -276,44 +326,67 @@ class World:
         labels = ev.LabelsReserved(self.store.reserve())
         state = self.state = begun(run, now_ns, (listed, labels))
         self._bot = Bot(state, dict(self.desks), self.guards)
-        self.store.restore(state, self.instruments)
+        self.store.restore(state, self.accounts, self.instruments)
         self.checks.begin()
         self._inbox = Inbox()
         self._turn_due = self._keep_due = False
-        self.line = Line(
-            self.timeline,
-            self.venue,
-            self.trouble,
-            self._draw,
-            self.options.rate,
-            partial(self._sink, self._lives),
-            self.flying,
-            self._arriving,
-            self._carried_out,
-        )
-        self.line.connect()
+        for name, account in self.accounts.items():
+            account.connect(
+                self.timeline,
+                self._draw,
+                partial(self._sink, self._lives),
+                partial(self._arriving, name),
+                partial(self._carried_out, name),
+            )
         self._cycle(self._lives)
         self._tick(self._lives)
 
     def _crash(self) -> None:
         """The process is gone, and with it everything that was not on the disk."""
-        assert self.line is not None, "only what runs can crash"
         self._doing = "the bot crashes"
         self.crashes += 1
-        self._lives += 1  # whatever was meant for the dead finds nobody
-        self.line.crash()
-        self.line = self.state = None
+        if self._leaving is not None:
+            self._leaving.abandon()
+        self._gone()
         self.store.lose_queue()
+
+    def _gone(self) -> None:
+        """There is no process any more; after a while there is another one."""
+        assert self.state is not None, "only what runs can end"
+        self._lives += 1  # whatever was meant for the dead finds nobody
+        for account in self.accounts.values():
+            account.hang_up()
+        self.state = self._leaving = None
         least, most = RESTART_S
         self.timeline.after(
             int((least + (most - least) * self._draw.random()) * SECOND), self._start
         )
 
+    def _leave(self, why: Why) -> None:
+        """The process is asked to end: it leaves every account first."""
+        assert self.state is not None, "only what runs can leave"
+        if self._leaving is None:
+            sink = partial(self._sink, self._lives)
+            self._leaving = Leaving(self.timeline, self.state, self.accounts, sink, self._ended)
+            self._leaving.begin(why)
+
+    def _ended(self, left: Left) -> None:
+        """The process has left, writes what it has to write, and says what it leaves behind."""
+        self._doing = f"the process ends, leaving {said_left(left)}"
+        self.departures += 1
+        state, proved = self.state, all(orders == () for orders in left.values())
+        assert state is not None, "only what runs can end"
+        self.checks.booked(state.entries)
+        self.checks.left(left)
+        self.store.end(state, self.timeline.now_ns, proved=proved)
+        self._gone()
+
     def _operator(self) -> None:
         """A person takes back what a tripped bot has left behind."""
         self._doing = "a person cancels everything of ours"
-        self.venue.cancel_ours()
-        if self.venue.our_orders:
+        for account in self.accounts.values():
+            account.venue.cancel_ours()
+        if any(account.venue.our_orders for account in self.accounts.values()):
             self.timeline.after(OPERATOR_NS, self._operator)
         elif self._healed_ns:
             self._settled = True
@@ -325,6 +398,8 @@ class World:
         if life != self._lives or self.state is None:
             return
         self._inbox.put(event)
+        if self._leaving is not None:
+            self._leaving.heard(event)
         if not self._turn_due:
             self._turn_due = True
             self.timeline.after(0, partial(self._take, life))
@@ -333,9 +408,8 @@ class World:
         if life != self._lives:
             return
         self._turn_due = False
-        state, line, now_ns = self.state, self.line, self.timeline.now_ns
+        state, now_ns = self.state, self.timeline.now_ns
         assert state is not None, "somebody is alive"
-        assert line is not None, "who is alive has a line"
         events = self._inbox.drain()
         for event in events:
             self.checks.told(event)
@@ -353,7 +427,7 @@ class World:
             if isinstance(event, ev.SnapshotTaken):
                 self.checks.absorbed(state, event)
         if intents:
-            self._submit(line, intents)
+            self._submit(intents)
             self.checks.sent(intents)
         if not self._keep_due:
             self._keep_due = True
@@ -361,21 +435,24 @@ class World:
         if self._healed_ns:
             self._look_whether_settled(state, now_ns)
 
-    def _submit(self, line: Line, intents: Sequence[Intent]) -> None:
-        to_venue: list[VenueIntent] = []
+    def _submit(self, intents: Sequence[Intent]) -> None:
+        by_venue: dict[str, list[VenueIntent]] = {}
         for intent in intents:
             match intent:
                 case ReserveLabels():
                     self.timeline.after(LABELS_NS, partial(self._reserve, self._lives))
                 case SaveLatch():
-                    self.store.keep_latch((intent.why, intent.detail))
+                    self.store.keep_latch(self.accounts, (intent.why, intent.detail))
                     self._sink(self._lives, ev.LatchSaved())
                 case CheckLease():
                     asked = ev.LeaseChecked(self.timeline.now_ns)
                     self.timeline.after(LABELS_NS, partial(self._sink, self._lives, asked))
                 case _:
-                    to_venue.append(intent)
-        line.submit(to_venue)
+                    by_venue.setdefault(venue_of(intent), []).append(intent)
+        for name, wanted in by_venue.items():
+            line = self.accounts[name].line
+            assert line is not None, "who is alive has its lines"
+            line.submit(wanted)
 
     def _reserve(self, life: int) -> None:
         if life == self._lives:
@@ -396,6 +473,8 @@ class World:
 
     def _tick(self, life: int) -> None:
         if life == self._lives:
+            if self.state is not None and self.state.lease_lost:
+                self._leave(Why.LEASE_LOST)
             self._sink(life, ev.Tick())
             self.timeline.after(TICK_NS, partial(self._tick, life))
 
@@ -404,35 +483,27 @@ class World:
     def _move_market(self) -> None:
         chance = self.options.raids_per_s * self.options.market_ms / 1_000
         if not self._healed_ns and self._draw.random() < chance:
-            raided = raid(self.exchange, self.venue, self._draw)
+            venues = [account.venue for account in self.accounts.values()]
+            raided = raid(self.exchange, venues, self._draw)
             self._doing = raided or self._doing
-        self.venue.advance()
+        for account in self.accounts.values():
+            account.venue.advance()
         self.timeline.after(self.options.market_ms * MS, self._move_market)
 
     def _misfortune(self) -> None:
         """Once a second: what comes so and so often an hour."""
-        trouble, plan = self.trouble, self.trouble.plan
-        if self.line is not None:
-            if trouble.befalls("cut", plan.cut_per_hour):
-                self._doing = "every connection is cut"
-                self.line.cut("cut")
-                self.venue.away_until_ns = self.timeline.now_ns + trouble.up_to(plan.down_s)
-            if trouble.befalls("half_open", plan.half_open_per_hour):
-                which = trouble.pick(3)
-                for link, spared in ((ev.Link.MARKET, 0), (ev.Link.TRADING, 1)):
-                    if which != spared:
-                        self.line.deafen(link, trouble.up_to(plan.half_open_s))
-        if trouble.befalls("stale_book", plan.stale_book_per_hour):
-            names = list(self.venue.instruments)
-            self.venue.stop_book(names[trouble.pick(len(names))], trouble.up_to(plan.stale_s))
+        now_ns, trouble, plan = self.timeline.now_ns, self.trouble, self.trouble.plan
+        for account in self.accounts.values():
+            self._doing = account.misfortune(now_ns) or self._doing
         if trouble.befalls("restart", plan.restart_per_hour):
             self._doing = "the venue restarts"
             away_ns = trouble.up_to(plan.down_s)
             loses = trouble.strikes("restart_loses_orders")
             forgetful = loses and trouble.either()
-            self.venue.restart(away_ns, with_orders=not loses, forgetful=forgetful)
+            for account in self.accounts.values():
+                account.venue.restart(away_ns, with_orders=not loses, forgetful=forgetful)
         crashes = 0.0 if self._healed_ns else self.options.crash_per_hour
-        if self.line is not None and trouble.befalls("crash", crashes):
+        if self.state is not None and trouble.befalls("crash", crashes):
             self._crash()
         self.timeline.after(1 * SECOND, self._misfortune)
 
@@ -441,6 +512,8 @@ class World:
         now_ns = self.timeline.now_ns
         if self.options.people and not self._healed_ns:
             self._people()
+        if self.state is not None and not self._healed_ns:
+            self._depart()
         over = now_ns - self._began_ns >= self.options.seconds * SECOND
         if not self._healed_ns and (over or self.turns >= self.options.turns):
             self._heal()
@@ -453,32 +526,56 @@ class World:
     def _heal(self) -> None:
         """Nothing goes wrong from now on, and nobody interferes any more."""
         self._healed_ns = self.timeline.now_ns
-        self.trouble.heal()
+        for account in self.accounts.values():
+            account.trouble.heal()
         if self.options.people:
             self._sink(self._lives, ev.Unpause())
             self._sink(self._lives, ev.WindDown(on=False))
 
     def _look_whether_settled(self, state: State, now_ns: Nanos) -> None:
-        if self._inbox or state.entries or self.checks.missing(state, now_ns):
+        if (
+            self._leaving is not None
+            or self._inbox
+            or state.entries
+            or self.checks.missing(state, now_ns)
+        ):
             return
         self.checks.settle_up(state)
         self._settled = True
 
     def _people(self) -> None:
         """The operators do something now and then."""
-        event = operator_command(self._draw) if self.line is not None else None
+        event = operator_command(self._draw) if self.state is not None else None
         if event is not None:
             self._sink(self._lives, event)
 
+    def _depart(self) -> None:
+        """People end the run now and then: all of it, or what it may do on one account."""
+        how = departure(self._departing, self.options.departures_per_hour)
+        if how is None:
+            return
+        self._doing = f"people end the run: {how.name.lower()}"
+        names = list(self.accounts)
+        name = names[int(self._departing.random() * len(names))]
+        match how:
+            case Departure.STOPPED:
+                self._leave(Why.USER)
+            case Departure.TAKEN_OVER:
+                self._sink(self._lives, ev.LeaseLost("another engine", name))
+            case Departure.KILL_SWITCH:
+                self.store.keep_latch((name,), (Why.USER, "by a person"))
+                told = ev.Trip(Why.USER, "by a person")
+                self.timeline.after(CYCLE_NS, partial(self._sink, self._lives, told))
+
     # --- what is seen ---
 
-    def _arriving(self, request: OrderRequest) -> None:
+    def _arriving(self, name: str, request: OrderRequest) -> None:
         self._doing = f"arrives: {said(request)}"
         self._note(f"{self.timeline.now_ns} {said(request)}")
-        self.checks.arriving(request)
+        self.checks.at[name].arriving(request)
 
-    def _carried_out(self, request: OrderRequest) -> None:
-        self.checks.carried_out(request)
+    def _carried_out(self, name: str, request: OrderRequest) -> None:
+        self.checks.at[name].carried_out(request)
 
     def _observe(self, effect: Effect) -> None:
         """Everything the exchange does goes into the hash, and our fills are counted."""
@@ -492,10 +589,14 @@ class World:
                 inverse_future = listing.inverse and listing.strike is None
                 in_usd = 1.0 if inverse_future else float(public.index)
                 self._volume_usd += float(public.amount) * in_usd
-                self.checks.traded(made)
+                self._judge_of(effect.account).traded(made)
         elif isinstance(effect, Prints):
             for public in effect.trades:
                 self._note(f"{public.trade_id} {public.price} {public.amount} {public.time_ms}")
+
+    def _judge_of(self, account: str) -> AccountChecks:
+        """The judge of an account, by the exchange's name of it."""
+        return next(self.checks.at[a.name] for a in self.accounts.values() if a.account == account)
 
     def _note_taken(
         self, events: Sequence[ev.Event], intents: Sequence[Intent], now_ns: Nanos
@@ -506,6 +607,10 @@ class World:
 
     def _note(self, text: str) -> None:
         self._hash.update(text.encode())
+
+
+def _sum(counts: Iterable[Counter[str]]) -> dict[str, int]:
+    return dict(sum(counts, Counter[str]()))
 
 
 @lru_cache(64)
