@@ -543,7 +543,7 @@ class SimVenue(Commands, Closures):
                     fate.seconds, lambda: self._receive_late(link, session, frame, is_order)
                 )
             case Kind.ERROR:
-                self.protocol.refuse(session, frame, fate.code)
+                self.protocol.refuse(session, orjson.loads(frame), fate.code)
             case Kind.CUT_BEFORE | Kind.CUT_AFTER:
                 if fate.kind is Kind.CUT_AFTER:
                     self.protocol.on_frame(session, frame)
@@ -589,7 +589,7 @@ class SimVenue(Commands, Closures):
             return _broken(request)
         if fate.kind is Kind.STATUS_AFTER:
             return web.Response(status=fate.code, text="trouble at the door")
-        return await self._reply_rest(request, call.method, status, answer)
+        return await self._reply_rest(request, call.method, status, answer.text)
 
     async def _strike_rest(
         self, request: web.Request, call: RestCall, fate: Fate
@@ -603,7 +603,7 @@ class SimVenue(Commands, Closures):
             return web.Response(status=fate.code, text="trouble at the door")
         if fate.kind is Kind.ERROR:
             status, answer = self.protocol.refuse_rest(call.request_id, fate.code)
-            return web.Response(status=status, body=answer, content_type="application/json")
+            return web.Response(status=status, body=answer.text, content_type="application/json")
         return None
 
     async def _reply_rest(

@@ -131,9 +131,7 @@ class GroupedBookChannel(Channel):
             "asks": self._side(book.depth(Side.SELL), ROUND_CEILING),
         }
 
-    def _side(
-        self, levels: list[tuple[Decimal, Decimal]], rounding: str
-    ) -> list[tuple[float, float]]:
+    def _side(self, levels: list[tuple[Decimal, Decimal]], rounding: str) -> list[list[float]]:
         totals: dict[Decimal, Decimal] = {}
         for price, amount in levels:
             if self._group is not None:
@@ -141,7 +139,7 @@ class GroupedBookChannel(Channel):
             if price not in totals and len(totals) == self._depth:
                 break
             totals[price] = totals.get(price, Decimal(0)) + amount
-        return [(float(price), float(amount)) for price, amount in totals.items()]
+        return [[float(price), float(amount)] for price, amount in totals.items()]
 
 
 class TickerChannel(Channel):
