@@ -99,6 +99,10 @@ class Driven(Protocol):
         """A frame came over the present connection of a link."""
         ...
 
+    def unsent(self, frame: Frame, why: str, now_ns: Nanos) -> Sequence[Effect]:
+        """A frame that was to be sent could not be written, and certainly has not left."""
+        ...
+
     def answered(self, http_id: int, answer: HttpAnswer, now_ns: Nanos) -> Sequence[Effect]:
         """A REST request has ended."""
         ...
