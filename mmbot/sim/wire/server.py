@@ -305,6 +305,10 @@ class SimVenue(Commands, Closures):
         """Nothing of that instrument's books is sent for so long; then there is a gap."""
         self.trouble.stop_book(name, self.now_ms() + round(seconds * 1000))
 
+    def mute(self, seconds: float) -> None:
+        """The accounts' channels tell nothing for so long, while everything else goes on."""
+        self.trouble.mute(self.now_ms() + round(seconds * 1000))
+
     def sever(self) -> None:
         """Abort every TCP connection at once."""
         for link in self._links:
@@ -478,6 +482,8 @@ class SimVenue(Commands, Closures):
                     self.stop_book(name, due.seconds)
             case Blow.HALF_OPEN:
                 self._half_open(due)
+            case Blow.PRIVATE_SILENCE:
+                self.mute(due.seconds)
 
     def _half_open(self, due: Due) -> None:
         """One of the open WebSockets, or (in half of the draws) the venue as a whole."""
