@@ -52,7 +52,7 @@ class FaultPlan:
     private_silence_per_hour: Annotated[
         PerHour, doc("the account's channels tell nothing while all else goes on")
     ] = 0.0
-    private_silence_s: Annotated[SecondsMax, doc("for up to this long")] = 60.0
+    private_silence_s: Annotated[SecondsMax, doc("for up to this long")] = 30.0
     cut_per_hour: Annotated[PerHour, doc("every connection is severed")] = 0.0
     cut_mid_order: Annotated[Chance, doc("the line is cut as an order request arrives")] = 0.0
     down_s: Annotated[SecondsMax, doc("nobody can connect for up to this long after a cut")] = 5.0

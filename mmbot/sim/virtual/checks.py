@@ -51,10 +51,10 @@ from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
-from mmbot.sim.virtual.messages import OrderRequest
+from mmbot.sim.virtual.face import ACCOUNT, VirtualVenue
+from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.translate import fill_of, id_of, instrument_of, is_our_order, name_of
-from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
 
 OVERDUE_NS: Nanos = 300 * MS
 """Ticks come every 100 ms: by then a deadline has been noticed."""

@@ -174,11 +174,6 @@ class VirtualVenue:
         """A request was refused with that."""
         self.counts[f"{error['code']} {error['message']}"] += 1
 
-    @property
-    def overrun(self) -> bool:
-        """Whether it ever had to refuse a request for there being too many."""
-        return any(word.startswith(f"{TOO_MANY} ") for word in self.counts)
-
 
 class _Seldom:
     """The market as it is, but for what is costly of a ticker, which is looked up now and then."""

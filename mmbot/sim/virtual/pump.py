@@ -37,10 +37,15 @@ from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.faults import garbled
 from mmbot.sim.wire.frame import Frame
+from mmbot.venues.deribit.answers import Trouble
+from mmbot.venues.deribit.book import MalformedBook
+from mmbot.venues.deribit.session import DeribitSession
 from mmbot.venues.effects import Cut, Dial, Driven, Effect, Emit, Http, HttpAnswer, Send
 
 LATENCY_MS: Final = (2.0, 40.0)
 HANG_UP_NS: Nanos = 1 * MS
+AGAIN_NS: Nanos = SECOND // 2
+"""After a first attempt to connect has failed, the next one."""
 QUEUED_CHANCE: Final = 0.3
 """That a request which arrives after its session has ended is carried out all the same."""
 
@@ -101,19 +106,21 @@ class Pump:
         venue: VirtualVenue,
         trouble: FaultInjector,
         draw: Random,
-        adapter: Adapter,
         sink: Sink,
         flying: dict[object, OrderRequest],
         on_arrival: Callable[[OrderRequest], None],
         on_carried_out: Callable[[OrderRequest], None],
         *,
         as_text: bool = False,
+        adapter: Adapter | None = None,
     ) -> None:
         self._timeline = timeline
         self._venue = venue
         self._trouble = trouble
         self._draw = draw
-        self._adapter = adapter
+        self.unexpected: list[Exception] = []
+        """What was raised inside the session that is no trouble with the venue."""
+        self._adapter = adapter or self._session()
         self._sink = sink
         self._flying = flying
         self._on_arrival = on_arrival
@@ -130,6 +137,26 @@ class Pump:
         """Bring both links up; events follow."""
         instruments = list(self._venue.instruments.values())
         self._carry_out(self._adapter.start(instruments, self._timeline.now_ns))
+
+    def _session(self) -> DeribitSession:
+        """The session that trades, listened to."""
+        session = DeribitSession(self._venue.name, (KEY, SECRET), self._timeline.now_ns)
+        session.connection.on_started = self._started
+        session.connection.on_fault = self._at_fault
+        return session
+
+    def _started(self, _link: ev.Link, error: Exception | None) -> None:
+        """Whoever cannot connect to begin with tries again."""
+        if error is not None:
+            self._timeline.after(AGAIN_NS, self._start_again)
+
+    def _start_again(self) -> None:
+        if not self._gone:
+            self.connect()
+
+    def _at_fault(self, error: Exception, _frame: object) -> None:
+        if not isinstance(error, Trouble | MalformedBook):
+            self.unexpected.append(error)
 
     def submit(self, intents: Sequence[VenueIntent]) -> None:
         """Send every request now."""
@@ -171,6 +198,8 @@ class Pump:
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         """Do it, in order; then see when the session wants to be called next."""
+        if self.unexpected:
+            raise self.unexpected[0]
         for effect in effects:
             match effect:
                 case Emit(event):
@@ -199,10 +228,7 @@ class Pump:
         self._wakes_ns = None
         due_ns, now_ns = self._adapter.due_ns, self._timeline.now_ns
         if due_ns is not None and due_ns <= now_ns:
-            effects = self._adapter.tick(now_ns)
-            due_ns = self._adapter.due_ns
-            assert due_ns is None or due_ns > now_ns, "a tick leaves nothing due"
-            self._carry_out(effects)
+            self._carry_out(self._adapter.tick(now_ns))
         else:
             self._carry_out(())
 

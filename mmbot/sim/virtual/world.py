@@ -48,13 +48,14 @@ from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.bystanders import RAIDER, operator_command, place_foreign, raid
 from mmbot.sim.virtual.checks import Checks, Violated, Violation
 from mmbot.sim.virtual.describe import said, told
+from mmbot.sim.virtual.face import ACCOUNT, VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
-from mmbot.sim.virtual.line import Line
-from mmbot.sim.virtual.messages import OrderRequest
+from mmbot.sim.virtual.pump import Pump
+from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import id_of, instrument_of
-from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
+from mmbot.sim.wire.manner import Manner
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -66,6 +67,7 @@ EXPIRY_AHEAD_S: Final = (8.0, 30.0)
 DAY_MS: Final = 86_400_000
 EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 RUN_BITS: Final = 28
+TEXT_EVERY: Final = 10
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
@@ -80,7 +82,8 @@ class WorldOptions:
     often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `prices`: the coins that move, with what they begin at; None: those that
-    are traded. Each of them has a part in the jumps of all.
+    are traded. Each of them has a part in the jumps of all. `manner`: how the venue says what it says.
+    `as_text`: whether frames are encoded and read again on their way; None: in one seed of ten.
     """
 
     start_ms: int = START_MS
@@ -97,6 +100,8 @@ class WorldOptions:
     raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
+    manner: Manner = Manner.PLAIN
+    as_text: bool | None = None
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -178,6 +183,8 @@ class World:
             list(self.instruments.values()),
             self.trouble,
             self.options.rate,
+            manner=self.options.manner,
+            seed=seed,
         )
         self.venue.observe = self._observe
         self.venue.on_rest = self._arriving
@@ -190,10 +197,12 @@ class World:
         self.flying: dict[object, OrderRequest] = {}
         self.checks = Checks(self.exchange, self.venue, self.store, self.desks, self.flying)
         self.state: State | None = None
-        self.line: Line | None = None
+        self.line: Pump | None = None
         self.turns = 0
         self.crashes = 0
         self._lives = 0
+        as_text = self.options.as_text
+        self._as_text = seed % TEXT_EVERY == 0 if as_text is None else as_text
         self._hash = blake2b(digest_size=16)
         self._inbox = Inbox()
         self._turn_due = False
@@ -280,16 +289,16 @@ class World:
         self.checks.begin()
         self._inbox = Inbox()
         self._turn_due = self._keep_due = False
-        self.line = Line(
+        self.line = Pump(
             self.timeline,
             self.venue,
             self.trouble,
             self._draw,
-            self.options.rate,
             partial(self._sink, self._lives),
             self.flying,
             self._arriving,
             self._carried_out,
+            as_text=self._as_text,
         )
         self.line.connect()
         self._cycle(self._lives)
@@ -361,7 +370,7 @@ class World:
         if self._healed_ns:
             self._look_whether_settled(state, now_ns)
 
-    def _submit(self, line: Line, intents: Sequence[Intent]) -> None:
+    def _submit(self, line: Pump, intents: Sequence[Intent]) -> None:
         to_venue: list[VenueIntent] = []
         for intent in intents:
             match intent:
@@ -422,6 +431,8 @@ class World:
                 for link, spared in ((ev.Link.MARKET, 0), (ev.Link.TRADING, 1)):
                     if which != spared:
                         self.line.deafen(link, trouble.up_to(plan.half_open_s))
+            if trouble.befalls("private_silence", plan.private_silence_per_hour):
+                self.line.mute(trouble.up_to(plan.private_silence_s))
         if trouble.befalls("stale_book", plan.stale_book_per_hour):
             names = list(self.venue.instruments)
             self.venue.stop_book(names[trouble.pick(len(names))], trouble.up_to(plan.stale_s))

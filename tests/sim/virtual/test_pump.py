@@ -103,12 +103,12 @@ class Between:
             self.venue,
             self.trouble,
             Random(1),
-            self.session,
             self.events.append,
             self.flying,
             lambda request: self.seen.append(("arrives", request)),
             lambda request: self.seen.append(("done", request)),
             as_text=as_text,
+            adapter=self.session,
         )
         self._id = 0
 
@@ -417,7 +417,7 @@ def test_a_request_too_many_is_refused_counted_and_ends_the_line() -> None:
         between.ask("private/buy", **BID | {"price": 2_000 + number})
     between.pass_s(1)
     assert between.replies()[-1]["error"]["code"] == 10028
-    assert between.venue.overrun
+    assert between.venue.counts["10028 too_many_requests"] == 1
     assert between.told("closed") == ["the venue has hung up"]
 
 
@@ -427,7 +427,7 @@ def test_a_made_up_refusal_is_not_carried_out_and_nobodys_fault() -> None:
     between.ask("private/buy", **BID)
     between.pass_s(1)
     assert [frame["error"]["code"] for frame in between.replies()] == [10028]
-    assert not between.venue.overrun
+    assert between.venue.counts == {}
     assert between.resting == 0
     assert between.told("closed") == ["the venue has hung up"]
 
