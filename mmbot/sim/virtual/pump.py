@@ -29,7 +29,7 @@ import orjson
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import VenueIntent
-from mmbot.core.types import MS, SECOND, Nanos
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.sim.virtual.face import KEY, SECRET, TOO_MANY, VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.requests import OrderRequest, request_of
@@ -49,6 +49,21 @@ AGAIN_NS: Nanos = SECOND // 2
 QUEUED_CHANCE: Final = 0.3
 """That a request which arrives after its session has ended is carried out all the same."""
 
+ENTERING: Final = frozenset(
+    {
+        "public/set_heartbeat",
+        "public/auth",
+        "private/enable_cancel_on_disconnect",
+        "private/get_cancel_on_disconnect",
+        "private/get_account_summaries",
+        "public/subscribe",
+        "private/subscribe",
+    }
+)
+ENTERING_SHARE: Final = 1 / 7
+"""A connection is entered by that many questions, each of which may be lost: together they shall be
+as likely to fail as any one question."""
+
 _AUTHORIZATION: Final = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
 
 Sink = Callable[[ev.Event], None]
@@ -65,6 +80,10 @@ class Adapter(Driven, Protocol):
 
     def submit(self, intents: Sequence[VenueIntent], now_ns: Nanos) -> Sequence[Effect]:
         """Send every request now."""
+        ...
+
+    def unfollow(self, instruments: Sequence[InstrumentId], now_ns: Nanos) -> Sequence[Effect]:
+        """Nothing is to be heard of these any more."""
         ...
 
 
@@ -162,6 +181,10 @@ class Pump:
         """Send every request now."""
         self._carry_out(self._adapter.submit(intents, self._timeline.now_ns))
 
+    def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
+        """Nothing is to be heard of these any more."""
+        self._carry_out(self._adapter.unfollow(instruments, self._timeline.now_ns))
+
     def crash(self) -> None:
         """The process is dead: its connections are closed by the system, nobody hears a thing."""
         self._gone = True
@@ -198,14 +221,10 @@ class Pump:
 
     def _carry_out(self, effects: Sequence[Effect]) -> None:
         """Do it, in order; then see when the session wants to be called next."""
-        if self.unexpected:
-            raise self.unexpected[0]
         for effect in effects:
             match effect:
                 case Emit(event):
-                    if isinstance(event, ev.LinkChanged):
-                        self._up[event.link] = event.up
-                    self._sink(event)
+                    self._tell(event)
                 case Send(link, frame):
                     self._send(self._lines[link], frame)
                 case Http():
@@ -216,6 +235,16 @@ class Pump:
                     line = self._lines.pop(link, None)
                     if line is not None:
                         self._give_up(line)
+        if self.unexpected:
+            raise self.unexpected[0]
+        self._wake_in_time()
+
+    def _tell(self, event: ev.Event) -> None:
+        if isinstance(event, ev.LinkChanged):
+            self._up[event.link] = event.up
+        self._sink(event)
+
+    def _wake_in_time(self) -> None:
         due_ns = self._adapter.due_ns
         if due_ns is not None and (self._wakes_ns is None or due_ns < self._wakes_ns):
             self._wakes_ns = max(due_ns, self._timeline.now_ns)
@@ -230,7 +259,7 @@ class Pump:
         if due_ns is not None and due_ns <= now_ns:
             self._carry_out(self._adapter.tick(now_ns))
         else:
-            self._carry_out(())
+            self._wake_in_time()
 
     # --- a line's life ---
 
@@ -290,10 +319,11 @@ class Pump:
         message = self._through(_spoken(frame))
         asked = _Asked()
         request = self._request_of(message["method"], message.get("params", {}))
-        if self._trouble.strikes("lost_request"):
+        share = ENTERING_SHARE if message["method"] in ENTERING else 1.0
+        if self._trouble.strikes("lost_request", share):
             return
         arrives_ns = self._timeline.now_ns + self._latency_ns()
-        if self._trouble.strikes("late_request"):
+        if self._trouble.strikes("late_request", share):
             arrives_ns += self._trouble.up_to(self._trouble.plan.late_s)
         else:
             arrives_ns = line.up_ns = max(line.up_ns, arrives_ns)
@@ -375,9 +405,10 @@ class Pump:
             if self._venue.stands_still(_channel_of(frame)):
                 return
         elif "/" in about:
-            if trouble.strikes("lost_reply"):
+            share = ENTERING_SHARE if about in ENTERING else 1.0
+            if trouble.strikes("lost_reply", share):
                 return
-            if trouble.strikes("late_reply"):
+            if trouble.strikes("late_reply", share):
                 late_ns = trouble.up_to(trouble.plan.late_s)
         elif about.startswith("user."):
             self._tell_account(line, frame)

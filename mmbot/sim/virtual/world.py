@@ -35,7 +35,7 @@ from mmbot.core.intents import (
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, Nanos
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
@@ -82,7 +82,7 @@ class WorldOptions:
     often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `prices`: the coins that move, with what they begin at; None: those that
-    are traded. Each of them has a part in the jumps of all. `manner`: how the venue says what it says.
+    are traded. Each of them has a part in the jumps of all. `manner`: how the venue says things.
     `as_text`: whether frames are encoded and read again on their way; None: in one seed of ten.
     """
 
@@ -287,6 +287,7 @@ class World:
         self._bot = Bot(state, dict(self.desks), self.guards)
         self.store.restore(state, self.instruments)
         self.checks.begin()
+        self._retired: list[InstrumentId] = []
         self._inbox = Inbox()
         self._turn_due = self._keep_due = False
         self.line = Pump(
@@ -364,11 +365,19 @@ class World:
         if intents:
             self._submit(line, intents)
             self.checks.sent(intents)
+        self._forget_retired(state, line)
         if not self._keep_due:
             self._keep_due = True
             self.timeline.after(KEEP_NS, partial(self._keep, life))
         if self._healed_ns:
             self._look_whether_settled(state, now_ns)
+
+    def _forget_retired(self, state: State, line: Pump) -> None:
+        """What has come to its end is heard of no more."""
+        retired = [one for one in state.retired.lately if one not in self._retired]
+        if retired:
+            self._retired += retired
+            line.unfollow(retired)
 
     def _submit(self, line: Pump, intents: Sequence[Intent]) -> None:
         to_venue: list[VenueIntent] = []

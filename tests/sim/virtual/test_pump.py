@@ -16,7 +16,7 @@ import pytest
 from mmbot.core import events as ev
 from mmbot.core.events import Link
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
-from mmbot.core.types import MS, SECOND, Nanos
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market.market import START_MS, START_PRICES, Market
 from mmbot.sim.models.credits import Rate
@@ -31,8 +31,18 @@ from mmbot.sim.virtual.world import listing_of
 from mmbot.venues.effects import Cut, Dial, Effect, Emit, Frame, Http, HttpAnswer, Send
 
 NAME = "ETH-PERPETUAL"
-LOGIN = {"grant_type": "client_credentials", "client_id": "sim", "client_secret": "sim"}
-BID = {"instrument_name": NAME, "amount": 10, "price": 2_000, "label": "mm1-1", "post_only": True}
+LOGIN: dict[str, Any] = {
+    "grant_type": "client_credentials",
+    "client_id": "sim",
+    "client_secret": "sim",
+}
+BID: dict[str, Any] = {
+    "instrument_name": NAME,
+    "amount": 10,
+    "price": 2_000,
+    "label": "mm1-1",
+    "post_only": True,
+}
 
 
 class Obedient:
@@ -61,12 +71,18 @@ class Obedient:
     def receive(self, link: Link, frame: Frame | str | bytes, now_ns: Nanos) -> Sequence[Effect]:
         return self._hear("heard", frame, now_ns)
 
+    def unsent(self, frame: Frame, why: str, now_ns: Nanos) -> Sequence[Effect]:
+        raise AssertionError("everything can be written here")
+
     def answered(self, http_id: int, answer: HttpAnswer, now_ns: Nanos) -> Sequence[Effect]:
         return self._hear("answered", (http_id, answer), now_ns)
 
     def tick(self, now_ns: Nanos) -> Sequence[Effect]:
         self.due_ns = None
         return self._hear("ticked", None, now_ns)
+
+    def unfollow(self, instruments: Sequence[InstrumentId], now_ns: Nanos) -> Sequence[Effect]:
+        return self._hear("unfollow", list(instruments), now_ns)
 
     def submit(self, intents: Sequence[VenueIntent], now_ns: Nanos) -> Sequence[Effect]:
         return self._hear("submit", len(intents), now_ns)
@@ -290,7 +306,7 @@ def test_decimals_are_the_numbers_that_their_digits_are() -> None:
     between.ask("private/buy", **BID | {"amount": Decimal("1E+1"), "price": Decimal("2000.50")})
     between.pass_s(0.2)
     (order,) = between.venue.our_orders
-    assert (order.amount, order.price) == (Decimal("10.0"), Decimal("2000.5"))
+    assert (order.amount, order.price) == (10, Decimal("2000.5"))
 
 
 def test_an_order_request_is_seen_flying_arriving_and_done() -> None:
@@ -299,7 +315,7 @@ def test_an_order_request_is_seen_flying_arriving_and_done() -> None:
     (place,) = between.flying.values()
     assert isinstance(place, Place)
     assert (place.instrument, place.label) == ("deribit:ETH-PERPETUAL", "mm1-1")
-    assert (place.amount, place.price) == (10, 2_000)
+    assert (place.amount, place.price) == (Decimal(10), Decimal(2_000))
     between.pass_s(0.2)
     (order,) = between.venue.our_orders
     between.ask("private/edit", order_id=order.order_id, amount=20, price=2_001)
