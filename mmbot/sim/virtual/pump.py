@@ -7,8 +7,8 @@ Theory of operation
    and one pump; a process that dies is told nothing more.
 2. A line is one connection, from the dial until either end gives it up. Each end notices the end of
    a line by itself. Frames of one line arrive in the order they were sent, except those that a
-   fault delays; what is under way to us when a line is over is never heard, and a request may still
-   be carried out then.
+   fault delays, and market data that leave together arrive together; what is under way to us when a
+   line is over is never heard, and a request may still be carried out then.
 3. Over REST a question travels alone: it may be lost, refused at the door, or answered too late.
 4. Frames pass as the objects they are. With `as_text` each is encoded and read again on its way,
    and nothing else differs.
@@ -100,6 +100,8 @@ class _Line:
     """When the last message to the venue arrives: the next one does not overtake it."""
     down_ns: Nanos = 0
     """The same of those to us."""
+    written_ns: Nanos = -1
+    """When the last one of those was written."""
     deaf_until_ns: Nanos = 0
     """Until then everything on it is swallowed ..."""
     mute_until_ns: Nanos = 0
@@ -436,9 +438,15 @@ class Pump:
 
     def _down(self, line: _Line, frame: Frame, late_ns: Nanos) -> None:
         """A frame is on its way to us; a late one is overtaken by those behind it."""
-        arrives_ns = self._timeline.now_ns + self._latency_ns() + late_ns
-        if not late_ns:
-            arrives_ns = line.down_ns = max(line.down_ns, arrives_ns)
+        now_ns = self._timeline.now_ns
+        if late_ns:
+            arrives_ns = now_ns + self._latency_ns() + late_ns
+        else:
+            together = line.link is ev.Link.MARKET and line.written_ns == now_ns
+            if not together:
+                line.down_ns = max(line.down_ns, now_ns + self._latency_ns())
+                line.written_ns = now_ns
+            arrives_ns = line.down_ns
         heard: Mapping[str, Any] | str | bytes
         if self._trouble.strikes("garbage"):
             noise, is_binary = garbled(frame.text, self._trouble.pick(3) / 3)

@@ -306,7 +306,7 @@ def test_decimals_are_the_numbers_that_their_digits_are() -> None:
     between.ask("private/buy", **BID | {"amount": Decimal("1E+1"), "price": Decimal("2000.50")})
     between.pass_s(0.2)
     (order,) = between.venue.our_orders
-    assert (order.amount, order.price) == (10, Decimal("2000.5"))
+    assert (order.amount, order.price) == (Decimal(10), Decimal("2000.5"))
 
 
 def test_an_order_request_is_seen_flying_arriving_and_done() -> None:

@@ -228,9 +228,7 @@ class QuoteChannel(Channel):
 
 
 def _changed(sent: Json, fresh: Json) -> bool:
-    if len(sent) != len(fresh):
-        return True
-    return any(name != "timestamp" and sent.get(name) != now for name, now in fresh.items())
+    return {**sent, "timestamp": fresh["timestamp"]} != fresh
 
 
 class TradesChannel(Gathering):
