@@ -98,10 +98,10 @@ class Tap:
         protocol: Any = venue.protocol
         on_open, on_frame, on_rest = protocol.on_open, protocol.on_frame, protocol.on_rest
 
-        def opened(write: Callable[[bytes, str | None], None], *rest: Any) -> Any:
-            def tapped(payload: bytes, method: str | None) -> None:
+        def opened(write: Callable[[Any, str | None], None], *rest: Any) -> Any:
+            def tapped(frame: Any, method: str | None) -> None:
                 self._passes(method)
-                write(payload, method)
+                write(frame, method)
 
             return on_open(tapped, *rest)
 

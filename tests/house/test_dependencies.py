@@ -31,8 +31,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Room -> rooms it may import. What composes may import all."""
 
-CROSSINGS = {("mmbot/venues/paper.py", "sim")}
-"""Where a zone borrows from its neighbor: paper trading is filled by the exchange of sim."""
+CROSSINGS = {("mmbot/venues/paper.py", "sim"), ("mmbot/sim/virtual/pump.py", "venues")}
+"""Where a zone borrows from its neighbor: paper trading is filled by the exchange of sim, and in
+virtual time the real sessions are driven, which do no I/O."""
 
 PURE_MODULES = {
     "__future__", "abc", "annotated_types", "bisect", "collections", "dataclasses", "decimal",

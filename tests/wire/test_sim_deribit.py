@@ -18,6 +18,7 @@ from mmbot.sim.models.credits import RATES, Bucket, Pool, Rate
 from mmbot.sim.wire.deribit.auth import Gatekeeper
 from mmbot.sim.wire.deribit.params import Params
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
+from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import Endpoints, SimVenue, VenueOptions, serve
 from mmbot.sim.wire.world import START_MS
@@ -546,8 +547,8 @@ class Stepped:
         self.hung_up = 0
         self.session = self.venue.on_open(self._write, self._hang_up)
 
-    def _write(self, payload: bytes, method: str | None) -> None:
-        self.frames.append(orjson.loads(payload))
+    def _write(self, frame: Frame, method: str | None) -> None:
+        self.frames.append(orjson.loads(frame.text))
 
     def _hang_up(self) -> None:
         self.hung_up += 1

@@ -1,6 +1,6 @@
 """What can go wrong between us and a venue, as one plan per seed.
 
-One dataclass of chances and rates serves both worlds: `sim.world` plays a plan in virtual time,
+One dataclass of chances and rates serves both worlds: `sim.virtual` plays a plan in virtual time,
 `sim.wire` on the sockets. `drawn` is a swarm: each fault is on or off for a seed, then its strength
 is drawn, so that some seeds have one fault in its purest form and others many at once. A plan says
 what may happen; the draws while it runs come from a generator seeded with `seed` by whoever plays
@@ -49,6 +49,10 @@ class FaultPlan:
     stale_s: Annotated[SecondsMax, doc("the longest such stop")] = 20.0
     half_open_per_hour: Annotated[PerHour, doc("data is swallowed while TCP stays up")] = 0.0
     half_open_s: Annotated[SecondsMax, doc("for up to this long")] = 20.0
+    private_silence_per_hour: Annotated[
+        PerHour, doc("the account's channels tell nothing while all else goes on")
+    ] = 0.0
+    private_silence_s: Annotated[SecondsMax, doc("for up to this long")] = 30.0
     cut_per_hour: Annotated[PerHour, doc("every connection is severed")] = 0.0
     cut_mid_order: Annotated[Chance, doc("the line is cut as an order request arrives")] = 0.0
     down_s: Annotated[SecondsMax, doc("nobody can connect for up to this long after a cut")] = 5.0
@@ -115,6 +119,7 @@ STRENGTHS: Mapping[str, tuple[float, float]] = {
     "restart_per_hour": (5, 30),
     "restart_loses_orders": (0.5, 1.0),
     "expiry_soon": (1.0, 1.0),
+    "private_silence_per_hour": (20, 120),
 }
 """The strongest a fault may be drawn, mild and harsh. What is not here (the durations) stays as it
 is; the clock's error stays below what the bot allows for (`core.orders.CLOCK_SKEW_NS`)."""

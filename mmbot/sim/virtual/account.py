@@ -5,7 +5,7 @@ and a line of its own, on which things go wrong by themselves; what befalls the 
 process befalls them all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -13,12 +13,11 @@ from typing import Final
 from mmbot.core import events as ev
 from mmbot.core.desk import Desk
 from mmbot.core.types import InstrumentId, Nanos
-from mmbot.sim.models.credits import Rate
+from mmbot.sim.virtual.face import VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
-from mmbot.sim.virtual.line import Line
-from mmbot.sim.virtual.messages import OrderRequest
+from mmbot.sim.virtual.pump import Pump
+from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.venue import VirtualVenue
 
 ACCOUNT: Final = "bot"
 """What the exchange calls the first of our accounts."""
@@ -38,9 +37,8 @@ class VirtualAccount:
     desks: Mapping[InstrumentId, Desk]
     venue: VirtualVenue
     trouble: FaultInjector
-    rate: Rate
     flying: dict[object, OrderRequest] = field(default_factory=dict)
-    line: Line | None = None
+    line: Pump | None = None
     """Of the process that runs; None while none does."""
 
     @property
@@ -55,18 +53,20 @@ class VirtualAccount:
         sink: Callable[[ev.Event], None],
         on_arrival: Callable[[OrderRequest], None],
         on_carried_out: Callable[[OrderRequest], None],
+        *,
+        as_text: bool,
     ) -> None:
         """A process begins: it has a line of its own."""
-        self.line = Line(
+        self.line = Pump(
             timeline,
             self.venue,
             self.trouble,
             draw,
-            self.rate,
             sink,
             self.flying,
             on_arrival,
             on_carried_out,
+            as_text=as_text,
         )
         self.line.connect()
 
@@ -90,14 +90,9 @@ class VirtualAccount:
                 for link, spared in ((ev.Link.MARKET, 0), (ev.Link.TRADING, 1)):
                     if which != spared:
                         self.line.deafen(link, trouble.up_to(plan.half_open_s))
+            if trouble.befalls("private_silence", plan.private_silence_per_hour):
+                self.line.mute(trouble.up_to(plan.private_silence_s))
         if trouble.befalls("stale_book", plan.stale_book_per_hour):
             names = list(self.venue.instruments)
             self.venue.stop_book(names[trouble.pick(len(names))], trouble.up_to(plan.stale_s))
         return said
-
-
-def together(accounts: Sequence[VirtualAccount]) -> None:
-    """What the exchange does is told to all of them."""
-    venues = [account.venue for account in accounts]
-    for venue in venues:
-        venue.beside = venues

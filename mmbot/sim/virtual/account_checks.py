@@ -36,7 +36,7 @@ from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 from mmbot.sim.virtual.account import VirtualAccount
-from mmbot.sim.virtual.messages import OrderRequest
+from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.translate import fill_of, id_of, instrument_of, is_our_order
 from mmbot.sim.virtual.violation import Violated

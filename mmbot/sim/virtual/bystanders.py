@@ -12,7 +12,7 @@ from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order, TimeInForce
 from mmbot.sim.exchange.requests import NewOrder, Placed
-from mmbot.sim.virtual.venue import VirtualVenue
+from mmbot.sim.virtual.face import VirtualVenue
 
 RAIDER: Final = "raider"
 """The account of who trades through the book up to our orders."""

@@ -23,9 +23,10 @@ class FaultInjector:
         """Nothing goes wrong from now on."""
         self.plan = self.plan.healed()
 
-    def strikes(self, name: str) -> bool:
-        """Whether the fault of that name happens now; a fault that is off costs no draw."""
-        chance: float = getattr(self.plan, name)
+    def strikes(self, name: str, share: float = 1.0) -> bool:
+        """Whether the fault of that name happens now, with that share of its chance; a fault that
+        is off costs no draw."""
+        chance: float = getattr(self.plan, name) * share
         if not chance or self._draw.random() >= chance:
             return False
         self.counts[name] += 1

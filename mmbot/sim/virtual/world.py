@@ -40,7 +40,7 @@ from mmbot.core.intents import (
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.core.why import Why
 from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
@@ -51,7 +51,7 @@ from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import STEP_MS
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan
-from mmbot.sim.virtual.account import VirtualAccount, known_as, together
+from mmbot.sim.virtual.account import VirtualAccount, known_as
 from mmbot.sim.virtual.account_checks import AccountChecks
 from mmbot.sim.virtual.bystanders import (
     RAIDER,
@@ -63,14 +63,15 @@ from mmbot.sim.virtual.bystanders import (
 )
 from mmbot.sim.virtual.checks import Checks
 from mmbot.sim.virtual.describe import said, said_left, told
+from mmbot.sim.virtual.face import VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.leaving import Leaving, Left
-from mmbot.sim.virtual.messages import OrderRequest
+from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import instrument_of
-from mmbot.sim.virtual.venue import VirtualVenue
 from mmbot.sim.virtual.violation import Violated, Violation
+from mmbot.sim.wire.manner import Manner
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -82,6 +83,7 @@ EXPIRY_AHEAD_S: Final = (8.0, 30.0)
 DAY_MS: Final = 86_400_000
 EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 RUN_BITS: Final = 28
+TEXT_EVERY: Final = 10
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
@@ -97,7 +99,8 @@ class WorldOptions:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `departures_per_hour`: how often people end the run.
     `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
-    them has a part in the jumps of all.
+    them has a part in the jumps of all. `manner`: how the venue says things. `as_text`: whether
+    frames are encoded and read again on their way; None: in one seed of ten.
     """
 
     start_ms: int = START_MS
@@ -115,6 +118,8 @@ class WorldOptions:
     foreign: bool = False
     people: bool = False
     departures_per_hour: float = 0.0
+    manner: Manner = Manner.PLAIN
+    as_text: bool | None = None
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -201,7 +206,6 @@ class World:
         """By what the bot calls their venues."""
         for venue in dict.fromkeys(desk.venue for desk in desks.values()):
             self.accounts[venue] = self._account(venue, balances)
-        together(list(self.accounts.values()))
         self.exchange.open_account(RAIDER, balances, followed=False)
         for name in names:
             self.market.watch(name)
@@ -214,6 +218,8 @@ class World:
         self.crashes = 0
         self.departures = 0
         self._lives = 0
+        as_text = self.options.as_text
+        self._as_text = seed % TEXT_EVERY == 0 if as_text is None else as_text
         self._hash = blake2b(digest_size=16)
         self._inbox = Inbox()
         self._leaving: Leaving | None = None
@@ -240,11 +246,14 @@ class World:
             self.options.rate,
             name,
             venue,
+            manner=self.options.manner,
+            seed=self.seed,
+            beside=next((one.venue for one in self.accounts.values()), None),
         )
         served.observe = self._observe
         served.on_rest = partial(self._arriving, venue)
         desks = {id_: desk for id_, desk in self.desks.items() if desk.venue == venue}
-        return VirtualAccount(venue, desks, served, trouble, self.options.rate)
+        return VirtualAccount(venue, desks, served, trouble)
 
     @property
     def lone(self) -> VirtualAccount:
@@ -328,6 +337,7 @@ class World:
         self._bot = Bot(state, dict(self.desks), self.guards)
         self.store.restore(state, self.accounts, self.instruments)
         self.checks.begin()
+        self._retired: list[InstrumentId] = []
         self._inbox = Inbox()
         self._turn_due = self._keep_due = False
         for name, account in self.accounts.items():
@@ -337,6 +347,7 @@ class World:
                 partial(self._sink, self._lives),
                 partial(self._arriving, name),
                 partial(self._carried_out, name),
+                as_text=self._as_text,
             )
         self._cycle(self._lives)
         self._tick(self._lives)
@@ -429,11 +440,21 @@ class World:
         if intents:
             self._submit(intents)
             self.checks.sent(intents)
+        self._forget_retired(state)
         if not self._keep_due:
             self._keep_due = True
             self.timeline.after(KEEP_NS, partial(self._keep, life))
         if self._healed_ns:
             self._look_whether_settled(state, now_ns)
+
+    def _forget_retired(self, state: State) -> None:
+        """What has come to its end is heard of no more."""
+        retired = [one for one in state.retired.lately if one not in self._retired]
+        self._retired += retired
+        for name, account in self.accounts.items():
+            gone = [one for one in retired if venue_name(one) == name]
+            if gone and account.line is not None:
+                account.line.unfollow(gone)
 
     def _submit(self, intents: Sequence[Intent]) -> None:
         by_venue: dict[str, list[VenueIntent]] = {}
@@ -486,8 +507,8 @@ class World:
             venues = [account.venue for account in self.accounts.values()]
             raided = raid(self.exchange, venues, self._draw)
             self._doing = raided or self._doing
-        for account in self.accounts.values():
-            account.venue.advance()
+        first, *_ = self.accounts.values()
+        first.venue.advance()
         self.timeline.after(self.options.market_ms * MS, self._move_market)
 
     def _misfortune(self) -> None:

@@ -66,6 +66,7 @@ class Blow(Enum):
     HALF_OPEN = "half_open"
     STALE_BOOK = "stale_book"
     RESTART = "restart"
+    PRIVATE_SILENCE = "private_silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +119,14 @@ class FaultInjector:
         self.tell: Callable[[str, str], None] | None = None
         self._commands: dict[Stage, list[_Command]] = {stage: [] for stage in Stage}
         self._stopped_books: dict[str, int] = {}  # until when, venue time in milliseconds
+        self._mute_until_ms = 0  # until then no account is told anything unasked
         self.begin(plan, now_ms)
 
     @property
     def is_on(self) -> bool:
         """Whether anything can go wrong at present."""
-        return not self.plan.calm or bool(self._stopped_books) or any(self._commands.values())
+        standing = bool(self._stopped_books) or self._mute_until_ms > 0
+        return not self.plan.calm or standing or any(self._commands.values())
 
     def begin(self, plan: FaultPlan, now_ms: int) -> None:
         """Draw from this plan from now on, from the beginning of its draws."""
@@ -137,6 +140,7 @@ class FaultInjector:
         for waiting in self._commands.values():
             waiting.clear()
         self._stopped_books.clear()
+        self._mute_until_ms = 0
 
     def note(self, fault: str, detail: str = "") -> None:
         """A fault has happened."""
@@ -163,6 +167,11 @@ class FaultInjector:
         """No change of that book is sent until then."""
         self._stopped_books[name] = until_ms
         self.note("stale_book", name)
+
+    def mute(self, until_ms: int) -> None:
+        """No message of an account's channel is sent until then."""
+        self._mute_until_ms = until_ms
+        self.note("private_silence", "")
 
     # -- one message's fate --------------------------------------------------------------------
 
@@ -223,15 +232,22 @@ class FaultInjector:
             if self._strikes("book_gap", plan.book_gap):
                 found.append(("book_gap", Fate(Kind.LOST)))
         elif kind == "user":
-            if self._strikes("duplicate_private", plan.duplicate_private):
-                found.append(("duplicate_private", Fate(Kind.TWICE)))
-            if self._strikes("reordered_private", plan.reordered_private):
-                found.append(("reordered_private", Fate(Kind.BEHIND)))
-            if self._strikes("late_private", plan.late_private):
-                found.append(("late_private", self._late("late_private")))
+            if self._mute_until_ms > now_ms:
+                return Fate(Kind.LOST)  # counted once, when it fell silent
+            found += self._of_account()
         if self._strikes("garbage", plan.garbage):
             found.append(("garbage", self._garbled()))
         return self._first(found, channel)
+
+    def _of_account(self) -> list[tuple[str, Fate]]:
+        plan, found = self.plan, list[tuple[str, Fate]]()
+        if self._strikes("duplicate_private", plan.duplicate_private):
+            found.append(("duplicate_private", Fate(Kind.TWICE)))
+        if self._strikes("reordered_private", plan.reordered_private):
+            found.append(("reordered_private", Fate(Kind.BEHIND)))
+        if self._strikes("late_private", plan.late_private):
+            found.append(("late_private", self._late("late_private")))
+        return found
 
     def keeps_orders(self) -> bool:
         """Whether the line that has just broken leaves its orders where they are."""
@@ -263,6 +279,7 @@ class FaultInjector:
             Blow.HALF_OPEN: plan.half_open_s,
             Blow.STALE_BOOK: plan.stale_s,
             Blow.RESTART: plan.down_s,
+            Blow.PRIVATE_SILENCE: plan.private_silence_s,
         }[blow]
         due = Due(blow, dice.random() * longest_s, dice.random())
         if blow is Blow.RESTART and dice.random() < plan.restart_loses_orders:
@@ -276,6 +293,7 @@ class FaultInjector:
             Blow.HALF_OPEN: plan.half_open_per_hour,
             Blow.STALE_BOOK: plan.stale_book_per_hour,
             Blow.RESTART: plan.restart_per_hour,
+            Blow.PRIVATE_SILENCE: plan.private_silence_per_hour,
         }[blow]
 
     def _wait_ms(self, blow: Blow) -> int:

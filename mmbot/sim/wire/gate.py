@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import WSMsgType, web
 
 from mmbot.sim.wire.faults import PASSES, Fate, FaultInjector, Kind, garbled
+from mmbot.sim.wire.frame import Frame
 
 UNSENT_FRAMES_MAX: Final = 20_000  # a client that does not read is cut off
 BEHIND_S_MAX: Final = 1.0  # a push that should follow the next one waits so long for it
@@ -120,10 +121,11 @@ class Link:
         """Whether frames are swallowed at present, in both directions."""
         return self._gate.is_silent or self._gate.now_ms() < self.deaf_until_ms
 
-    def write(self, payload: bytes, about: str | None) -> None:
+    def write(self, frame: Frame, about: str | None) -> None:
         """Queue a frame; `about` is the method it answers, the channel it is from, or None."""
         if self.is_deaf:
             return
+        payload = frame.text
         fate = self._gate.fate_out(about)
         match fate.kind:
             case Kind.LOST:

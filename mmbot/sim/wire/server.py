@@ -200,6 +200,10 @@ class Venue(Commands):
         """Nothing of that instrument's books is sent for so long; then there is a gap."""
         self.trouble.stop_book(name, self.now_ms() + round(seconds * 1000))
 
+    def mute(self, seconds: float) -> None:
+        """The accounts' channels tell nothing for so long, while everything else goes on."""
+        self.trouble.mute(self.now_ms() + round(seconds * 1000))
+
     def sever(self) -> None:
         """Abort every TCP connection at once."""
         for link in self._links:
@@ -283,6 +287,8 @@ class Venue(Commands):
                     self.stop_book(name, due.seconds)
             case Blow.HALF_OPEN:
                 self._half_open(due)
+            case Blow.PRIVATE_SILENCE:
+                self.mute(due.seconds)
 
     def _half_open(self, due: Due) -> None:
         """One of the open WebSockets, or (in half of the draws) the venue as a whole."""
@@ -350,7 +356,7 @@ class Venue(Commands):
                     fate.seconds, lambda: self._receive_late(link, session, frame, is_order)
                 )
             case Kind.ERROR:
-                self.protocol.refuse(session, frame, fate.code)
+                self.protocol.refuse(session, orjson.loads(frame), fate.code)
             case Kind.CUT_BEFORE | Kind.CUT_AFTER:
                 if fate.kind is Kind.CUT_AFTER:
                     self.protocol.on_frame(session, frame)
@@ -396,7 +402,7 @@ class Venue(Commands):
             return _broken(request)
         if fate.kind is Kind.STATUS_AFTER:
             return web.Response(status=fate.code, text="trouble at the door")
-        return await self._reply_rest(request, call.method, status, answer)
+        return await self._reply_rest(request, call.method, status, answer.text)
 
     async def _strike_rest(
         self, request: web.Request, call: RestCall, fate: Fate
@@ -410,7 +416,7 @@ class Venue(Commands):
             return web.Response(status=fate.code, text="trouble at the door")
         if fate.kind is Kind.ERROR:
             status, answer = self.protocol.refuse_rest(call.request_id, fate.code, self._counter)
-            return web.Response(status=status, body=answer, content_type="application/json")
+            return web.Response(status=status, body=answer.text, content_type="application/json")
         return None
 
     async def _reply_rest(

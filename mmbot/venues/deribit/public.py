@@ -83,6 +83,8 @@ class PublicSession:
         """Of everything listed that could be read, followed or not."""
         self._asked_terms: set[str] = set()
         """Instruments whose terms are being asked for."""
+        self._new: dict[str, None] = {}
+        """Newly listed ones whose terms are to be asked for, the next first."""
         self._unread = Unread()
         self._noted_ns: dict[str, Nanos] = {}
         """When elements of a kind that could not be read were last noted."""
@@ -361,12 +363,14 @@ class PublicSession:
         if followed is not None:
             self._emit(InstrumentState(followed.id, news.state))
         elif news.state in ("created", "started") and self._concerns_us(name):
-            self._ask_terms(name)
+            self._new[name] = None
+            if len(self._new) == 1:
+                self._carry_out(self._read_new_terms())
 
     def _concerns_us(self, name: str) -> bool:
         """Whether a desk of ours might trade a new instrument: neither a combo, nor known, nor on
         a coin we have nothing to do with."""
-        if name in self._terms or name in self._asked_terms:
+        if name in self._terms or name in self._asked_terms or name in self._new:
             return False
         chain, _, rest = name.partition("-")
         return chain in self._chains and _is_single(rest)
@@ -376,6 +380,17 @@ class PublicSession:
         if name not in self._asked_terms:
             self._asked_terms.add(name)
             self._carry_out(self._read_terms(name))
+
+    def _read_new_terms(self) -> Recipe[None]:
+        """One after the other: hundreds are listed at once, and whoever has a question about the
+        account does not wait behind them."""
+        try:
+            while self._new:
+                name = next(iter(self._new))
+                yield from self._read_terms(name)
+                del self._new[name]
+        finally:
+            self._new.clear()
 
     def _read_terms(self, name: str) -> Recipe[None]:
         try:

@@ -24,6 +24,7 @@ from mmbot.sim.wire.deribit.channels import Channel
 from mmbot.sim.wire.deribit.channels_market import TickerChannel
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.deribit.session import Session
+from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 from tests.wire.spec import law
 from tests.wire.venue import UNLIMITED
@@ -216,9 +217,11 @@ class Judge:
     asked: dict[Any, tuple[str, Json]] = field(default_factory=dict)
     replies: dict[Any, Json] = field(default_factory=dict)
     frames: list[Json] = field(default_factory=list)  # over the WebSocket, as they came
+    said: list[Frame] = field(default_factory=list)  # the same as they left
 
-    def hear(self, payload: bytes) -> None:
-        frame = orjson.loads(payload)
+    def hear(self, said: Frame) -> None:
+        frame = orjson.loads(said.text)
+        self.said.append(said)
         self.frames.append(frame)
         if "id" in frame:
             method, params = self.asked[frame["id"]]
@@ -276,7 +279,7 @@ class Judged:
         self._id = 0
 
     def _connected(self) -> Session:
-        return self.venue.on_open(lambda payload, _: self.judge.hear(payload), lambda: None)
+        return self.venue.on_open(lambda frame, _: self.judge.hear(frame), lambda: None)
 
     def ask(self, method: str, **params: Any) -> Any:
         """The result of a request over the WebSocket, None where it is refused."""
@@ -289,7 +292,7 @@ class Judged:
     def ask_rest(self, token: str, method: str, **params: str) -> None:
         """The same over REST, where every value is a text."""
         _, body = self.venue.on_rest(method, params | {"access_token": token}, None, None)
-        self.judge.reply(method, params, orjson.loads(body))
+        self.judge.reply(method, params, orjson.loads(body.text))
 
     def pass_time(self, ms: int) -> None:
         """Let the venue live for so long."""

@@ -21,6 +21,7 @@ import orjson
 
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.deribit.session import Session
+from mmbot.sim.wire.frame import Frame
 from tests.wire.spec import law
 
 SUBSCRIBES: Final = ("public/subscribe", "private/subscribe")
@@ -78,7 +79,7 @@ def judged_requests() -> Iterator[Asked]:
         params: dict[str, Any],
         request_id: Any,
         authorization: tuple[str, str, str, str] | None,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, Frame]:
         asked.rest(name, params)
         return on_rest(self, name, params, request_id, authorization)
 

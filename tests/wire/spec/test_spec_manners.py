@@ -12,6 +12,7 @@ import pytest
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.deribit.manners import Manners, Talk
 from mmbot.sim.wire.deribit.strangers import BASKET, STRANGE_ID
+from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.spec import history, law
@@ -48,7 +49,7 @@ def talk_of(manner: Manner, seed: int = 1) -> Talk:
 
 
 def said(talk: Talk, about: str | None, frame: Json) -> list[Json]:
-    return [orjson.loads(one) for one in talk.frames(orjson.dumps(frame), about)]
+    return [orjson.loads(one.text) for one in talk.frames(Frame(frame), about)]
 
 
 def objects(value: Any) -> Iterator[Json]:
@@ -71,7 +72,7 @@ def results(judge: history.Judge, method: str) -> list[Any]:
 
 
 def test_plain_is_what_the_venue_has_to_say() -> None:
-    frame = orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": {"order": ORDER, "trades": []}})
+    frame = Frame({"jsonrpc": "2.0", "id": 1, "result": {"order": ORDER, "trades": []}})
     assert list(talk_of(Manner.PLAIN).frames(frame, "private/buy")) == [frame]
 
 
@@ -216,10 +217,11 @@ def test_odd_tells_of_strange_listings_where_news_of_listings_are_subscribed() -
 
 
 def test_one_seed_of_odd_manners_says_the_same_every_time() -> None:
-    frame = orjson.dumps({"id": 1, "result": [ORDER] * 50})
+    frame = Frame({"id": 1, "result": [ORDER] * 50})
 
     def all_said(seed: int) -> list[bytes]:
-        return list(talk_of(Manner.ODD, seed).frames(frame, "private/get_open_orders"))
+        said = talk_of(Manner.ODD, seed).frames(frame, "private/get_open_orders")
+        return [one.text for one in said]
 
     assert all_said(1) == all_said(1) != all_said(2)
 

@@ -94,8 +94,8 @@ def _get_order_book(venue: DeribitVenue, _session: Session, params: Params) -> J
     return {
         **venue.ticker_of(name),
         "change_id": book.change_id,
-        "bids": [(float(price), float(total)) for price, total in book.depth(Side.BUY, depth)],
-        "asks": [(float(price), float(total)) for price, total in book.depth(Side.SELL, depth)],
+        "bids": [[float(price), float(total)] for price, total in book.depth(Side.BUY, depth)],
+        "asks": [[float(price), float(total)] for price, total in book.depth(Side.SELL, depth)],
     }
 
 

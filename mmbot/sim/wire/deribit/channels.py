@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-import orjson
-
 from mmbot.sim.exchange.effects import BookDelta, InstrumentChanged
 from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.shapes import Json
+from mmbot.sim.wire.frame import Frame
 
 
 class Interval(Enum):
@@ -38,7 +37,7 @@ class Subscriber(Protocol):
 
     account: str | None
 
-    def send(self, payload: bytes, channel: str | None = None) -> None:
+    def send(self, frame: Frame, channel: str | None = None) -> None:
         """Write a message of that channel; None for the first of a subscription."""
 
 
@@ -135,9 +134,9 @@ class Channel:
     def on_untraded(self, kind: str, currency: str, news: Json) -> None:
         """Something of that kind and currency, listed but not traded here, began or ended."""
 
-    def encode(self, data: Any) -> bytes:
+    def frame(self, data: Any) -> Frame:
         """A message of this channel as a frame."""
-        return orjson.dumps(
+        return Frame(
             {
                 "jsonrpc": "2.0",
                 "method": "subscription",
@@ -147,9 +146,9 @@ class Channel:
 
     def publish(self, data: Any) -> None:
         """Send a message to every subscriber."""
-        payload = self.encode(data)
+        frame = self.frame(data)
         for subscriber in list(self.subscribers):
-            subscriber.send(payload, self.name)
+            subscriber.send(frame, self.name)
 
 
 class Gathering(Channel):

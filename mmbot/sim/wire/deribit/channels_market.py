@@ -131,9 +131,7 @@ class GroupedBookChannel(Channel):
             "asks": self._side(book.depth(Side.SELL), ROUND_CEILING),
         }
 
-    def _side(
-        self, levels: list[tuple[Decimal, Decimal]], rounding: str
-    ) -> list[tuple[float, float]]:
+    def _side(self, levels: list[tuple[Decimal, Decimal]], rounding: str) -> list[list[float]]:
         totals: dict[Decimal, Decimal] = {}
         for price, amount in levels:
             if self._group is not None:
@@ -141,7 +139,7 @@ class GroupedBookChannel(Channel):
             if price not in totals and len(totals) == self._depth:
                 break
             totals[price] = totals.get(price, Decimal(0)) + amount
-        return [(float(price), float(amount)) for price, amount in totals.items()]
+        return [[float(price), float(amount)] for price, amount in totals.items()]
 
 
 class TickerChannel(Channel):
@@ -230,9 +228,7 @@ class QuoteChannel(Channel):
 
 
 def _changed(sent: Json, fresh: Json) -> bool:
-    if len(sent) != len(fresh):
-        return True
-    return any(name != "timestamp" and sent.get(name) != now for name, now in fresh.items())
+    return {**sent, "timestamp": fresh["timestamp"]} != fresh
 
 
 class TradesChannel(Gathering):

@@ -20,6 +20,7 @@ from typing import Final
 from mmbot.sim.exchange.effects import (
     AccountChange,
     BookDelta,
+    Effect,
     InstrumentChanged,
     InstrumentState,
     Prints,
@@ -68,6 +69,7 @@ class Floor:
         self.charts = Charts()
         self.news: list[AccountNews] = []  # what the exchange knows nothing of, to be told
         self.when_closed: list[Callable[[str], None]] = []  # told of an instrument that closes
+        self.observe: Callable[[Effect], None] | None = None  # sees all that the exchange does
         self.triggered: dict[str, str] = {}  # the trigger order an order was, by the order's id
         self._prints: dict[str, deque[Json]] = {}
         self._user_trades: dict[str, deque[Json]] = {}
@@ -187,6 +189,8 @@ class Floor:
         effects = self.exchange.drain()
         while effects:
             for effect in effects:
+                if self.observe is not None:
+                    self.observe(effect)
                 if isinstance(effect, BookDelta):
                     for channel in self.hub.of_instrument(effect.name):
                         channel.on_delta(effect)

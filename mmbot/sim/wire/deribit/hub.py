@@ -36,10 +36,10 @@ class Hub:
         joined = channel
 
         def greet() -> None:
-            greetings = [joined.encode(data) for data in joined.greeting()]
+            greetings = [joined.frame(data) for data in joined.greeting()]
             joined.subscribers[subscriber] = None
-            for payload in greetings:
-                subscriber.send(payload)
+            for frame in greetings:
+                subscriber.send(frame)
 
         return greet
 

@@ -27,6 +27,7 @@ from typing import Any, Final
 import orjson
 
 from mmbot.sim.wire.deribit import strangers
+from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 
 Json = dict[str, Any]
@@ -173,29 +174,30 @@ class Manners:
 class Talk:
     """One connection's frames, as they are."""
 
-    def frames(self, payload: bytes, _about: str | None) -> Iterable[bytes]:
+    def frames(self, frame: Frame, _about: str | None) -> Iterable[Frame]:
         """What is sent in place of a frame.
 
         The second argument is the method it answers, or its channel; other manners go by it.
         """
-        return (payload,)
+        return (frame,)
 
 
 class Thin(Talk):
     """Only what has to be said."""
 
-    def frames(self, payload: bytes, about: str | None) -> Iterable[bytes]:
+    def frames(self, frame: Frame, about: str | None) -> Iterable[Frame]:
         """The frame, cut to what the specification requires."""
-        frame = {name: one for name, one in orjson.loads(payload).items() if name in FRAME}
-        if frame.get("method") == "subscription":
-            params = frame["params"]
-            params["data"] = _thinned(params["data"], _node_of_channel(params["channel"]))
-        elif "result" in frame:
+        cut = {name: one for name, one in frame.message.items() if name in FRAME}
+        if cut.get("method") == "subscription":
+            params = cut["params"]
+            data = _thinned(params["data"], _node_of_channel(params["channel"]))
+            cut["params"] = {**params, "data": data}
+        elif "result" in cut:
             node = _table()["methods"].get(about, {})
-            frame["result"] = _thinned(frame["result"], node)
-        elif "error" in frame:
-            frame["error"] = {name: frame["error"][name] for name in ("code", "message")}
-        return (orjson.dumps(frame),)
+            cut["result"] = _thinned(cut["result"], node)
+        elif "error" in cut:
+            cut["error"] = {name: cut["error"][name] for name in ("code", "message")}
+        return (Frame(cut),)
 
 
 def _thinned(value: Any, node: Json) -> Any:
@@ -227,21 +229,21 @@ class Odd(Talk):
         self._now_ms = now_ms
         self._news: str | None = None  # the channel of listings, once it is subscribed
 
-    def frames(self, payload: bytes, about: str | None) -> Iterator[bytes]:
+    def frames(self, frame: Frame, about: str | None) -> Iterator[Frame]:
         """The frame with oddities, and sometimes news of a strange listing behind it."""
-        frame = orjson.loads(payload)
-        if frame.get("method") == "heartbeat":
-            yield payload
+        if frame.message.get("method") == "heartbeat":
+            yield frame
             return
-        push = frame.get("method") == "subscription"
+        said: Json = _copied(frame.message)
+        push = said.get("method") == "subscription"
         if push:
-            self._channel(frame["params"]["channel"], frame["params"]["data"])
-        elif "result" in frame:
-            self._result(about or "", frame["result"])
-        yield orjson.dumps(self._strange(frame))
+            self._channel(said["params"]["channel"], said["params"]["data"])
+        elif "result" in said:
+            self._result(about or "", said["result"])
+        yield Frame(self._strange(said))
         if push and self._news is not None and self._chance(NEWS):
             news = strangers.news(self._random, self._now_ms())
-            yield orjson.dumps(
+            yield Frame(
                 {
                     "jsonrpc": "2.0",
                     "method": "subscription",
@@ -300,6 +302,13 @@ class Odd(Talk):
 
     def _chance(self, probability: float) -> bool:
         return self._random.random() < probability
+
+
+def _copied(value: Any) -> Any:
+    """Any JSON once more, to be changed."""
+    if isinstance(value, dict):
+        return {name: _copied(one) for name, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, list) else value
 
 
 _ODDITIES: Final[dict[str, Callable[[Random, Any], None]]] = {

@@ -2,12 +2,13 @@
 
 Theory of operation
 -------------------
-`server.py` owns sockets and time; it hands frames in (`on_frame`, `on_rest`), tells of lost
-connections (`on_closed`) and calls `tick` every few milliseconds. Everything here is synchronous:
-a request is carried out, its reply is sent, and then whatever it caused goes out to the channels
-(`publish`), so a client reads its acknowledgement before the notice of it. Methods are looked up in
-the tables of the `calls_*` modules; every one works over both transports except those that belong
-to a connection.
+`server.py` owns sockets and time, a pump in virtual time its own: it hands in what comes, as text
+(`on_frame`) or as the object that it is (`on_message`, `on_rest`), tells of lost connections
+(`on_closed`) and calls `tick` every few milliseconds. Everything here is synchronous: a request is
+carried out, its reply is sent, and then whatever it caused goes out to the channels (`publish`), so
+a client reads its acknowledgement before the notice of it. Methods are looked up in the tables of
+the `calls_*` modules; every one works over both transports except those that belong to a
+connection.
 
 Rules of the venue that tests lean on: cancel-on-disconnect takes only the orders of that
 connection; a raw public channel needs an authenticated connection; a request beyond the credits is
@@ -59,6 +60,7 @@ from mmbot.sim.wire.deribit.shapes import Json
 from mmbot.sim.wire.deribit.venue import DeribitVenue
 from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.faces import Login
+from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Rules
 
@@ -129,7 +131,7 @@ class DeribitProtocol(DeribitVenue):
 
     def on_open(
         self,
-        write: Callable[[bytes, str | None], None],
+        write: Callable[[Frame, str | None], None],
         hang_up: Callable[[], None],
         counter: Counter | None = None,
     ) -> Session:
@@ -140,13 +142,19 @@ class DeribitProtocol(DeribitVenue):
 
     def on_frame(self, session: Session, frame: bytes) -> None:
         """One WebSocket text frame."""
-        came_us = self.now_us()
-        session.heard_ms = came_us // 1000
         try:
             request = orjson.loads(frame)
         except orjson.JSONDecodeError:
+            came_us = self.now_us()
+            session.heard_ms = came_us // 1000
             self._reply_error(session, None, None, parse_error(), came_us)
             return
+        self.on_message(session, request)
+
+    def on_message(self, session: Session, request: Any) -> None:
+        """What such a frame says, as it is read."""
+        came_us = self.now_us()
+        session.heard_ms = came_us // 1000
         request_id = request.get("id") if isinstance(request, dict) else None
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             error = invalid_request("a request needs a method")
@@ -176,7 +184,7 @@ class DeribitProtocol(DeribitVenue):
         request_id: Any,
         authorization: tuple[str, str, str, str] | None,
         counter: Counter | None = None,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, Frame]:
         """One REST request; returns (HTTP status, body).
 
         `authorization` is (header, HTTP method, path with query, body), None without the header.
@@ -196,20 +204,20 @@ class DeribitProtocol(DeribitVenue):
         answer = self._envelope(request_id, {"result": result}, came_us)
         return 200, self._said(answer, name, session.counter)
 
-    def refuse(self, session: Session, frame: bytes, code: int) -> None:
+    def refuse(self, session: Session, request: Json, code: int) -> None:
         """Answer a WebSocket request with that error, without carrying it out."""
-        request, error = orjson.loads(frame), known_error(code)
+        error = known_error(code)
         self._reply_error(session, request.get("id"), request["method"], error, self.now_us())
         if error.code == too_many_requests().code:
             session.hang_up()
 
     def refuse_rest(
         self, request_id: Any, code: int, counter: Counter | None = None
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, Frame]:
         """The answer to a REST request that is not carried out; returns (HTTP status, body)."""
         return self._refused(request_id, known_error(code), counter or self.counters[0])
 
-    def _refused(self, request_id: Any, error: WireError, counter: Counter) -> tuple[int, bytes]:
+    def _refused(self, request_id: Any, error: WireError, counter: Counter) -> tuple[int, Frame]:
         body: Json = {"code": error.code, "message": error.message, "data": error.data}
         answer = self._envelope(request_id, {"error": body}, self.now_us())
         return HTTP_STATUS.get(error.code, 400), self._said(answer, None, counter)
@@ -305,7 +313,7 @@ class DeribitProtocol(DeribitVenue):
 
     def _session(
         self,
-        write: Callable[[bytes, str | None], None],
+        write: Callable[[Frame, str | None], None],
         hang_up: Callable[[], None],
         counter: Counter | None,
         *,
@@ -314,17 +322,17 @@ class DeribitProtocol(DeribitVenue):
         at = counter or self.counters[0]
         talk = at.manners.talk()
 
-        def say(payload: bytes, about: str | None) -> None:
-            for frame in talk.frames(payload, about):
+        def say(said: Frame, about: str | None) -> None:
+            for frame in talk.frames(said, about):
                 write(frame, about)
 
         session = Session(say, hang_up, is_websocket, at)
         session.heard_ms = self.now_ms()
         return session
 
-    def _said(self, payload: bytes, about: str | None, counter: Counter) -> bytes:
+    def _said(self, answer: Frame, about: str | None, counter: Counter) -> Frame:
         """The answer to a REST request as it goes out."""
-        return next(iter(counter.manners.talk().frames(payload, about)))
+        return next(iter(counter.manners.talk().frames(answer, about)))
 
     def _spend(self, session: Session, pool: Pool) -> None:
         credits = session.counter.strangers
@@ -350,16 +358,16 @@ class DeribitProtocol(DeribitVenue):
         session.test_pending = True
         for kind in ("heartbeat", "test_request"):
             frame = {"jsonrpc": "2.0", "method": "heartbeat", "params": {"type": kind}}
-            session.send(orjson.dumps(frame))
+            session.send(Frame(frame))
 
-    def _envelope(self, request_id: Any, body: Json, came_us: int) -> bytes:
+    def _envelope(self, request_id: Any, body: Json, came_us: int) -> Frame:
         out_us = self.now_us()
         frame: Json = {"jsonrpc": "2.0"}
         if request_id is not None:
             frame["id"] = request_id
         frame |= body
         frame |= {"usIn": came_us, "usOut": out_us, "usDiff": out_us - came_us, "testnet": True}
-        return orjson.dumps(frame)
+        return Frame(frame)
 
     def _reply_error(
         self, session: Session, request_id: Any, name: str | None, error: WireError, came_us: int

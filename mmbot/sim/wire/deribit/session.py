@@ -6,17 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mmbot.sim.wire.deribit.counter import Counter
+from mmbot.sim.wire.frame import Frame
 
 
 @dataclass(eq=False, slots=True)
 class Session:
     """One connection, or one REST request; `write` and `hang_up` belong to the server.
 
-    `write(payload, about)`: the method a reply answers, the channel a message is from, None for the
+    `write(frame, about)`: the method a reply answers, the channel a message is from, None for the
     first message of a channel and for heartbeats.
     """
 
-    write: Callable[[bytes, str | None], None]
+    write: Callable[[Frame, str | None], None]
     hang_up: Callable[[], None]
     is_websocket: bool
     counter: Counter
@@ -30,9 +31,9 @@ class Session:
     heard_ms: int = 0
     closed: bool = False
 
-    def send(self, payload: bytes, channel: str | None = None) -> None:
+    def send(self, frame: Frame, channel: str | None = None) -> None:
         """Write something nobody asked for."""
-        self.write(payload, channel)
+        self.write(frame, channel)
 
     @property
     def owner(self) -> str:

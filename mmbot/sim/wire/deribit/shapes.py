@@ -170,8 +170,8 @@ def delta(change: BookDelta) -> Json:
         "instrument_name": change.name,
         "prev_change_id": change.prev_change_id,
         "change_id": change.change_id,
-        "bids": [(action, float(price), float(amount)) for action, price, amount in change.bids],
-        "asks": [(action, float(price), float(amount)) for action, price, amount in change.asks],
+        "bids": [[action, float(price), float(amount)] for action, price, amount in change.bids],
+        "asks": [[action, float(price), float(amount)] for action, price, amount in change.asks],
     }
 
 
@@ -182,8 +182,8 @@ def snapshot(book: Book, now_ms: int) -> Json:
         "timestamp": now_ms,
         "instrument_name": book.listing.name,
         "change_id": book.change_id,
-        "bids": [("new", float(price), float(amount)) for price, amount in book.depth(Side.BUY)],
-        "asks": [("new", float(price), float(amount)) for price, amount in book.depth(Side.SELL)],
+        "bids": [["new", float(price), float(amount)] for price, amount in book.depth(Side.BUY)],
+        "asks": [["new", float(price), float(amount)] for price, amount in book.depth(Side.SELL)],
     }
 
 
