@@ -4,6 +4,7 @@ plugin.py         the door: what everything else may know of this folder
 clients.py        which client a site has
 market.py         what anybody may see, as events: listings, books, tickers
 venue.py          one account: the same, and orders
+linked.py         ccxt's exchange on two links
 shell.py          carries out what a connection or a session wants: sockets, REST, time
 wire.py           one WebSocket: bytes in, frames out at once, one way to be lost
 connection.py     two links kept up, without I/O: read its theory of operation; it stands on
