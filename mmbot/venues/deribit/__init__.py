@@ -2,8 +2,14 @@
 
 plugin.py         the door: what everything else may know of this folder
 clients.py        which client a site has
-market.py         what anybody may see, as events: listings, books, tickers
-venue.py          one account: the same, and orders
+market.py         what anybody may see, for the engine: `public.py` over real sockets
+venue.py          one account: the same of `session.py`
+session.py        one account without I/O: intents in, frames and events out; it stands on
+public.py         books, tickers, listings, locks and living links as events
+account.py        what the venue says of our orders and trades
+looks.py          the venue's word on everything: a recipe
+asking.py         one question and its answer, in recipes
+linked.py         ccxt's exchange on two links
 shell.py          carries out what a connection or a session wants: sockets, REST, time
 wire.py           one WebSocket: bytes in, frames out at once, one way to be lost
 connection.py     two links kept up, without I/O: read its theory of operation; it stands on

@@ -50,8 +50,8 @@ class Connection(Hooks):
 
     An *entry* (start, stop, opened, closed, receive, answered, unsent, tick) is called with the
     time and returns what is to be done. The other methods are for whoever stands on this, between
-    `at` and `settle`: what they put into `effects` is to be carried out too. `done` callbacks are
-    never called from within them.
+    `at` and `settle`: what they put into `effects` is to be carried out too. Except by `cut`, no
+    `done` is called from within them.
     """
 
     def __init__(self, name: str, keys: Keys | None, timing: Timing, start_ns: Nanos) -> None:
@@ -153,7 +153,7 @@ class Connection(Hooks):
         self.at(now_ns)
         for link in self.links.values():
             self._lives.stop(link)
-        self._calls.give_up(lambda turn: turn.of_link)
+        self._calls.give_up(lambda _: True)
         return self.settle()
 
     def opened(self, link: Link, now_ns: Nanos) -> Sequence[Effect]:
@@ -262,16 +262,16 @@ class Connection(Hooks):
         """The same, for whoever waits for it."""
         yield from self._subscriptions.unsubscribe(self.links[link], channels)
 
-    def pace(self, method: str, go: Callable[[], None]) -> Turn:
+    def pace(self, method: str, go: Callable[[], None], no: Callable[[], None]) -> Turn:
         """Call `go` when there is room in a pool for a REST request that somebody else sends, and
-        who tells by `paced` that it has ended."""
+        who tells by `paced` that it has ended; or `no` when we stop before."""
 
         def take() -> None:
             if pool is not None:
                 self._calls.pools.sent(pool)
             go()
 
-        pool, turn = pool_of(method), Turn(take)
+        pool, turn = pool_of(method), Turn(take, no)
         self._calls.place(method, turn)
         return turn
 

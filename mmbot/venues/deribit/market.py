@@ -83,7 +83,8 @@ class DeribitMarket:
         try:
             return await self._shell.run(self._session.connection, recipe)
         except Trouble as error:
-            raise self._in_ccxt(error) from error
+            failure = self._in_ccxt(error)
+        raise failure  # which has a cause of its own
 
     def _in_ccxt(self, error: Exception) -> Exception:
         """What the line itself said, where there is such a thing; else ccxt's word for it."""

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import orjson
-from ccxt.base.errors import BaseError, NetworkError, RequestTimeout
+from ccxt.base.errors import NetworkError, RequestTimeout
 
 from mmbot.clock import Clock
 from mmbot.core.events import Event, Link
@@ -34,6 +34,7 @@ from mmbot.venues.recipe import Recipe
 T = TypeVar("T")
 
 GOODBYE_S = 1.0
+REST_MARGIN_S = 0.5
 DIALED_MS = 20_000
 """ccxt's own limit, which comes after ours: it counts in whole seconds."""
 SOON_S = 0.0005
@@ -217,13 +218,14 @@ class Shell:
 
     async def _ask(self, effect: Http) -> None:
         scope, path = effect.method.split("/")
-        limit_s = max(effect.timeout_s / self._clock.scale, REAL_MIN_S)
+        # The exchange has the same limit, and says of whom it asked: let it come first.
+        limit_s = max(effect.timeout_s / self._clock.scale, REAL_MIN_S) + REST_MARGIN_S
         # Not the exchange's own: a place in the pool has been waited for.
         request = Unified.fetch2(self._exchange, path, [scope], "GET", dict(effect.params))
         try:
             async with asyncio.timeout(limit_s):
                 answer = HttpAnswer(200, await request)
-        except (BaseError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever it was, it is no answer
             status, body = getattr(error, "http", (None, None))
             answer = HttpAnswer(status, body, said(error), error)
         self.carry_out(self._session.answered(effect.id, answer, self._clock.now_ns()))
