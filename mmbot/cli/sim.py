@@ -62,8 +62,8 @@ def serve(
         str,
         typer.Option(
             metavar="KIND[:NAME],...",
-            help="Venue to stand in for. Several are accounts in one world, each on a port of its "
-            "own: deribit,deribit:hedge.",
+            help="Venue to stand in for. Several live in one world, each with an account and a "
+            "port of its own.",
         ),
     ],
     port: Annotated[
@@ -120,10 +120,11 @@ def serve(
 ) -> None:
     """Run a simulated venue until Ctrl+C, behind the real one's wire protocol on 127.0.0.1.
 
-    Several in one --exchange share one world: one clock and one price a coin. Those of one kind are
-    accounts of one exchange, in whose books they meet. With --faults they misbehave, each for
-    itself, and say on stderr what they have done; with --manners they behave, and say so in another
-    way.
+    Several share one world: one clock, one price a coin. KIND is the exchange, NAME what its
+    account is called; those of one kind meet in the same books.
+
+    With --faults they misbehave, each for itself, and say on stderr what they have done; with
+    --manners they behave, and say so in another way.
     """
     from mmbot.sim.wire.faces import FACES
 

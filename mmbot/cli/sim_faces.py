@@ -1,4 +1,4 @@
-"""Which faces a simulated world is to have, as one word says: `deribit,deribit:hedge`."""
+"""Which faces a simulated world is to have, as one word says: `KIND,KIND:NAME`."""
 
 import re
 from collections.abc import Collection
@@ -13,19 +13,20 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 def faces_of(text: str, kinds: Collection[str]) -> dict[str, str]:
     """Name -> kind, in the order given; KIND alone is its own name. Raises ConfigError."""
     found: dict[str, str] = {}
+    usual = next(iter(kinds))
     for part in text.split(","):
         kind, colon, name = part.strip().partition(":")
         if kind not in kinds and (kind or colon or "," not in text):
             raise ConfigError(f"--exchange: {unknown('exchange', kind[:60], kinds)}")
         if not kind:
             raise ConfigError(
-                f"--exchange: {text[:60]!r} has an empty part: write it like deribit,deribit:hedge"
+                f"--exchange: {text[:60]!r} has an empty part: write it like {usual},{usual}:hedge"
             )
         name = name if colon else kind
         if not _NAME.fullmatch(name):
             raise ConfigError(
                 f"--exchange: {part.strip()[:60]!r} has no name of letters, digits, - and _ after "
-                "the colon: write it like deribit:hedge"
+                f"the colon: write it like {kind}:hedge"
             )
         if name in found:
             raise ConfigError(

@@ -26,7 +26,7 @@ class World:
     world_id: str
     pid: int
     urls: Mapping[str, str]
-    """Its venues as `mmbot sim serve --exchange` names them (deribit, deribit:hedge) -> where each
+    """Its venues as `mmbot sim serve --exchange` names them (KIND, KIND:NAME) -> where each
     listens."""
 
 

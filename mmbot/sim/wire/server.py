@@ -45,7 +45,6 @@ from mmbot.sim.wire.world import BALANCES, START_MS, FaceOptions, World, WorldOp
 
 if TYPE_CHECKING:
     from mmbot.sim.exchange.matching import Exchange
-    from mmbot.sim.wire.deribit.protocol import DeribitProtocol
     from mmbot.sim.wire.face import Market
 
 HOST: Final = "127.0.0.1"
@@ -606,10 +605,8 @@ class VenueOptions:
         )
 
 
-class SimVenue(Venue, Closures):
+class SimVenue(Closures, Venue):  # type: ignore[misc]  # both say whose protocol it speaks
     """The usual exchange alone in its world, in this process: `async with SimVenue(options)`."""
-
-    protocol: DeribitProtocol
 
     def __init__(self, options: VenueOptions | None = None) -> None:
         self.options = options or VenueOptions()
