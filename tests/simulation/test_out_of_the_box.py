@@ -15,8 +15,8 @@ from mmbot.core.types import SECOND
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.market.market import START_MS
 from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.virtual.face import ACCOUNT
 from mmbot.sim.virtual.translate import VENUE
-from mmbot.sim.virtual.venue import ACCOUNT
 from mmbot.sim.virtual.world import World, WorldOptions
 
 LASTS_S = 90.0
