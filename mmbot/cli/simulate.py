@@ -19,6 +19,7 @@ from mmbot.config import number
 from mmbot.errors import ExitCode
 from mmbot.plugins.settings import check, settings_class
 from mmbot.sim.models.faults import Harshness
+from mmbot.sim.wire.manner import Manner
 
 if TYPE_CHECKING:
     from mmbot.research.simulate import Wish
@@ -41,6 +42,7 @@ class Simulating:
     first: Annotated[int, Ge(0), Le(2**53), doc("the first seed")] = 1
     faults: Annotated[Harshness, doc("how much goes wrong")] = Harshness.HARSH
     hours: Annotated[float | None, Gt(0), Le(10_000), doc("virtual length of each")] = None
+    manners: Annotated[Manner | None, doc("how the venue says what it says")] = None
 
 
 def simulate(
@@ -59,6 +61,14 @@ def simulate(
         str | None,
         typer.Option("--hours", metavar="H", help="Virtual length of each. (default 40 s)"),
     ] = None,
+    manners: Annotated[
+        str | None,
+        typer.Option(
+            "--manners",
+            metavar="HOW",
+            help="How the venue speaks: plain, thin or odd. (default drawn)",
+        ),
+    ] = None,
     desk: Annotated[
         str | None, typer.Option("--desk", metavar="NAME", help="Of several: this one alone.")
     ] = None,
@@ -76,6 +86,7 @@ def simulate(
         "first": first and number(first),
         "faults": faults,
         "hours": hours and number(hours),
+        "manners": manners,
     }
     table = {name: value for name, value in given.items() if value is not None}
     flag = {"first": "--from"}
@@ -84,7 +95,9 @@ def simulate(
     from mmbot.clock import Clock
     from mmbot.research import simulate as running
 
-    wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours, desk)
+    wish = running.Wish(
+        config, asked.first, asked.seeds, asked.faults, asked.hours, desk, asked.manners
+    )
     accounts = running.check(wish)
     so_far, interrupted = _Sum(), False
     clock = Clock()
@@ -168,6 +181,7 @@ class _Sum:
             "instruments": _names(accounts),
             "accounts": accounts,
             "faults": wish.harshness.value,
+            "manners": wish.manner.value if wish.manner is not None else None,
             "from": wish.first,
             "seeds_asked": wish.count,
             "seeds": self.seeds,
@@ -294,9 +308,10 @@ def _again(seed: int, wish: "Wish") -> str:
     """The command that runs one seed again."""
     hours = f" --hours {wish.hours:g}" if wish.hours is not None else ""
     desk = f" --desk {in_shell(wish.desk)}" if wish.desk is not None else ""
+    manners = f" --manners {wish.manner.value}" if wish.manner is not None else ""
     return (
         f"mmbot simulate {in_shell(str(wish.path))}{desk} --seeds 1 --from {seed} "
-        f"--faults {wish.harshness.value}{hours}"
+        f"--faults {wish.harshness.value}{hours}{manners}"
     )
 
 

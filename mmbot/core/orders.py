@@ -226,7 +226,8 @@ class Orders:
         if seen.filled is not None:
             order.filled = max(order.filled, seen.filled)
         elif seen.state is OrderState.FILLED:
-            order.filled = max(order.amount, order.want_amount, order.filled)
+            most = max(order.amount, order.want_amount) if seen.amount is None else seen.amount
+            order.filled = max(order.filled, most)
         if seen.state is not OrderState.OPEN:
             if order.working:
                 if seen.state is OrderState.CANCELLED:

@@ -35,6 +35,7 @@ from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.virtual.translate import VENUE, instrument_of
 from mmbot.sim.virtual.world import Outcome, World, WorldOptions
+from mmbot.sim.wire.manner import Manner
 
 ALONE_MAX = 8
 """So few seeds are not worth a second process."""
@@ -58,6 +59,8 @@ class Wish:
     hours: float | None = None
     desk: str | None = None
     """Of a file with several, which one alone."""
+    manner: Manner | None = None
+    """How the venue says what it says; None: drawn from the seed."""
 
     @property
     def seeds(self) -> range:
@@ -95,7 +98,9 @@ def world(wish: Wish, seed: int) -> World:
     """The world of one seed, not begun."""
     traded = _traded(wish.path, wish.desk)
     plan = FaultPlan.drawn(seed, wish.harshness)
-    return World(seed, plan, traded.desks, traded.guards, _options(wish, seed, traded))
+    options = _options(wish, seed, traded)
+    options = replace(options, manner=wish.manner or Manner.drawn(seed))
+    return World(seed, plan, traded.desks, traded.guards, options)
 
 
 def _options(wish: Wish, seed: int, traded: "_Traded") -> WorldOptions:

@@ -7,6 +7,7 @@ Times are in seconds of desk time; a place leaves at 0, must be answered by 2, d
 # mypy: disable-error-code="comparison-overlap"
 # Decimals are compared with whole numbers in tuples; a status changes behind mypy's back.
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -255,6 +256,16 @@ def test_an_unknown_order_listed_by_a_snapshot_lives() -> None:
     table.listed(asked=20, filled=4)
     assert table.order.status is Status.LIVE
     assert (table.order.remaining, table.order.unbooked) == (6, 4)
+
+
+def test_a_filled_order_is_filled_by_the_amount_that_is_stated_whatever_it_was_to_become() -> None:
+    """An amend to 15 was under way when 10 were filled, and the venue names no filled amount."""
+    table = Table()
+    table.amend("0.0200", 15, at=10)
+    table.filled(10)
+    statement = replace(table.statement(FILLED, venue_ms=4), filled=None)
+    table.orders.seen(statement, table.order, asked_ns=0)
+    assert (table.order.filled, table.order.unbooked) == (10, 0)
 
 
 def test_an_order_without_a_word_after_its_place_was_lost_keeps_all_its_weight() -> None:

@@ -23,6 +23,7 @@ from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.virtual.translate import VENUE, id_of
 from mmbot.sim.virtual.world import World, WorldOptions
+from mmbot.sim.wire.manner import Manner
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.strategies.simple_spread import Center, SimpleSpread
 
@@ -73,6 +74,7 @@ def drawn_world(
         else crash_per_hour * draw.choice((0, 1)),
         foreign=draw.random() < 0.3,
         people=draw.random() < 0.5,
+        manner=Manner.drawn(seed),
     )
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 

@@ -27,8 +27,9 @@ from mmbot.risk.price_band import PriceBand
 from mmbot.sim.market.flow import FlowParams
 from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import PathParams
-from mmbot.sim.models.credits import Bucket, Rate
+from mmbot.sim.models.credits import Bucket, Credits, Pool, Rate
 from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.virtual.account import ACCOUNT
 from mmbot.sim.virtual.translate import id_of
 from mmbot.sim.virtual.world import Outcome, World, WorldOptions
 from mmbot.strategies.improve_top import ImproveTop
@@ -92,8 +93,9 @@ class Desktop(World):
             seconds=seconds, turns=10**9, preset=preset, flow_scale=1.0, people=people
         )
         super().__init__(seed, FaultPlan(), desks, (OrderToVolume(),), world)
-        venue = self.lone.venue
-        venue._bucket = Bucket(VENUE_RATE, venue.ms)
+        protocol = self.lone.venue.protocol
+        protocol._credits[ACCOUNT] = Credits(protocol.rules.rates, self.lone.venue.ms)
+        protocol._credits[ACCOUNT]._buckets[Pool.MATCHING] = Bucket(VENUE_RATE, self.lone.venue.ms)
         self._whim = Random(seed)
 
     def _people(self) -> None:

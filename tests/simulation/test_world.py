@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -13,15 +14,14 @@ from mmbot.core import events as ev
 from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, CancelAll, Place
 from mmbot.core.inventory import Booked, Opened
-from mmbot.core.order_life import OrderState, Request, Status
+from mmbot.core.order_life import OrderState, Status
 from mmbot.core.orders import Order
 from mmbot.core.sizes import Size
 from mmbot.core.state import Note, State
-from mmbot.core.types import MS, SECOND, ZERO, Label, Side
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Side, instrument_name
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.exchange.listing import Side as VenueSide
-from mmbot.sim.exchange.refusals import Code, Refusal
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_MS, START_PRICES
@@ -29,10 +29,11 @@ from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.account import ACCOUNT
 from mmbot.sim.virtual.checks import Checks
 from mmbot.sim.virtual.store import VirtualStore
-from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of, refusal_of
+from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of
 from mmbot.sim.virtual.violation import Violated
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.sim.wire.deribit import shapes
+from mmbot.sim.wire.manner import Manner
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.venues.deribit import parse as adapter
 from mmbot.venues.deribit.parse import Unread
@@ -48,6 +49,11 @@ def a_world(plan: FaultPlan | None = None, seed: int = 1, **changes: object) -> 
     options = replace(WorldOptions(raids_per_s=1.0, market_ms=100), **changes)  # type: ignore[arg-type]  # by name
     desks = {id_of(CALL): a_desk(Decimal(1)), id_of(PERPETUAL): a_desk(Decimal(1_000))}
     return World(seed, plan or FaultPlan(seed=seed), desks, (), options)
+
+
+def named(desks: Mapping[InstrumentId, Desk]) -> dict[str, Desk]:
+    """Desks by the venue's names."""
+    return {instrument_name(one): desk for one, desk in desks.items()}
 
 
 def a_desk(lot: Decimal) -> Desk:
@@ -78,6 +84,23 @@ def test_a_seed_is_the_same_history_in_every_process() -> None:
     assert said == {f"{[drawn_world(seed).run().hash for seed in (3, 4, 20)]}\n"}
 
 
+@pytest.mark.parametrize("manner", Manner)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_frames_that_pass_as_text_are_the_same_history(seed: int, manner: Manner) -> None:
+    def history(*, as_text: bool) -> str:
+        world = drawn_world(seed)
+        options = replace(world.options, manner=manner, as_text=as_text, seconds=15.0)
+        plan = world.trouble.plan
+        return World(seed, plan, named(world.desks), world.guards, options).run().hash
+
+    assert history(as_text=True) == history(as_text=False)
+
+
+def test_one_seed_in_ten_passes_its_frames_as_text() -> None:
+    as_text = [seed for seed in range(1, 31) if a_world(seed=seed)._as_text]
+    assert as_text == [10, 20, 30]
+
+
 def test_another_seed_or_another_plan_is_another_history() -> None:
     one = a_world().run().hash
     assert a_world().run().hash == one
@@ -106,6 +129,7 @@ ALWAYS_ON = {
     "book_gap": 0.05,
     "stale_book_per_hour": 600.0,
     "half_open_per_hour": 200.0,
+    "private_silence_per_hour": 400.0,
     "cut_per_hour": 400.0,
     "cut_mid_order": 0.1,
     "rate_limited": 0.05,
@@ -193,6 +217,8 @@ def test_an_option_that_expired_leaves_the_state_and_every_change_of_equity_is_e
     assert outcome.violation is None
     assert outcome.crashes > 0 or not crash_per_hour
     assert world.state is not None
+    if world.state.started_ns > world.instruments[id_of(CALL)].expiry_ns:  # type: ignore[operator]  # it has one
+        return  # the venue tells no mark of it any more, and a profit without one is not counted
     assert id_of(CALL) in world.state.retired.lately
     assert id_of(CALL) not in world.state.markets
     (total,) = world.state.retired.of()
@@ -212,19 +238,6 @@ def test_instruments_are_what_the_adapter_reads_off_the_wire() -> None:
             read = adapter.instrument_of("deribit", info, Unread())
             assert read is not None
             assert replace(read, symbol=ours.symbol) == ours
-
-
-@pytest.mark.parametrize("request_kind", Request)
-@pytest.mark.parametrize("code", Code)
-def test_refusals_mean_what_they_mean_to_the_adapter(code: Code, request_kind: Request) -> None:
-    label = Label("mm1-1")
-    ours = refusal_of(Refusal(code), label, request_kind)
-    if code is Code.TIMED_OUT:
-        assert ours == ev.OutcomeUnknown(label, request_kind, Why.REPLY_LOST)
-        return
-    detail = f"{code.number} {code.message}"
-    theirs = adapter.refusal_of(code.number, None, detail, label, request_kind)
-    assert ours == theirs
 
 
 # --- each check alone -------------------------------------------------------------------------
