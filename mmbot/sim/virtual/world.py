@@ -348,6 +348,7 @@ class World:
         if self._leaving is not None:
             self._leaving.abandon()
         self._gone()
+        self.checks.crashed()
         self.store.lose_queue()
 
     def _gone(self) -> None:
@@ -377,7 +378,7 @@ class World:
         state, proved = self.state, all(orders == () for orders in left.values())
         assert state is not None, "only what runs can end"
         self.checks.booked(state.entries)
-        self.checks.left(left)
+        self.checks.left(state, left)
         self.store.end(state, self.timeline.now_ns, proved=proved)
         self._gone()
 
