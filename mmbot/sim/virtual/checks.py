@@ -158,7 +158,7 @@ class Checks:
     def left(self, state: State, said: Left) -> None:
         """The process ends on its own, and says what it leaves."""
         for name, orders in said.items():
-            if orders == () and self.at[name].empty_ns <= state.exit_ns:
+            if orders == () and self.at[name].empty_ns < state.exit_ns:
                 raise Violated("left", f"nothing on {name}, says the process, and was not shown so")
         self._left = said
         self._check_left()

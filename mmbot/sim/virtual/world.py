@@ -399,11 +399,11 @@ class World:
         if life != self._lives or self.state is None:
             return
         self._inbox.put(event)
-        if self._leaving is not None:
-            self._leaving.heard(event)
         if not self._turn_due:
             self._turn_due = True
             self.timeline.after(0, partial(self._take, life))
+        if self._leaving is not None:
+            self._leaving.heard(event)
 
     def _take(self, life: int) -> None:
         if life != self._lives:
