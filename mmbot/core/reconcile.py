@@ -117,7 +117,7 @@ def fallback_tried(state: State, event: ev.FallbackTried, now_ns: Nanos) -> None
     account = state.add_account(event.venue)
     again_ns = RESYNC_RETRY_NS if state.exit_ns else FALLBACK_EVERY_NS
     account.fallback_ns = now_ns + again_ns
-    if event.left is None or event.left or not state.exit_ns:
+    if event.left is None or event.left or not state.exit_ns or event.asked_ns < state.exit_ns:
         return
     if all(
         order.uncertain_until_ns < event.asked_ns

@@ -41,7 +41,7 @@ ALONE_MAX = 8
 """So few seeds are not worth a second process."""
 
 CHUNK = 4
-DEPARTURES_PER_HOUR = 200.0
+DEPARTURES_PER_HOUR = 300.0
 """How often people end a run of several accounts, in the seeds in which they do."""
 
 CRASHES_PER_HOUR = {Harshness.MILD: 30.0, Harshness.HARSH: 150.0}

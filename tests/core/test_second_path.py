@@ -43,6 +43,19 @@ def test_what_it_took_back_stays_unknown_until_the_venue_says_so() -> None:
     assert not bot.state.flat_verified, "nobody is leaving"
 
 
+def test_what_it_showed_before_everything_had_to_go_proves_nothing() -> None:
+    """An order may have been placed since over the link that is back."""
+    bot = resting()
+    bot.turn(DOWN)
+    bot.wait(11.5)
+    asked_ns = bot.now_ns
+    bot.turn(ev.Stop(Why.USER), after_s=0.1)
+    bot.turn(ev.FallbackTried(VENUE, asked_ns, ()))
+    assert not bot.state.flat_verified
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()), after_s=0.1)
+    assert bot.state.flat_verified
+
+
 def test_a_second_loss_does_not_wait_for_the_first_ones_turn() -> None:
     bot = resting()
     bot.turn(DOWN)

@@ -1,12 +1,13 @@
 """What a seed trades, and how: instruments, strategies, limits and company, all drawn from it."""
 
+from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard, Strategy
 from mmbot.core.sizes import Size
-from mmbot.core.types import MS
+from mmbot.core.types import MS, InstrumentId
 from mmbot.risk.cost_floor import CostFloor
 from mmbot.risk.guards.clock_skew import ClockSkew
 from mmbot.risk.guards.margin import Margin
@@ -42,6 +43,8 @@ LOTS = {
 
 CRASHES = {Harshness.NONE: 0.0, Harshness.MILD: 30.0, Harshness.HARSH: 150.0}
 RATES = (Rate(5.0, 20), Rate(5.0, 20), Rate(10.0, 50))
+HEDGE = "hedge"
+"""The second account of a world that has two."""
 PRESETS = ("normal", "normal", "toxic", "crash")
 
 
@@ -76,6 +79,30 @@ def drawn_world(
         people=draw.random() < 0.5,
         manner=Manner.drawn(seed),
     )
+    return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
+
+
+def drawn_pair(seed: int, harshness: Harshness = Harshness.HARSH) -> World:
+    """A world of two accounts under one book, which now and then quote the same instrument; people
+    end its runs."""
+    draw = Random(f"pair {seed}")
+    exposure = MaxExposure(limit=Decimal(draw.choice((5, 20))))
+    desks: dict[InstrumentId, Desk] = {}
+    for venue in (VENUE, HEDGE):
+        for name in _names(draw)[:2]:
+            desk = replace(_desk(draw, LOTS[name], exposure), name=f"at {venue}", venue=venue)
+            desks[id_of(name, venue)] = desk
+    options = WorldOptions(
+        rate=draw.choice(RATES),
+        market_ms=draw.choice((100, 200)),
+        preset=draw.choice(PRESETS),
+        raids_per_s=draw.choice((0.2, 1.0, 3.0)),
+        crash_per_hour=draw.choice((0.0, CRASHES[harshness])),
+        foreign=draw.random() < 0.3,
+        people=draw.random() < 0.2,
+        departures_per_hour=draw.choice((100.0, 400.0)),
+    )
+    guards = (Margin(), SessionLoss(limit_usd=Decimal(100_000)), StaleData(), Unreconciled())
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 
 

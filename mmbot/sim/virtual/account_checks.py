@@ -14,6 +14,7 @@ from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, venue_of
 from mmbot.core.inventory import Pnl
+from mmbot.core.labels import is_ours
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.sizes import LOTS, unit_of
@@ -114,6 +115,8 @@ class AccountChecks:
         self._asked: Counter[Label] = Counter()
         """How often the venue has been asked about an order that is still unknown."""
         self._unwanted_ns: dict[Label, Nanos] = {}
+        self.empty_ns: Nanos = 0
+        """When the last look was asked for, if it showed nothing of ours; else 0."""
         self._booked: dict[str, None] = {}
         """Trades booked by the present process, by key."""
         self._equity = {
@@ -129,6 +132,7 @@ class AccountChecks:
         self._told_ms.clear()
         self._asked.clear()
         self._unwanted_ns.clear()
+        self.empty_ns = 0
 
     def book_shown(self, event: ev.BookChanged) -> None:
         """The bot is shown a book."""
@@ -147,6 +151,10 @@ class AccountChecks:
     def books_lost(self) -> None:
         """The bot is told that the market link is down."""
         self._sound = dict.fromkeys(self._desks, "link down")
+
+    def looked(self, asked_ns: Nanos, orders: Sequence[OpenOrder]) -> None:
+        """The bot is shown what is open on the account."""
+        self.empty_ns = 0 if any(is_ours(order.label) for order in orders) else asked_ns
 
     def order_seen(self, label: Label, venue_ms: int) -> None:
         """The bot is told of an order, as it was at that stamp."""

@@ -27,7 +27,7 @@ Always:
             the reserve again that the one before it may have spent
 * lease     nothing is sent to an account that another engine has taken
 * left      after a process has ended on its own, no order of ours rests on any account, unless it
-            said so
+            said so; and where it said that there is none, the venue had shown it so
 
 In the end, once nothing goes wrong any more, within a bounded time: our working orders are the
 venue's, positions agree, every trade is booked, nothing is unknown, every market that may be quoted
@@ -106,6 +106,10 @@ class Checks:
                 self._of(event.instrument).book_lost(event.instrument)
             case ev.LinkChanged(link=ev.Link.MARKET, up=False):
                 self.at[event.venue].books_lost()
+            case ev.SnapshotTaken():
+                self.at[event.venue].looked(event.asked_ns, event.orders)
+            case ev.FallbackTried(left=left) if left is not None:
+                self.at[event.venue].looked(event.asked_ns, left)
             case _:
                 pass
 
@@ -151,8 +155,11 @@ class Checks:
         for one in self.at.values():
             one.believed(state)
 
-    def left(self, said: Left) -> None:
+    def left(self, state: State, said: Left) -> None:
         """The process ends on its own, and says what it leaves."""
+        for name, orders in said.items():
+            if orders == () and self.at[name].empty_ns < state.exit_ns:
+                raise Violated("left", f"nothing on {name}, says the process, and was not shown so")
         self._left = said
         self._check_left()
 

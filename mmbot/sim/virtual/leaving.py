@@ -87,7 +87,7 @@ class Leaving:
         del self._second[event.venue]
         self._left[event.venue] = event.left
         if not self._second:
-            self._end()
+            self._timeline.after(0, self._end)  # behind the turn that hears of it too
 
     def _look(self) -> None:
         """Every few milliseconds: is anything left to prove?"""
@@ -115,5 +115,7 @@ class Leaving:
             line.submit([FallbackCancel(name, Why.STOPPING)])
 
     def _end(self) -> None:
+        if self._over:
+            return
         self._over = True
         self._done(self._left)

@@ -359,6 +359,7 @@ class World:
         if self._leaving is not None:
             self._leaving.abandon()
         self._gone()
+        self.checks.crashed()
         self.store.lose_queue()
 
     def _gone(self) -> None:
@@ -388,7 +389,7 @@ class World:
         state, proved = self.state, all(orders == () for orders in left.values())
         assert state is not None, "only what runs can end"
         self.checks.booked(state.entries)
-        self.checks.left(left)
+        self.checks.left(state, left)
         self.store.end(state, self.timeline.now_ns, proved=proved)
         self._gone()
 
@@ -409,11 +410,11 @@ class World:
         if life != self._lives or self.state is None:
             return
         self._inbox.put(event)
-        if self._leaving is not None:
-            self._leaving.heard(event)
         if not self._turn_due:
             self._turn_due = True
             self.timeline.after(0, partial(self._take, life))
+        if self._leaving is not None:
+            self._leaving.heard(event)
 
     def _take(self, life: int) -> None:
         if life != self._lives:
