@@ -95,6 +95,8 @@ class Bench(ABC):
     """The same for a command: variables."""
     instruments: ClassVar[tuple[str, str]]
     """What is traded, by the venue's names; the first one is the one that may expire."""
+    nobodys: ClassVar[str]
+    """The id of an order that never was."""
     amount: ClassVar[Decimal]
     """Of one order, four times the smallest at least."""
 
@@ -186,6 +188,10 @@ class Bench(ABC):
         end_ms = self.now_ms() + seconds * 1000
         await self.until(lambda: self.now_ms() >= end_ms, "time passes", 60.0 + seconds)
 
+    def lowest(self, name: str) -> Decimal:
+        """The lowest price there is: an order to buy there is in nobody's way."""
+        return self.listed()[name].tick
+
     def ours(self) -> list[OpenOrder]:
         """Our open orders."""
         return [one for one in self.orders() if is_ours(one.label)]
@@ -219,6 +225,10 @@ class Bench(ABC):
     @abstractmethod
     def freeze(self) -> None:
         """The market does nothing by itself from now on."""
+
+    @abstractmethod
+    def thaw(self) -> None:
+        """It goes on."""
 
     @abstractmethod
     def rest(self, name: str, side: Side, amount: Decimal, price: Decimal) -> str:
@@ -309,6 +319,10 @@ class Bench(ABC):
     @abstractmethod
     def forget_logins(self) -> None:
         """The venue does not know any more who is on the connections it has."""
+
+    @abstractmethod
+    def keep_orders(self, *, kept: bool) -> None:
+        """Whether our orders stay when we are gone, whatever the venue says of that."""
 
     @abstractmethod
     def deny_dead_man(self) -> None:

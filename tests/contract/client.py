@@ -62,6 +62,10 @@ class Client:
         """How much it has said; see `hear`."""
         return len(self.events)
 
+    async def refused(self, label: Label, since: int = 0) -> ev.RequestRefused:
+        """A request about an order of ours is told to be refused."""
+        return await self.hear(ev.RequestRefused, lambda e: e.label == label, since)
+
     async def seen(self, label: Label, state: OrderState = OrderState.OPEN) -> ev.OrderSeen:
         """What it says of an order of ours in that state."""
         return await self.hear(ev.OrderSeen, lambda e: e.label == label and e.state is state)
@@ -160,18 +164,27 @@ class Client:
             await self.bench.pass_s(0.5)
         raise AssertionError(f"no look succeeds: {looked}")
 
+    async def link(self, link: ev.Link, *, up: bool, since: int = 0) -> int:
+        """A link is told to be up or down; which event that is."""
+        told = await self.hear(ev.LinkChanged, lambda e: (e.link, e.up) == (link, up), since)
+        return self.events.index(told, since)
+
     async def down_and_up(self, link: ev.Link, since: int) -> None:
         """A link is told to be down, and later up again."""
-        down = await self.hear(ev.LinkChanged, lambda e: e.link is link and not e.up, since)
-        at = self.events.index(down, since)
-        await self.hear(ev.LinkChanged, lambda e: e.link is link and e.up, at)
+        await self.link(link, up=True, since=await self.link(link, up=False, since=since))
+
+    async def of(
+        self, kind: type[ev.BookChanged | ev.BookLost], instrument: InstrumentId, since: int = 0
+    ) -> None:
+        """A book is told, or told to be lost."""
+        await self.hear(kind, lambda e: e.instrument == instrument, since)
 
     async def both_up(self) -> None:
         """Both links are up, and both books are there."""
         for link in ev.Link:
-            await self.hear(ev.LinkChanged, lambda e, link=link: e.link is link and e.up)
+            await self.link(link, up=True)
         for one in self.bench.ids:
-            await self.hear(ev.BookChanged, lambda e, one=one: e.instrument == one)
+            await self.of(ev.BookChanged, one)
 
 
 @asynccontextmanager

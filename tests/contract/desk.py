@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import astuple, dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 from unittest.mock import patch
 
 from mmbot.assemble import assemble
@@ -22,6 +23,8 @@ from mmbot.venues.timing import Timing
 from tests.contract.bench import Bench
 from tests.contract.client import UNHURRIED
 from tests.contract.law import contradictions
+
+E = TypeVar("E", bound=ev.Event)
 
 ROOMY = Path(__file__).with_name("roomy.toml")
 """A desk file under which sizes may be doubled."""
@@ -51,6 +54,14 @@ class Desk:
     def tell(self, event: ev.Event) -> None:
         """Something happens to the engine."""
         self.engine.runner.sink(event)
+
+    def heard(self, kind: type[E]) -> list[E]:
+        """Everything of a kind so far."""
+        return [one for one in self.events if isinstance(one, kind)]
+
+    def has_heard(self, kind: type[ev.Event], before: int) -> bool:
+        """Whether more of a kind has come than there was before."""
+        return len(self.heard(kind)) > before
 
     def table(self) -> dict[Label, tuple[str, Decimal, Decimal]]:
         """Our working orders as the engine believes."""

@@ -15,15 +15,15 @@ async def test_fill_by_stream_and_history_once(start: Start) -> None:
         for side in Side:
             desk.trade(side)
         await bench.until(lambda: desk.fills() == len(bench.trades()) > 0, "booked")
-        looks = len([e for e in desk.events if isinstance(e, ev.SnapshotTaken)])
+        looks = len(desk.heard(ev.SnapshotTaken))
         keys = {one.key for one in bench.trades()}
 
         def told_again() -> bool:
-            taken = [e for e in desk.events if isinstance(e, ev.SnapshotTaken)][looks:]
+            taken = desk.heard(ev.SnapshotTaken)[looks:]
             return any(keys <= {one.key for one in look.fills} for look in taken)
 
         await bench.until(told_again, "the history has them too", 30.0)
-        streamed = [e.fill.key for e in desk.events if isinstance(e, ev.Filled)]
+        streamed = [one.fill.key for one in desk.heard(ev.Filled)]
         assert set(streamed) == keys
         assert len(streamed) > len(keys), "the stream has told one twice"
         await desk.quotes()
@@ -79,7 +79,7 @@ async def test_voided_fill(start: Start) -> None:
         bench.sever()
         await bench.until(lambda: not desk.account.trading_up, "down")
         await desk.quotes()
-        told = {f.key for e in desk.events if isinstance(e, ev.SnapshotTaken) for f in e.fills}
+        told = {fill.key for look in desk.heard(ev.SnapshotTaken) for fill in look.fills}
         assert {one.key for one in bench.trades()} <= told
         assert desk.position(bench.ids[0]) == held
         assert desk.fills() == len(bench.trades())

@@ -50,11 +50,11 @@ async def test_market_half_open(start: Start) -> None:
         await client.hear(ev.LinkChanged, lambda e: e.link is ev.Link.MARKET and not e.up, since)
         assert (bench.clock.now_ns() - began_ns) / SECOND <= NOTICED_S
         for instrument in bench.ids:
-            await client.hear(ev.BookLost, lambda e, i=instrument: e.instrument == i, since)
+            await client.of(ev.BookLost, instrument, since)
         await client.down_and_up(ev.Link.MARKET, since)
         for instrument in bench.ids:
             lost = max(n for n, e in enumerate(client.events) if isinstance(e, ev.BookLost))
-            await client.hear(ev.BookChanged, lambda e, i=instrument: e.instrument == i, lost)
+            await client.of(ev.BookChanged, instrument, lost)
         assert len(bench.ours()) == 1
         assert _downs(client, ev.Link.TRADING) == []
 

@@ -1,6 +1,7 @@
 """Books and prices that cannot be trusted: none is, and no quote follows its own tail."""
 
 from decimal import Decimal
+from functools import partial
 
 from mmbot.core import events as ev
 from mmbot.core.types import Side
@@ -100,14 +101,9 @@ async def test_own_orders_out_of_the_reference(start: Start) -> None:
             bests += Decimal(repr(asks[0][0])) == prices[instrument, Side.SELL]
             grid = desk.state.markets[instrument].instrument.grid
             price = grid.step_price(Decimal(repr(bids[-1][0])), -1)
-            moment = len(desk.events)
+            books = len(desk.heard(ev.BookChanged))
             bench.rest(name, Side.BUY, bench.amount, price)
-            await bench.until(
-                lambda moment=moment: any(
-                    isinstance(one, ev.BookChanged) for one in desk.events[moment:]
-                ),
-                "the book has moved",
-            )
+            await bench.until(partial(desk.has_heard, ev.BookChanged, books), "the book has moved")
             await bench.pass_s(0.3)
         assert bests > 0, "none of our quotes was the best: nothing could be seen"
         assert {(o.instrument, o.side): o.price for o in bench.ours()} == prices

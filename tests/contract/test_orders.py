@@ -44,7 +44,7 @@ async def agreed(client: Client) -> None:
 async def refused(client: Client, order: Place) -> ev.RequestRefused:
     """That a place is refused, and that this left nothing."""
     client.venue.submit([order])
-    said = await client.hear(ev.RequestRefused, lambda e: e.label == order.label)
+    said = await client.refused(order.label)
     assert said.request is Request.PLACE
     assert said.stands is not True, "there is no order"
     assert said.detail
@@ -82,10 +82,8 @@ async def test_place(start: Start) -> None:
             order = client.order(side)
             resting = await client.rests(order)
             assert apart([resting], [o for o in bench.orders() if o.label == order.label]) == []
-            answers = client.heard(
-                ev.OrderSeen, lambda e, order=order: e.label == order.label and e.answers
-            )
-            assert [one.answers for one in answers] in ([], [Request.PLACE])
+            seen = [e for e in client.heard(ev.OrderSeen) if e.label == order.label]
+            assert [e.answers for e in seen if e.answers] in ([], [Request.PLACE])
         await agreed(client)
         assert bench.trades() == []
 
@@ -220,12 +218,11 @@ async def test_cancel_of_live_filled_unknown(start: Start) -> None:
         assert filled.label is not None
         await client.seen(filled.label, OrderState.FILLED)
         client.cancel(filled)
-        for wrong in (filled, replace(filled, order_id="ETH-0", label=client.label())):
-            if wrong is not filled:
-                client.cancel(wrong)
-            said = await client.hear(
-                ev.RequestRefused, lambda e, wrong=wrong: e.label == wrong.label
-            )
+        nobodys = replace(filled, order_id=bench.nobodys, label=client.label())
+        client.cancel(nobodys)
+        for wrong in (filled.label, nobodys.label):
+            assert wrong is not None
+            said = await client.refused(wrong)
             assert (said.request, said.stands is True) == (Request.CANCEL, False)
         assert bench.orders() == []
         assert sum(one.amount for one in bench.trades()) == bench.amount

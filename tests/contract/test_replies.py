@@ -90,5 +90,4 @@ async def test_reply_60_s_late(start: Start) -> None:
 
 def unknown(desk: Desk, request: Request) -> list[ev.OutcomeUnknown]:
     """How often nobody knew what became of such a request."""
-    told = [one for one in desk.events if isinstance(one, ev.OutcomeUnknown)]
-    return [one for one in told if one.request is request]
+    return [one for one in desk.heard(ev.OutcomeUnknown) if one.request is request]

@@ -146,7 +146,7 @@ class Tap:
 
     def _note(self, method: str, params: Json, frame: Json) -> None:
         """The answer to a request: what the bench keeps of it, and whether it is permitted."""
-        result = frame.get("result")
+        result: Any = frame.get("result")
         if "error" in frame:
             self.refused_for_rate += frame["error"]["code"] == TOO_MANY
         elif method == "public/auth":
@@ -189,6 +189,7 @@ class DeribitBench(Bench):
     keys: ClassVar = {"key": "KEYOFTHEBENCH", "secret": "SECRETOFTHEBENCH"}
     environment: ClassVar = {"MMBOT_SIM_KEY": keys["key"], "MMBOT_SIM_SECRET": keys["secret"]}
     instruments = ("ETH-6JUN25-2800-C", "ETH-13JUN25-2900-P")
+    nobodys = "ETH-4711"
     amount = Decimal(4)
 
     def __init__(self, world: World) -> None:
@@ -268,6 +269,9 @@ class DeribitBench(Bench):
 
     def freeze(self) -> None:
         self.venue.freeze()
+
+    def thaw(self) -> None:
+        self.venue.thaw()
 
     def rest(self, name: str, side: Side, amount: Decimal, price: Decimal) -> str:
         return self._place(STRANGER, self._wish(name, side, amount, price)).order_id
@@ -372,6 +376,10 @@ class DeribitBench(Bench):
         protocol.gatekeeper.forget()
         for session in protocol.sessions:
             session.account, session.authorized_until_ms = None, 0
+
+    def keep_orders(self, *, kept: bool) -> None:
+        protocol = self.venue.protocol
+        protocol.rules = replace(protocol.rules, ignore_cancel_on_disconnect=kept)
 
     def deny_dead_man(self) -> None:
         self.tap.denies_dead_man = True
