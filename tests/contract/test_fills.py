@@ -9,7 +9,7 @@ from tests.contract.desk import desk_on
 
 async def test_fill_by_stream_and_history_once(start: Start) -> None:
     """Told by the stream, twice over, and in every look after it."""
-    async with start(World(scale=4.0)) as bench, desk_on(bench) as desk:
+    async with start(World(scale=8.0)) as bench, desk_on(bench) as desk:
         await desk.quotes()
         bench.double_private(6)
         for side in Side:

@@ -79,7 +79,7 @@ async def test_trading_half_open(start: Start) -> None:
 
 async def test_private_silence(start: Start) -> None:
     """Requests are answered, and the stream says nothing of them: noticed, and cured."""
-    async with start(World(scale=SCALE)) as bench, client_on(bench) as client:
+    async with start(World(scale=5.0)) as bench, client_on(bench) as client:
         bench.mute_private()
         since, began_ns = client.so_far, bench.clock.now_ns()
         order = client.order()
@@ -157,7 +157,7 @@ async def test_the_venues_own_rate_refusal(start: Start) -> None:
 async def test_login_expiry_and_a_session_that_is_forgotten(start: Start) -> None:
     """A sign-in is renewed before it ends; where the venue forgets it all the same, that is found
     out by the first request, told, and mended."""
-    world = World(scale=SCALE, login_lasts_s=20.0, dead_man_works=False)
+    world = World(scale=6.0, login_lasts_s=20.0, dead_man_works=False)
     async with start(world) as bench, client_on(bench) as client:
         signed_in = bench.logins
         await client.rests(client.order())

@@ -84,7 +84,7 @@ async def test_dead_man(start: Start, home: Path) -> None:
 async def test_expiry_or_settlement_in_flight_stated_twice(start: Start) -> None:
     """An instrument ends while it is quoted and held: its orders are over, its position is
     delivered and booked once, however often the venue's history states it."""
-    world = World(scale=6.0, expires_in_s=60.0)
+    world = World(scale=8.0, expires_in_s=60.0)
     async with start(world) as bench, desk_on(bench) as desk:
         gone, stays = bench.ids
         await bench.until(lambda: [o for o in bench.ours() if o.instrument == gone], "quoted")
@@ -92,6 +92,7 @@ async def test_expiry_or_settlement_in_flight_stated_twice(start: Start) -> None
         await bench.until(lambda: desk.position(gone), "held")
         assert desk.position(gone) == bench.positions()[gone]
         await bench.until(lambda: len(_ends(desk, gone)) > 0, "stated", 60.0)
+        await bench.until(lambda: _held(desk, gone) == 0, "delivered")
         assert gone not in bench.positions()
         assert [one for one in bench.ours() if one.instrument == gone] == []
         profit = _profit(desk)
@@ -101,7 +102,7 @@ async def test_expiry_or_settlement_in_flight_stated_twice(start: Start) -> None
         )
         await bench.until(lambda: desk.account.reconciled, "reconciled")
         assert _profit(desk) == profit
-        assert gone not in desk.state.markets or desk.position(gone) == 0
+        assert _held(desk, gone) == 0
         assert not any(market.halted for market in desk.state.markets.values())
         assert desk.state.latch.tripped is None
         await bench.until(lambda: [o for o in bench.ours() if o.instrument == stays], "goes on")
@@ -116,6 +117,11 @@ def _ends(desk: Desk, instrument: InstrumentId) -> list[str]:
         if one.instrument == instrument
     ]
     return [one.ref for one in flows if one.kind in (FlowKind.DELIVERY, FlowKind.SETTLEMENT)]
+
+
+def _held(desk: Desk, instrument: InstrumentId) -> Decimal:
+    """What the engine has booked, of one that may have left."""
+    return desk.position(instrument) if instrument in desk.state.markets else Decimal(0)
 
 
 def _profit(desk: Desk) -> Decimal:
@@ -146,8 +152,6 @@ async def test_cancel_all_with_the_engine_stopped(start: Start, home: Path) -> N
             await bench.pass_s(1.0)
             assert bench.arrived(Draws.PLACE) + bench.arrived(Draws.MOVE) == placed
             assert await ended(engine) in (0, ExitCode.REFUSED)
-        again = await mmbot(bench, *to_quote(bench, "--duration", "1"))
-        assert again.code == ExitCode.REFUSED
         assert bench.ours() == []
 
 
@@ -156,35 +160,28 @@ async def test_no_secret_in_anything_written(start: Start, home: Path, tmp_path:
     wrong = "WRONGSECRETOFTHEBENCH"
     async with start(World()) as bench:
         async with quoting(bench, home, "--tape") as engine:
-            desk = await mmbot(bench, "status", "--json")
-            assert desk.code == 0
             assert await ended(engine) == 0
-        said = []
-        for command in (
-            ("doctor", "--sim-url", bench.url),
-            ("fills", "list"),
-            ("ledger",),
-            ("config", "show"),
-            ("tape", "show"),
-            to_quote(bench, "--duration", "1", "--json"),
-            ("cancel-all", "--json"),
-        ):
-            done = await mmbot(bench, *command)
-            said += [done.out, done.err]
         refused = {
             variable: wrong if value in bench.secrets else value
             for variable, value in bench.environment.items()
         }
-        await mmbot(bench, "resume", "--reason", "a test")
-        for command in (to_quote(bench, "--debug"), ("doctor", "--sim-url", bench.url, "--debug")):
-            done = await mmbot(bench, *command, env=refused)
-            assert done.code != 0, "the keys are wrong"
-            said += [done.out, done.err]
+        looks = ("doctor", "--sim-url", bench.url)
+        said = [
+            await mmbot(bench, *looks),
+            await mmbot(bench, *looks, "--debug", env=refused),
+            await mmbot(bench, *to_quote(bench, "--debug"), env=refused),
+            await mmbot(bench, "tape", "show"),
+            await mmbot(bench, "cancel-all", "--json"),
+        ]
+        assert [done.code != 0 for done in said[1:3]] == [True, True], "the keys are wrong"
         secrets = [one.encode() for one in (*bench.secrets, wrong)]
         assert len(secrets) >= 3, "the secret, and tokens"
-        places = [*written(tmp_path), (Path("said"), "\n".join(said).encode())]
+        words = "\n".join(done.out + done.err for done in said)
+        places = [*written(tmp_path), (Path("said"), words.encode())]
         label = bench.labels[0].encode()
-        assert [path for path, data in places if label in data], "what is written can be read"
+        assert {path.suffix for path, data in places if label in data} >= {".db", ".zst"}, (
+            "what is written there can be read"
+        )
         assert [path for path, data in places for one in secrets if one in data] == []
 
 

@@ -38,6 +38,8 @@ Json = dict[str, Any]
 
 FIRST_EXPIRES_MS: Final = 1_749_196_800_000  # 2025-06-06T08:00:00Z
 STRANGER: Final = "stranger"
+TAKER: Final = "taker"
+"""Another one: nobody trades with oneself."""
 METHODS: Final[Mapping[Draws, tuple[str, ...]]] = {
     Draws.PLACE: ("private/buy", "private/sell"),
     Draws.MOVE: ("private/edit",),
@@ -224,8 +226,8 @@ class DeribitBench(Bench):
         self.tap = Tap(self.venue)
         self._watch()
         self.clock.set_to_ms(self.venue.now_ms() - round(world.ahead_s * 1000))
-        money = {"ETH": Decimal(10**6)}
-        self.venue.exchange.open_account(STRANGER, money, followed=False)
+        for one in (STRANGER, TAKER):
+            self.venue.exchange.open_account(one, {"ETH": Decimal(10**6)}, followed=False)
         if not (world.lively or world.violent):
             for name in self.instruments:
                 self.venue.market.watch(name)
@@ -291,7 +293,9 @@ class DeribitBench(Bench):
                     ahead = sum((much for _, much in swept), Decimal(0))
                     taking = self._wish(order.name, side.opposite, ahead + amount, order.price)
                     taking = replace(taking, time_in_force=TimeInForce.IOC)
-                    self._place(STRANGER, taking)
+                    filled = order.filled
+                    self._place(TAKER, taking)
+                    assert order.filled == filled + amount
                     for price, much in swept:
                         self._place(STRANGER, self._wish(order.name, side, much, price))
                     return
