@@ -1,7 +1,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: quote test test-long simulate soak soak-markets install lint types check clean bench docs coverage
+.PHONY: quote test test-long contract simulate soak soak-markets install lint types check clean bench docs coverage
 
 SEEDS ?= 1000
 FROM ?= 1
@@ -9,8 +9,13 @@ FROM ?= 1
 quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 	$(BIN)/mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900
 
-test: install ## the whole test suite
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+test: install ## the whole test suite, but for what `make contract` and `make test-long` run
+	$(BIN)/python -m pytest -n 3 --dist worksteal --ignore tests/contract
+
+VENUE ?=
+
+contract: install ## every situation a venue must live through; VENUE=deribit: that one alone
+	$(BIN)/python -m pytest -n 3 --dist worksteal tests/contract $(VENUE:%=--venue %)
 
 # Where the bot decides about money, the tests beside these rooms reach nearly every line.
 COVERED := core risk pricing
@@ -24,7 +29,8 @@ coverage: install ## lines of core, risk and pricing that their own tests reach,
 			--fail-under=$(COVERED_AT_LEAST) || exit $$?; \
 	done
 
-# What `make test-long PART=...` runs, each part within an hour; without PART, everything.
+# What `make test-long PART=...` runs, each part within an hour; without PART, everything. The
+# contract is of the wire.
 LONG_wire := tests/wire tests/soak tests/cli/test_odd_and_harsh.py
 LONG_seeds := tests/simulation
 LONG_market := tests/sim
@@ -32,6 +38,7 @@ LONG_desk := tests/engine tests/cli tests/tape --ignore tests/cli/test_odd_and_h
 
 test-long: install ## what takes minutes; PART=wire|seeds|market|desk for a part of it
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m long $(LONG_$(PART)) || test $$? -eq 5
+	$(if $(filter-out wire,$(PART)),,$(MAKE) contract)
 
 simulate: install ## SEEDS=5000 seeded histories with faults, in virtual time
 	$(BIN)/mmbot simulate configs/deribit-eth-options.toml --faults harsh --seeds $(SEEDS) --from $(FROM)

@@ -14,7 +14,7 @@ import pytest
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 
-CLIENTS = ("tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")
+CLIENTS = ("tests/contract/", "tests/engine/", "tests/cli/", "tests/wire/test_deribit_client")
 """Where our client is under test."""
 
 ODD_ONE_IN = 5
@@ -26,6 +26,12 @@ ENDINGS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 for ending in ENDINGS:
     if signal.getsignal(ending) is signal.SIG_IGN:
         signal.signal(ending, lambda *_: None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Here, where pytest looks whatever folder it is given."""
+    words = "a venue that tests/contract is about; repeatable, without it all"
+    parser.addoption("--venue", action="append", default=[], metavar="KIND", help=words)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,120 @@
+"""The real `mmbot` binary on a bench, with the bench's keys in its environment, and its files."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zstandard
+
+from tests.contract.bench import Bench
+from tests.contract.desk import ORDERS
+
+MMBOT = str(Path(sys.executable).with_name("mmbot"))
+COMMAND_S = 60.0
+START_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        """The one object it printed."""
+        assert self.out.count("\n") == 1, self.out
+        return json.loads(self.out)
+
+
+async def mmbot(bench: Bench, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
+    """Run a command to its end, while the venue goes on."""
+    process = await asyncio.create_subprocess_exec(
+        MMBOT,
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **bench.environment, **(env or {})},
+    )
+    try:
+        async with asyncio.timeout(COMMAND_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Done(process.returncode, out.decode(), err.decode())
+
+
+def to_quote(bench: Bench, *more: str) -> tuple[str, ...]:
+    """The command that trades on the bench."""
+    return ("quote", *(word for pair in bench.flags().items() for word in pair), *more)
+
+
+@asynccontextmanager
+async def a_process(
+    bench: Bench, home: Path, *more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`mmbot quote` as a child that does not outlive the test; it speaks into HOME/../said."""
+    home.parent.mkdir(exist_ok=True)
+    with (home.parent / "said").open("ab") as said:
+        engine = await asyncio.create_subprocess_exec(
+            MMBOT,
+            *to_quote(bench, *more),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            env={**os.environ, **bench.environment},
+        )
+    try:
+        yield engine
+    finally:
+        if engine.returncode is None:
+            with suppress(ProcessLookupError):
+                engine.send_signal(signal.SIGCONT)
+                engine.kill()
+            await engine.wait()
+
+
+@asynccontextmanager
+async def quoting(
+    bench: Bench, home: Path, *more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The same, once both sides of everything rest."""
+    async with a_process(bench, home, *more) as engine:
+        await bench.until(
+            lambda: len(bench.ours()) == ORDERS or engine.returncode is not None,
+            "it quotes",
+            START_S,
+        )
+        assert engine.returncode is None, (home.parent / "said").read_text()
+        yield engine
+
+
+async def ended(engine: asyncio.subprocess.Process, how: signal.Signals = signal.SIGTERM) -> int:
+    """Ask it to leave; its exit code."""
+    engine.send_signal(how)
+    return await asyncio.wait_for(engine.wait(), START_S)
+
+
+def written(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Everything that lies in files, tapes unpacked."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            data = file.read_bytes()
+            yield file, _unpacked(data) if file.suffix == ".zst" else data
+
+
+def _unpacked(data: bytes) -> bytes:
+    reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
+    return reader.read()
