@@ -91,7 +91,7 @@ def test_frames_that_pass_as_text_are_the_same_history(seed: int, manner: Manner
         world = drawn_world(seed)
         options = replace(world.options, manner=manner, as_text=as_text, seconds=15.0)
         plan = world.trouble.plan
-        return World(seed, plan, named(world.desks), world.guards, options).run().hash
+        return World(seed, plan, world.desks, world.guards, options).run().hash
 
     assert history(as_text=True) == history(as_text=False)
 
