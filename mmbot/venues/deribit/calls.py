@@ -106,9 +106,9 @@ class Calls:
 
     def settle(self) -> list[Effect]:
         """The end of an entry: tell what there is to tell, and hand over the effects."""
-        for _ in range(ROUNDS_MAX):
-            if not self._later:
-                break
+        rounds = 0
+        while self._later and rounds < ROUNDS_MAX:
+            rounds += 1
             told, self._later = self._later, []
             for tell in told:
                 tell()

@@ -111,6 +111,20 @@ class TestEntering:
         assert not driver.connection.up(TRADING)
         assert isinstance(driver.started[0][1], LeftOut)
 
+    def test_that_waits_for_a_place_when_the_line_breaks_leaves_the_place_to_the_next(self) -> None:
+        # Five requests of 200 channels; of ten places nine are ours, half of them to begin with.
+        channels = {MARKET: [f"book.X{number}.raw" for number in range(1000)]}
+        driver = Driver().start([MARKET], channels)
+        assert len(driver.calls("public/subscribe")) == 4
+        driver.sever(MARKET)
+        assert isinstance(driver.started[0][1], LinkDown)
+        driver.start([MARKET], channels)
+        # Half a place is left, and 3.3 x 0.98 come back a second: five are there after 1.39 s.
+        driver.wait(1.38)
+        assert not driver.connection.up(MARKET)
+        driver.wait(0.03)
+        assert driver.connection.up(MARKET)
+
     def test_no_order_leaves_before_it_is_armed(self) -> None:
         driver = Driver()
         driver.answers["private/enable_cancel_on_disconnect"] = SILENCE
