@@ -134,7 +134,7 @@ class DeribitMarket:
 
     async def close(self) -> None:
         """Close every connection. What happens from here on is nobody's news."""
-        self._sink = _nowhere
+        self._sink, self.on_listed = _nowhere, None
         self._shell.carry_out(self._session.stop(self._clock.now_ns()))
         await self._shell.close()
         await self._client.aclose()
@@ -146,8 +146,11 @@ class DeribitMarket:
 
     def _tell_listed(self, listed: list[Instrument]) -> None:
         """Afterwards: whoever hears of it may follow what is new."""
+        asyncio.get_running_loop().call_soon(self._pass_on, listed)
+
+    def _pass_on(self, listed: list[Instrument]) -> None:
         if self.on_listed is not None:
-            asyncio.get_running_loop().call_soon(self.on_listed, listed)
+            self.on_listed(listed)
 
     def _note(self, level: str, template: str, *values: object) -> None:
         self._says.log(_LEVELS[level], template, *values)
