@@ -138,10 +138,6 @@ class Capabilities:
 
 def unsupported(capabilities: Capabilities) -> str | None:
     """What the core cannot do yet of what a venue is like, in words; None where it can do all."""
-    if capabilities.move is not Move.SAME_ID:
-        return f"orders that are {capabilities.move.value} to be moved"
-    if not capabilities.label_echoed:
-        return "orders that do not come back with their label"
     if not capabilities.fills_final:
         return "fills that may be taken back"
     if capabilities.stamps_ms != 1:

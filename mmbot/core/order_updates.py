@@ -14,6 +14,7 @@ from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.state import RESYNC_DELAY_NS, Account, State
 from mmbot.core.statements import OpenOrder
+from mmbot.core.two_orders import refused_with, successor_of
 from mmbot.core.types import Nanos
 from mmbot.core.why import Why
 
@@ -35,10 +36,13 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     market = state.markets.get(order.instrument)
     if market is not None:
         market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
-    state.orders.seen(event, order, asked_ns=0)
+    if order.working and event.state is OrderState.CANCELLED and event.filled is None:
+        state.orders.ended(order, event, now_ns)
+    else:
+        state.orders.seen(event, order, asked_ns=0)
     _heed_answer(state, order, event, now_ns)
     note_end(account, event)
-    if order.unbooked > 0:
+    if order.unbooked > 0 or order.ended:
         account.look_by(now_ns + RESYNC_DELAY_NS)
     state.touch(order.instrument)
 
@@ -83,10 +87,15 @@ def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
 
 def request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> None:
     """The venue said no to a request about an order of ours."""
+    successor = None
+    if event.request is Request.REPLACE:
+        successor = refused_with(state.orders, event.label, now_ns)
     order = state.orders.by_label.get(event.label)
+    if order is not None:
+        state.orders.refused(order, event.request, event.stands, now_ns)
+    order = order or successor
     if order is None:
         return
-    state.orders.refused(order, event.request, event.stands, now_ns)
     news = _heed_scope(state, order, event, now_ns)
     if news and event.request is not Request.CANCEL:
         state.watch.requests.refused(now_ns)
@@ -121,6 +130,12 @@ def _heed_scope(state: State, order: Order, event: ev.RequestRefused, now_ns: Na
 
 def outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> None:
     """A request of ours will not be answered: what became of its order must be asked."""
+    if event.request is Request.REPLACE:
+        successor = successor_of(state.orders, event.label)
+        if successor is not None:
+            outcome_unknown(
+                state, ev.OutcomeUnknown(successor.label, Request.PLACE, event.why), now_ns
+            )
     order = state.orders.by_label.get(event.label)
     if order is None or order.request is not event.request:
         return  # answered otherwise meanwhile
