@@ -60,6 +60,9 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
             sent_ns=now_ns,
             uncertain_until_ns=now_ns + max(0, doubt_ns),
             unknown_ns=now_ns,
+            replaces=noted.replaces,
+            placed_ns=noted.placed_ns,
+            ended=noted.ended,
         )
     )
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from random import Random
 
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard, Strategy
 from mmbot.core.sizes import Size
@@ -45,9 +46,13 @@ PRESETS = ("normal", "normal", "toxic", "crash")
 
 
 def drawn_world(
-    seed: int, harshness: Harshness = Harshness.HARSH, crash_per_hour: float | None = None
+    seed: int,
+    harshness: Harshness = Harshness.HARSH,
+    crash_per_hour: float | None = None,
+    can: Capabilities | None = None,
 ) -> World:
-    """The world of a seed. `crash_per_hour`: in place of the harshness's own."""
+    """The world of a seed. `crash_per_hour`: in place of the harshness's own. `can`: how orders
+    live at the venue."""
     draw = Random(f"desks {seed}")
     names = _names(draw)
     exposure = MaxExposure(limit=Decimal(draw.choice((5, 20))))
@@ -73,6 +78,7 @@ def drawn_world(
         else crash_per_hour * draw.choice((0, 1)),
         foreign=draw.random() < 0.3,
         people=draw.random() < 0.5,
+        can=can or Capabilities(),
     )
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 

@@ -11,7 +11,8 @@ Always:
 * book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2)
 * tripped   nothing is placed or amended after the kill switch (R-I1), and whoever begins knows
 * crossing  no order of ours meets another one of ours
-* slot      one working order per instrument, side and level, at the venue and in the table (R-A3)
+* slot      one working order per instrument, side and level, at the venue and in the table (R-A3);
+            in the table, the one that it was sent to replace may stand beside it
 * limit     position and everything that may still be traded stay within the desk's limits
 * deadline  no request in flight outlives its deadline, and no order stays unknown though the venue
             has been asked about it, by name and late enough, more than three times
@@ -36,10 +37,11 @@ from typing import Final
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
-from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place
+from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Replace
 from mmbot.core.inventory import Booked, Entry, Pnl
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
+from mmbot.core.orders import Order as Belief
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
 from mmbot.core.statements import Fill
@@ -199,19 +201,19 @@ class Checks:
             self.tripped_ns = now_ns
         for intent in intents:
             match intent:
-                case Place() | Amend():
+                case Place() | Amend() | Replace():
                     if self.tripped_ns:
                         raise Violated("tripped", f"{_short(intent)} after the kill switch")
                     fault = self._sound.get(intent.instrument, "")
                     if fault:
                         raise Violated("book", f"{_short(intent)} on a book that is {fault}")
                     self._check_grid(intent)
-                    if isinstance(intent, Place):
+                    if not isinstance(intent, Amend):
                         self.asked_to_place += 1
                         self._levels[intent.label] = state.orders.by_label[intent.label].level
                 case _:
                     pass
-            if isinstance(intent, Amend | Cancel) and not intent.order_id:
+            if isinstance(intent, Amend | Replace | Cancel) and not intent.order_id:
                 raise Violated("order", f"{_short(intent)} overtakes its place")
         self._check_table(state, now_ns)
 
@@ -230,7 +232,7 @@ class Checks:
     def sent(self, intents: Sequence[Intent]) -> None:
         """These are on their way."""
         for intent in intents:
-            if isinstance(intent, Place | Amend):
+            if isinstance(intent, Place | Amend | Replace):
                 self._check_limits(intent.instrument)
 
     def booked(self, entries: Sequence[Entry]) -> None:
@@ -239,7 +241,7 @@ class Checks:
             if isinstance(entry, Booked):
                 self._check_fill(entry.fill)
 
-    def _check_grid(self, intent: Place | Amend) -> None:
+    def _check_grid(self, intent: Place | Amend | Replace) -> None:
         listing = self._exchange.terms(name_of(intent.instrument))
         amount = intent.amount
         if not listing.on_ladder(intent.price):
@@ -259,7 +261,7 @@ class Checks:
         raise Violated("booking", f"trade {fill.trade_id} never happened")
 
     def _check_table(self, state: State, now_ns: Nanos) -> None:
-        taken: dict[tuple[InstrumentId, Side, Owner, int], Label] = {}
+        taken: dict[tuple[InstrumentId, Side, Owner, int], list[Belief]] = {}
         unwanted: dict[Label, Nanos] = {}
         for order in state.orders.all():
             if not order.working:
@@ -268,9 +270,11 @@ class Checks:
                 raise Violated("memory", f"{order.label} is believed to be as it was before")
             slot = (order.instrument, *order.slot)
             if order.level != ORPHAN_LEVEL:
-                if slot in taken:
-                    raise Violated("slot", f"{taken[slot]} and {order.label} in one slot")
-                taken[slot] = order.label
+                beside = taken.setdefault(slot, [])
+                beside.append(order)
+                if len(beside) > 1 and not _are_a_pair(beside):
+                    labels = " and ".join(one.label for one in beside)
+                    raise Violated("slot", f"{labels} in one slot")
             if order.status in IN_FLIGHT and now_ns > order.deadline_ns + OVERDUE_NS:
                 late_ms = (now_ns - order.deadline_ns) // MS
                 said = f"{order.label} is {order.status.name} {late_ms} ms past its deadline"
@@ -305,7 +309,7 @@ class Checks:
 
     def arriving(self, request: OrderRequest) -> None:
         """An order request is about to be carried out."""
-        if isinstance(request, Place | Amend):
+        if isinstance(request, Place | Amend | Replace):
             self._check_crossing(request)
         if isinstance(request, CancelAll):
             for order in self._venue.account_orders:
@@ -314,13 +318,13 @@ class Checks:
                     id_of(order.name),
                 ):
                     raise Violated("foreign", f"a mass cancel takes {order.order_id} along")
-        elif isinstance(request, Amend | Cancel) and request.order_id in self._foreign:
+        elif isinstance(request, Amend | Replace | Cancel) and request.order_id in self._foreign:
             raise Violated("foreign", f"{_short(request)} is about a foreign order")
 
-    def _check_crossing(self, request: Place | Amend) -> None:
+    def _check_crossing(self, request: Place | Amend | Replace) -> None:
         side = None
         own = self._exchange.accounts[ACCOUNT].open_orders
-        if isinstance(request, Place):
+        if not isinstance(request, Amend):
             side = request.side
         elif request.order_id in own:
             side = Side(own[request.order_id].side.value)
@@ -339,7 +343,7 @@ class Checks:
         """The request has been carried out."""
         if self._venue.counts["10028 too_many_requests"]:
             raise Violated("credits", f"{_short(request)} was one request too many")
-        if isinstance(request, Place):
+        if isinstance(request, Place | Replace):
             self._check_slots(name_of(request.instrument))
 
     def _check_slots(self, name: str) -> None:
@@ -413,7 +417,7 @@ class Checks:
         open_amount = {Side.BUY: ZERO, Side.SELL: ZERO}
         amended: dict[str, Decimal] = {}
         for request in self._flying.values():
-            if isinstance(request, Place) and name_of(request.instrument) == name:
+            if isinstance(request, Place | Replace) and name_of(request.instrument) == name:
                 open_amount[request.side] += request.amount
             elif isinstance(request, Amend):
                 most = amended.get(request.order_id, ZERO)
@@ -543,9 +547,18 @@ class Checks:
         return position.pnl(self._exchange.book(name).mark or None)
 
 
+def _are_a_pair(orders: Sequence[Belief]) -> bool:
+    """Whether two orders of a slot are one and what was sent to replace it."""
+    labels = {order.label for order in orders}
+    return len(orders) == 2 and any(order.replaces in labels for order in orders)
+
+
 def _short(intent: OrderRequest) -> str:
     """A request in a few words."""
     match intent:
+        case Replace():
+            new = f"{intent.label} {intent.amount} at {intent.price}"
+            return f"replace {intent.old} by {new}"
         case Place():
             where = f"{intent.side.value} {intent.amount} {name_of(intent.instrument)}"
             return f"place {intent.label} {where} at {intent.price}"

@@ -20,9 +20,18 @@ from typing import Any, Final, cast
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS
-from mmbot.core.intents import Amend, Cancel, CancelAll, FallbackCancel, Place, Resync, VenueIntent
+from mmbot.core.intents import (
+    Amend,
+    Cancel,
+    CancelAll,
+    FallbackCancel,
+    Place,
+    Replace,
+    Resync,
+    VenueIntent,
+)
 from mmbot.core.order_life import Request
-from mmbot.core.types import MS, SECOND, Nanos
+from mmbot.core.types import MS, SECOND, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.virtual.books import Books
@@ -260,7 +269,7 @@ class Line:
         """Send every request now."""
         for intent in intents:
             match intent:
-                case Place() | Amend() | Cancel() | CancelAll():
+                case Place() | Amend() | Replace() | Cancel() | CancelAll():
                     self._order(intent)
                 case Resync():
                     market = self._wires[ev.Link.MARKET]
@@ -290,7 +299,7 @@ class Line:
         kind = _kind_of(request)
         stands = kind is not Request.PLACE
         detail = "trading is not connected"
-        self._sink(ev.RequestRefused(request.label, kind, Why.LINK_DOWN, detail, stands))
+        self._sink(ev.RequestRefused(_label_of(request), kind, Why.LINK_DOWN, detail, stands))
 
     def _answered(self, wire: _Wire, request: OrderRequest, answer: Answer | None) -> None:
         if answer is None:
@@ -298,7 +307,7 @@ class Line:
                 self._say(self._venue.unknown(request))
             else:
                 kind = _kind_of(request)
-                self._sink(ev.OutcomeUnknown(request.label, kind, Why.REPLY_LOST))
+                self._sink(ev.OutcomeUnknown(_label_of(request), kind, Why.REPLY_LOST))
             return
         self._say(answer)
         if answer.too_many and wire.session is not None:
@@ -543,8 +552,15 @@ class Line:
         return int((least + (most - least) * self._draw.random() ** 2) * MS)
 
 
-def _kind_of(request: Place | Amend | Cancel) -> Request:
+def _label_of(request: Place | Amend | Replace | Cancel) -> Label:
+    """The order that a request is about; of a replace, the one it ends."""
+    return request.old if isinstance(request, Replace) else request.label
+
+
+def _kind_of(request: Place | Amend | Replace | Cancel) -> Request:
     match request:
+        case Replace():
+            return Request.REPLACE
         case Place():
             return Request.PLACE
         case Amend():
@@ -556,7 +572,7 @@ def _kind_of(request: Place | Amend | Cancel) -> Request:
 def _refusal(venue: VirtualVenue, request: OrderRequest) -> Answer:
     if isinstance(request, CancelAll):
         return Answer(said=venue.unknown(request).said, too_many=True)
-    return Answer(said=(too_many(request.label, _kind_of(request)),), too_many=True)
+    return Answer(said=(too_many(_label_of(request), _kind_of(request)),), too_many=True)
 
 
 def _unasked(seen: ev.OrderSeen) -> ev.OrderSeen:

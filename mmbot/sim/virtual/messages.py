@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.statements import Fill
 from mmbot.core.types import Level, Nanos
 
-OrderRequest = Place | Amend | Cancel | CancelAll
+OrderRequest = Place | Amend | Replace | Cancel | CancelAll
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,20 @@ Theory of operation
 2. A session ends when the line breaks, when the venue restarts, or when there were too many
    requests. With it go the orders it placed (cancel-on-disconnect), unless that is ignored.
 3. Time here is the venue's own: desk time plus the clock's error.
+4. `can` says how orders move there. A venue that replaces cancels first: what it may not create
+   then leaves nothing. One where nothing moves confirms a cancel without saying what was filled.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.contracts import Instrument
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.order_life import Request
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
 from mmbot.core.types import MS, SECOND, ZERO, Label, Nanos
@@ -25,7 +29,7 @@ from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
 from mmbot.sim.exchange.listing import Kind, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import CancelReason, Order, TimeInForce
-from mmbot.sim.exchange.refusals import Refusal
+from mmbot.sim.exchange.refusals import Code, Refusal
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.market import Market
 from mmbot.sim.models.credits import Bucket, Rate
@@ -67,7 +71,9 @@ class VirtualVenue:
         instruments: Sequence[Instrument],
         trouble: FaultInjector,
         rate: Rate,
+        can: Capabilities | None = None,
     ) -> None:
+        self.can = can or Capabilities()
         self.exchange = exchange
         self.market = market
         self.instruments = {instrument.name: instrument for instrument in instruments}
@@ -176,11 +182,16 @@ class VirtualVenue:
                 return self._place(session, request)
             case Amend():
                 return self._amend(request)
+            case Replace():
+                return self._replace(session, request)
             case Cancel():
                 done = self.exchange.cancel(ACCOUNT, request.order_id, self.ms)
                 if isinstance(done, Refusal):
                     return self._refused(done, request.label, Request.CANCEL)
-                return Answer(said=(seen_of(done, Request.CANCEL),))
+                seen = seen_of(done, Request.CANCEL)
+                if self.can.move is Move.NONE:
+                    seen = replace(seen, price=None, amount=None, filled=None)
+                return Answer(said=(seen,))
             case CancelAll():
                 name = name_of(request.instrument) if request.instrument is not None else None
                 count = self.exchange.cancel_all(ACCOUNT, self.ms, name=name)
@@ -219,6 +230,28 @@ class VirtualVenue:
         if session is not None and not session.closed:
             session.orders[placed.order.order_id] = None
         return self._placed(placed, Request.PLACE)
+
+    def _replace(self, session: Session | None, wish: Replace) -> Answer:
+        if wish.valid_until_ns // MS < self.ms:
+            refusal = Refusal(Code.TIMED_OUT, "too late", "valid_until")
+            return self._refused(refusal, wish.old, Request.REPLACE)
+        ended = self.exchange.cancel(ACCOUNT, wish.order_id, self.ms)
+        if isinstance(ended, Refusal):
+            return self._refused(ended, wish.old, Request.REPLACE)
+        over = seen_of(ended, Request.REPLACE)
+        new = Place(
+            wish.instrument,
+            wish.label,
+            wish.side,
+            wish.price,
+            wish.amount,
+            wish.post_only,
+            wish.reduce_only,
+            wish.valid_until_ns,
+            wish.why,
+        )
+        answer = self._place(session, new)
+        return Answer(answer.fills, (over, *answer.said))
 
     def _amend(self, amend: Amend) -> Answer:
         edit = Edit(

@@ -23,6 +23,7 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core.bot import Bot, begun
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
@@ -53,7 +54,7 @@ from mmbot.sim.virtual.line import Line
 from mmbot.sim.virtual.messages import OrderRequest
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.virtual.translate import id_of, instrument_of
+from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of
 from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
 
 TICK_NS: Nanos = 100 * MS
@@ -80,7 +81,7 @@ class WorldOptions:
     often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `prices`: the coins that move, with what they begin at; None: those that
-    are traded. Each of them has a part in the jumps of all.
+    are traded. Each of them has a part in the jumps of all. `can`: how orders live at the venue.
     """
 
     start_ms: int = START_MS
@@ -97,6 +98,7 @@ class WorldOptions:
     raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
+    can: Capabilities = field(default_factory=Capabilities)
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -178,6 +180,7 @@ class World:
             list(self.instruments.values()),
             self.trouble,
             self.options.rate,
+            self.options.can,
         )
         self.venue.observe = self._observe
         self.venue.on_rest = self._arriving
@@ -274,7 +277,8 @@ class World:
         run = base36(self._draw.getrandbits(RUN_BITS))
         listed = ev.InstrumentsListed(tuple(self.instruments.values()))
         labels = ev.LabelsReserved(self.store.reserve())
-        state = self.state = begun(run, now_ns, (listed, labels))
+        described = ev.VenueDescribed(VENUE, self.options.can)
+        state = self.state = begun(run, now_ns, (described, listed, labels))
         self._bot = Bot(state, dict(self.desks), self.guards)
         self.store.restore(state, self.instruments)
         self.checks.begin()
