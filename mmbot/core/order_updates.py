@@ -4,8 +4,11 @@ A refusal stops what its scope reaches and no more: a slot, a side, an instrumen
 the platform.
 """
 
+from dataclasses import replace
+
 from mmbot.core import events as ev
 from mmbot.core.adoption import adopt
+from mmbot.core.claims import keep_word, label_of, learn
 from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS, BUSY_MAX_NS
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.exit import note_end
@@ -22,10 +25,13 @@ from mmbot.core.why import Why
 def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     """The venue's statement about one order: ours, or somebody else's on the account."""
     account = state.add_account(event.venue)
+    if event.label is None:
+        event = replace(event, label=label_of(state, account, event.order_id))
     if not is_ours(event.label):
         _foreign_seen(account, event)
         return
     assert event.label is not None
+    is_new_id = not account.capabilities.label_echoed and event.order_id not in state.orders.ids
     order = state.orders.by_label.get(event.label)
     if order is None:
         if event.state is not OrderState.OPEN:
@@ -45,6 +51,9 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     if order.unbooked > 0 or order.ended:
         account.look_by(now_ns + RESYNC_DELAY_NS)
     state.touch(order.instrument)
+    earlier = learn(state, account, order) if is_new_id else None
+    if earlier is not None:
+        order_seen(state, earlier, now_ns)
 
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:
@@ -73,11 +82,13 @@ def _stated(seen: ev.OrderSeen) -> OpenOrder:
         seen.amount,
         seen.filled,
         seen.venue_ms,
+        seen.created_ms,
     )
 
 
 def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
     """A foreign order on the account: remembered, so that no mass cancel takes it along."""
+    keep_word(account, seen)
     foreign = account.foreign
     if seen.state is OrderState.OPEN:
         foreign[seen.order_id] = _stated(seen)

@@ -143,6 +143,8 @@ class Orders:
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
     ids: dict[str, Label] = field(default_factory=dict)
     """The venue's ids of our orders, finished ones too: executions may come without a label."""
+    learned: dict[str, Label] = field(default_factory=dict)
+    """Of these, what the store has not been told yet, where a venue names no labels (claims)."""
     changed: dict[Label, Order] = field(default_factory=dict)
     """What the store has not been told yet; the newest state of an order counts."""
     counted: dict[InstrumentId, OrderCounts] = field(default_factory=dict)
@@ -261,7 +263,9 @@ class Orders:
             order.step(Trigger.SEEN_OPEN)
         if None not in (seen.price, seen.amount, seen.filled):
             order.unsized = order.unsized and seen.instrument != order.instrument
-        told = self._terms_of(order, amended=amended)
+        told = (order.price, order.amount)  # by what we asked for, where it is not repeated
+        if amended:
+            told = (order.want_price, order.want_amount)
         order.price = told[0] if seen.price is None else seen.price
         order.amount = told[1] if seen.amount is None else seen.amount
         if order.status is Status.LIVE:
@@ -286,14 +290,10 @@ class Orders:
             order.order_id = order_id
             self.ids[order_id] = order.label
             if len(self.ids) > _FORGOTTEN_MAX:
-                del self.ids[next(iter(self.ids))]
-
-    @staticmethod
-    def _terms_of(order: Order, *, amended: bool) -> tuple[Decimal, Decimal]:
-        """Price and amount by what we asked for, where the venue does not repeat them."""
-        if amended:
-            return order.want_price, order.want_amount
-        return order.price, order.amount
+                oldest = next(iter(self.ids))
+                label = self.ids.pop(oldest)
+                if label in self.by_label:
+                    self.ids[oldest] = label  # it is still about
 
     def refused(self, order: Order, request: Request, stands: bool | None, now_ns: Nanos) -> None:
         """The venue said no to a request about `order`."""

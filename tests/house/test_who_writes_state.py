@@ -26,6 +26,7 @@ WRITERS = {
     for name in (
         "apply",
         "booking",
+        "claims",
         "exit",
         "guards",
         "order_updates",

@@ -30,7 +30,7 @@ is quoted, and the change of equity is explained to 1e-9 in every currency (R-D1
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -39,6 +39,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place, Replace
 from mmbot.core.inventory import Booked, Entry, Pnl
+from mmbot.core.labels import is_ours
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.orders import Order as Belief
@@ -254,11 +255,16 @@ class Checks:
             raise Violated("booking", f"trade {fill.trade_id} was booked before")
         self._booked[fill.key] = None
         for made in reversed(self._exchange.accounts[ACCOUNT].trades):
-            if fill_of(made).key == fill.key:
-                if fill_of(made) != fill:
+            truth = fill_of(made)
+            if truth.key == fill.key:
+                if self._as_told(truth) != self._as_told(fill):
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
         raise Violated("booking", f"trade {fill.trade_id} never happened")
+
+    def _as_told(self, fill: Fill) -> Fill:
+        """A fill as the venue tells it."""
+        return fill if self._venue.can.label_echoed else replace(fill, label=None)
 
     def _check_table(self, state: State, now_ns: Nanos) -> None:
         taken: dict[tuple[InstrumentId, Side, Owner, int], list[Belief]] = {}
@@ -507,8 +513,12 @@ class Checks:
             if market is not None and market.halted:
                 yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[ACCOUNT].trades:
-            if fill_of(made).key not in self._store.fills:
+            fill = fill_of(made)
+            kept = self._store.fills.get(fill.key)
+            if kept is None:
                 yield f"trade {made.public.trade_id} is not booked"
+            elif is_ours(fill.label) and kept.label != fill.label:
+                yield f"trade {made.public.trade_id} is not known to be {fill.label}'s"
 
     def _unquoted(self, state: State, now_ns: Nanos) -> Iterator[str]:
         for instrument in self._desks:

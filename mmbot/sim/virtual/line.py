@@ -277,7 +277,7 @@ class Line:
                         self._ask_alive(market)
                     self._resync(intent)
                 case FallbackCancel():
-                    self._take_back()
+                    self._take_back(intent)
 
     def _order(self, request: OrderRequest) -> None:
         wire = self._wires[ev.Link.TRADING]
@@ -356,9 +356,10 @@ class Line:
         if not self._gone:
             self._sink(ev.SnapshotFailed(VENUE, detail))
 
-    def _take_back(self) -> None:
+    def _take_back(self, intent: FallbackCancel) -> None:
         """The second path: over connections of its own, which do not care for our links."""
-        self._go_on_over_rest(cancel_ours(self._venue), self._timeline.now_ns, None)
+        questions = cancel_ours(self._venue, intent.order_ids)
+        self._go_on_over_rest(questions, self._timeline.now_ns, None)
 
     def _go_on_over_rest(self, questions: Questions, asked_ns: Nanos, answer: object) -> None:
         """Ask the next question, or say what came of it; a failure ends the attempt."""

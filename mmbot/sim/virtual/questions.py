@@ -25,8 +25,9 @@ def snapshot(venue: VirtualVenue, intent: Resync, asked_ns: Nanos) -> Questions:
     the trades asked for beside them."""
     orders = yield venue.open_orders
     lookups = []
-    for _, label in intent.labels:
-        lookups.append((label, (yield partial(venue.look_up, label))))
+    for place, (_, label) in enumerate(intent.labels):
+        order_id = intent.order_ids[place] if intent.order_ids else ""
+        lookups.append((label, (yield partial(venue.look_up, label, order_id))))
     equity = yield venue.equity
     positions = yield venue.positions
     fills: Any = ()
@@ -51,11 +52,11 @@ def snapshot(venue: VirtualVenue, intent: Resync, asked_ns: Nanos) -> Questions:
     )
 
 
-def cancel_ours(venue: VirtualVenue) -> Questions:
+def cancel_ours(venue: VirtualVenue, order_ids: Sequence[str] = ()) -> Questions:
     """As the adapter asks: everything of ours at once where nothing else is open, else one by
-    one, then what is left."""
+    one, then what is left. `order_ids`: ours, where that cannot be told by a label."""
     stated = yield venue.open_orders
-    ours = [order for order in stated if is_ours(order.label)]
+    ours = [order for order in stated if is_ours(order.label) or order.order_id in order_ids]
     if ours and len(ours) == len(stated):
         yield partial(venue.carry_out_over_rest, CancelAll(VENUE, None, (), Why.LINK_DOWN))
     else:
@@ -63,7 +64,7 @@ def cancel_ours(venue: VirtualVenue) -> Questions:
             cancel = Cancel(order.instrument, order.label, order.order_id, Why.LINK_DOWN)
             yield partial(venue.carry_out_over_rest, cancel)
     stated = yield venue.open_orders
-    return tuple(order for order in stated if is_ours(order.label))
+    return tuple(o for o in stated if is_ours(o.label) or o.order_id in order_ids)
 
 
 def _sizes(positions: Sequence[Any]) -> dict[InstrumentId, Any]:

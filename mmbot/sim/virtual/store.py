@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
+from mmbot.core.inventory import Booked, Claimed, Entry, Flowed, Inventory, Opened
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
@@ -52,11 +52,14 @@ class VirtualStore:
     flows: dict[str, None] = field(default_factory=dict)
     notes: dict[Label, Note] = field(default_factory=dict)
     """Orders whose end has not been written."""
+    ids: dict[str, Label] = field(default_factory=dict)
+    """Our orders by the venue's ids, where it names no labels."""
     baseline: Baseline | None = None
     sign_ns: Nanos = 0
     """The last sign of life; 0 before the first."""
     _entries: list[Entry] = field(default_factory=list)
     _orders: dict[Label, Order] = field(default_factory=dict)
+    _ids: dict[str, Label] = field(default_factory=dict)
     _baseline: Baseline | None = None
     _baseline_ns: Nanos = 0
 
@@ -67,6 +70,7 @@ class VirtualStore:
         self._entries += state.entries
         for order in state.orders.changed.values():
             self._orders[order.label] = replace(order)
+        self._ids |= state.orders.learned
         state.forget_kept()
         now_ns = state.watch.watched_ns
         if now_ns >= self._baseline_ns + BASELINE_EVERY_NS and state.latch.tripped is None:
@@ -78,6 +82,8 @@ class VirtualStore:
         for entry in self._entries:
             self._book(entry)
         self._entries.clear()
+        self.ids |= self._ids
+        self._ids.clear()
         self.baseline = self._baseline
         if now_ns >= self.sign_ns + SIGN_EVERY_NS:
             self.sign_ns = now_ns
@@ -90,6 +96,10 @@ class VirtualStore:
             else:
                 continue
             del self._orders[label]
+
+    def keep_terms(self, order: Order, now_ns: Nanos) -> None:
+        """Durable before its place is sent: without its label it is told by these alone."""
+        self.notes[order.label] = Note(replace(order), now_ns)
 
     def keep_latch(self, latch: tuple[Why, str]) -> None:
         """Durable at once; the first reason stays."""
@@ -107,6 +117,8 @@ class VirtualStore:
                 if entry.fill.key not in self.fills:
                     self.fills[entry.fill.key] = entry.fill
                     inventory.book(entry.fill, entry.instrument, entry.mark)
+            case Claimed():
+                self.fills[entry.fill.key] = entry.fill
             case Opened():
                 position = inventory.add(entry.instrument)
                 position.open_with(entry.amount, entry.mark)
@@ -124,12 +136,14 @@ class VirtualStore:
         """The process died: what waited was never written."""
         self._entries.clear()
         self._orders.clear()
+        self._ids.clear()
         self._baseline = self.baseline
         self.labels_upto = 0
 
     def restore(self, state: State, instruments: dict[InstrumentId, Instrument]) -> None:
         """Put what is durable into a fresh state, as the engine does when it starts."""
         state.inventory.booked |= self.flows
+        state.orders.ids |= self.ids
         held = self.inventory.positions.values()
         since_ms = take_positions(
             state, VENUE, (replace(one) for one in held if one.instrument.id in instruments)

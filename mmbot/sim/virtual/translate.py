@@ -124,6 +124,7 @@ def seen_of(order: Order, answers: Request | None) -> ev.OrderSeen:
         state=_STATES[order.state],
         venue_ms=order.updated_ms,
         answers=answers,
+        created_ms=order.created_ms,
     )
 
 
@@ -138,6 +139,7 @@ def open_order_of(order: Order) -> OpenOrder:
         amount=order.amount,
         filled=order.filled,
         venue_ms=order.updated_ms,
+        created_ms=order.created_ms,
     )
 
 

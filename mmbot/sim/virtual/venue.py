@@ -9,13 +9,14 @@ Theory of operation
 3. Time here is the venue's own: desk time plus the clock's error.
 4. `can` says how orders move there. A venue that replaces cancels first: what it may not create
    then leaves nothing. One where nothing moves confirms a cancel without saying what was filled.
+   One that names no labels leaves them out of all it says; the line knows them of its own requests.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities, Move
@@ -54,6 +55,8 @@ from mmbot.sim.virtual.translate import (
     refusal_of,
     seen_of,
 )
+
+T = TypeVar("T", Fill, OpenOrder, ev.OrderSeen)
 
 ACCOUNT: Final = "bot"
 BOOK_LEVELS: Final = 10
@@ -279,16 +282,17 @@ class VirtualVenue:
 
     def open_orders(self) -> tuple[OpenOrder, ...]:
         """Every open order of the account."""
-        return tuple(open_order_of(order) for order in self.account_orders)
+        return tuple(self._said(open_order_of(order)) for order in self.account_orders)
 
-    def look_up(self, label: Label) -> ev.OrderSeen | None:
-        """The newest statement about a label; None where it is not known."""
+    def look_up(self, label: Label, order_id: str = "") -> ev.OrderSeen | None:
+        """The newest statement about a label, or an order by its id; None where it is not known.
+        Who asks knows the label, whether it is told or not."""
         account = self.exchange.accounts[ACCOUNT]
         known = [
             order
             for orders in (account.open_orders, account.closed_orders)
             for order in orders.values()
-            if order.label == label
+            if (order.order_id == order_id if order_id else order.label == label)
         ]
         newest = max(known, key=lambda order: order.updated_ms, default=None)
         return seen_of(newest, None) if newest is not None else None
@@ -323,7 +327,12 @@ class VirtualVenue:
     def fills(self, since_ms: int) -> tuple[Fill, ...]:
         """The account's trades from a moment on, oldest first."""
         trades = self.exchange.accounts[ACCOUNT].trades
-        return tuple(fill_of(made) for made in trades if made.public.time_ms >= since_ms)
+        since = (made for made in trades if made.public.time_ms >= since_ms)
+        return tuple(self._said(fill_of(made)) for made in since)
+
+    def _said(self, statement: T) -> T:
+        """A statement as the venue makes it: with our label, or without."""
+        return statement if self.can.label_echoed else replace(statement, label=None)
 
     def flows(self, since_ms: int) -> tuple[Flow, ...]:
         """What moved money without a trade, from a moment on, oldest first."""
@@ -384,8 +393,8 @@ class VirtualVenue:
         if change.account != ACCOUNT:
             return
         message = AccountMessage(
-            tuple(fill_of(made) for made in change.trades),
-            tuple(seen_of(order, None) for order in change.orders),
+            tuple(self._said(fill_of(made)) for made in change.trades),
+            tuple(self._said(seen_of(order, None)) for order in change.orders),
         )
         for session in list(self._sessions):
             if session.link is ev.Link.TRADING:

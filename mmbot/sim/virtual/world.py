@@ -29,6 +29,8 @@ from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     CheckLease,
     Intent,
+    Place,
+    Replace,
     ReserveLabels,
     SaveLatch,
     VenueIntent,
@@ -369,6 +371,11 @@ class World:
         to_venue: list[VenueIntent] = []
         for intent in intents:
             match intent:
+                case Place() | Replace() if not self.options.can.label_echoed:
+                    assert self.state is not None, "somebody is alive"
+                    order = self.state.orders.by_label[intent.label]
+                    self.store.keep_terms(order, self.timeline.now_ns)
+                    to_venue.append(intent)
                 case ReserveLabels():
                     self.timeline.after(LABELS_NS, partial(self._reserve, self._lives))
                 case SaveLatch():
