@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
 from shlex import quote as in_shell
@@ -16,6 +17,7 @@ from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.cli.pages import print_json, show
 from mmbot.config import number
+from mmbot.core.capabilities import Move
 from mmbot.errors import ExitCode
 from mmbot.plugins.settings import check, settings_class
 from mmbot.sim.models.faults import Harshness
@@ -29,6 +31,21 @@ PROGRESS_FROM = 8
 """Fewer seeds are done before a bar would be worth it."""
 
 
+class Moves(Enum):
+    """How a resting order gets another price or size."""
+
+    SAME_ID = "same_id"
+    REPLACE = "replace"
+    NONE = "none"
+
+
+class Echo(Enum):
+    """What the venue names in what it says of our orders."""
+
+    LABEL = "label"
+    NONE = "none"
+
+
 @settings_class
 @dataclass(frozen=True, slots=True)
 class Simulating:
@@ -38,6 +55,8 @@ class Simulating:
     first: Annotated[int, Ge(0), Le(2**53), doc("the first seed")] = 1
     faults: Annotated[Harshness, doc("how much goes wrong")] = Harshness.HARSH
     hours: Annotated[float | None, Gt(0), Le(10_000), doc("virtual length of each")] = None
+    move: Annotated[Moves, doc("how an order gets another price at the venue")] = Moves.SAME_ID
+    echo: Annotated[Echo, doc("by what the venue names our orders")] = Echo.LABEL
 
 
 def simulate(
@@ -59,6 +78,16 @@ def simulate(
     desk: Annotated[
         str | None, typer.Option("--desk", metavar="NAME", help="Of several in the file: which.")
     ] = None,
+    move: Annotated[
+        str | None,
+        typer.Option(
+            "--move", metavar="HOW", help="Orders move by same_id, replace or none. (same_id)"
+        ),
+    ] = None,
+    echo: Annotated[
+        str | None,
+        typer.Option("--echo", metavar="WHAT", help="Orders are named by label or none. (label)"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Run a desk through seeded histories in virtual time, faults and crashes included.
@@ -72,6 +101,8 @@ def simulate(
         "first": first and number(first),
         "faults": faults,
         "hours": hours and number(hours),
+        "move": move,
+        "echo": echo,
     }
     table = {name: value for name, value in given.items() if value is not None}
     flag = {"first": "--from"}
@@ -80,7 +111,16 @@ def simulate(
     from mmbot.clock import Clock
     from mmbot.research import simulate as running
 
-    wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours, desk)
+    wish = running.Wish(
+        config,
+        asked.first,
+        asked.seeds,
+        asked.faults,
+        asked.hours,
+        desk,
+        Move[asked.move.name],
+        asked.echo is Echo.LABEL,
+    )
     instruments = running.check(wish)
     so_far, interrupted = _Sum(), False
     clock = Clock()
@@ -161,6 +201,8 @@ class _Sum:
             "desk": wish.desk,
             "instruments": instruments,
             "faults": wish.harshness.value,
+            "move": Moves[wish.move.name].value,
+            "echo": (Echo.LABEL if wish.label_echoed else Echo.NONE).value,
             "from": wish.first,
             "seeds_asked": wish.count,
             "seeds": self.seeds,
@@ -176,6 +218,7 @@ class _Sum:
             "longest_cancel_wait_ms": round(self.longest_cancel_wait_ms, 1),
             "turns_per_s": round(self.turns_per_s),
             "hash": self.hash,
+            "failed": len(self.violations),
             "violations": [
                 {**asdict(one), "reproduce": _again(one.seed, wish)} for one in self.violations
             ],
@@ -261,7 +304,7 @@ def _print(so_far: _Sum, wish: "Wish", instruments: Sequence[str]) -> None:
     show("What went wrong", ("fault", ">times"), ((name, f"{n:,}") for name, n in faults))
 
 
-_REQUESTS = ("Place", "Amend", "Cancel", "CancelAll")
+_REQUESTS = ("Place", "Amend", "Replace", "Cancel", "CancelAll")
 
 
 def _violated(violation: "Violation", wish: "Wish") -> str:
@@ -277,9 +320,11 @@ def _again(seed: int, wish: "Wish") -> str:
     """The command that runs one seed again."""
     hours = f" --hours {wish.hours:g}" if wish.hours is not None else ""
     desk = f" --desk {in_shell(wish.desk)}" if wish.desk is not None else ""
+    move = f" --move {Moves[wish.move.name].value}" if wish.move is not Move.SAME_ID else ""
+    echo = "" if wish.label_echoed else f" --echo {Echo.NONE.value}"
     return (
         f"mmbot simulate {in_shell(str(wish.path))}{desk} --seeds 1 --from {seed} "
-        f"--faults {wish.harshness.value}{hours}"
+        f"--faults {wish.harshness.value}{hours}{move}{echo}"
     )
 
 

@@ -23,6 +23,7 @@ from typing import cast
 from mmbot.config import Config, DeskConfig, load_config
 from mmbot.config.desks import trading_desk
 from mmbot.config.select import choose
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard
 from mmbot.core.types import MS
@@ -53,6 +54,15 @@ class Wish:
     hours: float | None = None
     desk: str | None = None
     """Of a file with several, which one."""
+    move: Move = Move.SAME_ID
+    """How orders move at the venue ..."""
+    label_echoed: bool = True
+    """... and whether it names our labels."""
+
+    @property
+    def can(self) -> Capabilities:
+        """What the venue can do."""
+        return Capabilities(move=self.move, label_echoed=self.label_echoed)
 
     @property
     def seeds(self) -> range:
@@ -92,7 +102,7 @@ def world(wish: Wish, seed: int) -> World:
 def _options(wish: Wish, seed: int, start_ms: int) -> WorldOptions:
     """Without faults, the market of `mmbot quote`; else who else is about, drawn from the seed."""
     if wish.harshness is Harshness.NONE:
-        options = WorldOptions.plain(start_ms)
+        options = replace(WorldOptions.plain(start_ms), can=wish.can)
     else:
         draw = Random(f"company {seed}")
         options = WorldOptions(
@@ -102,6 +112,7 @@ def _options(wish: Wish, seed: int, start_ms: int) -> WorldOptions:
             crash_per_hour=draw.choice((0.0, CRASHES_PER_HOUR[wish.harshness])),
             foreign=draw.random() < 0.3,
             people=draw.random() < 0.2,
+            can=wish.can,
         )
     if wish.hours is None:
         return options
