@@ -52,7 +52,7 @@ def learn(state: State, account: Account, order: Order) -> OrderSeen | None:
     """The id of an order of ours has become known: what was told of it before counts now. Returns
     the last word about it, if there was one."""
     state.orders.ids[order.order_id] = order.label
-    state.orders.learned[order.order_id] = order.label
+    state.orders.learned[order.order_id] = (account.venue, order.label)
     account.foreign.pop(order.order_id, None)
     kept = account.unclaimed.pop(order.order_id, None)
     if kept is None:

@@ -143,8 +143,8 @@ class Orders:
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
     ids: dict[str, Label] = field(default_factory=dict)
     """The venue's ids of our orders, finished ones too: executions may come without a label."""
-    learned: dict[str, Label] = field(default_factory=dict)
-    """Of these, what the store has not been told yet, where a venue names no labels (claims)."""
+    learned: dict[str, tuple[str, Label]] = field(default_factory=dict)
+    """Of these, with their venue, what the store is not told yet, where none names labels."""
     changed: dict[Label, Order] = field(default_factory=dict)
     """What the store has not been told yet; the newest state of an order counts."""
     counted: dict[InstrumentId, OrderCounts] = field(default_factory=dict)

@@ -70,7 +70,7 @@ class VirtualStore:
         self._entries += state.entries
         for order in state.orders.changed.values():
             self._orders[order.label] = replace(order)
-        self._ids |= state.orders.learned
+        self._ids |= {order_id: label for order_id, (_, label) in state.orders.learned.items()}
         state.forget_kept()
         now_ns = state.watch.watched_ns
         if now_ns >= self._baseline_ns + BASELINE_EVERY_NS and state.latch.tripped is None:
