@@ -1,216 +1,126 @@
-"""Requests on the links: paced, written at once, and each ended exactly once.
+"""Requests of a session: paced, put out at once, and each ended exactly once.
 
 `send` never waits: it is for orders, whose pace is the core's business, and for proof of life.
-`call` and `ask` wait for their place in the pool of their method (pools.py), first come, first
-served, also over REST (`rest`).
+`ask` and `get` wait for their place in the pool of their method (pools.py), first come, first
+served, over both links and REST alike. Recipes (several questions in a row) are driven here.
+
+Whoever asks is told later, never from within the call that asks: what is known at once is told at
+the end of the entry (`settle`).
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import orjson
-from ccxt.base.errors import BadResponse, NetworkError, RequestTimeout
-
-from mmbot.venues.deribit.link import Link
+from mmbot.core.events import Link
+from mmbot.core.types import Nanos
+from mmbot.venues.deribit.answers import OddMessage, result_of
+from mmbot.venues.deribit.link import LinkState
 from mmbot.venues.deribit.pools import Pool, Pools, pool_of
-from mmbot.venues.deribit.requests import Done, Outcome, Pending, Refusal, Reply, Requests, reply_of
+from mmbot.venues.deribit.requests import (
+    NO_REPLY,
+    Done,
+    Outcome,
+    Pending,
+    Reply,
+    Requests,
+    reply_of,
+)
+from mmbot.venues.deribit.timers import Timer, Timers
+from mmbot.venues.effects import Effect, Http, HttpAnswer, Send
+from mmbot.venues.recipe import Ask, Recipe, Wait
 
-CLEAN_S = 0.1
-"""How often deadlines are looked at while anything is in flight."""
+Fault = Callable[[Exception, Any], None]
+Told = Callable[[Any, Exception | None], None]
+"""Called with what came of a recipe, or with what it raised."""
 
-_NO_REPLY = "no reply in time"
+ROUNDS_MAX = 20
+"""What is told may ask again and be told at once; whoever never ends goes on in the next entry."""
+
+NOT_OK_FROM = 400
+"""HTTP statuses from here on are no success, whatever the body says."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """Somebody who waits for a place in a pool: `go` is called with it, or `no` without."""
+
+    go: Callable[[], None]
+    no: Callable[[], None]
+    connection: tuple[Link, int] | None = None
+    """Only for this one."""
+    canceled: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    """A recipe under way. `connection`: it brings this one up; others ask on links that are up."""
+
+    recipe: Recipe[Any]
+    told: Told
+    connection: tuple[Link, int] | None
+    begun: bool = False
 
 
 class Calls:
-    """What every part of a session asks the venue with.
+    """What every part of a session asks the venue with. `fault` is told what a handler raised."""
 
-    `now_s` is its monotonic clock, `pause` waits seconds of that clock, `error_of` makes ccxt's
-    error of a refusal, and `on_fault` is told what a handler raised.
-    """
-
-    def __init__(
-        self,
-        now_s: Callable[[], float],
-        pause: Callable[[float], Awaitable[None]],
-        time_scale: float,
-        error_of: Callable[[str, Refusal], Exception],
-        on_fault: Callable[[Exception, Any], None],
-    ) -> None:
-        self.now_s = now_s
-        self.fault = on_fault
+    def __init__(self, links: Mapping[Link, LinkState], start_ns: Nanos, fault: Fault) -> None:
+        self.links = links
+        self.fault = fault
+        self.timers = Timers(start_ns, lambda error: fault(error, None))
+        self.effects: list[Effect] = []
         self.requests = Requests()
-        self._pause = pause
-        self._time_scale = time_scale
-        self._error_of = error_of
-        self._cleaning: asyncio.TimerHandle | None = None
         self._pools: Pools | None = None
-        self._queues = {pool: asyncio.Lock() for pool in Pool}
+        self._queues: dict[Pool, deque[Turn]] = {pool: deque() for pool in Pool}
+        self._waiting: set[Pool] = set()
+        """Pools whose queue goes on when a timer says so."""
+        self._later: list[Callable[[], None]] = []
+        self._expiry: tuple[float, Timer] | None = None
+        self._gets: dict[int, tuple[Pool | None, Done]] = {}
+
+    @property
+    def now_s(self) -> float:
+        """Seconds of the session."""
+        return self.timers.now_s
 
     @property
     def pools(self) -> Pools:
         """The account's pools, from the first request on."""
         if self._pools is None:
-            self._pools = Pools(self.now_s())
+            self._pools = Pools(self.now_s)
         return self._pools
 
-    # -- Asking ----------------------------------------------------------------------------------
+    def after(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call it in so many seconds, and not from within this."""
+        return self.timers.after(seconds, call)
 
-    def send(
-        self,
-        link: Link,
-        method: str,
-        params: dict[str, Any],
-        done: Done | None,
-        timeout_s: float,
-        *,
-        paid: bool = False,
-    ) -> int:
-        """Put a request on the wire before returning; its id.
+    # -- Entries ---------------------------------------------------------------------------------
 
-        `done` is called with the Reply, later (never from within this call), exactly once. `paid`:
-        its place in the pool has been waited for.
-        """
-        id_ = self.requests.next_id()
-        frame = orjson.dumps({"jsonrpc": "2.0", "id": id_, "method": method, "params": params})
-        pool = pool_of(method)
-        if pool is not None and not paid:
-            self.pools.spend(pool, self.now_s())
-        try:
-            if link.wire is None:
-                raise ConnectionError(f"{link.socket.name} is not connected")
-            link.wire.write(frame)
-        except ConnectionError as error:
-            return self.refuse(str(error), done, id_)
-        if pool is not None:
-            self.pools.sent(pool)
-        self.requests.add(id_, link.socket, method, done, self.now_s() + timeout_s)
-        if self._cleaning is None:
-            self._clean_later()
-        return id_
+    @property
+    def due_ns(self) -> Nanos | None:
+        """When the session wants to be ticked."""
+        return self.timers.now_ns if self._later else self.timers.due_ns
 
-    def refuse(self, why: str, done: Done | None, id_: int | None = None) -> int:
-        """A request that certainly never left: its id, and `done` is told."""
-        if id_ is None:
-            id_ = self.requests.next_id()
-        if done is not None:
-            reply = Reply(id_, Outcome.UNKNOWN, why=why, sent=False)
-            asyncio.get_running_loop().call_soon(self.tell, done, reply)
-        return id_
+    def settle(self) -> list[Effect]:
+        """The end of an entry: tell what there is to tell, and hand over the effects."""
+        for _ in range(ROUNDS_MAX):
+            if not self._later:
+                break
+            told, self._later = self._later, []
+            for tell in told:
+                tell()
+        return self.drain()
 
-    async def ask(
-        self,
-        link: Link,
-        method: str,
-        params: dict[str, Any],
-        timeout_s: float,
-        *,
-        entered: bool = False,
-    ) -> Reply:
-        """The reply to a request that waits for its place; the deadline counts from then on.
-
-        `entered`: only on a link that is up, else it is not sent.
-        """
-        if link.up or not entered:
-            await self.afford(method)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-
-        def done(reply: Reply) -> None:
-            if not future.done():
-                future.set_result(reply)
-
-        if link.up or not entered:
-            self.send(link, method, params, done, timeout_s, paid=True)
-        else:
-            self.refuse(f"{link.socket.name} is not connected", done)
-        return await future
-
-    async def call(self, link: Link, method: str, params: dict[str, Any], timeout_s: float) -> Any:
-        """A request's result. Raises as `result` does."""
-        return self.result(method, await self.ask(link, method, params, timeout_s))
-
-    def result(self, method: str, reply: Reply) -> Any:
-        """What a reply says.
-
-        Raises the ccxt error of the venue's code, RequestTimeout when nobody answered in time, or
-        NetworkError when the link is down or broke: after those two it may have been carried out.
-        """
-        if reply.outcome is Outcome.OK:
-            return reply.result
-        if reply.error is not None:
-            raise self._error_of(method, reply.error)
-        kind = RequestTimeout if reply.why == _NO_REPLY else NetworkError
-        raise kind(f"deribit {method}: {reply.why}")
-
-    # -- Pace ------------------------------------------------------------------------------------
-
-    async def afford(self, method: str) -> None:
-        """Wait until the method's pool has room for one more, and take it."""
-        pool = pool_of(method)
-        if pool is None:
-            return
-        async with self._queues[pool]:
-            while wait_s := self.pools.take(pool, self.now_s()):
-                await self._pause(wait_s)
-
-    @asynccontextmanager
-    async def rest(self, method: str) -> AsyncIterator[None]:
-        """Around one REST request."""
-        await self.afford(method)
-        pool = pool_of(method)
-        if pool is None:
-            yield
-            return
-        self.pools.sent(pool)
-        try:
-            yield
-        finally:
-            self.pools.ended(pool, self.now_s())
-
-    # -- Ending ----------------------------------------------------------------------------------
-
-    def replied(self, frame: dict[str, Any]) -> tuple[Reply, Pending | None]:
-        """End the request a frame answers; None: it had ended before, or was never made."""
-        pending = self.requests.take(frame["id"])
-        if pending is None and not self._was_made(frame["id"]):
-            raise BadResponse("deribit answers a request that was never made")
-        if pending is not None:
-            self._ended(pending)
-        return reply_of(frame), pending
-
-    def _was_made(self, id_: object) -> bool:
-        return isinstance(id_, int) and 0 < id_ <= self.requests.last_id
-
-    def lost(self, link: Link, why: str) -> None:
-        """Everything in flight on a link ends with it, its outcome unknown."""
-        for id_, pending in self.requests.take_all(link.socket):
-            self._ended(pending)
-            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=why))
-
-    def close(self) -> None:
-        """Stop looking at deadlines; everything in flight has ended by now."""
-        if self._cleaning is not None:
-            self._cleaning.cancel()
-            self._cleaning = None
-
-    def _ended(self, pending: Pending) -> None:
-        pool = pool_of(pending.method)
-        if pool is not None:
-            self.pools.ended(pool, self.now_s())
-
-    def _clean_later(self) -> None:
-        self._cleaning = asyncio.get_running_loop().call_later(
-            CLEAN_S * self._time_scale, self._clean
-        )
-
-    def _clean(self) -> None:
-        self._cleaning = None
-        for id_, pending in self.requests.take_expired(self.now_s()):
-            self._ended(pending)
-            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=_NO_REPLY))
-        if len(self.requests):
-            self._clean_later()
+    def drain(self) -> list[Effect]:
+        """The effects, handed over."""
+        if not self.effects:
+            return []
+        effects = self.effects.copy()
+        self.effects.clear()
+        return effects
 
     def tell(self, handler: Callable[..., None] | None, *args: Any) -> None:
         """Call somebody's handler; what it raises is a fault and nothing worse."""
@@ -220,3 +130,229 @@ class Calls:
             handler(*args)
         except Exception as error:  # noqa: BLE001  # a handler may raise anything
             self.fault(error, args)
+
+    def tell_later(self, handler: Callable[..., None], *args: Any) -> None:
+        """The same at the end of the entry; where that is over, in the next one, which is due."""
+        self._later.append(partial(self.tell, handler, *args))
+
+    # -- Asking ----------------------------------------------------------------------------------
+
+    def send(
+        self,
+        link: LinkState,
+        method: str,
+        params: Mapping[str, Any],
+        done: Done | None,
+        timeout_s: float,
+        *,
+        paid: bool = False,
+    ) -> int:
+        """Put a request out on an open connection; its id.
+
+        `done` is called with the Reply, later (never from within this call), exactly once. `paid`:
+        its place in the pool has been waited for.
+        """
+        if not link.open:
+            return self.refuse(f"{link.link.name} is not connected", done)
+        id_ = self.requests.next_id()
+        pool = pool_of(method)
+        if pool is not None:
+            if not paid:
+                self.pools.spend(pool, self.now_s)
+            self.pools.sent(pool)
+        frame = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
+        self.effects.append(Send(link.link, frame))
+        self.requests.add(id_, link.link, method, done, self.now_s + timeout_s)
+        if self._expiry is None or self.now_s + timeout_s < self._expiry[0]:
+            self._expire_at(self.now_s + timeout_s)
+        return id_
+
+    def refuse(self, why: str, done: Done | None) -> int:
+        """A request that certainly never left: its id, and `done` is told."""
+        id_ = self.requests.next_id()
+        if done is not None:
+            self.tell_later(done, Reply(id_, Outcome.UNKNOWN, why=why, sent=False))
+        return id_
+
+    def ask(
+        self,
+        link: LinkState,
+        method: str,
+        params: Mapping[str, Any],
+        done: Done,
+        timeout_s: float,
+        *,
+        connection: tuple[Link, int] | None = None,
+    ) -> None:
+        """A request that waits for its place; the deadline counts from then on. Sent on a link that
+        is up, or on the `connection` that is being brought up; else `done` is told that it is not.
+        """
+
+        def may() -> bool:
+            return link.up if connection is None else connection == (link.link, link.connections)
+
+        def go() -> None:
+            if may():
+                self.send(link, method, params, done, timeout_s, paid=True)
+            else:
+                no()
+
+        def no() -> None:
+            self.refuse(f"{link.link.name} is not connected", done)
+
+        if may():
+            self.place(method, Turn(go, no, connection))
+        else:
+            no()
+
+    def get(self, method: str, params: Mapping[str, Any], done: Done, timeout_s: float) -> None:
+        """The same over REST."""
+        id_, pool = self.requests.next_id(), pool_of(method)
+
+        def go() -> None:
+            if pool is not None:
+                self.pools.sent(pool)
+            self._gets[id_] = (pool, done)
+            self.effects.append(Http(id_, method, params, timeout_s))
+
+        def no() -> None:
+            self.refuse("closed by us", done)
+
+        self.place(method, Turn(go, no))
+
+    def answered(self, id_: int, answer: HttpAnswer) -> None:
+        """A REST request has ended."""
+        pool, done = self._gets.pop(id_, (None, None))
+        if pool is not None:
+            self.pools.ended(pool, self.now_s)
+        self.tell(done, _reply_over_rest(id_, answer))
+
+    # -- Recipes ---------------------------------------------------------------------------------
+
+    def run(
+        self, recipe: Recipe[Any], told: Told, connection: tuple[Link, int] | None = None
+    ) -> None:
+        """Drive a recipe; `told` is called once, later. With `connection`, it asks on that one
+        before the link is up."""
+        running = _Running(recipe, told, connection)
+        self._resume(running, None)
+        running.begun = True
+
+    def _resume(self, running: _Running, value: Any) -> None:
+        tell = self.tell if running.begun else self.tell_later
+        try:
+            question = running.recipe.send(value)
+        except StopIteration as end:
+            tell(running.told, end.value, None)
+            return
+        except Exception as error:  # noqa: BLE001  # whoever began it is told
+            tell(running.told, None, error)
+            return
+        resume = partial(self._resume, running)
+        if isinstance(question, Wait):
+            self.after(question.seconds, partial(resume, None))
+            return
+        # What an answer means for its link comes before what is asked next.
+        done = partial(self.tell_later, resume)
+        method, params, limit_s = question.method, question.params, question.timeout_s
+        if isinstance(question, Ask):
+            link = self.links[question.link]
+            self.ask(link, method, params, done, limit_s, connection=running.connection)
+        else:
+            self.get(method, params, done, limit_s)
+
+    # -- Pace ------------------------------------------------------------------------------------
+
+    def place(self, method: str, turn: Turn) -> None:
+        """Call `turn.go` as soon as the method's pool has room for one more, which is taken."""
+        pool = pool_of(method)
+        if pool is None:
+            turn.go()
+            return
+        self._queues[pool].append(turn)
+        if pool not in self._waiting:
+            self._serve(pool)
+
+    def _serve(self, pool: Pool) -> None:
+        """Those who wait, as far as the pool goes."""
+        self._waiting.discard(pool)
+        while queue := self._queues[pool]:  # which a turn may change
+            if queue[0].canceled:
+                queue.popleft()
+                continue
+            if wait_s := self.pools.take(pool, self.now_s):
+                self._waiting.add(pool)
+                self.after(wait_s, partial(self._serve, pool))
+                return
+            queue.popleft().go()
+
+    def give_up(self, mine: Callable[[Turn], bool]) -> None:
+        """Let go, without a place, those who have waited for something that is over."""
+        for pool, queue in self._queues.items():
+            gone = [turn for turn in queue if mine(turn) and not turn.canceled]
+            self._queues[pool] = deque(turn for turn in queue if turn not in gone)
+            for turn in gone:
+                turn.no()
+
+    # -- Ending ----------------------------------------------------------------------------------
+
+    def replied(self, frame: dict[str, Any]) -> tuple[Reply, Pending | None]:
+        """End the request a frame answers; None: it had ended before, or was never made."""
+        pending = self.requests.take(frame["id"])
+        if pending is None and not self._was_made(frame["id"]):
+            raise OddMessage("deribit answers a request that was never made")
+        if pending is not None:
+            self._ended(pending)
+        return reply_of(frame), pending
+
+    def _was_made(self, id_: object) -> bool:
+        return isinstance(id_, int) and 0 < id_ <= self.requests.last_id
+
+    def unsent(self, id_: object, why: str) -> None:
+        """A frame could not be written."""
+        pending = self.requests.take(id_)
+        if pending is not None and isinstance(id_, int):
+            self._ended(pending)
+            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=why, sent=False))
+
+    def lost(self, link: LinkState, why: str) -> None:
+        """Everything in flight on a link ends with it, its outcome unknown."""
+        for id_, pending in self.requests.take_all(link.link):
+            self._ended(pending)
+            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=why))
+        over = (link.link, link.connections)
+        self.give_up(lambda turn: turn.connection == over)
+
+    def _ended(self, pending: Pending) -> None:
+        pool = pool_of(pending.method)
+        if pool is not None:
+            self.pools.ended(pool, self.now_s)
+
+    def _expire_at(self, deadline_s: float) -> None:
+        if self._expiry is not None:
+            self._expiry[1].cancel()
+        self._expiry = (deadline_s, self.after(deadline_s - self.now_s, self._expire))
+
+    def _expire(self) -> None:
+        self._expiry = None
+        for id_, pending in self.requests.take_expired(self.now_s):
+            self._ended(pending)
+            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=NO_REPLY))
+        if (earliest_s := self.requests.earliest_s) is not None:
+            self._expire_at(earliest_s)
+
+
+def call(link: Link, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
+    """A request's result. Raises as `result_of` does."""
+    reply = yield Ask(link, method, params, timeout_s)
+    return result_of(method, reply)
+
+
+def _reply_over_rest(id_: int, answer: HttpAnswer) -> Reply:
+    body, why, cause = answer.body, answer.why or f"HTTP {answer.status}", answer.cause
+    if not isinstance(body, Mapping) or not ("result" in body or "error" in body):
+        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
+    if (answer.status or 0) >= NOT_OK_FROM and body.get("error") is None:
+        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
+    reply = reply_of({**body, "id": id_})
+    return replace(reply, why=answer.why or reply.why, cause=cause)

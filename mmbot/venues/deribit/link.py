@@ -1,40 +1,40 @@
 """One connection's lasting side: what is wanted of it, and what is so on it at present."""
 
-import asyncio
 from dataclasses import dataclass, field
-from enum import Enum
 
-from ccxt.base.errors import ExchangeError
-
+from mmbot.core.events import Link
+from mmbot.venues.deribit.answers import LeftOut
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.contradiction import Contradiction
-from mmbot.venues.deribit.wire import Wire
-
-
-class Socket(Enum):
-    """The physical connections. The value marks ccxt's key for it and never goes on the wire."""
-
-    MARKET = ""
-    TRADING = "#trading"
+from mmbot.venues.deribit.timers import Timer
 
 
 @dataclass(slots=True, eq=False)
-class Link:
-    """What should be true whenever the connection is up. Times are monotonic seconds."""
+class LinkState:
+    """What should be true whenever the connection is up. Times are seconds of the session."""
 
-    socket: Socket
-    wire: Wire | None = None
+    link: Link
+    wanted: bool = False
+    """To be kept up from now on."""
+    first: bool = False
+    """The first attempt since it was wanted has not ended."""
+    dialing: bool = False
+    open: bool = False
+    """Established."""
     up: bool = False
     """Established, signed in if there are credentials, and subscribed."""
-    task: asyncio.Task[None] | None = None
-    first: asyncio.Future[None] | None = None
-    """Settled by the first attempt after `start`."""
+    connections: int = 0
+    """How many there have been: what is asked on one is never sent on another."""
+    broke: Exception | None = None
+    """What ended the attempt to enter, where the connection was over by then."""
+    timer: Timer | None = None
+    """For the next dial, or for the next look after the connection."""
 
     channels: dict[str, None] = field(default_factory=dict)
     """Wanted, in the order asked for."""
     asked: set[str] = field(default_factory=set)
     """Requested on the present connection."""
-    refused: dict[str, ExchangeError] = field(default_factory=dict)
+    refused: dict[str, LeftOut] = field(default_factory=dict)
     """Left out by the venue, and therefore no longer wanted."""
 
     books: dict[str, Book] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Link:
     """Books that a ticker contradicts at present."""
     gapped: dict[str, None] = field(default_factory=dict)
     """Books that wait for the next batch of resubscriptions."""
-    resubscribe: asyncio.TimerHandle | None = None
+    resubscribe: Timer | None = None
     resubscribed_s: float = float("-inf")
 
     told_s: dict[str, float] = field(default_factory=dict)
@@ -58,6 +58,11 @@ class Link:
     """Ticker channels whose instrument has been asked about and not answered for yet."""
 
     heard_s: float = float("-inf")
+    probed_s: float = float("-inf")
+    up_s: float = 0.0
+    dialed_s: float = 0.0
+    limit_s: float = 0.0
+    """How long the present dial may take."""
     dialing_s: float = 0.0
     """The longest that a dial which succeeded has taken."""
     failures: int = 0
@@ -69,10 +74,13 @@ class Link:
     cool_down_s: float = 0.0
     refresh_token: str | None = None
     refresh_s: float = float("inf")
+    renewing: bool = False
+    """A new token has been asked for."""
 
     def forget_connection(self) -> None:
         """Nothing of a connection survives it."""
-        self.up, self.wire = False, None
+        self.dialing = self.open = self.up = self.renewing = False
+        self.probed_s = float("-inf")
         self.asked.clear()
         self.awaiting_s.clear()
         self.crossed_s.clear()
@@ -81,3 +89,10 @@ class Link:
         self.told_s.clear()
         self.asking.clear()
         self.refresh_s = float("inf")
+        self.stop_timer()
+
+    def stop_timer(self) -> None:
+        """Neither dial nor look after it any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

@@ -5,17 +5,18 @@ asked again until they stand still. What cannot be read of an answer is left out
 answer that is not even a list makes the look fail.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import OrderSeen, SnapshotTaken
+from mmbot.core.events import Link, OrderSeen, SnapshotTaken
 from mmbot.core.intents import Resync
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
 from mmbot.core.types import InstrumentId, Label, Nanos, instrument_name
 from mmbot.venues.deribit import parse
+from mmbot.venues.deribit.asking import ask, get
 from mmbot.venues.deribit.parse import Unread, Unreadable
+from mmbot.venues.recipe import Recipe
 
 POSITIONS_TRIES_MAX: Final = 3
 LOG_PAGE_ROWS: Final = 250
@@ -28,13 +29,9 @@ RECENT_MS: Final = 23 * 3600 * 1000
 PAGES_MAX: Final = 1000
 """A list that goes on for longer than that is going round in circles."""
 
-Ask = Callable[[str, dict[str, Any]], Awaitable[Any]]
-"""A private method and its parameters to its result. Raises ccxt's errors."""
-
 
 class Looks:
-    """One account at `venue`, asked over `ask` (the trading connection) and `ask_rest` (for long
-    lists).
+    """One account at `venue`, asked over the trading connection and, for long lists, over REST.
 
     `followed` are the instruments we trade, by name, `listed` the terms of everything else, and
     `now_ms` the venue's time.
@@ -43,24 +40,20 @@ class Looks:
     def __init__(
         self,
         venue: str,
-        ask: Ask,
-        ask_rest: Ask,
         followed: Mapping[str, Instrument],
         listed: Mapping[str, Instrument],
         now_ms: Callable[[], int],
         unread: Unread,
     ) -> None:
         self._venue = venue
-        self._ask = ask
-        self._ask_rest = ask_rest
         self._followed = followed
         self._listed = listed
         self._now_ms = now_ms
         self._unread = unread
 
-    async def take(self, intent: Resync, asked_ns: Nanos) -> SnapshotTaken:
-        """The venue's word on everything. Raises ccxt's errors, and Unreadable."""
-        answer = await self._ask("private/get_open_orders", {})
+    def take(self, intent: Resync, asked_ns: Nanos) -> Recipe[SnapshotTaken]:
+        """The venue's word on everything. Raises AnswerError, and Unreadable."""
+        answer = yield from _ask("private/get_open_orders", {})
         orders, nameless = parse.each(
             answer,
             lambda row: parse.open_order_of(self._venue, row, self._unread),
@@ -68,18 +61,18 @@ class Looks:
             "order",
         )
         named = {order.label for order in orders}
-        lookups = [
-            (label, await self._look_up(instrument, label))
-            for instrument, label in intent.labels
-            if label not in named  # what the list says of it is the venue's word already
-        ]
+        lookups: list[tuple[Label, OrderSeen | None]] = []
+        for instrument, label in intent.labels:
+            if label not in named:  # what the list says of it is the venue's word already
+                lookups.append((label, (yield from self._look_up(instrument, label))))
         # Positions last: the less happens after them, the better they go with our fills. And what
         # the account is worth goes with them: it is valued at their marks.
-        positions = await self._positions()
+        positions = yield from self._positions()
         for _ in range(POSITIONS_TRIES_MAX):
-            fills = await self._fills(intent.fills_since_ms)
-            flows, flows_complete = await self._flows(intent.flows_since_ms)
-            equity, again = await asyncio.gather(self._equity(), self._positions())
+            fills = yield from self._fills(intent.fills_since_ms)
+            flows, flows_complete = yield from self._flows(intent.flows_since_ms)
+            equity = yield from self._equity()
+            again = yield from self._positions()
             if _sizes(again) == _sizes(positions):
                 break
             positions = again  # a fill came in between: trades and positions must agree
@@ -96,14 +89,14 @@ class Looks:
             flows_complete=flows_complete,
         )
 
-    async def _look_up(self, instrument: InstrumentId, label: Label) -> OrderSeen | None:
+    def _look_up(self, instrument: InstrumentId, label: Label) -> Recipe[OrderSeen | None]:
         """The newest statement about a label. Raises Unreadable where there is one, but none that
         could be read: that is no proof of absence."""
         followed = self._followed.get(instrument_name(instrument))
         if followed is None:
             return None
         params = {"currency": followed.settlement, "label": label}
-        answer = await self._ask("private/get_order_state_by_label", params)
+        answer = yield from _ask("private/get_order_state_by_label", params)
         rows = answer if isinstance(answer, list) else [answer]
         seen, left_out = parse.each(
             rows,
@@ -115,9 +108,9 @@ class Looks:
             raise Unreadable(f"what became of {label}")
         return max(seen, key=lambda one: one.venue_ms, default=None)
 
-    async def _equity(self) -> list[Equity]:
+    def _equity(self) -> Recipe[list[Equity]]:
         """What the account is worth, as far as it is told: nothing else depends on it."""
-        answer = await self._ask("private/get_account_summaries", {})
+        answer = yield from _ask("private/get_account_summaries", {})
         try:
             rows = parse.fields_of(answer, "account").get("summaries", [])
             found, _ = parse.each(
@@ -128,22 +121,22 @@ class Looks:
             return []
         return found
 
-    async def _positions(self) -> list[HeldPosition]:
+    def _positions(self) -> Recipe[list[HeldPosition]]:
         """Every position. Where a row does not say of which instrument it is, each of ours that is
         in no other row is asked about by name: it might be that one."""
-        answer = await self._ask("private/get_positions", {"currency": "any"})
+        answer = yield from _ask("private/get_positions", {"currency": "any"})
         found, nameless = parse.each(answer, self._position, self._unread, "position")
         if nameless:
             named = {position.instrument for position in found}
             for instrument in list(self._followed.values()):
                 if instrument.id not in named:
-                    found.append(await self._position_of(instrument))
+                    found.append((yield from self._position_of(instrument)))
         return found
 
-    async def _position_of(self, instrument: Instrument) -> HeldPosition:
+    def _position_of(self, instrument: Instrument) -> Recipe[HeldPosition]:
         """One position; of unknown size where the answer cannot be read."""
         params = {"instrument_name": instrument.name}
-        answer = await self._ask("private/get_position", params)
+        answer = yield from _ask("private/get_position", params)
         try:
             return parse.position_of(self._venue, answer, None, self._unread)
         except Unreadable as error:
@@ -161,18 +154,18 @@ class Looks:
 
     # --- trades -------------------------------------------------------------------------------
 
-    async def _fills(self, since_ms: int) -> list[Fill]:
+    def _fills(self, since_ms: int) -> Recipe[list[Fill]]:
         found: dict[str, Fill] = {}
         for currency in self._currencies():
             old = self._now_ms() - since_ms > RECENT_MS
             for historical in ("true", "false") if old else ("false",):
-                async for fill in self._trades_of(currency, since_ms, historical):
-                    found[fill.key] = fill
+                trades = yield from self._trades_of(currency, since_ms, historical)
+                found |= {fill.key: fill for fill in trades}
         return sorted(found.values(), key=lambda fill: (fill.venue_ms, fill.trade_id))
 
-    async def _trades_of(self, currency: str, since_ms: int, historical: str) -> Any:
+    def _trades_of(self, currency: str, since_ms: int, historical: str) -> Recipe[list[Fill]]:
         start_ms = since_ms
-        seen: set[str] = set()
+        found: dict[str, Fill] = {}
         for _ in range(PAGES_MAX):
             params = {
                 "currency": currency,
@@ -182,7 +175,7 @@ class Looks:
                 "sorting": "asc",
                 "historical": historical,
             }
-            answer = await self._ask_rest("get_user_trades_by_currency_and_time", params)
+            answer = yield from get("private/get_user_trades_by_currency_and_time", params)
             page = parse.fields_of(answer, "trades")
             fills, _ = parse.each(
                 page.get("trades"),
@@ -190,12 +183,10 @@ class Looks:
                 self._unread,
                 "trade",
             )
-            new = [fill for fill in fills if fill.key not in seen]
-            for fill in new:
-                seen.add(fill.key)
-                yield fill
+            new = {fill.key: fill for fill in fills if fill.key not in found}
+            found |= new
             if not page.get("has_more"):
-                return
+                return list(found.values())
             latest_ms = max((fill.venue_ms for fill in fills), default=start_ms)
             if not new and latest_ms <= start_ms:
                 break
@@ -205,7 +196,7 @@ class Looks:
 
     # --- money that moved otherwise -----------------------------------------------------------
 
-    async def _flows(self, since_ms: int | None) -> tuple[list[Flow], bool]:
+    def _flows(self, since_ms: int | None) -> Recipe[tuple[list[Flow], bool]]:
         """What moved, and whether that is all of it. One question a currency, whatever it is about:
         the log has a small pool of its own."""
         flows: list[Flow] = []
@@ -214,13 +205,13 @@ class Looks:
             return flows, complete
         for currency in self._currencies():
             try:
-                flows += await self._flows_of(currency, since_ms)
+                flows += yield from self._flows_of(currency, since_ms)
             except Unreadable as error:
                 self._unread.note("log", error)
                 complete = False
         return sorted(flows, key=lambda flow: flow.venue_ms), complete
 
-    async def _flows_of(self, currency: str, since_ms: int) -> list[Flow]:
+    def _flows_of(self, currency: str, since_ms: int) -> Recipe[list[Flow]]:
         params: dict[str, Any] = {
             "currency": currency,
             "start_timestamp": since_ms,
@@ -229,7 +220,7 @@ class Looks:
         }
         flows: list[Flow] = []
         for _ in range(PAGES_MAX):
-            answer = await self._ask("private/get_transaction_log", params)
+            answer = yield from _ask("private/get_transaction_log", params)
             page = parse.fields_of(answer, "log")
             rows, _ = parse.each(page.get("logs"), self._row_flows, self._unread, "log row")
             flows += [flow for row in rows for flow in row]
@@ -242,6 +233,10 @@ class Looks:
     def _row_flows(self, row: object) -> list[Flow]:
         found: Iterator[Flow] = parse.flows_of(row, self._followed, self._unread)
         return list(found)
+
+
+def _ask(method: str, params: dict[str, Any]) -> Recipe[Any]:
+    return ask(Link.TRADING, method, params)
 
 
 def _sizes(positions: Sequence[HeldPosition]) -> dict[InstrumentId, object]:

@@ -1,28 +1,62 @@
 """Orders as Deribit's JSON-RPC calls: (method, params), ready for `Deribit.send`.
 
-Prices and amounts travel as the decimal's own digits. A float would print 1e-7 for a small one, and
-arithmetic on the way leaves binary noise; a venue that checks the tick refuses both (10043).
+Prices and amounts stay decimals until they are written, and travel as the decimal's own digits. A
+float would print 1e-7 for a small one, and arithmetic on the way leaves binary noise; a venue that
+checks the tick refuses both (10043).
 `post_only` and `reject_post_only` are always stated: Deribit's own default is true on one page and
 false on another, and an amend without them drops the promise the order was placed with.
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
-import orjson
-
-from mmbot.core.types import Side
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.types import MS, Side, TimeInForce, instrument_name
 
 Call = tuple[str, dict[str, Any]]
 """A JSON-RPC method and its parameters."""
 
-LABEL_MAX_CHARS = 64
+LABEL_MAX_CHARS: Final = 64
+
+_TIME_IN_FORCE: Final = {
+    TimeInForce.GTC: "good_til_cancelled",
+    TimeInForce.IOC: "immediate_or_cancel",
+}
 
 
-def number(value: Decimal) -> orjson.Fragment:
-    """The decimal's text as a JSON number, without exponent or rounding."""
+def call_of(intent: Place | Amend | Cancel | CancelAll) -> Call:
+    """What carries an intent out."""
+    match intent:
+        case Place():
+            return place(
+                intent.side,
+                instrument_name(intent.instrument),
+                intent.amount,
+                intent.price,
+                label=intent.label,
+                post_only=intent.post_only,
+                reduce_only=intent.reduce_only,
+                valid_until_ms=intent.valid_until_ns // MS,
+                time_in_force=_TIME_IN_FORCE[intent.time_in_force],
+            )
+        case Amend():
+            return amend(
+                intent.order_id,
+                intent.amount,
+                intent.price,
+                post_only=intent.post_only,
+                valid_until_ms=intent.valid_until_ns // MS,
+            )
+        case Cancel():
+            return cancel(intent.order_id, intent.label)
+        case CancelAll():
+            return cancel_all(intent.instrument and instrument_name(intent.instrument))
+
+
+def number(value: Decimal) -> Decimal:
+    """A decimal that can be written as a JSON number."""
     assert value.is_finite(), f"{value} is not a number that a venue could read"
-    return orjson.Fragment(f"{value:f}")
+    return value
 
 
 def place(
@@ -95,3 +129,10 @@ def cancel(order_id: str, label: str = "") -> Call:
     if not order_id:
         return "private/cancel_by_label", {"label": label}
     return "private/cancel", {"order_id": order_id}
+
+
+def cancel_all(name: str | None = None) -> Call:
+    """Take every order of the account out of its book, or of one instrument's."""
+    if name is None:
+        return "private/cancel_all", {}
+    return "private/cancel_all_by_instrument", {"instrument_name": name}

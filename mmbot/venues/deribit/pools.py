@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 The venue has a pool for each kind of request: so many at once, so many a second. Whoever asks for
 more than is in the pool gets 10028, and the session is ended. The pools are the account's: both
-sockets and REST draw on the same ones, and so do the person who has the venue's web page open and
+links and REST draw on the same ones, and so do the person who has the venue's web page open and
 the process that ran here a minute ago. Therefore a pool begins half full.
 
 As in core/budget.py a request refills only once it is *answered*: what is in flight lowers the
@@ -73,7 +73,7 @@ def pool_of(method: str) -> Pool | None:
 
 
 class Pools:
-    """The pools of one account. Times are seconds of the caller's monotonic clock."""
+    """The pools of one account. Times are seconds of the caller's clock."""
 
     def __init__(self, now_s: float) -> None:
         self._levels = {pool: _Level(rate, now_s) for pool, rate in RATES.items()}

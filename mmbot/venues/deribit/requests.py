@@ -7,11 +7,14 @@ reply that arrives after that is not lost but handed over as a late one.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from mmbot.venues.deribit.errors import OrderFate, meaning_of
+
+NO_REPLY = "no reply in time"
+"""Why a request is UNKNOWN whose deadline has passed."""
 
 
 class Outcome(Enum):
@@ -54,6 +57,8 @@ class Reply:
     why: str = ""
     sent: bool = True
     out_us: int | None = None
+    cause: Exception | None = field(default=None, compare=False)
+    """What was raised where it was asked, over REST."""
 
 
 Done = Callable[[Reply], None]
@@ -92,14 +97,14 @@ def refusal_of(error: object) -> Refusal | None:
 class Pending:
     """One request in flight."""
 
-    socket: object
+    link: object
     method: str
     done: Done | None
     deadline_s: float
 
 
 class Requests:
-    """The table of requests in flight. Times are seconds of the caller's monotonic clock."""
+    """The table of requests in flight. Times are seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self.last_id = 0
@@ -110,20 +115,27 @@ class Requests:
         return len(self._pending)
 
     def next_id(self) -> int:
-        """A number never used before on any socket of this client."""
+        """A number never used before on either link."""
         self.last_id += 1
         return self.last_id
 
     def add(
-        self, id_: int, socket: object, method: str, done: Done | None, deadline_s: float
+        self, id_: int, link: object, method: str, done: Done | None, deadline_s: float
     ) -> None:
-        """Expect a reply to `id_`, a call of `method` on `socket`, until `deadline_s`."""
-        self._pending[id_] = Pending(socket, method, done, deadline_s)
+        """Expect a reply to `id_`, a call of `method` on `link`, until `deadline_s`."""
+        self._pending[id_] = Pending(link, method, done, deadline_s)
         heapq.heappush(self._deadlines, (deadline_s, id_))
 
     def take(self, id_: object) -> Pending | None:
         """End a request; None: no such one was in flight."""
         return self._pending.pop(id_, None) if id_.__class__ is int else None
+
+    @property
+    def earliest_s(self) -> float | None:
+        """The first deadline of a request in flight."""
+        while self._deadlines and self._deadlines[0][1] not in self._pending:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
 
     def take_expired(self, now_s: float) -> list[tuple[int, Pending]]:
         """End and return what is past its deadline, oldest deadline first."""
@@ -135,7 +147,7 @@ class Requests:
                 expired.append((id_, pending))
         return expired
 
-    def take_all(self, socket: object) -> list[tuple[int, Pending]]:
-        """End and return everything in flight on `socket`, oldest first."""
-        ids = [id_ for id_, pending in self._pending.items() if pending.socket is socket]
+    def take_all(self, link: object) -> list[tuple[int, Pending]]:
+        """End and return everything in flight on `link`, oldest first."""
+        ids = [id_ for id_, pending in self._pending.items() if pending.link is link]
         return [(id_, self._pending.pop(id_)) for id_ in ids]

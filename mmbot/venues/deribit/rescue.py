@@ -7,20 +7,18 @@ be somebody else's.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from ccxt.base.errors import BaseError, NetworkError
-
-from mmbot.clock import Clock
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import instrument_name
 from mmbot.venues.canceller import ListUnreadableError, Look
-from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.limits import Bucket
-from mmbot.venues.deribit.orders import Call
+from mmbot.venues.deribit.answers import AnswerError
+from mmbot.venues.deribit.asking import get
+from mmbot.venues.deribit.limits import Bucket, Rate
+from mmbot.venues.deribit.orders import Call, cancel, cancel_all
 from mmbot.venues.deribit.parse import Unread, Unreadable, open_order_of
+from mmbot.venues.recipe import Recipe, Wait
 
 OPEN_ORDERS = "private/get_open_orders"
 
@@ -44,7 +42,7 @@ def cancels(wanted: Sequence[OpenOrder], kept: Sequence[OpenOrder], unread: int 
     that allows: all at once where there is nothing else, else whole instruments where nothing else
     rests, else one by one."""
     if not kept and not unread:
-        return [("private/cancel_all", {})]
+        return [cancel_all()]
     spared = {order.instrument for order in kept}
     anywhere = bool(unread) or None in spared
     whole: dict[str, None] = {}
@@ -55,57 +53,50 @@ def cancels(wanted: Sequence[OpenOrder], kept: Sequence[OpenOrder], unread: int 
         else:
             whole[instrument_name(order.instrument)] = None
     return [
-        *(("private/cancel_all_by_instrument", {"instrument_name": name}) for name in whole),
+        *(cancel_all(name) for name in whole),
         *(call for order in single if (call := _cancel(order)) is not None),
     ]
 
 
 def cancels_by_label(labels: Iterable[str]) -> list[Call]:
     """Requests that cancel orders of which only the label is known."""
-    return [("private/cancel_by_label", {"label": label}) for label in labels]
+    return [cancel("", label) for label in labels]
 
 
-async def cancel_ours(venue: str, client: Deribit, clock: Clock, known: Iterable[str] = ()) -> Look:
+def cancel_ours(
+    venue: str, known: Iterable[str], limit: Rate, now_s: Callable[[], float]
+) -> Recipe[Look]:
     """Cancel every order of ours over REST, and look again: what the venue still lists.
 
-    Raises ccxt's errors where the venue does not answer, and ListUnreadableError, before which the
+    Raises AnswerError where the venue does not answer, and ListUnreadableError, before which the
     labels in `known` have been canceled one by one.
     """
+    bucket = Bucket(limit, now_s())
     try:
-        look = look_at(venue, await rest(client, OPEN_ORDERS, {}))
+        look = look_at(venue, (yield from get(OPEN_ORDERS, {})))
     except ListUnreadableError:
-        await _send_all(client, clock, cancels_by_label(known))
+        yield from _send_all(cancels_by_label(known), bucket, now_s)
         raise
     if look.ours:
-        await _send_all(client, clock, cancels(look.ours, look.others, look.unread))
-    return look_at(venue, await rest(client, OPEN_ORDERS, {}))
+        yield from _send_all(cancels(look.ours, look.others, look.unread), bucket, now_s)
+    return look_at(venue, (yield from get(OPEN_ORDERS, {})))
 
 
-async def rest(client: Deribit, method: str, params: Mapping[str, Any]) -> Any:
-    """A private method's result over REST; None where the answer has none. Raises ccxt's errors."""
-    scope, path = method.split("/")
-    reply = await client.request(path, [scope], "GET", dict(params))
-    return reply.get("result") if isinstance(reply, dict) else None
-
-
-async def _send_all(client: Deribit, clock: Clock, calls: Sequence[Call]) -> None:
-    bucket = Bucket(client.rate_limits.matching, clock.monotonic_s())
+def _send_all(calls: Sequence[Call], bucket: Bucket, now_s: Callable[[], float]) -> Recipe[None]:
     for method, params in calls:
-        while wait_s := bucket.take(clock.monotonic_s()):
-            await clock.sleep(wait_s)
+        while wait_s := bucket.take(now_s()):
+            yield Wait(wait_s)
         try:
-            await rest(client, method, params)
-        except NetworkError:
-            raise
-        except BaseError:
-            continue  # gone already, or still listed when we look again
+            yield from get(method, params)
+        except AnswerError as error:
+            if not error.refuses:
+                raise
+            # Gone already, or still listed when we look again.
 
 
 def _cancel(order: OpenOrder) -> Call | None:
-    if order.order_id:
-        return ("private/cancel", {"order_id": order.order_id})
-    if order.label is not None:
-        return ("private/cancel_by_label", {"label": order.label})
+    if order.order_id or order.label is not None:
+        return cancel(order.order_id, order.label or "")
     return None
 
 

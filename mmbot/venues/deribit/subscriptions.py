@@ -14,23 +14,28 @@ However often and however many, there is one batch of resubscriptions a second a
 requests wait for their place in the pool. A snapshot that does not come is asked for again.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ccxt.base.errors import BadResponse, ExchangeError
-
 from mmbot.core.error_scope import ErrorScope
+from mmbot.venues.deribit.answers import (
+    Declined,
+    LeftOut,
+    OddAnswer,
+    refuses,
+    result_of,
+)
 from mmbot.venues.deribit.book import Book, MalformedBook
-from mmbot.venues.deribit.calls import Calls
+from mmbot.venues.deribit.calls import Calls, call
 from mmbot.venues.deribit.contradiction import Best, Contradiction
 from mmbot.venues.deribit.errors import meaning_of
-from mmbot.venues.deribit.link import Link
+from mmbot.venues.deribit.link import LinkState
 from mmbot.venues.deribit.pools import Pool
-from mmbot.venues.deribit.requests import Reply
+from mmbot.venues.deribit.requests import Refusal, Reply
 from mmbot.venues.deribit.signin import LOGIN_DEADLINE_S
 from mmbot.venues.deribit.tickers import instrument_of
+from mmbot.venues.recipe import Ask, Recipe
 
 BATCH_S = 1.0
 SNAPSHOT_S = 5.0
@@ -45,22 +50,21 @@ _PASSING = frozenset({ErrorScope.REQUEST, ErrorScope.PLATFORM, ErrorScope.SESSIO
 class Subscriptions:
     """The channels and books of both links. `publish` hands on a book that has changed."""
 
-    def __init__(self, calls: Calls, publish: Callable[[Book], None], time_scale: float) -> None:
+    def __init__(self, calls: Calls, publish: Callable[[Book], None]) -> None:
         self._calls = calls
         self._publish = publish
-        self._time_scale = time_scale
 
     # -- Channels --------------------------------------------------------------------------------
 
-    async def ask(self, link: Link, channels: Iterable[str]) -> None:
+    def ask(self, link: LinkState, channels: Iterable[str]) -> Recipe[None]:
         """Subscribe what is not yet on this connection.
 
         What the venue refuses or leaves out is noted in `link.refused` and wanted no more. Raises
-        ccxt's error if the venue does not answer, or not for reasons of the channels'.
+        AnswerError if the venue does not answer, or not for reasons of the channels'.
         """
         todo = [channel for channel in channels if channel not in link.asked]
         link.asked.update(todo)
-        now_s = self._calls.now_s()
+        now_s = self._calls.now_s
         for channel in todo:
             if channel.startswith("book."):
                 self._expect_book(link, channel, now_s)
@@ -68,41 +72,41 @@ class Subscriptions:
                 link.told_s[channel] = now_s
         try:
             for private, part in requests_for(todo):
-                await self._ask_for(link, private, part)
+                yield from self._ask_for(link, private, part)
         except Exception:
             link.asked.difference_update(todo)  # unanswered, so ask again next time
             raise
 
-    async def _ask_for(self, link: Link, private: bool, part: list[str]) -> None:
+    def _ask_for(self, link: LinkState, private: bool, part: list[str]) -> Recipe[None]:
         method = "private/subscribe" if private else "public/subscribe"
-        reply = await self._calls.ask(link, method, {"channels": part}, LOGIN_DEADLINE_S)
+        reply = yield Ask(link.link, method, {"channels": part}, LOGIN_DEADLINE_S)
         try:
-            accepted = self._calls.result(method, reply)
-        except ExchangeError as error:
-            if reply.error is None or meaning_of(reply.error.code).scope in _PASSING:
+            accepted = result_of(method, reply)
+        except Declined as error:
+            if not refuses(error) or meaning_of(error.refusal.code).scope in _PASSING:
                 raise
-            self._forget(link, part, type(error), f" ({error})")
+            self._forget(link, part, error.refusal, f" ({error})")
             return
         if not isinstance(accepted, list):
-            raise BadResponse(f"deribit {method}: the answer is no list: {accepted}")
-        self._forget(link, [c for c in part if c not in accepted], ExchangeError, "")
+            raise OddAnswer(method, reply, f"deribit {method}: the answer is no list: {accepted}")
+        self._forget(link, [c for c in part if c not in accepted], None, "")
 
-    def _expect_book(self, link: Link, channel: str, now_s: float) -> None:
+    def _expect_book(self, link: LinkState, channel: str, now_s: float) -> None:
         book = link.books.setdefault(channel, Book(channel, instrument_of(channel)))
         if channel.count(".") == 2:  # grouped ones round their prices
             link.named[book.name] = book
         link.awaiting_s[channel] = now_s
 
     def _forget(
-        self, link: Link, channels: Sequence[str], kind: type[ExchangeError], detail: str
+        self, link: LinkState, channels: Sequence[str], refusal: Refusal | None, detail: str
     ) -> None:
         names = ", ".join(channels)
-        error = kind(f"deribit did not subscribe {names}{detail}: check the names")
+        error = LeftOut(f"deribit did not subscribe {names}{detail}: check the names", refusal)
         for channel in channels:
             link.refused[channel] = error
             self.drop(link, channel)
 
-    def drop(self, link: Link, channel: str) -> Book | None:
+    def drop(self, link: LinkState, channel: str) -> Book | None:
         """Want a channel no more; its book, if it had one."""
         link.channels.pop(channel, None)
         link.asked.discard(channel)
@@ -114,7 +118,7 @@ class Subscriptions:
             del link.named[book.name]
         return book
 
-    async def unsubscribe(self, link: Link, channels: Iterable[str]) -> None:
+    def unsubscribe(self, link: LinkState, channels: Iterable[str]) -> Recipe[None]:
         """Drop channels; their books become invalid at once."""
         dropped = [channel for channel in channels if channel in link.channels]
         for channel in dropped:
@@ -124,11 +128,11 @@ class Subscriptions:
         if link.up:
             for private, part in requests_for(dropped):
                 method = "private/unsubscribe" if private else "public/unsubscribe"
-                await self._calls.call(link, method, {"channels": part}, LOGIN_DEADLINE_S)
+                yield from call(link.link, method, {"channels": part}, LOGIN_DEADLINE_S)
 
     # -- Books -----------------------------------------------------------------------------------
 
-    def take(self, link: Link, channel: str, data: Any) -> None:
+    def take(self, link: LinkState, channel: str, data: Any) -> None:
         """One message of a book's channel."""
         book = link.books.get(channel)
         if book is None:
@@ -144,7 +148,7 @@ class Subscriptions:
             if link.awaiting_s:
                 link.awaiting_s.pop(channel, None)
             if book.crossed:
-                link.crossed_s.setdefault(channel, self._calls.now_s())
+                link.crossed_s.setdefault(channel, self._calls.now_s)
             elif link.crossed_s:
                 link.crossed_s.pop(channel, None)
             if link.doubts and channel in link.doubts:
@@ -153,17 +157,17 @@ class Subscriptions:
         elif was_valid:
             self._lost(link, book, was_valid)
 
-    def doubt(self, link: Link, book: Book, why: str) -> None:
+    def doubt(self, link: LinkState, book: Book, why: str) -> None:
         """Do not believe a book any longer."""
         was_valid = book.invalidate(why)
         self._lost(link, book, was_valid)
 
-    def doubt_all(self, link: Link, why: str) -> None:
+    def doubt_all(self, link: LinkState, why: str) -> None:
         """A frame of any of the link's books may have been lost."""
         for book in list(link.books.values()):
             self.doubt(link, book, why)
 
-    def _lost(self, link: Link, book: Book, was_valid: bool) -> None:
+    def _lost(self, link: LinkState, book: Book, was_valid: bool) -> None:
         """A book has become invalid, or stays so for a new reason."""
         link.crossed_s.pop(book.channel, None)
         link.doubts.pop(book.channel, None)
@@ -171,7 +175,7 @@ class Subscriptions:
         if was_valid:
             self._publish(book)
 
-    def end(self, link: Link, why: str) -> None:
+    def end(self, link: LinkState, why: str) -> None:
         """The connection is lost, and nothing of its books survives it."""
         for book in link.books.values():
             if book.invalidate(why):
@@ -179,7 +183,7 @@ class Subscriptions:
 
     # -- Second opinions -------------------------------------------------------------------------
 
-    def compare(self, link: Link, name: str, ticker: Mapping[str, Any]) -> None:
+    def compare(self, link: LinkState, name: str, ticker: Mapping[str, Any]) -> None:
         """Hold an instrument's ticker against its book."""
         book = link.named.get(name)
         if book is None or not book.valid:
@@ -193,21 +197,21 @@ class Subscriptions:
         if said.agrees(book.best_bid, book.best_ask):
             link.doubts.pop(book.channel, None)
             return
-        now_s = self._calls.now_s()
+        now_s = self._calls.now_s
         doubt = link.doubts.get(book.channel)
         if doubt is None:
             link.doubts[book.channel] = Contradiction(said, now_s)
         elif doubt.again(said, now_s):
             self.doubt(link, book, "its ticker says otherwise")
 
-    def _reconsider(self, link: Link, book: Book) -> None:
+    def _reconsider(self, link: LinkState, book: Book) -> None:
         doubt = link.doubts[book.channel]
         if doubt.settled(book.best_bid, book.best_ask, book.timestamp_ms):
             del link.doubts[book.channel]
 
-    def look_after(self, link: Link) -> None:
+    def look_after(self, link: LinkState) -> None:
         """Resubscribe what stays crossed, and what was asked for and does not come."""
-        now_s = self._calls.now_s()
+        now_s = self._calls.now_s
         for channel, since_s in list(link.crossed_s.items()):
             if now_s - since_s >= CROSSED_S:
                 self.doubt(link, link.books[channel], "crossed for too long")
@@ -217,25 +221,23 @@ class Subscriptions:
 
     # -- Resubscribing ---------------------------------------------------------------------------
 
-    def resubscribe_soon(self, link: Link, channel: str) -> None:
+    def resubscribe_soon(self, link: LinkState, channel: str) -> None:
         """Ask for a new snapshot: at once, but not more than one batch a second."""
-        now_s = self._calls.now_s()
+        now_s = self._calls.now_s
         link.awaiting_s[channel] = now_s
         link.gapped[channel] = None
         if link.resubscribe is None:
             self._resubscribe_in(link, max(0.0, link.resubscribed_s + BATCH_S - now_s))
 
-    def _resubscribe_in(self, link: Link, wait_s: float) -> None:
-        link.resubscribe = asyncio.get_running_loop().call_later(
-            wait_s * self._time_scale, self._resubscribe, link
-        )
+    def _resubscribe_in(self, link: LinkState, wait_s: float) -> None:
+        link.resubscribe = self._calls.after(wait_s, partial(self._resubscribe, link))
 
-    def _resubscribe(self, link: Link) -> None:
+    def _resubscribe(self, link: LinkState) -> None:
         link.resubscribe = None
         wanted = [channel for channel in link.gapped if channel in link.channels]
         link.gapped.clear()
-        while wanted and link.wire is not None:
-            now_s = self._calls.now_s()
+        while wanted and link.open:
+            now_s = self._calls.now_s
             if wait_s := self._calls.pools.take(Pool.SUBSCRIBE, now_s):
                 link.gapped.update(dict.fromkeys(wanted))
                 self._resubscribe_in(link, wait_s)
@@ -244,7 +246,7 @@ class Subscriptions:
             self._renew(link, wanted[:CHANNELS_PER_REQUEST])
             wanted = wanted[CHANNELS_PER_REQUEST:]
 
-    def _renew(self, link: Link, channels: list[str]) -> None:
+    def _renew(self, link: LinkState, channels: list[str]) -> None:
         params, limit_s = {"channels": channels}, LOGIN_DEADLINE_S
         self._calls.send(link, "public/unsubscribe", params, None, limit_s)
         done = partial(self._acknowledged, channels)
@@ -254,9 +256,9 @@ class Subscriptions:
         accepted = reply.result if isinstance(reply.result, list) else ()
         missing = sorted(set(asked).difference(c for c in accepted if isinstance(c, str)))
         if missing and reply.sent:
-            raise ExchangeError(f"deribit did not resubscribe {', '.join(missing)}")
+            raise LeftOut(f"deribit did not resubscribe {', '.join(missing)}")
 
-    def close(self, link: Link) -> None:
+    def close(self, link: LinkState) -> None:
         """Ask for nothing any more."""
         if link.resubscribe is not None:
             link.resubscribe.cancel()

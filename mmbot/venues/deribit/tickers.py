@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from mmbot.venues.deribit.calls import Calls
-from mmbot.venues.deribit.link import Link
+from mmbot.venues.deribit.link import LinkState
 from mmbot.venues.deribit.pools import Pool
 from mmbot.venues.deribit.requests import Outcome, Reply
 
@@ -23,13 +23,13 @@ KEEP_SHARE = 0.5
 class TickerWatch:
     """`on_ticker(link, channel, data)` takes in an answer as it takes in a push."""
 
-    def __init__(self, calls: Calls, on_ticker: Callable[[Link, str, Any], None]) -> None:
+    def __init__(self, calls: Calls, on_ticker: Callable[[LinkState, str, Any], None]) -> None:
         self._calls = calls
         self._on_ticker = on_ticker
 
-    def look_after(self, link: Link) -> None:
+    def look_after(self, link: LinkState) -> None:
         """Ask for every ticker that has been silent for too long, as far as the pool goes."""
-        now_s = self._calls.now_s()
+        now_s = self._calls.now_s
         silent = [
             (told_s, channel)
             for channel, told_s in link.told_s.items()
@@ -44,7 +44,7 @@ class TickerWatch:
             done = partial(self._answered, link, channel)
             self._calls.send(link, "public/ticker", params, done, ANSWER_S, paid=True)
 
-    def _answered(self, link: Link, channel: str, reply: Reply) -> None:
+    def _answered(self, link: LinkState, channel: str, reply: Reply) -> None:
         link.asking.discard(channel)
         if reply.outcome is Outcome.OK and channel in link.told_s:
             self._on_ticker(link, channel, reply.result)

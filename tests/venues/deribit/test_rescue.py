@@ -1,18 +1,23 @@
 """What is read of a list of open orders, and what is sent to take ours back. Rows by hand."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
-import ccxt.pro
 import pytest
 
-from mmbot.clock import Clock
+from mmbot.core.events import FallbackTried, Link
+from mmbot.core.intents import FallbackCancel
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import Side
+from mmbot.core.types import Label, Side
+from mmbot.core.why import Why
 from mmbot.venues.canceller import ListUnreadableError
-from mmbot.venues.deribit.rescue import cancel_ours, cancels, look_at
-from tests.wire.clients import ours as ours_of
-from tests.wire.scripted import STOP, Refused, Scripted, order
+from mmbot.venues.deribit.rescue import OPEN_ORDERS, cancels, look_at
+from mmbot.venues.effects import HttpAnswer
+from tests.builders import NOW_NS
+from tests.venues.deribit.driven import Driven, account, raising
+from tests.venues.deribit.test_session_orders import PLACED, USER, place
+from tests.wire.scripted import STOP, Refused, order
 
 
 def ours(number: int = 1, **over: Any) -> dict[str, Any]:
@@ -100,42 +105,131 @@ class TestCancels:
         ]
 
 
-class TestCancelOurs:
-    """Over REST, for an engine that leaves."""
+OPEN, CANCEL, BY_LABEL = OPEN_ORDERS, "private/cancel", "private/cancel_by_label"
+ALL_OF_ONE = "private/cancel_all_by_instrument"
 
-    async def test_takes_ours_back_and_leaves_the_rest(self) -> None:
-        async with Scripted() as venue, ours_of(venue) as (client, _):
-            rows = [ours(1), ours(2), order(order_id="7", label="by hand"), STOP]
-            venue.answer("private/get_open_orders", lambda _: rows)
 
-            def cancel(params: dict[str, Any]) -> Any:
-                rows[:] = [row for row in rows if row["order_id"] != params["order_id"]]
-                return {}
+class TestTheWayRound:
+    """The second path, asked for by the engine: over REST, and told as one event."""
 
-            venue.answer("private/cancel", cancel)
-            look = await cancel_ours("deribit", client, Clock())
-            assert (look.ours, len(look.others), look.unread) == ((), 2, 0)
-            assert [row["order_id"] for row in rows] == ["7", "ETH-SLTS-77120"]
+    def tried(self, answers: dict[str, Any], *placed: str) -> Driven:
+        driven = account(answers)
+        for label in placed:
+            driven.submit(place(label=Label(label)))
+        driven.lose(Link.TRADING)
+        driven.forget()
+        driven.submit(FallbackCancel("deribit", Why.LINK_DOWN))
+        return driven
 
-    async def test_shows_what_the_venue_does_not_let_go(self) -> None:
-        async with Scripted() as venue, ours_of(venue) as (client, _):
-            venue.answer("private/get_open_orders", [ours(1), None])
-            venue.answer("private/cancel", Refused(11044, "not_open_order"))
-            look = await cancel_ours("deribit", client, Clock())
-            assert (keys(look.ours), look.unread) == ([("101", "mm7-1")], 1)
+    def left(self, driven: Driven) -> tuple[OpenOrder, ...] | None:
+        [told] = driven.told(FallbackTried)
+        assert (told.venue, told.asked_ns) == ("deribit", NOW_NS)
+        return told.left
 
-    @pytest.mark.parametrize("rows", ["none", {"orders": []}])
-    async def test_goes_by_the_labels_known_where_there_is_no_list(self, rows: Any) -> None:
-        async with Scripted() as venue, ours_of(venue) as (client, _):
-            venue.answer("private/get_open_orders", lambda _: rows)
-            venue.answer("private/cancel_by_label", 1)
-            with pytest.raises(ListUnreadableError):
-                await cancel_ours("deribit", client, Clock(), ["mm7-1", "mm7-2"])
-            sent = [params for method, params in venue.rest if method.endswith("by_label")]
-            assert sent == [{"label": "mm7-1"}, {"label": "mm7-2"}]
+    def test_takes_ours_back_and_leaves_the_rest(self) -> None:
+        rows = [ours(1), ours(2), order(order_id="7", label="by hand"), STOP]
 
-    async def test_says_so_where_the_venue_does_not_answer(self) -> None:
-        async with Scripted() as venue, ours_of(venue) as (client, _):
-            venue.answer("private/get_open_orders", Refused(13028, "temporarily_unavailable"))
-            with pytest.raises(ccxt.NetworkError):
-                await cancel_ours("deribit", client, Clock())
+        def cancel(params: Any) -> Any:
+            rows[:] = [row for row in rows if row["order_id"] != params["order_id"]]
+            return {}
+
+        driven = self.tried({OPEN: lambda _: list(rows), CANCEL: cancel})
+        assert self.left(driven) == ()
+        assert [row["order_id"] for row in rows] == ["7", "ETH-SLTS-77120"]
+        assert [one.method for one in driven.asked] == [OPEN, CANCEL, CANCEL, OPEN]
+        assert driven.sent == []
+
+    def test_cancels_nothing_where_nothing_is_ours(self) -> None:
+        driven = self.tried({OPEN: [STOP]})
+        assert self.left(driven) == ()
+        assert [one.method for one in driven.asked] == [OPEN, OPEN]
+
+    def test_tells_what_the_venue_does_not_let_go(self) -> None:
+        driven = self.tried(
+            {OPEN: [ours(1), STOP], ALL_OF_ONE: raising(Refused(11044, "not_open_order"))}
+        )
+        assert keys(self.left(driven) or ()) == [("101", "mm7-1")]
+
+    def test_a_row_that_may_be_anybodys_leaves_nothing_proved(self) -> None:
+        driven = self.tried({OPEN: [None]})
+        assert self.left(driven) is None
+        assert driven.notes == ["warning: deribit: 1 rows of its list could not be read"]
+
+    @pytest.mark.parametrize("rows", ["none", {"orders": []}, None])
+    def test_goes_by_the_labels_placed_where_there_is_no_list(self, rows: Any) -> None:
+        driven = self.tried({OPEN: rows, BY_LABEL: 1}, "mm7-1", "mm7-2")
+        assert driven.calls(BY_LABEL) == [{"label": "mm7-1"}, {"label": "mm7-2"}]
+        assert self.left(driven) is None
+        assert driven.notes == [
+            "warning: deribit does not answer: unreadable answer (ListUnreadableError: the "
+            f"venue's list of open orders cannot be read: {json.dumps(rows)})"
+        ]
+
+    def test_labels_of_orders_that_have_ended_are_let_go(self) -> None:
+        driven = account({OPEN: "none", BY_LABEL: 1})
+        driven.submit(place(), place(label=Label("mm7-2")))
+        gone = PLACED | {"order_state": "cancelled"}
+        driven.push(Link.TRADING, USER, {"orders": [gone]})
+        driven.submit(FallbackCancel("deribit", Why.LINK_DOWN))
+        assert driven.calls(BY_LABEL) == [{"label": "mm7-2"}]
+
+    def test_of_very_many_labels_the_newest_thousand_are_kept(self) -> None:
+        driven = account({OPEN: "none", BY_LABEL: 1})
+        driven.submit(*(place(label=Label(f"mm7-{n}")) for n in range(1002)))
+        driven.submit(FallbackCancel("deribit", Why.LINK_DOWN))
+        driven.wait(60.0)
+        labels = [one["label"] for one in driven.calls(BY_LABEL)]
+        assert (len(labels), labels[0], labels[-1]) == (1000, "mm7-2", "mm7-1001")
+
+    def test_cancels_keep_the_accounts_pace(self) -> None:
+        """Ten a second, two at once: five rows that go one by one take three tenths of it."""
+        slow = {"matching_engine": {"trading": {"total": {"burst": 2, "rate": 10}}}}
+        summaries = {"summaries": [{"currency": "ETH", "limits": slow}]}
+        rows = [*(ours(n) for n in range(5)), order(label="by hand")]
+        driven = self.tried({OPEN: rows, CANCEL: {}, "private/get_account_summaries": summaries})
+        assert len(driven.calls(CANCEL)) == 2
+        driven.wait(0.11)
+        assert len(driven.calls(CANCEL)) == 3
+        driven.wait(0.2)
+        assert len(driven.calls(CANCEL)) == 5
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            (
+                raising(Refused(13028, "temporarily_unavailable")),
+                "13028 temporarily_unavailable",
+            ),
+            (raising(Refused(13009, "unauthorized")), "13009 unauthorized"),
+            (
+                HttpAnswer(429, why="HTTP 429 Too Many Requests from h:1"),
+                "HTTP 429 Too Many Requests from h:1",
+            ),
+            (HttpAnswer(None, why="connection refused by h:1"), "connection refused by h:1"),
+            (
+                HttpAnswer(200, why="unreadable answer (no JSON-RPC message) from h:1"),
+                "unreadable answer (no JSON-RPC message) from h:1",
+            ),
+        ],
+    )
+    def test_a_venue_that_does_not_answer_leaves_nothing_proved(
+        self, answer: Any, said: str
+    ) -> None:
+        driven = self.tried({OPEN: answer})
+        assert self.left(driven) is None
+        assert driven.notes == [f"warning: deribit does not answer: {said}"]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            HttpAnswer(None, why="no answer from h:1 in 10 s"),
+            HttpAnswer(429, why="HTTP 429 Too Many Requests from h:1"),
+            raising(Refused(10028, "too_many_requests")),
+        ],
+    )
+    def test_a_cancel_that_the_line_or_the_pace_does_not_let_through_ends_it(
+        self, answer: Any
+    ) -> None:
+        driven = self.tried({OPEN: [ours(1), ours(2), order(label="by hand")], CANCEL: answer})
+        assert len(driven.calls(CANCEL)) == 1
+        assert self.left(driven) is None

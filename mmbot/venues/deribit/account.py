@@ -1,0 +1,153 @@
+"""What the venue says of our orders and trades, in pushes and in answers, as events.
+
+Nothing is decided here, and nothing is read here: `parse.py` is the border. What the venue says
+about an order is passed on as it is; what it does not say (no answer, a broken line, an answer that
+nobody can read) becomes OutcomeUnknown. A request that certainly never left this process is the one
+failure that is known: it is reported as refused.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from mmbot.core.events import (
+    Event,
+    Filled,
+    MessageLost,
+    OrderSeen,
+    OutcomeUnknown,
+    RequestRefused,
+)
+from mmbot.core.labels import is_ours
+from mmbot.core.order_life import OrderState, Request
+from mmbot.core.statements import Fill
+from mmbot.core.types import Label
+from mmbot.core.why import Why
+from mmbot.venues.deribit import parse
+from mmbot.venues.deribit.parse import Unread, Unreadable
+from mmbot.venues.deribit.requests import Outcome, Reply
+
+PLACED_MAX: Final = 1000
+
+
+class Account:
+    """One account at `venue`. `emit` passes events on."""
+
+    def __init__(self, venue: str, unread: Unread, emit: Callable[[Event], None]) -> None:
+        self._venue = venue
+        self._unread = unread
+        self._emit = emit
+        self.placed: dict[Label, None] = {}
+        """Orders that may rest by our own account, the oldest first: what there is to go by where
+        the venue's list cannot be read."""
+
+    def may_rest(self, label: Label) -> None:
+        """An order is about to be placed."""
+        self.placed[label] = None
+        if len(self.placed) > PLACED_MAX:
+            del self.placed[next(iter(self.placed))]
+
+    # --- pushes ---
+
+    def changed(self, channel: str, data: Any) -> None:
+        """A message of user.changes."""
+        try:
+            changes = parse.fields_of(data, channel)
+            trades, lost = parse.each(
+                changes.get("trades") or [], self._fill, self._unread, "trade"
+            )
+            stated = changes.get("orders") or []
+            if not isinstance(stated, list):
+                raise Unreadable(f"{channel}: orders is no list")
+        except Unreadable as error:
+            self._unread.note(channel, error)
+            self._emit(MessageLost(self._venue))
+            return
+        for fill in trades:
+            self._emit(Filled(fill))
+        for row in stated:
+            lost += not self._order_told(row)
+        if lost:
+            self._emit(MessageLost(self._venue))
+
+    def _fill(self, row: object) -> Fill:
+        return parse.fill_of(self._venue, row, self._unread)
+
+    def _order_told(self, row: object) -> bool:
+        """Pass on what a push says of one order; False where that leaves one of ours in the dark.
+
+        A foreign order that cannot be read is taken for open, so that no mass cancel takes it
+        along.
+        """
+        try:
+            self._tell_seen(parse.seen_of(self._venue, row, None, self._unread))
+            return True
+        except Unreadable as error:
+            self._unread.note("order", error)
+        try:
+            order = parse.open_order_of(self._venue, row, self._unread)
+        except Unreadable:
+            return False
+        if is_ours(order.label) or not order.order_id:
+            return False
+        self._emit(
+            OrderSeen(
+                self._venue,
+                order.label,
+                order.order_id,
+                order.instrument,
+                order.side,
+                order.price,
+                order.amount,
+                order.filled,
+                OrderState.OPEN,
+                order.venue_ms,
+            )
+        )
+        return True
+
+    def _tell_seen(self, seen: OrderSeen) -> None:
+        if seen.label is not None and seen.state is not OrderState.OPEN:
+            self.placed.pop(seen.label, None)
+        self._emit(seen)
+
+    # --- answers ---
+
+    def answered(self, reply: Reply, label: Label, request: Request) -> None:
+        """The end of a request about one order."""
+        if reply.outcome is Outcome.OK:
+            self._carried_out(reply.result, label, request)
+        elif reply.outcome is Outcome.REFUSED:
+            assert reply.error is not None
+            error = reply.error
+            self._emit(parse.refusal_of(error.code, error.data, str(error), label, request))
+        elif not reply.sent:
+            stands = request is not Request.PLACE
+            self._emit(RequestRefused(label, request, Why.LINK_DOWN, reply.why, stands))
+        else:
+            self._emit(OutcomeUnknown(label, request, Why.REPLY_LOST))
+
+    def _carried_out(self, result: object, label: Label, request: Request) -> None:
+        """The answer to a request that was carried out. What cannot be read of it is unknown."""
+        try:
+            fields = parse.fields_of(result, "answer")
+            trades, lost = parse.each(fields.get("trades") or [], self._fill, self._unread, "trade")
+            seen = parse.seen_of(self._venue, fields.get("order", fields), request, self._unread)
+            if seen.label not in (label, None):
+                raise Unreadable(f"an answer about {seen.label} instead of {label}")
+        except Unreadable as error:
+            self._unread.note("answer", error)
+            self._emit(OutcomeUnknown(label, request, Why.REPLY_LOST))
+            return
+        for fill in trades:
+            self._emit(Filled(fill if fill.label else replace(fill, label=label)))
+        if lost:
+            self._emit(MessageLost(self._venue))
+        self._tell_seen(replace(seen, label=label))
+
+    def answered_late(self, reply: Reply) -> None:
+        """The answer came after we stopped waiting: still the venue's word about the order."""
+        result = reply.result
+        order = result.get("order", result) if isinstance(result, Mapping) else None
+        if isinstance(order, Mapping) and "order_state" in order:
+            self._order_told(order)
