@@ -42,7 +42,7 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     market = state.markets.get(order.instrument)
     if market is not None:
         market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
-    if order.working and event.state is OrderState.CANCELLED and event.filled is None:
+    if order.working and _leaves_open(account, event):
         state.orders.ended(order, event, now_ns)
     else:
         state.orders.seen(event, order, asked_ns=0)
@@ -54,6 +54,12 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     earlier = learn(state, account, order) if is_new_id else None
     if earlier is not None:
         order_seen(state, earlier, now_ns)
+
+
+def _leaves_open(account: Account, event: ev.OrderSeen) -> bool:
+    """Whether an end is told and nobody can know how much was filled."""
+    ended = event.state is OrderState.CANCELLED and event.filled is None
+    return ended and not account.capabilities.end_tells_filled
 
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:

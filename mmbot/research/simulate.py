@@ -61,8 +61,12 @@ class Wish:
 
     @property
     def can(self) -> Capabilities:
-        """What the venue can do."""
-        return Capabilities(move=self.move, label_echoed=self.label_echoed)
+        """What the venue can do. One where nothing moves says little of what it has cancelled."""
+        return Capabilities(
+            move=self.move,
+            label_echoed=self.label_echoed,
+            end_tells_filled=self.move is not Move.NONE,
+        )
 
     @property
     def seeds(self) -> range:

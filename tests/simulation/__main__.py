@@ -15,7 +15,11 @@ def main() -> None:
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     harshness = Harshness(sys.argv[3]) if len(sys.argv) > 3 else Harshness.HARSH
     move = Move[sys.argv[4].upper()] if len(sys.argv) > 4 else Move.SAME_ID
-    can = Capabilities(move=move, label_echoed=sys.argv[5:6] != ["none"])
+    can = Capabilities(
+        move=move,
+        label_echoed=sys.argv[5:6] != ["none"],
+        end_tells_filled=move is not Move.NONE,
+    )
     began_s, turns, failed = time.process_time(), 0, 0
     for seed in range(first, first + count):
         found = drawn_world(seed, harshness, can=can).run()

@@ -8,7 +8,7 @@ Theory of operation
    requests. With it go the orders it placed (cancel-on-disconnect), unless that is ignored.
 3. Time here is the venue's own: desk time plus the clock's error.
 4. `can` says how orders move there. A venue that replaces cancels first: what it may not create
-   then leaves nothing. One where nothing moves confirms a cancel without saying what was filled.
+   then leaves nothing. Where an end does not tell what was filled, a cancel is confirmed without.
    One that names no labels leaves them out of all it says; the line knows them of its own requests.
 """
 
@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from mmbot.core import events as ev
-from mmbot.core.capabilities import Capabilities, Move
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.order_life import Request
@@ -192,7 +192,7 @@ class VirtualVenue:
                 if isinstance(done, Refusal):
                     return self._refused(done, request.label, Request.CANCEL)
                 seen = seen_of(done, Request.CANCEL)
-                if self.can.move is Move.NONE:
+                if not self.can.end_tells_filled:
                     seen = replace(seen, price=None, amount=None, filled=None)
                 return Answer(said=(seen,))
             case CancelAll():
