@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
 from shlex import quote as in_shell
@@ -16,6 +17,7 @@ from annotated_types import Ge, Gt, Le, doc
 
 from mmbot.cli.pages import print_json, show
 from mmbot.config import number
+from mmbot.core.capabilities import Move
 from mmbot.errors import ExitCode
 from mmbot.plugins.settings import check, settings_class
 from mmbot.sim.models.faults import Harshness
@@ -33,6 +35,21 @@ PROGRESS_FROM = 8
 """Fewer seeds are done before a bar would be worth it."""
 
 
+class Moves(Enum):
+    """How a resting order gets another price or size."""
+
+    SAME_ID = "same_id"
+    REPLACE = "replace"
+    NONE = "none"
+
+
+class Echo(Enum):
+    """What the venue names in what it says of our orders."""
+
+    LABEL = "label"
+    NONE = "none"
+
+
 @settings_class
 @dataclass(frozen=True, slots=True)
 class Simulating:
@@ -43,6 +60,8 @@ class Simulating:
     faults: Annotated[Harshness, doc("how much goes wrong")] = Harshness.HARSH
     hours: Annotated[float | None, Gt(0), Le(10_000), doc("virtual length of each")] = None
     manners: Annotated[Manner | None, doc("how the venue says what it says")] = None
+    move: Annotated[Moves, doc("how an order gets another price at the venue")] = Moves.SAME_ID
+    echo: Annotated[Echo, doc("by what the venue names our orders")] = Echo.LABEL
 
 
 def simulate(
@@ -72,6 +91,16 @@ def simulate(
     desk: Annotated[
         str | None, typer.Option("--desk", metavar="NAME", help="Of several: this one alone.")
     ] = None,
+    move: Annotated[
+        str | None,
+        typer.Option(
+            "--move", metavar="HOW", help="Orders move by same_id, replace or none. (same_id)"
+        ),
+    ] = None,
+    echo: Annotated[
+        str | None,
+        typer.Option("--echo", metavar="WHAT", help="Orders are named by label or none. (label)"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> int:
     """Run a file's desks through seeded histories in virtual time, faults and crashes included.
@@ -87,6 +116,8 @@ def simulate(
         "faults": faults,
         "hours": hours and number(hours),
         "manners": manners,
+        "move": move,
+        "echo": echo,
     }
     table = {name: value for name, value in given.items() if value is not None}
     flag = {"first": "--from"}
@@ -96,7 +127,15 @@ def simulate(
     from mmbot.research import simulate as running
 
     wish = running.Wish(
-        config, asked.first, asked.seeds, asked.faults, asked.hours, desk, asked.manners
+        config,
+        asked.first,
+        asked.seeds,
+        asked.faults,
+        asked.hours,
+        desk,
+        asked.manners,
+        Move[asked.move.name],
+        asked.echo is Echo.LABEL,
     )
     accounts = running.check(wish)
     so_far, interrupted = _Sum(), False
@@ -182,6 +221,8 @@ class _Sum:
             "accounts": accounts,
             "faults": wish.harshness.value,
             "manners": wish.manner.value if wish.manner is not None else None,
+            "move": Moves[wish.move.name].value,
+            "echo": (Echo.LABEL if wish.label_echoed else Echo.NONE).value,
             "from": wish.first,
             "seeds_asked": wish.count,
             "seeds": self.seeds,
@@ -292,7 +333,7 @@ def _names(accounts: Accounts) -> list[str]:
     return [name for here in accounts.values() for name in here]
 
 
-_REQUESTS = ("Place", "Amend", "Cancel", "CancelAll")
+_REQUESTS = ("Place", "Amend", "Replace", "Cancel", "CancelAll")
 
 
 def _violated(violation: "Violation", wish: "Wish") -> str:
@@ -309,9 +350,11 @@ def _again(seed: int, wish: "Wish") -> str:
     hours = f" --hours {wish.hours:g}" if wish.hours is not None else ""
     desk = f" --desk {in_shell(wish.desk)}" if wish.desk is not None else ""
     manners = f" --manners {wish.manner.value}" if wish.manner is not None else ""
+    move = f" --move {Moves[wish.move.name].value}" if wish.move is not Move.SAME_ID else ""
+    echo = "" if wish.label_echoed else f" --echo {Echo.NONE.value}"
     return (
         f"mmbot simulate {in_shell(str(wish.path))}{desk} --seeds 1 --from {seed} "
-        f"--faults {wish.harshness.value}{hours}{manners}"
+        f"--faults {wish.harshness.value}{hours}{manners}{move}{echo}"
     )
 
 

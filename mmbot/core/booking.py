@@ -4,6 +4,7 @@ concluded about the orders behind them."""
 from dataclasses import replace
 
 from mmbot.core.books import Market
+from mmbot.core.claims import keep_fill
 from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import is_ours
 from mmbot.core.retire import revive
@@ -38,15 +39,21 @@ def book_fill(state: State, fill: Fill) -> None:
     ours = is_ours(fill.label)
     state.entries.append(Booked(fill, market.instrument, mark, ours))
     if ours:
-        assert fill.label is not None
-        market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
-        if fill.liquidity is not Liquidity.TAKER:  # what is not told is what our orders are for
-            account = state.account(market.instrument.venue)
-            account.order_to_volume.traded(market.notional_usd(fill), fill.venue_ms * MS)
-        order = state.orders.by_label.get(fill.label)
-        if order is not None:
-            state.orders.book(order, fill)
+        _book_to_order(state, market, fill)
+    elif fill.label is None:
+        keep_fill(state.account(market.instrument.venue), fill)
     state.touch(fill.instrument)
+
+
+def _book_to_order(state: State, market: Market, fill: Fill) -> None:
+    assert fill.label is not None
+    market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
+    if fill.liquidity is not Liquidity.TAKER:  # what is not told is what our orders are for
+        account = state.account(market.instrument.venue)
+        account.order_to_volume.traded(market.notional_usd(fill), fill.venue_ms * MS)
+    order = state.orders.by_label.get(fill.label)
+    if order is not None:
+        state.orders.book(order, fill)
 
 
 def value_opening(state: State, market: Market) -> None:

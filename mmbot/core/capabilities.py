@@ -117,6 +117,9 @@ class Capabilities:
     cancels_all_of: tuple[CancelScope, ...] = (CancelScope.VENUE, CancelScope.INSTRUMENT)
     label_echoed: bool = True
     """Whether the venue names our label in what it says of an order."""
+    end_tells_filled: bool = True
+    """Whether nothing is missing once an order's end is told: all its fills have been, or it says
+    how much they are. Where not, an end that does not say that is asked about."""
     dead_man: DeadMan = DeadMan.CONNECTION
     stamps_ms: int = 1
     """How finely the venue stamps what it says: 1, or 1000 where it counts whole seconds."""
@@ -138,10 +141,6 @@ class Capabilities:
 
 def unsupported(capabilities: Capabilities) -> str | None:
     """What the core cannot do yet of what a venue is like, in words; None where it can do all."""
-    if capabilities.move is not Move.SAME_ID:
-        return f"orders that are {capabilities.move.value} to be moved"
-    if not capabilities.label_echoed:
-        return "orders that do not come back with their label"
     if not capabilities.fills_final:
         return "fills that may be taken back"
     if capabilities.stamps_ms != 1:

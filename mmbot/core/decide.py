@@ -18,10 +18,12 @@ from math import inf
 
 from mmbot.core.approve import approve
 from mmbot.core.books import Market, book_fault, reference
+from mmbot.core.capabilities import Move
 from mmbot.core.closures import is_locked
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
+from mmbot.core.moves import in_two_orders
 from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.references import NO_REFERENCES
@@ -92,6 +94,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     approved: list[Approved] = []
     settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
     decision.quotes = ()
+    view: View | Why = Why.NOT_QUOTED
     if standing is not None:
         decision.why = {Side.BUY: standing, Side.SELL: standing}
     else:
@@ -107,8 +110,15 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
                 state, desk, market, decision.quotes, view, orders, now_ns, settled_ns
             )
             decision.why = why | decision.why if decision.why else why
-    decision.worst_coin = worst_coin(state, market, orders, approved)
     wanted = diff(approved, orders, decision.why, settled_ns)
+    move, coming = account.capabilities.move, orders
+    if move is not Move.SAME_ID and approved:
+        assert not isinstance(view, Why), "nothing is approved without a view"
+        if account.no_new_risk(now_ns) is not None or state.controls.wind_down:
+            move = Move.NONE  # two orders that reduce, both filled, may do more than that
+        wanted, more = in_two_orders(move, desk, view, orders, approved, wanted)
+        coming = orders + more
+    decision.worst_coin = worst_coin(state, market, coming, approved)
     if state.exit_ns:
         wanted += _insist(orders, decision.why)
     decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
@@ -140,7 +150,7 @@ def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
     return [
         Action(Request.CANCEL, order.instrument, order, None, reasons[order.side])
         for order in orders
-        if order.status is Status.UNKNOWN and order.order_id
+        if order.status is Status.UNKNOWN and order.order_id and not order.ended
     ]
 
 

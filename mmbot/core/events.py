@@ -187,13 +187,14 @@ class OrderSeen:
     state: OrderState
     venue_ms: int
     answers: Request | None = None
+    created_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RequestRefused:
     """The venue said no. `stands`: True = the order is untouched, False = there is no order,
     None = the refusal does not tell (it may have been filled or cancelled meanwhile). `scope`: how
-    far it reaches."""
+    far it reaches. A refused REPLACE (`label` is the old order's) has created nothing."""
 
     label: Label
     request: Request

@@ -42,6 +42,24 @@ class Amend:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """End a resting order (`old`, `order_id`) and create another in its place, by one request.
+    `amount` is the new order's own: what is filled of the old one is not in it."""
+
+    instrument: InstrumentId
+    old: Label
+    order_id: str
+    label: Label
+    side: Side
+    price: Decimal
+    amount: Decimal
+    post_only: bool
+    reduce_only: bool
+    valid_until_ns: Nanos
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Take one order away."""
 
@@ -65,22 +83,24 @@ class CancelAll:
 class Resync:
     """Ask the venue for its word on everything, on trades since `fills_since_ms` (its own time),
     on funding, deliveries and transfers since `flows_since_ms` (None: not now), and on these labels
-    by name."""
+    by name, or by their `order_ids` where it knows no labels."""
 
     venue: str
     fills_since_ms: int
     flows_since_ms: int | None
     labels: tuple[tuple[InstrumentId, Label], ...]
     why: Why
+    order_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FallbackCancel:
     """Take back every order of ours over the second path: the first one is down, or does not
-    answer."""
+    answer. `order_ids` names them where the venue knows no labels."""
 
     venue: str
     why: Why
+    order_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +123,7 @@ class CheckLease:
     """Have the store say whether the lease is still ours and the latch still armed."""
 
 
-VenueIntent = Place | Amend | Cancel | CancelAll | Resync | FallbackCancel
+VenueIntent = Place | Amend | Replace | Cancel | CancelAll | Resync | FallbackCancel
 StoreIntent = ReserveLabels | SaveLatch | CheckLease
 Intent = VenueIntent | StoreIntent
 
@@ -113,5 +133,5 @@ def venue_of(intent: VenueIntent) -> str:
     match intent:
         case CancelAll() | Resync() | FallbackCancel():
             return intent.venue
-        case Place() | Amend() | Cancel():
+        case Place() | Amend() | Replace() | Cancel():
             return venue_name(intent.instrument)

@@ -220,7 +220,14 @@ class Flowed:
     """Of the account."""
 
 
-Entry = Booked | Opened | Flowed
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """For the store: an execution that is booked already is ours, by the label it has now."""
+
+    fill: Fill
+
+
+Entry = Booked | Opened | Flowed | Claimed
 
 
 @dataclass(slots=True)

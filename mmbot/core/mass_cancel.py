@@ -34,7 +34,7 @@ def with_mass_cancels(
         return _gathered(state, actions, None), waiting, again
     for account in state.accounts.values():
         here = [a for a in actions if venue_name(a.instrument) == account.venue]
-        cancels = [action for action in here if action.request is Request.CANCEL]
+        cancels = [action for action in here if action.target is None]
         if not cancels or not account.trading_up or not account.budget.short_for(len(cancels)):
             continue
         counts = Counter(action.instrument for action in cancels)

@@ -12,6 +12,8 @@ class Request(Enum):
     PLACE = "place"
     AMEND = "amend"
     CANCEL = "cancel"
+    REPLACE = "replace"
+    """End this one and create another, which is placed by the same request."""
 
 
 class OrderState(Enum):
@@ -39,6 +41,7 @@ class Trigger(Enum):
 
     AMEND_SENT = auto()
     CANCEL_SENT = auto()
+    REPLACE_SENT = auto()
     SEEN_OPEN = auto()
     SEEN_AMENDED = auto()
     SEEN_DONE = auto()
@@ -57,6 +60,7 @@ ORDER_LIFE: dict[tuple[Status, Trigger], Status] = {
     (Status.PENDING, Trigger.LOST): Status.UNKNOWN,
     (Status.LIVE, Trigger.AMEND_SENT): Status.AMENDING,
     (Status.LIVE, Trigger.CANCEL_SENT): Status.CANCELING,
+    (Status.LIVE, Trigger.REPLACE_SENT): Status.CANCELING,
     (Status.LIVE, Trigger.SEEN_OPEN): Status.LIVE,
     (Status.LIVE, Trigger.SEEN_DONE): Status.DONE,
     (Status.LIVE, Trigger.REFUSED_STANDS): Status.LIVE,  # a refusal after a late push

@@ -4,8 +4,11 @@ A refusal stops what its scope reaches and no more: a slot, a side, an instrumen
 the platform.
 """
 
+from dataclasses import replace
+
 from mmbot.core import events as ev
 from mmbot.core.adoption import adopt
+from mmbot.core.claims import keep_word, label_of, learn
 from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS, BUSY_MAX_NS
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.exit import note_end
@@ -14,6 +17,7 @@ from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.state import RESYNC_DELAY_NS, Account, State
 from mmbot.core.statements import OpenOrder
+from mmbot.core.two_orders import refused_with, successor_of
 from mmbot.core.types import Nanos
 from mmbot.core.why import Why
 
@@ -21,10 +25,13 @@ from mmbot.core.why import Why
 def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     """The venue's statement about one order: ours, or somebody else's on the account."""
     account = state.add_account(event.venue)
+    if event.label is None:
+        event = replace(event, label=label_of(state, account, event.order_id))
     if not is_ours(event.label):
         _foreign_seen(account, event)
         return
     assert event.label is not None
+    is_new_id = not account.capabilities.label_echoed and event.order_id not in state.orders.ids
     order = state.orders.by_label.get(event.label)
     if order is None:
         if event.state is not OrderState.OPEN:
@@ -35,12 +42,24 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     market = state.markets.get(order.instrument)
     if market is not None:
         market.own_ms[order.side] = max(market.own_ms[order.side], event.venue_ms)
-    state.orders.seen(event, order, asked_ns=0)
+    if order.working and _leaves_open(account, event):
+        state.orders.ended(order, event, now_ns)
+    else:
+        state.orders.seen(event, order, asked_ns=0)
     _heed_answer(state, order, event, now_ns)
     note_end(account, event)
-    if order.unbooked > 0:
+    if order.unbooked > 0 or order.ended:
         account.look_by(now_ns + RESYNC_DELAY_NS)
     state.touch(order.instrument)
+    earlier = learn(state, account, order) if is_new_id else None
+    if earlier is not None:
+        order_seen(state, earlier, now_ns)
+
+
+def _leaves_open(account: Account, event: ev.OrderSeen) -> bool:
+    """Whether an end is told and nobody can know how much was filled."""
+    ended = event.state is OrderState.CANCELLED and event.filled is None
+    return ended and not account.capabilities.end_tells_filled
 
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:
@@ -69,11 +88,13 @@ def _stated(seen: ev.OrderSeen) -> OpenOrder:
         seen.amount,
         seen.filled,
         seen.venue_ms,
+        seen.created_ms,
     )
 
 
 def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
     """A foreign order on the account: remembered, so that no mass cancel takes it along."""
+    keep_word(account, seen)
     foreign = account.foreign
     if seen.state is OrderState.OPEN:
         foreign[seen.order_id] = _stated(seen)
@@ -83,10 +104,15 @@ def _foreign_seen(account: Account, seen: ev.OrderSeen) -> None:
 
 def request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> None:
     """The venue said no to a request about an order of ours."""
+    successor = None
+    if event.request is Request.REPLACE:
+        successor = refused_with(state.orders, event.label, now_ns)
     order = state.orders.by_label.get(event.label)
+    if order is not None:
+        state.orders.refused(order, event.request, event.stands, now_ns)
+    order = order or successor
     if order is None:
         return
-    state.orders.refused(order, event.request, event.stands, now_ns)
     news = _heed_scope(state, order, event, now_ns)
     if news and event.request is not Request.CANCEL:
         state.watch.requests.refused(now_ns)
@@ -121,6 +147,12 @@ def _heed_scope(state: State, order: Order, event: ev.RequestRefused, now_ns: Na
 
 def outcome_unknown(state: State, event: ev.OutcomeUnknown, now_ns: Nanos) -> None:
     """A request of ours will not be answered: what became of its order must be asked."""
+    if event.request is Request.REPLACE:
+        successor = successor_of(state.orders, event.label)
+        if successor is not None:
+            outcome_unknown(
+                state, ev.OutcomeUnknown(successor.label, Request.PLACE, event.why), now_ns
+            )
     order = state.orders.by_label.get(event.label)
     if order is None or order.request is not event.request:
         return  # answered otherwise meanwhile

@@ -3,17 +3,21 @@
 Theory of operation
 -------------------
 1. An order is in one of six statuses. core.order_life says which trigger leads where; a missing key
-   is a bug and raises. Nothing outside this file changes a status.
+   is a bug and raises. Nothing changes a status but this file and core.two_orders.
 2. Only a venue statement ends an order: its own message, a refusal that says there is no such
    order, or proof of absence (rule 4). A time-out, a lost reply, a closed socket turn it UNKNOWN.
 3. At most one request per order is in flight (PENDING, AMENDING, CANCELING), each with a deadline;
-   past it the order is UNKNOWN. So an amend or a cancel never overtakes its place.
+   past it the order is UNKNOWN. So an amend or a cancel never overtakes its place. A replace is
+   one request about two orders: the old one is CANCELING, its successor PENDING, and from then on
+   each goes its own way.
 4. Absence is proof only when the venue was asked after `uncertain_until_ns`: the moment from which
    on no request of ours about this order can still take effect (`uncertain_ns` after it was sent).
 5. Money first: fills are booked by inventory, and here counted as `booked`. What the venue says is
    filled but no fill was booked for is *unbooked*: such an order stays in the table, even when
    done, and counts for limits until its fills arrive.
 6. Every status but DONE counts as working, for limits and for the diff.
+7. An end without a word of how much was filled is none yet: the order is UNKNOWN until the venue
+   says it or, asked afterwards, has listed its trades.
 """
 
 from collections.abc import Iterator
@@ -23,6 +27,7 @@ from decimal import Decimal
 from mmbot.core.ages import Ages
 from mmbot.core.capabilities import ABSENT_AFTER_NS, Capabilities
 from mmbot.core.events import OrderSeen
+from mmbot.core.order_counts import OrderCounts
 from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
 from mmbot.core.statements import Fill, OpenOrder
 from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Owner, Side, Slot, venue_name
@@ -86,6 +91,12 @@ class Order:
     """Fills up to this venue moment were counted when the order was found at the venue."""
     fair: float = 0.0
     owner: Owner = Owner.DESK
+    replaces: Label | None = None
+    """The order that ends with the request that creates this one."""
+    placed_ns: Nanos = 0
+    """When it was sent."""
+    ended: bool = False
+    """The venue has said that it is over, but not how much of it was filled."""
 
     @property
     def slot(self) -> Slot:
@@ -123,24 +134,6 @@ class Order:
 
 
 @dataclass(slots=True)
-class OrderCounts:
-    """What became of our requests, for people."""
-
-    placed: int = 0
-    amended: int = 0
-    cancelled: int = 0
-    rejected: int = 0
-
-    def __add__(self, other: "OrderCounts") -> "OrderCounts":
-        return OrderCounts(
-            self.placed + other.placed,
-            self.amended + other.amended,
-            self.cancelled + other.cancelled,
-            self.rejected + other.rejected,
-        )
-
-
-@dataclass(slots=True)
 class Orders:
     """Every order of ours that is working or owes us a fill, on every account."""
 
@@ -150,6 +143,8 @@ class Orders:
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
     ids: dict[str, Label] = field(default_factory=dict)
     """The venue's ids of our orders, finished ones too: executions may come without a label."""
+    learned: dict[str, tuple[str, Label]] = field(default_factory=dict)
+    """Of these, with their venue, what the store is not told yet, where none names labels."""
     changed: dict[Label, Order] = field(default_factory=dict)
     """What the store has not been told yet; the newest state of an order counts."""
     counted: dict[InstrumentId, OrderCounts] = field(default_factory=dict)
@@ -219,10 +214,12 @@ class Orders:
         self.changed[order.label] = order
         if seen.venue_ms < order.venue_ms:
             return  # overtaken by a newer statement, even if it is an answer
-        if seen.venue_ms == order.venue_ms and not order.working:
+        over = not order.working or (order.ended and seen.state is OrderState.OPEN)
+        if seen.venue_ms == order.venue_ms and over:
             return  # the last word was about its end
         known_ms, order.venue_ms = order.venue_ms, seen.venue_ms
         self._identify(order, seen.order_id)
+        order.ended = False
         if seen.filled is not None:
             order.filled = max(order.filled, seen.filled)
         elif seen.state is OrderState.FILLED:
@@ -231,7 +228,7 @@ class Orders:
         if seen.state is not OrderState.OPEN:
             if order.working:
                 if seen.state is OrderState.CANCELLED:
-                    self._count(order).cancelled += 1
+                    self._count(order).cancelled += order.request is not Request.REPLACE
                 elif seen.state is OrderState.REJECTED:
                     self._count(order).rejected += 1
             if order.status is Status.PENDING and seen.state is not OrderState.REJECTED:
@@ -260,16 +257,27 @@ class Orders:
             else:
                 order.step(Trigger.SEEN_OPEN)
         else:
-            if order.status is Status.PENDING:
+            if order.status is Status.PENDING and order.replaces is not None:
+                self._count(order).amended += 1
+            elif order.status is Status.PENDING:
                 self._count(order).placed += 1
             order.step(Trigger.SEEN_OPEN)
         if None not in (seen.price, seen.amount, seen.filled):
             order.unsized = order.unsized and seen.instrument != order.instrument
-        told = self._terms_of(order, amended=amended)
+        told = (order.price, order.amount)  # by what we asked for, where it is not repeated
+        if amended:
+            told = (order.want_price, order.want_amount)
         order.price = told[0] if seen.price is None else seen.price
         order.amount = told[1] if seen.amount is None else seen.amount
         if order.status is Status.LIVE:
             self._answered(order)
+
+    def ended(self, order: Order, seen: OrderSeen, now_ns: Nanos) -> None:
+        """The venue says that it is over, and not how much of it was filled: that is asked."""
+        if seen.venue_ms >= order.venue_ms:
+            order.venue_ms, order.ended = seen.venue_ms, True
+            self._identify(order, seen.order_id)
+            self.lost(order, now_ns)
 
     def _count(self, order: Order) -> OrderCounts:
         """Where the requests about its instrument are counted."""
@@ -283,14 +291,10 @@ class Orders:
             order.order_id = order_id
             self.ids[order_id] = order.label
             if len(self.ids) > _FORGOTTEN_MAX:
-                del self.ids[next(iter(self.ids))]
-
-    @staticmethod
-    def _terms_of(order: Order, *, amended: bool) -> tuple[Decimal, Decimal]:
-        """Price and amount by what we asked for, where the venue does not repeat them."""
-        if amended:
-            return order.want_price, order.want_amount
-        return order.price, order.amount
+                oldest = next(iter(self.ids))
+                label = self.ids.pop(oldest)
+                if label in self.by_label:
+                    self.ids[oldest] = label  # it is still about
 
     def refused(self, order: Order, request: Request, stands: bool | None, now_ns: Nanos) -> None:
         """The venue said no to a request about `order`."""
@@ -298,7 +302,8 @@ class Orders:
         if order.request is not None and request is not order.request:
             return  # to an earlier one, no longer waited for: the one in flight decides
         if order.working:
-            self._count(order).rejected += request is not Request.CANCEL
+            # What a refused replace would have created is counted.
+            self._count(order).rejected += request not in (Request.CANCEL, Request.REPLACE)
         if request is Request.CANCEL:
             order.cancels_refused += 1
             times = min(order.cancels_refused - 1, 10)

@@ -3,6 +3,7 @@ what was sent; and what is remembered of a request that could not be afforded.""
 
 from collections.abc import Iterable
 
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.diff import Action
 from mmbot.core.intents import (
     Amend,
@@ -12,6 +13,7 @@ from mmbot.core.intents import (
     FallbackCancel,
     Intent,
     Place,
+    Replace,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -21,6 +23,7 @@ from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
 from mmbot.core.state import State
+from mmbot.core.two_orders import replace_sent
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos, Owner, TimeInForce
 from mmbot.core.why import Why
 
@@ -38,7 +41,7 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
 ) -> None:
     """Believe that `intent` is on its way, before it leaves. `level`, `fair` and `owner` of the
     target."""
-    if isinstance(intent, Place | Amend | Cancel | CancelAll):
+    if isinstance(intent, Place | Amend | Replace | Cancel | CancelAll):
         changes = len(intent.labels) if isinstance(intent, CancelAll) else 1
         state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
     match intent:
@@ -47,23 +50,13 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
             state.watch.requests.sent(now_ns)
             if intent.time_in_force is TimeInForce.IOC:
                 state.slot(intent.instrument, intent.side, level, owner).tried(now_ns)
-            state.orders.add(
-                Order(
-                    label=intent.label,
-                    instrument=intent.instrument,
-                    side=intent.side,
-                    level=level,
-                    price=intent.price,
-                    amount=intent.amount,
-                    why=intent.why,
-                    fair=fair,
-                    owner=owner,
-                    request=Request.PLACE,
-                    sent_ns=now_ns,
-                    deadline_ns=now_ns + can.request_deadline_ns,
-                    uncertain_until_ns=now_ns + uncertain_ns(can),
-                )
-            )
+            state.orders.add(_new(intent, can, now_ns, level, fair, owner))
+        case Replace():
+            can = state.account_of(intent.instrument).capabilities
+            state.watch.requests.sent(now_ns)
+            successor = _new(intent, can, now_ns, level, fair, owner)
+            successor.replaces = intent.old
+            replace_sent(state.orders, state.orders.by_label[intent.old], successor, can, now_ns)
         case Amend():
             can = state.account_of(intent.instrument).capabilities
             state.watch.requests.sent(now_ns)
@@ -92,6 +85,32 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
             state.latch.asked = True
         case ReserveLabels():
             state.labels_asked = intent.upto
+
+
+def _new(
+    intent: Place | Replace,
+    can: Capabilities,
+    now_ns: Nanos,
+    level: int,
+    fair: float,
+    owner: Owner,
+) -> Order:
+    return Order(
+        label=intent.label,
+        instrument=intent.instrument,
+        side=intent.side,
+        level=level,
+        price=intent.price,
+        amount=intent.amount,
+        why=intent.why,
+        fair=fair,
+        owner=owner,
+        request=Request.PLACE,
+        sent_ns=now_ns,
+        deadline_ns=now_ns + can.request_deadline_ns,
+        uncertain_until_ns=now_ns + uncertain_ns(can),
+        placed_ns=now_ns,
+    )
 
 
 # --- labels and the request budget ------------------------------------------------------------

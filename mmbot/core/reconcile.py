@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 1. A line that broke or a gap in the turns leaves every order UNKNOWN (`invalidate`), until a
    snapshot that was asked afterwards has been absorbed.
-2. A snapshot is absorbed money first: executions and flows, then orders, then positions.
+2. A snapshot is absorbed money first: executions and flows, then orders, then positions. Before
+   that, where labels are not named, it says whose they are (core.claims).
 3. Orders of ours that only the venue knows are adopted; those that only we know are looked up by
    name before they count as absent (core.orders).
 4. A position that disagrees with our fills twice in a row halts its market: between two looks a
@@ -12,11 +13,13 @@ Theory of operation
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.adoption import adopt
 from mmbot.core.booking import book_fill, book_flow, funds_changed, value_opening
+from mmbot.core.claims import claim_lost, forget_unclaimed, is_nameless, label_of
 from mmbot.core.closures import doubled
 from mmbot.core.exit import note_end, proved_flat
 from mmbot.core.inventory import Opened
@@ -69,11 +72,13 @@ def snapshot_taken(state: State, event: ev.SnapshotTaken, now_ns: Nanos) -> None
         account.flows_ns = max(account.flows_ns, account.flows_asked_ns)
     answers_missed = event.asked_ns > account.missed_ns
     account.resync_ns = now_ns + (RESYNC_EVERY_NS if answers_missed else RESYNC_RETRY_NS)
+    in_doubt = claim_lost(state, account, event)
     for fill in event.fills:
         book_fill(state, fill)
     for flow in event.flows:
         book_flow(state, account, flow)
-    _absorb_orders(state, account, event, now_ns)
+    _absorb_orders(state, account, event, in_doubt, now_ns)
+    forget_unclaimed(state, account)
     _absorb_positions(state, account, event, now_ns)
     _absorb_equity(state, account, event)
     if event.asked_ns >= account.doubted_ns and account.trading_up:
@@ -127,8 +132,14 @@ def fallback_tried(state: State, event: ev.FallbackTried, now_ns: Nanos) -> None
         proved_flat(state, account, now_ns, "second path")
 
 
-def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_ns: Nanos) -> None:
-    listed = _absorb_listed(state, account, event, now_ns)
+def _absorb_orders(
+    state: State,
+    account: Account,
+    event: ev.SnapshotTaken,
+    in_doubt: dict[Label, None],
+    now_ns: Nanos,
+) -> None:
+    listed = _absorb_listed(state, account, event, now_ns) | in_doubt
     looked_up = dict(event.lookups)
     for order in list(state.orders.at(account.venue)):
         if order.instrument not in state.markets:
@@ -138,8 +149,9 @@ def _absorb_orders(state: State, account: Account, event: ev.SnapshotTaken, now_
             note_end(account, statement)
             state.orders.seen(statement, order, event.asked_ns)
         elif order.label not in listed and event.orders_complete:
-            if order.label in looked_up or order.instrument not in state.markets:
-                # Where nobody trades, that it is not open is all there is to know.
+            unasked = order.instrument not in state.markets or is_nameless(account, order)
+            if order.label in looked_up or unasked:
+                # Where nobody trades or can ask, that it is not open is all there is to know.
                 state.orders.not_found(order, event.asked_ns)
             else:
                 state.orders.not_in_snapshot(order, event.asked_ns)
@@ -153,7 +165,10 @@ def _absorb_listed(
     """Open orders as listed; returns the labels of ours among them."""
     listed: dict[Label, None] = {}
     foreign: dict[str, OpenOrder] = {}
-    for stated in event.orders:
+    for told in event.orders:
+        stated = told
+        if told.label is None:
+            stated = replace(told, label=label_of(state, account, told.order_id))
         if not is_ours(stated.label):
             foreign[stated.order_id] = stated
             continue

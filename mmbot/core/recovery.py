@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
-from mmbot.core.orders import Order, uncertain_ns
+from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Nanos, venue_name
 from mmbot.core.why import Why
@@ -43,6 +43,12 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
     before the end may still be on its way."""
     venue = venue_name(noted.instrument)
     doubt_ns = uncertain_ns(state.add_account(venue).capabilities) - max(0, age_ns)
+    for other in state.orders.on(noted.instrument):
+        linked = noted.label == other.replaces or other.label == noted.replaces
+        if other.slot == noted.slot and not linked:
+            # One was placed when the other had ended, which nobody has written: that one goes.
+            ended = other if other.placed_ns <= noted.placed_ns else noted
+            ended.level = ORPHAN_LEVEL
     state.orders.add(
         Order(
             label=noted.label,
@@ -55,13 +61,22 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
             booked=noted.booked,
             why=Why.ADOPTED,
             status=Status.UNKNOWN,
-            order_id=noted.order_id,
+            order_id=noted.order_id or _id_of(state, noted),
             venue_ms=noted.venue_ms,
             sent_ns=now_ns,
             uncertain_until_ns=now_ns + max(0, doubt_ns),
             unknown_ns=now_ns,
+            replaces=noted.replaces,
+            placed_ns=noted.placed_ns,
+            ended=noted.ended,
         )
     )
+
+
+def _id_of(state: State, noted: Order) -> str:
+    """The id that was written after the order was, where the venue names no labels."""
+    ids = (order_id for order_id, label in state.orders.ids.items() if label == noted.label)
+    return next(ids, "")
 
 
 def take_budget(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:

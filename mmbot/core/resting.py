@@ -12,7 +12,7 @@ from decimal import Decimal
 from math import exp
 
 from mmbot.core.books import Market
-from mmbot.core.diff import fits
+from mmbot.core.fitting import fits
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.types import Approved, Nanos, Side, Slot, Target

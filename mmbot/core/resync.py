@@ -4,7 +4,6 @@ When everything must go, each venue is asked until it shows nothing of ours, and
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
 from mmbot.core.lease_check import may_send
@@ -44,14 +43,15 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
         for market in state.markets.values()
         if market.instrument.venue == account.venue
     )
+    by_label = account.capabilities.label_echoed
+    asked = [o for o in unresolved(state, account) if by_label or o.order_id][:LOOKUPS_MAX]
     intent = Resync(
         venue=account.venue,
         fills_since_ms=_since_ms(state, account, account.last_snapshot_ns),
         flows_since_ms=_since_ms(state, account, account.flows_ns) if flows_due else None,
-        labels=tuple(
-            (o.instrument, o.label) for o in islice(unresolved(state, account), LOOKUPS_MAX)
-        ),
+        labels=tuple((o.instrument, o.label) for o in asked),
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
+        order_ids=() if by_label else tuple(o.order_id for o in asked),
     )
     promise(state, intent, now_ns)
     yield intent
@@ -78,9 +78,16 @@ def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[Venu
         return
     if now_ns >= max(due_ns, account.fallback_ns):
         why = state.latch.tripped or state.stopping or Why.LINK_DOWN
-        intent = FallbackCancel(account.venue, why)
+        intent = FallbackCancel(account.venue, why, _known_ids(state, account))
         promise(state, intent, now_ns)
         yield intent
+
+
+def _known_ids(state: State, account: Account) -> tuple[str, ...]:
+    """Our orders by their ids, where the venue cannot tell them by their labels."""
+    if account.capabilities.label_echoed:
+        return ()
+    return tuple(o.order_id for o in state.orders.at(account.venue) if o.working and o.order_id)
 
 
 def _left_behind(state: State, account: Account, now_ns: Nanos) -> bool:

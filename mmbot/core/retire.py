@@ -19,7 +19,7 @@ Theory of operation
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market
-from mmbot.core.orders import OrderCounts
+from mmbot.core.order_counts import OrderCounts
 from mmbot.core.state import Account, State
 from mmbot.core.totals import Former, Total
 from mmbot.core.types import SECOND, ZERO, InstrumentId, Nanos, Side

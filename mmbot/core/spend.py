@@ -7,8 +7,9 @@ again once there is budget, so the newest quote wins. A cancel always has budget
 
 from collections.abc import Iterator
 
-from mmbot.core.diff import Action, amended_amount
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
+from mmbot.core.diff import Action
+from mmbot.core.fitting import amended_amount
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, VenueIntent
 from mmbot.core.mass_cancel import with_mass_cancels
 from mmbot.core.order_life import Request
 from mmbot.core.promise import defer, go_without, promise, take_label
@@ -40,13 +41,14 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     order, account = action.order, state.account_of(action.instrument)
     if not account.trading_up or account.lease_lost:
         return None
-    if order is None and state.next_sequence >= state.reserved_upto:
+    creates = action.request in (Request.PLACE, Request.REPLACE)
+    if creates and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)
         return None
-    if not account.budget.affords(cancel=action.request is Request.CANCEL):
+    if not account.budget.affords(cancel=action.target is None):
         go_without(state, action, Why.RATE_LIMITED)
         return None
-    label = order.label if order is not None else take_label(state)
+    label = take_label(state) if creates or order is None else order.label
     assert label is not None
     account.budget.spend(label)
     return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
@@ -71,8 +73,22 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent
     if action.mass is not None:
         mass = action.mass
         return CancelAll(mass.venue, mass.instrument, tuple(mass.labels), action.why)
-    if target is None:
+    if target is None or action.request is Request.CANCEL:
         return Cancel(action.instrument, order.label, order.order_id, action.why)
+    if action.request is Request.REPLACE:
+        return Replace(
+            instrument=action.instrument,
+            old=order.label,
+            order_id=order.order_id,
+            label=label,
+            side=target.side,
+            price=target.price,
+            amount=target.size,
+            post_only=target.post_only,
+            reduce_only=target.reduce_only,
+            valid_until_ns=valid_until_ns,
+            why=action.why,
+        )
     return Amend(
         instrument=action.instrument,
         label=order.label,

@@ -25,6 +25,7 @@ from mmbot.core.statements import Equity, OpenOrder
 from mmbot.core.timing import Timing
 from mmbot.core.totals import Retired
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, Owner, Quote, Side, venue_name
+from mmbot.core.unclaimed import Unclaimed
 from mmbot.core.why import Why
 
 RESYNC_DELAY_NS: Nanos = 250 * MS
@@ -111,6 +112,8 @@ class Account:
     """Leaving, and a look at the venue that was asked for afterwards shows nothing of ours."""
     lease_lost: str = ""
     """The run that holds our lease now: nothing is sent here any more."""
+    unclaimed: dict[str, Unclaimed] = field(default_factory=dict)
+    """What was told of orders that are not known to be ours, by order id, where no labels are."""
     resume_ms: int = 0
     """Fills since this moment (venue time) may be unknown to us."""
 
@@ -241,3 +244,4 @@ class State:
         self.entries.clear()
         self.notes.clear()
         self.orders.changed.clear()
+        self.orders.learned.clear()

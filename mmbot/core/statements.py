@@ -106,6 +106,7 @@ class OpenOrder:
     amount: Decimal | None
     filled: Decimal | None
     venue_ms: int = 0
+    created_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

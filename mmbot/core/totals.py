@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl
-from mmbot.core.orders import OrderCounts
+from mmbot.core.order_counts import OrderCounts
 from mmbot.core.types import InstrumentId
 
 LATELY_MAX = 64

@@ -7,7 +7,7 @@ none of it belongs to the only desk there is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mmbot.core.books import Market
-from mmbot.core.orders import OrderCounts as Counted
+from mmbot.core.order_counts import OrderCounts as Counted
 from mmbot.core.state import Account, State
 from mmbot.core.totals import Total
 from mmbot.core.types import InstrumentId, Nanos, Side, venue_name

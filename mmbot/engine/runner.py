@@ -86,6 +86,10 @@ class StoreSink(Protocol):
         """Take what the state's entries and order table have that is not kept yet."""
         ...
 
+    def may_leave(self, state: State, intents: Sequence[Intent]) -> Sequence[Intent]:
+        """What may be sent now: what must be durable before it is, is so."""
+        ...
+
 
 class Runner:
     """Runs turns for one State until it is told to stop."""
@@ -144,7 +148,7 @@ class Runner:
 
     def _submit(self, intents: Sequence[Intent]) -> None:
         by_venue: dict[str, list[VenueIntent]] = {}
-        for intent in intents:
+        for intent in self.store.may_leave(self.state, intents):
             if isinstance(intent, ReserveLabels | SaveLatch | CheckLease):
                 self.store.carry_out(intent)
             else:

@@ -8,8 +8,16 @@ from decimal import Decimal
 
 from mmbot.clock import Clock
 from mmbot.core import events as ev
-from mmbot.core.intents import CheckLease, ReserveLabels, SaveLatch, StoreIntent
-from mmbot.core.inventory import Booked, Entry, Flowed, Opened
+from mmbot.core.intents import (
+    CheckLease,
+    Intent,
+    Place,
+    Replace,
+    ReserveLabels,
+    SaveLatch,
+    StoreIntent,
+)
+from mmbot.core.inventory import Booked, Claimed, Entry, Flowed, Opened
 from mmbot.core.labels import base36
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline, one_book
@@ -31,7 +39,9 @@ from mmbot.store.records import (
     BaselineKept,
     Command,
     FillBooked,
+    FillClaimed,
     FlowBooked,
+    IdLearned,
     LabelsGranted,
     LatchTripped,
     LeaseLate,
@@ -99,6 +109,7 @@ class StoreBridge:
             if not self.writer.put(OrderNoted.of(changed[label])):
                 break
             del changed[label]
+        self._keep_ids(state)
         while state.notes and self._audit(state.notes[0].kind, state.notes[0].body):
             del state.notes[0]
         self._keep_baseline(state)
@@ -109,6 +120,31 @@ class StoreBridge:
         if self.writer.full != self._was_full:
             self._was_full = self.writer.full
             self._sink(ev.StoreChanged("the queue to the store is full" if self._was_full else ""))
+
+    def _keep_ids(self, state: State) -> None:
+        learned = state.orders.learned
+        for order_id in list(learned):
+            venue, label = learned[order_id]
+            if not self.writer.put(IdLearned(label, order_id, venue)):
+                break
+            del learned[order_id]
+
+    def may_leave(self, state: State, intents: Sequence[Intent]) -> Sequence[Intent]:
+        """What may be sent: a place to a venue that names no labels only once it is written, for
+        its terms must tell it after a crash. One that is not sent is found to be absent."""
+        unnamed = [
+            state.orders.by_label[intent.label]
+            for intent in intents
+            if isinstance(intent, Place | Replace)
+            and not state.account_of(intent.instrument).capabilities.label_echoed
+        ]
+        if not unnamed:
+            return intents
+        if self.writer.write_terms([(OrderNoted.of(o), o.placed_ns) for o in unnamed]):
+            return intents
+        _log.error("%d orders were not sent: the store does not take their terms", len(unnamed))
+        kept_back = {order.label for order in unnamed}
+        return [i for i in intents if not (isinstance(i, Place | Replace) and i.label in kept_back)]
 
     def _take(self, record: Record) -> bool:
         """Whether the store has taken it; a fill goes on to the other sinks then."""
@@ -205,6 +241,10 @@ class Forgetful:
             case CheckLease():
                 self._sink(ev.LeaseChecked(self._clock.now_ns()))
 
+    def may_leave(self, _state: State, intents: Sequence[Intent]) -> Sequence[Intent]:
+        """Everything."""
+        return intents
+
     def keep(self, state: State) -> None:
         """Forget it."""
         state.forget_kept()
@@ -248,6 +288,8 @@ def _restore_account(
         state.inventory.know(booking_key(venue, flow))
     for execution in sorted(reader.executions(venue, account, since_ms)):
         state.inventory.know(booking_key(venue, execution))
+    known = {one.label: one for one in reader.known_ids(account_key)}
+    state.orders.ids |= {one.order_id: one.label for one in known.values() if one.order_id}
     rows = reader.open_orders(venue, account)
     booked = reader.booked_by(venue, account, [row.label for row in rows])
     for row in rows:
@@ -255,6 +297,8 @@ def _restore_account(
         if venue in translated:
             # A stamp of another run is milliseconds off: any statement of this one is newer.
             noted.venue_ms = 0
+        if row.label in known:
+            noted.placed_ns = known[row.label].placed_ns
         take_order(state, noted, clock.wall_ns() - row.noted_ns, clock.now_ns())
     earlier, wall_ns, now_ns = (
         reader.earlier(account_key, int(state.run, 36)),
@@ -322,6 +366,8 @@ def _record_of(entry: Entry, state: State) -> Record:
             return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours)
         case Opened():
             return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
+        case Claimed():
+            return FillClaimed(entry.fill)
         case Flowed():
             return FlowBooked(_with_index(entry.flow, state), entry.instrument, entry.venue)
 

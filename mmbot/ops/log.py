@@ -11,6 +11,7 @@ from mmbot.core.intents import (
     FallbackCancel,
     Intent,
     Place,
+    Replace,
     Resync,
     SaveLatch,
 )
@@ -89,6 +90,15 @@ def _log_intent(intent: Intent, name_of: NameOf) -> None:
             _log.info(
                 "amend %s to %s @ %s: %s",
                 name_of(intent.instrument),
+                intent.amount,
+                intent.price,
+                intent.why.value,
+            )
+        case Replace():
+            _log.info(
+                "replace %s %s by %s @ %s: %s",
+                name_of(intent.instrument),
+                intent.old,
                 intent.amount,
                 intent.price,
                 intent.why.value,

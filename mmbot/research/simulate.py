@@ -24,6 +24,7 @@ from typing import cast
 from mmbot.config import Config, DeskConfig, load_config
 from mmbot.config.desks import trading_desk
 from mmbot.config.select import check_disjoint, choose
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard
@@ -61,6 +62,19 @@ class Wish:
     """Of a file with several, which one alone."""
     manner: Manner | None = None
     """How the venue says what it says; None: drawn from the seed."""
+    move: Move = Move.SAME_ID
+    """How orders move at the venue ..."""
+    label_echoed: bool = True
+    """... and whether it names our labels."""
+
+    @property
+    def can(self) -> Capabilities:
+        """What the venue can do. One where nothing moves says little of what it has cancelled."""
+        return Capabilities(
+            move=self.move,
+            label_echoed=self.label_echoed,
+            end_tells_filled=self.move is not Move.NONE,
+        )
 
     @property
     def seeds(self) -> range:
@@ -106,7 +120,7 @@ def world(wish: Wish, seed: int) -> World:
 def _options(wish: Wish, seed: int, traded: "_Traded") -> WorldOptions:
     """Without faults, the market of `mmbot quote`; else who else is about, drawn from the seed."""
     if wish.harshness is Harshness.NONE:
-        options = WorldOptions.plain(traded.start_ms)
+        options = replace(WorldOptions.plain(traded.start_ms), can=wish.can)
     else:
         draw = Random(f"company {seed}")
         options = WorldOptions(
@@ -116,6 +130,7 @@ def _options(wish: Wish, seed: int, traded: "_Traded") -> WorldOptions:
             crash_per_hour=draw.choice((0.0, CRASHES_PER_HOUR[wish.harshness])),
             foreign=draw.random() < 0.3,
             people=draw.random() < 0.2,
+            can=wish.can,
         )
         if len({venue_name(instrument) for instrument in traded.desks}) > 1:
             often = draw.choice((0.0, DEPARTURES_PER_HOUR))

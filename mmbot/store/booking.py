@@ -26,6 +26,7 @@ from mmbot.store.records import (
     Audited,
     EquitySampled,
     FillBooked,
+    FillClaimed,
     FlowBooked,
     MarkSampled,
     Money,
@@ -319,6 +320,20 @@ def _order_row(account_key: AccountKey, run: int, note: OrderNoted, now_ns: int)
         "why": note.why.name,
         "noted_ns": now_ns,
     }
+
+
+def claim(connection: Connection, account_key: AccountKey, claimed: Sequence[FillClaimed]) -> None:
+    """These executions, which are booked, are ours."""
+    table = schema.fills
+    for one in claimed:
+        fill = one.fill
+        same = (
+            table.c.venue == account_key.venue,
+            table.c.account == account_key.account,
+            table.c.trade_id == fill.trade_id,
+            table.c.side == fill.side.value,
+        )
+        connection.execute(update(table).where(*same).values(ours=True, label=fill.label))
 
 
 def publish(connection: Connection, run: int, status: StatusPublished) -> None:

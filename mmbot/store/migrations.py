@@ -66,6 +66,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_everything,  # version 3: where loss limits count from
     key_executions_by_side,
     list_the_accounts_of_runs,
+    create_everything,  # version 6: orders by the venue's ids
 )
 """The function at index n leads from version n to n + 1."""
 

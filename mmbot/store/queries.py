@@ -19,7 +19,7 @@ from mmbot.core.inventory import Pnl
 from mmbot.core.statements import Equity, Fill, Liquidity, execution_key
 from mmbot.core.terms import nested
 from mmbot.core.types import InstrumentId, Label, Nanos, Side
-from mmbot.store import baselines, commands, latch, schema
+from mmbot.store import baselines, commands, latch, order_ids, schema
 from mmbot.store.baselines import BaselineRow
 from mmbot.store.booking import OPENING, PositionRow
 from mmbot.store.database import Database, open_existing
@@ -495,6 +495,11 @@ class Reader:
         if account is not None:
             query = query.where(table.c.account == account)
         return [_order(row) for row in self._rows(query)]
+
+    def known_ids(self, account_key: AccountKey) -> list[order_ids.Known]:
+        """Orders of ours by the venue's ids, where it names no labels, oldest first."""
+        with self._database.transaction() as connection:
+            return order_ids.read(connection, account_key)
 
     def order(self, label: Label) -> OrderRow | None:
         """One order, finished or not."""

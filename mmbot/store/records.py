@@ -150,6 +150,27 @@ class OrderNoted:
 
 
 @dataclass(frozen=True, slots=True)
+class IdLearned:
+    """The venue's id of an order of ours, where it names no labels."""
+
+    label: Label
+    order_id: str
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class FillClaimed:
+    """An execution that is booked already is ours, by the label it has now."""
+
+    fill: Fill
+
+    @property
+    def venue(self) -> str:
+        """The venue of the account that this belongs to."""
+        return venue_name(self.fill.instrument)
+
+
+@dataclass(frozen=True, slots=True)
 class EquitySampled:
     """The account value of one currency, as the venue states it; `desk_ms` is desk time."""
 
@@ -230,7 +251,10 @@ Money = FillBooked | PositionOpened | FlowBooked
 Sample = EquitySampled | PnlSampled | MarkSampled
 """What is appended and never looked up again by the engine."""
 
-OfAccount = Money | OrderNoted | Sample
+Whose = IdLearned | FillClaimed
+"""What tells whose an order or a fill is, once that is known."""
+
+OfAccount = Money | OrderNoted | Whose | Sample
 """What belongs to one account of the run; everything else is the run's own."""
 
 Record = OfAccount | StatusPublished | BaselineKept | Audited

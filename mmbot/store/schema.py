@@ -184,6 +184,20 @@ orders = Table(
     Index("orders_open", "final", "venue", "account"),
 )
 
+# Whose an order is where the venue names no labels: its label is written before it is sent, its id
+# when that is known.
+order_ids = Table(
+    "order_ids",
+    metadata,
+    Column("venue", String, primary_key=True),
+    Column("account", String, primary_key=True),
+    Column("label", String, primary_key=True),
+    Column("order_id", String),
+    Column("sent_ms", BigInteger, nullable=False),  # desk time
+    Column("noted_ns", BigInteger, nullable=False),
+    Index("order_ids_by_time", "noted_ns"),
+)
+
 fills = Table(
     "fills",
     metadata,

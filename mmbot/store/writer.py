@@ -32,7 +32,16 @@ from mmbot.core.order_life import Status
 from mmbot.core.types import SECOND, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.errors import StoreError
-from mmbot.store import baselines, booking, commands, housekeeping, latch, lease, runs
+from mmbot.store import (
+    baselines,
+    booking,
+    commands,
+    housekeeping,
+    latch,
+    lease,
+    order_ids,
+    runs,
+)
 from mmbot.store.database import Database, StoreVanished
 from mmbot.store.owners import Owners
 from mmbot.store.records import (
@@ -41,7 +50,9 @@ from mmbot.store.records import (
     BaselineKept,
     EquitySampled,
     FillBooked,
+    FillClaimed,
     FlowBooked,
+    IdLearned,
     LabelsGranted,
     LatchTripped,
     LeaseLate,
@@ -60,6 +71,7 @@ from mmbot.store.records import (
     StatusPublished,
     StoreFailing,
     StoreWorking,
+    Whose,
 )
 
 CYCLE_S = 0.1
@@ -176,6 +188,16 @@ class Writer:
             self._database.location, self._account_keys, why, detail, who, self._wall_ns()
         )
 
+    def write_terms(self, orders: Sequence[tuple[OrderNoted, Nanos]]) -> bool:
+        """Write orders that are about to be sent (desk time) to a venue that names no labels;
+        whether that is done. Blocks for 200 ms at most."""
+        by_account: dict[AccountKey, list[tuple[OrderNoted, Nanos]]] = {}
+        for note, sent_ns in orders:
+            by_account.setdefault(self._owners.of(note), []).append((note, sent_ns))
+        return order_ids.write_terms(
+            self._database.location, self._run, by_account, self._wall_ns()
+        )
+
     def flush(self, deadline_s: float) -> bool:
         """Wait until all that was put before is on the disk; False when time ran out first."""
         done = threading.Event()
@@ -252,6 +274,7 @@ class Writer:
                 trip_told = self._look(connection, now_ns, news)
             if tidy:
                 more_to_tidy = housekeeping.forget(connection, now_ns)
+                order_ids.forget(connection, now_ns)
             if closing and not self._queue:
                 self._end(connection, now_ns)
         # Committed: from here on all of it is true.
@@ -275,6 +298,11 @@ class Writer:
             booking.note_orders(connection, account_key, run, notes, now_ns)
         for account_key, samples in self._owners.sorted(kept.samples).items():
             booking.sample(connection, account_key, run, samples)
+        for account_key, whose in self._owners.sorted(kept.whose).items():
+            claimed = [one for one in whose if isinstance(one, FillClaimed)]
+            booking.claim(connection, account_key, claimed)
+            learned = [one for one in whose if isinstance(one, IdLearned)]
+            order_ids.learn(connection, account_key, learned, now_ns)
         if kept.audits:
             booking.audit(connection, run, kept.audits)
         if kept.status is not None:
@@ -355,6 +383,7 @@ class _Kept:
     """What the thread has taken from the queue and not yet committed."""
 
     money: list[Money] = field(default_factory=list)
+    whose: list[Whose] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     audits: list[Audited] = field(default_factory=list)
     status: StatusPublished | None = None
@@ -370,7 +399,7 @@ class _Kept:
     @property
     def rows(self) -> int:
         """Rows that must be written in any case: all but orders, which wait for their time."""
-        return len(self.money) + len(self.samples) + len(self.audits)
+        return len(self.money) + len(self.whose) + len(self.samples) + len(self.audits)
 
     @property
     def others(self) -> bool:
@@ -383,6 +412,8 @@ class _Kept:
         match record:
             case FillBooked() | PositionOpened() | FlowBooked():
                 self.money.append(record)
+            case IdLearned() | FillClaimed():
+                self.whose.append(record)
             case OrderNoted():
                 self.orders[record.label] = record
             case EquitySampled() | PnlSampled() | MarkSampled():
@@ -406,7 +437,7 @@ class _Kept:
 
     def written(self, orders: list[OrderNoted], now_ns: Nanos) -> None:
         """Everything but the orders that were not due is on the disk."""
-        self.money, self.samples, self.audits = [], [], []
+        self.money, self.whose, self.samples, self.audits = [], [], [], []
         self.status = self.baseline = None
         for note in orders:
             del self.orders[note.label]

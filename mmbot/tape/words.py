@@ -14,6 +14,7 @@ from mmbot.core.intents import (
     FallbackCancel,
     Intent,
     Place,
+    Replace,
     ReserveLabels,
     Resync,
     SaveLatch,
@@ -249,7 +250,7 @@ def _of_control(event: _Control) -> Line:
             return Line(Topic.CONTROL, "TRIP", text, alarm=True)
 
 
-def intent_line(intent: Intent) -> Line:
+def intent_line(intent: Intent) -> Line:  # noqa: C901  # one case an intent: read off here
     """What was decided, and why."""
     match intent:
         case Place():
@@ -262,6 +263,12 @@ def intent_line(intent: Intent) -> Line:
         case Amend():
             text = f"to {intent.amount} @ {intent.price}: {intent.why.value} ({intent.label})"
             return Line(Topic.ORDERS, "amend", text, intent.instrument)
+        case Replace():
+            text = (
+                f"{intent.old} by {intent.side.value} {intent.amount} @ {intent.price}: "
+                f"{intent.why.value} ({intent.label})"
+            )
+            return Line(Topic.ORDERS, "replace", text, intent.instrument, intent.side)
         case Cancel():
             text = f"{intent.why.value} ({intent.label})"
             return Line(Topic.ORDERS, "cancel", text, intent.instrument)

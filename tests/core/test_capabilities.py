@@ -254,9 +254,6 @@ def test_a_venue_without_a_limit_for_orders_leaves_the_budget_as_it_is() -> None
 
 
 def odd_ones() -> Iterator[tuple[Capabilities, str]]:
-    yield Capabilities(move=Move.REPLACE), "replaced"
-    yield Capabilities(move=Move.NONE), "cancelled and placed again"
-    yield Capabilities(label_echoed=False), "label"
     yield Capabilities(fills_final=False), "taken back"
     yield Capabilities(stamps_ms=1000), "1000 ms"
     yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "expire"

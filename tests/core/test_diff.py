@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest
 
-from mmbot.core.diff import Action, amended_amount, diff
+from mmbot.core.diff import Action, diff
+from mmbot.core.fitting import amended_amount
 from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.types import SECOND, Approved, Side

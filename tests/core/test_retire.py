@@ -10,8 +10,8 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.inventory import Pnl
+from mmbot.core.order_counts import OrderCounts
 from mmbot.core.order_life import OrderState
-from mmbot.core.orders import OrderCounts
 from mmbot.core.retire import KEPT_NS, SETTLED_NS
 from mmbot.core.statements import FlowKind, HeldPosition
 from mmbot.core.totals import LATELY_MAX, Former

@@ -26,6 +26,7 @@ WRITERS = {
     for name in (
         "apply",
         "booking",
+        "claims",
         "exit",
         "guards",
         "order_updates",
@@ -35,9 +36,10 @@ WRITERS = {
         "record",
         "recovery",
         "retire",
+        "two_orders",
     )
 }
-"""Events applied (apply and what it calls), orders' own table, guards' memory, requests promised,
+"""Events applied (apply and what it calls), orders' own tables, guards' memory, requests promised,
 decisions recorded, earlier runs taken over, instruments retired."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}

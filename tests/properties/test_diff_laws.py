@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.capabilities import Capabilities
-from mmbot.core.diff import Action, amended_amount, diff, fits
+from mmbot.core.diff import Action, diff
 from mmbot.core.events import OrderSeen
+from mmbot.core.fitting import amended_amount, fits
 from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order, Orders
 from mmbot.core.types import SECOND, ZERO, Approved, Label, Side

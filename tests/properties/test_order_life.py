@@ -1,6 +1,7 @@
 """Whatever the line does to our requests and the venue's answers, these hold after every turn:
 
 * no slot ever has two orders that are open at the venue or may still open there;
+* no slot of the table has more than one working order, or one and its successor;
 * what we believe may still reach the position is never less than what may;
 * an order held for live is what the newest statement says that has reached us;
 * position limits hold in that worst case.
@@ -22,8 +23,10 @@ from hypothesis.stateful import (
 )
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Place, Resync, VenueIntent
+from mmbot.core.capabilities import Capabilities, Move
+from mmbot.core.intents import Place, Replace, Resync, VenueIntent
 from mmbot.core.order_life import OrderState, Status
+from mmbot.core.orders import Order
 from mmbot.core.sizes import Size
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, Label, Quote, Side
@@ -45,10 +48,13 @@ picks = st.integers(0, 20)
 class OrderLife(RuleBasedStateMachine):
     """A bot, a venue and a bad line between them."""
 
+    can = Capabilities()
+    """How orders live at the venue."""
+
     def __init__(self) -> None:
         super().__init__()
         self.bot = Bot(rules=[MaxPosition(limit=Size(LIMIT))])
-        self.venue = VenueModel(an_option().id)
+        self.venue = VenueModel(an_option().id, vague=not self.can.end_tells_filled)
         self.slots: dict[Label, Slot] = {}
         self.heard: dict[Label, ev.OrderSeen | OpenOrder] = {}
         self.pushed: list[ev.OrderSeen | ev.Filled] = []
@@ -56,6 +62,7 @@ class OrderLife(RuleBasedStateMachine):
     @initialize(skew_ms=st.integers(-900, 900))
     def start(self, skew_ms: int) -> None:
         self.venue.skew_ns = skew_ms * MS
+        self.bot.turn(ev.VenueDescribed(VENUE, self.can))
         self.bot.connect()
         self.turn(ev.SnapshotFailed(VENUE, "first"), after_s=0.01)
         self.turn(after_s=1.1)
@@ -95,7 +102,7 @@ class OrderLife(RuleBasedStateMachine):
 
     def sent(self, intents: list[VenueIntent]) -> None:
         for intent in intents:
-            if isinstance(intent, Place):
+            if isinstance(intent, Place | Replace):
                 order = self.bot.state.orders.by_label[intent.label]
                 self.slots[intent.label] = (order.side, order.level)
         self.venue.submit(intents)
@@ -260,6 +267,18 @@ class OrderLife(RuleBasedStateMachine):
         assert all(n == 1 for n in count.values()), (count, possible)
 
     @invariant()
+    def no_slot_of_the_table_has_more_than_an_order_and_its_successor(self) -> None:
+        slots: dict[Slot, list[Order]] = {}
+        for order in self.bot.orders:
+            if order.working:
+                slots.setdefault((order.side, order.level), []).append(order)
+        for working in slots.values():
+            labels = [order.label for order in working]
+            linked = [order for order in working if order.replaces in labels]
+            assert len(working) - len(linked) == 1, labels
+            assert len(working) <= 2, labels
+
+    @invariant()
     def nothing_that_may_still_happen_is_left_out(self) -> None:
         for side in Side:
             may = self.venue.traded(side)
@@ -335,10 +354,29 @@ class OrderLife(RuleBasedStateMachine):
         assert ours == theirs
 
 
-TestOrderLife = OrderLife.TestCase
-TestOrderLife.settings = settings(
+class Replaced(OrderLife):
+    """The same where a move ends one order and creates another."""
+
+    can = Capabilities(move=Move.REPLACE)
+
+
+class Unmoved(OrderLife):
+    """The same where nothing can be moved, and a cancel is confirmed without saying what was
+    filled."""
+
+    can = Capabilities(move=Move.NONE, end_tells_filled=False)
+
+
+SETTINGS = settings(
     max_examples=150,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+TestOrderLife = OrderLife.TestCase
+TestOrderLife.settings = SETTINGS
+TestReplaced = Replaced.TestCase
+TestReplaced.settings = SETTINGS
+TestUnmoved = Unmoved.TestCase
+TestUnmoved.settings = SETTINGS

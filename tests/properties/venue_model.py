@@ -8,11 +8,11 @@ are certain: the venue's own list of orders and trades, and that its stamps per 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Resync, VenueIntent
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, Resync, VenueIntent
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import Fill, HeldPosition, OpenOrder
 from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Side
@@ -67,6 +67,8 @@ class VenueModel:
 
     instrument: InstrumentId
     skew_ns: Nanos = 0
+    vague: bool = False
+    """Whether the answer to a cancel leaves out how much was filled."""
     session: int = 0
     up: bool = True
     now_ns: Nanos = 0
@@ -92,7 +94,7 @@ class VenueModel:
         """Requests that may still take effect."""
         for request in self.requests:
             intent = request.intent
-            dies = isinstance(intent, Place | Amend)
+            dies = isinstance(intent, Place | Amend | Replace)
             if not dies or self.now_ns + self.skew_ns <= intent.valid_until_ns:  # type: ignore[union-attr]  # those two have it
                 yield request
 
@@ -106,7 +108,8 @@ class VenueModel:
         flying = [r.intent for r in self.alive()]
         if order is None:
             return sum(
-                (i.amount for i in flying if isinstance(i, Place) and i.label == label), ZERO
+                (i.amount for i in flying if isinstance(i, Place | Replace) and i.label == label),
+                ZERO,
             )
         if not order.open:
             return ZERO
@@ -146,18 +149,14 @@ class VenueModel:
         self.requests.remove(request)
         match intent:
             case Place() if in_time:
-                order = Resting(
-                    label=intent.label,
-                    order_id=f"v{len(self.orders)}",
-                    instrument=intent.instrument,
-                    side=intent.side,
-                    price=intent.price,
-                    amount=intent.amount,
-                    session=request.session,
-                )
-                assert intent.label not in self.orders, "sent twice"
-                self.orders[intent.label] = order
-                self._changed(order, request, Request.PLACE)
+                self._create(intent, request)
+            case Replace() if in_time:
+                order = self.orders[intent.old]
+                if order.open:
+                    self._end(order, OrderState.CANCELLED, request, Request.REPLACE)
+                    self._create(intent, request)
+                else:
+                    self._refuse(request, intent.old, Request.REPLACE, Why.ABSENT, None)
             case Amend():
                 order = self.orders[intent.label]
                 if not order.open:
@@ -177,8 +176,23 @@ class VenueModel:
                 for order in self.open_orders():
                     self._end(order, OrderState.CANCELLED)
 
+    def _create(self, intent: Place | Replace, request: Traveling) -> None:
+        order = Resting(
+            label=intent.label,
+            order_id=f"v{len(self.orders)}",
+            instrument=intent.instrument,
+            side=intent.side,
+            price=intent.price,
+            amount=intent.amount,
+            session=request.session,
+        )
+        assert intent.label not in self.orders, "sent twice"
+        self.orders[intent.label] = order
+        self._changed(order, request, Request.PLACE)
+
     def refuse(self, index: int, *, gone: bool) -> None:
-        """One request is refused: too many of them, or (`gone`) an amend that met the book."""
+        """One request is refused: too many of them, or (`gone`) an amend that met the book, or a
+        replace that cancelled and could not create."""
         request = self.requests[index % len(self.requests)]
         match request.intent:
             case Place(label=label):
@@ -191,6 +205,16 @@ class VenueModel:
                     self._end(order, OrderState.CANCELLED)
                 stands = None if gone or not order.open else True
                 self._refuse(request, label, Request.AMEND, Why.CROSSED_BOOK, stands)
+            case Replace(old=label):
+                self.requests.remove(request)
+                order = self.orders[label]
+                if gone and order.open:
+                    self._end(order, OrderState.CANCELLED, request, Request.REPLACE)
+                    new = request.intent.label
+                    self._refuse(request, new, Request.PLACE, Why.CROSSED_BOOK, False)
+                else:
+                    stands = True if order.open else None
+                    self._refuse(request, label, Request.REPLACE, Why.REFUSED, stands)
             case Cancel(label=label):
                 self.requests.remove(request)
                 self._refuse(request, label, Request.CANCEL, Why.REFUSED, True)
@@ -286,7 +310,10 @@ class VenueModel:
         if self.up:
             self.messages.append(self._seen(order, None))
         if request is not None and request.session == self.session:
-            self.messages.append(self._seen(order, answers))
+            answer = self._seen(order, answers)
+            if self.vague and answers is Request.CANCEL:
+                answer = replace(answer, price=None, amount=None, filled=None)
+            self.messages.append(answer)
 
     def _end(
         self,

@@ -1,8 +1,10 @@
-"""Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none]`."""
+"""Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none]`, and after
+that how orders live at the venue: `[same_id|replace|none] [label|none]`."""
 
 import sys
 import time
 
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.sim.models.faults import Harshness
 from tests.simulation.drawn import drawn_world
 
@@ -12,9 +14,15 @@ def main() -> None:
     first = int(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     harshness = Harshness(sys.argv[3]) if len(sys.argv) > 3 else Harshness.HARSH
+    move = Move[sys.argv[4].upper()] if len(sys.argv) > 4 else Move.SAME_ID
+    can = Capabilities(
+        move=move,
+        label_echoed=sys.argv[5:6] != ["none"],
+        end_tells_filled=move is not Move.NONE,
+    )
     began_s, turns, failed = time.process_time(), 0, 0
     for seed in range(first, first + count):
-        found = drawn_world(seed, harshness).run()
+        found = drawn_world(seed, harshness, can=can).run()
         turns += found.turns
         print(
             f"{seed:6} {found.turns:5} turns {found.seconds:5.1f} s {found.fills:3} fills "

@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.desk import Desk
 from mmbot.core.ports import Guard, Strategy
 from mmbot.core.sizes import Size
@@ -49,9 +50,13 @@ PRESETS = ("normal", "normal", "toxic", "crash")
 
 
 def drawn_world(
-    seed: int, harshness: Harshness = Harshness.HARSH, crash_per_hour: float | None = None
+    seed: int,
+    harshness: Harshness = Harshness.HARSH,
+    crash_per_hour: float | None = None,
+    can: Capabilities | None = None,
 ) -> World:
-    """The world of a seed. `crash_per_hour`: in place of the harshness's own."""
+    """The world of a seed. `crash_per_hour`: in place of the harshness's own. `can`: how orders
+    live at the venue."""
     draw = Random(f"desks {seed}")
     names = _names(draw)
     exposure = MaxExposure(limit=Decimal(draw.choice((5, 20))))
@@ -78,6 +83,7 @@ def drawn_world(
         foreign=draw.random() < 0.3,
         people=draw.random() < 0.5,
         manner=Manner.drawn(seed),
+        can=can or Capabilities(),
     )
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 

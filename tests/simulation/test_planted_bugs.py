@@ -16,6 +16,9 @@ written, and the check that spoke:
     budget_ignored          27   credits
     foreign_is_ours          2   foreign
     late_word_believed       3   memory
+    late_end_ends_the_successor       2   slot
+    successor_counts_the_old_fills   30   settling
+    placed_before_the_end_is_known    2   slot
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,8 +43,9 @@ from mmbot.core import (
     reconcile,
     state,
 )
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.contracts import Instrument
-from mmbot.core.order_life import Request, Status, Trigger
+from mmbot.core.order_life import OrderState, Request, Status, Trigger
 from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
 from mmbot.core.types import ZERO, Nanos
@@ -51,6 +55,14 @@ SEEDS_MAX = 100
 
 CRASHES_PER_HOUR = {"latch_not_persisted": 1_000.0}
 """A bug that only a crash soon after the kill switch brings out needs many crashes."""
+
+REPLACES = Capabilities(move=Move.REPLACE)
+LIVES = {
+    "late_end_ends_the_successor": REPLACES,
+    "successor_counts_the_old_fills": REPLACES,
+    "placed_before_the_end_is_known": Capabilities(move=Move.NONE),
+}
+"""How orders live where the bug can be made."""
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -182,6 +194,44 @@ def late_word_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Orders, "seen", believe)
 
 
+def late_end_ends_the_successor(patch: pytest.MonkeyPatch) -> None:
+    """The end of an order that was replaced is taken for that of what replaced it, too."""
+    seen = Orders.seen
+
+    def end_both(self: Orders, said: events.OrderSeen, order: Order, asked_ns: Nanos) -> None:
+        seen(self, said, order, asked_ns)
+        for other in list(self.all()):
+            if said.state is not OrderState.OPEN and other.replaces == order.label:
+                other.status, other.amount = Status.DONE, other.filled
+                self._settled(other)
+
+    patch.setattr(Orders, "seen", end_both)
+
+
+def successor_counts_the_old_fills(patch: pytest.MonkeyPatch) -> None:
+    """What is filled of an order that is being replaced is booked to its successor as well."""
+    book = Orders.book
+
+    def book_twice(self: Orders, order: Order, fill: Fill) -> None:
+        for other in list(self.all()):
+            if other.replaces == order.label:
+                book(self, other, fill)
+        book(self, order, fill)
+
+    patch.setattr(Orders, "book", book_twice)
+
+
+def placed_before_the_end_is_known(patch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be moved, an order is placed as soon as the old one is being cancelled."""
+    plain = diff.diff
+
+    def hasty(targets: Any, working: Sequence[Order], *args: Any) -> list[diff.Action]:
+        left = [order for order in working if order.status is not Status.CANCELING]
+        return plain(targets, left, *args)
+
+    patch.setattr(decide, "diff", hasty)
+
+
 def _bury(table: Orders, order: Order) -> None:
     if order.status is not Status.LIVE and order.working:
         order.status = Status.DONE
@@ -202,6 +252,9 @@ PLANTS: Sequence[Plant] = (
     budget_ignored,
     foreign_is_ours,
     late_word_believed,
+    late_end_ends_the_successor,
+    successor_counts_the_old_fills,
+    placed_before_the_end_is_known,
 )
 
 
@@ -211,9 +264,8 @@ def test_a_planted_bug_is_caught(
 ) -> None:
     plant(monkeypatch)
     for seed in range(1, SEEDS_MAX + 1):
-        violation = (
-            drawn_world(seed, crash_per_hour=CRASHES_PER_HOUR.get(plant.__name__)).run().violation
-        )
+        crashes, can = CRASHES_PER_HOUR.get(plant.__name__), LIVES.get(plant.__name__)
+        violation = drawn_world(seed, crash_per_hour=crashes, can=can).run().violation
         if violation is not None:
             record_property("seeds", seed)
             record_property("check", violation.check)

@@ -12,11 +12,12 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, venue_of
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, venue_of
 from mmbot.core.inventory import Pnl
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
+from mmbot.core.orders import Order as Belief
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
 from mmbot.core.statements import Fill, OpenOrder
@@ -160,13 +161,13 @@ class AccountChecks:
         """The bot is told of an order, as it was at that stamp."""
         self._told_ms[label] = max(self._told_ms.get(label, 0), venue_ms)
 
-    def wanted(self, state: State, intent: Place | Amend) -> None:
+    def wanted(self, state: State, intent: Place | Amend | Replace) -> None:
         """A turn has ended with this intent."""
         fault = self._sound.get(intent.instrument, "")
         if fault:
             raise Violated("book", f"{in_short(intent)} on a book that is {fault}")
         self._check_grid(intent)
-        if isinstance(intent, Place):
+        if not isinstance(intent, Amend):
             self._levels[intent.label] = state.orders.by_label[intent.label].level
 
     def absorbed(self, state: State, snapshot: ev.SnapshotTaken) -> None:
@@ -181,7 +182,7 @@ class AccountChecks:
                     times = self._asked[label]
                     raise Violated("deadline", f"{label} is unknown, asked about {times} times")
 
-    def _check_grid(self, intent: Place | Amend) -> None:
+    def _check_grid(self, intent: Place | Amend | Replace) -> None:
         listing = self._exchange.terms(instrument_name(intent.instrument))
         amount = intent.amount
         if not listing.on_ladder(intent.price):
@@ -198,14 +199,24 @@ class AccountChecks:
         for made in reversed(self._exchange.accounts[self._account.account].trades):
             stated = fill_of(made, self.name)
             if stated.key == fill.key:
-                if _as_told(stated, fill) != fill:
+                if self._as_told(stated, fill) != self._as_told(fill, fill):
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
         raise Violated("booking", f"trade {fill.trade_id} never happened on {self.name}")
 
+    def _as_told(self, truth: Fill, told: Fill) -> Fill:
+        """The truth, without what the venue need not tell of a fill and did not."""
+        return replace(
+            truth,
+            label=truth.label if self._venue.can.label_echoed else None,
+            liquidity=told.liquidity and truth.liquidity,
+            mark=told.mark and truth.mark,
+            index=told.index and truth.index,
+        )
+
     def table(self, state: State, now_ns: Nanos) -> None:
         """A turn has ended with this table of orders."""
-        taken: dict[tuple[InstrumentId, Side, Owner, int], Label] = {}
+        taken: dict[tuple[InstrumentId, Side, Owner, int], list[Belief]] = {}
         unwanted: dict[Label, Nanos] = {}
         for order in state.orders.at(self.name):
             if not order.working:
@@ -214,9 +225,11 @@ class AccountChecks:
                 raise Violated("memory", f"{order.label} is believed to be as it was before")
             slot = (order.instrument, *order.slot)
             if order.level != ORPHAN_LEVEL:
-                if slot in taken:
-                    raise Violated("slot", f"{taken[slot]} and {order.label} in one slot")
-                taken[slot] = order.label
+                beside = taken.setdefault(slot, [])
+                beside.append(order)
+                if len(beside) > 1 and not _are_a_pair(beside):
+                    labels = " and ".join(one.label for one in beside)
+                    raise Violated("slot", f"{labels} in one slot")
             if order.status in IN_FLIGHT and now_ns > order.deadline_ns + OVERDUE_NS:
                 late_ms = (now_ns - order.deadline_ns) // MS
                 said = f"{order.label} is {order.status.name} {late_ms} ms past its deadline"
@@ -254,7 +267,7 @@ class AccountChecks:
         """An order request is about to be carried out."""
         if venue_of(request) != self.name:
             raise Violated("account", f"{in_short(request)} arrives on {self.name}")
-        if isinstance(request, Place | Amend):
+        if isinstance(request, Place | Amend | Replace):
             self._check_crossing(request)
         if isinstance(request, CancelAll):
             for order in self._venue.account_orders:
@@ -263,13 +276,13 @@ class AccountChecks:
                     id_of(order.name, self.name),
                 ):
                     raise Violated("foreign", f"a mass cancel takes {order.order_id} along")
-        elif isinstance(request, Amend | Cancel) and request.order_id in self._foreign:
+        elif isinstance(request, Amend | Replace | Cancel) and request.order_id in self._foreign:
             raise Violated("foreign", f"{in_short(request)} is about a foreign order")
 
-    def _check_crossing(self, request: Place | Amend) -> None:
+    def _check_crossing(self, request: Place | Amend | Replace) -> None:
         side = None
         own = self._exchange.accounts[self._account.account].open_orders
-        if isinstance(request, Place):
+        if not isinstance(request, Amend):
             side = request.side
         elif request.order_id in own:
             side = Side(own[request.order_id].side.value)
@@ -288,7 +301,7 @@ class AccountChecks:
         """The request has been carried out."""
         if self._venue.counts["10028 too_many_requests"]:
             raise Violated("credits", f"{in_short(request)} was one request too many")
-        if isinstance(request, Place):
+        if isinstance(request, Place | Replace):
             self._check_slots(instrument_name(request.instrument))
 
     def _check_slots(self, name: str) -> None:
@@ -363,7 +376,7 @@ class AccountChecks:
         open_amount = {Side.BUY: ZERO, Side.SELL: ZERO}
         amended: dict[str, Decimal] = {}
         for request in self._account.flying.values():
-            if isinstance(request, Place) and instrument_name(request.instrument) == name:
+            if isinstance(request, Place | Replace) and instrument_name(request.instrument) == name:
                 open_amount[request.side] += request.amount
             elif isinstance(request, Amend):
                 most = amended.get(request.order_id, ZERO)
@@ -420,8 +433,12 @@ class AccountChecks:
             if market is not None and market.halted:
                 yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[self._account.account].trades:
-            if fill_of(made, self.name).key not in self._store.fills:
+            fill = fill_of(made, self.name)
+            kept = self._store.fills.get(fill.key)
+            if kept is None:
                 yield f"trade {made.public.trade_id} is not booked"
+            elif is_ours(fill.label) and kept.label != fill.label:
+                yield f"trade {made.public.trade_id} is not known to be {fill.label}'s"
 
     def _unquoted(self, state: State, now_ns: Nanos) -> Iterator[str]:
         for instrument in self._desks:
@@ -461,14 +478,10 @@ class AccountChecks:
         return position.pnl(self._exchange.book(name).mark or None)
 
 
-def _as_told(truth: Fill, told: Fill) -> Fill:
-    """The truth, without what the venue need not tell of a fill and did not."""
-    return replace(
-        truth,
-        liquidity=told.liquidity and truth.liquidity,
-        mark=told.mark and truth.mark,
-        index=told.index and truth.index,
-    )
+def _are_a_pair(orders: Sequence[Belief]) -> bool:
+    """Whether two orders of a slot are one and what was sent to replace it."""
+    labels = {order.label for order in orders}
+    return len(orders) == 2 and any(order.replaces in labels for order in orders)
 
 
 def _reserve_ns(state: State, venue: str) -> Nanos:
@@ -480,6 +493,9 @@ def _reserve_ns(state: State, venue: str) -> Nanos:
 def in_short(intent: OrderRequest) -> str:
     """A request in a few words."""
     match intent:
+        case Replace():
+            new = f"{intent.label} {intent.amount} at {intent.price}"
+            return f"replace {intent.old} by {new}"
         case Place():
             where = f"{intent.side.value} {intent.amount} {instrument_name(intent.instrument)}"
             return f"place {intent.label} {where} at {intent.price}"

@@ -13,7 +13,8 @@ Always:
 * tripped   nothing is placed or amended after the kill switch (R-I1), and whoever begins knows
 * crossing  no order of ours meets another one of ours
 * account   a request arrives on the account whose instrument it is about
-* slot      one working order per instrument, side and level, at the venue and in the table (R-A3)
+* slot      one working order per instrument, side and level, at the venue and in the table (R-A3);
+            in the table, the one that it was sent to replace may stand beside it
 * limit     position and everything that may still be traded stay within the desk's limits, and on
             all accounts together within those of the one risk book
 * deadline  no request in flight outlives its deadline, and no order stays unknown though the venue
@@ -44,6 +45,7 @@ from mmbot.core.intents import (
     CheckLease,
     Intent,
     Place,
+    Replace,
     ReserveLabels,
     SaveLatch,
     venue_of,
@@ -124,12 +126,12 @@ class Checks:
             if state.account(venue).lease_lost:
                 said = f"{type(intent).__name__} to {venue}, which another engine has"
                 raise Violated("lease", said)
-            if isinstance(intent, Place | Amend):
+            if isinstance(intent, Place | Amend | Replace):
                 if self.tripped_ns:
                     raise Violated("tripped", f"{in_short(intent)} after the kill switch")
                 self.at[venue].wanted(state, intent)
-                self.asked_to_place += isinstance(intent, Place)
-            if isinstance(intent, Amend | Cancel) and not intent.order_id:
+                self.asked_to_place += not isinstance(intent, Amend)
+            if isinstance(intent, Amend | Replace | Cancel) and not intent.order_id:
                 raise Violated("order", f"{in_short(intent)} overtakes its place")
         for one in self.at.values():
             one.table(state, now_ns)
@@ -141,7 +143,7 @@ class Checks:
     def sent(self, intents: Sequence[Intent]) -> None:
         """These are on their way."""
         for intent in intents:
-            if isinstance(intent, Place | Amend):
+            if isinstance(intent, Place | Amend | Replace):
                 self._check_limits(intent.instrument)
 
     def booked(self, entries: Sequence[Entry]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mmbot.core import events as ev
-from mmbot.core.intents import Amend, Cancel, Intent, Place, Resync
+from mmbot.core.intents import Amend, Cancel, Intent, Place, Replace, Resync
 from mmbot.sim.virtual.leaving import Left
 
 
@@ -41,6 +41,9 @@ def said(intent: Intent) -> str:
             return f"place {intent.label} {side} {intent.amount} {name} at {intent.price}"
         case Amend():
             return f"amend {intent.label} to {intent.amount} at {intent.price}"
+        case Replace():
+            new = f"{intent.label} {intent.amount} at {intent.price}"
+            return f"replace {intent.old} by {new}"
         case Cancel():
             return f"cancel {intent.label} ({intent.why.value})"
         case Resync():

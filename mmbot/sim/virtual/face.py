@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.types import Nanos
 from mmbot.sim.exchange.effects import Effect, Prints
@@ -33,7 +34,7 @@ from mmbot.sim.virtual.translate import VENUE, is_our_order
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.faces import Login
 from mmbot.sim.wire.manner import Manner
-from mmbot.sim.wire.rules import Rules
+from mmbot.sim.wire.rules import Moves, Rules
 
 ACCOUNT: Final = "bot"
 KEY: Final = "sim"
@@ -61,10 +62,12 @@ class VirtualVenue:
         name: str = VENUE,
         *,
         manner: Manner = Manner.PLAIN,
+        can: Capabilities | None = None,
         seed: int = 1,
         token_s: float = TOKEN_S,
         beside: VirtualVenue | None = None,
     ) -> None:
+        self.can = can or Capabilities()
         self.account = account
         self.name = name
         self.exchange = exchange
@@ -90,7 +93,7 @@ class VirtualVenue:
                 exchange,
                 _Seldom(market, exchange),
                 None,
-                Rules(matching=rate),
+                _rules(rate, self.can),
                 lambda: timeline.now_ns // 1_000 + skew_us,
                 skew_ms=skew_us // 1_000,
                 seed=seed,
@@ -189,6 +192,23 @@ class VirtualVenue:
     def refused(self, error: Mapping[str, Any]) -> None:
         """A request was refused with that."""
         self.counts[f"{error['code']} {error['message']}"] += 1
+
+
+_MOVES: Final = {
+    Move.SAME_ID: Moves.EDIT,
+    Move.REPLACE: Moves.REPLACE,
+    Move.NONE: Moves.NONE,
+}
+
+
+def _rules(rate: Rate, can: Capabilities) -> Rules:
+    """The rules of a venue that is like that."""
+    return Rules(
+        matching=rate,
+        moves=_MOVES[can.move],
+        names_labels=can.label_echoed,
+        cancel_tells_filled=can.end_tells_filled,
+    )
 
 
 class _Seldom:

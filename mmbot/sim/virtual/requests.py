@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.types import MS, InstrumentId, Label, Side
 from mmbot.core.why import Why
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 
-OrderRequest = Place | Amend | Cancel | CancelAll
+OrderRequest = Place | Amend | Replace | Cancel | CancelAll
 
 _SIDES: Final = {"private/buy": Side.BUY, "private/sell": Side.SELL}
 _UNTOLD: Final = Why.MOVED
@@ -51,6 +51,22 @@ def request_of(
                 bool(params.get("post_only")),
                 int(params.get("valid_until", 0)) * MS,
                 _UNTOLD,
+            )
+        case "private/replace":
+            order_id = str(params["order_id"])
+            found = _order(exchange, account, order_id)
+            return Replace(
+                instrument=InstrumentId(f"{venue}:{params['instrument_name']}"),
+                old=Label(found.label if found is not None else ""),
+                order_id=order_id,
+                label=Label(params.get("label", "")),
+                side=Side(params["direction"]),
+                price=_decimal(params.get("price", 0)),
+                amount=_decimal(params["amount"]),
+                post_only=bool(params.get("post_only")),
+                reduce_only=bool(params.get("reduce_only")),
+                valid_until_ns=int(params.get("valid_until", 0)) * MS,
+                why=_UNTOLD,
             )
         case "private/cancel":
             order_id = str(params["order_id"])

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
+from mmbot.core.inventory import Booked, Claimed, Entry, Flowed, Inventory, Opened
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
@@ -54,6 +54,8 @@ class VirtualStore:
     flows: dict[str, None] = field(default_factory=dict)
     notes: dict[Label, Note] = field(default_factory=dict)
     """Orders whose end has not been written."""
+    ids: dict[str, Label] = field(default_factory=dict)
+    """Our orders by the venue's ids, where it names no labels."""
     baseline: Baseline | None = None
     sign_ns: Nanos = 0
     """The last sign of life; 0 before the first."""
@@ -61,6 +63,7 @@ class VirtualStore:
     """The same of the last run that did not prove that nothing of ours is left; 0: all did."""
     _entries: list[Entry] = field(default_factory=list)
     _orders: dict[Label, Order] = field(default_factory=dict)
+    _ids: dict[str, Label] = field(default_factory=dict)
     _baseline: Baseline | None = None
     _baseline_ns: Nanos = 0
 
@@ -76,6 +79,7 @@ class VirtualStore:
         self._entries += state.entries
         for order in state.orders.changed.values():
             self._orders[order.label] = replace(order)
+        self._ids |= {order_id: label for order_id, (_, label) in state.orders.learned.items()}
         state.forget_kept()
         now_ns = state.watch.watched_ns
         if now_ns >= self._baseline_ns + BASELINE_EVERY_NS and state.latch.tripped is None:
@@ -87,6 +91,8 @@ class VirtualStore:
         for entry in self._entries:
             self._book(entry)
         self._entries.clear()
+        self.ids |= self._ids
+        self._ids.clear()
         self.baseline = self._baseline
         if now_ns >= self.sign_ns + SIGN_EVERY_NS:
             self.sign_ns = now_ns
@@ -99,6 +105,10 @@ class VirtualStore:
             else:
                 continue
             del self._orders[label]
+
+    def keep_terms(self, order: Order, now_ns: Nanos) -> None:
+        """Durable before its place is sent: without its label it is told by these alone."""
+        self.notes[order.label] = Note(replace(order), now_ns)
 
     def keep_latch(self, venues: Iterable[str], latch: tuple[Why, str]) -> None:
         """Durable at once, on each of these accounts; the first reason stays."""
@@ -117,6 +127,8 @@ class VirtualStore:
                 if entry.fill.key not in self.fills:
                     self.fills[entry.fill.key] = entry.fill
                     inventory.book(entry.fill, entry.instrument, entry.mark)
+            case Claimed():
+                self.fills[entry.fill.key] = entry.fill
             case Opened():
                 position = inventory.add(entry.instrument)
                 position.open_with(entry.amount, entry.mark)
@@ -134,6 +146,7 @@ class VirtualStore:
         """The process died: what waited was never written."""
         self._entries.clear()
         self._orders.clear()
+        self._ids.clear()
         self._baseline = self.baseline
         self.labels_upto = 0
         self.unproved_ns = self.sign_ns
@@ -155,6 +168,7 @@ class VirtualStore:
     ) -> None:
         """Put what is durable into a fresh state, as the engine does when it starts."""
         now_ns = state.started_ns
+        state.orders.ids |= self.ids
         for venue in venues:
             self._restore_account(state, venue, instruments)
         if self.baseline is not None:

@@ -27,11 +27,14 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core.bot import Bot, begun
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
     CheckLease,
     Intent,
+    Place,
+    Replace,
     ReserveLabels,
     SaveLatch,
     VenueIntent,
@@ -99,8 +102,9 @@ class WorldOptions:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `departures_per_hour`: how often people end the run.
     `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
-    them has a part in the jumps of all. `manner`: how the venue says things. `as_text`: whether
-    frames are encoded and read again on their way; None: in one seed of ten.
+    them has a part in the jumps of all. `manner`: how the venue says things. `can`: how orders live
+    there. `as_text`: whether frames are encoded and read again on their way; None: in one seed of
+    ten.
     """
 
     start_ms: int = START_MS
@@ -120,6 +124,7 @@ class WorldOptions:
     departures_per_hour: float = 0.0
     manner: Manner = Manner.PLAIN
     as_text: bool | None = None
+    can: Capabilities = field(default_factory=Capabilities)
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -247,6 +252,7 @@ class World:
             name,
             venue,
             manner=self.options.manner,
+            can=self.options.can,
             seed=self.seed,
             beside=next((one.venue for one in self.accounts.values()), None),
         )
@@ -331,9 +337,10 @@ class World:
             return
         self._lives += 1
         run = base36(self._draw.getrandbits(RUN_BITS))
+        described = [ev.VenueDescribed(name, self.options.can) for name in self.accounts]
         listed = ev.InstrumentsListed(tuple(self.instruments.values()))
         labels = ev.LabelsReserved(self.store.reserve())
-        state = self.state = begun(run, now_ns, (listed, labels))
+        state = self.state = begun(run, now_ns, (*described, listed, labels))
         self._bot = Bot(state, dict(self.desks), self.guards)
         self.store.restore(state, self.accounts, self.instruments)
         self.checks.begin()
@@ -461,6 +468,11 @@ class World:
         by_venue: dict[str, list[VenueIntent]] = {}
         for intent in intents:
             match intent:
+                case Place() | Replace() if not self.options.can.label_echoed:
+                    assert self.state is not None, "somebody is alive"
+                    order = self.state.orders.by_label[intent.label]
+                    self.store.keep_terms(order, self.timeline.now_ns)
+                    by_venue.setdefault(venue_of(intent), []).append(intent)
                 case ReserveLabels():
                     self.timeline.after(LABELS_NS, partial(self._reserve, self._lives))
                 case SaveLatch():

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from mmbot.sim.models.credits import RATES, Pool, Rate
+
+
+class Moves(Enum):
+    """How an order gets another price."""
+
+    EDIT = auto()
+    """It keeps its id."""
+    REPLACE = auto()
+    """It ends, and another one is created by the same request."""
+    NONE = auto()
+    """Not at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +32,11 @@ class Rules:
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
     ignore_cancel_on_disconnect: bool = False
+    moves: Moves = Moves.EDIT
+    names_labels: bool = True
+    """Whether the account's own labels are in what is said of its orders and trades."""
+    cancel_tells_filled: bool = True
+    """Whether the reply to a cancel says what the order was and how much of it was filled."""
 
     @property
     def rates(self) -> dict[Pool, Rate]:

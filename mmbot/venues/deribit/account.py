@@ -25,7 +25,7 @@ from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.parse import Unread, Unreadable
-from mmbot.venues.deribit.requests import Outcome, Reply
+from mmbot.venues.deribit.requests import Outcome, Reply, refusal_of
 
 PLACED_MAX: Final = 1000
 
@@ -126,6 +126,29 @@ class Account:
             self._emit(RequestRefused(label, request, Why.LINK_DOWN, reply.why, stands))
         else:
             self._emit(OutcomeUnknown(label, request, Why.REPLY_LOST))
+
+    def replaced(self, reply: Reply, old: Label, new: Label) -> None:
+        """The answer to a replace: both orders, or the old one and why there is no new one."""
+        if reply.outcome is not Outcome.OK:
+            self.answered(reply, old, Request.REPLACE)
+            return
+        try:
+            fields = parse.fields_of(reply.result, "answer")
+            ended, made = fields.get("cancelled_order"), fields.get("order")
+            over = parse.seen_of(self._venue, ended, Request.REPLACE, self._unread)
+            why_not = refusal_of(fields.get("create_order_error"))
+            if made is None and why_not is None:
+                raise Unreadable("an answer with no new order, and no reason")
+        except Unreadable as error:
+            self._unread.note("answer", error)
+            self._emit(OutcomeUnknown(old, Request.REPLACE, Why.REPLY_LOST))
+            return
+        self._tell_seen(replace(over, label=old))
+        if made is not None:
+            self._carried_out(fields, new, Request.PLACE)
+        elif why_not is not None:
+            code, data, detail = why_not.code, why_not.data, str(why_not)
+            self._emit(parse.refusal_of(code, data, detail, new, Request.PLACE))
 
     def _carried_out(self, result: object, label: Label, request: Request) -> None:
         """The answer to a request that was carried out. What cannot be read of it is unknown."""

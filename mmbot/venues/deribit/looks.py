@@ -6,6 +6,7 @@ answer that is not even a list makes the look fail.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from mmbot.core.contracts import Instrument
@@ -14,6 +15,7 @@ from mmbot.core.intents import Resync
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
 from mmbot.core.types import InstrumentId, Label, Nanos, instrument_name
 from mmbot.venues.deribit import parse
+from mmbot.venues.deribit.answers import AnswerError
 from mmbot.venues.deribit.asking import ask, get
 from mmbot.venues.deribit.parse import Unread, Unreadable
 from mmbot.venues.recipe import Recipe
@@ -25,6 +27,8 @@ PAGE_TRADES: Final = 1000
 
 RECENT_MS: Final = 23 * 3600 * 1000
 """Trades older than about a day are served only with `historical`; an hour of margin."""
+
+ORDER_NOT_FOUND: Final = 10004
 
 PAGES_MAX: Final = 1000
 """A list that goes on for longer than that is going round in circles."""
@@ -60,10 +64,15 @@ class Looks:
             self._unread,
             "order",
         )
-        named = {order.label for order in orders}
+        named = {order.label for order in orders} | {order.order_id for order in orders}
         lookups: list[tuple[Label, OrderSeen | None]] = []
-        for instrument, label in intent.labels:
-            if label not in named:  # what the list says of it is the venue's word already
+        for place, (instrument, label) in enumerate(intent.labels):
+            order_id = intent.order_ids[place] if intent.order_ids else ""
+            if (order_id or label) in named:
+                continue  # what the list says of it is the venue's word already
+            if order_id:
+                lookups.append((label, (yield from self._look_up_id(order_id, label))))
+            else:
                 lookups.append((label, (yield from self._look_up(instrument, label))))
         # Positions last: the less happens after them, the better they go with our fills. And what
         # the account is worth goes with them: it is valued at their marks.
@@ -107,6 +116,17 @@ class Looks:
         if left_out and not seen:
             raise Unreadable(f"what became of {label}")
         return max(seen, key=lambda one: one.venue_ms, default=None)
+
+    def _look_up_id(self, order_id: str, label: Label) -> Recipe[OrderSeen | None]:
+        """The statement about an order by its id, where the venue knows no labels. Raises as
+        `_look_up` does."""
+        try:
+            answer = yield from _ask("private/get_order_state", {"order_id": order_id})
+        except AnswerError as error:
+            if error.reply.error is None or error.reply.error.code != ORDER_NOT_FOUND:
+                raise
+            return None
+        return replace(parse.seen_of(self._venue, answer, None, self._unread), label=label)
 
     def _equity(self) -> Recipe[list[Equity]]:
         """What the account is worth, as far as it is told: nothing else depends on it."""

@@ -25,6 +25,7 @@ class Order(Struct, frozen=True):
     order_type: str | None = None
     direction: Direction | None = None
     last_update_timestamp: Moment | None = None
+    creation_timestamp: Moment | None = None
     label: str | None = None
     instrument_name: Text | None = None
     price: float | str | None = None

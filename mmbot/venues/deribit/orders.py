@@ -10,7 +10,7 @@ false on another, and an amend without them drops the promise the order was plac
 from decimal import Decimal
 from typing import Any, Final
 
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.types import MS, Side, TimeInForce, instrument_name
 
 Call = tuple[str, dict[str, Any]]
@@ -24,7 +24,7 @@ _TIME_IN_FORCE: Final = {
 }
 
 
-def call_of(intent: Place | Amend | Cancel | CancelAll) -> Call:
+def call_of(intent: Place | Amend | Replace | Cancel | CancelAll) -> Call:
     """What carries an intent out."""
     match intent:
         case Place():
@@ -47,6 +47,8 @@ def call_of(intent: Place | Amend | Cancel | CancelAll) -> Call:
                 post_only=intent.post_only,
                 valid_until_ms=intent.valid_until_ns // MS,
             )
+        case Replace():
+            return replace(intent)
         case Cancel():
             return cancel(intent.order_id, intent.label)
         case CancelAll():
@@ -122,6 +124,22 @@ def amend(
     if reduce_only:
         params["reduce_only"] = True
     return "private/edit", params
+
+
+def replace(intent: Replace) -> Call:
+    """End one order and create another by one request, where the venue moves orders so."""
+    _, params = place(
+        intent.side,
+        instrument_name(intent.instrument),
+        intent.amount,
+        intent.price,
+        label=intent.label,
+        post_only=intent.post_only,
+        reduce_only=intent.reduce_only,
+        valid_until_ms=intent.valid_until_ns // MS,
+    )
+    direction = "buy" if intent.side is Side.BUY else "sell"
+    return "private/replace", {**params, "order_id": intent.order_id, "direction": direction}
 
 
 def cancel(order_id: str, label: str = "") -> Call:

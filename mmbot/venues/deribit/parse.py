@@ -316,6 +316,7 @@ def seen_of(venue: str, data: object, answers: Request | None, unread: Unread) -
         state=state,
         venue_ms=order.last_update_timestamp,
         answers=answers,
+        created_ms=order.creation_timestamp,
     )
 
 
@@ -341,6 +342,7 @@ def open_order_of(venue: str, data: object, unread: Unread) -> OpenOrder:
         amount=exact_or_none(order.amount),
         filled=exact_or_none(order.filled_amount),
         venue_ms=order.last_update_timestamp or 0,
+        created_ms=order.creation_timestamp,
     )
 
 

@@ -58,6 +58,7 @@ _POOLS: Final[Mapping[str, Pool | None]] = {
     "private/sell": None,
     "private/edit": None,
     "private/edit_by_label": None,
+    "private/replace": None,
     "private/cancel": None,
     "private/cancel_by_label": None,
     "private/cancel_quotes": None,

@@ -7,7 +7,7 @@ be somebody else's.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import OpenOrder
@@ -23,16 +23,17 @@ from mmbot.venues.recipe import Recipe, Wait
 OPEN_ORDERS = "private/get_open_orders"
 
 
-def look_at(venue: str, rows: object) -> Look:
-    """The result of private/get_open_orders. Raises ListUnreadableError if it is no list."""
+def look_at(venue: str, rows: object, order_ids: Collection[str] = ()) -> Look:
+    """The result of private/get_open_orders; `order_ids`: ours, where labels do not tell. Raises
+    ListUnreadableError if it is no list."""
     if not isinstance(rows, list):
         raise ListUnreadableError(
             f"the venue's list of open orders cannot be read: {json.dumps(rows)[:60]}"
         )
     read = [order for row in rows if (order := _listed(venue, row)) is not None]
     return Look(
-        ours=tuple(order for order in read if is_ours(order.label)),
-        others=tuple(order for order in read if not is_ours(order.label)),
+        ours=tuple(o for o in read if is_ours(o.label) or o.order_id in order_ids),
+        others=tuple(o for o in read if not (is_ours(o.label) or o.order_id in order_ids)),
         unread=len(rows) - len(read),
     )
 
@@ -64,7 +65,11 @@ def cancels_by_label(labels: Iterable[str]) -> list[Call]:
 
 
 def cancel_ours(
-    venue: str, known: Iterable[str], limit: Rate, now_s: Callable[[], float]
+    venue: str,
+    known: Iterable[str],
+    limit: Rate,
+    now_s: Callable[[], float],
+    order_ids: Collection[str] = (),
 ) -> Recipe[Look]:
     """Cancel every order of ours over REST, and look again: what the venue still lists.
 
@@ -73,13 +78,13 @@ def cancel_ours(
     """
     bucket = Bucket(limit, now_s())
     try:
-        look = look_at(venue, (yield from get(OPEN_ORDERS, {})))
+        look = look_at(venue, (yield from get(OPEN_ORDERS, {})), order_ids)
     except ListUnreadableError:
         yield from _send_all(cancels_by_label(known), bucket, now_s)
         raise
     if look.ours:
         yield from _send_all(cancels(look.ours, look.others, look.unread), bucket, now_s)
-    return look_at(venue, (yield from get(OPEN_ORDERS, {})))
+    return look_at(venue, (yield from get(OPEN_ORDERS, {})), order_ids)
 
 
 def _send_all(calls: Sequence[Call], bucket: Bucket, now_s: Callable[[], float]) -> Recipe[None]:

@@ -23,6 +23,7 @@ from mmbot.core.intents import (
     CancelAll,
     FallbackCancel,
     Place,
+    Replace,
     Resync,
     VenueIntent,
 )
@@ -146,6 +147,9 @@ class DeribitSession(PublicSession):
                     self._request(intent, Request.PLACE)
                 case Amend():
                     self._request(intent, Request.AMEND)
+                case Replace():
+                    self._account.may_rest(intent.label)
+                    self._request(intent, Request.REPLACE)
                 case Cancel():
                     self._request(intent, Request.CANCEL)
                 case CancelAll():
@@ -155,14 +159,17 @@ class DeribitSession(PublicSession):
                         self._ask_alive(Link.MARKET)
                     self._carry_out(self._snapshot(intent))
                 case FallbackCancel():
-                    self._carry_out(self._take_back())
+                    self._carry_out(self._take_back(intent.order_ids))
         return self.connection.settle()
 
-    def _request(self, intent: Place | Amend | Cancel, request: Request) -> None:
+    def _request(self, intent: Place | Amend | Replace | Cancel, request: Request) -> None:
         sent_ns = self.connection.now_ns
 
         def done(reply: Reply) -> None:
-            self._account.answered(reply, intent.label, request)
+            if isinstance(intent, Replace):
+                self._account.replaced(reply, intent.old, intent.label)
+            else:
+                self._account.answered(reply, intent.label, request)
             if reply.error is not None and reply.error.code in TERMS_CODES:
                 self._ask_terms(instrument_name(intent.instrument))
             if reply.outcome is Outcome.OK and self._told_ns < sent_ns:
@@ -194,14 +201,14 @@ class DeribitSession(PublicSession):
             self._emit(SnapshotFailed(self.name, in_brief(error), unreadable=True))
         self._tell_unread()
 
-    def cancel_ours(self) -> Recipe[list[OpenOrder]]:
+    def cancel_ours(self, order_ids: Sequence[str] = ()) -> Recipe[list[OpenOrder]]:
         """Cancel every order of ours over REST, whatever its list looks like; what the venue still
-        lists of ours then. Raises VenueUnreachable, also where a list cannot be read in full: then
-        nothing is proved."""
+        lists of ours then. `order_ids`: ours, where labels do not tell. Raises VenueUnreachable,
+        also where a list cannot be read in full: then nothing is proved."""
         limit = self.connection.rate_limits.matching
         try:
             look = yield from rescue.cancel_ours(
-                self.name, self._account.placed, limit, self._now_s
+                self.name, self._account.placed, limit, self._now_s, order_ids
             )
         except (AnswerError, ListUnreadableError) as error:
             raise VenueUnreachable(f"{self.name} does not answer: {in_brief(error)}") from error
@@ -209,10 +216,10 @@ class DeribitSession(PublicSession):
             raise VenueUnreachable(f"{self.name}: {look.unread} rows of its list could not be read")
         return list(look.ours)
 
-    def _take_back(self) -> Recipe[None]:
+    def _take_back(self, order_ids: Sequence[str]) -> Recipe[None]:
         asked_ns = self.connection.now_ns
         try:
-            left = yield from self.cancel_ours()
+            left = yield from self.cancel_ours(order_ids)
         except VenueUnreachable as error:
             self._note("warning", "%s", error)
             self._emit(FallbackTried(self.name, asked_ns, None))

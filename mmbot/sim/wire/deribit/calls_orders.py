@@ -28,15 +28,16 @@ method = enter(METHODS)
 
 @method("private/buy", matching=True)
 def _buy(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return _place(venue, session, params, Side.BUY)
+    return place(venue, session, params, Side.BUY)
 
 
 @method("private/sell", matching=True)
 def _sell(venue: DeribitVenue, session: Session, params: Params) -> Json:
-    return _place(venue, session, params, Side.SELL)
+    return place(venue, session, params, Side.SELL)
 
 
-def _place(venue: DeribitVenue, session: Session, params: Params, side: Side) -> Json:
+def place(venue: DeribitVenue, session: Session, params: Params, side: Side) -> Json:
+    """A new order of that side: the order, and the trades it made."""
     is_trigger = params.text_or("type", None) in _TRIGGER_TYPES
     _refuse_unsimulated(params, is_trigger=is_trigger)
     listing = venue.listing(params)
@@ -128,7 +129,11 @@ def _cancel(venue: DeribitVenue, session: Session, params: Params) -> Json:
     done = venue.exchange.cancel(session.owner, order_id, venue.now_ms())
     if isinstance(done, Refusal):
         raise WireError.from_refusal(done)
-    return venue.shaped(done)
+    shaped = venue.shaped(done)
+    if not venue.rules.cancel_tells_filled:
+        for name in _NOT_TOLD:
+            shaped.pop(name, None)
+    return shaped
 
 
 @method("private/cancel_all", matching=True)
@@ -222,9 +227,11 @@ def _placed(venue: DeribitVenue, placed: Placed | Refusal) -> Json:
     trades: list[Json] = []
     if placed.trades:
         ticker = venue.market_ticker(listing.name)
-        trades = [shapes.user_trade(made, listing, ticker) for made in placed.trades]
+        trades = [venue.named(shapes.user_trade(made, listing, ticker)) for made in placed.trades]
     return {"order": venue.shaped(placed.order), "trades": trades}
 
+
+_NOT_TOLD: Final = ("amount", "average_price", "contracts", "filled_amount", "price")
 
 _UNSIMULATED: Final = (
     "advanced",

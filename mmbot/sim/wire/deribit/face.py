@@ -7,7 +7,7 @@ from typing import Final
 from mmbot.sim.exchange.rules import VenueRules
 from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR
 from mmbot.sim.wire.deribit.errors import too_many_requests
-from mmbot.sim.wire.deribit.protocol import METHODS, DeribitProtocol
+from mmbot.sim.wire.deribit.protocol import EVERY_METHOD, DeribitProtocol
 from mmbot.sim.wire.faces import Behind
 
 
@@ -21,7 +21,7 @@ class DeribitFace:
 
     def is_order(self, method: str) -> bool:
         """Whether a request of that method goes to the matching engine."""
-        found = METHODS.get(method)
+        found = EVERY_METHOD.get(method)
         return found is not None and found.is_matching
 
     def protocol(self, behind: Behind) -> DeribitProtocol:

@@ -129,6 +129,12 @@ class Floor:
         if trigger_order_id is not None:
             shaped["trigger_order_id"] = trigger_order_id
             shaped["triggered"] = True
+        return self.named(shaped)
+
+    def named(self, shaped: Json) -> Json:
+        """What is said of an order or trade of the account, by its label or without."""
+        if not self.rules.names_labels:
+            shaped.pop("label", None)
         return shaped
 
     # -- the past ------------------------------------------------------------------------------
@@ -217,7 +223,9 @@ class Floor:
         trades: list[Json] = []
         if change.trades:
             ticker = self.market_ticker(change.name)
-            trades = [shapes.user_trade(made, listing, ticker) for made in change.trades]
+            trades = [
+                self.named(shapes.user_trade(made, listing, ticker)) for made in change.trades
+            ]
             self.user_trades(change.account).extend(trades)
         news = AccountNews(
             change.account,

@@ -32,6 +32,7 @@ from mmbot.sim.wire.deribit import (
     calls_ledger,
     calls_orders,
     calls_others,
+    calls_replace,
     calls_session,
     calls_wallet,
 )
@@ -62,7 +63,7 @@ from mmbot.sim.wire.face import Market
 from mmbot.sim.wire.faces import Login
 from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
-from mmbot.sim.wire.rules import Rules
+from mmbot.sim.wire.rules import Moves, Rules
 
 FAST_MS: Final = 100
 SLOW_MS: Final = 1_000
@@ -79,6 +80,10 @@ METHODS: Final = (
     | calls_others.METHODS
     | calls_wallet.METHODS
 )
+"""Deribit's own."""
+
+EVERY_METHOD: Final = METHODS | calls_replace.METHODS
+EDITS: Final = ("private/edit", "private/edit_by_label")
 
 
 class DeribitProtocol(DeribitVenue):
@@ -171,7 +176,7 @@ class DeribitProtocol(DeribitVenue):
             if error.code == too_many_requests().code:
                 session.hang_up()
             return
-        if METHODS[name].is_matching and session.counter.manners.notice_first():
+        if EVERY_METHOD[name].is_matching and session.counter.manners.notice_first():
             self.publish()
         session.write(self._envelope(request_id, {"result": result}, came_us), name)
         then()
@@ -284,7 +289,7 @@ class DeribitProtocol(DeribitVenue):
             grant = session.counter.gatekeeper.by_token(token, self.now_ms())
             session.account = grant.account
             session.authorized_until_ms = grant.expires_ms
-        found = METHODS.get(name)
+        found = EVERY_METHOD.get(name) if self._is_offered(name) else None
         is_matching = found is not None and found.is_matching
         if session.account is None and not self.locks.strangers and name != "public/auth":
             raise unauthenticated_public_disabled()
@@ -302,6 +307,13 @@ class DeribitProtocol(DeribitVenue):
             self.locks.check_maintenance()
         result = found.run(self, session, params)
         return result if found.then else (result, _nothing)
+
+    def _is_offered(self, name: str) -> bool:
+        """Whether orders are moved by that method here; any other one is offered."""
+        moves = self.rules.moves
+        if name in calls_replace.METHODS:
+            return moves is Moves.REPLACE
+        return moves is Moves.EDIT or name not in EDITS
 
     def _open_counter(
         self, gatekeeper: Gatekeeper, keeps_orders: Callable[[], bool], manner: Manner, seed: int

@@ -1,0 +1,189 @@
+"""Whose an order is where the venue does not name our label.
+
+Theory of operation
+-------------------
+1. An order is ours when its id is in the table of ids (`Orders.ids`): put there by the reply to the
+   request that created it, and by the store, which keeps the table, after a restart.
+2. What is told of an id that is not in the table may be about an order whose reply is still on its
+   way. Fills are booked all the same, money first; they and the last word about it are kept until
+   no reply is awaited any more, and are believed when the id is learned.
+3. A lost reply is made up for by terms and time. A look at the venue shows open orders and trades;
+   those that are not in the table and have the instrument, side, price and amount of a lost order,
+   and came about while its request was valid, are its candidates. As many candidates as there are
+   lost orders that they fit, or fewer, are ours. More are too many: which one is ours nobody can
+   tell, so that the lost order stays UNKNOWN, and nothing is placed beside it, until they are gone.
+4. Everything else is foreign: shown, and never touched.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from mmbot.core.events import OrderSeen, SnapshotTaken
+from mmbot.core.inventory import Claimed
+from mmbot.core.order_life import Status
+from mmbot.core.orders import CLOCK_SKEW_NS, Order
+from mmbot.core.state import Account, State
+from mmbot.core.statements import Fill
+from mmbot.core.types import MS, ZERO, InstrumentId, Label, Side
+from mmbot.core.unclaimed import Unclaimed
+
+
+def label_of(state: State, account: Account, order_id: str) -> Label | None:
+    """The label of an order by its id, where the venue does not name it."""
+    return None if account.capabilities.label_echoed else state.orders.ids.get(order_id)
+
+
+def keep_word(account: Account, seen: OrderSeen) -> None:
+    """An order that is not known to be ours is as stated, for all that is known."""
+    if not account.capabilities.label_echoed:
+        kept = account.unclaimed.setdefault(seen.order_id, Unclaimed())
+        if kept.seen is None or kept.seen.venue_ms <= seen.venue_ms:
+            kept.seen = seen
+
+
+def keep_fill(account: Account, fill: Fill) -> None:
+    """A fill has been booked, and is not known to be ours."""
+    if not account.capabilities.label_echoed:
+        account.unclaimed.setdefault(fill.order_id, Unclaimed()).fills.append(fill)
+
+
+def learn(state: State, account: Account, order: Order) -> OrderSeen | None:
+    """The id of an order of ours has become known: what was told of it before counts now. Returns
+    the last word about it, if there was one."""
+    state.orders.ids[order.order_id] = order.label
+    state.orders.learned[order.order_id] = (account.venue, order.label)
+    account.foreign.pop(order.order_id, None)
+    kept = account.unclaimed.pop(order.order_id, None)
+    if kept is None:
+        return None
+    for fill in kept.fills:
+        _credit(state, order, fill)
+    return replace(kept.seen, label=order.label) if kept.seen is not None else None
+
+
+def is_nameless(account: Account, order: Order) -> bool:
+    """Whether nobody can ask about an order: its id is not known, and its label the venue's not."""
+    return not (order.order_id or account.capabilities.label_echoed)
+
+
+def forget_unclaimed(state: State, account: Account) -> None:
+    """Drop what was told of others, unless an order of ours may be among them."""
+    if not any(o.working and not o.order_id for o in state.orders.at(account.venue)):
+        account.unclaimed.clear()
+
+
+# --- lost replies -----------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Candidate:
+    """An order of the account that is in no table. `price` is the worst at which it traded, where
+    it is known by its trades alone."""
+
+    order_id: str
+    instrument: InstrumentId | None
+    side: Side | None
+    price: Decimal | None
+    amount: Decimal | None
+    created_ms: int | None
+    traded_ms: int = 0
+    """When it first traded, where it is known by its trades alone."""
+
+
+def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Label, None]:
+    """Find orders whose reply was lost among what the venue shows. Returns those that have too many
+    candidates."""
+    lost = [
+        order
+        for order in state.orders.at(account.venue)
+        if order.status is Status.UNKNOWN and is_nameless(account, order)
+    ]
+    in_doubt: dict[Label, None] = {}
+    if not lost:
+        return in_doubt
+    left = list(_candidates(state, account, event))
+    for order in lost:
+        found = [one for one in left if _fits(account, order, one)]
+        rivals = [
+            o for o in lost if not o.order_id and any(_fits(account, o, one) for one in found)
+        ]
+        if len(found) > len(rivals):
+            in_doubt[order.label] = None
+        elif found:
+            left.remove(found[0])
+            _claim(state, account, order, found[0].order_id, event)
+    return in_doubt
+
+
+def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterator[_Candidate]:
+    """Open orders, then orders of which there are only trades."""
+    ids, listed = state.orders.ids, set()
+    for stated in event.orders:
+        listed.add(stated.order_id)
+        if stated.label is None and stated.order_id not in ids:
+            yield _Candidate(
+                stated.order_id,
+                stated.instrument,
+                stated.side,
+                stated.price,
+                stated.amount,
+                stated.created_ms,
+            )
+    traded: dict[str, _Candidate] = {}
+    for fill in event.fills:
+        order_id = fill.order_id
+        if fill.label is not None or order_id in ids or order_id in listed:
+            continue
+        known = account.foreign.get(order_id)
+        one = traded.get(order_id)
+        if one is None:
+            created_ms = known.created_ms if known is not None else None
+            one = traded[order_id] = _Candidate(
+                order_id, fill.instrument, fill.side, fill.price, ZERO, created_ms, fill.venue_ms
+            )
+        assert one.price is not None
+        assert one.amount is not None
+        worst = max if fill.side is Side.BUY else min
+        one.price, one.amount = worst(one.price, fill.price), one.amount + fill.amount
+        one.traded_ms = min(one.traded_ms, fill.venue_ms)
+    yield from traded.values()
+
+
+def _fits(account: Account, order: Order, one: _Candidate) -> bool:
+    """Whether one may be a lost order of ours; what is not told may be anything."""
+    if one.instrument not in (order.instrument, None) or one.side not in (order.side, None):
+        return False
+    slack_ns = CLOCK_SKEW_NS + account.skew_ns
+    first_ms = (order.placed_ns - slack_ns) // MS
+    valid_ns = account.capabilities.takes_effect_within_ns
+    last_ms = (order.placed_ns + valid_ns + slack_ns) // MS
+    if one.created_ms is not None and not first_ms <= one.created_ms <= last_ms:
+        return False
+    if not one.traded_ms:
+        return one.price in (order.price, None) and one.amount in (order.amount, None)
+    assert one.price is not None
+    assert one.amount is not None
+    in_bounds = (order.price - one.price) * order.side.sign >= 0 and one.amount <= order.amount
+    return in_bounds and one.traded_ms >= first_ms
+
+
+def _claim(
+    state: State, account: Account, order: Order, order_id: str, event: SnapshotTaken
+) -> None:
+    order.order_id = order_id
+    state.orders.changed[order.label] = order
+    kept = account.unclaimed.get(order_id, Unclaimed())
+    credited = {fill.key for fill in kept.fills}
+    learn(state, account, order)  # the look says more than any word before it
+    for fill in event.fills:
+        booked = state.inventory.knows(fill.key, fill.venue_ms)
+        if fill.order_id == order_id and booked and fill.key not in credited:
+            _credit(state, order, fill)  # booked by an earlier run, as nobody's
+
+
+def _credit(state: State, order: Order, fill: Fill) -> None:
+    """A fill that is booked is this order's."""
+    fill = replace(fill, label=order.label)
+    state.orders.book(order, fill)
+    state.entries.append(Claimed(fill))
