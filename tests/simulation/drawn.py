@@ -21,6 +21,7 @@ from mmbot.risk.price_band import PriceBand
 from mmbot.risk.stale_market import StaleMarket
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
+from mmbot.sim.virtual.face import TOKEN_S
 from mmbot.sim.virtual.translate import VENUE
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.sim.wire.manner import Manner
@@ -42,6 +43,7 @@ LOTS = {
 
 CRASHES = {Harshness.NONE: 0.0, Harshness.MILD: 30.0, Harshness.HARSH: 150.0}
 RATES = (Rate(5.0, 20), Rate(5.0, 20), Rate(10.0, 50))
+SHORT_TOKEN_S = 30.0
 PRESETS = ("normal", "normal", "toxic", "crash")
 
 
@@ -75,6 +77,7 @@ def drawn_world(
         foreign=draw.random() < 0.3,
         people=draw.random() < 0.5,
         manner=Manner.drawn(seed),
+        token_s=SHORT_TOKEN_S if seed % 4 == 1 else TOKEN_S,
     )
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 

@@ -1,5 +1,6 @@
 """Other people in a history: who trades with us, who has orders on our account, who operates us."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -15,9 +16,23 @@ from mmbot.sim.virtual.face import ACCOUNT, VirtualVenue
 RAIDER: Final = "raider"
 """The account of who trades through the book up to our orders."""
 
+BY_HAND: Final = "by hand"
+"""The label of other people's orders on our account."""
 
-def raid(exchange: Exchange, venue: VirtualVenue, draw: Random) -> str | None:
-    """Take what is before an order of ours in the book, and some of it or all; says which."""
+
+@dataclass(frozen=True, slots=True)
+class Raid:
+    """What a raider did: with which order, and in words."""
+
+    order: Order
+    told: str
+
+
+def raid(
+    exchange: Exchange, venue: VirtualVenue, draw: Random, account: str = RAIDER
+) -> Raid | None:
+    """Take what is before an order of ours in the book, and some of it or all. On our own account
+    it is somebody's by hand: a trade with oneself."""
     ours = venue.our_orders
     if not ours or venue.down:
         return None
@@ -41,10 +56,13 @@ def raid(exchange: Exchange, venue: VirtualVenue, draw: Random) -> str | None:
         amount=ahead + taken,
         price=order.price,
         time_in_force=TimeInForce.IOC,
+        label="" if account == RAIDER else BY_HAND,
     )
     who = order.label or order.order_id
-    exchange.place(RAIDER, wish, venue.ms)
-    return f"somebody trades {taken} with {who}"
+    placed = exchange.place(account, wish, venue.ms)
+    if not isinstance(placed, Placed):
+        return None
+    return Raid(placed.order, f"somebody trades {taken} with {who}")
 
 
 def operator_command(draw: Random) -> ev.Event | None:
@@ -78,7 +96,7 @@ def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list
         if far <= 0:
             continue
         wish = NewOrder(
-            name=name, side=Side.BUY, amount=listing.min_amount, price=far, label="by hand"
+            name=name, side=Side.BUY, amount=listing.min_amount, price=far, label=BY_HAND
         )
         placed = exchange.place(ACCOUNT, wish, venue.ms)
         if isinstance(placed, Placed):

@@ -21,6 +21,11 @@ Always:
 * foreign   nobody else's order is touched (R-A7)
 * credits   the venue never has to refuse a request for there being too many (R-E1)
 * cancel    a cancel that is wanted leaves within 200 ms (R-A8)
+* dead-man  no order leaves over a line that would not take it along when it breaks
+* login     the venue never has to refuse a request for want of a login
+* silence   a line on which the account's channel has fallen silent is given up
+* blame     a refusal is told with the reach that it has, and no other
+* mark      a mark that is told is about the venue's
 
 In the end, once nothing goes wrong any more, within a bounded time: our working orders are the
 venue's, positions agree, every trade is booked, nothing is unknown, every market that may be quoted
@@ -36,6 +41,7 @@ from typing import Final
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
+from mmbot.core.error_scope import ErrorScope
 from mmbot.core.intents import Amend, Cancel, CancelAll, Intent, Place
 from mmbot.core.inventory import Booked, Entry, Pnl
 from mmbot.core.order_life import IN_FLIGHT, Status
@@ -61,6 +67,13 @@ OVERDUE_NS: Nanos = 300 * MS
 ASKED_MAX: Final = 3
 CANCEL_WAIT_NS: Nanos = 200 * MS
 TICK_NS: Nanos = 100 * MS
+UNTOLD_MAX_S: Final = 14.0
+"""Five seconds of patience, a late reply (another five), a second until it is looked at, and some
+for a line that is being entered just then."""
+MARK_TIMES: Final = 3.0
+MARK_TICKS: Final = 20
+"""A mark on its way is old; so far the venue's own may have moved meanwhile."""
+UNAUTHORIZED: Final = "13009 unauthorized"
 EXPOSURE_SLACK: Final = Decimal("1.02")
 """Exposure is counted at the index of the moment; the index moves."""
 RESIDUAL_MAX: Final = Decimal("1e-9")
@@ -103,6 +116,17 @@ _NOT_YET: Final = frozenset(
     }
 )
 """Reasons that must have gone before a market without an order counts as settled."""
+
+
+_REACH: Final = {
+    10028: ErrorScope.SESSION,
+    10009: ErrorScope.SIDE,
+    11044: ErrorScope.ORDER,
+    11054: ErrorScope.ORDER,
+    13019: ErrorScope.INSTRUMENT,
+    10041: ErrorScope.PLATFORM,
+}
+"""How far the refusals reach that the venue has for us, by number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +200,10 @@ class Checks:
     def told(self, event: ev.Event) -> None:
         """The bot is told this."""
         match event:
+            case ev.TickerChanged(mark=mark) if mark is not None:
+                self._check_mark(event.instrument, mark)
+            case ev.RequestRefused():
+                self._check_blame(event)
             case ev.BookChanged():
                 bids, asks = event.bids, event.asks
                 fault = ""
@@ -192,6 +220,25 @@ class Checks:
                 self._sound = dict.fromkeys(self._desks, "link down")
             case _:
                 pass
+
+    def _check_mark(self, instrument: InstrumentId, mark: float) -> None:
+        book = self._exchange.book(name_of(instrument))
+        slack = MARK_TICKS * float(book.listing.tick)
+        truth = float(book.mark)
+        if not truth / MARK_TIMES - slack <= mark <= truth * MARK_TIMES + slack:
+            raise Violated("mark", f"{instrument} is told to be worth {mark}, and is {truth}")
+
+    def _check_blame(self, refused: ev.RequestRefused) -> None:
+        code = refused.detail.partition(" ")[0]
+        reach = _REACH.get(int(code)) if code.isdigit() else None
+        if reach is not None and refused.scope is not reach:
+            said = f"{refused.detail} is told as if it were about {refused.scope.value}"
+            raise Violated("blame", said)
+
+    def untold(self, seconds: float) -> None:
+        """For so long the account's channel has been silent on a line that is still used."""
+        if seconds > UNTOLD_MAX_S:
+            raise Violated("silence", f"nothing is told of the account for {seconds:.0f} s")
 
     def decided(self, state: State, intents: Sequence[Intent], now_ns: Nanos) -> None:
         """A turn has ended with these intents."""
@@ -305,6 +352,8 @@ class Checks:
 
     def arriving(self, request: OrderRequest) -> None:
         """An order request is about to be carried out."""
+        if isinstance(request, Place) and not self._venue.guarded:
+            raise Violated("dead-man", f"{_short(request)} would outlive its connection")
         if isinstance(request, Place | Amend):
             self._check_crossing(request)
         if isinstance(request, CancelAll):
@@ -428,6 +477,8 @@ class Checks:
 
     def second(self) -> None:
         """Every now and then: nothing comes from nowhere."""
+        if self._venue.counts[UNAUTHORIZED]:
+            raise Violated("login", "a request came over a line that is not signed in any more")
         for what, total in self._sums():
             before = self._money.setdefault(what, ZERO)
             if total != before:

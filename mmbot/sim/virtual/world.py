@@ -36,6 +36,7 @@ from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
+from mmbot.sim.exchange.accounts import SelfTrade
 from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
@@ -48,7 +49,7 @@ from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.bystanders import RAIDER, operator_command, place_foreign, raid
 from mmbot.sim.virtual.checks import Checks, Violated, Violation
 from mmbot.sim.virtual.describe import said, told
-from mmbot.sim.virtual.face import ACCOUNT, VirtualVenue
+from mmbot.sim.virtual.face import ACCOUNT, TOKEN_S, VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.pump import Pump
 from mmbot.sim.virtual.requests import OrderRequest
@@ -68,6 +69,8 @@ DAY_MS: Final = 86_400_000
 EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 RUN_BITS: Final = 28
 TEXT_EVERY: Final = 10
+BY_HAND: Final = 0.3
+"""Where other people have orders on the account, so many of the trades with ours are theirs."""
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
@@ -84,6 +87,7 @@ class WorldOptions:
     switch now and then. `prices`: the coins that move, with what they begin at; None: those that
     are traded. Each of them has a part in the jumps of all. `manner`: how the venue says things.
     `as_text`: whether frames are encoded and read again on their way; None: in one seed of ten.
+    `token_s`: how long a login lasts.
     """
 
     start_ms: int = START_MS
@@ -102,6 +106,7 @@ class WorldOptions:
     people: bool = False
     manner: Manner = Manner.PLAIN
     as_text: bool | None = None
+    token_s: float = TOKEN_S
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -174,7 +179,8 @@ class World:
             crowd_steps=self.options.crowd_steps,
         )
         balances = dict.fromkeys(self.exchange.currencies, BALANCE)
-        self.exchange.open_account(ACCOUNT, balances)
+        own = SelfTrade.TRADES if self.options.foreign else SelfTrade.CANCEL_MAKER
+        self.exchange.open_account(ACCOUNT, balances, self_trade=own)
         self.exchange.open_account(RAIDER, balances, followed=False)
         self.venue = VirtualVenue(
             self.timeline,
@@ -185,6 +191,7 @@ class World:
             self.options.rate,
             manner=self.options.manner,
             seed=seed,
+            token_s=self.options.token_s,
         )
         self.venue.observe = self._observe
         self.venue.on_rest = self._arriving
@@ -422,8 +429,12 @@ class World:
     def _move_market(self) -> None:
         chance = self.options.raids_per_s * self.options.market_ms / 1_000
         if not self._healed_ns and self._draw.random() < chance:
-            raided = raid(self.exchange, self.venue, self._draw)
-            self._doing = raided or self._doing
+            by_us = self.options.foreign and self._draw.random() < BY_HAND
+            raided = raid(self.exchange, self.venue, self._draw, ACCOUNT if by_us else RAIDER)
+            if raided is not None:
+                self._doing = raided.told
+                if by_us:
+                    self.checks.foreign(raided.order)
         self.venue.advance()
         self.timeline.after(self.options.market_ms * MS, self._move_market)
 
@@ -458,6 +469,8 @@ class World:
 
     def _every_second(self) -> None:
         self.checks.second()
+        if self.line is not None:
+            self.checks.untold(self.line.untold_s())
         now_ns = self.timeline.now_ns
         if self.options.people and not self._healed_ns:
             self._people()
