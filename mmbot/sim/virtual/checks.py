@@ -8,7 +8,8 @@ Always:
 * bug       a turn ends, and not with an exception
 * money     cash and positions of all accounts add up to what they were
 * grid      no price or amount off the venue's grid leaves the bot (R-K1)
-* book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2)
+* book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2), and what
+            is shown of a book is what it was a moment ago
 * tripped   nothing is placed or amended after the kill switch (R-I1), and whoever begins knows
 * crossing  no order of ours meets another one of ours
 * slot      one working order per instrument, side and level, at the venue and in the table (R-A3)
@@ -54,6 +55,7 @@ from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.exchange.accounts import UserTrade
+from mmbot.sim.exchange.effects import BookDelta
 from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
@@ -61,6 +63,7 @@ from mmbot.sim.virtual.face import ACCOUNT, VirtualVenue
 from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.translate import fill_of, id_of, instrument_of, is_our_order, name_of
+from mmbot.sim.virtual.true_book import TrueBook
 
 OVERDUE_NS: Nanos = 300 * MS
 """Ticks come every 100 ms: by then a deadline has been noticed."""
@@ -174,6 +177,7 @@ class Checks:
         self._foreign: dict[str, None] = {}
         self._foreign_fills: Counter[str] = Counter()
         self._instruments: dict[str, Instrument] = {}
+        self._truth = {name_of(one): TrueBook(exchange.book(name_of(one))) for one in desks}
         self._told_ms: dict[Label, int] = {}
         """The venue's newest stamp that the bot has seen on an order."""
         self._asked: Counter[Label] = Counter()
@@ -202,16 +206,10 @@ class Checks:
         match event:
             case ev.TickerChanged(mark=mark) if mark is not None:
                 self._check_mark(event.instrument, mark)
+            case ev.BookChanged():
+                self._check_shown(event)
             case ev.RequestRefused():
                 self._check_blame(event)
-            case ev.BookChanged():
-                bids, asks = event.bids, event.asks
-                fault = ""
-                if not bids and not asks:
-                    fault = "empty"
-                elif bids and asks and bids[0][0] >= asks[0][0]:
-                    fault = "crossed"
-                self._sound[event.instrument] = fault
             case ev.OrderSeen(label=label) if label is not None:
                 self._told_ms[label] = max(self._told_ms.get(label, 0), event.venue_ms)
             case ev.BookLost():
@@ -220,6 +218,24 @@ class Checks:
                 self._sound = dict.fromkeys(self._desks, "link down")
             case _:
                 pass
+
+    def moved(self, delta: BookDelta) -> None:
+        """The venue's book has changed."""
+        truth = self._truth.get(delta.name)
+        if truth is not None:
+            truth.move(delta)
+
+    def _check_shown(self, shown: ev.BookChanged) -> None:
+        bids, asks = shown.bids, shown.asks
+        fault = ""
+        if not bids and not asks:
+            fault = "empty"
+        elif bids and asks and bids[0][0] >= asks[0][0]:
+            fault = "crossed"
+        self._sound[shown.instrument] = fault
+        best = (bids[0][0] if bids else None, asks[0][0] if asks else None)
+        if best not in self._truth[name_of(shown.instrument)].lately:
+            raise Violated("book", f"{shown.instrument} never had {best} at its top")
 
     def _check_mark(self, instrument: InstrumentId, mark: float) -> None:
         book = self._exchange.book(name_of(instrument))

@@ -37,7 +37,7 @@ from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
 from mmbot.sim.exchange.accounts import SelfTrade
-from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market import chain
@@ -515,7 +515,9 @@ class World:
 
     def _observe(self, effect: Effect) -> None:
         """Everything the exchange does goes into the hash, and our fills are counted."""
-        if isinstance(effect, AccountChange):
+        if isinstance(effect, BookDelta):
+            self.checks.moved(effect)
+        elif isinstance(effect, AccountChange):
             for order in effect.orders:
                 self._note(f"{order.order_id} {order.state.value} {order.filled} {order.price}")
             for made in effect.trades:
