@@ -23,6 +23,7 @@ from mmbot.risk.price_band import PriceBand
 from mmbot.risk.stale_market import StaleMarket
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
+from mmbot.sim.virtual.face import TOKEN_S
 from mmbot.sim.virtual.translate import VENUE, id_of
 from mmbot.sim.virtual.world import World, WorldOptions
 from mmbot.sim.wire.manner import Manner
@@ -46,6 +47,7 @@ CRASHES = {Harshness.NONE: 0.0, Harshness.MILD: 30.0, Harshness.HARSH: 150.0}
 RATES = (Rate(5.0, 20), Rate(5.0, 20), Rate(10.0, 50))
 HEDGE = "hedge"
 """The second account of a world that has two."""
+SHORT_TOKEN_S = 30.0
 PRESETS = ("normal", "normal", "toxic", "crash")
 
 
@@ -84,6 +86,7 @@ def drawn_world(
         people=draw.random() < 0.5,
         manner=Manner.drawn(seed),
         can=can or Capabilities(),
+        token_s=SHORT_TOKEN_S if seed % 4 == 1 else TOKEN_S,
     )
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 

@@ -258,17 +258,24 @@ PLANTS: Sequence[Plant] = (
 )
 
 
+def assert_caught(
+    plant: Plant, patch: pytest.MonkeyPatch, note: Callable[[str, object], None]
+) -> None:
+    """Run seeds until one of them is against it."""
+    plant(patch)
+    crashes, can = CRASHES_PER_HOUR.get(plant.__name__), LIVES.get(plant.__name__)
+    for seed in range(1, SEEDS_MAX + 1):
+        violation = drawn_world(seed, crash_per_hour=crashes, can=can).run().violation
+        if violation is not None:
+            note("seeds", seed)
+            note("check", violation.check)
+            print(f"{plant.__name__}: seed {seed}, {violation.check}: {violation.detail}")
+            return
+    raise AssertionError(f"not one of {SEEDS_MAX} seeds catches it")
+
+
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_a_planted_bug_is_caught(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ) -> None:
-    plant(monkeypatch)
-    for seed in range(1, SEEDS_MAX + 1):
-        crashes, can = CRASHES_PER_HOUR.get(plant.__name__), LIVES.get(plant.__name__)
-        violation = drawn_world(seed, crash_per_hour=crashes, can=can).run().violation
-        if violation is not None:
-            record_property("seeds", seed)
-            record_property("check", violation.check)
-            print(f"{plant.__name__}: seed {seed}, {violation.check}: {violation.detail}")
-            return
-    raise AssertionError(f"not one of {SEEDS_MAX} seeds catches it")
+    assert_caught(plant, monkeypatch, record_property)

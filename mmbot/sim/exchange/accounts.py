@@ -32,6 +32,8 @@ class SelfTrade(Enum):
 
     CANCEL_MAKER = "cancel_maker"
     REJECT_TAKER = "reject_taker"
+    TRADES = "trades"
+    """It trades with itself: two executions of one trade. No word of the venue's."""
 
 
 @dataclass(frozen=True, slots=True)

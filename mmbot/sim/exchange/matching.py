@@ -381,13 +381,14 @@ class Exchange(ClearingHouse):
 
     def _match(self, book: Book, taker: Order, request: _Request) -> None:
         opposite = book.side(taker.side.opposite)
+        trades_with_itself = self.accounts[taker.account].self_trade is SelfTrade.TRADES
         while taker.open_amount:
             level = opposite.best()
             if level is None or not crosses(taker.side, taker.price, level.price):
                 return
             maker = next(iter(level.orders.values()))
             request.orders[maker.order_id] = maker
-            if maker.account == taker.account:
+            if maker.account == taker.account and not trades_with_itself:
                 maker.updated_ms = request.now_ms
                 opposite.remove(maker)
                 self._end(maker, OrderState.CANCELLED, CancelReason.SELF_TRADE)

@@ -47,6 +47,10 @@ from mmbot.sim.virtual.violation import Violated
 OVERDUE_NS: Nanos = 300 * MS
 """Ticks come every 100 ms: by then a deadline has been noticed."""
 ASKED_MAX: Final = 3
+UNTOLD_MAX_S: Final = 14.0
+"""Five seconds of patience, a late reply (another five), a second until it is looked at, and some
+for a line that is being entered just then."""
+UNAUTHORIZED: Final = "13009 unauthorized"
 CANCEL_WAIT_NS: Nanos = 200 * MS
 TICK_NS: Nanos = 100 * MS
 SLACK: Final = Decimal("1.02")
@@ -267,6 +271,8 @@ class AccountChecks:
         """An order request is about to be carried out."""
         if venue_of(request) != self.name:
             raise Violated("account", f"{in_short(request)} arrives on {self.name}")
+        if isinstance(request, Place | Replace) and not self._venue.guarded:
+            raise Violated("dead-man", f"{in_short(request)} would outlive its connection")
         if isinstance(request, Place | Amend | Replace):
             self._check_crossing(request)
         if isinstance(request, CancelAll):
@@ -317,6 +323,14 @@ class AccountChecks:
                 said = f"{taken[slot]} and {order.label} both rest at level {level} of {name}"
                 raise Violated("slot", said)
             taken[slot] = order.label
+
+    def second(self) -> None:
+        """Every now and then: the line is what it is taken for."""
+        if self._venue.counts[UNAUTHORIZED]:
+            raise Violated("login", f"a request to {self.name} came over a line not signed in")
+        untold_s = self._account.line.untold_s() if self._account.line is not None else 0.0
+        if untold_s > UNTOLD_MAX_S:
+            raise Violated("silence", f"nothing is told of {self.name} for {untold_s:.0f} s")
 
     def believed(self, state: State) -> None:
         """Orders found at the venue may have got another level than they were placed at."""

@@ -1,6 +1,7 @@
 """Other people in a history: who trades with us, who has orders on our account, who operates us."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 from random import Random
@@ -17,9 +18,23 @@ from mmbot.sim.virtual.face import VirtualVenue
 RAIDER: Final = "raider"
 """The account of who trades through the book up to our orders."""
 
+BY_HAND: Final = "by hand"
+"""The label of other people's orders on our account."""
 
-def raid(exchange: Exchange, venues: Sequence[VirtualVenue], draw: Random) -> str | None:
-    """Take what is before an order of ours in the book, and some of it or all; says which."""
+
+@dataclass(frozen=True, slots=True)
+class Raid:
+    """What a raider did: with which order, and in words."""
+
+    order: Order
+    told: str
+
+
+def raid(
+    exchange: Exchange, venues: Sequence[VirtualVenue], draw: Random, *, by_hand: bool
+) -> Raid | None:
+    """Take what is before an order of ours in the book, and some of it or all. `by_hand`:
+    on the very account, a trade with oneself; else from another one."""
     venue = venues[0]  # they are one exchange with one clock
     ours = [order for one in venues for order in one.our_orders]
     if not ours or venue.down:
@@ -44,10 +59,13 @@ def raid(exchange: Exchange, venues: Sequence[VirtualVenue], draw: Random) -> st
         amount=ahead + taken,
         price=order.price,
         time_in_force=TimeInForce.IOC,
+        label=BY_HAND if by_hand else "",
     )
     who = order.label or order.order_id
-    exchange.place(RAIDER, wish, venue.ms)
-    return f"somebody trades {taken} with {who}"
+    placed = exchange.place(order.account if by_hand else RAIDER, wish, venue.ms)
+    if not isinstance(placed, Placed):
+        return None
+    return Raid(placed.order, f"somebody trades {taken} with {who}")
 
 
 def operator_command(draw: Random) -> ev.Event | None:
@@ -102,7 +120,7 @@ def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list
         if far <= 0:
             continue
         wish = NewOrder(
-            name=name, side=Side.BUY, amount=listing.min_amount, price=far, label="by hand"
+            name=name, side=Side.BUY, amount=listing.min_amount, price=far, label=BY_HAND
         )
         placed = exchange.place(venue.account, wish, venue.ms)
         if isinstance(placed, Placed):

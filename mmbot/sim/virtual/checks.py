@@ -9,7 +9,8 @@ Always:
 * bug       a turn ends, and not with an exception
 * money     cash and positions of all accounts add up to what they were
 * grid      no price or amount off the venue's grid leaves the bot (R-K1)
-* book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2)
+* book      nothing is quoted on a book that is known to be lost, crossed or empty (R-C2), and what
+            is shown of a book is what it was a moment ago
 * tripped   nothing is placed or amended after the kill switch (R-I1), and whoever begins knows
 * crossing  no order of ours meets another one of ours
 * account   a request arrives on the account whose instrument it is about
@@ -29,6 +30,11 @@ Always:
 * lease     nothing is sent to an account that another engine has taken
 * left      after a process has ended on its own, no order of ours rests on any account, unless it
             said so; and where it said that there is none, the venue had shown it so
+* dead-man  no order leaves over a line that would not take it along when it breaks
+* login     the venue never has to refuse a request for want of a login
+* silence   a line on which the account's channel has fallen silent is given up
+* blame     a refusal is told with the reach that it has, and no other
+* mark      a mark that is told is about the venue's
 
 In the end, once nothing goes wrong any more, within a bounded time: our working orders are the
 venue's, positions agree, every trade is booked, nothing is unknown, every market that may be quoted
@@ -55,10 +61,13 @@ from mmbot.core.state import State
 from mmbot.core.types import ZERO, InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
+from mmbot.sim.exchange.effects import BookDelta
 from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import Order
 from mmbot.sim.virtual.account import VirtualAccount
 from mmbot.sim.virtual.account_checks import SLACK, AccountChecks, in_short
+from mmbot.sim.virtual.border_checks import BorderChecks, check_blame
 from mmbot.sim.virtual.leaving import Left
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.violation import Violated
@@ -77,6 +86,7 @@ class Checks:
         self._exchange = exchange
         self._store = store
         self._desks = {id_: desk for one in accounts for id_, desk in one.desks.items()}
+        self._border = BorderChecks(exchange, self._desks)
         self._left: Left = {}
         """What the last process said that it left, by account; None: it did not know."""
         self._currencies = tuple(exchange.currencies)
@@ -100,8 +110,13 @@ class Checks:
     def told(self, event: ev.Event) -> None:
         """The bot is told this."""
         match event:
+            case ev.TickerChanged(mark=mark) if mark is not None:
+                self._border.marked(event.instrument, mark)
             case ev.BookChanged():
+                self._border.shown(event)
                 self._of(event.instrument).book_shown(event)
+            case ev.RequestRefused():
+                check_blame(event)
             case ev.OrderSeen(label=label) if label is not None:
                 self.at[event.venue].order_seen(label, event.venue_ms)
             case ev.BookLost():
@@ -114,6 +129,15 @@ class Checks:
                 self.at[event.venue].looked(event.asked_ns, left)
             case _:
                 pass
+
+    def moved(self, delta: BookDelta) -> None:
+        """The venue's book has changed."""
+        self._border.moved(delta)
+
+    def foreign(self, order: Order) -> None:
+        """An order of other people is on one of our accounts."""
+        for one in self.at.values():
+            one.foreign(order)
 
     def decided(self, state: State, intents: Sequence[Intent], now_ns: Nanos) -> None:
         """A turn has ended with these intents."""
@@ -213,6 +237,8 @@ class Checks:
     def second(self) -> None:
         """Every now and then: nothing comes from nowhere, and what was left is left."""
         self._check_left()
+        for one in self.at.values():
+            one.second()
         for what, total in self._sums():
             before = self._money.setdefault(what, ZERO)
             if total != before:

@@ -81,6 +81,8 @@ class VirtualVenue:
         """Sees every request that is about to be carried out beside the line."""
         self.counts: Counter[str] = Counter()
         """Requests to the matching engine by kind, and those refused, by code."""
+        self.guarded = True
+        """Of the last order request: the line it came over takes its orders along."""
         self._timeline = timeline
         self._trouble = trouble
         self._stopped: dict[str, Nanos] = {}
@@ -185,9 +187,11 @@ class VirtualVenue:
 
     # --- what it has been asked ---
 
-    def asked(self, request: OrderRequest) -> None:
-        """An order request is about to be carried out."""
+    def asked(self, request: OrderRequest, *, guarded: bool) -> None:
+        """An order request is about to be carried out. `guarded`: the line it came over takes what
+        it placed along when it breaks, or it came over none."""
         self.counts[type(request).__name__] += 1
+        self.guarded = guarded
 
     def refused(self, error: Mapping[str, Any]) -> None:
         """A request was refused with that."""

@@ -106,6 +106,9 @@ class _Line:
     """Until then everything on it is swallowed ..."""
     mute_until_ns: Nanos = 0
     """... and what the venue tells of the account unasked."""
+    untold_ns: Nanos = 0
+    """Since when we have been told that an order request was carried out and nothing of it on the
+    account's channel, nor anything else; 0: that is not so."""
     held: _Said | None = None
     """What the venue writes while a request is carried out, before it leaves; None: at once."""
 
@@ -200,6 +203,12 @@ class Pump:
     def both_up(self) -> bool:
         """Whether both links are up."""
         return all(map(self.up, ev.Link))
+
+    def untold_s(self) -> float:
+        """How long a line has been up of which it should have been noticed that the account's
+        channel tells nothing."""
+        since_ns = [line.untold_ns for line in self._lines.values() if line.untold_ns]
+        return max(((self._timeline.now_ns - at_ns) / SECOND for at_ns in since_ns), default=0.0)
 
     # --- what befalls it ---
 
@@ -360,8 +369,8 @@ class Pump:
         if trouble.strikes("rate_limited"):
             venue.protocol.refuse(session, message, TOO_MANY)
             return
+        venue.asked(request, guarded=session.cancels_on_disconnect)
         self._on_arrival(request)
-        venue.asked(request)
         said = self._carried_out(line, session, message)
         self._on_carried_out(request)
         replies = [one for one in said if one[1] == message["method"]]
@@ -370,6 +379,13 @@ class Pump:
             self._break(line, "cut as an order was carried out")
             replies = []
         self._leave(line, notices + replies if trouble.either() else replies + notices)
+        self._note_silence(line, replies, notices)
+
+    def _note_silence(self, line: _Line, replies: _Said, notices: _Said) -> None:
+        done = any("result" in frame.message for frame, _ in replies)
+        now_ns = self._timeline.now_ns
+        if done and notices and line.deaf_until_ns <= now_ns < line.mute_until_ns:
+            line.untold_ns = line.untold_ns or now_ns
 
     def _carried_out(self, line: _Line, session: Session, message: dict[str, Any]) -> _Said:
         """The venue carries a request out: what it says down that line."""
@@ -377,7 +393,7 @@ class Pump:
         self._venue.protocol.on_message(session, message)
         line.held = None
         for frame, about in held:
-            if about == message["method"] and "error" in frame.message:
+            if about == message["method"] and "error" in frame.message and not session.closed:
                 self._venue.refused(frame.message["error"])
         return held
 
@@ -428,6 +444,7 @@ class Pump:
         trouble, late_ns = self._trouble, 0
         if self._timeline.now_ns < line.mute_until_ns:
             return
+        line.untold_ns = 0
         if trouble.strikes("late_private"):
             late_ns = trouble.up_to(trouble.plan.late_s)
         elif trouble.strikes("reordered_private"):
@@ -504,7 +521,7 @@ class Pump:
         params = self._through(_spoken(http.params))
         request = self._request_of(http.method, params)
         if request is not None:
-            self._venue.asked(request)
+            self._venue.asked(request, guarded=True)
             self._venue.on_rest(request)
         header = (_AUTHORIZATION, "GET", f"/{http.method}", "")
         status, frame = self._venue.protocol.on_rest(

@@ -45,7 +45,8 @@ from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.core.why import Why
-from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
+from mmbot.sim.exchange.accounts import SelfTrade
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market import chain
@@ -66,7 +67,7 @@ from mmbot.sim.virtual.bystanders import (
 )
 from mmbot.sim.virtual.checks import Checks
 from mmbot.sim.virtual.describe import said, said_left, told
-from mmbot.sim.virtual.face import VirtualVenue
+from mmbot.sim.virtual.face import TOKEN_S, VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.leaving import Leaving, Left
 from mmbot.sim.virtual.requests import OrderRequest
@@ -87,6 +88,8 @@ DAY_MS: Final = 86_400_000
 EXPIRY_OF_DAY_MS: Final = 8 * 3_600_000
 RUN_BITS: Final = 28
 TEXT_EVERY: Final = 10
+BY_HAND: Final = 0.3
+"""Where other people have orders on the account, so many of the trades with ours are theirs."""
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
@@ -104,7 +107,7 @@ class WorldOptions:
     `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
     them has a part in the jumps of all. `manner`: how the venue says things. `can`: how orders live
     there. `as_text`: whether frames are encoded and read again on their way; None: in one seed of
-    ten.
+    ten. `token_s`: how long a login lasts.
     """
 
     start_ms: int = START_MS
@@ -125,6 +128,7 @@ class WorldOptions:
     manner: Manner = Manner.PLAIN
     as_text: bool | None = None
     can: Capabilities = field(default_factory=Capabilities)
+    token_s: float = TOKEN_S
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -240,7 +244,8 @@ class World:
         """One account with its side of the line, and what goes wrong on it."""
         first = not self.accounts
         name = known_as(venue, first=first)
-        self.exchange.open_account(name, balances)
+        own = SelfTrade.TRADES if self.options.foreign else SelfTrade.CANCEL_MAKER
+        self.exchange.open_account(name, balances, self_trade=own)
         trouble = self.trouble if first else FaultInjector(self._plan, venue)
         served = VirtualVenue(
             self.timeline,
@@ -254,6 +259,7 @@ class World:
             manner=self.options.manner,
             can=self.options.can,
             seed=self.seed,
+            token_s=self.options.token_s,
             beside=next((one.venue for one in self.accounts.values()), None),
         )
         served.observe = self._observe
@@ -517,9 +523,13 @@ class World:
     def _move_market(self) -> None:
         chance = self.options.raids_per_s * self.options.market_ms / 1_000
         if not self._healed_ns and self._draw.random() < chance:
+            by_hand = self.options.foreign and self._draw.random() < BY_HAND
             venues = [account.venue for account in self.accounts.values()]
-            raided = raid(self.exchange, venues, self._draw)
-            self._doing = raided or self._doing
+            raided = raid(self.exchange, venues, self._draw, by_hand=by_hand)
+            if raided is not None:
+                self._doing = raided.told
+                if by_hand:
+                    self.checks.foreign(raided.order)
         first, *_ = self.accounts.values()
         first.venue.advance()
         self.timeline.after(self.options.market_ms * MS, self._move_market)
@@ -613,7 +623,9 @@ class World:
 
     def _observe(self, effect: Effect) -> None:
         """Everything the exchange does goes into the hash, and our fills are counted."""
-        if isinstance(effect, AccountChange):
+        if isinstance(effect, BookDelta):
+            self.checks.moved(effect)
+        elif isinstance(effect, AccountChange):
             for order in effect.orders:
                 self._note(f"{order.order_id} {order.state.value} {order.filled} {order.price}")
             for made in effect.trades:

@@ -54,6 +54,7 @@ NULL: Final = 0.1  # of fields that may be null
 TEXT: Final = 0.03  # of numbers that nothing hangs on
 TICKER_FAULT: Final = 0.01  # of tickers: one number that one would want
 BOOK_FAULT: Final = 0.001  # of messages of books: a row
+TYPELESS: Final = 0.02  # of messages of books: they do not say whether they are a change
 OTHER_ORDER: Final = 0.3  # of objects: keys in another order
 NOTICE_FIRST: Final = 0.5  # of order requests
 NEWS: Final = 0.002  # of pushes: news of a strange listing beside it
@@ -256,9 +257,12 @@ class Odd(Talk):
             name = self._random.choice(TICKER_NUMBERS)
             if isinstance(data.get(name), float | int):
                 data[name] = INDEX_MISSING if name == "index_price" else str(data[name])
-        if channel.startswith("book.") and self._chance(BOOK_FAULT):
-            for row in (*data["bids"][:1], *data["asks"][:1]):
-                row[-1] = str(row[-1])
+        if channel.startswith("book."):
+            if self._chance(BOOK_FAULT):
+                for row in (*data["bids"][:1], *data["asks"][:1]):
+                    row[-1] = str(row[-1])
+            if self._chance(TYPELESS):
+                data.pop("type", None)
         if channel.startswith("trades."):
             for trade in data:
                 if self._chance(TEXT):
