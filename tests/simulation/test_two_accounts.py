@@ -18,9 +18,10 @@ from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.account import VirtualAccount
 from mmbot.sim.virtual.account_checks import AccountChecks
+from mmbot.sim.virtual.history import WorldOptions
 from mmbot.sim.virtual.translate import VENUE, id_of
 from mmbot.sim.virtual.violation import Violated
-from mmbot.sim.virtual.world import World, WorldOptions
+from mmbot.sim.virtual.world import World
 from mmbot.strategies.improve_top import ImproveTop
 from tests.simulation.drawn import HEDGE, drawn_pair
 
