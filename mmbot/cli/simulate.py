@@ -25,8 +25,8 @@ from mmbot.sim.wire.manner import Manner
 
 if TYPE_CHECKING:
     from mmbot.research.simulate import Wish
+    from mmbot.sim.virtual.history import Outcome
     from mmbot.sim.virtual.violation import Violation
-    from mmbot.sim.virtual.world import Outcome
 
 Accounts = Mapping[str, Sequence[str]]
 """What is traded on each."""

@@ -34,8 +34,9 @@ from mmbot.plugins.settings import unknown
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
+from mmbot.sim.virtual.history import Outcome, WorldOptions
 from mmbot.sim.virtual.translate import VENUE, instrument_of
-from mmbot.sim.virtual.world import Outcome, World, WorldOptions
+from mmbot.sim.virtual.world import World
 from mmbot.sim.wire.manner import Manner
 
 ALONE_MAX = 8

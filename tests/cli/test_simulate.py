@@ -133,9 +133,21 @@ def test_of_several_desks_one_is_simulated_on_whichever_account(mmbot: Mmbot) ->
     assert len(options["instruments"]) == 4
 
 
-def test_which_of_several_desks_has_to_be_said(mmbot: Mmbot) -> None:
-    said = mmbot.refusal("simulate", TWO)
-    assert said.endswith("add --desk NAME, one of options, perp")
+def test_several_desks_run_together_on_their_accounts(mmbot: Mmbot) -> None:
+    said = mmbot.json("simulate", TWO, "--seeds", "2")
+    assert said["desk"] is None
+    assert [(name, len(here)) for name, here in said["accounts"].items()] == [
+        ("deribit", 4),
+        ("hedge", 1),
+    ]
+    assert said["instruments"] == [*said["accounts"]["deribit"], "ETH-PERPETUAL"]
+    assert (said["failed"], said["violations"]) == (0, [])
+    page = mmbot.page("simulate", TWO, "--seeds", "1")
+    [line] = [line for line in page.splitlines() if "hedge" in line]
+    assert "deribit (4), hedge (1)" in line
+
+
+def test_a_desk_that_is_not_in_the_file_is_one_line(mmbot: Mmbot) -> None:
     assert "did you mean 'perp'?" in mmbot.refusal("simulate", TWO, "--desk", "pert")
 
 

@@ -24,8 +24,9 @@ from mmbot.risk.stale_market import StaleMarket
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.virtual.face import TOKEN_S
+from mmbot.sim.virtual.history import WorldOptions
 from mmbot.sim.virtual.translate import VENUE, id_of
-from mmbot.sim.virtual.world import World, WorldOptions
+from mmbot.sim.virtual.world import World
 from mmbot.sim.wire.manner import Manner
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.strategies.simple_spread import Center, SimpleSpread

@@ -16,8 +16,9 @@ from mmbot.sim.exchange.listing import Side
 from mmbot.sim.market.market import START_MS
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.account import ACCOUNT
+from mmbot.sim.virtual.history import WorldOptions
 from mmbot.sim.virtual.translate import VENUE, id_of
-from mmbot.sim.virtual.world import World, WorldOptions
+from mmbot.sim.virtual.world import World
 
 LASTS_S = 90.0
 AMENDS_A_MINUTE_MAX = 60

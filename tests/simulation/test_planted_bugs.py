@@ -19,6 +19,11 @@ written, and the check that spoke:
     late_end_ends_the_successor       2   slot
     successor_counts_the_old_fills   30   settling
     placed_before_the_end_is_known    2   slot
+
+and of two accounts:
+
+    first_flat_account_ends_the_leaving    1   left
+    each_account_its_own_book             18   limit
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,13 +48,15 @@ from mmbot.core import (
     reconcile,
     state,
 )
+from mmbot.core import exit as leaving_rules
 from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import OrderState, Request, Status, Trigger
 from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
 from mmbot.core.types import ZERO, Nanos
-from tests.simulation.drawn import drawn_world
+from mmbot.sim.virtual import leaving
+from tests.simulation.drawn import drawn_pair, drawn_world
 
 SEEDS_MAX = 100
 
@@ -272,6 +279,56 @@ def assert_caught(
             print(f"{plant.__name__}: seed {seed}, {violation.check}: {violation.detail}")
             return
     raise AssertionError(f"not one of {SEEDS_MAX} seeds catches it")
+
+
+# --- of two accounts --------------------------------------------------------------------------
+
+
+def first_flat_account_ends_the_leaving(patch: pytest.MonkeyPatch) -> None:
+    """Whoever leaves waits for the proof of one account, and takes it for that of all."""
+
+    def hasty(bot: state.State, venues: Iterable[str]) -> list[str]:
+        waits = leaving_rules.unproved(bot, venues)
+        return waits if len(waits) == len(list(venues)) else []
+
+    patch.setattr(leaving, "unproved", hasty)
+
+
+def each_account_its_own_book(patch: pytest.MonkeyPatch) -> None:
+    """What another account has of a coin does not count for the limit of all."""
+
+    def others(bot: state.State, market: books.Market) -> Decimal:
+        here = (
+            one.worst_coin
+            for one in bot.markets.values()
+            if one is not market
+            and one.instrument.venue == market.instrument.venue
+            and one.instrument.underlying == market.instrument.underlying
+        )
+        return sum(here, ZERO)
+
+    patch.setattr(decide, "others_coin", others)
+
+
+@pytest.mark.parametrize(
+    ("plant", "seeds_max"),
+    [(first_flat_account_ends_the_leaving, 20), (each_account_its_own_book, SEEDS_MAX)],
+)
+def test_a_planted_bug_of_two_accounts_is_caught(
+    plant: Plant,
+    seeds_max: int,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
+) -> None:
+    plant(monkeypatch)
+    for seed in range(1, seeds_max + 1):
+        violation = drawn_pair(seed).run().violation
+        if violation is not None:
+            record_property("seeds", seed)
+            record_property("check", violation.check)
+            print(f"{plant.__name__}: seed {seed}, {violation.check}: {violation.detail}")
+            return
+    raise AssertionError(f"not one of {seeds_max} seeds catches it")
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)

@@ -30,8 +30,9 @@ from mmbot.sim.market.underlying import PathParams
 from mmbot.sim.models.credits import Bucket, Credits, Pool, Rate
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.account import ACCOUNT
+from mmbot.sim.virtual.history import Outcome, WorldOptions
 from mmbot.sim.virtual.translate import id_of
-from mmbot.sim.virtual.world import Outcome, World, WorldOptions
+from mmbot.sim.virtual.world import World
 from mmbot.strategies.improve_top import ImproveTop
 
 STRIKES = (2600, 2700, 2800, 2900, 3000)

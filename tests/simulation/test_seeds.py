@@ -7,7 +7,7 @@ gets a test of its own.
 import pytest
 
 from mmbot.sim.models.faults import Harshness
-from mmbot.sim.virtual.world import Outcome
+from mmbot.sim.virtual.history import Outcome
 from tests.simulation.drawn import drawn_world
 
 CHUNK = 10

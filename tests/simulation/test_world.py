@@ -28,10 +28,11 @@ from mmbot.sim.market.market import START_MS, START_PRICES
 from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.account import ACCOUNT
 from mmbot.sim.virtual.checks import Checks
+from mmbot.sim.virtual.history import WorldOptions
 from mmbot.sim.virtual.store import VirtualStore
 from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of
 from mmbot.sim.virtual.violation import Violated
-from mmbot.sim.virtual.world import World, WorldOptions
+from mmbot.sim.virtual.world import World
 from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.manner import Manner
 from mmbot.strategies.improve_top import ImproveTop

@@ -15,10 +15,8 @@ Theory of operation
    history. Its hash covers everything the venue did and everything the bot wanted done.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -27,7 +25,6 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core.bot import Bot, begun
-from mmbot.core.capabilities import Capabilities
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
@@ -50,10 +47,7 @@ from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, Prints
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market import chain
-from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES, Market
-from mmbot.sim.market.presets import Preset
-from mmbot.sim.market.underlying import STEP_MS
-from mmbot.sim.models.credits import Rate
+from mmbot.sim.market.market import START_PRICES, Market
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.virtual.account import VirtualAccount, known_as
 from mmbot.sim.virtual.account_checks import AccountChecks
@@ -67,15 +61,15 @@ from mmbot.sim.virtual.bystanders import (
 )
 from mmbot.sim.virtual.checks import Checks
 from mmbot.sim.virtual.describe import said, said_left, told
-from mmbot.sim.virtual.face import TOKEN_S, VirtualVenue
+from mmbot.sim.virtual.face import VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
+from mmbot.sim.virtual.history import Outcome, WorldOptions
 from mmbot.sim.virtual.leaving import Leaving, Left
 from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import instrument_of
 from mmbot.sim.virtual.violation import Violated, Violation
-from mmbot.sim.wire.manner import Manner
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -92,78 +86,6 @@ BY_HAND: Final = 0.3
 """Where other people have orders on the account, so many of the trades with ours are theirs."""
 BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldOptions:
-    """What a history is like beside its faults. Seconds are virtual.
-
-    `seconds` of faults, then up to `heal_s` until all has settled; never more than `turns` turns
-    with faults. `market_ms` is how often the market moves, `crowd_steps` how lazily its crowd acts
-    (`Market`). `crash_per_hour`: how often the bot dies and starts anew. `raids_per_s`: how
-    often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
-    somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
-    switch now and then. `departures_per_hour`: how often people end the run.
-    `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
-    them has a part in the jumps of all. `manner`: how the venue says things. `can`: how orders live
-    there. `as_text`: whether frames are encoded and read again on their way; None: in one seed of
-    ten. `token_s`: how long a login lasts.
-    """
-
-    start_ms: int = START_MS
-    seconds: float = 40.0
-    heal_s: float = 60.0
-    turns: int = 2_000
-    market_ms: int = 100
-    crowd_steps: int = 2
-    preset: str | Preset = "normal"
-    flow_scale: float = 2.0
-    prices: Mapping[str, float] | None = None
-    rate: Rate = field(default_factory=lambda: Rate(5.0, 20))
-    crash_per_hour: float = 0.0
-    raids_per_s: float = 0.0
-    foreign: bool = False
-    people: bool = False
-    departures_per_hour: float = 0.0
-    manner: Manner = Manner.PLAIN
-    as_text: bool | None = None
-    can: Capabilities = field(default_factory=Capabilities)
-    token_s: float = TOKEN_S
-
-    @staticmethod
-    def plain(start_ms: int) -> "WorldOptions":
-        """The market as the embedded venue has it, step by step and of the same seed the same."""
-        return WorldOptions(
-            start_ms=start_ms,
-            market_ms=STEP_MS,
-            crowd_steps=1,
-            flow_scale=FLOW_SCALE_DEMO,
-            prices=START_PRICES,
-        )
-
-    def lasting(self, seconds: float) -> "WorldOptions":
-        """The same for so long, however many turns that takes."""
-        return replace(self, seconds=seconds, turns=sys.maxsize)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one seed. `settled_s`: how long it took after the last fault."""
-
-    seed: int
-    turns: int
-    seconds: float
-    fills: int
-    volume_usd: float
-    requests: Mapping[str, int]
-    faults: Mapping[str, int]
-    crashes: int
-    departures: int
-    tripped: str
-    settled_s: float
-    longest_cancel_wait_ms: float
-    hash: str
-    violation: Violation | None
 
 
 class World:
