@@ -276,20 +276,10 @@ class TestCancelOnDisconnectOfTheAccount:
         async with scripted_venue() as venue, aiohttp.ClientSession() as web:
 
             async def call(method: str, scope: str) -> Any:
-                token = (
-                    venue.protocol.counters[0]
-                    .gatekeeper.grant(
-                        Params(
-                            {
-                                "grant_type": "client_credentials",
-                                "client_id": "sim",
-                                "client_secret": "sim",
-                            }
-                        ),
-                        venue.now_ms(),
-                    )
-                    .access_token
-                )
+                pair = {"client_id": "sim", "client_secret": "sim"}
+                asked = Params({"grant_type": "client_credentials", **pair})
+                (counter,) = venue.protocol.counters
+                token = counter.gatekeeper.grant(asked, venue.now_ms()).access_token
                 query = {"scope": scope, "access_token": token}
                 url = f"{venue.rest_url}/api/v2/private/{method}"
                 async with web.get(url, params=query) as answer:
