@@ -223,8 +223,9 @@ class Orders:
             return  # the last word was about its end
         known_ms, order.venue_ms = order.venue_ms, seen.venue_ms
         self._identify(order, seen.order_id)
-        if seen.filled is not None:
-            order.filled = max(order.filled, seen.filled)
+        if seen.filled is not None:  # less than before only where a fill was taken back
+            known = order.booked if seen.venue_ms > known_ms else order.filled
+            order.filled = max(known, seen.filled)
         elif seen.state is OrderState.FILLED:
             order.filled = max(order.amount, order.want_amount, order.filled)
         if seen.state is not OrderState.OPEN:
@@ -370,12 +371,13 @@ class Orders:
             self._settled(order)
 
     def book(self, order: Order, fill: Fill) -> None:
-        """A fill of this order has been booked."""
+        """A fill of this order, or the reversal of one, has been booked."""
         self.changed[order.label] = order
         if fill.venue_ms <= order.adopted_ms:
             return  # counted when the order was adopted
-        order.booked += fill.amount
-        order.filled = max(order.filled, order.booked)
+        change = -fill.amount if fill.reverses else fill.amount
+        order.booked += change
+        order.filled = max(order.filled + min(change, ZERO), order.booked)
         self._settled(order)
 
     # --- housekeeping ---
