@@ -1,4 +1,4 @@
-"""Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none]`."""
+"""Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none] [late]`."""
 
 import sys
 import time
@@ -12,9 +12,10 @@ def main() -> None:
     first = int(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     harshness = Harshness(sys.argv[3]) if len(sys.argv) > 3 else Harshness.HARSH
+    late = "late" in sys.argv[4:]
     began_s, turns, failed = time.process_time(), 0, 0
     for seed in range(first, first + count):
-        found = drawn_world(seed, harshness).run()
+        found = drawn_world(seed, harshness, late_finality=late).run()
         turns += found.turns
         print(
             f"{seed:6} {found.turns:5} turns {found.seconds:5.1f} s {found.fills:3} fills "

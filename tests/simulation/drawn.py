@@ -45,7 +45,11 @@ PRESETS = ("normal", "normal", "toxic", "crash")
 
 
 def drawn_world(
-    seed: int, harshness: Harshness = Harshness.HARSH, crash_per_hour: float | None = None
+    seed: int,
+    harshness: Harshness = Harshness.HARSH,
+    crash_per_hour: float | None = None,
+    *,
+    late_finality: bool = False,
 ) -> World:
     """The world of a seed. `crash_per_hour`: in place of the harshness's own."""
     draw = Random(f"desks {seed}")
@@ -73,6 +77,7 @@ def drawn_world(
         else crash_per_hour * draw.choice((0, 1)),
         foreign=draw.random() < 0.3,
         people=draw.random() < 0.5,
+        late_finality=late_finality,
     )
     return World(seed, FaultPlan.drawn(seed, harshness), desks, guards, options)
 

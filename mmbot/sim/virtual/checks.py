@@ -17,7 +17,7 @@ Always:
             has been asked about it, by name and late enough, more than three times
 * order     no amend or cancel leaves before the venue has answered for the order it is about
 * memory    of an order, the newest word that came is believed, whatever comes after it
-* booking   every fill is booked once, as the venue has it (R-B1)
+* booking   every fill is booked once, as the venue has it (R-B1), and taken back if it is void
 * foreign   nobody else's order is touched (R-A7)
 * credits   the venue never has to refuse a request for there being too many (R-E1)
 * cancel    a cancel that is wanted leaves within 200 ms (R-A8)
@@ -29,7 +29,7 @@ is quoted, and the change of equity is explained to 1e-9 in every currency (R-D1
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -42,18 +42,19 @@ from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
-from mmbot.core.statements import Fill
+from mmbot.core.statements import Fill, Finality
 from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Owner, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.exchange.accounts import UserTrade
+from mmbot.sim.exchange.finality import Standing
 from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 from mmbot.sim.virtual.messages import OrderRequest
 from mmbot.sim.virtual.store import VirtualStore
-from mmbot.sim.virtual.translate import fill_of, id_of, instrument_of, is_our_order, name_of
+from mmbot.sim.virtual.translate import fill_at, id_of, instrument_of, is_our_order, name_of
 from mmbot.sim.virtual.venue import ACCOUNT, VirtualVenue
 
 OVERDUE_NS: Nanos = 300 * MS
@@ -237,7 +238,7 @@ class Checks:
         """The bot hands these to the store."""
         for entry in entries:
             if isinstance(entry, Booked):
-                self._check_fill(entry.fill)
+                self._check_fill(entry)
 
     def _check_grid(self, intent: Place | Amend) -> None:
         listing = self._exchange.terms(name_of(intent.instrument))
@@ -247,16 +248,30 @@ class Checks:
         if amount < listing.min_amount or amount % listing.amount_step:
             raise Violated("grid", f"{_short(intent)}: the lot is {listing.amount_step}")
 
-    def _check_fill(self, fill: Fill) -> None:
-        if fill.key in self._booked or fill.key in self._store.fills:
+    def _check_fill(self, entry: Booked) -> None:
+        fill = entry.fill
+        if not entry.again and (fill.key in self._booked or fill.key in self._store.fills):
             raise Violated("booking", f"trade {fill.trade_id} was booked before")
         self._booked[fill.key] = None
+        traded = fill.reverses or fill.trade_id
+        side = fill.side.opposite if fill.reverses else fill.side
         for made in reversed(self._exchange.accounts[ACCOUNT].trades):
-            if fill_of(made).key == fill.key:
-                if fill_of(made) != fill:
+            if made.public.trade_id == traded and made.side.value == side.value:
+                truth = fill_at(self._exchange, made)
+                taken_back = bool(fill.reverses) or fill.finality is Finality.VOIDED
+                if taken_back and truth.finality is not Finality.VOIDED:
+                    raise Violated("booking", f"trade {traded} stands, and was taken back")
+                if fill.reverses:
+                    truth = truth.reversal(truth.stated_ms)
+                if _as_traded(truth, entry) != _as_traded(fill, entry):
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
         raise Violated("booking", f"trade {fill.trade_id} never happened")
+
+    def standing(self, trade_id: str) -> Standing:
+        """How far a trade is at the venue."""
+        finality = self._exchange.finality
+        return Standing.CONFIRMED if finality is None else finality.standing(trade_id)[0]
 
     def _check_table(self, state: State, now_ns: Nanos) -> None:
         taken: dict[tuple[InstrumentId, Side, Owner, int], Label] = {}
@@ -503,8 +518,20 @@ class Checks:
             if market is not None and market.halted:
                 yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[ACCOUNT].trades:
-            if fill_of(made).key not in self._store.fills:
-                yield f"trade {made.public.trade_id} is not booked"
+            yield from self._unkept(fill_at(self._exchange, made))
+
+    def _unkept(self, traded: Fill) -> Iterator[str]:
+        kept = self._store.fills.get(traded.key)
+        if kept is None:
+            yield f"trade {traded.trade_id} is not booked"
+        elif kept.finality is not traded.finality:
+            said = f"{kept.finality.value}, and it is {traded.finality.value}"
+            yield f"trade {traded.trade_id} is booked as {said}"
+        elif (
+            traded.finality is Finality.VOIDED
+            and traded.reversal(traded.stated_ms).key not in self._store.fills
+        ):
+            yield f"trade {traded.trade_id} is void, and not taken back"
 
     def _unquoted(self, state: State, now_ns: Nanos) -> Iterator[str]:
         for instrument in self._desks:
@@ -541,6 +568,14 @@ class Checks:
         if name in self._exchange.listings and instrument.kind.name != Kind.OPTION.name:
             position.accrued = self._exchange.funding_of(ACCOUNT, name)
         return position.pnl(self._exchange.book(name).mark or None)
+
+
+def _as_traded(fill: Fill, entry: Booked) -> Fill:
+    """What does not change with the venue's later words, of which each has the mark it was booked
+    at."""
+    later = entry.again or entry.fill.reverses
+    mark = None if later else fill.mark
+    return replace(fill, finality=Finality.FINAL, stated_ms=0, mark=mark)
 
 
 def _short(intent: OrderRequest) -> str:

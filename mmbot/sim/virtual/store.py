@@ -14,9 +14,15 @@ from mmbot.core.inventory import Booked, Entry, Flowed, Inventory, Opened
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
-from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
+from mmbot.core.recovery import (
+    take_budget,
+    take_end,
+    take_order,
+    take_positions,
+    take_provisional,
+)
 from mmbot.core.state import State
-from mmbot.core.statements import Fill, booking_key
+from mmbot.core.statements import Fill, Finality, booking_key
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.virtual.translate import VENUE
@@ -104,9 +110,7 @@ class VirtualStore:
         inventory = self.inventory
         match entry:
             case Booked():
-                if entry.fill.key not in self.fills:
-                    self.fills[entry.fill.key] = entry.fill
-                    inventory.book(entry.fill, entry.instrument, entry.mark)
+                self._book_fill(entry)
             case Opened():
                 position = inventory.add(entry.instrument)
                 position.open_with(entry.amount, entry.mark)
@@ -117,6 +121,22 @@ class VirtualStore:
                     self.flows[key] = None
                     if entry.instrument is not None:
                         inventory.add(entry.instrument).flow(entry.flow)
+
+    def _book_fill(self, entry: Booked) -> None:
+        fill, known = entry.fill, self.fills
+        if fill.key not in known:
+            known[fill.key] = fill
+            self.inventory.book(fill, entry.instrument, entry.mark)
+            if fill.finality is Finality.PROVISIONAL:
+                self.inventory.provisional[fill.key] = replace(fill, mark=entry.mark)
+            elif fill.reverses:
+                taken = replace(fill, trade_id=fill.reverses, side=fill.side.opposite).key
+                if taken in known:
+                    known[taken] = replace(known[taken], finality=Finality.VOIDED)
+                self.inventory.provisional.pop(taken, None)
+        elif entry.again:
+            known[fill.key] = fill
+            self.inventory.provisional.pop(fill.key, None)
 
     # --- after a crash ---
 
@@ -134,6 +154,9 @@ class VirtualStore:
         since_ms = take_positions(
             state, VENUE, (replace(one) for one in held if one.instrument.id in instruments)
         )
+        provisional = self.inventory.provisional.values()
+        take_provisional(state, provisional)
+        since_ms = min((since_ms, *(fill.venue_ms for fill in provisional)))
         for key in sorted(self.fills):
             if self.fills[key].venue_ms >= since_ms:
                 state.inventory.know(key)
@@ -148,4 +171,11 @@ class VirtualStore:
             take_end(state, VENUE, now_ns - self.sign_ns, now_ns)
 
     def _booked_of(self, label: Label) -> Decimal:
-        return sum((fill.amount for fill in self.fills.values() if fill.label == label), ZERO)
+        return sum(
+            (
+                fill.amount
+                for fill in self.fills.values()
+                if fill.label == label and fill.finality is not Finality.VOIDED
+            ),
+            ZERO,
+        )

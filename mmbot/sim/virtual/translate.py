@@ -3,6 +3,7 @@
 Amounts and prices take the way they take on the wire, through a float's shortest text.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -14,14 +15,16 @@ from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import Request
-from mmbot.core.statements import Fill, Flow, FlowKind, Liquidity, OpenOrder
+from mmbot.core.statements import Fill, Finality, Flow, FlowKind, Liquidity, OpenOrder
 from mmbot.core.types import MS, ZERO, InstrumentId, Kind, Label, Right, Side
 from mmbot.core.why import Why
 from mmbot.sim.exchange.accounts import UserTrade
+from mmbot.sim.exchange.finality import Standing
 from mmbot.sim.exchange.ledger import Entry, EntryType
 from mmbot.sim.exchange.listing import Kind as VenueKind
 from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.listing import Side as VenueSide
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order, OrderState
 from mmbot.sim.exchange.refusals import Code, Refusal
 
@@ -36,6 +39,11 @@ _STATES: Final = {
     OrderState.OPEN: life.OrderState.OPEN,
     OrderState.FILLED: life.OrderState.FILLED,
     OrderState.CANCELLED: life.OrderState.CANCELLED,
+}
+_FINALITY: Final = {
+    Standing.MATCHED: Finality.PROVISIONAL,
+    Standing.CONFIRMED: Finality.FINAL,
+    Standing.FAILED: Finality.VOIDED,
 }
 _GONE: Final = (Code.ORDER_NOT_FOUND, Code.NOT_OPEN_ORDER)
 _SCOPES: Final = {
@@ -159,6 +167,15 @@ def fill_of(made: UserTrade) -> Fill:
         mark=_travelled(public.mark) if public.mark else None,
         index=_travelled(public.index) if public.index else None,
     )
+
+
+def fill_at(exchange: Exchange, made: UserTrade) -> Fill:
+    """An execution as the account is told of it, which says whether it stands where it may not."""
+    fill = fill_of(made)
+    if exchange.finality is None:
+        return fill
+    standing, since_ms = exchange.finality.standing(made.public.trade_id)
+    return replace(fill, finality=_FINALITY[standing], stated_ms=since_ms)
 
 
 def flow_of(entry: Entry, instrument: Instrument) -> Flow | None:

@@ -21,7 +21,7 @@ from mmbot.core.order_life import Request
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
 from mmbot.core.types import MS, SECOND, ZERO, Label, Nanos
 from mmbot.core.why import Why
-from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, TradeConcluded
 from mmbot.sim.exchange.listing import Kind, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import CancelReason, Order, TimeInForce
@@ -41,7 +41,7 @@ from mmbot.sim.virtual.messages import (
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import (
     SIDES,
-    fill_of,
+    fill_at,
     flow_of,
     id_of,
     is_our_order,
@@ -235,7 +235,7 @@ class VirtualVenue:
         return self._placed(placed, Request.AMEND)
 
     def _placed(self, placed: Placed, request: Request) -> Answer:
-        fills = tuple(fill_of(made) for made in placed.trades)
+        fills = tuple(fill_at(self.exchange, made) for made in placed.trades)
         return Answer(fills, (seen_of(placed.order, request),))
 
     def _refused(self, refusal: Refusal, label: Label, request: Request) -> Answer:
@@ -290,7 +290,9 @@ class VirtualVenue:
     def fills(self, since_ms: int) -> tuple[Fill, ...]:
         """The account's trades from a moment on, oldest first."""
         trades = self.exchange.accounts[ACCOUNT].trades
-        return tuple(fill_of(made) for made in trades if made.public.time_ms >= since_ms)
+        return tuple(
+            fill_at(self.exchange, made) for made in trades if made.public.time_ms >= since_ms
+        )
 
     def flows(self, since_ms: int) -> tuple[Flow, ...]:
         """What moved money without a trade, from a moment on, oldest first."""
@@ -317,6 +319,7 @@ class VirtualVenue:
         if self.down:
             return
         self.market.advance(self.ms)
+        self.exchange.conclude(self.ms)
         self.publish()
         listeners = [s for s in self._sessions if s.link is ev.Link.MARKET]
         for name in self.instruments:
@@ -340,6 +343,12 @@ class VirtualVenue:
                 changed.setdefault(effect.name, effect.prev_change_id)
             elif isinstance(effect, AccountChange):
                 self._tell_account(effect)
+            elif isinstance(effect, TradeConcluded):
+                orders = [effect.order] if effect.order is not None else []
+                said = AccountChange(
+                    effect.account, effect.trade.public.name, effect.time_ms, orders, [effect.trade]
+                )
+                self._tell_account(said)
         listeners = [s for s in self._sessions if s.link is ev.Link.MARKET]
         if not listeners:
             return
@@ -351,7 +360,7 @@ class VirtualVenue:
         if change.account != ACCOUNT:
             return
         message = AccountMessage(
-            tuple(fill_of(made) for made in change.trades),
+            tuple(fill_at(self.exchange, made) for made in change.trades),
             tuple(seen_of(order, None) for order in change.orders),
         )
         for session in list(self._sessions):

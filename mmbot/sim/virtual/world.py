@@ -36,7 +36,8 @@ from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Nanos
-from mmbot.sim.exchange.effects import AccountChange, Effect, Prints
+from mmbot.sim.exchange.effects import AccountChange, Effect, Prints, TradeConcluded
+from mmbot.sim.exchange.finality import Finality, Standing
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market import chain
@@ -80,7 +81,8 @@ class WorldOptions:
     often somebody trades through the book up to an order of ours, some of it or all. `foreign`:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `prices`: the coins that move, with what they begin at; None: those that
-    are traded. Each of them has a part in the jumps of all.
+    are traded. Each of them has a part in the jumps of all. `late_finality`: a fill is provisional
+    for some seconds, and then final or void.
     """
 
     start_ms: int = START_MS
@@ -97,6 +99,7 @@ class WorldOptions:
     raids_per_s: float = 0.0
     foreign: bool = False
     people: bool = False
+    late_finality: bool = False
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":
@@ -153,6 +156,8 @@ class World:
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
         self.exchange = Exchange(f"w{seed}-")
+        if self.options.late_finality:
+            self.exchange.finality = Finality(seed)
         for listing in listings:
             self.exchange.list(listing)
         self.instruments = {i.id: i for i in map(instrument_of, listings)}
@@ -493,6 +498,11 @@ class World:
                 in_usd = 1.0 if inverse_future else float(public.index)
                 self._volume_usd += float(public.amount) * in_usd
                 self.checks.traded(made)
+        elif isinstance(effect, TradeConcluded):
+            trade_id = effect.trade.public.trade_id
+            standing = self.checks.standing(trade_id)
+            self.trouble.counts["voided_fill"] += standing is Standing.FAILED
+            self._note(f"{trade_id} {standing.value}")
         elif isinstance(effect, Prints):
             for public in effect.trades:
                 self._note(f"{public.trade_id} {public.price} {public.amount} {public.time_ms}")
