@@ -19,6 +19,7 @@ from mmbot.config import number
 from mmbot.errors import ExitCode
 from mmbot.plugins.settings import check, settings_class
 from mmbot.sim.models.faults import Harshness
+from mmbot.sim.models.finality import Finality
 
 if TYPE_CHECKING:
     from mmbot.research.simulate import Wish
@@ -38,6 +39,7 @@ class Simulating:
     first: Annotated[int, Ge(0), Le(2**53), doc("the first seed")] = 1
     faults: Annotated[Harshness, doc("how much goes wrong")] = Harshness.HARSH
     hours: Annotated[float | None, Gt(0), Le(10_000), doc("virtual length of each")] = None
+    finality: Annotated[Finality, doc("when the venue's fills stand")] = Finality.FINAL
 
 
 def simulate(
@@ -56,6 +58,14 @@ def simulate(
         str | None,
         typer.Option("--hours", metavar="H", help="Virtual length of each. (default 40 s)"),
     ] = None,
+    finality: Annotated[
+        str | None,
+        typer.Option(
+            "--finality",
+            metavar="WHEN",
+            help="Fills stand at once (final), or are confirmed or voided later (late).",
+        ),
+    ] = None,
     desk: Annotated[
         str | None, typer.Option("--desk", metavar="NAME", help="Of several in the file: which.")
     ] = None,
@@ -72,6 +82,7 @@ def simulate(
         "first": first and number(first),
         "faults": faults,
         "hours": hours and number(hours),
+        "finality": finality,
     }
     table = {name: value for name, value in given.items() if value is not None}
     flag = {"first": "--from"}
@@ -80,7 +91,9 @@ def simulate(
     from mmbot.clock import Clock
     from mmbot.research import simulate as running
 
-    wish = running.Wish(config, asked.first, asked.seeds, asked.faults, asked.hours, desk)
+    wish = running.Wish(
+        config, asked.first, asked.seeds, asked.faults, asked.hours, desk, asked.finality
+    )
     instruments = running.check(wish)
     so_far, interrupted = _Sum(), False
     clock = Clock()
@@ -161,6 +174,7 @@ class _Sum:
             "desk": wish.desk,
             "instruments": instruments,
             "faults": wish.harshness.value,
+            "finality": wish.finality.value,
             "from": wish.first,
             "seeds_asked": wish.count,
             "seeds": self.seeds,
@@ -277,9 +291,10 @@ def _again(seed: int, wish: "Wish") -> str:
     """The command that runs one seed again."""
     hours = f" --hours {wish.hours:g}" if wish.hours is not None else ""
     desk = f" --desk {in_shell(wish.desk)}" if wish.desk is not None else ""
+    finality = "" if wish.finality is Finality.FINAL else f" --finality {wish.finality.value}"
     return (
         f"mmbot simulate {in_shell(str(wish.path))}{desk} --seeds 1 --from {seed} "
-        f"--faults {wish.harshness.value}{hours}"
+        f"--faults {wish.harshness.value}{finality}{hours}"
     )
 
 

@@ -31,6 +31,7 @@ from mmbot.plugins.settings import unknown
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
+from mmbot.sim.models.finality import Finality
 from mmbot.sim.virtual.translate import VENUE, instrument_of
 from mmbot.sim.virtual.world import Outcome, World, WorldOptions
 
@@ -53,6 +54,8 @@ class Wish:
     hours: float | None = None
     desk: str | None = None
     """Of a file with several, which one."""
+    finality: Finality = Finality.FINAL
+    """Whether the venue's fills stand at once."""
 
     @property
     def seeds(self) -> range:
@@ -103,6 +106,7 @@ def _options(wish: Wish, seed: int, start_ms: int) -> WorldOptions:
             foreign=draw.random() < 0.3,
             people=draw.random() < 0.2,
         )
+    options = replace(options, late_finality=wish.finality is Finality.LATE)
     if wish.hours is None:
         return options
     return options.lasting(wish.hours * 3_600)

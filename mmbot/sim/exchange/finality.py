@@ -60,7 +60,7 @@ class Match:
     fails: bool
 
 
-class Finality:
+class LateFinality:
     """The trades of accounts that are followed, and how far each is."""
 
     def __init__(self, seed: int) -> None:

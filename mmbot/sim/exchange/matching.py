@@ -48,7 +48,7 @@ from mmbot.sim.exchange.effects import (
     Prints,
     TradeConcluded,
 )
-from mmbot.sim.exchange.finality import Finality, Match, Part, Standing
+from mmbot.sim.exchange.finality import LateFinality, Match, Part, Standing
 from mmbot.sim.exchange.listing import DeliveryFee, Expired, Kind, Listing, Side
 from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Code, Refusal
@@ -79,7 +79,7 @@ class Exchange(ClearingHouse):
         self.outbox: list[Effect] = []
         self.settling_until_ms = 0
         self.halted: set[str] = set()  # instruments and price indices in which nobody trades now
-        self.finality: Finality | None = None  # where trades are not final at once
+        self.finality: LateFinality | None = None  # where trades are not final at once
 
     # -- what is listed ------------------------------------------------------------------------
 
@@ -460,14 +460,16 @@ class Exchange(ClearingHouse):
             standing = Standing.FAILED if match.fails else Standing.CONFIRMED
             self._conclude(self.finality, match, standing, self._not_before(now_ms))
 
-    def _promise(self, finality: Finality, public: Print, taker: Order, maker: Order) -> None:
+    def _promise(self, finality: LateFinality, public: Print, taker: Order, maker: Order) -> None:
         if any(self.accounts[order.account].followed for order in (taker, maker)):
             terms = self.listings[public.name]
             rates = ((taker, terms.taker_fee), (maker, terms.maker_fee))
             parts = tuple(Part(o.account, o.order_id, o.side, rate) for o, rate in rates)
             finality.matched(public, parts)
 
-    def _conclude(self, finality: Finality, match: Match, standing: Standing, now_ms: int) -> None:
+    def _conclude(
+        self, finality: LateFinality, match: Match, standing: Standing, now_ms: int
+    ) -> None:
         finality.conclude(match, standing, now_ms)
         listing, public = self.listings[match.public.name], match.public
         for part in match.parts:

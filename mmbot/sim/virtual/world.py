@@ -37,7 +37,7 @@ from mmbot.core.ports import Guard
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Nanos
 from mmbot.sim.exchange.effects import AccountChange, Effect, Prints, TradeConcluded
-from mmbot.sim.exchange.finality import Finality, Standing
+from mmbot.sim.exchange.finality import LateFinality, Standing
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market import chain
@@ -157,7 +157,7 @@ class World:
         self.timeline = Timeline(self._began_ns)
         self.exchange = Exchange(f"w{seed}-")
         if self.options.late_finality:
-            self.exchange.finality = Finality(seed)
+            self.exchange.finality = LateFinality(seed)
         for listing in listings:
             self.exchange.list(listing)
         self.instruments = {i.id: i for i in map(instrument_of, listings)}
