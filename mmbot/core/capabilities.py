@@ -142,8 +142,6 @@ def unsupported(capabilities: Capabilities) -> str | None:
         return f"orders that are {capabilities.move.value} to be moved"
     if not capabilities.label_echoed:
         return "orders that do not come back with their label"
-    if not capabilities.fills_final:
-        return "fills that may be taken back"
     if capabilities.stamps_ms != 1:
         return f"stamps of {capabilities.stamps_ms} ms"
     if capabilities.dead_man is DeadMan.ORDER_EXPIRY:

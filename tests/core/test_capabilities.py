@@ -257,7 +257,6 @@ def odd_ones() -> Iterator[tuple[Capabilities, str]]:
     yield Capabilities(move=Move.REPLACE), "replaced"
     yield Capabilities(move=Move.NONE), "cancelled and placed again"
     yield Capabilities(label_echoed=False), "label"
-    yield Capabilities(fills_final=False), "taken back"
     yield Capabilities(stamps_ms=1000), "1000 ms"
     yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "expire"
     window = Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW)

@@ -16,6 +16,8 @@ written, and the check that spoke:
     budget_ignored          27   credits
     foreign_is_ours          2   foreign
     late_word_believed       3   memory
+    void_not_reversed        2   settling
+    limits_by_one_reading    4   limit
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +28,7 @@ import pytest
 
 from mmbot.core import (
     approve,
+    booking,
     books,
     budget,
     decide,
@@ -44,7 +47,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import Request, Status, Trigger
 from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
-from mmbot.core.types import ZERO, Nanos
+from mmbot.core.types import ZERO, InstrumentId, Nanos
 from tests.simulation.drawn import drawn_world
 
 SEEDS_MAX = 100
@@ -182,6 +185,20 @@ def late_word_believed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Orders, "seen", believe)
 
 
+def void_not_reversed(patch: pytest.MonkeyPatch) -> None:
+    """A fill that the venue takes back stays booked."""
+    patch.setattr(booking, "_take_back", lambda *_: None)
+
+
+def limits_by_one_reading(patch: pytest.MonkeyPatch) -> None:
+    """Limits take a provisional fill for one that stands."""
+
+    def worst(self: inventory.Inventory, instrument: InstrumentId, side: object) -> Decimal:
+        return self.amount(instrument)
+
+    patch.setattr(inventory.Inventory, "worst", worst)
+
+
 def _bury(table: Orders, order: Order) -> None:
     if order.status is not Status.LIVE and order.working:
         order.status = Status.DONE
@@ -202,7 +219,12 @@ PLANTS: Sequence[Plant] = (
     budget_ignored,
     foreign_is_ours,
     late_word_believed,
+    void_not_reversed,
+    limits_by_one_reading,
 )
+
+LATE_FINALITY = (void_not_reversed, limits_by_one_reading)
+"""Bugs that take a venue whose fills may be voided."""
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
@@ -211,9 +233,8 @@ def test_a_planted_bug_is_caught(
 ) -> None:
     plant(monkeypatch)
     for seed in range(1, SEEDS_MAX + 1):
-        violation = (
-            drawn_world(seed, crash_per_hour=CRASHES_PER_HOUR.get(plant.__name__)).run().violation
-        )
+        crashes, late = CRASHES_PER_HOUR.get(plant.__name__), plant in LATE_FINALITY
+        violation = drawn_world(seed, crash_per_hour=crashes, late_finality=late).run().violation
         if violation is not None:
             record_property("seeds", seed)
             record_property("check", violation.check)
