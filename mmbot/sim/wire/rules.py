@@ -20,6 +20,9 @@ class Rules:
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
     ignore_cancel_on_disconnect: bool = False
+    fills_final: bool = True
+    """False: a trade is only matched at first. Its row says how far it is (`status`), and comes
+    again when it is confirmed or has failed."""
 
     @property
     def rates(self) -> dict[Pool, Rate]:
