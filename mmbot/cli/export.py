@@ -47,6 +47,8 @@ COLUMNS: Columns = {
     "label": (str, "the order's label"),
     "run": (str, "the run that booked it"),
     "ours": (bool, "false: the order was not placed by mmbot"),
+    "finality": (str, "final, provisional (it may be taken back) or voided (it was)"),
+    "reverses": (str, "of the entry that takes a voided fill back: its trade_id"),
 }
 """Of the fills."""
 
@@ -88,6 +90,8 @@ def cells(row: "FillRow", mode: "Mode") -> Row:
         fill.label,
         base36(row.run),
         row.ours,
+        fill.finality.value,
+        fill.reverses or None,
     )
 
 

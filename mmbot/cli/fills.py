@@ -33,7 +33,8 @@ _MANUAL = "\n".join(
     [
         "Write every fill of the stores as a table, oldest first, for other programs.",
         "",
-        "Numbers are exact, moments are UTC. The columns:",
+        "Numbers are exact, moments are UTC. A fill that the venue took back is followed by its "
+        "reversal, so that amounts by side and fees add up to what is held and paid. The columns:",
         "",
         "\b",  # keeps the lines below as they are
         *(f"{name:<13} {doc}" for name, (_, doc) in COLUMNS.items()),

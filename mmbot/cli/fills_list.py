@@ -23,6 +23,7 @@ from mmbot.cli.wanted import (
 )
 from mmbot.config import Mode
 from mmbot.core.sizes import plain
+from mmbot.core.statements import Finality
 from mmbot.core.types import told_apart
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from mmbot.store.queries import FillRow
 
 LAST = "20"
+_ROLE = 7
+"""Where a line says what the fill was."""
+
+_TINTS = {"provisional": "yellow", "voided": "red", "reversal": "red"}
 
 
 def list_fills(
@@ -46,8 +51,10 @@ def list_fills(
     """Show the last fills, oldest first.
 
     "vs mark" is the price against the mark of its moment, in the instrument's quote unit: positive
-    is good for us. The fee is as charged: positive is a cost. `mmbot fills export` writes every
-    fill and all columns, for other programs; --json has its columns, their numbers as exact text.
+    is good for us. The fee is as charged: positive is a cost. A provisional fill may still be taken
+    back by the venue; one that was is voided, and its reversal is a line of its own. `mmbot fills
+    export` writes every fill and all columns, for other programs; --json has its columns, their
+    numbers as exact text.
     """
     count = whole_number(last, "--last")
     asked = wanted(since, until, instrument, run, mode, config, store)
@@ -73,6 +80,7 @@ def list_fills(
                 "run",
             ),
             [_line(row, names[row.fill.instrument]) for row in rows],
+            tint=lambda line: _TINTS.get(line[_ROLE], ""),
         )
     asked.refuse_nothing(found)
     if not found:
@@ -107,6 +115,18 @@ def _line(row: "FillRow", name: str) -> tuple[str, ...]:
         plain(fill.amount),
         f"{edge:+f}",
         f"{plain(round(fill.fee, 8))} {fill.fee_currency}",
-        (fill.liquidity.value if fill.liquidity is not None else "") if row.ours else "not ours",
+        _role(row),
         base36(row.run),
     )
+
+
+def _role(row: "FillRow") -> str:
+    """What a fill was; where it may not stand, that."""
+    fill = row.fill
+    if fill.reverses:
+        return "reversal"
+    if fill.finality is not Finality.FINAL:
+        return str(fill.finality.value)
+    if not row.ours:
+        return "not ours"
+    return "" if fill.liquidity is None else str(fill.liquidity.value)

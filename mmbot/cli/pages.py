@@ -15,9 +15,10 @@ def show(
     columns: Iterable[str],
     rows: Iterable[tuple[str, ...]],
     alarming: Callable[[tuple[str, ...]], bool] = lambda _: False,
+    tint: Callable[[tuple[str, ...]], str] = lambda _: "",
 ) -> None:
     """Print a table to stdout under its title, nothing when it has no rows. A column whose name
-    begins with ">" is set flush right; a row that is alarming is red."""
+    begins with ">" is set flush right; a row that is alarming is red, another as its tint."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,7 +31,7 @@ def show(
             overflow="fold",
         )
     for row in rows:
-        style = "bold red" if alarming(row) else ""
+        style = "bold red" if alarming(row) else tint(row)
         table.add_row(*(Text(cell, style) for cell in row))
     if not table.row_count:
         return

@@ -21,6 +21,7 @@ from mmbot.core.capabilities import Move
 from mmbot.errors import ExitCode
 from mmbot.plugins.settings import check, settings_class
 from mmbot.sim.models.faults import Harshness
+from mmbot.sim.models.finality import Finality
 from mmbot.sim.wire.manner import Manner
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Simulating:
     manners: Annotated[Manner | None, doc("how the venue says what it says")] = None
     move: Annotated[Moves, doc("how an order gets another price at the venue")] = Moves.SAME_ID
     echo: Annotated[Echo, doc("by what the venue names our orders")] = Echo.LABEL
+    finality: Annotated[Finality, doc("when the venue's fills stand")] = Finality.FINAL
 
 
 def simulate(
@@ -86,6 +88,14 @@ def simulate(
             "--manners",
             metavar="HOW",
             help="How the venue speaks: plain, thin or odd. (default drawn)",
+        ),
+    ] = None,
+    finality: Annotated[
+        str | None,
+        typer.Option(
+            "--finality",
+            metavar="WHEN",
+            help="Fills stand at once (final), or are confirmed or voided later (late).",
         ),
     ] = None,
     desk: Annotated[
@@ -118,6 +128,7 @@ def simulate(
         "manners": manners,
         "move": move,
         "echo": echo,
+        "finality": finality,
     }
     table = {name: value for name, value in given.items() if value is not None}
     flag = {"first": "--from"}
@@ -136,6 +147,7 @@ def simulate(
         asked.manners,
         Move[asked.move.name],
         asked.echo is Echo.LABEL,
+        asked.finality,
     )
     accounts = running.check(wish)
     so_far, interrupted = _Sum(), False
@@ -223,6 +235,7 @@ class _Sum:
             "manners": wish.manner.value if wish.manner is not None else None,
             "move": Moves[wish.move.name].value,
             "echo": (Echo.LABEL if wish.label_echoed else Echo.NONE).value,
+            "finality": wish.finality.value,
             "from": wish.first,
             "seeds_asked": wish.count,
             "seeds": self.seeds,
@@ -352,9 +365,10 @@ def _again(seed: int, wish: "Wish") -> str:
     manners = f" --manners {wish.manner.value}" if wish.manner is not None else ""
     move = f" --move {Moves[wish.move.name].value}" if wish.move is not Move.SAME_ID else ""
     echo = "" if wish.label_echoed else f" --echo {Echo.NONE.value}"
+    finality = "" if wish.finality is Finality.FINAL else f" --finality {wish.finality.value}"
     return (
         f"mmbot simulate {in_shell(str(wish.path))}{desk} --seeds 1 --from {seed} "
-        f"--faults {wish.harshness.value}{hours}{manners}{move}{echo}"
+        f"--faults {wish.harshness.value}{hours}{manners}{move}{echo}{finality}"
     )
 
 

@@ -65,7 +65,8 @@ def approve(
         if leader is not None:
             beside = worst_amount(orders, side, approved, besides=target)
             against = facing(orders, [*approved, *leaders.values()], side.opposite, settled_ns)
-            proposal = Proposal(leader, view.position + beside * side.sign, against)
+            held = state.inventory.worst(market.instrument.id, side)
+            proposal = Proposal(leader, held + beside * side.sign, against)
             verdict = stays(orders, within_rules(desk.rules, view, proposal))
         if verdict is None:
             verdict = _judge(court, targets, target, approved)
@@ -112,7 +113,8 @@ def _judge(
     nearest = min if side is BUY else max
     best = nearest([t.price for t in targets if t.side is not side], default=None)
     beside = worst_amount(orders, side, approved, besides=target)
-    worst_position = court.view.position + beside * side.sign
+    held = court.state.inventory.worst(target.instrument, side)
+    worst_position = held + beside * side.sign
     asked = target
     if reducing is not None:
         instrument = court.market.instrument

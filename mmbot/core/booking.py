@@ -1,7 +1,14 @@
 """Money first: executions and flows are booked once, whatever their source, before anything is
-concluded about the orders behind them."""
+concluded about the orders behind them.
+
+A fill may be *provisional* (Finality): it is booked at once, and the venue states it again when it
+is final or void. A void one is taken back by a reversal, an entry of its own; one that is first
+heard of as void is booked and taken back, so that the books are the same whatever came first. The
+first word that is not provisional stands.
+"""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from mmbot.core.books import Market
 from mmbot.core.claims import keep_fill
@@ -9,7 +16,7 @@ from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import is_ours
 from mmbot.core.retire import revive
 from mmbot.core.state import Account, State
-from mmbot.core.statements import Fill, Flow, Liquidity, booking_key
+from mmbot.core.statements import Fill, Finality, Flow, Liquidity, booking_key
 from mmbot.core.types import MS, to_decimal, venue_name
 
 
@@ -17,6 +24,14 @@ def book_fill(state: State, fill: Fill) -> None:
     """One execution on the account, ours or not: into its position, then to its order."""
     if fill.label is None:  # the venue need not repeat it: its order tells whose it is
         fill = replace(fill, label=state.orders.ids.get(fill.order_id))
+    pending = state.inventory.provisional.get(fill.key)
+    if pending is None:
+        _book_new(state, fill)
+    elif fill.finality is not Finality.PROVISIONAL:
+        _conclude(state, pending, fill)
+
+
+def _book_new(state: State, fill: Fill) -> None:
     market = state.markets.get(fill.instrument)
     if market is None and not state.inventory.knows(fill.key, fill.venue_ms):
         market = revive(state, fill.instrument)
@@ -27,13 +42,22 @@ def book_fill(state: State, fill: Fill) -> None:
     # What an earlier run traded without living to write it down is booked all the same.
     ours_unwritten = is_ours(fill.label) and not position.opened
     if not ours_unwritten and _in_opening(state, position, fill.venue_ms):
-        state.inventory.know(fill.key)
+        _know_of_opening(state, position, fill)
         return
     mark = fill.mark
     if mark is None or not market.instrument.is_price(mark):
         mark = to_decimal(market.mark) if market.mark is not None else fill.price
     if not state.inventory.book(fill, market.instrument, mark):
         return
+    _booked(state, market, fill, mark)
+    if fill.finality is Finality.PROVISIONAL:
+        state.inventory.provisional[fill.key] = replace(fill, mark=mark)
+    elif fill.finality is Finality.VOIDED:
+        _take_back(state, replace(fill, mark=mark), fill.stated_ms)
+
+
+def _booked(state: State, market: Market, fill: Fill, mark: Decimal) -> None:
+    """What follows from an execution, or a reversal, that is in its position now."""
     state.watch.due = True
     funds_changed(state, market.instrument.venue)
     ours = is_ours(fill.label)
@@ -47,13 +71,57 @@ def book_fill(state: State, fill: Fill) -> None:
 
 def _book_to_order(state: State, market: Market, fill: Fill) -> None:
     assert fill.label is not None
+    if not fill.reverses:
+        _note_traded(state, market, fill)
+    order = state.orders.by_label.get(fill.label)
+    if order is not None:
+        state.orders.book(order, fill)
+
+
+def _note_traded(state: State, market: Market, fill: Fill) -> None:
     market.own_ms[fill.side] = max(market.own_ms[fill.side], fill.venue_ms)
     if fill.liquidity is not Liquidity.TAKER:  # what is not told is what our orders are for
         account = state.account(market.instrument.venue)
         account.order_to_volume.traded(market.notional_usd(fill), fill.venue_ms * MS)
-    order = state.orders.by_label.get(fill.label)
-    if order is not None:
-        state.orders.book(order, fill)
+
+
+def _conclude(state: State, pending: Fill, said: Fill) -> None:
+    """The venue's last word on a provisional fill."""
+    del state.inventory.provisional[said.key]
+    state.touch(said.instrument)
+    if said.finality is Finality.VOIDED:
+        _take_back(state, pending, said.stated_ms)
+        return
+    market = state.markets.get(said.instrument)
+    if market is not None and pending.mark is not None:
+        final = replace(pending, finality=Finality.FINAL, stated_ms=said.stated_ms)
+        ours = is_ours(pending.label)
+        state.entries.append(Booked(final, market.instrument, pending.mark, ours, again=True))
+
+
+def _take_back(state: State, fill: Fill, at_ms: int) -> None:
+    """Book the reversal of a fill; without a mark of its own, at the present one."""
+    reversal = fill.reversal(at_ms or fill.venue_ms)
+    market = state.markets.get(fill.instrument) or revive(state, fill.instrument)
+    if market is None:
+        _book_off_desk(state, reversal)
+        return
+    mark = fill.mark
+    if mark is None:
+        mark = to_decimal(market.mark) if market.mark is not None else fill.price
+    if state.inventory.book(reversal, market.instrument, mark):
+        _booked(state, market, reversal, mark)
+
+
+def _know_of_opening(state: State, position: Position, fill: Fill) -> None:
+    """A fill that is part of what was there before us, which what is taken back later was not."""
+    known = fill.key in state.inventory.booked
+    state.inventory.know(fill.key)
+    unvalued = replace(fill, mark=None)
+    if fill.finality is Finality.PROVISIONAL and not known:
+        state.inventory.provisional[fill.key] = unvalued
+    elif fill.finality is Finality.VOIDED and not _in_opening(state, position, fill.stated_ms):
+        _take_back(state, unvalued, fill.stated_ms)
 
 
 def value_opening(state: State, market: Market) -> None:
@@ -90,6 +158,10 @@ def _book_off_desk(state: State, fill: Fill) -> None:
     order = state.orders.by_label.get(fill.label) if fill.label else None
     if order is not None:
         state.orders.book(order, fill)
+    if fill.finality is Finality.PROVISIONAL:
+        state.inventory.provisional[fill.key] = replace(fill, mark=None)
+    elif fill.finality is Finality.VOIDED and not fill.reverses:
+        _take_back(state, fill, fill.stated_ms)
 
 
 def book_flow(state: State, account: Account, flow: Flow) -> None:

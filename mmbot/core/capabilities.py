@@ -141,8 +141,6 @@ class Capabilities:
 
 def unsupported(capabilities: Capabilities) -> str | None:
     """What the core cannot do yet of what a venue is like, in words; None where it can do all."""
-    if not capabilities.fills_final:
-        return "fills that may be taken back"
     if capabilities.stamps_ms != 1:
         return f"stamps of {capabilities.stamps_ms} ms"
     if capabilities.dead_man is DeadMan.ORDER_EXPIRY:

@@ -240,7 +240,8 @@ def _view(
         return Why.NO_FAIR
     references = state.references.newest  # mostly there are none
     position = state.inventory.amount(instrument.id)
-    worst_long = worst_short = position
+    worst_long = state.inventory.worst(instrument.id, BUY)
+    worst_short = state.inventory.worst(instrument.id, SELL)
     for order in orders:
         if order.side is BUY:
             worst_long += order.exposed

@@ -1,7 +1,7 @@
 """Worst-case exposure: what everything of ours may still add to a position, in amount and in coin.
 
-Limits count the worst case: the position plus everything of ours on one side that rests, is in
-flight, is unknown, or was just approved.
+Limits count the worst case: the position, with or without each provisional fill, plus everything
+of ours on one side that rests, is in flight, is unknown, or was just approved.
 """
 
 from collections.abc import Sequence
@@ -51,9 +51,9 @@ def worst_coin(
     index = index_of(state, market)
     if index is None:
         return None
-    held = state.inventory.amount(instrument.id)
-    long = held + worst_amount(orders, BUY, approved)
-    short = held - worst_amount(orders, SELL, approved)
+    inventory = state.inventory
+    long = inventory.worst(instrument.id, BUY) + worst_amount(orders, BUY, approved)
+    short = inventory.worst(instrument.id, SELL) - worst_amount(orders, SELL, approved)
     return instrument.coin(max(abs(long), abs(short)), index)
 
 

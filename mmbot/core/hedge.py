@@ -3,7 +3,7 @@
 A hedger is asked at every turn in which something is decided, because what it wants follows from
 every position: a want of the turn before would be traded twice. Its orders have slots of their own
 (core.types.Owner) and end as they arrive; while one is out, or a fill of it is not booked, its slot
-takes no other.
+takes no other. Positions count at their final size: what may still be taken back is not hedged.
 """
 
 from collections.abc import Iterable, Mapping
@@ -47,7 +47,7 @@ def _of(state: State, desk: Desk, desks: Mapping[InstrumentId, Desk], now_ns: Na
 
 
 def _market(state: State, market: Market, of_desk: bool) -> HedgedMarket:
-    position = state.inventory.amount(market.instrument.id)
+    position = state.inventory.final(market.instrument.id)
     return HedgedMarket(
         instrument=market.instrument,
         bids=market.bids,

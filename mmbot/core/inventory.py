@@ -12,13 +12,14 @@ so marks need to be looked at only when a fill arrives and when somebody asks. A
 of the whole position at its payoff, which is its last mark.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from mmbot.core.ages import Ages
 from mmbot.core.contracts import Instrument
-from mmbot.core.statements import Fill, Flow, FlowKind
-from mmbot.core.types import MS, ZERO, InstrumentId, Nanos
+from mmbot.core.statements import Fill, Flow, FlowKind, Liquidity
+from mmbot.core.types import MS, ZERO, InstrumentId, Nanos, Side
 
 BOOKED_MAX = 100_000
 """Trade ids kept in mind. Far more than any back-fill reaches back to."""
@@ -102,16 +103,20 @@ class Position:
         self._take(amount, paid)
 
     def book(self, fill: Fill, mark: Decimal) -> None:
-        """One execution, valued against `mark`, the mark price of its moment."""
+        """One execution, valued against `mark`, the mark price of its moment. A reversal is valued
+        against the mark of what it takes back, and is no trade."""
+        present, times = self.mark, -1 if fill.reverses else 1
         self.revalue(mark)
         change = fill.amount * fill.side.sign
         paid = self.instrument.value(change, fill.price)
         self._take(change, paid)
         self._pay(fill.fee)
         self.spread += self.instrument.value(change, mark) - paid
-        self.fills += 1
-        self.volume += fill.amount
+        self.fills += times
+        self.volume += times * fill.amount
         self.last_fill_ms = fill.venue_ms
+        if fill.reverses and present is not None:
+            self.revalue(present)
 
     def flow(self, flow: Flow) -> None:
         """Funding settled, or the instrument delivered: all of it traded at its payoff.
@@ -191,12 +196,15 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Booked:
-    """For the store: an execution, valued against `mark`; `ours` if an order of ours made it."""
+    """For the store: an execution or a reversal, valued against `mark`; `ours` if an order of ours
+    made it."""
 
     fill: Fill
     instrument: Instrument
     mark: Decimal
     ours: bool
+    again: bool = False
+    """Booked before, as provisional: it is final now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +249,9 @@ class Inventory:
     """Keys of executions and flows (statements.booking_key), as an ordered set."""
     ages: Ages = field(default_factory=Ages)
     """Of these keys."""
+    provisional: dict[str, Fill] = field(default_factory=dict)
+    """By key, executions that the venue may still take back, each with the mark it was booked at;
+    None: it is part of what was there before us."""
 
     def of(self, instrument: Instrument) -> Position:
         """The position in `instrument`, to look at: a flat one if there is none."""
@@ -257,6 +268,28 @@ class Inventory:
         """What is held of it, signed, in its amount unit."""
         position = self.positions.get(instrument)
         return position.amount if position is not None else ZERO
+
+    def final(self, instrument: InstrumentId) -> Decimal:
+        """What is held of it without what may still be taken back of what our quotes made. What was
+        taken counts at once: it was wanted, and would be wanted again."""
+        made = (f for f in self.open_fills(instrument) if f.liquidity is Liquidity.MAKER)
+        return self.amount(instrument) - sum((f.amount * f.side.sign for f in made), ZERO)
+
+    def worst(self, instrument: InstrumentId, side: Side) -> Decimal:
+        """What is held of it if just those provisional fills are taken back that stand in the way
+        of one side: the largest position where we buy, the smallest where we sell."""
+        against = side.opposite
+        held = self.amount(instrument)
+        for fill in self.open_fills(instrument):
+            if fill.side is against:
+                held += fill.amount * side.sign
+        return held
+
+    def open_fills(self, instrument: InstrumentId) -> Iterator[Fill]:
+        """Its provisional fills, oldest first."""
+        if not self.provisional:
+            return iter(())
+        return (fill for fill in self.provisional.values() if fill.instrument == instrument)
 
     def opened(self, instrument: InstrumentId) -> bool:
         """Whether what was there before us has been taken over."""

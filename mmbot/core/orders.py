@@ -220,8 +220,9 @@ class Orders:
         known_ms, order.venue_ms = order.venue_ms, seen.venue_ms
         self._identify(order, seen.order_id)
         order.ended = False
-        if seen.filled is not None:
-            order.filled = max(order.filled, seen.filled)
+        if seen.filled is not None:  # less than before only where a fill was taken back
+            known = order.booked if seen.venue_ms > known_ms else order.filled
+            order.filled = max(known, seen.filled)
         elif seen.state is OrderState.FILLED:
             most = max(order.amount, order.want_amount) if seen.amount is None else seen.amount
             order.filled = max(order.filled, most)
@@ -376,12 +377,13 @@ class Orders:
             self._settled(order)
 
     def book(self, order: Order, fill: Fill) -> None:
-        """A fill of this order has been booked."""
+        """A fill of this order, or the reversal of one, has been booked."""
         self.changed[order.label] = order
         if fill.venue_ms <= order.adopted_ms:
             return  # counted when the order was adopted
-        order.booked += fill.amount
-        order.filled = max(order.filled, order.booked)
+        change = -fill.amount if fill.reverses else fill.amount
+        order.booked += change
+        order.filled = max(order.filled + min(change, ZERO), order.booked)
         self._settled(order)
 
     # --- housekeeping ---

@@ -12,6 +12,7 @@ from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
 from mmbot.core.state import State
+from mmbot.core.statements import Fill
 from mmbot.core.types import MS, SECOND, Nanos, venue_name
 from mmbot.core.why import Why
 
@@ -36,6 +37,14 @@ def take_positions(state: State, venue: str, held: Iterable[Position]) -> int:
     account = state.add_account(venue)
     account.resume_ms = min(known_ms, default=0)
     return (account.resume_ms or state.started_ns // MS) - KNOWN_BEFORE_MS
+
+
+def take_provisional(state: State, fills: Iterable[Fill]) -> None:
+    """Fills an earlier run booked as provisional, each with the mark it was booked at: the venue
+    has yet to say whether they stand."""
+    for fill in fills:
+        state.inventory.know(fill.key)
+        state.inventory.provisional[fill.key] = fill
 
 
 def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None:

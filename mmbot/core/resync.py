@@ -10,7 +10,7 @@ from mmbot.core.lease_check import may_send
 from mmbot.core.promise import promise
 from mmbot.core.reconcile import unresolved
 from mmbot.core.state import Account, State
-from mmbot.core.types import MS, SECOND, Nanos
+from mmbot.core.types import MS, SECOND, Nanos, venue_name
 from mmbot.core.why import Why
 
 FILLS_OVERLAP_MS = 60_000
@@ -47,7 +47,7 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
     asked = [o for o in unresolved(state, account) if by_label or o.order_id][:LOOKUPS_MAX]
     intent = Resync(
         venue=account.venue,
-        fills_since_ms=_since_ms(state, account, account.last_snapshot_ns),
+        fills_since_ms=_fills_since_ms(state, account),
         flows_since_ms=_since_ms(state, account, account.flows_ns) if flows_due else None,
         labels=tuple((o.instrument, o.label) for o in asked),
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
@@ -95,6 +95,15 @@ def _left_behind(state: State, account: Account, now_ns: Nanos) -> bool:
     that the link is gone."""
     lost = account.trading_ns > 0  # it has been up in this run
     return lost and state.orders.working(account.venue) and may_send(state, now_ns)
+
+
+def _fills_since_ms(state: State, account: Account) -> int:
+    """From where on to ask for trades: a provisional one is stated again where it was traded."""
+    since_ms = _since_ms(state, account, account.last_snapshot_ns)
+    for fill in state.inventory.provisional.values():
+        if venue_name(fill.instrument) == account.venue:
+            since_ms = min(since_ms, fill.venue_ms)
+    return since_ms
 
 
 def _since_ms(state: State, account: Account, last_ns: Nanos) -> int:

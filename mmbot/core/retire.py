@@ -95,6 +95,7 @@ def _owes_nothing(state: State, market: Market, unclear: set[InstrumentId]) -> b
         and not position.amount
         and not position.accrued
         and not market.halted
+        and not any(state.inventory.open_fills(instrument.id))
         and not any(state.orders.on(instrument.id))
     )
 

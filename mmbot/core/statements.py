@@ -3,7 +3,7 @@
 What it does not say is None; zero is a number.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
 
@@ -18,12 +18,23 @@ class Liquidity(Enum):
     TAKER = "taker"
 
 
+class Finality(Enum):
+    """Whether an execution stands."""
+
+    FINAL = "final"
+    PROVISIONAL = "provisional"
+    """Matched; the venue may still take it back."""
+    VOIDED = "voided"
+    """Taken back. Said of the execution and of its reversal."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One execution; `fee` in `fee_currency`. `liquidity` is None where the venue does not say.
 
     `trade_id` and `side` together are unique per venue and account: a trade with ourselves is two
-    executions under one id, and two venues may use the same one.
+    executions under one id, and two venues may use the same one. Where fills are provisional the
+    venue states each again when it is known to stand or not.
     """
 
     trade_id: str
@@ -39,12 +50,31 @@ class Fill:
     venue_ms: int
     mark: Decimal | None = None
     index: Decimal | None = None
+    finality: Finality = Finality.FINAL
+    stated_ms: int = 0
+    """When the venue said so (its own stamp); 0: when it was traded."""
+    reverses: str = ""
+    """Of a reversal: the id of the trade that is taken back."""
 
     @property
     def key(self) -> str:
         """What it is booked under, once."""
         venue = venue_name(self.instrument)
         return booking_key(venue, execution_key(self.trade_id, self.side))
+
+    def reversal(self, at_ms: int) -> "Fill":
+        """The entry that takes it back at that moment: the same the other way round, fee included,
+        at the same mark, so that nothing is left of it in any sum."""
+        return replace(
+            self,
+            trade_id=f"{self.trade_id} void",
+            side=self.side.opposite,
+            fee=-self.fee,
+            venue_ms=at_ms,
+            finality=Finality.VOIDED,
+            stated_ms=at_ms,
+            reverses=self.trade_id,
+        )
 
 
 def execution_key(trade_id: str, side: Side) -> str:

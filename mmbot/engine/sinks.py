@@ -1,8 +1,9 @@
 """Where booked fills go: the store, and the sinks that the desk file names.
 
 The store comes first and holds everything; only what it has taken goes on. Every other sink gets
-each fill once, in order. A sink that has no room, or raises, is asked again at the next turn; what
-waits for it is bounded, and trading never waits for it.
+each fill once, in order; of one that the venue takes back the reversal too. A sink that has no
+room, or raises, is asked again at the next turn; what waits for it is bounded, and trading never
+waits for it.
 """
 
 import logging

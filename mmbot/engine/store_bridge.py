@@ -21,7 +21,13 @@ from mmbot.core.inventory import Booked, Claimed, Entry, Flowed, Opened
 from mmbot.core.labels import base36
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline, one_book
-from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
+from mmbot.core.recovery import (
+    take_budget,
+    take_end,
+    take_order,
+    take_positions,
+    take_provisional,
+)
 from mmbot.core.resync import FLOWS_EVERY_NS
 from mmbot.core.state import State
 from mmbot.core.statements import Flow, booking_key
@@ -150,7 +156,7 @@ class StoreBridge:
         """Whether the store has taken it; a fill goes on to the other sinks then."""
         if not self.writer.put(record):
             return False
-        if isinstance(record, FillBooked):
+        if isinstance(record, FillBooked) and not record.again:
             self.sinks.put(record)
         return True
 
@@ -284,6 +290,9 @@ def _restore_account(
             for held in reader.positions(venue, account, state.markets)
         ),
     )
+    provisional = [f for f in reader.provisional(venue, account) if f.instrument in state.markets]
+    take_provisional(state, provisional)
+    since_ms = min((since_ms, *(fill.venue_ms for fill in provisional)))
     for flow in reader.flow_keys(venue, account, since_ms):
         state.inventory.know(booking_key(venue, flow))
     for execution in sorted(reader.executions(venue, account, since_ms)):
@@ -363,7 +372,7 @@ def _noted(row: OrderRow, booked: Decimal) -> Order:
 def _record_of(entry: Entry, state: State) -> Record:
     match entry:
         case Booked():
-            return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours)
+            return FillBooked(entry.fill, entry.instrument, entry.mark, entry.ours, entry.again)
         case Opened():
             return PositionOpened(entry.instrument, entry.amount, entry.mark, entry.at_ms)
         case Claimed():

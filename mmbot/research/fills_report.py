@@ -5,7 +5,8 @@ Theory of operation
 Each instrument's history is replayed from its first fill on (research.history), so that a tally of
 one day begins with the position and the cost of the day before. What a step changes belongs to the
 group of that step; steps that are not asked for are replayed and not counted. Between two steps
-the mark moved: that profit belongs to the later one, and sampled marks are steps too.
+the mark moved: that profit belongs to the later one, and sampled marks are steps too. A fill that
+was taken back is no fill: it and its reversal only add up, to nothing.
 
 A *markout* is what a fill is worth some time later: value(dq, mark at t + h) - value(dq, price), in
 settlement currency, before fees; positive is good for us. A markout needs a sample of the mark at t
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl, Position
 from mmbot.core.profit import DOLLARS
-from mmbot.core.statements import FlowKind
+from mmbot.core.statements import Finality, FlowKind
 from mmbot.core.types import ZERO
 from mmbot.research.history import Past, Step, steps, take
 
@@ -141,10 +142,11 @@ def tallies(past: Past, group: Group) -> dict[str, Tally]:
                 level = abs(held)
                 tally.held_ms[level] = tally.held_ms.get(level, 0) + step.ms - last_ms
             tally.held_ms.setdefault(abs(position.amount), 0)
-            if _closed(step, held):
+            stands = step.fill is None or step.fill.fill.finality is not Finality.VOIDED
+            if stands and _closed(step, held):
                 tally.closings += 1
                 tally.wins += position.realized - realized > _fee(step)
-            if step.fill is not None:
+            if stands and step.fill is not None:
                 _count(tally, past.instrument, step.fill, rate)
                 for horizon_s in HORIZONS_S:
                     place = bisect_left(marks_ms, step.ms + horizon_s * 1000)

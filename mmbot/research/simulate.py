@@ -34,6 +34,7 @@ from mmbot.plugins.settings import unknown
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
+from mmbot.sim.models.finality import Finality
 from mmbot.sim.virtual.history import Outcome, WorldOptions
 from mmbot.sim.virtual.translate import VENUE, instrument_of
 from mmbot.sim.virtual.world import World
@@ -68,12 +69,16 @@ class Wish:
     label_echoed: bool = True
     """... and whether it names our labels."""
 
+    finality: Finality = Finality.FINAL
+    """Whether the venue's fills stand at once."""
+
     @property
     def can(self) -> Capabilities:
         """What the venue can do. One where nothing moves says little of what it has cancelled."""
         return Capabilities(
             move=self.move,
             label_echoed=self.label_echoed,
+            fills_final=self.finality is Finality.FINAL,
             end_tells_filled=self.move is not Move.NONE,
         )
 

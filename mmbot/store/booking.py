@@ -2,8 +2,10 @@
 
 A fill is looked up by (venue, account, trade id) first: an execution that is in already changes
 nothing, whatever brought it. A new one gets its row, and the position it belongs to is read,
-moved by the very same accounting the engine uses, and written back, all in that transaction. What
-is no fill (openings, funding, deliveries, transfers) is an entry, by (venue, account, kind, ref).
+moved by the very same accounting the engine uses, and written back, all in that transaction. A
+provisional fill that comes again as final only changes its row; a reversal is a row of its own, and
+marks the one it takes back. What is no fill (openings, funding, deliveries, transfers) is an entry,
+by (venue, account, kind, ref).
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,12 +14,12 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
-from mmbot.core.statements import FlowKind
+from mmbot.core.statements import Finality, FlowKind
 from mmbot.core.terms import flat
 from mmbot.core.types import ZERO, InstrumentId
 from mmbot.store import schema
@@ -232,11 +234,27 @@ def _insert(
         case FlowBooked():
             key = account | {"kind": record.flow.kind.value, "ref": record.flow.ref}
             values = _flow_row(record, held)
-    same = (table.c[name] == value for name, value in key.items())
+    same = [table.c[name] == value for name, value in key.items()]
     if connection.execute(select(table.c.run).where(*same)).first() is not None:
+        if isinstance(record, FillBooked) and record.again:
+            _restate(connection, same, Finality.FINAL)
         return False
     connection.execute(insert(table).values({**key, **values, **written}))
+    if isinstance(record, FillBooked) and record.fill.reverses:
+        fill = record.fill
+        taken_back = account | {"trade_id": fill.reverses, "side": fill.side.opposite.value}
+        voided = [table.c[name] == value for name, value in taken_back.items()]
+        _restate(connection, voided, Finality.VOIDED)
     return True
+
+
+def _restate(
+    connection: Connection, which: Sequence[ColumnElement[bool]], finality: Finality
+) -> None:
+    """The venue's last word on a fill that was provisional."""
+    table = schema.fills
+    open_ = table.c.finality == Finality.PROVISIONAL.value
+    connection.execute(update(table).where(*which, open_).values(finality=finality.value))
 
 
 def _fill_row(record: FillBooked) -> dict[str, Any]:
@@ -254,6 +272,8 @@ def _fill_row(record: FillBooked) -> dict[str, Any]:
         "venue_ms": fill.venue_ms,
         "mark": record.mark,
         "index": fill.index,
+        "finality": fill.finality.value,
+        "reverses": fill.reverses or None,
     }
 
 

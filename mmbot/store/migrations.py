@@ -6,7 +6,7 @@ it has not seen, all in one transaction, so that it is never between two version
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, inspect, literal, select, update
+from sqlalchemy import Connection, Table, insert, inspect, literal, select, update
 
 from mmbot.store import schema
 
@@ -19,17 +19,15 @@ def create_everything(connection: Connection) -> None:
 def add_what_reports_need(connection: Connection) -> None:
     """Version 2: marks after fills, contract terms, and the index of what is no trade."""
     create_everything(connection)
-    for table, column in ((schema.entries, "index"), (schema.equity_samples, "desk_ms")):
-        known = {found["name"] for found in inspect(connection).get_columns(table.name)}
-        if column not in known:
-            kind = table.c[column].type.compile(connection.dialect)
-            connection.exec_driver_sql(f'ALTER TABLE {table.name} ADD COLUMN "{column}" {kind}')
+    _add_column(connection, schema.entries, "index")
+    _add_column(connection, schema.equity_samples, "desk_ms")
 
 
 def key_executions_by_side(connection: Connection) -> None:
     """Version 4: a trade with ourselves is two executions under one id."""
     table, old = schema.fills, "fills_by_trade_alone"
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    known = {found["name"] for found in inspect(connection).get_columns(table.name)}
+    columns = ", ".join(f'"{one.name}"' for one in table.columns if one.name in known)
     for index in table.indexes:
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS {index.name}")
     connection.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {old}")
@@ -60,6 +58,21 @@ def list_the_accounts_of_runs(connection: Connection) -> None:
     )
 
 
+def tell_provisional_fills(connection: Connection) -> None:
+    """Version 7: a fill may be provisional, and taken back. All there were so far are final."""
+    _add_column(connection, schema.fills, "finality", "NOT NULL DEFAULT 'final'")
+    _add_column(connection, schema.fills, "reverses")
+
+
+def _add_column(connection: Connection, table: Table, column: str, terms: str = "") -> None:
+    """Add a column that an older store does not have."""
+    known = {found["name"] for found in inspect(connection).get_columns(table.name)}
+    if column not in known:
+        kind = table.c[column].type.compile(connection.dialect)
+        added = f'ALTER TABLE {table.name} ADD COLUMN "{column}" {kind} {terms}'
+        connection.exec_driver_sql(added.rstrip())
+
+
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     create_everything,
     add_what_reports_need,
@@ -67,6 +80,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     key_executions_by_side,
     list_the_accounts_of_runs,
     create_everything,  # version 6: orders by the venue's ids
+    tell_provisional_fills,
 )
 """The function at index n leads from version n to n + 1."""
 

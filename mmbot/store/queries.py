@@ -16,7 +16,7 @@ from sqlalchemy import RowMapping, Select, Table, func, select
 from mmbot.config import Mode
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Pnl
-from mmbot.core.statements import Equity, Fill, Liquidity, execution_key
+from mmbot.core.statements import Equity, Fill, Finality, Liquidity, execution_key
 from mmbot.core.terms import nested
 from mmbot.core.types import InstrumentId, Label, Nanos, Side
 from mmbot.store import baselines, commands, latch, order_ids, schema
@@ -419,6 +419,16 @@ class Reader:
         rows = self._rows(query)
         return frozenset(execution_key(row["trade_id"], Side(row["side"])) for row in rows)
 
+    def provisional(self, venue: str, account: str) -> list[Fill]:
+        """An account's fills of which the venue has yet to say whether they stand, oldest first."""
+        table = schema.fills
+        query = select(table).where(
+            table.c.venue == venue,
+            table.c.account == account,
+            table.c.finality == Finality.PROVISIONAL.value,
+        )
+        return [_fill(row).fill for row in self._rows(query.order_by(table.c.venue_ms))]
+
     def booked_by(self, venue: str, account: str, labels: Iterable[Label]) -> dict[Label, Decimal]:
         """How much of each of these orders has been booked as fills; absent where nothing was."""
         table = schema.fills
@@ -428,6 +438,7 @@ class Reader:
                 table.c.venue == venue,
                 table.c.account == account,
                 table.c.label.in_(list(labels)),
+                table.c.finality != Finality.VOIDED.value,
             )
         ):
             booked[row["label"]] = booked.get(row["label"], Decimal(0)) + row["amount"]
@@ -637,6 +648,8 @@ def _fill(row: RowMapping) -> FillRow:
         venue_ms=row["venue_ms"],
         mark=row["mark"],
         index=row["index"],
+        finality=Finality(row["finality"]),
+        reverses=row["reverses"] or "",
     )
     return FillRow(
         fill=fill,

@@ -76,6 +76,8 @@ class FillBooked:
     instrument: Instrument
     mark: Decimal
     ours: bool
+    again: bool = False
+    """Booked before, as provisional: it is final now."""
 
     @property
     def venue(self) -> str:

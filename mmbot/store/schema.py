@@ -220,6 +220,9 @@ fills = Table(
     Column("mark", Exact, nullable=False),
     Column("index", Exact),
     Column("booked_ns", BigInteger, nullable=False),
+    # final, provisional, or voided: then its reversal has a row of its own.
+    Column("finality", String, nullable=False, server_default="final"),
+    Column("reverses", String),  # of a reversal: the trade that is taken back
     Index("fills_by_time", "venue_ms"),
 )
 

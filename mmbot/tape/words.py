@@ -20,7 +20,7 @@ from mmbot.core.intents import (
     SaveLatch,
 )
 from mmbot.core.order_life import OrderState
-from mmbot.core.statements import Fill
+from mmbot.core.statements import Fill, Finality
 from mmbot.core.types import SECOND, InstrumentId, Label, Level, Nanos, Side
 
 _DAY_NS: Nanos = 86_400 * SECOND
@@ -310,11 +310,13 @@ def _seen(seen: ev.OrderSeen) -> Line:
 
 def _filled(fill: Fill) -> Line:
     whose = fill.label or "not ours"
+    stands = "" if fill.finality is Finality.FINAL else f", {fill.finality.value}"
     text = (
         f"{fill.side.value} {fill.amount} @ {fill.price}, fee {fill.fee} {fill.fee_currency}, "
-        f"trade {fill.trade_id} ({whose})"
+        f"trade {fill.trade_id} ({whose}){stands}"
     )
-    return Line(Topic.FILLS, "fill", text, fill.instrument, fill.side)
+    void = fill.finality is Finality.VOIDED
+    return Line(Topic.FILLS, "void" if void else "fill", text, fill.instrument, fill.side, void)
 
 
 def _snapshot(taken: ev.SnapshotTaken, booked: Container[str]) -> Iterator[Line]:

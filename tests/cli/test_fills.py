@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from mmbot.cli import app
 from mmbot.cli.export import COLUMNS
 from mmbot.config import Mode
 from mmbot.core.labels import base36
+from mmbot.core.statements import Finality
 from mmbot.core.types import Side
 from mmbot.store.records import AccountKey, FillBooked
 from tests.builders import NOW_NS, a_perpetual, an_option
@@ -123,6 +125,8 @@ def test_every_column_says_what_was_booked_digit_for_digit(export: Export) -> No
         "label": fill.label or "",
         "run": base36(run),
         "ours": "true",
+        "finality": "final",
+        "reverses": "",
     }
     assert "\r" not in line
 
@@ -325,4 +329,81 @@ def test_parquet_holds_exact_decimals_and_moments(export: Export, tmp_path: Path
     assert table["amount"] == [Decimal(1), Decimal("0.1")]
     assert [fill_time(round(t.timestamp() * 1000)) for t in table["time"]] == [
         row["time"] for row in export.rows()
+    ]
+
+
+# Fills that may be taken back ---------------------------------------------------------------------
+
+
+def with_finality(record: FillBooked, finality: Finality) -> FillBooked:
+    return replace(record, fill=replace(record.fill, finality=finality))
+
+
+def reversal_of(record: FillBooked) -> FillBooked:
+    return replace(record, fill=record.fill.reversal(record.fill.venue_ms + 5_000))
+
+
+OPEN = with_finality(a_record(1, amount=5, fee="0.0009"), Finality.PROVISIONAL)
+GONE = with_finality(a_record(2, amount=3, fee="0.0005"), Finality.PROVISIONAL)
+STANDS = with_finality(a_record(3, amount=2, fee="0.0003"), Finality.PROVISIONAL)
+BOOKED = (
+    OPEN,
+    GONE,
+    STANDS,
+    reversal_of(GONE),
+    replace(with_finality(STANDS, Finality.FINAL), again=True),
+)
+"""One is provisional still, one is void, one final: 7 are held."""
+
+
+def test_a_voided_fill_and_its_reversal_are_both_exported_and_add_up(export: Export) -> None:
+    export.book(*BOOKED, *BOOKED)
+    rows = export.rows()
+    assert [(row["trade_id"], row["finality"], row["reverses"]) for row in rows] == [
+        ("t1", "provisional", ""),
+        ("t2", "voided", ""),
+        ("t3", "final", ""),
+        ("t2 void", "voided", "t2"),
+    ]
+    signs = {"buy": 1, "sell": -1}
+    assert sum(signs[row["side"]] * Decimal(row["amount"]) for row in rows) == 7
+    assert sum(Decimal(row["fee"]) for row in rows) == Decimal("0.0012")
+
+
+def test_the_list_says_what_may_not_stand(export: Export) -> None:
+    export.book(*BOOKED)
+    code, out, err = export._run("fills", "list")
+    assert (code, err) == (0, "")
+    lines = [line.split() for line in out.splitlines() if "ETH-" in line]
+    assert [line[9] for line in lines] == ["provisional", "voided", "maker", "reversal"]
+    _, out, _ = export._run("fills", "list", "--json")
+    told = [(row["finality"], row["reverses"]) for row in json.loads(out)]
+    assert told == [("provisional", None), ("voided", None), ("final", None), ("voided", "t2")]
+
+
+def test_the_report_counts_no_voided_fill_and_agrees_with_the_positions(export: Export) -> None:
+    export.book(*BOOKED)
+    code, out, err = export._run("fills", "report", "--check", "--json")
+    assert (code, err) == (0, "")
+    (page,) = json.loads(out)
+    assert page["check"]["ok"], page["check"]
+    (line,) = page["lines"]
+    assert (line["fills"], line["volume"]) == (2, 7.0)
+    # 7 bought at 0.0200 against a mark of 0.0210, and the fees of those that may stand.
+    earned = line["currencies"]["ETH"]
+    assert [Decimal(earned[name]) for name in ("spread", "fees")] == [
+        Decimal("0.007"),
+        Decimal("0.0012"),
+    ]
+
+
+def test_in_the_ledger_a_reversal_brings_back_what_the_fill_took(export: Export) -> None:
+    export.book(*BOOKED)
+    _, out, _ = export._run("ledger", "export")
+    of_void = [row for row in csv.DictReader(io.StringIO(out)) if row["ref"].startswith("t2")]
+    assert [(row["kind"], row["ref"], Decimal(row["money"])) for row in of_void] == [
+        ("trade", "t2", Decimal("-0.06")),
+        ("fee", "t2", Decimal("-0.0005")),
+        ("trade", "t2 void", Decimal("0.06")),
+        ("fee", "t2 void", Decimal("0.0005")),
     ]

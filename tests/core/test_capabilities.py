@@ -254,7 +254,6 @@ def test_a_venue_without_a_limit_for_orders_leaves_the_budget_as_it_is() -> None
 
 
 def odd_ones() -> Iterator[tuple[Capabilities, str]]:
-    yield Capabilities(fills_final=False), "taken back"
     yield Capabilities(stamps_ms=1000), "1000 ms"
     yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "expire"
     window = Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW)

@@ -1,5 +1,5 @@
 """Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none]`, and after
-that how orders live at the venue: `[same_id|replace|none] [label|none]`."""
+that how orders live at the venue: `[same_id|replace|none] [label|none] [final|late]`."""
 
 import sys
 import time
@@ -18,6 +18,7 @@ def main() -> None:
     can = Capabilities(
         move=move,
         label_echoed=sys.argv[5:6] != ["none"],
+        fills_final=sys.argv[6:7] != ["late"],
         end_tells_filled=move is not Move.NONE,
     )
     began_s, turns, failed = time.process_time(), 0, 0

@@ -16,6 +16,8 @@ written, and the check that spoke:
     budget_ignored          27   credits
     foreign_is_ours          2   foreign
     late_word_believed       3   memory
+    void_not_reversed        2   settling
+    limits_by_one_reading    4   limit
     late_end_ends_the_successor       2   slot
     successor_counts_the_old_fills   30   settling
     placed_before_the_end_is_known    2   slot
@@ -34,6 +36,7 @@ import pytest
 
 from mmbot.core import (
     approve,
+    booking,
     books,
     budget,
     decide,
@@ -54,7 +57,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import OrderState, Request, Status, Trigger
 from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
-from mmbot.core.types import ZERO, Nanos
+from mmbot.core.types import ZERO, InstrumentId, Nanos
 from mmbot.sim.virtual import leaving
 from tests.simulation.drawn import drawn_pair, drawn_world
 
@@ -64,10 +67,13 @@ CRASHES_PER_HOUR = {"latch_not_persisted": 1_000.0}
 """A bug that only a crash soon after the kill switch brings out needs many crashes."""
 
 REPLACES = Capabilities(move=Move.REPLACE)
+VOIDS = Capabilities(fills_final=False)
 LIVES = {
     "late_end_ends_the_successor": REPLACES,
     "successor_counts_the_old_fills": REPLACES,
     "placed_before_the_end_is_known": Capabilities(move=Move.NONE),
+    "void_not_reversed": VOIDS,
+    "limits_by_one_reading": VOIDS,
 }
 """How orders live where the bug can be made."""
 
@@ -239,6 +245,20 @@ def placed_before_the_end_is_known(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "diff", hasty)
 
 
+def void_not_reversed(patch: pytest.MonkeyPatch) -> None:
+    """A fill that the venue takes back stays booked."""
+    patch.setattr(booking, "_take_back", lambda *_: None)
+
+
+def limits_by_one_reading(patch: pytest.MonkeyPatch) -> None:
+    """Limits take a provisional fill for one that stands."""
+
+    def worst(self: inventory.Inventory, instrument: InstrumentId, side: object) -> Decimal:
+        return self.amount(instrument)
+
+    patch.setattr(inventory.Inventory, "worst", worst)
+
+
 def _bury(table: Orders, order: Order) -> None:
     if order.status is not Status.LIVE and order.working:
         order.status = Status.DONE
@@ -262,6 +282,8 @@ PLANTS: Sequence[Plant] = (
     late_end_ends_the_successor,
     successor_counts_the_old_fills,
     placed_before_the_end_is_known,
+    void_not_reversed,
+    limits_by_one_reading,
 )
 
 

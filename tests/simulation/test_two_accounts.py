@@ -10,7 +10,7 @@ from mmbot.core.desk import Desk
 from mmbot.core.intents import Cancel
 from mmbot.core.sizes import Size
 from mmbot.core.statements import OpenOrder
-from mmbot.core.types import MS, SECOND, InstrumentId, Label
+from mmbot.core.types import MS, SECOND, InstrumentId, Label, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.sim.exchange.listing import Side as VenueSide
@@ -304,7 +304,17 @@ class TestLeft:
         judged = self.judged()
         placed = judged.rest(HEDGE, PERPETUAL, "2000", 10)
         assert placed.order.label == "mmtest-1"
-        [told] = judged.world.accounts[HEDGE].venue.open_orders()
+        order = placed.order
+        told = OpenOrder(
+            order.order_id,
+            Label(order.label),
+            id_of(order.name, HEDGE),
+            Side(order.side.value),
+            order.price,
+            order.amount,
+            order.filled,
+            order.updated_ms,
+        )
         self.end(judged, left((told,)))
 
     def test_an_account_that_could_not_be_asked_is_not_held_against_it(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -108,9 +109,9 @@ def begin(
     run: int | None = None,
 ) -> RunStarted:
     """A run of its own number."""
-    number = next(_numbers) if run is None else run
     draft = replace(a_draft(accounts), config_path="desk.toml", env_path=".env")
-    return start_run(database, draft, lambda: number, (wall or Wall())())
+    draw = partial(next, _numbers) if run is None else lambda: run
+    return start_run(database, draft, draw, (wall or Wall())())
 
 
 @asynccontextmanager

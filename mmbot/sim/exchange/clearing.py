@@ -18,7 +18,15 @@ from mmbot.sim.exchange import margin
 from mmbot.sim.exchange.accounts import Account, Booked, Position, Print, SelfTrade, UserTrade
 from mmbot.sim.exchange.book import CHANGE_ID_FIRST, Book
 from mmbot.sim.exchange.ledger import Entry, EntryType
-from mmbot.sim.exchange.listing import ZERO, Expired, Kind, Listing, Side, value
+from mmbot.sim.exchange.listing import (
+    ZERO,
+    Expired,
+    Kind,
+    Listing,
+    Side,
+    fee,
+    value,
+)
 from mmbot.sim.exchange.margin import Margin, Prices, Resting
 from mmbot.sim.exchange.orders import Order
 from mmbot.sim.exchange.rules import VenueRules
@@ -301,6 +309,19 @@ class ClearingHouse:
                 trade=trade,
             )
         return trade
+
+    def take_back(
+        self, owner: Account, listing: Listing, side: Side, public: Print, rate: Decimal
+    ) -> None:
+        """Undo one account's side of a trade, with the fee it paid at `rate`."""
+        signed = -public.amount if side is Side.BUY else public.amount
+        booked = owner.settle_trade(
+            listing, signed, public.price, ZERO, public.index, self._cumulated(listing.name)
+        )
+        self.hold(listing.settlement, -booked.funding)
+        paid = fee(listing, public.amount, public.price, rate, public.index)
+        owner.cash[listing.settlement] = owner.cash.get(listing.settlement, ZERO) + paid
+        self.collect_fee(listing.settlement, -paid)
 
     def record(
         self,

@@ -46,6 +46,17 @@ class AccountChange:
     delivered: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class TradeConcluded:
+    """A trade that was only matched has been confirmed, or has failed and was taken back. `order`
+    as of then; None where the venue knows it no more."""
+
+    account: str
+    trade: UserTrade
+    order: Order | None
+    time_ms: int
+
+
 class InstrumentState(Enum):
     """What became of an instrument; the values are the venue's words."""
 
@@ -64,4 +75,4 @@ class InstrumentChanged:
     time_ms: int
 
 
-Effect = BookDelta | Prints | AccountChange | InstrumentChanged
+Effect = BookDelta | Prints | AccountChange | TradeConcluded | InstrumentChanged

@@ -47,7 +47,9 @@ from mmbot.sim.exchange.effects import (
     InstrumentChanged,
     InstrumentState,
     Prints,
+    TradeConcluded,
 )
+from mmbot.sim.exchange.finality import LateFinality, Match, Part, Standing
 from mmbot.sim.exchange.listing import Expired, Kind, Listing, Side
 from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Code, Refusal
@@ -79,6 +81,7 @@ class Exchange(ClearingHouse):
         self.outbox: list[Effect] = []
         self.settling_until_ms = 0
         self.halted: set[str] = set()  # instruments and price indices in which nobody trades now
+        self.finality: LateFinality | None = None  # where trades are not final at once
 
     # -- what is listed ------------------------------------------------------------------------
 
@@ -99,6 +102,9 @@ class Exchange(ClearingHouse):
         Its orders are cancelled; `delivered` are the followed accounts that held it.
         """
         book = self.book(name)
+        if self.finality is not None:
+            for match in self.finality.of(name):
+                self._conclude(self.finality, match, Standing.CONFIRMED, now_ms)
         request = _Request(self._not_before(now_ms), delivered=delivered)
         self._clear(book, request)
         listing = self.listings.pop(name)
@@ -448,6 +454,44 @@ class Exchange(ClearingHouse):
             trade = self.clear(self.accounts[order.account], listing, order, public, rate)
             if trade is not None:
                 request.trades.setdefault(order.account, []).append(trade)
+        if self.finality is not None:
+            self._promise(self.finality, public, taker, maker)
+
+    def conclude(self, now_ms: int) -> None:
+        """Confirm the matched trades of which it is time, or take them back."""
+        if self.finality is None:
+            return
+        for match in self.finality.due(now_ms):
+            standing = Standing.FAILED if match.fails else Standing.CONFIRMED
+            self._conclude(self.finality, match, standing, self._not_before(now_ms))
+
+    def _promise(self, finality: LateFinality, public: Print, taker: Order, maker: Order) -> None:
+        if any(self.accounts[order.account].followed for order in (taker, maker)):
+            terms = self.listings[public.name]
+            rates = ((taker, terms.taker_fee), (maker, terms.maker_fee))
+            parts = tuple(Part(o.account, o.order_id, o.side, rate) for o, rate in rates)
+            finality.matched(public, parts)
+
+    def _conclude(
+        self, finality: LateFinality, match: Match, standing: Standing, now_ms: int
+    ) -> None:
+        finality.conclude(match, standing, now_ms)
+        listing, public = self.listings[match.public.name], match.public
+        for part in match.parts:
+            owner = self.accounts[part.account]
+            order = self.order(part.account, part.order_id)
+            if standing is Standing.FAILED:
+                self.take_back(owner, listing, part.side, public, part.rate)
+                if order is not None:
+                    order.take_back(public.amount, public.price, now_ms)
+            if owner.followed:
+                made = next(
+                    one
+                    for one in reversed(owner.trades)
+                    if one.public is public and one.side is part.side
+                )
+                stated = order.as_of_now() if order is not None else None
+                self.outbox.append(TradeConcluded(part.account, made, stated, now_ms))
 
     def _clear(self, book: Book, request: _Request) -> None:
         """Cancel everybody's orders in a book."""

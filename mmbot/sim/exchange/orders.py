@@ -77,6 +77,14 @@ class Order:
         """Of the fills, weighted by amount; zero before the first."""
         return self.paid / self.filled if self.filled else ZERO
 
+    def take_back(self, amount: Decimal, price: Decimal, now_ms: int) -> None:
+        """A trade of it does not stand: that much is not filled, and does not rest again."""
+        self.filled -= amount
+        self.paid -= amount * price
+        if self.state is OrderState.OPEN:
+            self.amount -= amount
+        self.updated_ms = now_ms
+
     def as_of_now(self) -> Order:
         """A copy that later events do not change."""
         return Order(

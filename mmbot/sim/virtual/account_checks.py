@@ -13,14 +13,14 @@ from typing import Final
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, venue_of
-from mmbot.core.inventory import Pnl
+from mmbot.core.inventory import Booked, Pnl
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.orders import Order as Belief
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
-from mmbot.core.statements import Fill, OpenOrder
+from mmbot.core.statements import Fill, Finality, OpenOrder
 from mmbot.core.types import (
     MS,
     SECOND,
@@ -41,7 +41,7 @@ from mmbot.sim.exchange.orders import Order
 from mmbot.sim.virtual.account import VirtualAccount
 from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.store import VirtualStore
-from mmbot.sim.virtual.translate import fill_of, id_of, instrument_of, is_our_order
+from mmbot.sim.virtual.translate import fill_at, id_of, instrument_of, is_our_order
 from mmbot.sim.virtual.violation import Violated
 
 OVERDUE_NS: Nanos = 300 * MS
@@ -195,27 +195,39 @@ class AccountChecks:
         if amount < listing.min_amount or amount % listing.amount_step:
             raise Violated("grid", f"{in_short(intent)}: the lot is {listing.amount_step}")
 
-    def booked(self, fill: Fill) -> None:
+    def booked(self, entry: Booked) -> None:
         """The bot hands this to the store."""
-        if fill.key in self._booked or fill.key in self._store.fills:
+        fill = entry.fill
+        if not entry.again and (fill.key in self._booked or fill.key in self._store.fills):
             raise Violated("booking", f"trade {fill.trade_id} was booked before")
         self._booked[fill.key] = None
+        traded = fill.reverses or fill.trade_id
+        side = fill.side.opposite if fill.reverses else fill.side
         for made in reversed(self._exchange.accounts[self._account.account].trades):
-            stated = fill_of(made, self.name)
-            if stated.key == fill.key:
-                if self._as_told(stated, fill) != self._as_told(fill, fill):
+            if made.public.trade_id == traded and made.side.value == side.value:
+                truth = fill_at(self._exchange, made, self.name)
+                taken_back = bool(fill.reverses) or fill.finality is Finality.VOIDED
+                if taken_back and truth.finality is not Finality.VOIDED:
+                    raise Violated("booking", f"trade {traded} stands, and was taken back")
+                if fill.reverses:
+                    truth = truth.reversal(truth.stated_ms)
+                if self._as_told(truth, entry) != self._as_told(fill, entry):
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
         raise Violated("booking", f"trade {fill.trade_id} never happened on {self.name}")
 
-    def _as_told(self, truth: Fill, told: Fill) -> Fill:
-        """The truth, without what the venue need not tell of a fill and did not."""
+    def _as_told(self, fill: Fill, entry: Booked) -> Fill:
+        """A fill without what the venue need not tell of it and did not, and without what changes
+        with its later words, of which each has the mark it was booked at."""
+        told, later = entry.fill, entry.again or entry.fill.reverses
         return replace(
-            truth,
-            label=truth.label if self._venue.can.label_echoed else None,
-            liquidity=told.liquidity and truth.liquidity,
-            mark=told.mark and truth.mark,
-            index=told.index and truth.index,
+            fill,
+            label=fill.label if self._venue.can.label_echoed else None,
+            liquidity=told.liquidity and fill.liquidity,
+            mark=None if later else told.mark and fill.mark,
+            index=told.index and fill.index,
+            finality=Finality.FINAL,
+            stated_ms=0,
         )
 
     def table(self, state: State, now_ns: Nanos) -> None:
@@ -447,12 +459,22 @@ class AccountChecks:
             if market is not None and market.halted:
                 yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[self._account.account].trades:
-            fill = fill_of(made, self.name)
-            kept = self._store.fills.get(fill.key)
-            if kept is None:
-                yield f"trade {made.public.trade_id} is not booked"
-            elif is_ours(fill.label) and kept.label != fill.label:
-                yield f"trade {made.public.trade_id} is not known to be {fill.label}'s"
+            yield from self._unkept(fill_at(self._exchange, made, self.name))
+
+    def _unkept(self, traded: Fill) -> Iterator[str]:
+        kept = self._store.fills.get(traded.key)
+        if kept is None:
+            yield f"trade {traded.trade_id} is not booked"
+        elif is_ours(traded.label) and kept.label != traded.label:
+            yield f"trade {traded.trade_id} is not known to be {traded.label}'s"
+        elif kept.finality is not traded.finality:
+            said = f"{kept.finality.value}, and it is {traded.finality.value}"
+            yield f"trade {traded.trade_id} is booked as {said}"
+        elif (
+            traded.finality is Finality.VOIDED
+            and traded.reversal(traded.stated_ms).key not in self._store.fills
+        ):
+            yield f"trade {traded.trade_id} is void, and not taken back"
 
     def _unquoted(self, state: State, now_ns: Nanos) -> Iterator[str]:
         for instrument in self._desks:

@@ -22,7 +22,7 @@ Always:
             has been asked about it, by name and late enough, more than three times
 * order     no amend or cancel leaves before the venue has answered for the order it is about
 * memory    of an order, the newest word that came is believed, whatever comes after it
-* booking   every fill is booked once, as the venue has it (R-B1)
+* booking   every fill is booked once, as the venue has it (R-B1), and taken back if it is void
 * foreign   nobody else's order is touched (R-A7)
 * credits   the venue never has to refuse a request for there being too many (R-E1)
 * cancel    a cancel that is wanted leaves within 200 ms (R-A8), once a process that took over has
@@ -62,6 +62,7 @@ from mmbot.core.types import ZERO, InstrumentId, Nanos, instrument_name, venue_n
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.exchange.effects import BookDelta
+from mmbot.sim.exchange.finality import Standing
 from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
@@ -174,7 +175,7 @@ class Checks:
         """The bot hands these to the store."""
         for entry in entries:
             if isinstance(entry, Booked):
-                self._of(entry.fill.instrument).booked(entry.fill)
+                self._of(entry.fill.instrument).booked(entry)
 
     def believed(self, state: State) -> None:
         """This is what the bot believes of its orders."""
@@ -200,6 +201,11 @@ class Checks:
 
     def _of(self, instrument: InstrumentId) -> AccountChecks:
         return self.at[venue_name(instrument)]
+
+    def standing(self, trade_id: str) -> Standing:
+        """How far a trade is at the venue."""
+        finality = self._exchange.finality
+        return Standing.CONFIRMED if finality is None else finality.standing(trade_id)[0]
 
     # --- limits ---
 

@@ -212,6 +212,7 @@ def _rules(rate: Rate, can: Capabilities) -> Rules:
         moves=_MOVES[can.move],
         names_labels=can.label_echoed,
         cancel_tells_filled=can.end_tells_filled,
+        fills_final=can.fills_final,
     )
 
 

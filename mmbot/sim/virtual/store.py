@@ -16,9 +16,15 @@ from mmbot.core.inventory import Booked, Claimed, Entry, Flowed, Inventory, Open
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.profit import Baseline
-from mmbot.core.recovery import take_budget, take_end, take_order, take_positions
+from mmbot.core.recovery import (
+    take_budget,
+    take_end,
+    take_order,
+    take_positions,
+    take_provisional,
+)
 from mmbot.core.state import State
-from mmbot.core.statements import Fill, booking_key
+from mmbot.core.statements import Fill, Finality, booking_key
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos, venue_name
 from mmbot.core.why import Why
 
@@ -124,9 +130,7 @@ class VirtualStore:
         inventory = self.inventory
         match entry:
             case Booked():
-                if entry.fill.key not in self.fills:
-                    self.fills[entry.fill.key] = entry.fill
-                    inventory.book(entry.fill, entry.instrument, entry.mark)
+                self._book_fill(entry)
             case Claimed():
                 self.fills[entry.fill.key] = entry.fill
             case Opened():
@@ -139,6 +143,22 @@ class VirtualStore:
                     self.flows[key] = None
                     if entry.instrument is not None:
                         inventory.add(entry.instrument).flow(entry.flow)
+
+    def _book_fill(self, entry: Booked) -> None:
+        fill, known = entry.fill, self.fills
+        if fill.key not in known:
+            known[fill.key] = fill
+            self.inventory.book(fill, entry.instrument, entry.mark)
+            if fill.finality is Finality.PROVISIONAL:
+                self.inventory.provisional[fill.key] = replace(fill, mark=entry.mark)
+            elif fill.reverses:
+                taken = replace(fill, trade_id=fill.reverses, side=fill.side.opposite).key
+                if taken in known:
+                    known[taken] = replace(known[taken], finality=Finality.VOIDED)
+                self.inventory.provisional.pop(taken, None)
+        elif entry.again:
+            known[fill.key] = fill
+            self.inventory.provisional.pop(fill.key, None)
 
     # --- after a run ---
 
@@ -194,6 +214,13 @@ class VirtualStore:
                 if one.instrument.venue == venue and one.instrument.id in instruments
             ),
         )
+        provisional = [
+            fill
+            for fill in self.inventory.provisional.values()
+            if venue_name(fill.instrument) == venue
+        ]
+        take_provisional(state, provisional)
+        since_ms = min((since_ms, *(fill.venue_ms for fill in provisional)))
         for key in sorted(self.fills):
             if key.startswith(here) and self.fills[key].venue_ms >= since_ms:
                 state.inventory.know(key)
@@ -205,4 +232,11 @@ class VirtualStore:
                 take_order(state, noted, now_ns - note.noted_ns, now_ns)
 
     def _booked_of(self, label: Label) -> Decimal:
-        return sum((fill.amount for fill in self.fills.values() if fill.label == label), ZERO)
+        return sum(
+            (
+                fill.amount
+                for fill in self.fills.values()
+                if fill.label == label and fill.finality is not Finality.VOIDED
+            ),
+            ZERO,
+        )

@@ -3,6 +3,7 @@
 Amounts and prices take the way they take on the wire, through a float's shortest text.
 """
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -10,12 +11,14 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
 from mmbot.core.labels import is_ours
-from mmbot.core.statements import Fill, Liquidity
+from mmbot.core.statements import Fill, Finality, Liquidity
 from mmbot.core.types import MS, InstrumentId, Kind, Label, Right, Side
 from mmbot.sim.exchange.accounts import UserTrade
+from mmbot.sim.exchange.finality import Standing
 from mmbot.sim.exchange.listing import Kind as VenueKind
 from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.listing import Side as VenueSide
+from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 
 VENUE: Final = "deribit"
@@ -25,6 +28,11 @@ _FEE_CAP: Final = Decimal("0.125")
 
 _SIDES: Final = {VenueSide.BUY: Side.BUY, VenueSide.SELL: Side.SELL}
 SIDES: Final = {Side.BUY: VenueSide.BUY, Side.SELL: VenueSide.SELL}
+_FINALITY: Final = {
+    Standing.MATCHED: Finality.PROVISIONAL,
+    Standing.CONFIRMED: Finality.FINAL,
+    Standing.FAILED: Finality.VOIDED,
+}
 
 
 def id_of(name: str, venue: str = VENUE) -> InstrumentId:
@@ -83,6 +91,15 @@ def fill_of(made: UserTrade, venue: str) -> Fill:
         mark=_travelled(public.mark) if public.mark else None,
         index=_travelled(public.index) if public.index else None,
     )
+
+
+def fill_at(exchange: Exchange, made: UserTrade, venue: str) -> Fill:
+    """An execution as the account is told of it, which says whether it stands where it may not."""
+    fill = fill_of(made, venue)
+    if exchange.finality is None:
+        return fill
+    standing, since_ms = exchange.finality.standing(made.public.trade_id)
+    return replace(fill, finality=_FINALITY[standing], stated_ms=since_ms)
 
 
 def is_our_order(order: Order) -> bool:

@@ -43,7 +43,8 @@ from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.core.why import Why
 from mmbot.sim.exchange.accounts import SelfTrade
-from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, Prints
+from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, Prints, TradeConcluded
+from mmbot.sim.exchange.finality import LateFinality, Standing
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.market import chain
@@ -113,6 +114,8 @@ class World:
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
         self.exchange = Exchange(f"w{seed}-")
+        if not self.options.can.fills_final:
+            self.exchange.finality = LateFinality(seed)
         for listing in listings.values():
             self.exchange.list(listing)
         prices = self.options.prices or {
@@ -558,6 +561,11 @@ class World:
                 in_usd = 1.0 if inverse_future else float(public.index)
                 self._volume_usd += float(public.amount) * in_usd
                 self._judge_of(effect.account).traded(made)
+        elif isinstance(effect, TradeConcluded):
+            trade_id = effect.trade.public.trade_id
+            standing = self.checks.standing(trade_id)
+            self.trouble.counts["voided_fill"] += standing is Standing.FAILED
+            self._note(f"{trade_id} {standing.value}")
         elif isinstance(effect, Prints):
             for public in effect.trades:
                 self._note(f"{public.trade_id} {public.price} {public.amount} {public.time_ms}")

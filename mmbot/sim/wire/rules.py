@@ -37,6 +37,9 @@ class Rules:
     """Whether the account's own labels are in what is said of its orders and trades."""
     cancel_tells_filled: bool = True
     """Whether the reply to a cancel says what the order was and how much of it was filled."""
+    fills_final: bool = True
+    """False: a trade is only matched at first. Its row says how far it is (`status`), and comes
+    again when it is confirmed or has failed."""
 
     @property
     def rates(self) -> dict[Pool, Rate]:

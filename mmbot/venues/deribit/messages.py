@@ -49,6 +49,10 @@ class UserTrade(Struct, frozen=True):
     liquidity: str | None = None
     mark_price: NotNegative | None = None
     index_price: Positive | None = None
+    status: str | None = None
+    """Not said by Deribit itself, whose trades are final; where they are not, how far it is ..."""
+    status_timestamp: int | None = None
+    """... and since when."""
 
 
 class Position(Struct, frozen=True):

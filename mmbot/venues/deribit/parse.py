@@ -26,7 +26,16 @@ from mmbot.core.events import OrderSeen, RequestRefused, TickerChanged
 from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
 from mmbot.core.order_life import OrderState, Request
-from mmbot.core.statements import Equity, Fill, Flow, FlowKind, HeldPosition, Liquidity, OpenOrder
+from mmbot.core.statements import (
+    Equity,
+    Fill,
+    Finality,
+    Flow,
+    FlowKind,
+    HeldPosition,
+    Liquidity,
+    OpenOrder,
+)
 from mmbot.core.types import MS, ZERO, InstrumentId, Kind, Label, Nanos, Right, Side
 from mmbot.core.why import Why
 from mmbot.venues.deribit import messages
@@ -44,6 +53,7 @@ _STATES: Final = {
     "cancelled": OrderState.CANCELLED,
     "rejected": OrderState.REJECTED,
 }
+_FINALITY: Final = {"MATCHED": Finality.PROVISIONAL, "FAILED": Finality.VOIDED}
 _LIQUIDITY: Final = {"M": Liquidity.MAKER, "T": Liquidity.TAKER}
 
 FLOW_ROWS: Final = {
@@ -410,6 +420,8 @@ def fill_of(venue: str, data: object, unread: Unread) -> Fill:
         venue_ms=trade.timestamp,
         mark=exact_or_none(trade.mark_price),
         index=exact_or_none(trade.index_price),
+        finality=_FINALITY.get(trade.status or "", Finality.FINAL),
+        stated_ms=trade.status_timestamp or 0,
     )
 
 

@@ -9,7 +9,6 @@ from mmbot.sim.exchange.listing import Kind, Listing, Side
 from mmbot.sim.exchange.orders import OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Refusal
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
-from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import WireError, bad_argument, invalid_params, order_not_found
 from mmbot.sim.wire.deribit.filters import currency_if_given, currency_of, kinds_of
@@ -223,11 +222,7 @@ def _close_position(venue: DeribitVenue, session: Session, params: Params) -> Js
 def _placed(venue: DeribitVenue, placed: Placed | Refusal) -> Json:
     if isinstance(placed, Refusal):
         raise WireError.from_refusal(placed)
-    listing = venue.exchange.listings[placed.order.name]
-    trades: list[Json] = []
-    if placed.trades:
-        ticker = venue.market_ticker(listing.name)
-        trades = [venue.named(shapes.user_trade(made, listing, ticker)) for made in placed.trades]
+    trades = [venue.user_trade(made) for made in placed.trades]
     return {"order": venue.shaped(placed.order), "trades": trades}
 
 

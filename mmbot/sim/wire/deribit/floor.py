@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable
 from typing import Final
 
+from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.effects import (
     AccountChange,
     BookDelta,
@@ -24,7 +25,9 @@ from mmbot.sim.exchange.effects import (
     InstrumentChanged,
     InstrumentState,
     Prints,
+    TradeConcluded,
 )
+from mmbot.sim.exchange.finality import LateFinality
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
 from mmbot.sim.models.credits import Rate
@@ -37,6 +40,7 @@ from mmbot.sim.wire.face import Market, MarketTicker
 from mmbot.sim.wire.rules import Rules
 
 PRINTS_MAX: Final = 5_000  # how many public trades of an instrument can still be asked for
+FINALITY_SEED: Final = 0
 USER_TRADES_MAX: Final = 100_000  # the same of an account's own
 CATCH_UP_MS: Final = 1_000  # how far the market moves at once
 IDLE_RELEASE_MS: Final = 60_000  # an instrument nobody asks about any more is let go after this
@@ -76,6 +80,8 @@ class Floor:
         self._watched_ms: dict[str, int] = {}
         self._tickers: dict[str, MarketTicker] = {}
         self._market_ms = self.now_ms()
+        if not rules.fills_final and exchange.finality is None:
+            exchange.finality = LateFinality(FINALITY_SEED)
 
     # -- the present ---------------------------------------------------------------------------
 
@@ -139,6 +145,15 @@ class Floor:
 
     # -- the past ------------------------------------------------------------------------------
 
+    def user_trade(self, made: UserTrade) -> Json:
+        """A trade as the account is told of it; where it may not stand, with how far it is."""
+        listing, finality = self.exchange.terms(made.public.name), self.exchange.finality
+        shaped = shapes.user_trade(made, listing, self.market_ticker(listing.name))
+        if finality is not None:
+            standing, since_ms = finality.standing(made.public.trade_id)
+            shaped |= {"status": standing.value, "status_timestamp": since_ms or None}
+        return self.named(shaped)
+
     def prints(self, name: str) -> deque[Json]:
         """The last public trades of an instrument as they went out, oldest first."""
         return self._prints.setdefault(name, deque(maxlen=PRINTS_MAX))
@@ -183,6 +198,7 @@ class Floor:
         """
         self._market_ms = min(now_ms, self._market_ms + CATCH_UP_MS)
         self.market.advance(self._market_ms)
+        self.exchange.conclude(self._market_ms)
         self._tickers.clear()
 
     # -- what is told --------------------------------------------------------------------------
@@ -197,16 +213,22 @@ class Floor:
             for effect in effects:
                 if self.observe is not None:
                     self.observe(effect)
-                if isinstance(effect, BookDelta):
-                    for channel in self.hub.of_instrument(effect.name):
-                        channel.on_delta(effect)
-                elif isinstance(effect, AccountChange):
-                    self._tell_account(effect)
-                elif isinstance(effect, Prints):
-                    self._tell_trades(effect)
-                elif isinstance(effect, InstrumentChanged):
-                    self._tell_instrument(effect)
+                self._tell_effect(effect)
             effects = self.exchange.drain()
+
+    def _tell_effect(self, effect: Effect) -> None:
+        match effect:
+            case BookDelta():
+                for channel in self.hub.of_instrument(effect.name):
+                    channel.on_delta(effect)
+            case AccountChange():
+                self._tell_account(effect)
+            case TradeConcluded():
+                self._tell_concluded(effect)
+            case Prints():
+                self._tell_trades(effect)
+            case InstrumentChanged():
+                self._tell_instrument(effect)
 
     def _tell_trades(self, prints: Prints) -> None:
         listing = self.exchange.terms(prints.name)
@@ -222,10 +244,7 @@ class Floor:
         listing = self.exchange.terms(change.name)
         trades: list[Json] = []
         if change.trades:
-            ticker = self.market_ticker(change.name)
-            trades = [
-                self.named(shapes.user_trade(made, listing, ticker)) for made in change.trades
-            ]
+            trades = [self.user_trade(made) for made in change.trades]
             self.user_trades(change.account).extend(trades)
         news = AccountNews(
             change.account,
@@ -234,6 +253,23 @@ class Floor:
             trades,
             change.delivered,
             lambda: self.position_of(change.account, change.name),
+        )
+        self._tell(news)
+
+    def _tell_concluded(self, ended: TradeConcluded) -> None:
+        """A matched trade stands, or does not: it is told again, in the history too."""
+        told, said = self.user_trades(ended.account), self.user_trade(ended.trade)
+        for place, row in enumerate(told):
+            if (row["trade_id"], row["order_id"]) == (said["trade_id"], said["order_id"]):
+                told[place] = said
+        name, orders = ended.trade.public.name, [ended.order] if ended.order is not None else []
+        news = AccountNews(
+            ended.account,
+            self.exchange.terms(name),
+            [self.shaped(one) for one in orders],
+            [said],
+            False,
+            lambda: self.position_of(ended.account, name),
         )
         self._tell(news)
 
