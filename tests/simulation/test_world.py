@@ -254,6 +254,7 @@ class Judged:
         self.exchange = self.world.exchange
         self.instrument = self.world.instruments[id_of(CALL)]
         self.state = State(run="test")
+        self.state.add_account(VENUE)
         self.checks.begin()
         self.checks.told(ev.BookChanged(id_of(CALL), ((0.01, 1.0),), ((0.02, 1.0),), 1, 1))
 
