@@ -27,6 +27,7 @@ Always:
 * silence   a line on which the account's channel has fallen silent is given up
 * blame     a refusal is told with the reach that it has, and no other
 * mark      a mark that is told is about the venue's
+* look      the positions of a look at the account are not older than the trades in it
 
 In the end, once nothing goes wrong any more, within a bounded time: our working orders are the
 venue's, positions agree, every trade is booked, nothing is unknown, every market that may be quoted
@@ -49,7 +50,7 @@ from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import ORPHAN_LEVEL
 from mmbot.core.sizes import LOTS, unit_of
 from mmbot.core.state import State
-from mmbot.core.statements import Fill
+from mmbot.core.statements import Fill, HeldPosition
 from mmbot.core.types import MS, ZERO, InstrumentId, Label, Nanos, Owner, Side
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
@@ -122,12 +123,12 @@ _NOT_YET: Final = frozenset(
 
 
 _REACH: Final = {
-    10028: ErrorScope.SESSION,
-    10009: ErrorScope.SIDE,
-    11044: ErrorScope.ORDER,
-    11054: ErrorScope.ORDER,
-    13019: ErrorScope.INSTRUMENT,
-    10041: ErrorScope.PLATFORM,
+    "10028": ErrorScope.SESSION,
+    "10009": ErrorScope.SIDE,
+    "11044": ErrorScope.ORDER,
+    "11054": ErrorScope.ORDER,
+    "13019": ErrorScope.INSTRUMENT,
+    "10041": ErrorScope.PLATFORM,
 }
 """How far the refusals reach that the venue has for us, by number."""
 
@@ -210,6 +211,9 @@ class Checks:
                 self._check_shown(event)
             case ev.RequestRefused():
                 self._check_blame(event)
+            case ev.SnapshotTaken():
+                for held in event.positions:
+                    self._check_held(held, event.fills)
             case ev.OrderSeen(label=label) if label is not None:
                 self._told_ms[label] = max(self._told_ms.get(label, 0), event.venue_ms)
             case ev.BookLost():
@@ -244,9 +248,25 @@ class Checks:
         if not truth / MARK_TIMES - slack <= mark <= truth * MARK_TIMES + slack:
             raise Violated("mark", f"{instrument} is told to be worth {mark}, and is {truth}")
 
+    def _check_held(self, held: HeldPosition, fills: Sequence[Fill]) -> None:
+        """What is held must be what came of the last trade told, or of a later one."""
+        name = name_of(held.instrument)
+        told = {fill.key for fill in fills if fill.instrument == held.instrument}
+        if not told or name in self._exchange.expired:
+            return
+        total, possible = ZERO, list[Decimal]()
+        for made in self._exchange.accounts[ACCOUNT].trades:
+            if made.public.name == name:
+                total += made.public.amount * made.side.sign
+                if fill_of(made).key in told:
+                    possible.clear()
+                possible.append(total)
+        if held.amount is not None and held.amount not in possible:
+            raise Violated("look", f"{held.amount} {name} are held, which is before the last trade")
+
     def _check_blame(self, refused: ev.RequestRefused) -> None:
         code = refused.detail.partition(" ")[0]
-        reach = _REACH.get(int(code)) if code.isdigit() else None
+        reach = ErrorScope.INSTRUMENT if "is not open" in refused.detail else _REACH.get(code)
         if reach is not None and refused.scope is not reach:
             said = f"{refused.detail} is told as if it were about {refused.scope.value}"
             raise Violated("blame", said)

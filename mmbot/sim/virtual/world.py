@@ -442,17 +442,7 @@ class World:
         """Once a second: what comes so and so often an hour."""
         trouble, plan = self.trouble, self.trouble.plan
         if self.line is not None:
-            if trouble.befalls("cut", plan.cut_per_hour):
-                self._doing = "every connection is cut"
-                self.line.cut("cut")
-                self.venue.away_until_ns = self.timeline.now_ns + trouble.up_to(plan.down_s)
-            if trouble.befalls("half_open", plan.half_open_per_hour):
-                which = trouble.pick(3)
-                for link, spared in ((ev.Link.MARKET, 0), (ev.Link.TRADING, 1)):
-                    if which != spared:
-                        self.line.deafen(link, trouble.up_to(plan.half_open_s))
-            if trouble.befalls("private_silence", plan.private_silence_per_hour):
-                self.line.mute(trouble.up_to(plan.private_silence_s))
+            self._strike_lines(self.line)
         if trouble.befalls("stale_book", plan.stale_book_per_hour):
             names = list(self.venue.instruments)
             self.venue.stop_book(names[trouble.pick(len(names))], trouble.up_to(plan.stale_s))
@@ -466,6 +456,22 @@ class World:
         if self.line is not None and trouble.befalls("crash", crashes):
             self._crash()
         self.timeline.after(1 * SECOND, self._misfortune)
+
+    def _strike_lines(self, line: Pump) -> None:
+        trouble, plan = self.trouble, self.trouble.plan
+        if trouble.befalls("cut", plan.cut_per_hour):
+            self._doing = "every connection is cut"
+            line.cut("cut")
+            self.venue.away_until_ns = self.timeline.now_ns + trouble.up_to(plan.down_s)
+        if trouble.befalls("half_open", plan.half_open_per_hour):
+            which = trouble.pick(3)
+            for link, spared in ((ev.Link.MARKET, 0), (ev.Link.TRADING, 1)):
+                if which != spared:
+                    line.deafen(link, trouble.up_to(plan.half_open_s))
+        if trouble.befalls("private_silence", plan.private_silence_per_hour):
+            line.mute(trouble.up_to(plan.private_silence_s))
+        if trouble.befalls("closed_book", plan.closed_book_per_hour):
+            line.close_before_an_order(trouble.up_to(plan.closed_s))
 
     def _every_second(self) -> None:
         self.checks.second()
