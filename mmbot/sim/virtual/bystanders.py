@@ -101,5 +101,4 @@ def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list
         placed = exchange.place(ACCOUNT, wish, venue.ms)
         if isinstance(placed, Placed):
             orders.append(placed.order)
-    exchange.drain()
     return orders
