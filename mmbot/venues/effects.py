@@ -12,7 +12,7 @@ comes in as the text or the bytes it is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mmbot.core.events import Event, Link
@@ -77,6 +77,8 @@ class HttpAnswer:
     status: int | None
     body: object = None
     why: str = ""
+    cause: Exception | None = field(default=None, compare=False)
+    """What was raised where it was asked, for whoever finds words for it."""
 
 
 class Driven(Protocol):

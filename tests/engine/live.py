@@ -26,7 +26,7 @@ from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit.client import Deribit
+from mmbot.venues.deribit.connection import Connection
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.timing import USUAL, Timing
 
@@ -116,10 +116,15 @@ async def connected(engine: Engine, scale: float) -> None:
             return
 
 
-def client_of(engine: Engine) -> Deribit:
-    """The client on which the engine's venue stands."""
+def venue_of(engine: Engine) -> DeribitVenue:
+    """The engine's venue, when it is only one."""
     assert isinstance(engine.members[0].venue, DeribitVenue)
-    return engine.members[0].venue._client
+    return engine.members[0].venue
+
+
+def connection_of(engine: Engine) -> Connection:
+    """What keeps that venue's links up."""
+    return venue_of(engine)._session.connection
 
 
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

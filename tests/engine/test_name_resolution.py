@@ -20,7 +20,7 @@ from mmbot.core.types import InstrumentId
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
-from tests.engine.live import CALL, NO_SILENCE, Live, client_of, live, until
+from tests.engine.live import CALL, NO_SILENCE, Live, live, until, venue_of
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import agreed, hit, quoted
 
@@ -56,7 +56,7 @@ class Names:
     def fail(self, bot: Live) -> None:
         """No name is found any more, and every connection there is breaks."""
         self.fails = True
-        connector = client_of(bot.engine).session.connector
+        connector = venue_of(bot.engine)._client.session.connector
         connector.clear_dns_cache()  # ten minutes outlive it
         bot.venue.sever()
 

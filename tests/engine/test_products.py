@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from mmbot.core.events import Link
 from mmbot.core.types import SECOND, ZERO
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.orders import OrderType
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import VenueOptions
-from mmbot.venues.deribit.link import Socket
-from tests.engine.live import Live, client_of, live, until
+from tests.engine.live import Live, connection_of, live, until
 
 BEFORE_EXPIRY_MS = 1_749_196_790_000  # 2025-06-06T07:59:50Z
 RESIDUAL = Decimal("1e-9")
@@ -129,7 +129,7 @@ async def test_what_expired_leaves_engine_and_line_and_equity_is_explained_all_t
     async with live(options, desk={}, symbols=listed, size="2", max_position="2000") as bot:
         account = bot.venue.exchange.accounts[bot.venue.account]
         before = bot.venue.exchange.equity(bot.venue.account, "ETH")
-        channels = client_of(bot.engine)._links[Socket.MARKET].channels
+        channels = connection_of(bot.engine).links[Link.MARKET].channels
 
         def quoted() -> list[Side]:
             return [order.side for order in account.open_orders.values() if order.name == gone]

@@ -1,8 +1,8 @@
 """The real engine and client in a violent market, at a venue that counts every request."""
 
 from collections import Counter
-from typing import Any
 
+import orjson
 import pytest
 
 from mmbot.assemble import assemble
@@ -15,8 +15,7 @@ from mmbot.core.why import Why
 from mmbot.sim.models.credits import Bucket
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.session import Socket
+from mmbot.venues.deribit.wire import Wire
 from tests.engine.live import Live, live, until
 
 VIOLENT = VenueOptions(preset="crash", flow_scale=5.0)
@@ -87,13 +86,13 @@ async def test_after_a_reconnect_what_the_venue_lists_is_not_asked_about_by_name
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: Counter[str] = Counter()
-    rpc = Deribit.rpc
+    write = Wire.write
 
-    async def counted(self: Deribit, socket: Socket, method: str, *rest: Any) -> Any:
-        asked[method] += 1
-        return await rpc(self, socket, method, *rest)
+    def counted(self: Wire, data: bytes) -> None:
+        asked[orjson.loads(data)["method"]] += 1
+        write(self, data)
 
-    monkeypatch.setattr(Deribit, "rpc", counted)
+    monkeypatch.setattr(Wire, "write", counted)
     survive = VenueOptions(flow_scale=0.0, rules=Rules(ignore_cancel_on_disconnect=True))
     async with live(survive, STRIKES) as bot:
         await until(lambda: len(bot.at_venue()) > 10, "quotes")

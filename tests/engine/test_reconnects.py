@@ -14,7 +14,7 @@ from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import VenueOptions
 from mmbot.venues.deribit import Book
 from mmbot.venues.timing import Timing
-from tests.engine.live import Live, client_of, live, until
+from tests.engine.live import Live, connection_of, live, until
 from tests.engine.slots import watch_slots
 from tests.engine.test_live import hit, quoted
 
@@ -46,8 +46,8 @@ def watch_books(bot: Live) -> list[str]:
     """From now on, books older than one that was heard before: left over from an old connection."""
     newest: dict[str, int] = {}
     old: list[str] = []
-    client = client_of(bot.engine)
-    tell = client.on_book
+    connection = connection_of(bot.engine)
+    tell = connection.on_book
     assert tell is not None, "connected"
 
     def watched(book: Book) -> None:
@@ -57,7 +57,7 @@ def watch_books(bot: Live) -> list[str]:
             newest[book.name] = book.change_id
         tell(book)
 
-    client.on_book = watched
+    connection.on_book = watched
     return old
 
 

@@ -1,112 +1,102 @@
-"""A venue's session does no I/O: neither its file nor anything that file stands on, however far."""
+"""What a venue's session stands on does no I/O: no sockets, no ccxt, no clock, no log, no chance.
+
+So the same session runs on sockets and in virtual time, and one seed has one history. Every file is
+read that a session or a connection imports, and what those import, as far as the venues' room goes.
+"""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.house.test_shape import _module, files, imports
+
 ROOT = Path(__file__).parents[2]
 
-PURE = {
-    "__future__", "abc", "annotated_types", "bisect", "collections", "contextlib", "dataclasses",
-    "datetime", "decimal", "enum", "fractions", "functools", "hashlib", "heapq", "hmac",
-    "itertools", "json", "math", "msgspec", "numbers", "numpy", "operator", "orjson", "re",
-    "statistics", "types", "typing",
-}  # fmt: skip
-"""What a session may use besides the project: nothing here reads, waits, draws or logs."""
+SESSIONS = ("session", "connection")
+"""The files of a venue's folder that are driven."""
+
+FORBIDDEN = frozenset(
+    {"aiohttp", "asyncio", "ccxt", "httpx", "logging", "random", "secrets", "socket", "threading"}
+    | {"time", "uuid"}
+)
+"""Dates may be written; that nobody reads the time of them is held in test_dependencies.py."""
+
+ROOMS = frozenset({"venues", "core", "errors"})
+"""The rooms of ours that a session may stand on. Core is pure by itself."""
 
 
-def sessions() -> list[Path]:
-    return sorted((ROOT / "mmbot" / "venues").glob("*/session.py"))
+def driven(sources: Mapping[str, str]) -> list[str]:
+    """The sessions and connections there are: mmbot.venues.KIND.session."""
+    return [
+        module
+        for module in sources
+        if module.startswith("mmbot.venues.")
+        and module.count(".") == 3
+        and module.rpartition(".")[2] in SESSIONS
+    ]
 
 
-def below(path: Path) -> set[Path]:
-    """A file, and every file of the project it imports, directly or not."""
-    found: set[Path] = set()
-    waiting = [path]
+def faults(start: str, sources: Mapping[str, str]) -> list[str]:
+    """What is forbidden of what a module stands on, with the file that imports it."""
+    arrows, found = imports(sources), []
+    reached, waiting = {start}, [start]
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += [home for name in imported(one.read_text()) if (home := _home(name))]
+        module = waiting.pop()
+        found += [f"{module} imports {name}" for name in sorted(libraries(sources[module]))]
+        for target in sorted(arrows[module] - reached):
+            reached.add(target)
+            room = [*target.split("."), ""][1]
+            if room not in ROOMS:
+                found.append(f"{module} imports {target}")
+            elif room == "venues":
+                waiting.append(target)
     return found
 
 
-def imported(source: str) -> list[str]:
-    """Every name that an import statement names, with its module."""
-    names = []
+def libraries(source: str) -> set[str]:
+    """The forbidden libraries a file imports, wherever it does."""
+    named: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return names
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            named.add(node.module)
+    return {name for name in named if name.split(".")[0] in FORBIDDEN}
 
 
-def _home(name: str) -> Path | None:
-    """The file that a name lives in: mmbot.core.types.Side -> mmbot/core/types.py."""
-    parts = name.split(".")
-    while parts and parts[0] == "mmbot":
-        path = ROOT.joinpath(*parts)
-        for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-            if candidate.is_file():
-                return candidate
-        parts.pop()
-    return None
-
-
-def offences(path: str, source: str) -> list[str]:
-    found = [
-        f"{path} imports {name}"
-        for name in imported(source)
-        if name.split(".")[0] not in PURE | {"mmbot"} or name.startswith("mmbot.clock")
-    ]
-    waits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    return found + [
-        f"{path}:{node.lineno} is async"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, waits) and not _only_says(node)
-    ]
-
-
-def _only_says(node: ast.AST) -> bool:
-    """Whether it is the method of a protocol, which does nothing."""
-    last = node.body[-1] if isinstance(node, ast.AsyncFunctionDef) else None
-    return (
-        isinstance(last, ast.Expr)
-        and isinstance(last.value, ast.Constant)
-        and last.value.value is Ellipsis
-    )
-
-
-def test_there_are_sessions() -> None:
-    assert ROOT / "mmbot/venues/deribit/session.py" in sessions()
-
-
-@pytest.mark.parametrize("session", sessions(), ids=lambda path: path.parent.name)
-def test_a_session_stands_on_nothing_that_acts(session: Path) -> None:
-    files = below(session)
-    assert len(files) > 20, "followed"
-    broken = [
-        offence
-        for path in sorted(files)
-        for offence in offences(str(path.relative_to(ROOT)), path.read_text())
-    ]
-    assert broken == []
+def test_no_session_does_anything_but_decide() -> None:
+    sources = {_module(path): text for path, text in files().items()}
+    sessions = driven(sources)
+    assert {"mmbot.venues.deribit.connection", "mmbot.venues.deribit.session"} <= set(sessions)
+    assert [fault for session in sessions for fault in faults(session, sources)] == []
 
 
 @pytest.mark.parametrize(
-    "source",
+    ("where", "line"),
     [
-        "import asyncio",
-        "import ccxt.pro",
-        "def f():\n    from aiohttp import ClientSession",
-        "import logging",
-        "from mmbot.clock import Clock",
-        "import time",
-        "from random import Random",
-        "async def f():\n    return 1",
+        ("mmbot.venues.x.session", "import asyncio"),
+        ("mmbot.venues.x.session", "def f():\n    from time import monotonic"),
+        ("mmbot.venues.x.calls", "from ccxt.base.errors import BaseError"),
+        ("mmbot.venues.x.calls", "import logging"),
+        ("mmbot.venues.pace", "from random import Random"),
+        ("mmbot.venues.pace", "from mmbot.clock import Clock"),
+        ("mmbot.venues.x.calls", "from mmbot.ops.limit import about"),
     ],
 )
-def test_what_acts_is_found(source: str) -> None:
-    assert len(offences("x.py", source)) == 1
+def test_what_it_may_not_stand_on_is_found_however_far_down(where: str, line: str) -> None:
+    sources = {
+        "mmbot.venues.x.session": "from mmbot.venues.x.calls import Calls",
+        "mmbot.venues.x.calls": "from mmbot.venues import pace\nfrom mmbot.core.types import MS",
+        "mmbot.venues.pace": "from dataclasses import dataclass",
+        "mmbot.venues.x.shell": "import asyncio",
+        "mmbot.core.types": "",
+        "mmbot.clock": "import time",
+        "mmbot.ops.limit": "import logging",
+    }
+    assert driven(sources) == ["mmbot.venues.x.session"]
+    assert faults("mmbot.venues.x.session", sources) == []
+    sources[where] += f"\n{line}"
+    (fault,) = faults("mmbot.venues.x.session", sources)
+    assert fault.startswith(f"{where} imports ")

@@ -7,8 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbot.venues.deribit import Book, Socket
-from tests.wire.clients import ours
+from mmbot.core.events import Link
+from mmbot.venues.deribit import Book
+from tests.wire.clients import arrive, ours, state_of, wire_of
 from tests.wire.scripted import Scripted, change, snapshot, ticker
 
 NAME = "BTC-PERPETUAL"
@@ -78,21 +79,21 @@ def broken(draw: st.DrawFn) -> dict[str, Any]:
 
 async def test_any_frame_is_survived() -> None:
     async with Scripted() as venue, ours(venue) as (client, _):
-        await client.start([Socket.MARKET], {Socket.MARKET: [BOOK, TICKER]})
-        link = client._links[Socket.MARKET]
-        wire, book = link.wire, link.books[BOOK]
-        assert wire is not None
+        await client.start([Link.MARKET], {Link.MARKET: [BOOK, TICKER]})
+        wire, book = wire_of(client, Link.MARKET), state_of(client).books[BOOK]
 
         @settings(max_examples=400, deadline=None)
         @given(frames=st.lists(st.sampled_from(GOOD) | broken() | junk, max_size=6))
         def hear(frames: list[Any]) -> None:
             for frame in frames:
-                client._heard(link, wire, json.dumps(frame))
-                assert link.wire is wire, "no frame but an error of the session's ends it"
+                arrive(client, json.dumps(frame))
+                assert wire_of(client, Link.MARKET) is wire, (
+                    "no frame but an error of the session's ends it"
+                )
                 assert_sound(book)
 
         hear()
-        client._heard(link, wire, json.dumps(GOOD[0]))
+        arrive(client, json.dumps(GOOD[0]))
         assert book.valid
 
 

@@ -264,7 +264,7 @@ def _sample(engine: Engine, messages: int, began_s: float, store: Path) -> Sampl
         store_mb=sum(f.stat().st_size for f in store.parent.glob(store.name + "*")) / 1e6,
         queued=waiting + writer.unwritten + len(state.orders.changed),
         orders=len(state.orders.by_label),
-        requests=len(engine.members[0].venue._client._calls.requests),
+        requests=engine.members[0].venue._session.connection.in_flight,
         fills=sum(state.inventory.session_fills(m.instrument) for m in state.markets.values()),
     )
 

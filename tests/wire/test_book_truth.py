@@ -5,7 +5,6 @@ it, message by message, before anything goes wrong. Whatever the client publishe
 the true book at that change_id, level by level; and when nothing goes wrong any more, the newest.
 """
 
-import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,9 +12,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mmbot.clock import Clock
+from mmbot.core.events import Link
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit import Book, Deribit, Socket
+from mmbot.venues.deribit import Book, Deribit
 from tests.engine.relay import Frame, Relay, Talk
+from tests.wire.clients import state_of
 from tests.wire.scripted import until
 from tests.wire.venue import MANY_STARTS
 
@@ -121,12 +123,11 @@ async def watching(relay: Relay, readings: Readings) -> AsyncIterator[tuple[SimV
                 "timeout_on_exit": 0,
                 "urls": {"api": {"rest": url, "ws": ws}},
             },
-            monotonic=lambda: asyncio.get_running_loop().time() * 20,
-            time_scale=0.05,
+            clock=Clock(scale=20.0),
         )
         client.on_book = readings.note
         try:
-            await client.start((Socket.MARKET,), {Socket.MARKET: CHANNELS})
+            await client.start((Link.MARKET,), {Link.MARKET: CHANNELS})
             yield venue, client
         finally:
             await client.aclose()
@@ -144,7 +145,7 @@ async def test_a_published_book_is_true_or_invalid(seed: int) -> None:
         assert min(mischief.done.get(kind, 0) for kind in ("lost", "doubled", "swapped")) > 0
         assert readings.invalid > 0, "what was lost has been noticed"
         mischief.on = False
-        books = client._links[Socket.MARKET].books
+        books = state_of(client).books
 
         def newest() -> bool:
             return all(
@@ -172,13 +173,13 @@ async def test_a_book_whose_channel_fell_silent_is_found_out_by_its_ticker() -> 
         client.on_book = lambda book: books.append((book.channel, book.valid, book.why))
         tickers = [channel.replace("book", "ticker") for channel in CHANNELS]
         try:
-            await client.start((Socket.MARKET,), {Socket.MARKET: [*CHANNELS, *tickers]})
+            await client.start((Link.MARKET,), {Link.MARKET: [*CHANNELS, *tickers]})
             await until(lambda: {channel for channel, _, _ in books} == set(CHANNELS), "books")
             muted = True
             lost = (silent, False, "its ticker says otherwise")
             await until(lambda: lost in books, "doubted")
             muted = False
-            await until(lambda: client._links[Socket.MARKET].books[silent].valid, "right again")
+            await until(lambda: state_of(client).books[silent].valid, "right again")
             assert all(valid for channel, valid, _ in books if channel != silent)
         finally:
             await client.aclose()

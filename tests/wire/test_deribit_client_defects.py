@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import ccxt.pro
 import pytest
 
-from mmbot.venues.deribit import Deribit, Socket
+from mmbot.core.events import Link
+from mmbot.venues.deribit import Deribit
 from tests.wire.clients import KEYS, Escapes, Stock, any_client, ours
 from tests.wire.scripted import (
     BOOK,
@@ -456,8 +457,7 @@ class TestTooManyRequests:
             async with ours(venue, time_scale=0.05) as (client, notes):
                 with pytest.raises(ccxt.DDoSProtection):
                     await client.create_order_ws(SYMBOL, "limit", "buy", 10, 100.0)
-                await until(lambda: notes.links[1:] == [(Socket.TRADING, False)], "down")
-                client.waits_s.clear()
-                await until(lambda: client.up(Socket.TRADING), "back")
+                await until(lambda: notes.links[1:] == [(Link.TRADING, False)], "down")
+                await until(lambda: client.up(Link.TRADING), "back")
                 assert max(client.waits_s) >= 5.0
                 assert "10028" in notes.reasons[1]

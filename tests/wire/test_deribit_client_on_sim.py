@@ -10,13 +10,14 @@ from typing import Any
 import ccxt.pro
 import pytest
 
+from mmbot.core.events import Link
 from mmbot.core.types import Side
 from mmbot.sim.exchange.listing import Side as VenueSide
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit import Deribit, Outcome, Reply, Socket, amend, cancel, place
+from mmbot.venues.deribit import Deribit, Outcome, Reply, amend, cancel, place
 from mmbot.venues.deribit.orders import Call
-from tests.wire.clients import Notes
+from tests.wire.clients import Notes, clock_of, wire_of
 from tests.wire.scripted import until
 from tests.wire.venue import OPTION, UNLIMITED, rest, scripted_venue
 
@@ -33,7 +34,7 @@ async def client_of(venue: SimVenue, **clocks: Any) -> AsyncIterator[tuple[Derib
         "timeout_on_exit": 0,
         "urls": {"api": {"rest": venue.rest_url, "ws": venue.ws_url}},
     }
-    client = Deribit(config, now_ms=venue.now_ms, **clocks)
+    client = Deribit(config, clock=clock_of(now_ms=venue.now_ms, **clocks))
     try:
         yield client, Notes(client)
     finally:
@@ -55,7 +56,7 @@ def a_bid(venue: SimVenue, label: str, price: str = "0.0300", amount: str = "2")
 @pytest.mark.manners("plain")  # the limits are not promised
 async def test_it_signs_in_is_armed_and_reads_its_limits() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, notes):
-        await client.start(Socket)
+        await client.start(Link)
         assert client.cod_enabled
         assert client.rate_limits.matching.rate == pytest.approx(UNLIMITED.matching.per_s)
         assert not notes.faults
@@ -65,7 +66,7 @@ async def test_a_key_that_is_not_the_venues_is_refused() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, _):
         client.secret = "wrong"
         with pytest.raises(ccxt.AuthenticationError, match="13004"):
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
 
 
 async def test_a_rest_answer_that_means_nothing_is_a_network_error() -> None:
@@ -84,7 +85,7 @@ async def test_books_follow_the_venue_through_a_busy_market() -> None:
     ):
         await client.load_markets()
         names = [OPTION, "ETH-PERPETUAL", "BTC-PERPETUAL"]
-        await client.start([Socket.MARKET], {Socket.MARKET: [f"book.{n}.raw" for n in names]})
+        await client.start([Link.MARKET], {Link.MARKET: [f"book.{n}.raw" for n in names]})
         await until(lambda: len(notes.books) > 100, "a busy market")
         assert all(valid for _, valid, _ in notes.books)
         assert not notes.faults
@@ -95,7 +96,7 @@ async def test_an_order_lives_its_life() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, notes):
         await client.load_markets()
         rest(venue, VenueSide.SELL, "5", "0.0400")
-        await client.start(Socket, {Socket.MARKET: [BOOK], Socket.TRADING: [USER]})
+        await client.start(Link, {Link.MARKET: [BOOK], Link.TRADING: [USER]})
         placed = await client.create_order_ws(
             SYMBOL, "limit", "buy", 2, 0.03, {"clientOrderId": "mm1-1", "postOnly": True}
         )
@@ -122,21 +123,21 @@ async def test_an_order_lives_its_life() -> None:
 
 async def test_every_price_of_the_ladder_is_taken_by_the_venue() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, _):
-        await client.start([Socket.TRADING])
+        await client.start([Link.TRADING])
         replies: list[Reply] = []
         prices = [f"{Decimal(n) / 10_000}" for n in range(5, 50)]
         prices += [f"{Decimal(n) / 2_000}" for n in range(10, 60)]
         for price in prices:
             method, params = a_bid(venue, "l", price, "1")
-            client.send(Socket.TRADING, method, params, replies.append)
+            client.send(Link.TRADING, method, params, replies.append)
         await until(lambda: len(replies) == len(prices), "all answered")
         assert {reply.outcome for reply in replies} == {Outcome.OK}
 
 
 async def test_calls_built_by_hand_amend_and_cancel() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, _):
-        await client.start([Socket.TRADING])
-        order = (await client.rpc(Socket.TRADING, *a_bid(venue, "mm1-1")))["order"]
+        await client.start([Link.TRADING])
+        order = (await client.rpc(Link.TRADING, *a_bid(venue, "mm1-1")))["order"]
         call = amend(
             order["order_id"],
             Decimal(1),
@@ -144,37 +145,36 @@ async def test_calls_built_by_hand_amend_and_cancel() -> None:
             post_only=True,
             valid_until_ms=venue.now_ms() + 4000,
         )
-        assert (await client.rpc(Socket.TRADING, *call))["order"]["price"] == 0.0285
-        gone = await client.rpc(Socket.TRADING, *cancel(order["order_id"]))
+        assert (await client.rpc(Link.TRADING, *call))["order"]["price"] == 0.0285
+        gone = await client.rpc(Link.TRADING, *cancel(order["order_id"]))
         assert gone["order_state"] == "cancelled"
 
 
 async def test_an_order_that_comes_too_late_is_not_carried_out() -> None:
     async with scripted_venue() as venue, client_of(venue) as (client, _):
-        await client.start([Socket.TRADING])
+        await client.start([Link.TRADING])
         method, params = a_bid(venue, "late")
         params["valid_until"] = venue.now_ms() - 1
         replies: list[Reply] = []
-        client.send(Socket.TRADING, method, params, replies.append)
+        client.send(Link.TRADING, method, params, replies.append)
         await until(lambda: replies, "reply")
         assert replies[0].outcome is Outcome.UNKNOWN  # 13888 alone proves nothing at a real venue
-        assert await client.rpc(Socket.TRADING, "private/get_open_orders") == []
+        assert await client.rpc(Link.TRADING, "private/get_open_orders") == []
 
 
 async def test_a_cut_takes_the_orders_with_it_and_the_link_comes_back() -> None:
     async with scripted_venue() as venue, client_of(venue, time_scale=0.1) as (client, notes):
-        await client.start(Socket, {Socket.TRADING: [USER]})
+        await client.start(Link, {Link.TRADING: [USER]})
         method, params = a_bid(venue, "mm1-1")
-        await client.rpc(Socket.TRADING, method, params, timeout_s=50.0)
-        wire = client._links[Socket.TRADING].wire
-        assert wire is not None
+        await client.rpc(Link.TRADING, method, params, timeout_s=50.0)
+        wire = wire_of(client, Link.TRADING)
         wire._writer.transport.abort()
-        await until(lambda: (Socket.TRADING, False) in notes.links, "down")
-        await until(lambda: client.up(Socket.TRADING), "back")
+        await until(lambda: (Link.TRADING, False) in notes.links, "down")
+        await until(lambda: client.up(Link.TRADING), "back")
         assert client.cod_enabled
         book = venue.exchange.book(OPTION)
         await until(lambda: not book.depth(VenueSide.BUY), "cancelled by the venue")
-        assert client.up(Socket.MARKET)
+        assert client.up(Link.MARKET)
 
 
 async def test_too_many_requests_end_the_session_and_the_link_comes_back() -> None:
@@ -183,16 +183,16 @@ async def test_too_many_requests_end_the_session_and_the_link_comes_back() -> No
         scripted_venue(rules=rules) as venue,
         client_of(venue, time_scale=0.05) as (client, notes),
     ):
-        await client.start([Socket.TRADING])
+        await client.start([Link.TRADING])
         replies: list[Reply] = []
         for number in range(8):
             method, params = a_bid(venue, f"l{number}")
-            client.send(Socket.TRADING, method, params, replies.append, 100.0)
+            client.send(Link.TRADING, method, params, replies.append, 100.0)
         await until(lambda: len(replies) == 8, "all ended")
         codes = {reply.error.code for reply in replies if reply.error}
         assert 10028 in codes
-        await until(lambda: notes.links[1:] == [(Socket.TRADING, False)], "down")
-        await until(lambda: client.up(Socket.TRADING), "back")
+        await until(lambda: notes.links[1:] == [(Link.TRADING, False)], "down")
+        await until(lambda: client.up(Link.TRADING), "back")
 
 
 @pytest.mark.manners("plain")  # ccxt's own structures need what is not promised
@@ -200,7 +200,7 @@ async def test_the_ccxt_style_calls_never_spend_more_than_the_account_has() -> N
     rules = replace(UNLIMITED, matching=Rate(50.0, 10))
     async with scripted_venue(rules=rules) as venue, client_of(venue) as (client, notes):
         await client.load_markets()
-        await client.start([Socket.TRADING])
+        await client.start([Link.TRADING])
         placed = await asyncio.gather(
             *(
                 client.create_order_ws(SYMBOL, "limit", "buy", 1, 0.01, {"postOnly": True})
@@ -209,4 +209,4 @@ async def test_the_ccxt_style_calls_never_spend_more_than_the_account_has() -> N
         )
         await asyncio.gather(*(client.cancel_order_ws(order["id"]) for order in placed))
         assert await client.fetch_open_orders() == []
-        assert notes.links == [(Socket.TRADING, True)]
+        assert notes.links == [(Link.TRADING, True)]

@@ -15,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmbot.clock import Clock
+from mmbot.core.events import Link
 from mmbot.core.intents import Place
 from mmbot.core.types import MS, InstrumentId, Label, Side, TimeInForce
 from mmbot.core.why import Why
-from mmbot.venues.deribit import Socket, amend, cancel, place
+from mmbot.venues.deribit import amend, cancel, place
 from mmbot.venues.deribit.orders import number
+from mmbot.venues.deribit.shell import encoded
 from mmbot.venues.deribit.venue import DeribitVenue
 from tests.wire.clients import HandClock, ours
 from tests.wire.scripted import (
@@ -40,7 +42,7 @@ NOW_MS = 1_700_000_000_000
 
 def wire_text(params: dict[str, Any], key: str) -> str:
     """The text of one number as it goes on the wire."""
-    found = re.search(rf'"{key}":([^,}}]*)', orjson.dumps(params).decode())
+    found = re.search(rf'"{key}":([^,}}]*)', encoded(params).decode())
     assert found is not None
     return found[1]
 
@@ -72,7 +74,7 @@ class TestNumbersOnTheWire:
         ],
     )
     def test_have_no_exponent_and_lose_no_digit(self, value: str, text: str) -> None:
-        assert orjson.dumps(number(Decimal(value))).decode() == text
+        assert encoded({"n": number(Decimal(value))}).decode() == f'{{"n":{text}}}'
 
     def test_would_not_be_so_as_floats(self) -> None:
         assert orjson.dumps(float(Decimal("1E-8"))) == b"1e-8"
@@ -90,7 +92,7 @@ class TestCalls:
         method, params = place(
             Side.SELL, "ETH-PERPETUAL", Decimal(10), Decimal("2850.5"), **{**terms, **over}
         )
-        return {"method": method, **json.loads(orjson.dumps(params))}
+        return {"method": method, **json.loads(encoded(params))}
 
     def test_place(self) -> None:
         assert self.build() == {
@@ -128,7 +130,7 @@ class TestCalls:
             "1001", Decimal("1.5"), Decimal("0.0135"), post_only=True, valid_until_ms=5
         )
         assert method == "private/edit"
-        assert json.loads(orjson.dumps(params)) == {
+        assert json.loads(encoded(params)) == {
             "order_id": "1001",
             "amount": 1.5,
             "price": 0.0135,
@@ -185,8 +187,8 @@ class TestCcxtStyle:
                     "valid_until": NOW_MS + 4000,
                 }
                 assert '"price":0.013,' in trading(venue).received[-1]["text"]
-                assert client.up(Socket.TRADING)
-                assert not client.up(Socket.MARKET)
+                assert client.up(Link.TRADING)
+                assert not client.up(Link.MARKET)
                 assert not notes.faults
 
     async def test_create_that_trades_brings_its_trades(self) -> None:
@@ -310,7 +312,7 @@ class TestDeadlines:
         clock = HandClock()
         async with Scripted() as venue, ours(with_markets(venue), monotonic=clock) as (client, _):
             await client.load_markets()
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             calls: dict[str, Callable[[], Any]] = {
                 "private/buy": lambda: client.create_order_ws(SYMBOL, "limit", "buy", 10, 1.0),
                 "private/edit": lambda: client.edit_order_ws("1", SYMBOL, "limit", "buy", 10, 1.0),
@@ -340,7 +342,7 @@ class TestBudget:
             venue.answer("private/get_account_summaries", {"summaries": [{"limits": limits}]})
             async with ours(venue, monotonic=clock, time_scale=0.01) as (client, _):
                 await client.load_markets()
-                await client.start([Socket.TRADING])
+                await client.start([Link.TRADING])
                 creates = [
                     asyncio.ensure_future(
                         client.create_order_ws(SYMBOL, "limit", "buy", 10, 1.0, {"timeout_s": 60.0})
@@ -380,8 +382,8 @@ async def test_an_intents_time_in_force_is_what_the_venue_is_told(
         with_markets(venue).answer("private/buy", {"order": order(), "trades": []})
         async with ours(venue) as (client, _):
             adapter = DeribitVenue("deribit", client, Clock())
-            await client.start([Socket.TRADING])
-            await until(lambda: client.up(Socket.TRADING), "signed in")
+            await client.start([Link.TRADING])
+            await until(lambda: client.up(Link.TRADING), "signed in")
             adapter.submit([intent])
             await until(lambda: trading(venue).calls("private/buy"), "the order has arrived")
             told = sent(venue, "private/buy")

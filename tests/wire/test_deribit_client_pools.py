@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from mmbot.venues.deribit import Limits, Rate, Socket
+from mmbot.core.events import Link
+from mmbot.venues.deribit import Limits, Rate
 from mmbot.venues.deribit.pools import Pool, Pools, pool_of
 from tests.wire.clients import HandClock, ours
 from tests.wire.scripted import LIMITS, Refused, Scripted, snapshot, until, with_markets
@@ -140,9 +141,9 @@ class TestTheClient:
         ):
             meter = Meter(clock, 1.0, 8.0)
             venue.answer(LOG, meter)
-            await client.start(Socket)
-            asked = [client.rpc(Socket.TRADING, LOG, {"currency": "BTC"}) for _ in range(10)]
-            asked += [client.rpc(Socket.MARKET, LOG, {"currency": "ETH"}) for _ in range(5)]
+            await client.start(Link)
+            asked = [client.rpc(Link.TRADING, LOG, {"currency": "BTC"}) for _ in range(10)]
+            asked += [client.rpc(Link.MARKET, LOG, {"currency": "ETH"}) for _ in range(5)]
             asked += [client.privateGetGetTransactionLog({"currency": "BTC"}) for _ in range(5)]
             await asyncio.gather(*asked)
             assert (meter.asked, meter.refused) == (20, 0)
@@ -153,14 +154,12 @@ class TestTheClient:
         async with Scripted() as venue, ours(venue, monotonic=clock) as (client, _):
             venue.answer(LOG, {"logs": []})
             venue.answer("private/buy", {})
-            await client.start([Socket.TRADING])
-            waiting = [
-                asyncio.ensure_future(client.rpc(Socket.TRADING, LOG, {})) for _ in range(20)
-            ]
+            await client.start([Link.TRADING])
+            waiting = [asyncio.ensure_future(client.rpc(Link.TRADING, LOG, {})) for _ in range(20)]
             await until(lambda: len(venue.last.calls(LOG)) == 3, "as many as there is room for")
             for _ in range(200):
-                client.send(Socket.TRADING, "private/buy", {})
-                client.send(Socket.TRADING, "public/test", {})
+                client.send(Link.TRADING, "private/buy", {})
+                client.send(Link.TRADING, "public/test", {})
             await until(lambda: len(venue.last.calls("private/buy")) == 200, "orders go")
             await until(lambda: len(venue.last.calls("public/test")) == 200, "and proof of life")
             assert len(venue.last.calls(LOG)) == 3
@@ -200,7 +199,7 @@ class TestTheClient:
                 return answer if isinstance(answer, Refused) else params["channels"]
 
             venue.answer("public/subscribe", paced)
-            await client.start([Socket.MARKET], {Socket.MARKET: [f"book.{n}.raw" for n in names]})
+            await client.start([Link.MARKET], {Link.MARKET: [f"book.{n}.raw" for n in names]})
             for name in names:
                 await venue.last.push(f"book.{name}.raw", snapshot(1, [], [], name))
             await until(lambda: len(notes.books) == 1000, "all there")
@@ -209,4 +208,4 @@ class TestTheClient:
                 await venue.last.say("garbage")
                 await until(lambda n=before: meter.asked >= n + 5, "all again")  # type: ignore[misc]
             assert meter.refused == 0
-            assert client.up(Socket.MARKET)
+            assert client.up(Link.MARKET)

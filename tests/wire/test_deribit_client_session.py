@@ -13,9 +13,10 @@ import ccxt.pro
 import pytest
 import uvloop
 
-from mmbot.venues.deribit import Book, Deribit, Outcome, Rate, Reply, Socket
+from mmbot.core.events import Link
+from mmbot.venues.deribit import Book, Deribit, Outcome, Rate, Reply
 from mmbot.venues.timing import Timing
-from tests.wire.clients import HandClock, Notes, ours
+from tests.wire.clients import HandClock, Notes, ours, state_of, wire_of
 from tests.wire.scripted import (
     SILENCE,
     Connection,
@@ -55,7 +56,7 @@ async def subscribed(venue: Scripted, channel: str) -> Connection:
 class TestComingUp:
     async def test_two_sockets_sign_in_and_only_trading_is_armed(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start(Socket, {Socket.MARKET: [BOOK], Socket.TRADING: [USER]})
+            await client.start(Link, {Link.MARKET: [BOOK], Link.TRADING: [USER]})
             market, trading = await subscribed(venue, BOOK), await subscribed(venue, USER)
             assert market is not trading
             assert market.methods() == ["public/set_heartbeat", "public/auth", "public/subscribe"]
@@ -68,27 +69,30 @@ class TestComingUp:
                 "private/subscribe",
             ]
             assert sorted(notes.links, key=lambda link: link[0].name) == [
-                (Socket.MARKET, True),
-                (Socket.TRADING, True),
+                (Link.MARKET, True),
+                (Link.TRADING, True),
             ]
             assert client.cod_enabled
             assert not notes.faults
 
     async def test_the_mark_of_the_trading_socket_never_goes_on_the_wire(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start(Socket)
+            await client.start(Link)
             assert [connection.path for connection in venue.connections] == ["/ws/api/v2"] * 2
 
     async def test_the_heartbeat_is_ten_seconds_on_every_socket(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start(Socket)
+            await client.start(Link)
             beats = [c.calls("public/set_heartbeat") for c in venue.connections]
             assert beats == [[{"interval": 10}], [{"interval": 10}]]
 
     async def test_the_signature_is_over_the_venues_time(self) -> None:
         # HMAC-SHA256 of "1700000000000\n1700000000000\n" with key "secret", computed apart.
-        async with Scripted() as venue, ours(venue, now_ms=lambda: 1_700_000_000_000) as (c, _):
-            await c.start([Socket.MARKET])
+        async with (
+            Scripted() as venue,
+            ours(venue, now_ms=lambda: 1_700_000_000_000, monotonic=HandClock()) as (c, _),
+        ):
+            await c.start([Link.MARKET])
             _, params = call_of(venue, "public/auth")
             assert params["grant_type"] == "client_signature"
             assert params["timestamp"] == 1_700_000_000_000
@@ -99,11 +103,11 @@ class TestComingUp:
         async with Scripted() as venue, ours(with_markets(venue), keys=False) as (client, _):
             assert client.interval == "100ms"
             await client.load_markets()
-            await client.start([Socket.MARKET], {Socket.MARKET: ["ticker.BTC-PERPETUAL.100ms"]})
+            await client.start([Link.MARKET], {Link.MARKET: ["ticker.BTC-PERPETUAL.100ms"]})
             assert venue.last.methods() == ["public/set_heartbeat", "public/subscribe"]
             assert all(method.startswith("public/") for method, _ in venue.rest)
             with pytest.raises(ccxt.AuthenticationError, match="needs an API key"):
-                await client.start([Socket.TRADING])
+                await client.start([Link.TRADING])
             with pytest.raises(ccxt.AuthenticationError):
                 await client.watch_orders()
             assert len(venue.connections) == 1
@@ -112,37 +116,37 @@ class TestComingUp:
         async with Scripted() as venue, ours(venue) as (client, notes):
             venue.answer("public/auth", Refused(13004, "invalid_credentials"))
             with pytest.raises(ccxt.AuthenticationError, match="13004"):
-                await client.start([Socket.TRADING])
+                await client.start([Link.TRADING])
             assert not notes.links
-            assert not client.up(Socket.TRADING)
+            assert not client.up(Link.TRADING)
 
     async def test_a_venue_that_is_not_there_ends_the_start(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.refuse_dials = True
             with pytest.raises(ccxt.NetworkError):
-                await client.start([Socket.MARKET])
+                await client.start([Link.MARKET])
             venue.refuse_dials = False
-            await client.start([Socket.MARKET])
-            assert client.up(Socket.MARKET)
+            await client.start([Link.MARKET])
+            assert client.up(Link.MARKET)
 
     async def test_a_channel_left_out_is_named(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             venue.answer("public/subscribe", lambda params: params["channels"][1:])
             with pytest.raises(ccxt.ExchangeError, match=r"did not subscribe book\.NO-SUCH\.raw"):
-                await client.subscribe(Socket.MARKET, ["book.NO-SUCH.raw", TICKER])
+                await client.subscribe(Link.MARKET, ["book.NO-SUCH.raw", TICKER])
             await venue.last.push(TICKER, ticker(5.0))
 
     async def test_a_channel_left_out_at_the_start_ends_it(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.answer("public/subscribe", [])
             with pytest.raises(ccxt.ExchangeError, match="did not subscribe"):
-                await client.start([Socket.MARKET], {Socket.MARKET: [BOOK]})
+                await client.start([Link.MARKET], {Link.MARKET: [BOOK]})
 
     async def test_many_channels_go_in_several_frames_that_fit(self) -> None:
         channels = [f"book.BTC-27JUN25-{strike}-C.raw" for strike in range(100_000, 101_000)]
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.MARKET], {Socket.MARKET: channels})
+            await client.start([Link.MARKET], {Link.MARKET: channels})
             frames = [f for f in venue.last.received if f["method"] == "public/subscribe"]
             assert sorted(c for f in frames for c in f["params"]["channels"]) == sorted(channels)
             assert max(len(f["text"]) for f in frames) < 32_000
@@ -150,21 +154,21 @@ class TestComingUp:
     async def test_cancel_on_disconnect_is_believed_only_when_read_back(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
             venue.answer("private/get_cancel_on_disconnect", {"enabled": False})
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             assert not client.cod_enabled
             assert "cancel-on-disconnect" in str(notes.faults[0])
 
     async def test_a_key_that_may_not_trade_comes_up_unarmed_and_says_so(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
             venue.answer("private/enable_cancel_on_disconnect", Refused(13403, "scope_exceeded"))
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             assert not client.cod_enabled
             assert "13403" in str(notes.faults[0])
 
     async def test_the_rate_limits_are_the_accounts(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             assert client.rate_limits.matching == Rate(5.0, 20.0)
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             assert client.rate_limits.matching == Rate(200.0, 250.0)
             assert client.rate_limits.cancel_all == Rate(40.0, 50.0)
             assert client.rate_limits.non_matching == Rate(1000.0, 1500.0)
@@ -172,35 +176,33 @@ class TestComingUp:
     async def test_an_account_that_does_not_say_its_limits_has_the_lowest(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.answer("private/get_account_summaries", Refused(13403, "scope_exceeded"))
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             assert client.rate_limits.matching == Rate(5.0, 20.0)
 
 
 class TestRequests:
     async def test_the_frame_is_written_before_send_returns(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.TRADING])
-            wire = client._links[Socket.TRADING].wire
-            assert wire is not None
+            await client.start([Link.TRADING])
+            wire = wire_of(client, Link.TRADING)
             assert wire.writes_at_once
             before = wire._writer._output_size
-            client.send(Socket.TRADING, "private/cancel", {"order_id": "1"})
+            client.send(Link.TRADING, "private/cancel", {"order_id": "1"})
             assert wire._writer._output_size > before
 
     async def test_a_writer_of_another_shape_is_not_used(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.answer("private/cancel", order())
-            await client.start([Socket.TRADING])
-            wire = client._links[Socket.TRADING].wire
-            assert wire is not None
+            await client.start([Link.TRADING])
+            wire = wire_of(client, Link.TRADING)
             wire._writer = None
             assert not wire.writes_at_once
-            result = await client.rpc(Socket.TRADING, "private/cancel", {"order_id": "1"})
+            result = await client.rpc(Link.TRADING, "private/cancel", {"order_id": "1"})
             assert result["order_id"] == "1001"
 
     async def test_an_error_is_ccxts_for_that_code(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             for code, kind in (
                 (10009, ccxt.InsufficientFunds),
                 (10004, ccxt.OrderNotFound),
@@ -211,11 +213,11 @@ class TestRequests:
             ):
                 venue.answer("private/buy", Refused(code, "name", {"reason": "why"}))
                 with pytest.raises(kind, match=f"{code} name .*why"):
-                    await client.rpc(Socket.TRADING, "private/buy", {})
+                    await client.rpc(Link.TRADING, "private/buy", {})
 
     async def test_an_error_that_leaves_it_open_is_unknown(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             for code, outcome in (
                 (11054, Outcome.REFUSED),
                 (13888, Outcome.UNKNOWN),
@@ -223,7 +225,7 @@ class TestRequests:
             ):
                 venue.answer("private/buy", Refused(code, "name"))
                 replies: list[Reply] = []
-                client.send(Socket.TRADING, "private/buy", {}, replies.append)
+                client.send(Link.TRADING, "private/buy", {}, replies.append)
                 await until(partial(list, replies), "reply")
                 assert replies[0].outcome is outcome
                 assert replies[0].error is not None
@@ -238,9 +240,9 @@ class TestRequests:
 
         async with Scripted() as venue, ours(venue, monotonic=clock) as (client, notes):
             venue.answer("private/buy", lambda params: slow(params))
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             replies: list[Reply] = []
-            id_ = client.send(Socket.TRADING, "private/buy", {}, replies.append)
+            id_ = client.send(Link.TRADING, "private/buy", {}, replies.append)
             clock.now_s += 2.1
             await until(lambda: replies, "deadline")
             assert (replies[0].id, replies[0].outcome) == (id_, Outcome.UNKNOWN)
@@ -252,9 +254,9 @@ class TestRequests:
 
     async def test_a_second_copy_of_a_reply_is_a_late_one(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             replies: list[Reply] = []
-            id_ = client.send(Socket.MARKET, "public/test", {}, replies.append)
+            id_ = client.send(Link.MARKET, "public/test", {}, replies.append)
             await until(lambda: replies, "reply")
             await venue.last.say({"jsonrpc": "2.0", "id": id_, "result": "again"})
             await until(lambda: notes.late, "copy")
@@ -264,8 +266,8 @@ class TestRequests:
         clock = HandClock()
         async with Scripted() as venue, ours(venue, monotonic=clock) as (client, _):
             venue.answer("private/buy", SILENCE)
-            await client.start([Socket.TRADING])
-            waiting = asyncio.ensure_future(client.rpc(Socket.TRADING, "private/buy", {}))
+            await client.start([Link.TRADING])
+            waiting = asyncio.ensure_future(client.rpc(Link.TRADING, "private/buy", {}))
             await until(lambda: venue.last.calls("private/buy"), "sent")
             clock.now_s += 2.1
             with pytest.raises(ccxt.RequestTimeout, match="no reply in time"):
@@ -274,11 +276,11 @@ class TestRequests:
     async def test_a_broken_socket_makes_what_is_in_flight_unknown(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
             venue.answer("private/buy", SILENCE)
-            await client.start(Socket)
+            await client.start(Link)
             trading = call_of(venue, "private/get_account_summaries")[0]
             replies: list[Reply] = []
             ids = [
-                client.send(Socket.TRADING, "private/buy", {}, replies.append, 100.0)
+                client.send(Link.TRADING, "private/buy", {}, replies.append, 100.0)
                 for _ in range(3)
             ]
             await until(lambda: len(trading.calls("private/buy")) == 3, "sent")
@@ -286,19 +288,19 @@ class TestRequests:
             await until(lambda: len(replies) == 3, "all ended")
             assert [reply.id for reply in replies] == ids
             assert {reply.outcome for reply in replies} == {Outcome.UNKNOWN}
-            assert (Socket.MARKET, False) not in notes.links
+            assert (Link.MARKET, False) not in notes.links
 
     async def test_nothing_is_sent_while_the_link_is_down(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             replies: list[Reply] = []
-            id_ = client.send(Socket.TRADING, "private/buy", {}, replies.append)
+            id_ = client.send(Link.TRADING, "private/buy", {}, replies.append)
             assert not replies, "never from within send"
             await until(lambda: replies, "told")
             assert replies[0] == Reply(
                 id_, Outcome.UNKNOWN, why="TRADING is not connected", sent=False
             )
             with pytest.raises(ccxt.NetworkError, match="not connected"):
-                await client.rpc(Socket.TRADING, "private/buy", {})
+                await client.rpc(Link.TRADING, "private/buy", {})
             assert not venue.connections
 
     async def test_no_order_leaves_before_cancel_on_disconnect_is_on(self) -> None:
@@ -310,7 +312,7 @@ class TestRequests:
 
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.answer("private/enable_cancel_on_disconnect", lambda params: slow(params))
-            starting = asyncio.ensure_future(client.start([Socket.TRADING]))
+            starting = asyncio.ensure_future(client.start([Link.TRADING]))
             await until(
                 lambda: (
                     venue.connections and venue.last.calls("private/enable_cancel_on_disconnect")
@@ -318,7 +320,7 @@ class TestRequests:
                 "signed in",
             )
             replies: list[Reply] = []
-            client.send(Socket.TRADING, "private/buy", {}, replies.append)
+            client.send(Link.TRADING, "private/buy", {}, replies.append)
             await until(lambda: replies, "refused")
             assert not replies[0].sent
             armed.set()
@@ -327,12 +329,11 @@ class TestRequests:
 
     async def test_a_connection_that_takes_no_more_data_is_not_fed(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.TRADING])
-            wire = client._links[Socket.TRADING].wire
-            assert wire is not None
+            await client.start([Link.TRADING])
+            wire = wire_of(client, Link.TRADING)
             wire._writer.protocol.pause_writing()
             replies: list[Reply] = []
-            client.send(Socket.TRADING, "private/buy", {}, replies.append)
+            client.send(Link.TRADING, "private/buy", {}, replies.append)
             await until(lambda: replies, "told")
             assert not replies[0].sent
             wire._writer.protocol.resume_writing()
@@ -341,9 +342,7 @@ class TestRequests:
 class TestHandlersThatRaise:
     async def test_are_contained_and_reported(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start(
-                [Socket.MARKET], {Socket.MARKET: [BOOK, TICKER, "user.portfolio.any"]}
-            )
+            await client.start([Link.MARKET], {Link.MARKET: [BOOK, TICKER, "user.portfolio.any"]})
             seen: list[str] = []
 
             def fail(*args: Any) -> None:
@@ -354,7 +353,7 @@ class TestHandlersThatRaise:
             await venue.last.push(BOOK, FIRST)
             await venue.last.push(TICKER, ticker(1.0))
             await venue.last.push("user.portfolio.any", {})
-            client.send(Socket.MARKET, "public/test", {}, fail)
+            client.send(Link.MARKET, "public/test", {}, fail)
             await until(lambda: len(seen) == 4, "all called")
             assert [str(fault) for fault in notes.faults] == ["a bug in a handler"] * 4
             client.on_fault = fail
@@ -369,7 +368,7 @@ class TestHandlersThatRaise:
     ) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
             client.on_fault = None
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             await venue.last.say("garbage")
             await until(lambda: caplog.records, "logged")
 
@@ -379,7 +378,7 @@ class TestChannels:
         async with Scripted() as venue, ours(venue) as (client, notes):
             indexes: list[str] = []
             client.on_index = lambda name, _: indexes.append(name)
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             say = venue.last.push
             await say(TICKER, ticker(3.0))
             await say("trades.BTC-PERPETUAL.raw", [{"instrument_name": "BTC-PERPETUAL"}] * 2)
@@ -402,7 +401,7 @@ class TestChannels:
         async with Scripted() as venue, ours(venue) as (client, notes):
             tops: list[Any] = []
             client.on_book = lambda book: tops.append((book.valid, book.top(1)))
-            await client.start([Socket.MARKET], {Socket.MARKET: [BOOK]})
+            await client.start([Link.MARKET], {Link.MARKET: [BOOK]})
             connection = venue.last
             await connection.push(BOOK, FIRST)
             await connection.push(BOOK, change(10, 12, [["change", 100.0, 40.0]], []))
@@ -424,7 +423,7 @@ class TestChannels:
         names = [f"book.X{number}.raw" for number in range(50)]
         clock = HandClock()
         async with Scripted() as venue, ours(venue, monotonic=clock) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: names})
+            await client.start([Link.MARKET], {Link.MARKET: names})
             connection = venue.last
             for name in names:
                 about = name.split(".")[1]
@@ -446,13 +445,13 @@ class TestChannels:
             Scripted() as venue,
             ours(venue, monotonic=clock, time_scale=0.01) as (client, _),
         ):
-            await client.start([Socket.MARKET], {Socket.MARKET: [BOOK]})
+            await client.start([Link.MARKET], {Link.MARKET: [BOOK]})
             clock.now_s += 5.5
             await until(lambda: len(venue.last.calls("public/subscribe")) == 2, "asked again")
 
     async def test_a_malformed_book_message_invalidates_the_book(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: [BOOK]})
+            await client.start([Link.MARKET], {Link.MARKET: [BOOK]})
             await venue.last.push(BOOK, FIRST)
             await venue.last.push(BOOK, change(10, 11, [["new", 100.5]], []))
             await until(lambda: len(notes.books) == 2, "invalidated")
@@ -463,16 +462,16 @@ class TestChannels:
 
     async def test_unsubscribing_invalidates_the_book_and_ends_its_messages(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: [BOOK, TICKER]})
+            await client.start([Link.MARKET], {Link.MARKET: [BOOK, TICKER]})
             await venue.last.push(BOOK, FIRST)
             await until(lambda: notes.books, "book")
-            await client.unsubscribe(Socket.MARKET, [BOOK])
+            await client.unsubscribe(Link.MARKET, [BOOK])
             assert notes.books[-1] == ("BTC-PERPETUAL", False, "unsubscribed")
             await venue.last.push(BOOK, FIRST)
             await venue.last.push(TICKER, ticker(1.0))
             await until(lambda: notes.tickers, "later message")
             assert len(notes.books) == 2
-            await client.subscribe(Socket.MARKET, [BOOK])
+            await client.subscribe(Link.MARKET, [BOOK])
             await venue.last.push(BOOK, FIRST)
             await until(lambda: len(notes.books) == 3, "book again")
 
@@ -481,26 +480,26 @@ class TestBreaking:
     async def test_a_lost_link_is_told_first_and_comes_back_whole(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
             events: list[Any] = []
-            await client.start(Socket, {Socket.MARKET: [BOOK], Socket.TRADING: [USER]})
+            await client.start(Link, {Link.MARKET: [BOOK], Link.TRADING: [USER]})
             connection = await subscribed(venue, BOOK)
             await connection.push(BOOK, FIRST)
             await until(lambda: notes.books, "book")
             client.on_book = lambda book: events.append(("book", book.valid))
             client.on_link = lambda socket, up, _: events.append((socket, up))
             connection.sever()
-            await until(lambda: client.up(Socket.MARKET) and len(events) == 3, "back")
-            assert events == [(Socket.MARKET, False), ("book", False), (Socket.MARKET, True)]
+            await until(lambda: client.up(Link.MARKET) and len(events) == 3, "back")
+            assert events == [(Link.MARKET, False), ("book", False), (Link.MARKET, True)]
             again = await subscribed(venue, BOOK)
             assert again is not connection
             assert again.methods() == connection.methods()
 
     async def test_trading_is_armed_again_before_it_is_up(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, _):
-            await client.start([Socket.TRADING], {Socket.TRADING: [USER]})
+            await client.start([Link.TRADING], {Link.TRADING: [USER]})
             first = venue.last
             armed_at: list[bool] = []
 
-            def on_link(_: Socket, up: bool, __: str) -> None:
+            def on_link(_: Link, up: bool, __: str) -> None:
                 armed_at.append(client.cod_enabled)
 
             client.on_link = on_link
@@ -511,21 +510,19 @@ class TestBreaking:
 
     async def test_the_venues_own_goodbye_is_a_loss_too(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             await venue.last.ws.close()
-            await until(lambda: notes.links[1:2] == [(Socket.MARKET, False)], "down")
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: notes.links[1:2] == [(Link.MARKET, False)], "down")
+            await until(lambda: client.up(Link.MARKET), "back")
 
     async def test_messages_of_the_old_connection_are_not_heard(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: [TICKER]})
+            await client.start([Link.MARKET], {Link.MARKET: [TICKER]})
             heard: list[float] = []
 
             def once(_: str, data: dict[str, Any]) -> None:
                 heard.append(data["best_bid_price"])
-                wire = client._links[Socket.MARKET].wire
-                assert wire is not None
-                wire.lose("cut in the middle of a burst")
+                client.cut(Link.MARKET, "in the middle of a burst")
 
             client.on_ticker = once
             for bid in range(5):
@@ -535,12 +532,12 @@ class TestBreaking:
 
     async def test_the_waits_grow_until_the_venue_is_back(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.01) as (client, notes):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             venue.refuse_dials = True
             venue.last.sever()
             await until(lambda: len(client.waits_s) >= 10, "ten attempts")
             venue.refuse_dials = False
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: client.up(Link.MARKET), "back")
             assert client.waits_s[1:10] == [0.25, 0.5, 1.0, *[1.5] * 6]
             assert [up for _, up in notes.links] == [True, False, True]
             assert len(notes.faults) >= 8
@@ -551,17 +548,17 @@ class TestBreaking:
             Scripted() as venue,
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             venue.answer("public/test", SILENCE)
             clock.now_s += 10.5
             await until(lambda: venue.last.calls("public/test"), "probe")
-            assert client.silent_for(Socket.MARKET) == 10.5
-            assert client.up(Socket.MARKET)
+            assert client.silent_for(Link.MARKET) == 10.5
+            assert client.up(Link.MARKET)
             clock.now_s += 10.0
-            await until(lambda: (Socket.MARKET, False) in notes.links, "given up")
+            await until(lambda: (Link.MARKET, False) in notes.links, "given up")
             assert notes.reasons[1].startswith("nothing heard for 2")
-            await until(lambda: client.up(Socket.MARKET), "back")
-            assert client.silent_for(Socket.MARKET) == 0.0
+            await until(lambda: client.up(Link.MARKET), "back")
+            assert client.silent_for(Link.MARKET) == 0.0
 
     async def test_an_answered_probe_keeps_the_link(self) -> None:
         clock = HandClock()
@@ -569,12 +566,12 @@ class TestBreaking:
             Scripted() as venue,
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             for probes in range(1, 4):
                 clock.now_s += 10.5
                 await until(partial(probed, venue.last, probes), "probe")
-                await until(lambda: client.silent_for(Socket.MARKET) == 0.0, "answer")
-            assert notes.links == [(Socket.MARKET, True)]
+                await until(lambda: client.silent_for(Link.MARKET) == 0.0, "answer")
+            assert notes.links == [(Link.MARKET, True)]
 
     async def test_the_token_is_renewed_at_four_fifths_of_its_life(self) -> None:
         clock = HandClock()
@@ -584,10 +581,10 @@ class TestBreaking:
         ):
             token = {"access_token": "a", "refresh_token": "r1", "expires_in": 10}
             venue.answer("public/auth", lambda _: token)
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
+            began_s, mark = clock.now_s, state_of(client).refresh_s
             clock.now_s += 7.9
-            mark = client._links[Socket.MARKET].refresh_s
-            assert mark > clock.now_s
+            assert mark > clock.now_s - began_s
             token = {**token, "refresh_token": "r2"}
             clock.now_s += 0.2
             await until(lambda: len(venue.last.calls("public/auth")) == 2, "renewed")
@@ -595,7 +592,7 @@ class TestBreaking:
                 "grant_type": "refresh_token",
                 "refresh_token": "r1",
             }
-            await until(lambda: client._links[Socket.MARKET].refresh_s > mark, "taken")
+            await until(lambda: state_of(client).refresh_s > mark, "taken")
             clock.now_s += 8.1
             await until(lambda: len(venue.last.calls("public/auth")) == 3, "renewed again")
             assert venue.last.calls("public/auth")[2]["refresh_token"] == "r2"
@@ -614,7 +611,7 @@ class TestBreaking:
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
             venue.answer("public/auth", auth)
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             clock.now_s += 8.1
             await until(lambda: len(notes.links) == 3, "down and up")
             first, second = venue.connections
@@ -629,13 +626,13 @@ class TestBreaking:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, _):
             venue.answer("private/buy", SILENCE)
             venue.answer("private/sell", Refused(10028, "too_many_requests"))
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             replies: list[Reply] = []
-            client.send(Socket.TRADING, "private/buy", {}, replies.append)
-            client.send(Socket.TRADING, "private/sell", {}, replies.append)
+            client.send(Link.TRADING, "private/buy", {}, replies.append)
+            client.send(Link.TRADING, "private/sell", {}, replies.append)
             await until(lambda: len(replies) == 2, "both ended")
             assert [r.outcome for r in replies] == [Outcome.REFUSED, Outcome.UNKNOWN]
-            assert not client.up(Socket.TRADING)
+            assert not client.up(Link.TRADING)
 
 
 def probed(connection: Connection, times: int) -> bool:
@@ -652,7 +649,7 @@ def open_files() -> int:
 
 async def twenty_cuts(venue: Scripted, client: Deribit, notes: Notes) -> None:
     """Break both links twenty times, then compare what exists with what there was before."""
-    await client.start(Socket, {Socket.MARKET: [BOOK, TICKER], Socket.TRADING: [USER]})
+    await client.start(Link, {Link.MARKET: [BOOK, TICKER], Link.TRADING: [USER]})
 
     def living() -> tuple[int, int]:
         gc.collect()
@@ -665,7 +662,7 @@ async def twenty_cuts(venue: Scripted, client: Deribit, notes: Notes) -> None:
             (await subscribed(venue, channel)).sever()
         await until(partial(has_more, notes.links, ups + 3), "down and up, both")
     await until(lambda: living() == before, f"as before: {before}, now {living()}")
-    assert len(client._calls.requests) == 0
+    assert client.asked == 0
     assert len(client.clients) == 2
 
 
@@ -687,17 +684,17 @@ class TestLeavingNothingBehind:
             venue.answer("private/buy", SILENCE)
             tasks, files = asyncio.all_tasks(), open_files()
             async with ours(venue) as (client, notes):
-                await client.start(Socket, {Socket.MARKET: [BOOK]})
+                await client.start(Link, {Link.MARKET: [BOOK]})
                 replies: list[Reply] = []
-                client.send(Socket.TRADING, "private/buy", {}, replies.append)
-                watching = asyncio.ensure_future(client.rpc(Socket.TRADING, "private/buy", {}))
+                client.send(Link.TRADING, "private/buy", {}, replies.append)
+                watching = asyncio.ensure_future(client.rpc(Link.TRADING, "private/buy", {}))
                 await until(lambda: len(venue.connections[1].calls("private/buy")) == 2, "sent")
                 await client.aclose()
                 assert replies[0].outcome is Outcome.UNKNOWN
                 assert replies[0].why == "closed by us"
                 with pytest.raises(ccxt.NetworkError, match="closed by us"):
                     await watching
-                assert notes.links[2:] == [(Socket.MARKET, False), (Socket.TRADING, False)]
+                assert notes.links[2:] == [(Link.MARKET, False), (Link.TRADING, False)]
             await until(lambda: all(c.closed for c in venue.connections), "closed at the venue")
             await until(lambda: asyncio.all_tasks() == tasks, "no task left")
             await until(lambda: open_files() == files, "no file left")
@@ -710,7 +707,7 @@ class TestLeavingNothingBehind:
             tasks = asyncio.all_tasks()
             venue.answer(method, SILENCE)
             async with ours(venue) as (client, _):
-                starting = asyncio.ensure_future(client.start([Socket.TRADING]))
+                starting = asyncio.ensure_future(client.start([Link.TRADING]))
                 await until(lambda: venue.connections and venue.last.calls(method), "waiting")
                 await client.aclose()
                 with pytest.raises(ccxt.BaseError):
@@ -721,7 +718,7 @@ class TestLeavingNothingBehind:
         async with Scripted() as venue:
             tasks = asyncio.all_tasks()
             async with ours(venue) as (client, _):
-                await client.start([Socket.MARKET])
+                await client.start([Link.MARKET])
                 venue.refuse_dials = True
                 venue.last.sever()
                 await until(lambda: len(client.waits_s) >= 2, "waiting to dial")
@@ -732,10 +729,10 @@ class TestLeavingNothingBehind:
 
     async def test_a_closed_client_can_be_started_again(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, _):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             await client.aclose()
-            await client.start([Socket.MARKET], {Socket.MARKET: [TICKER]})
-            assert client.up(Socket.MARKET)
+            await client.start([Link.MARKET], {Link.MARKET: [TICKER]})
+            assert client.up(Link.MARKET)
 
 
 class TestWatching:
@@ -750,7 +747,7 @@ class TestWatching:
             with pytest.raises(ccxt.NetworkError):
                 await waiting
             again = asyncio.ensure_future(client.watch_ticker("BTC/USD:BTC"))
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: client.up(Link.MARKET), "back")
             await (await subscribed(venue, channel)).push(channel, ticker(7.0))
             assert (await again)["bid"] == 7.0
 
@@ -814,7 +811,7 @@ class TestWatching:
         async with Scripted() as venue, ours(with_markets(venue)) as (client, notes):
             channel = "book.BTC-PERPETUAL.raw"
             await client.load_markets()
-            await client.start([Socket.MARKET], {Socket.MARKET: [channel]})
+            await client.start([Link.MARKET], {Link.MARKET: [channel]})
             await venue.last.push(channel, FIRST)
             await until(lambda: notes.books, "book")
             watching = asyncio.ensure_future(
@@ -842,7 +839,7 @@ class TestRecordings:
         channels = sorted({f["params"]["channel"] for f in pushes})
         assert len(pushes) > 100
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: channels})
+            await client.start([Link.MARKET], {Link.MARKET: channels})
             for frame in pushes:
                 await venue.last.say(frame)
             tickers = sum(f["params"]["channel"].startswith("ticker") for f in pushes)
@@ -850,7 +847,7 @@ class TestRecordings:
             await until(lambda: len(notes.tickers) + len(notes.books) == tickers + books, "all")
             assert not notes.faults
             assert all(valid for _, valid, _ in notes.books)
-            for book in client._links[Socket.MARKET].books.values():
+            for book in state_of(client).books.values():
                 assert_sound(book)
 
     async def test_every_kind_of_real_message_is_survived(self) -> None:
@@ -866,13 +863,13 @@ class TestRecordings:
             channels = [f["params"].get("channel") for f in pushes]
             await client.load_markets()
             books = [c for c in channels if c and c.startswith("book.")]
-            await client.start([Socket.MARKET], {Socket.MARKET: dict.fromkeys(books)})
+            await client.start([Link.MARKET], {Link.MARKET: dict.fromkeys(books)})
             client._watched.update(c for c in channels if c)  # through ccxt's parsers as well
             for frame in frames:
                 await venue.last.say(frame)
             await venue.last.push("platform_state", {"locked": False})
             await until(lambda: notes.other[-1:] == ["platform_state"], "all read")
-            assert client.up(Socket.MARKET)
+            assert client.up(Link.MARKET)
 
 
 def assert_sound(book: Book) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import ccxt.pro
 import pytest
 
-from mmbot.venues.deribit import Socket
-from tests.wire.clients import HandClock, Notes, Patient, ours
+from mmbot.core.events import Link
+from tests.wire.clients import HandClock, Notes, Patient, ours, state_of
 from tests.wire.scripted import SILENCE, Refused, Scripted, until
 
-TRADING = Socket.TRADING
+TRADING = Link.TRADING
 
 
-def lives(notes: Notes, socket: Socket = TRADING) -> list[bool]:
+def lives(notes: Notes, socket: Link = TRADING) -> list[bool]:
     return [up for heard, up in notes.links if heard is socket]
 
 
@@ -60,10 +60,10 @@ class TestASessionThatIsNone:
     async def test_is_noticed_on_a_read_and_over_market_too(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
             venue.answer("private/get_positions", Refused(13009, "unauthorized"))
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             with pytest.raises(ccxt.AuthenticationError):
-                await client.rpc(Socket.MARKET, "private/get_positions", {})
-            await until(lambda: lives(notes, Socket.MARKET) == [True, False, True], "down and up")
+                await client.rpc(Link.MARKET, "private/get_positions", {})
+            await until(lambda: lives(notes, Link.MARKET) == [True, False, True], "down and up")
 
     async def test_is_noticed_by_an_answer_that_comes_late(self) -> None:
         clock, arrived = HandClock(), asyncio.Event()
@@ -80,7 +80,7 @@ class TestASessionThatIsNone:
             await client.start([TRADING])
             client.send(TRADING, "private/cancel", {})
             clock.now_s += 2.1
-            await until(lambda: not len(client._calls.requests), "given up")
+            await until(lambda: not client.asked, "given up")
             arrived.set()
             await until(lambda: lives(notes)[:2] == [True, False], "down")
 
@@ -97,11 +97,11 @@ class TestASessionThatIsNone:
     async def test_is_no_matter_of_public_requests(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
             venue.answer("public/get_time", Refused(13009, "unauthorized"))
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             with pytest.raises(ccxt.AuthenticationError):
-                await client.rpc(Socket.MARKET, "public/get_time", {})
-            await client.rpc(Socket.MARKET, "public/test", {})
-            assert lives(notes, Socket.MARKET) == [True]
+                await client.rpc(Link.MARKET, "public/get_time", {})
+            await client.rpc(Link.MARKET, "public/test", {})
+            assert lives(notes, Link.MARKET) == [True]
 
     async def test_that_ends_again_and_again_is_left_alone_for_longer_each_time(self) -> None:
         clock = HandClock()
@@ -153,7 +153,7 @@ class TestSigningIn:
         async with Scripted() as venue, ours(venue) as (client, _):
             venue.answer("public/auth", token)
             await client.start([TRADING])
-            assert client._links[TRADING].refresh_s == float("inf")
+            assert state_of(client, TRADING).refresh_s == float("inf")
 
     @pytest.mark.parametrize("account", ["ok", [], {}, {"summaries": None}, {"summaries": [5]}])
     async def test_takes_an_account_that_says_nothing_for_the_lowest_tier(
@@ -218,7 +218,7 @@ class TestSubscribing:
     async def test_that_fails_for_the_moment_forgets_no_channel(self, answer: Any) -> None:
         channel = "book.BTC-PERPETUAL.raw"
         async with Scripted() as venue, ours(venue, time_scale=0.1) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: [channel]})
+            await client.start([Link.MARKET], {Link.MARKET: [channel]})
             right = venue.answers.get("public/subscribe")
             venue.answer(
                 "public/subscribe", answer if isinstance(answer, Refused) else {"said": answer}
@@ -226,17 +226,17 @@ class TestSubscribing:
             connection = venue.last
             connection.sever()
             await until(lambda: len(notes.faults) >= 2, "tried")
-            assert not client.up(Socket.MARKET)
+            assert not client.up(Link.MARKET)
             venue.answer("public/subscribe", right)
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: client.up(Link.MARKET), "back")
             assert venue.serving(channel)
 
 
 async def flap(venue: Scripted, client: Patient, notes: Notes, times: int) -> None:
     for number in range(1, times + 1):
-        await until(partial(client.up, Socket.MARKET), "up")
+        await until(partial(client.up, Link.MARKET), "up")
         venue.last.sever()
-        await until(lambda n=number: notes.links.count((Socket.MARKET, False)) == n, "down")  # type: ignore[misc]
+        await until(lambda n=number: notes.links.count((Link.MARKET, False)) == n, "down")  # type: ignore[misc]
 
 
 class TestALineThatFlaps:
@@ -246,9 +246,9 @@ class TestALineThatFlaps:
             Scripted() as venue,
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             await flap(venue, client, notes, 8)
-            await until(lambda: client.up(Socket.MARKET), "up")
+            await until(lambda: client.up(Link.MARKET), "up")
             waits_s = [wait_s for wait_s in client.waits_s if wait_s]
             assert waits_s == [0.25, 0.5, 1.0, 1.5, 1.5, 1.5, 1.5, 1.5]
 
@@ -258,27 +258,27 @@ class TestALineThatFlaps:
             Scripted() as venue,
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             await flap(venue, client, notes, 5)
-            await until(lambda: client.up(Socket.MARKET), "up")
+            await until(lambda: client.up(Link.MARKET), "up")
             clock.now_s += 10.1
             await until(lambda: venue.last.calls("public/test"), "looked after")
             client.waits_s.clear()
             venue.last.sever()
-            await until(lambda: notes.links.count((Socket.MARKET, False)) == 6, "down")
-            await until(lambda: client.up(Socket.MARKET), "up")
+            await until(lambda: notes.links.count((Link.MARKET, False)) == 6, "down")
+            await until(lambda: client.up(Link.MARKET), "up")
             assert [wait_s for wait_s in client.waits_s if wait_s] == [0.25]
 
     async def test_that_leads_nowhere_has_been_waited_for_long_enough(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.05) as (client, _):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             venue.answer("public/set_heartbeat", SILENCE)
             venue.last.sever()
             await until(lambda: len(client.waits_s) >= 6, "five attempts")
             # Each of them waited 1.5 s for an answer.
             assert client.waits_s[1:] == [0.25] * (len(client.waits_s) - 1)
             venue.answer("public/set_heartbeat", "ok")
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: client.up(Link.MARKET), "back")
 
     async def test_that_lets_nobody_in_is_given_up_soon_and_dialed_again(self) -> None:
         held: list[asyncio.StreamWriter] = []
@@ -287,7 +287,7 @@ class TestALineThatFlaps:
             held.append(writer)  # TCP is there, and nobody answers
 
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             server = await asyncio.start_server(hole, "127.0.0.1", 0)
             right = client.urls["api"]["ws"]
             port = server.sockets[0].getsockname()[1]
@@ -295,7 +295,7 @@ class TestALineThatFlaps:
             venue.last.sever()
             await until(lambda: len(held) == 2, "given up once")
             client.urls["api"]["ws"] = right
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: client.up(Link.MARKET), "back")
             assert isinstance(notes.faults[0], ccxt.RequestTimeout)
             assert [wait_s for wait_s in client.waits_s if wait_s][:2] == [0.25, 0.25]
             for writer in held:
@@ -304,7 +304,7 @@ class TestALineThatFlaps:
 
     async def test_is_dialed_once_at_a_time(self) -> None:
         async with Scripted() as venue, ours(venue, time_scale=0.01) as (client, _):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             venue.refuse_dials = True
             dials = venue.dials
             venue.last.sever()

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from mmbot.core.events import Link
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit import Deribit, Socket
-from tests.wire.clients import HandClock, Notes, ours
+from mmbot.venues.deribit import Deribit
+from tests.wire.clients import HandClock, Notes, ours, state_of
 from tests.wire.scripted import Refused, Scripted, change, snapshot, ticker, until
 from tests.wire.test_deribit_client_on_sim import client_of
 from tests.wire.venue import UNLIMITED
@@ -38,7 +39,7 @@ def asked_anew(venue: Scripted, channel: str) -> int:
 
 async def with_books(venue: Scripted, client: Deribit, notes: Notes) -> None:
     """Both books subscribed and valid."""
-    await client.start([Socket.MARKET], {Socket.MARKET: [BOOK, BOOK2, TICKER]})
+    await client.start([Link.MARKET], {Link.MARKET: [BOOK, BOOK2, TICKER]})
     await venue.last.push(BOOK, FIRST)
     await venue.last.push(BOOK2, SECOND)
     await until(lambda: len(notes.books) == 2, "both books")
@@ -61,7 +62,7 @@ class TestAnUnreadableFrame:
     @pytest.mark.parametrize("frame", FRAMES)
     async def test_makes_every_book_of_its_link_doubtful_at_once(self, frame: str) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            unreadable: list[Socket] = []
+            unreadable: list[Link] = []
             client.on_unreadable = unreadable.append
             await with_books(venue, client, notes)
             await venue.last.say(frame)
@@ -71,17 +72,17 @@ class TestAnUnreadableFrame:
                 (NAME, False, "a frame could not be read"),
                 (OTHER, False, "a frame could not be read"),
             ]
-            assert unreadable == [Socket.MARKET]
-            assert client.up(Socket.MARKET)
+            assert unreadable == [Link.MARKET]
+            assert client.up(Link.MARKET)
 
     async def test_on_the_trading_link_leaves_the_books_alone(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            unreadable: list[Socket] = []
+            unreadable: list[Link] = []
             client.on_unreadable = unreadable.append
             await with_books(venue, client, notes)
-            await client.start([Socket.TRADING])
+            await client.start([Link.TRADING])
             await venue.last.say("garbage")
-            await until(lambda: unreadable == [Socket.TRADING], "told")
+            await until(lambda: unreadable == [Link.TRADING], "told")
             assert len(notes.books) == 2
 
     async def test_that_repeats_costs_one_batch_a_second(self) -> None:
@@ -92,7 +93,7 @@ class TestAnUnreadableFrame:
                 await venue.last.say("garbage")
             await until(lambda: len(notes.faults) == 50, "all read")
             await until(lambda: asked_anew(venue, BOOK) == 1, "one batch")
-            await client.rpc(Socket.MARKET, "public/test")
+            await client.rpc(Link.MARKET, "public/test")
             assert asked_anew(venue, BOOK) == asked_anew(venue, BOOK2) == 1
 
     @pytest.mark.parametrize(
@@ -147,16 +148,16 @@ class TestABrokenPush:
     @pytest.mark.parametrize("data", [None, "x", 5])
     async def test_of_a_private_channel_is_a_message_lost(self, data: Any) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            unreadable: list[Socket] = []
+            unreadable: list[Link] = []
             client.on_unreadable = unreadable.append
-            await client.start([Socket.TRADING], {Socket.TRADING: [USER]})
+            await client.start([Link.TRADING], {Link.TRADING: [USER]})
             await venue.last.push(USER, data)
-            await until(lambda: unreadable == [Socket.TRADING], "told")
+            await until(lambda: unreadable == [Link.TRADING], "told")
             assert not notes.user
 
     async def test_of_trades_leaves_out_the_rows_that_are_none(self) -> None:
         async with Scripted() as venue, ours(venue) as (client, notes):
-            await client.start([Socket.MARKET])
+            await client.start([Link.MARKET])
             await venue.last.push("trades.any.any.raw", None)
             rows = [None, {"instrument_name": 5}, {"instrument_name": NAME}]
             await venue.last.push("trades.any.any.raw", rows)
@@ -206,7 +207,7 @@ class TestATickerAgainstTheBook:
         clock, valid = HandClock(), list[bool]()
         async with Scripted() as venue, ours(venue, monotonic=clock) as (client, notes):
             await with_books(venue, client, notes)
-            book = client._links[Socket.MARKET].books[BOOK]
+            book = state_of(client).books[BOOK]
             client.on_ticker = lambda *_: valid.append(book.valid)
             for number, (wait_s, data) in enumerate(tickers, start=1):
                 clock.now_s += wait_s
@@ -258,7 +259,7 @@ class TestATickerAgainstTheBook:
         grouped = f"book.{NAME}.10.20.100ms"
         clock = HandClock()
         async with Scripted() as venue, ours(venue, monotonic=clock) as (client, notes):
-            await client.start([Socket.MARKET], {Socket.MARKET: [grouped, TICKER]})
+            await client.start([Link.MARKET], {Link.MARKET: [grouped, TICKER]})
             rows = {**FIRST, "bids": [[90.0, 1.0]], "asks": [[110.0, 1.0]]}
             await venue.last.push(grouped, rows)
             heard: list[str] = []
@@ -274,7 +275,7 @@ class TestATickerAgainstTheBook:
         async with SimVenue(options) as venue, client_of(venue) as (client, notes):
             names = [NAME, OTHER, "ETH-6JUN25-2800-C"]
             channels = [f"{kind}.{n}.raw" for kind in ("book", "ticker") for n in names]
-            await client.start([Socket.MARKET], {Socket.MARKET: channels})
+            await client.start([Link.MARKET], {Link.MARKET: channels})
             await until(lambda: len(notes.books) > 500 and len(notes.tickers) > 60, "busy")
             assert all(valid for _, valid, _ in notes.books)
             assert not notes.faults
@@ -290,7 +291,7 @@ class TestASilentTicker:
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
             venue.answer("public/ticker", lambda p: ticker(7.0, p["instrument_name"]))
-            await client.start([Socket.MARKET], {Socket.MARKET: [TICKER, self.QUIET]})
+            await client.start([Link.MARKET], {Link.MARKET: [TICKER, self.QUIET]})
             clock.now_s += 2.0
             await venue.last.push(TICKER, ticker(1.0))
             await until(lambda: notes.tickers == [1.0], "pushed")
@@ -310,7 +311,7 @@ class TestASilentTicker:
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
             venue.answer("public/ticker", lambda params: slow(params))
-            await client.start([Socket.MARKET], {Socket.MARKET: [TICKER, self.QUIET]})
+            await client.start([Link.MARKET], {Link.MARKET: [TICKER, self.QUIET]})
             clock.now_s += 0.5
             await venue.last.push(TICKER, ticker(1.0))
             await until(lambda: notes.tickers, "pushed")
@@ -319,7 +320,7 @@ class TestASilentTicker:
             asked = venue.last.calls
             await until(lambda: len(asked("public/ticker")) == 2, "both")
             assert [p["instrument_name"] for p in asked("public/ticker")] == [OTHER, NAME]
-            await client.rpc(Socket.MARKET, "public/test")
+            await client.rpc(Link.MARKET, "public/test")
             assert len(asked("public/ticker")) == 2
             answered.set()
             await until(lambda: len(notes.tickers) == 3, "answered")
@@ -331,16 +332,16 @@ class TestASilentTicker:
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
             venue.answer("public/ticker", Refused(13028, "temporarily_unavailable"))
-            await client.start([Socket.MARKET], {Socket.MARKET: [TICKER]})
+            await client.start([Link.MARKET], {Link.MARKET: [TICKER]})
             for times in (1, 2):
                 clock.now_s += 2.6
                 await until(
                     lambda n=times: len(venue.last.calls("public/ticker")) == n,  # type: ignore[misc]
                     "asked",
                 )
-                await until(lambda: not client._links[Socket.MARKET].asking, "answered")
+                await until(lambda: not state_of(client).asking, "answered")
             assert not notes.tickers
-            assert client.up(Socket.MARKET)
+            assert client.up(Link.MARKET)
 
     async def test_of_very_many_leaves_half_of_the_pool_to_others(self) -> None:
         clock = HandClock()
@@ -350,11 +351,11 @@ class TestASilentTicker:
             ours(venue, monotonic=clock, time_scale=0.01) as (client, _),
         ):
             venue.answer("public/ticker", lambda p: ticker(7.0, p["instrument_name"]))
-            await client.start([Socket.MARKET], {Socket.MARKET: channels})
+            await client.start([Link.MARKET], {Link.MARKET: channels})
             clock.now_s += 5.0
             asked = venue.last.calls
             await until(lambda: len(asked("public/ticker")) >= 40, "as many as there is room for")
-            await client.rpc(Socket.MARKET, "public/test")
+            await client.rpc(Link.MARKET, "public/test")
             assert len(asked("public/ticker")) <= 50
 
     async def test_is_not_asked_for_while_the_link_is_down(self) -> None:
@@ -363,12 +364,12 @@ class TestASilentTicker:
             Scripted() as venue,
             ours(venue, monotonic=clock, time_scale=0.01) as (client, notes),
         ):
-            await client.start([Socket.MARKET], {Socket.MARKET: [TICKER]})
+            await client.start([Link.MARKET], {Link.MARKET: [TICKER]})
             venue.refuse_dials = True
             venue.last.sever()
-            await until(lambda: notes.links[1:] == [(Socket.MARKET, False)], "down")
+            await until(lambda: notes.links[1:] == [(Link.MARKET, False)], "down")
             clock.now_s += 30.0
             await until(lambda: len(client.waits_s) > 4, "trying")
             venue.refuse_dials = False
-            await until(lambda: client.up(Socket.MARKET), "back")
+            await until(lambda: client.up(Link.MARKET), "back")
             assert all(not c.calls("public/ticker") for c in venue.connections)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from mmbot.clock import Clock
+from mmbot.core.events import Link
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.arrival import Arrival
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import may_pass, said, unreachable
-from mmbot.venues.deribit.session import Socket
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.patience import patiently
 from tests.wire.no_venue import (
@@ -38,7 +38,7 @@ async def over_rest(client: Deribit) -> object:
 
 
 async def over_websocket(client: Deribit) -> None:
-    await client.start((Socket.MARKET,))
+    await client.start((Link.MARKET,))
 
 
 async def failing(ask: Ask, host: str, scheme: str = "http") -> Exception:
@@ -57,7 +57,7 @@ def a_client(host: str, scheme: str = "http", time_scale: float = 1.0) -> Deribi
     ws = f"{scheme.replace('http', 'ws')}://{host}/ws/api/v2"
     urls = {"api": {"rest": f"{scheme}://{host}", "ws": ws}}
     config = {"apiKey": "sim", "secret": "sim", "urls": urls}
-    client = Deribit(config, time_scale=time_scale)
+    client = Deribit(config, clock=Clock(1 / time_scale))
     client.timeout = 300
     return client
 
@@ -199,7 +199,7 @@ async def test_connecting_is_tried_again_and_ends_on_both_links() -> None:
         async with no_venue(at_first(http("503 Busy"), 3, port)) as host:
             urls = {"api": {"rest": simulated.rest_url, "ws": f"ws://{host}/ws/api/v2"}}
             clock = Clock()
-            client = Deribit({"apiKey": "sim", "secret": "sim", "urls": urls}, now_ms=clock.now_ms)
+            client = Deribit({"apiKey": "sim", "secret": "sim", "urls": urls}, clock=clock)
             venue = DeribitVenue("deribit", client, clock)
             arrival = Arrival(venue, clock, limit_s=30.0)
             seen: list[object] = []
@@ -207,8 +207,8 @@ async def test_connecting_is_tried_again_and_ends_on_both_links() -> None:
                 listed = await arrival.listed()
                 clock.set_to_ms(await arrival.venue_ms())
                 await arrival.connected(seen.append, listed[:2])
-                assert client.up(Socket.MARKET)
-                assert client.up(Socket.TRADING)
+                assert venue._session.connection.up(Link.MARKET)
+                assert venue._session.connection.up(Link.TRADING)
             finally:
                 await venue.close()
 

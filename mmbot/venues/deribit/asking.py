@@ -25,11 +25,12 @@ class UnreadableError(Exception):
 
 
 class RestError(AnswerError):
-    """A request over REST that came to no result: the text says what, without the method."""
+    """A request over REST that came to no result: the text is what the line said of it, or else the
+    venue, without the method."""
 
     def __init__(self, error: AnswerError) -> None:
-        refusal = error.reply.error
-        text = error.reply.why if refusal is None else _spoken(refusal)
+        refusal, why = error.reply.error, error.reply.why
+        text = _spoken(refusal) if refusal is not None and why in ("", str(refusal)) else why
         super().__init__(error.method, error.reply, f"deribit {text}")
         self.refuses, self.timed_out = error.refuses, error.timed_out
 

@@ -10,7 +10,7 @@ the end of the entry (`settle`).
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -30,11 +30,14 @@ from mmbot.venues.deribit.requests import (
 )
 from mmbot.venues.deribit.timers import Timer, Timers
 from mmbot.venues.effects import Effect, Http, HttpAnswer, Send
-from mmbot.venues.recipe import Ask, Get, Recipe
+from mmbot.venues.recipe import Ask, Recipe, Wait
 
 Fault = Callable[[Exception, Any], None]
 Told = Callable[[Any, Exception | None], None]
 """Called with what came of a recipe, or with what it raised."""
+
+ROUNDS_MAX = 20
+"""What is told may ask again and be told at once; whoever never ends goes on in the next entry."""
 
 NOT_OK_FROM = 400
 """HTTP statuses from here on are no success, whatever the body says."""
@@ -42,12 +45,12 @@ NOT_OK_FROM = 400
 
 @dataclass(slots=True, eq=False)
 class Turn:
-    """Somebody who waits for a place in a pool."""
+    """Somebody who waits for a place in a pool: `go` is called with it, or `no` without."""
 
     go: Callable[[], None]
+    no: Callable[[], None]
     connection: tuple[Link, int] | None = None
     """Only for this one."""
-    of_link: bool = False
     canceled: bool = False
 
 
@@ -103,10 +106,12 @@ class Calls:
 
     def settle(self) -> list[Effect]:
         """The end of an entry: tell what there is to tell, and hand over the effects."""
-        if self._later:
-            calls, self._later = self._later, []
-            for call in calls:
-                call()
+        rounds = 0
+        while self._later and rounds < ROUNDS_MAX:
+            rounds += 1
+            told, self._later = self._later, []
+            for tell in told:
+                tell()
         return self.drain()
 
     def drain(self) -> list[Effect]:
@@ -126,7 +131,8 @@ class Calls:
         except Exception as error:  # noqa: BLE001  # a handler may raise anything
             self.fault(error, args)
 
-    def _tell_later(self, handler: Callable[..., None], *args: Any) -> None:
+    def tell_later(self, handler: Callable[..., None], *args: Any) -> None:
+        """The same at the end of the entry; where that is over, in the next one, which is due."""
         self._later.append(partial(self.tell, handler, *args))
 
     # -- Asking ----------------------------------------------------------------------------------
@@ -165,7 +171,7 @@ class Calls:
         """A request that certainly never left: its id, and `done` is told."""
         id_ = self.requests.next_id()
         if done is not None:
-            self._tell_later(done, Reply(id_, Outcome.UNKNOWN, why=why, sent=False))
+            self.tell_later(done, Reply(id_, Outcome.UNKNOWN, why=why, sent=False))
         return id_
 
     def ask(
@@ -189,12 +195,15 @@ class Calls:
             if may():
                 self.send(link, method, params, done, timeout_s, paid=True)
             else:
-                self.refuse(f"{link.link.name} is not connected", done)
+                no()
+
+        def no() -> None:
+            self.refuse(f"{link.link.name} is not connected", done)
 
         if may():
-            self.place(method, Turn(go, connection, of_link=True))
+            self.place(method, Turn(go, no, connection))
         else:
-            go()
+            no()
 
     def get(self, method: str, params: Mapping[str, Any], done: Done, timeout_s: float) -> None:
         """The same over REST."""
@@ -206,7 +215,10 @@ class Calls:
             self._gets[id_] = (pool, done)
             self.effects.append(Http(id_, method, params, timeout_s))
 
-        self.place(method, Turn(go))
+        def no() -> None:
+            self.refuse("closed by us", done)
+
+        self.place(method, Turn(go, no))
 
     def answered(self, id_: int, answer: HttpAnswer) -> None:
         """A REST request has ended."""
@@ -227,7 +239,7 @@ class Calls:
         running.begun = True
 
     def _resume(self, running: _Running, value: Any) -> None:
-        tell = self.tell if running.begun else self._tell_later
+        tell = self.tell if running.begun else self.tell_later
         try:
             question = running.recipe.send(value)
         except StopIteration as end:
@@ -237,14 +249,17 @@ class Calls:
             tell(running.told, None, error)
             return
         resume = partial(self._resume, running)
+        if isinstance(question, Wait):
+            self.after(question.seconds, partial(resume, None))
+            return
+        # What an answer means for its link comes before what is asked next.
+        done = partial(self.tell_later, resume)
+        method, params, limit_s = question.method, question.params, question.timeout_s
         if isinstance(question, Ask):
             link = self.links[question.link]
-            method, params, limit_s = question.method, question.params, question.timeout_s
-            self.ask(link, method, params, resume, limit_s, connection=running.connection)
-        elif isinstance(question, Get):
-            self.get(question.method, question.params, resume, question.timeout_s)
+            self.ask(link, method, params, done, limit_s, connection=running.connection)
         else:
-            self.after(question.seconds, partial(resume, None))
+            self.get(method, params, done, limit_s)
 
     # -- Pace ------------------------------------------------------------------------------------
 
@@ -277,7 +292,7 @@ class Calls:
             gone = [turn for turn in queue if mine(turn) and not turn.canceled]
             self._queues[pool] = deque(turn for turn in queue if turn not in gone)
             for turn in gone:
-                turn.go()
+                turn.no()
 
     # -- Ending ----------------------------------------------------------------------------------
 
@@ -327,16 +342,17 @@ class Calls:
             self._expire_at(earliest_s)
 
 
-def call(link: LinkState, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
+def call(link: Link, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
     """A request's result. Raises as `result_of` does."""
-    reply = yield Ask(link.link, method, params, timeout_s)
+    reply = yield Ask(link, method, params, timeout_s)
     return result_of(method, reply)
 
 
 def _reply_over_rest(id_: int, answer: HttpAnswer) -> Reply:
-    body = answer.body
+    body, why, cause = answer.body, answer.why or f"HTTP {answer.status}", answer.cause
     if not isinstance(body, Mapping) or not ("result" in body or "error" in body):
-        return Reply(id_, Outcome.UNKNOWN, why=answer.why or f"HTTP {answer.status}")
+        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
     if (answer.status or 0) >= NOT_OK_FROM and body.get("error") is None:
-        return Reply(id_, Outcome.UNKNOWN, why=f"HTTP {answer.status}")
-    return reply_of({**body, "id": id_})
+        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
+    reply = reply_of({**body, "id": id_})
+    return replace(reply, why=answer.why or reply.why, cause=cause)

@@ -10,13 +10,13 @@ from typing import Any
 from ccxt.base.errors import AuthenticationError, BaseError, NetworkError
 
 from mmbot.clock import Clock
+from mmbot.core.events import Link
 from mmbot.core.statements import OpenOrder
 from mmbot.venues.canceller import CredentialsRefusedError, Look, Way, WayFailedError
 from mmbot.venues.deribit import rescue
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.failures import said
 from mmbot.venues.deribit.limits import Bucket, Limits
-from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.orders import Call
 
 
@@ -84,12 +84,17 @@ class DeribitCanceller:
         try:
             async with asyncio.timeout(self._call_limit_s / self._clock.scale):
                 if way is Way.REST:
-                    return await rescue.rest(self._client, method, params)
-                await self._client.start((Socket.MARKET,))
-                return await self._client.rpc(Socket.MARKET, method, params)
+                    return await self._over_rest(method, params)
+                await self._client.start((Link.MARKET,))
+                return await self._client.rpc(Link.MARKET, method, params)
         except AuthenticationError as error:
             raise CredentialsRefusedError(
                 f"{self._name} refuses the credentials ({said(error)}): check key and secret"
             ) from error
         except (NetworkError, TimeoutError) as error:
             raise WayFailedError(f"{self._name} over {way.value}: {said(error)}") from error
+
+    async def _over_rest(self, method: str, params: dict[str, Any]) -> Any:
+        scope, path = method.split("/")
+        reply = await self._client.request(path, [scope], "GET", params)
+        return reply.get("result") if isinstance(reply, dict) else None

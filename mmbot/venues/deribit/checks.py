@@ -11,6 +11,7 @@ from statistics import median
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.contracts import Instrument
+from mmbot.core.events import Link
 from mmbot.core.sizes import plain
 from mmbot.core.statements import Equity
 from mmbot.errors import MmbotError
@@ -22,7 +23,6 @@ from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.clients import client_at
 from mmbot.venues.deribit.failures import in_words
-from mmbot.venues.deribit.link import Socket
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.site import Site
 
@@ -61,7 +61,7 @@ async def checks(
             account = await arrival.asked(venue.account)
             found.append(await _scopes(client, keys, account, site.mode))
             found.append(latch_of(AccountKey(site.mode, venue.name, account)))
-            await client.start((Socket.TRADING,))
+            await client.start((Link.TRADING,))
             found += [_cancel_on_disconnect(client), _rate_limits(client)]
             found += await _round_trips(client, clock, site.mode)
             found += [_ticks(listed), _fees(listed)]
@@ -134,7 +134,7 @@ async def _round_trips(client: Deribit, clock: Clock, mode: Mode) -> list[Check]
     trips: list[tuple[float, float]] = []
     for _ in range(ROUND_TRIPS):
         before_s, before_ms = clock.monotonic_s(), clock.now_ns() / 1e6
-        venue_ms = await client.rpc(Socket.TRADING, "public/get_time", {})
+        venue_ms = await client.rpc(Link.TRADING, "public/get_time", {})
         took_ms = (clock.monotonic_s() - before_s) * 1000
         trips.append((took_ms, venue_ms - (before_ms + took_ms / 2)))
     middle_ms, worst_ms = median(trip[0] for trip in trips), max(trip[0] for trip in trips)

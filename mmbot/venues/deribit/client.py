@@ -1,7 +1,7 @@
 """ccxt.pro.deribit, made safe to make markets with.
 
-`session.py` keeps the two connections (read its theory of operation first); this file puts ccxt's
-own way of speaking on top of them:
+`connection.py` keeps the two links (read its theory of operation first), `shell.py` carries out
+what it wants, `linked.py` makes an exchange of them; here is ccxt's own way of speaking on top:
 
 * `watch_*` work as in ccxt, on repaired books and on links that come back by themselves. They cost
   parsing only for channels that somebody watches. A lost link raises NetworkError in whoever waits;
@@ -14,7 +14,7 @@ REST order entry is inherited but gets no cancel-on-disconnect from the venue: u
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -22,12 +22,14 @@ from typing import Any
 from ccxt.async_support.base.ws.future import Future
 from ccxt.base.errors import ArgumentsRequired, InvalidOrder, NotSupported
 
+from mmbot.clock import Clock
+from mmbot.core.events import Link
 from mmbot.core.types import Side
 from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.link import Link, Socket
-from mmbot.venues.deribit.session import Session
+from mmbot.venues.deribit.linked import Linked
 from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.effects import Frame
 from mmbot.venues.timing import USUAL, Timing
 
 CANCEL_RESERVE = 0.2
@@ -58,23 +60,20 @@ Number = float | str | Decimal
 """What ccxt's users pass as a price or an amount; read by its decimal text."""
 
 
-class Deribit(Session):
-    """A ccxt.pro exchange for people and for `venue.py`. See `Session` for the arguments."""
+class Deribit(Linked):
+    """A ccxt.pro exchange for people and for `venue.py`. See `Linked` for the arguments."""
 
     def __init__(
         self,
         config: Mapping[str, Any] | None = None,
         *,
-        now_ms: Callable[[], int] | None = None,
-        monotonic: Callable[[], float] | None = None,
-        time_scale: float = 1.0,
+        clock: Clock | None = None,
         timing: Timing = USUAL,
     ) -> None:
-        super().__init__(
-            config, now_ms=now_ms, monotonic=monotonic, time_scale=time_scale, timing=timing
-        )
         self._watched: set[str] = set()
         self._chores: set[asyncio.Task[None]] = set()
+        super().__init__(config, clock=clock, timing=timing)
+        self._connection.on_push = self._on_push
 
     def describe(self) -> Any:
         """ccxt's description of the exchange, with the order entry over the socket that is ours."""
@@ -83,8 +82,7 @@ class Deribit(Session):
 
     async def close(self, clean_instance_data: bool = False) -> None:
         """End what was begun for watchers, then every connection."""
-        chores = list(self._chores)
-        for chore in chores:
+        for chore in (chores := list(self._chores)):
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await super().close(clean_instance_data)
@@ -94,7 +92,7 @@ class Deribit(Session):
     async def authenticate(self, params: Any = None) -> Any:  # noqa: ARG002  # ccxt's signature
         """For ccxt's private `watch_*`: MARKET is signed in from the start, so be started."""
         self.check_required_credentials()
-        await self._started(self._links[Socket.MARKET])
+        await self._started(Link.MARKET)
 
     def watch(
         self,
@@ -118,15 +116,22 @@ class Deribit(Session):
         """ccxt's way of waiting for any of several channels."""
         return Future.race(self._watch(url, message_hashes, message))
 
+    def client(self, url: str) -> Wire:
+        """The connection ccxt's methods use for `url`: the present one, or one not yet dialed."""
+        return self._shell.wire(self._link_of(url))
+
+    def _link_of(self, url: str) -> Link:
+        return next((link for link in Link if self._shell.url(link) == url), Link.MARKET)
+
     def _watch(self, url: str, hashes: Sequence[str], message: Any) -> list[Any]:
         """Futures for the next message of each hash; every channel in `message` is subscribed."""
-        wire = self.client(url)
-        link = self._link_of(url)
+        link, wire = self._link_of(url), self.client(url)
+        state = self._connection.links[link]
         futures = [wire.future(message_hash) for message_hash in hashes]
         channels = message["params"]["channels"]
         self._watched.update(channels)
-        missing = [channel for channel in channels if channel not in link.channels]
-        if missing or link.task is None:
+        missing = [channel for channel in channels if channel not in state.channels]
+        if missing or not state.wanted:
             chore = asyncio.ensure_future(self._subscribe_for(link, wire, missing, hashes))
             self._chores.add(chore)
             chore.add_done_callback(self._chores.discard)
@@ -136,31 +141,30 @@ class Deribit(Session):
         self, link: Link, wire: Wire, channels: Sequence[str], hashes: Sequence[str]
     ) -> None:
         try:
-            await self.subscribe(link.socket, channels)
+            await self.subscribe(link, channels)
         except Exception as error:  # noqa: BLE001  # whoever waits gets it
             self._watched.difference_update(channels)
             for message_hash in hashes:
                 wire.reject(error, message_hash)
 
-    def _pushed(self, link: Link, channel: str, data: Any, frame: Any) -> None:
+    def _on_push(self, link: Link, channel: str, frame: Frame) -> None:
         if channel in self._watched and not channel.startswith("book."):
-            self.handle_message(link.wire, frame)
-        super()._pushed(link, channel, data, frame)
+            self.handle_message(self._shell.wires.get(link), frame)
 
     def handle_message(self, client: Any, message: Any) -> None:
         """ccxt's entry for a parsed message; contains what ccxt's own raises."""
         try:
             super().handle_message(client, message)
         except Exception as error:  # noqa: BLE001  # ccxt's own may raise anything
-            self._fault(error, message)
+            self._on_fault(error, message)
 
-    def _publish(self, book: Book) -> None:
+    def _on_book(self, book: Book) -> None:
         if book.channel in self._watched:
             try:
                 self._mirror(book)
             except Exception as error:  # noqa: BLE001  # a mirror for people ends no link
-                self._fault(error, book.channel)
-        super()._publish(book)
+                self._on_fault(error, book.channel)
+        super()._on_book(book)
 
     def _mirror(self, book: Book) -> None:
         """The same book as ccxt's unified structure, for `watch_order_book`."""
@@ -178,7 +182,7 @@ class Deribit(Session):
                 "symbol": symbol,
             }
         )
-        wire = self._links[Socket.MARKET].wire
+        wire = self._shell.wires.get(Link.MARKET)
         if book.valid and wire is not None:
             descriptor = book.channel.removeprefix(f"book.{book.name}.")
             wire.resolve(unified, f"book|{symbol}|{descriptor}")
@@ -282,17 +286,17 @@ class Deribit(Session):
     async def _order_call(
         self, call: orders.Call, timeout_s: float | None, is_cancel: bool = False
     ) -> Any:
-        await self.start([Socket.TRADING])
+        await self.start([Link.TRADING])
         await self._spend(is_cancel)
-        return await self.rpc(Socket.TRADING, *call, timeout_s=timeout_s)
+        return await self.rpc(Link.TRADING, *call, timeout_s=timeout_s)
 
     async def _spend(self, is_cancel: bool) -> None:
         """Wait for one request's worth of the rate limit; cancels may use the reserve."""
-        bucket = self._entry.bucket
+        bucket = self._connection.bucket
         assert bucket is not None, "signed in without reading the limits"
         burst = bucket.limit.burst
         keep = 0.0 if is_cancel else max(0.0, min(max(1.0, CANCEL_RESERVE * burst), burst - 1.0))
-        while wait_s := bucket.take(self._monotonic(), keep):
+        while wait_s := self._do(lambda connection: bucket.take(connection.now_s, keep)):
             await self._pause(wait_s)
 
     async def _lots(self, symbol: str, amount: Number) -> Decimal:

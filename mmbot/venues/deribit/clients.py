@@ -20,13 +20,7 @@ def client_at(
     if site.url:
         websocket = site.url.replace("http", "ws", 1) + "/ws/api/v2"
         given["urls"] = {"api": {"rest": site.url, "ws": websocket}}
-    client = Deribit(
-        given,
-        now_ms=clock.now_ms,
-        monotonic=clock.monotonic_s,
-        time_scale=1 / clock.scale,
-        timing=timing,
-    )
+    client = Deribit(given, clock=clock, timing=timing)
     if not site.url and site.mode is Mode.TESTNET:
         client.set_sandbox_mode(True)
     return client

@@ -29,12 +29,13 @@ from typing import Any
 from mmbot.core.events import Link
 from mmbot.core.types import Nanos
 from mmbot.venues.deribit.answers import LinkDown
-from mmbot.venues.deribit.calls import Calls, Told
+from mmbot.venues.deribit.calls import Calls, Told, Turn
 from mmbot.venues.deribit.frames import Frames
 from mmbot.venues.deribit.hooks import Hooks
 from mmbot.venues.deribit.limits import Bucket, Limits
 from mmbot.venues.deribit.link import LinkState
 from mmbot.venues.deribit.lives import DEADLINE_S
+from mmbot.venues.deribit.pools import pool_of
 from mmbot.venues.deribit.requests import Done
 from mmbot.venues.deribit.signin import Keys, SignIn
 from mmbot.venues.deribit.timers import Timer
@@ -49,8 +50,8 @@ class Connection(Hooks):
 
     An *entry* (start, stop, opened, closed, receive, answered, unsent, tick) is called with the
     time and returns what is to be done. The other methods are for whoever stands on this, between
-    `at` and `settle`: what they put into `effects` is to be carried out too. `done` callbacks are
-    never called from within them.
+    `at` and `settle`: what they put into `effects` is to be carried out too. Except by `cut`, no
+    `done` is called from within them.
     """
 
     def __init__(self, name: str, keys: Keys | None, timing: Timing, start_ns: Nanos) -> None:
@@ -89,6 +90,15 @@ class Connection(Hooks):
         return self._entry.keys is not None
 
     @property
+    def keys(self) -> Keys | None:
+        """What is signed in with from the next time on."""
+        return self._entry.keys
+
+    @keys.setter
+    def keys(self, keys: Keys | None) -> None:
+        self._entry.keys = keys
+
+    @property
     def interval(self) -> str:
         """The fastest interval that may be subscribed to: raw needs signing in."""
         return "raw" if self.has_credentials else "100ms"
@@ -113,6 +123,10 @@ class Connection(Hooks):
         """Requests that have not ended."""
         return len(self._calls.requests)
 
+    def next_id(self) -> int:
+        """A number never used before on either link."""
+        return self._calls.requests.next_id()
+
     def up(self, link: Link) -> bool:
         """Whether the connection is established, signed in and subscribed."""
         return self.links[link].up
@@ -130,9 +144,8 @@ class Connection(Hooks):
         attempt of each ended; where it failed there is no second one before another `start`."""
         self.at(now_ns)
         for name in links:
-            link = self.links[name]
-            self._want(link, channels.get(name, ()))
-            self._lives.start(link)
+            self.want(name, channels.get(name, ()))
+            self._lives.start(self.links[name])
         return self.settle()
 
     def stop(self, now_ns: Nanos) -> Sequence[Effect]:
@@ -140,7 +153,7 @@ class Connection(Hooks):
         self.at(now_ns)
         for link in self.links.values():
             self._lives.stop(link)
-        self._calls.give_up(lambda turn: turn.of_link)
+        self._calls.give_up(lambda _: True)
         return self.settle()
 
     def opened(self, link: Link, now_ns: Nanos) -> Sequence[Effect]:
@@ -218,17 +231,26 @@ class Connection(Hooks):
 
     def subscribe(self, link: Link, channels: Iterable[str]) -> None:
         """Keep these channels from now on. What the venue does not subscribe is a fault."""
-        self.run(self.subscribing(link, channels), self._fault_of)
+        wanted = list(channels)
+        self.want(link, wanted)
+        if self.up(link):
+            self.run(self.subscribed(link, wanted), self._fault_of)
 
     def unsubscribe(self, link: Link, channels: Iterable[str]) -> None:
         """Drop channels; their books become invalid at once."""
         self.run(self.unsubscribing(link, channels), self._fault_of)
 
-    def subscribing(self, link: Link, channels: Iterable[str]) -> Recipe[None]:
-        """The same, for whoever waits for it. Raises LeftOut for what the venue leaves out, and
-        LinkDown while the link is down (they are then subscribed when it comes back)."""
+    def want(self, link: Link, channels: Iterable[str]) -> None:
+        """Keep these channels from now on, as soon as the link is up."""
+        state = self.links[link]
+        for channel in channels:
+            state.channels[channel] = None
+            state.refused.pop(channel, None)
+
+    def subscribed(self, link: Link, channels: Iterable[str]) -> Recipe[None]:
+        """Until channels that are wanted are subscribed. Raises LeftOut for what the venue leaves
+        out, and LinkDown while the link is down (they are then subscribed when it comes back)."""
         state, wanted = self.links[link], list(dict.fromkeys(channels))
-        self._want(state, wanted)
         if not state.up and wanted:
             raise LinkDown("deribit is reconnecting: the channels follow when it is back")
         yield from self._subscriptions.ask(state, [c for c in wanted if c in state.channels])
@@ -240,10 +262,24 @@ class Connection(Hooks):
         """The same, for whoever waits for it."""
         yield from self._subscriptions.unsubscribe(self.links[link], channels)
 
-    def _want(self, link: LinkState, channels: Iterable[str]) -> None:
-        for channel in channels:
-            link.channels[channel] = None
-            link.refused.pop(channel, None)
+    def pace(self, method: str, go: Callable[[], None], no: Callable[[], None]) -> Turn:
+        """Call `go` when there is room in a pool for a REST request that somebody else sends, and
+        who tells by `paced` that it has ended; or `no` when we stop before."""
+
+        def take() -> None:
+            if pool is not None:
+                self._calls.pools.sent(pool)
+            go()
+
+        pool, turn = pool_of(method), Turn(take, no)
+        self._calls.place(method, turn)
+        return turn
+
+    def paced(self, method: str) -> None:
+        """A request that had its place has ended."""
+        pool = pool_of(method)
+        if pool is not None:
+            self._calls.pools.ended(pool, self.now_s)
 
     def after(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call it in so many seconds, and not from within this."""

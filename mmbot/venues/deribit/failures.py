@@ -35,10 +35,8 @@ from ccxt.base.errors import (
 )
 
 from mmbot.errors import MmbotError, VenueUnreachable
-from mmbot.venues.deribit.session import REST_S
-from mmbot.venues.deribit.unified import NO_MESSAGE, RedirectedError
-
-PHRASE_MAX_CHARS = 200
+from mmbot.venues.deribit.asking import PHRASE_MAX_CHARS, UnreadableError
+from mmbot.venues.deribit.unified import NO_MESSAGE, REST_S, RedirectedError
 
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_ERRORS = frozenset(
@@ -48,10 +46,6 @@ _REQUEST = re.compile(r"^\w+ (?:GET|POST|PUT|DELETE) (\S+?):?(?: (\d{3})\b.*)?(?
 """How ccxt words a REST request that failed, with the HTTP status where there was one."""
 
 _LIBRARY_TAIL = re.compile(r" \(_ssl\.c:\d+\)$")
-
-
-class UnreadableError(Exception):
-    """An answer that says something else than was asked for."""
 
 
 class Manner(Enum):

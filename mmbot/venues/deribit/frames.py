@@ -64,7 +64,7 @@ class Frames:
                 raise UnreadableFrame(f"{self._name} sent a frame that is no JSON") from error
         if not isinstance(data, Mapping):
             raise UnreadableFrame(f"{self._name} sent JSON that is not a message")
-        return dict(data)
+        return data if isinstance(data, dict) else dict(data)
 
     def _route(self, link: LinkState, frame: dict[str, Any]) -> None:
         """A message to what it is for. Raises UnreadableFrame, and what that raises."""

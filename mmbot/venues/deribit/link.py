@@ -81,7 +81,6 @@ class LinkState:
         """Nothing of a connection survives it."""
         self.dialing = self.open = self.up = self.renewing = False
         self.probed_s = float("-inf")
-        self.broke = None
         self.asked.clear()
         self.awaiting_s.clear()
         self.crossed_s.clear()

@@ -109,7 +109,7 @@ class Lives:
         if not link.dialing:
             return
         now_s = self._calls.now_s
-        link.dialing, link.open = False, True
+        link.dialing, link.open, link.broke = False, True, None
         link.connections += 1
         link.dialing_s = max(link.dialing_s, now_s - link.dialed_s)
         link.heard_s = now_s
@@ -119,7 +119,7 @@ class Lives:
 
     def _enter(self, link: LinkState) -> Recipe[None]:
         """Sign in and subscribe on a fresh connection."""
-        yield from call(link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
+        yield from call(link.link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
         try:
             if self._entry.keys is not None:
                 yield from self._entry.sign_in(link)
@@ -147,10 +147,9 @@ class Lives:
         """The end of entering: up, or given up."""
         if connection != link.connections:
             return
-        if not link.open:
+        if error is not None or not link.open:
             link.broke = error
-        elif error is not None:
-            self.lose(link, "given up", error)
+            self.lose(link, "given up")
         else:
             link.up, link.up_s = True, self._calls.now_s
             self._care_later(link)
@@ -216,15 +215,15 @@ class Lives:
             link.dialing = False
             spent_s = self._calls.now_s - link.dialed_s
             late = spent_s >= DIAL_SHARE * link.limit_s
-            self._again(link, LinkDown(_words(link, why), timed_out=late), was_up=False)
+            self._again(link, LinkDown(_words(link, why), timed_out=late), False)
         else:
             self._over(link, why)
 
-    def lose(self, link: LinkState, why: str, error: Exception | None = None) -> None:
+    def lose(self, link: LinkState, why: str) -> None:
         """End a connection now; it comes back by itself."""
         if link.open:
             self._calls.effects.append(Cut(link.link, why))
-            self._over(link, why, error)
+            self._over(link, why)
 
     def refused(self, link: LinkState, why: str, cool_down_s: float = 0.0) -> None:
         """The venue has ended the session, and so do we."""
@@ -233,7 +232,7 @@ class Lives:
             link.refusals += 1
             self.lose(link, why)
 
-    def _over(self, link: LinkState, why: str, error: Exception | None = None) -> None:
+    def _over(self, link: LinkState, why: str) -> None:
         """A connection has ended, and nothing of it survives."""
         if not link.open:
             return
@@ -245,10 +244,12 @@ class Lives:
             self._calls.tell(self._hooks.on_link, link.link, False, why)
         self._calls.lost(link, why)  # also what was asked in order to enter
         self._subscriptions.end(link, why)
-        self._again(link, error or link.broke or LinkDown(_words(link, why)), was_up=was_up)
+        # Later: whoever was entering hears of it first, and may know better what went wrong.
+        self._calls.tell_later(self._again, link, LinkDown(_words(link, why)), was_up)
 
-    def _again(self, link: LinkState, error: Exception, *, was_up: bool) -> None:
+    def _again(self, link: LinkState, error: Exception, was_up: bool) -> None:
         """An attempt has ended, and the next one follows, unless it was the first."""
+        error, link.broke = link.broke or error, None
         if link.first:
             link.wanted = False
             self._ended(link, error)

@@ -36,6 +36,7 @@ from mmbot.venues.deribit.connection import Connection
 from mmbot.venues.deribit.parse import Unread, Unreadable
 from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.deribit.signin import Keys
+from mmbot.venues.deribit.timers import Timer
 from mmbot.venues.effects import Effect, Emit, Frame, HttpAnswer
 from mmbot.venues.recipe import Recipe
 from mmbot.venues.timing import USUAL, Timing
@@ -89,7 +90,8 @@ class PublicSession:
         self._noted_ns: dict[str, Nanos] = {}
         """When elements of a kind that could not be read were last noted."""
         self._probe_with = "public/test"
-        self._watching = False
+        self._watch: Timer | None = None
+        """For the next look whether links live, once all have been up."""
         self._listen()
 
     def _listen(self) -> None:
@@ -135,19 +137,23 @@ class PublicSession:
         """Bring the links up and subscribe; from now on they come back by themselves. Asked again
         after a failure, it goes on."""
         self._take_up(instruments)
-        channels = self._wanted(instruments)
+        channels = self.wanted(instruments)
         return self.connection.start(tuple(channels), channels, now_ns)
 
     def stop(self, now_ns: Nanos) -> Sequence[Effect]:
         """End every connection politely. What is in flight ends as unknown."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         return self.connection.stop(now_ns)
 
     def follow(self, instruments: Sequence[Instrument], now_ns: Nanos) -> Sequence[Effect]:
         """Subscribe to further instruments; their events follow."""
         self.connection.at(now_ns)
         self._take_up(instruments)
-        wanted = self.connection.subscribing(Link.MARKET, self._channels(instruments))
-        self.connection.run(wanted, self._note_error)
+        channels = self._channels(instruments)
+        self.connection.want(Link.MARKET, channels)
+        self.connection.run(self.connection.subscribed(Link.MARKET, channels), self._note_error)
         return self.connection.settle()
 
     def unfollow(self, instruments: Sequence[InstrumentId], now_ns: Nanos) -> Sequence[Effect]:
@@ -163,7 +169,7 @@ class PublicSession:
             self.connection.run(unwanted, self._note_error)
         return self.connection.settle()
 
-    def _wanted(self, instruments: Sequence[Instrument]) -> dict[Link, list[str]]:
+    def wanted(self, instruments: Sequence[Instrument]) -> dict[Link, list[str]]:
         """The links to keep up, with their channels."""
         return {Link.MARKET: self._channels(instruments)}
 
@@ -246,8 +252,7 @@ class PublicSession:
         if up:
             self._ask_alive(link)
             self._carry_out(self._news(link))
-            if not self._watching and all(map(self.connection.up, self._links())):
-                self._watching = True
+            if self._watch is None and all(map(self.connection.up, self._links())):
                 self._each_second()
 
     def _links(self) -> tuple[Link, ...]:
@@ -258,7 +263,7 @@ class PublicSession:
             if self.connection.up(link):
                 self._ask_alive(link)
         self._tell_unread()
-        self.connection.after(PROBE_EVERY_S, self._each_second)
+        self._watch = self.connection.after(PROBE_EVERY_S, self._each_second)
 
     def _ask_alive(self, link: Link) -> None:
         asked_ns = self.connection.now_ns

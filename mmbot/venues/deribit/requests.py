@@ -7,7 +7,7 @@ reply that arrives after that is not lost but handed over as a late one.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -57,6 +57,8 @@ class Reply:
     why: str = ""
     sent: bool = True
     out_us: int | None = None
+    cause: Exception | None = field(default=None, compare=False)
+    """What was raised where it was asked, over REST."""
 
 
 Done = Callable[[Reply], None]

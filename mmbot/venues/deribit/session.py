@@ -94,8 +94,9 @@ class DeribitSession(PublicSession):
             raise UnreadableError(f"to get_account_summaries: {result!r:.80}")
         return name or f"key {self._keys[0]}"
 
-    def _wanted(self, instruments: Sequence[Instrument]) -> dict[Link, list[str]]:
-        return super()._wanted(instruments) | {Link.TRADING: [USER_CHANGES]}
+    def wanted(self, instruments: Sequence[Instrument]) -> dict[Link, list[str]]:
+        """The links to keep up, with their channels."""
+        return super().wanted(instruments) | {Link.TRADING: [USER_CHANGES]}
 
     def _links(self) -> tuple[Link, ...]:
         return (Link.MARKET, Link.TRADING)

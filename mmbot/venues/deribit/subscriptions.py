@@ -128,7 +128,7 @@ class Subscriptions:
         if link.up:
             for private, part in requests_for(dropped):
                 method = "private/unsubscribe" if private else "public/unsubscribe"
-                yield from call(link, method, {"channels": part}, LOGIN_DEADLINE_S)
+                yield from call(link.link, method, {"channels": part}, LOGIN_DEADLINE_S)
 
     # -- Books -----------------------------------------------------------------------------------
 

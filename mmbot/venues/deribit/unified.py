@@ -20,6 +20,7 @@ from typing import Any
 import ccxt.pro
 from aiohttp import ClientError, ClientSession, TraceConfig, TraceRequestRedirectParams
 from ccxt.base.errors import (
+    BaseError,
     DDoSProtection,
     ExchangeError,
     ExchangeNotAvailable,
@@ -49,6 +50,10 @@ _EXCEPTIONS = {
 
 
 NO_MESSAGE = "the answer is no message"
+
+REST_S = 10.0
+REAL_MIN_S = 2.0
+"""Dialing and REST get that much of the wall's time, however fast ours runs: they are real work."""
 
 
 class RedirectedError(ClientError):
@@ -97,12 +102,29 @@ class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
         requestHeaders: Any,
         requestBody: Any,
     ) -> None:
-        """ccxt's look at every REST answer. An HTTP error without a message is left to it."""
-        if not isinstance(response, dict) and str(httpCode) not in self.httpExceptions:
-            raise ExchangeNotAvailable(f"{self.id} {method} {url}: {NO_MESSAGE}")
-        super().handle_errors(
-            httpCode, reason, url, method, headers, body, response, requestHeaders, requestBody
-        )
+        """ccxt's look at every REST answer. An HTTP error without a message is left to it.
+
+        What is raised has status and message as its `http`.
+        """
+        try:
+            if not isinstance(response, dict) and str(httpCode) not in self.httpExceptions:
+                raise ExchangeNotAvailable(f"{self.id} {method} {url}: {NO_MESSAGE}")
+            super().handle_errors(
+                httpCode, reason, url, method, headers, body, response, requestHeaders, requestBody
+            )
+        except BaseError as error:
+            error.http = (httpCode, response if isinstance(response, dict) else None)
+            raise
+
+    def handle_http_status_code(
+        self, code: int, reason: str, url: str, method: str, body: Any
+    ) -> None:
+        """ccxt's look at the status of an answer that is no message."""
+        try:
+            super().handle_http_status_code(code, reason, url, method, body)
+        except BaseError as error:
+            error.http = (code, None)
+            raise
 
     def price_to_precision(self, symbol: str, price: Any) -> str | None:
         """`price` at the nearest tick that holds there, as text without exponent.

@@ -84,6 +84,25 @@ def test_what_is_followed_later_is_subscribed_and_what_has_ended_is_dropped() ->
     assert driven.told(TickerChanged) == []
 
 
+def test_a_session_that_is_stopped_says_goodbye_and_wants_nothing_more() -> None:
+    driven = account()
+    driven.carry_out(driven.session.stop(driven.now_ns))
+    assert [(cut.link, cut.politely) for cut in driven.cuts] == [(one, True) for one in BOTH]
+    driven.wait(20.0)
+    driven.forget()
+    driven.wait(20.0)
+    assert driven.sent == []
+    assert driven.session.due_ns is None
+
+
+def test_a_session_may_be_started_again() -> None:
+    driven = account()
+    driven.carry_out(driven.session.stop(driven.now_ns))
+    driven.start()
+    driven.wait(1.05)
+    assert {one.link for one in driven.told(LinkAlive)} == {*BOTH}
+
+
 # --- books and tickers ------------------------------------------------------------------------
 
 

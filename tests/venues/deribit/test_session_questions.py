@@ -65,7 +65,8 @@ def test_a_listing_of_another_shape_is_called_unreadable(result: Any) -> None:
 def test_the_venues_clock_is_a_number() -> None:
     driven = nobody({"public/get_time": 1_748_865_600_123})
     assert answer(driven, driven.session.venue_ms()) == 1_748_865_600_123
-    for odd in (None, "soon", {}, []):
+    shapes: tuple[Any, ...] = (None, "soon", {}, [])
+    for odd in shapes:
         driven = nobody({"public/get_time": odd})
         with pytest.raises(UnreadableError, match="to get_time"):
             answer(driven, driven.session.venue_ms())

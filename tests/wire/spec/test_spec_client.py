@@ -1,9 +1,9 @@
 """Our client asks only what Deribit's own specification permits."""
 
+from mmbot.core.events import Link
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit import Socket
 from tests.cli.desk import mmbot, place_by_hand
 from tests.cli.test_cancel_all import place_ours, was_traded
 from tests.engine.live import CALL, live, until
@@ -87,7 +87,7 @@ async def test_the_calls_that_a_person_makes_through_the_client() -> None:
     with judged_requests() as asked:
         async with SimVenue(QUIET) as venue, client_of(venue) as (client, _):
             await client.load_markets()
-            await client.start(Socket)
+            await client.start(Link)
             limit = await client.create_order_ws(
                 SYMBOL, "limit", "buy", 2, 0.001, {"clientOrderId": "mm1-1", "postOnly": True}
             )

@@ -4,7 +4,6 @@ An element is understood or refused (`Unreadable`); a number in what is understo
 own, or unknown.
 """
 
-import asyncio
 import copy
 import json
 import math
@@ -17,18 +16,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmbot.clock import Clock
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import Event, Filled, OrderSeen, TickerChanged
+from mmbot.core.events import Filled, Link, OrderSeen, SnapshotTaken, TickerChanged
 from mmbot.core.intents import Resync
 from mmbot.core.order_life import Request
 from mmbot.core.types import Label
 from mmbot.core.why import Why
-from mmbot.venues.deribit import Book, Deribit, Outcome, Reply, Socket, parse
+from mmbot.venues.deribit import Book, Outcome, Reply, parse
+from mmbot.venues.deribit.answers import Trouble
 from mmbot.venues.deribit.book import MalformedBook
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import Unread, Unreadable
-from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.deribit.session import DeribitSession
+from mmbot.venues.recipe import Wait
+from tests.builders import NOW_NS
+from tests.venues.deribit.driven import KEYS, Driven
 from tests.wire.spec.strategies import VALUES, Break, broken, permitted
 
 FEW = settings(
@@ -322,7 +324,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[list[An
         ROW | {"id": 9, "change": 1.5},
         lambda rows: {"logs": rows},
     ),
-    "get_user_trades_by_currency_and_time": (
+    "private/get_user_trades_by_currency_and_time": (
         TRADE,
         TRADE | {"trade_id": "ETH-9"},
         lambda rows: {"trades": rows},
@@ -333,46 +335,48 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[list[An
 
 @pytest.mark.parametrize("asked", ANSWERS)
 def test_the_good_elements_of_a_look_are_all_there(asked: str) -> None:
-    async def all_of_them() -> None:
-        for field, how, bad in damaged(ANSWERS[asked][0]):
+    for field, how, bad in damaged(ANSWERS[asked][0]):
+        looks = Looks("deribit", {ETH.name: ETH}, {}, lambda: 10_000, Unread())
+        recipe = looks.take(Resync("deribit", 0, 0, (), Why.REFRESH), 1)
+        taken: SnapshotTaken | None = None
+        reply: Reply | None = None
+        while taken is None:
+            try:
+                question = recipe.send(reply)
+            except StopIteration as end:
+                taken = end.value
+            else:
+                assert not isinstance(question, Wait)
+                _, good, shaped = ANSWERS[question.method]
+                rows = [bad, good] if question.method == asked else [good]
+                reply = Reply(1, Outcome.OK, result=shaped(rows))
+        where = (field, how)
+        assert any(one.order_id == "ETH-9" for one in taken.orders), where
+        assert any(one.amount == Decimal("-7.5") for one in taken.positions), where
+        assert any(one.equity == Decimal("8.5") for one in taken.equity), where
+        assert any(one.trade_id == "ETH-9" for one in taken.fills), where
+        assert any(one.money == Decimal("1.5") for one in taken.flows), where
 
-            async def ask(method: str, params: dict[str, Any], bad: dict[str, Any] = bad) -> Any:
-                _, good, shaped = ANSWERS[method]
-                return shaped([bad, good] if method == asked else [good])
 
-            looks = Looks("deribit", ask, ask, {ETH.name: ETH}, {}, lambda: 10_000, Unread())
-            taken = await looks.take(Resync("deribit", 0, 0, (), Why.REFRESH), 1)
-            where = (field, how)
-            assert any(one.order_id == "ETH-9" for one in taken.orders), where
-            assert any(one.amount == Decimal("-7.5") for one in taken.positions), where
-            assert any(one.equity == Decimal("8.5") for one in taken.equity), where
-            assert any(one.trade_id == "ETH-9" for one in taken.fills), where
-            assert any(one.money == Decimal("1.5") for one in taken.flows), where
-
-    asyncio.run(all_of_them())
+# --- what an account's session makes of pushes and answers --------------------------------------
 
 
-# --- what the venue's side of the client makes of pushes and answers ----------------------------
-
-
-def a_venue() -> tuple[DeribitVenue, list[Event]]:
-    told: list[Event] = []
-    venue = DeribitVenue("deribit", Deribit({}), Clock())
-    venue._follow([ETH])
-    venue._sink = told.append
-    return venue, told
+def a_session() -> Driven:
+    """Up, with one instrument."""
+    return Driven(DeribitSession("deribit", KEYS, NOW_NS), {}).start(ETH)
 
 
 def pushes(message: Any) -> None:
-    venue, _ = a_venue()
-    venue._on_user("user.changes.any.any.raw", message)
-    venue._on_user("user.lock", message)
-    venue._on_ticker(ETH.name, message)
-    venue._on_channel("instrument.state.any.any", message)
-    venue._on_channel("platform_state", message)
+    session = DeribitSession("deribit", KEYS, NOW_NS)
+    session.start([ETH], NOW_NS)
+    session._on_user("user.changes.any.any.raw", message)
+    session._on_user("user.lock", message)
+    session._on_ticker(ETH.name, message)
+    session._on_channel("instrument.state.any.any", message)
+    session._on_channel("platform_state", message)
     for request in (Request.PLACE, Request.AMEND, Request.CANCEL):
-        venue._answered(Reply(1, Outcome.OK, result=message), Label("mm-1"), request)
-    venue._on_late_reply(Reply(1, Outcome.OK, result=message))
+        session._account.answered(Reply(1, Outcome.OK, result=message), Label("mm-1"), request)
+    session._account.answered_late(Reply(1, Outcome.OK, result=message))
 
 
 @pytest.mark.parametrize(
@@ -401,12 +405,12 @@ def test_the_good_elements_of_a_push_are_all_there() -> None:
         (TRADE, "trades", TRADE | {"trade_id": "ETH-9"}),
     ):
         for field, how, bad in damaged(message):
-            venue, told = a_venue()
-            venue._on_user("user.changes.any.any.raw", {key: [bad, good]})
+            driven = a_session()
+            driven.push(Link.TRADING, "user.changes.any.any.raw", {key: [bad, good]})
             assert any(
                 (isinstance(one, OrderSeen) and one.order_id == "ETH-9")
                 or (isinstance(one, Filled) and one.fill.trade_id == "ETH-9")
-                for one in told
+                for one in driven.events
             ), (key, field, how)
 
 
@@ -414,12 +418,9 @@ def test_a_ticker_keeps_its_mark_whatever_its_other_fields_are() -> None:
     for field, how, one in damaged(REFERENCE | {"best_bid_price": 2500.0, "best_ask_price": 2501}):
         if field == "mark_price":
             continue
-        venue, told = a_venue()
-        channel = f"ticker.{ETH.name}.raw"
-        client = venue._client
-        client.on_ticker = venue._on_ticker
-        client._ticker(client._links[Socket.MARKET], channel, one)
-        assert [ev.mark for ev in told if isinstance(ev, TickerChanged)] == [2500.5], (field, how)
+        driven = a_session()
+        driven.push(Link.MARKET, f"ticker.{ETH.name}.raw", one)
+        assert [ev.mark for ev in driven.told(TickerChanged)] == [2500.5], (field, how)
 
 
 # --- whole frames -------------------------------------------------------------------------------
@@ -438,18 +439,11 @@ def test_a_ticker_keeps_its_mark_whatever_its_other_fields_are() -> None:
 @FEW
 @given(data=st.data())
 def test_no_frame_is_an_exception(channel: str, name: str, data: st.DataObject) -> None:
-    venue, _ = a_venue()
-    client = venue._client
-    client.on_book, client.on_ticker = venue._on_book, venue._on_ticker
-    client.on_user, client.on_channel = venue._on_user, venue._on_channel
-    link = client._links[Socket.MARKET]
-    frames = []
+    driven = a_session()
+    faults: list[Exception] = []
+    driven.session.connection.on_fault = lambda error, _frame: faults.append(error)
     for one in (data.draw(permitted(name)), data.draw(broken(name)).message):
         params = {"channel": channel, "data": one}
-        frames.append(json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params}))
-
-    async def hear() -> None:
-        for frame in frames:
-            client._heard(link, link.wire, frame)  # type: ignore[arg-type]
-
-    asyncio.run(hear())
+        frame = json.dumps({"jsonrpc": "2.0", "method": "subscription", "params": params})
+        driven.hear(Link.MARKET, frame)
+    assert all(isinstance(fault, Trouble | MalformedBook) for fault in faults), faults
