@@ -131,6 +131,7 @@ ALWAYS_ON = {
     "stale_book_per_hour": 600.0,
     "half_open_per_hour": 200.0,
     "private_silence_per_hour": 400.0,
+    "closed_book_per_hour": 400.0,
     "cut_per_hour": 400.0,
     "cut_mid_order": 0.1,
     "rate_limited": 0.05,

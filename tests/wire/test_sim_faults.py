@@ -421,6 +421,7 @@ FROM_PLAN: dict[str, tuple[dict[str, float], str]] = {
     "stale_book_per_hour": ({}, "stale_book"),
     "half_open_per_hour": ({"half_open_s": 0.05}, "half_open"),
     "private_silence_per_hour": ({"private_silence_s": 0.05}, "private_silence"),
+    "closed_book_per_hour": ({"closed_s": 0.05}, "closed_book"),
     "cut_per_hour": ({"down_s": 0.05}, "cut"),
     "cut_mid_order": ({"down_s": 0.05}, "cut_mid_order"),
     "ignored_cod": ({}, "ignored_cod"),

@@ -47,6 +47,10 @@ class FaultPlan:
     book_gap: Annotated[Chance, doc("a book change is skipped")] = 0.0
     stale_book_per_hour: Annotated[PerHour, doc("a book stops moving for up to stale_s")] = 0.0
     stale_s: Annotated[SecondsMax, doc("the longest such stop")] = 20.0
+    closed_book_per_hour: Annotated[
+        PerHour, doc("an instrument stops trading, and its orders are cancelled")
+    ] = 0.0
+    closed_s: Annotated[SecondsMax, doc("for up to this long")] = 10.0
     half_open_per_hour: Annotated[PerHour, doc("data is swallowed while TCP stays up")] = 0.0
     half_open_s: Annotated[SecondsMax, doc("for up to this long")] = 20.0
     private_silence_per_hour: Annotated[
@@ -120,6 +124,7 @@ STRENGTHS: Mapping[str, tuple[float, float]] = {
     "restart_loses_orders": (0.5, 1.0),
     "expiry_soon": (1.0, 1.0),
     "private_silence_per_hour": (20, 120),
+    "closed_book_per_hour": (20, 120),
 }
 """The strongest a fault may be drawn, mild and harsh. What is not here (the durations) stays as it
 is; the clock's error stays below what the bot allows for (`core.orders.CLOCK_SKEW_NS`)."""

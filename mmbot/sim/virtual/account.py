@@ -92,6 +92,8 @@ class VirtualAccount:
                         self.line.deafen(link, trouble.up_to(plan.half_open_s))
             if trouble.befalls("private_silence", plan.private_silence_per_hour):
                 self.line.mute(trouble.up_to(plan.private_silence_s))
+            if trouble.befalls("closed_book", plan.closed_book_per_hour):
+                self.line.close_before_an_order(trouble.up_to(plan.closed_s))
         if trouble.befalls("stale_book", plan.stale_book_per_hour):
             names = list(self.venue.instruments)
             self.venue.stop_book(names[trouble.pick(len(names))], trouble.up_to(plan.stale_s))

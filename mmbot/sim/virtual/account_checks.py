@@ -161,6 +161,24 @@ class AccountChecks:
         """The bot is shown what is open on the account."""
         self.empty_ns = 0 if any(is_ours(order.label) for order in orders) else asked_ns
 
+    def look_is_one(self, look: ev.SnapshotTaken) -> None:
+        """What is held must be what came of the last trade told, or of a later one."""
+        for held in look.positions:
+            name = instrument_name(held.instrument)
+            told = {fill.key for fill in look.fills if fill.instrument == held.instrument}
+            if not told or name in self._exchange.expired or self._exchange.finality is not None:
+                continue
+            total, possible = ZERO, list[Decimal]()
+            for made in self._exchange.accounts[self._account.account].trades:
+                if made.public.name == name:
+                    total += made.public.amount * made.side.sign
+                    if fill_at(self._exchange, made, self.name).key in told:
+                        possible.clear()
+                    possible.append(total)
+            if held.amount is not None and held.amount not in possible:
+                said = f"{held.amount} {name} are held, which is before the last trade"
+                raise Violated("look", said)
+
     def order_seen(self, label: Label, venue_ms: int) -> None:
         """The bot is told of an order, as it was at that stamp."""
         self._told_ms[label] = max(self._told_ms.get(label, 0), venue_ms)

@@ -16,12 +16,12 @@ MARK_TICKS: Final = 20
 """A mark on its way is old; so far the venue's own may have moved meanwhile."""
 
 _REACH: Final = {
-    10028: ErrorScope.SESSION,
-    10009: ErrorScope.SIDE,
-    11044: ErrorScope.ORDER,
-    11054: ErrorScope.ORDER,
-    13019: ErrorScope.INSTRUMENT,
-    10041: ErrorScope.PLATFORM,
+    "10028": ErrorScope.SESSION,
+    "10009": ErrorScope.SIDE,
+    "11044": ErrorScope.ORDER,
+    "11054": ErrorScope.ORDER,
+    "13019": ErrorScope.INSTRUMENT,
+    "10041": ErrorScope.PLATFORM,
 }
 """How far the refusals reach that the venue has for us, by number."""
 
@@ -59,7 +59,7 @@ class BorderChecks:
 def check_blame(refused: ev.RequestRefused) -> None:
     """A refusal must be told with the reach that it has."""
     code = refused.detail.partition(" ")[0]
-    reach = _REACH.get(int(code)) if code.isdigit() else None
+    reach = ErrorScope.INSTRUMENT if "is not open" in refused.detail else _REACH.get(code)
     if reach is not None and refused.scope is not reach:
         said = f"{refused.detail} is told as if it were about {refused.scope.value}"
         raise Violated("blame", said)

@@ -125,5 +125,4 @@ def place_foreign(exchange: Exchange, venue: VirtualVenue, draw: Random) -> list
         placed = exchange.place(venue.account, wish, venue.ms)
         if isinstance(placed, Placed):
             orders.append(placed.order)
-    exchange.drain()
     return orders

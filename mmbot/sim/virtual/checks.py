@@ -35,6 +35,7 @@ Always:
 * silence   a line on which the account's channel has fallen silent is given up
 * blame     a refusal is told with the reach that it has, and no other
 * mark      a mark that is told is about the venue's
+* look      the positions of a look at the account are not older than the trades in it
 
 In the end, once nothing goes wrong any more, within a bounded time: our working orders are the
 venue's, positions agree, every trade is booked, nothing is unknown, every market that may be quoted
@@ -126,6 +127,7 @@ class Checks:
                 self.at[event.venue].books_lost()
             case ev.SnapshotTaken():
                 self.at[event.venue].looked(event.asked_ns, event.orders)
+                self.at[event.venue].look_is_one(event)
             case ev.FallbackTried(left=left) if left is not None:
                 self.at[event.venue].looked(event.asked_ns, left)
             case _:

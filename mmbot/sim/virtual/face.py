@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from mmbot.core.capabilities import Capabilities, Move
@@ -42,6 +43,7 @@ SECRET: Final = "sim"  # no password: it opens a made-up account
 TOKEN_S: Final = 900.0
 GREEKS_EVERY_MS: Final = 2_000
 TOO_MANY: Final = 10028
+UNAUTHORIZED: Final = 13009
 
 
 class VirtualVenue:
@@ -167,6 +169,19 @@ class VirtualVenue:
     def stop_book(self, name: str, for_ns: Nanos) -> None:
         """Send no change of a book for a while."""
         self._stopped[name] = self._timeline.now_ns + for_ns
+
+    def close_book(self, name: str, for_ns: Nanos) -> None:
+        """Nobody trades that instrument for a while, and its orders are gone."""
+        if name in self.exchange.expired or name in self.exchange.halted:
+            return
+        self.exchange.halt(name, self.ms)
+        self.protocol.publish()
+        self._timeline.after(for_ns, partial(self._open_book, name))
+
+    def _open_book(self, name: str) -> None:
+        if name not in self.exchange.expired:
+            self.exchange.resume_trading(name, self.ms)
+            self.protocol.publish()
 
     def stands_still(self, channel: str) -> bool:
         """Whether that channel is of a book that is stopped: what it showed last, it still does."""

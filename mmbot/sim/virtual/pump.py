@@ -17,7 +17,7 @@ Theory of operation
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -28,9 +28,9 @@ import orjson
 
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
-from mmbot.core.intents import VenueIntent
-from mmbot.core.types import MS, SECOND, InstrumentId, Nanos
-from mmbot.sim.virtual.face import KEY, SECRET, TOO_MANY, VirtualVenue
+from mmbot.core.intents import Place, VenueIntent
+from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name
+from mmbot.sim.virtual.face import KEY, SECRET, TOO_MANY, UNAUTHORIZED, VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.requests import OrderRequest, request_of
 from mmbot.sim.virtual.timeline import Timeline
@@ -48,6 +48,9 @@ AGAIN_NS: Nanos = SECOND // 2
 """After a first attempt to connect has failed, the next one."""
 QUEUED_CHANCE: Final = 0.3
 """That a request which arrives after its session has ended is carried out all the same."""
+
+UNPARDONED: Final = (TOO_MANY, UNAUTHORIZED)
+"""Refusals that nothing we ask may be met with."""
 
 ENTERING: Final = frozenset(
     {
@@ -153,6 +156,7 @@ class Pump:
         self._lines: dict[ev.Link, _Line] = {}
         self._up: dict[ev.Link, bool] = {}
         self._wakes_ns: Nanos | None = None
+        self._closes_ns: Nanos = 0
         self._gone = False
 
     # --- the bot's process ---
@@ -227,6 +231,10 @@ class Pump:
         """On the connections there are, the account's channels tell nothing for a while."""
         for line in self._lines.values():
             line.mute_until_ns = self._timeline.now_ns + for_ns
+
+    def close_before_an_order(self, for_ns: Nanos) -> None:
+        """The book that the next place is for closes just before it arrives, for a while."""
+        self._closes_ns = for_ns
 
     # --- what the session wants done ---
 
@@ -352,7 +360,7 @@ class Pump:
             lose = partial(self._lose, line, "the venue has ended the session")
             self._timeline.after(self._latency_ns(), lose)
         elif request is None:
-            self._leave(line, self._carried_out(line, session, message))
+            self._leave(line, self._carried_out(line, session, message, UNPARDONED))
         else:
             self._order(line, session, request, message)
 
@@ -369,6 +377,9 @@ class Pump:
         if trouble.strikes("rate_limited"):
             venue.protocol.refuse(session, message, TOO_MANY)
             return
+        if self._closes_ns and isinstance(request, Place):
+            venue.close_book(instrument_name(request.instrument), self._closes_ns)
+            self._closes_ns = 0
         venue.asked(request, guarded=session.cancels_on_disconnect)
         self._on_arrival(request)
         said = self._carried_out(line, session, message)
@@ -387,14 +398,23 @@ class Pump:
         if done and notices and line.deaf_until_ns <= now_ns < line.mute_until_ns:
             line.untold_ns = line.untold_ns or now_ns
 
-    def _carried_out(self, line: _Line, session: Session, message: dict[str, Any]) -> _Said:
-        """The venue carries a request out: what it says down that line."""
+    def _carried_out(
+        self,
+        line: _Line,
+        session: Session,
+        message: dict[str, Any],
+        counted: Container[int] | None = None,
+    ) -> _Said:
+        """The venue carries a request out: what it says down that line. Of refusals, those with
+        these codes count, or all."""
         line.held = held = _Said()
         self._venue.protocol.on_message(session, message)
         line.held = None
         for frame, about in held:
             if about == message["method"] and "error" in frame.message and not session.closed:
-                self._venue.refused(frame.message["error"])
+                error = frame.message["error"]
+                if counted is None or error["code"] in counted:
+                    self._venue.refused(error)
         return held
 
     def _request_of(self, method: str, params: Mapping[str, Any]) -> OrderRequest | None:

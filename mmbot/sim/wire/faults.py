@@ -67,6 +67,7 @@ class Blow(Enum):
     STALE_BOOK = "stale_book"
     RESTART = "restart"
     PRIVATE_SILENCE = "private_silence"
+    CLOSED_BOOK = "closed_book"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,7 @@ class FaultInjector:
             Blow.STALE_BOOK: plan.stale_s,
             Blow.RESTART: plan.down_s,
             Blow.PRIVATE_SILENCE: plan.private_silence_s,
+            Blow.CLOSED_BOOK: plan.closed_s,
         }[blow]
         due = Due(blow, dice.random() * longest_s, dice.random())
         if blow is Blow.RESTART and dice.random() < plan.restart_loses_orders:
@@ -294,6 +296,7 @@ class FaultInjector:
             Blow.STALE_BOOK: plan.stale_book_per_hour,
             Blow.RESTART: plan.restart_per_hour,
             Blow.PRIVATE_SILENCE: plan.private_silence_per_hour,
+            Blow.CLOSED_BOOK: plan.closed_book_per_hour,
         }[blow]
 
     def _wait_ms(self, blow: Blow) -> int:

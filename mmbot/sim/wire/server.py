@@ -91,6 +91,7 @@ class Venue(Commands):
         self._shut_until_ms = 0
         self._away_until_ms = 0
         self._silent_until_ms: int | None = None  # None: until `speak`
+        self._closed_until_ms: dict[str, int] = {}  # instruments, until they trade again
 
     def take_port(self) -> None:
         """From now on the port is its own. Raises OSError where it is taken."""
@@ -142,6 +143,7 @@ class Venue(Commands):
         if self._silent_until_ms is not None and now_ms >= self._silent_until_ms:
             self._silent_until_ms = None
             self.speak()
+        self._open_books(now_ms)
         if now_ms >= self._shut_until_ms:
             await self._let_in()
 
@@ -259,6 +261,7 @@ class Venue(Commands):
         self.speak()
         for link in self._links:
             link.deaf_until_ms = 0
+        self._open_books(float("inf"))
         self.gate.under_way.hurry()
 
     # -- inside --------------------------------------------------------------------------------
@@ -288,6 +291,27 @@ class Venue(Commands):
                 self._half_open(due)
             case Blow.PRIVATE_SILENCE:
                 self.mute(due.seconds)
+            case Blow.CLOSED_BOOK:
+                self._close_book(due)
+
+    def _close_book(self, due: Due) -> None:
+        books = self.protocol.books_at(self._counter)
+        open_now = [name for name in books if name not in self.exchange.halted]
+        if open_now:
+            name = open_now[int(due.share * len(open_now))]
+            self.exchange.halt(name, self.now_ms())
+            self.publish()
+            self._closed_until_ms[name] = self.now_ms() + round(due.seconds * 1000)
+            self.trouble.note("closed_book", f"{name}, {due.seconds:.1f} s")
+
+    def _open_books(self, now_ms: float) -> None:
+        """Those whose time has come trade again."""
+        for name, until_ms in list(self._closed_until_ms.items()):
+            if until_ms <= now_ms:
+                del self._closed_until_ms[name]
+                if name not in self.exchange.expired:
+                    self.exchange.resume_trading(name, self.now_ms())
+                    self.publish()
 
     def _half_open(self, due: Due) -> None:
         """One of the open WebSockets, or (in half of the draws) the venue as a whole."""
