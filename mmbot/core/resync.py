@@ -78,12 +78,12 @@ def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[Venu
         return
     if now_ns >= max(due_ns, account.fallback_ns):
         why = state.latch.tripped or state.stopping or Why.LINK_DOWN
-        intent = FallbackCancel(account.venue, why, _known_ids(state, account))
+        intent = FallbackCancel(account.venue, why, known_ids(state, account))
         promise(state, intent, now_ns)
         yield intent
 
 
-def _known_ids(state: State, account: Account) -> tuple[str, ...]:
+def known_ids(state: State, account: Account) -> tuple[str, ...]:
     """Our orders by their ids, where the venue cannot tell them by their labels."""
     if account.capabilities.label_echoed:
         return ()

@@ -38,6 +38,8 @@ class Account:
     """Of the venue."""
     labels: frozenset[Label] = frozenset()
     """Orders that are open by the store's account, of engines that run and of dead ones."""
+    order_ids: frozenset[str] = frozenset()
+    """The venue's ids of orders of ours, where it names no labels."""
     desk_file: Path | None = None
     """Of the run that has traded it, where it had one."""
     unknown_kind: str = ""

@@ -84,6 +84,7 @@ class Emptying:
             asked_s = self._clock.monotonic_s()
             try:
                 look = await self._canceller.look(way)
+                look = look.with_known(self._account.order_ids)
                 if self._account.account_key.mode is Mode.SIM and self._result.remaining is None:
                     await self._leave_another_world(whose)
                 if await self._act_on(look, way, asked_s):

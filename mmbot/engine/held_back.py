@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from mmbot.core.books import Market
-from mmbot.core.order_life import IN_FLIGHT, Status
+from mmbot.core.order_life import IN_FLIGHT, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.sizes import plain
 from mmbot.core.state import State
@@ -33,7 +33,7 @@ def _side(state: State, market: Market, quote: Quote, refresh_ns: Nanos, now_ns:
     if order is None or wanted is None:
         return ""
     if order.status in IN_FLIGHT:
-        return "a request about it is on its way"
+        return _in_flight(order)
     if order.status is Status.UNKNOWN:
         return "nobody knows whether it stands: the venue is being asked"
     if order.price == wanted:
@@ -55,6 +55,14 @@ def _side(state: State, market: Market, quote: Quote, refresh_ns: Nanos, now_ns:
     if state.watch.slowed is not None:
         return f"slowed ({state.watch.slowed.value}): what merely lags is not moved"
     return _lag(order, wanted, to_decimal(quote.requote_threshold), refresh_ns, now_ns)
+
+
+def _in_flight(order: Order) -> str:
+    if order.request is Request.REPLACE:
+        return "it is being replaced by a new order: both count until the venue has answered"
+    if order.request is Request.CANCEL:
+        return "it is being cancelled: what is wanted is placed when its end is known"
+    return "a request about it is on its way"
 
 
 def _lag(

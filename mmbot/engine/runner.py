@@ -13,6 +13,7 @@ and `stop` falls back to the venues' second path. A file that appears trips the 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,7 @@ from mmbot.core.intents import (
     venue_of,
 )
 from mmbot.core.ports import Guard
+from mmbot.core.resync import known_ids
 from mmbot.core.state import State
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import InstrumentId, Nanos
@@ -250,8 +252,10 @@ class Runner:
 
     async def _over_second_path(self, name: str, limit_s: float) -> list[OpenOrder] | None:
         try:
+            account = self.state.accounts.get(name)
+            order_ids = known_ids(self.state, account) if account is not None else ()
             return await patiently(
-                self._venues[name].cancel_ours,
+                partial(self._venues[name].cancel_ours, order_ids),
                 may_pass=lambda error: isinstance(error, VenueUnreachable),
                 clock=self._clock,
                 limit_s=limit_s,

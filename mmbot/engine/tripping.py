@@ -51,7 +51,11 @@ def trip_all(places: Sequence[Location], who: str, clock: Clock, outcome: Outcom
                 key = (account.account_key, account.endpoint)
                 before = accounts.get(key, account)
                 first = account if account.running and not before.running else before
-                accounts[key] = replace(first, labels=before.labels | account.labels)
+                accounts[key] = replace(
+                    first,
+                    labels=before.labels | account.labels,
+                    order_ids=before.order_ids | account.order_ids,
+                )
     return sorted(accounts.values(), key=lambda account: LIVE_FIRST.index(account.account_key.mode))
 
 
@@ -152,12 +156,15 @@ def _urgency(engine: EngineRow, now_ns: Nanos) -> tuple[bool, int]:
 
 
 def _account(engine: EngineRow, row: AccountRow, reader: Reader, now_ns: Nanos) -> Account:
-    run, account_key, labels = engine.run, row.account_key, frozenset[Label]()
+    run, account_key = engine.run, row.account_key
+    labels, order_ids = frozenset[Label](), frozenset[str]()
     with suppress(StoreError):  # for counting, and for a list that cannot be read
         rows = reader.open_orders(account_key.venue, account_key.account)
         labels = frozenset(row.label for row in rows)
+        known = reader.known_ids(account_key)
+        order_ids = frozenset(one.order_id for one in known if one.order_id)
     folder = Path(run.env_path).parent if run.env_path else Path.cwd()
     # An engine that is not this store's may run with another one.
     running = runs(engine, now_ns) or signal_engine(account_key, row.endpoint, row.kind)
     file = Path(run.config_path) if run.config_path else None
-    return Account(account_key, row.endpoint, folder, running, row.kind, labels, file)
+    return Account(account_key, row.endpoint, folder, running, row.kind, labels, order_ids, file)

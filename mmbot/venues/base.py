@@ -80,7 +80,8 @@ class Venue(MarketData, Protocol):
         """Carry these out. The frames are written before this returns; answers come as events."""
         ...
 
-    async def cancel_ours(self) -> list[OpenOrder]:
+    async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """The second path, for when the first one fails: cancel every order of ours over a fresh
-        connection and return what is still open after asking the venue again."""
+        connection and return what is still open after asking the venue again. `order_ids`: ours,
+        where the venue names no labels."""
         ...

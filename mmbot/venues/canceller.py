@@ -1,6 +1,6 @@
 """The kill switch's own path to a venue: one account looked at and emptied by another process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -41,6 +41,16 @@ class Look:
     """Other people's: no label, or one that is not of our form."""
     unread: int
     """Rows that may be anybody's."""
+
+    def with_known(self, order_ids: Collection[str]) -> "Look":
+        """The same where these are ours: their labels are not named."""
+        if not order_ids:
+            return self
+        return Look(
+            self.ours + tuple(o for o in self.others if o.order_id in order_ids),
+            tuple(o for o in self.others if o.order_id not in order_ids),
+            self.unread,
+        )
 
 
 class Canceller(Protocol):

@@ -87,9 +87,10 @@ class OwnClock:
         """Carry these out."""
         self._venue.submit([moved(intent, self._ahead_ns) for intent in intents])
 
-    async def cancel_ours(self) -> list[OpenOrder]:
+    async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """Cancel every order of ours over the second path."""
-        return [moved(order, -self._ahead_ns) for order in await self._venue.cancel_ours()]
+        left = await self._venue.cancel_ours(order_ids)
+        return [moved(order, -self._ahead_ns) for order in left]
 
     async def close(self) -> None:
         """Close every connection."""

@@ -105,10 +105,26 @@ def test_a_violation_names_seed_event_and_command(
         (["--from", "-1"], "--from: first = -1: expected a whole number at least 0"),
         (["--faults", "hrsh"], "did you mean 'harsh'?"),
         (["--hours", "0"], "--hours: hours = 0: expected a number greater than 0"),
+        (["--move", "edit"], "--move: move = 'edit': expected one of same_id, replace, none"),
+        (["--echo", "id"], "--echo: echo = 'id': expected one of label, none"),
     ],
 )
 def test_bad_flags_are_one_line(mmbot: Mmbot, desk: str, flags: list[str], said: str) -> None:
     assert said in mmbot.refusal("simulate", desk, *flags)
+
+
+def test_how_orders_live_is_asked_for_and_part_of_the_command_that_shows_a_seed_again(
+    mmbot: Mmbot, desk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives = ("--move", "replace", "--echo", "none")
+    said = mmbot.json("simulate", desk, "--seeds", "2", "--faults", "harsh", *lives)
+    assert (said["move"], said["echo"], said["failed"]) == ("replace", "none", 0)
+    assert said["requests"]["Replace"] > 0
+    assert "Amend" not in said["requests"]
+    monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
+    said = mmbot.json("simulate", desk, "--seeds", "8", "--from", "3", *lives, code=1)
+    assert said["failed"] == len(said["violations"])
+    assert said["violations"][0]["reproduce"].endswith("--move replace --echo none")
 
 
 def test_a_file_that_names_what_is_not_listed_is_one_line(mmbot: Mmbot, tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mmbot.core import events as ev
+from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.order_life import Request
 from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from mmbot.engine.held_back import held_back
 from tests.builders import a_quote
-from tests.core.bot import Bot, amends
+from tests.core.bot import VENUE, Bot, amends
 
 REFRESH_NS = 2 * SECOND
 
@@ -82,3 +83,19 @@ def test_an_order_of_ours_on_the_other_side() -> None:
     bot.turn(bot.alive(), bot.book())
     assert bot.on(Side.BUY).price == Decimal("0.0200")
     assert told(bot) == "an order of ours on the other side is in the way"
+
+
+def moved_at_a_venue_that(move: Move) -> str:
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(move=move)))
+    bot.rest(a_quote(Side.BUY, 0.0200))
+    bot.wants = [a_quote(Side.BUY, 0.0210)]
+    bot.turn(bot.alive(), bot.book())
+    return told(bot)
+
+
+def test_a_move_in_two_orders_says_what_it_waits_for() -> None:
+    assert moved_at_a_venue_that(Move.REPLACE).startswith("it is being replaced by a new order")
+    assert moved_at_a_venue_that(Move.NONE) == (
+        "it is being cancelled: what is wanted is placed when its end is known"
+    )

@@ -50,7 +50,7 @@ class Empty:
             elif isinstance(intent, FallbackCancel):
                 self.sink(ev.FallbackTried(self.name, self.clock.now_ns(), None))
 
-    async def cancel_ours(self) -> list[OpenOrder]:
+    async def cancel_ours(self, _order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         self.second_path += 1
         if self.dead:
             raise VenueUnreachable(f"{self.name} does not answer")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from mmbot.sim.exchange.listing import Side
+from mmbot.sim.wire.rules import Moves
 from mmbot.sim.wire.server import SimVenue
 from tests.wire.venue import (
     BTC_PERPETUAL,
     OPTION,
     PERPETUAL,
     PUT,
+    UNLIMITED,
     PlainClient,
     connected,
     refusal,
@@ -336,3 +339,89 @@ class TestQueries:
             assert [one["order_state"] for one in filled] == ["filled"]
             both = await client.ask(method, currency="ETH", include_unfilled=True)
             assert [one["order_state"] for one in both] == ["cancelled", "filled"]
+
+
+REPLACES = replace(UNLIMITED, moves=Moves.REPLACE)
+
+
+class TestOtherRules:
+    """What a venue is like whose rules are not Deribit's."""
+
+    async def test_a_replace_ends_one_order_and_creates_another(self) -> None:
+        async with scripted_venue(rules=REPLACES) as venue, connected(venue) as client:
+            placed = await order(client, label="mm1-1")
+            terms = {"instrument_name": OPTION, "amount": 2, "price": 0.021, "direction": "buy"}
+            answer = await client.ask(
+                "private/replace", order_id=placed["order_id"], label="mm1-2", **terms
+            )
+            assert answer["cancelled_order"]["order_state"] == "cancelled"
+            assert answer["create_order_error"] is None
+            made = answer["order"]
+            assert (made["label"], made["price"], made["amount"]) == ("mm1-2", 0.021, 2.0)
+            assert [o.label for o in venue.exchange.orders.values()] == ["mm1-2"]
+
+    async def test_what_cannot_be_created_leaves_nothing(self) -> None:
+        async with scripted_venue(rules=REPLACES) as venue, connected(venue) as client:
+            placed = await order(client)
+            rest(venue, Side.SELL, "1", "0.031")
+            crossing = {"amount": 1, "price": 0.031, "post_only": True, "reject_post_only": True}
+            answer = await client.ask(
+                "private/replace",
+                order_id=placed["order_id"],
+                instrument_name=OPTION,
+                direction="buy",
+                **crossing,
+            )
+            assert answer["cancelled_order"]["order_id"] == placed["order_id"]
+            assert answer["order"] is None
+            assert answer["create_order_error"]["code"] == 11054
+
+    async def test_what_is_gone_or_comes_too_late_is_refused_and_changes_nothing(self) -> None:
+        async with scripted_venue(rules=REPLACES) as venue, connected(venue) as client:
+            placed = await order(client)
+            terms: dict[str, Any] = {"instrument_name": OPTION, "amount": 1, "price": 0.021}
+            late = {"order_id": placed["order_id"], "valid_until": venue.now_ms() - 1}
+            assert (await refusal(client, "private/replace", **terms, **late))[0] == 13888
+            gone = {"order_id": "ETH-404"}
+            assert (await refusal(client, "private/replace", **terms, **gone))[0] == 10004
+            assert list(venue.exchange.orders) == [placed["order_id"]]
+
+    @pytest.mark.parametrize(
+        ("moves", "offered"),
+        [(Moves.EDIT, ["edit"]), (Moves.REPLACE, ["replace"]), (Moves.NONE, [])],
+    )
+    async def test_orders_move_by_what_the_rules_say(
+        self, moves: Moves, offered: list[str]
+    ) -> None:
+        rules = replace(UNLIMITED, moves=moves)
+        async with scripted_venue(rules=rules) as venue, connected(venue) as client:
+            terms = {"order_id": "ETH-404", "instrument_name": OPTION, "amount": 1, "price": 0.02}
+            for name in ("edit", "replace"):
+                code, _ = await refusal(client, f"private/{name}", **terms)
+                assert code == (10004 if name in offered else -32601)
+
+    async def test_labels_are_named_nowhere_where_the_rules_say_so(self) -> None:
+        rules = replace(UNLIMITED, names_labels=False)
+        async with scripted_venue(rules=rules) as venue, connected(venue) as client:
+            await client.ask("private/subscribe", channels=["user.changes.any.any.raw"])
+            rest(venue, Side.SELL, "1", "0.02")
+            placed = await order(client, label="mm1-1", amount=2)
+            [listed] = await client.ask("private/get_open_orders")
+            state = await client.ask("private/get_order_state", order_id=placed["order_id"])
+            trades = await client.ask(
+                "private/get_user_trades_by_instrument", instrument_name=OPTION
+            )
+            await until(
+                lambda: any("label" in str(one) or "ETH" in str(one) for one in client.frames)
+            )
+            said = [placed, listed, state, *trades["trades"], client.frames]
+            assert "mm1-1" not in str(said)
+            assert listed["order_id"] == placed["order_id"]
+
+    async def test_a_cancel_need_not_tell_what_was_filled(self) -> None:
+        rules = replace(UNLIMITED, cancel_tells_filled=False)
+        async with scripted_venue(rules=rules) as venue, connected(venue) as client:
+            placed = await order(client)
+            over = await client.ask("private/cancel", order_id=placed["order_id"])
+            assert over["order_state"] == "cancelled"
+            assert not {"filled_amount", "amount", "price"} & over.keys()

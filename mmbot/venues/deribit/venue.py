@@ -39,8 +39,8 @@ class DeribitVenue(DeribitMarket):
         """Write every frame now; nothing is awaited."""
         self._shell.carry_out(self._session.submit(intents, self._clock.now_ns()))
 
-    async def cancel_ours(self) -> list[OpenOrder]:
+    async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """Cancel every order of ours over REST, whatever its list looks like; what the venue still
         lists of ours then. Raises VenueUnreachable, also where a list cannot be read in full: then
         nothing is proved."""
-        return await self._answer(self._session.cancel_ours())
+        return await self._answer(self._session.cancel_ours(order_ids))

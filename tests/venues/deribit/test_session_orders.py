@@ -17,7 +17,7 @@ from mmbot.core.events import (
     RequestRefused,
 )
 from mmbot.core.grid import TickStep
-from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, VenueIntent
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.types import MS, SECOND, Label, Side, TimeInForce
 from mmbot.core.why import Why
@@ -71,6 +71,20 @@ def place(**changes: Any) -> Place:
 
 AMEND = Amend(OPTION.id, BID, "ETH-1", Decimal("0.0205"), Decimal(3), True, DIE_BY_NS, Why.MOVED)
 CANCEL = Cancel(OPTION.id, BID, "ETH-1", Why.STOPPING)
+
+REPLACE = Replace(
+    OPTION.id,
+    BID,
+    "ETH-1",
+    ASK,
+    Side.BUY,
+    Decimal("0.0205"),
+    Decimal(3),
+    True,
+    False,
+    DIE_BY_NS,
+    Why.MOVED,
+)
 
 EACH: list[tuple[VenueIntent, str, Request]] = [
     (place(), "private/buy", Request.PLACE),
@@ -422,3 +436,78 @@ def test_steps_of_a_ladder_are_read_from_terms_asked_for_again() -> None:
     driven.session.on_listed = lambda all_: ladders.extend(one.grid.tick_steps for one in all_)
     driven.submit(place(instrument=a_perpetual().id))
     assert ladders == [(TickStep(Decimal("0.005"), Decimal("0.0005")),)]
+
+
+# --- a move in two orders ---------------------------------------------------------------------
+
+ENDED = PLACED | {"order_state": "cancelled"}
+MADE = PLACED | {"order_id": "ETH-2", "label": ASK, "price": 0.0205}
+
+
+def test_a_replace_is_a_place_that_names_the_order_it_ends() -> None:
+    driven = account()
+    driven.submit(REPLACE)
+    [params] = driven.calls("private/replace")
+    assert (params["order_id"], params["label"], params["direction"]) == ("ETH-1", ASK, "buy")
+    assert (params["amount"], params["price"]) == (Decimal(3), Decimal("0.0205"))
+
+
+def test_its_answer_is_about_both_orders() -> None:
+    answer: dict[str, Any] = {
+        "cancelled_order": ENDED,
+        "order": MADE,
+        "create_order_error": None,
+        "trades": [],
+    }
+    driven = account({"private/replace": answer})
+    driven.submit(REPLACE)
+    over, made = driven.told(OrderSeen)
+    assert (over.label, over.state, over.answers) == (BID, OrderState.CANCELLED, Request.REPLACE)
+    assert (made.label, made.state, made.answers) == (ASK, OrderState.OPEN, Request.PLACE)
+
+
+def test_cancelled_and_not_created_the_old_one_is_over_and_the_new_one_refused() -> None:
+    error = {"code": 11054, "message": "post_only_reject", "data": None}
+    answer: dict[str, Any] = {
+        "cancelled_order": ENDED,
+        "order": None,
+        "create_order_error": error,
+        "trades": [],
+    }
+    driven = account({"private/replace": answer})
+    driven.submit(REPLACE)
+    [over] = driven.told(OrderSeen)
+    [refused] = driven.told(RequestRefused)
+    assert (over.label, over.state) == (BID, OrderState.CANCELLED)
+    assert (refused.label, refused.request, refused.stands) == (ASK, Request.PLACE, False)
+    assert refused.why is Why.CROSSED_BOOK
+
+
+def test_a_refused_replace_is_about_the_old_order() -> None:
+    driven = account({"private/replace": raising(Refused(10004, "order_not_found"))})
+    driven.submit(REPLACE)
+    [refused] = driven.told(RequestRefused)
+    assert (refused.label, refused.request, refused.stands) == (BID, Request.REPLACE, None)
+
+
+@pytest.mark.parametrize(
+    "answer", [SILENCE, {"order": None}, {"cancelled_order": ENDED, "order": None}, []]
+)
+def test_a_replace_without_a_readable_answer_leaves_the_outcome_open(answer: object) -> None:
+    driven = account({"private/replace": answer})
+    driven.submit(REPLACE)
+    driven.wait(5)
+    assert driven.told(OutcomeUnknown) == [OutcomeUnknown(BID, Request.REPLACE, Why.REPLY_LOST)]
+
+
+# --- without labels ---------------------------------------------------------------------------
+
+
+def test_an_answer_without_a_label_has_that_of_its_request() -> None:
+    bare = {name: value for name, value in PLACED.items() if name != "label"}
+    trade = {name: value for name, value in TRADE.items() if name != "label"}
+    driven = account({"private/buy": {"order": bare, "trades": [trade]}})
+    driven.submit(place())
+    [filled] = driven.told(Filled)
+    [seen] = driven.told(OrderSeen)
+    assert (filled.fill.label, seen.label) == (BID, BID)
