@@ -6,8 +6,8 @@ single requests and connections is the simulated venue's own trouble.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import TracebackType
@@ -74,6 +74,8 @@ class Tap:
         self.talks: list[Talk] = []
         self.spoiled_books: set[str] = set()
         self.spoiled_account = False
+        self.spoiled = 0
+        """Messages that were made nonsense."""
         self.denies_dead_man = False
         self.judge = Judge(lenient=venue.options.manners is Manner.ODD)
         self._judged: dict[str, int] = {}
@@ -97,6 +99,10 @@ class Tap:
         self.talks.append(talk)
 
         def tapped(payload: bytes, about: str | None) -> None:
+            with self._told():
+                say(payload, about)
+
+        def say(payload: bytes, about: str | None) -> None:
             self._passes(about)
             if talk.muted and about is not None and about.startswith("user."):
                 return
@@ -107,19 +113,30 @@ class Tap:
         self._of[session] = talk
         return session
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong here would look like a connection that broke."""
+        try:
+            yield
+        except Exception as error:
+            self.judge.faults.append(f"the loopback venue itself: {error!r}")
+            raise
+
     def _frame(self, session: Any, frame: bytes) -> None:
-        request = orjson.loads(frame)
-        method, params = request["method"], request.get("params") or {}
-        self._of[session].asked[request.get("id")] = (method, params)
-        self._ask("websocket", method, params)
-        self._on_frame(session, frame)
+        with self._told():
+            request = orjson.loads(frame)
+            method, params = request["method"], request.get("params") or {}
+            self._of[session].asked[request.get("id")] = (method, params)
+            self._ask("websocket", method, params)
+            self._on_frame(session, frame)
 
     def _rest(self, method: str, params: Json, *rest: Any) -> tuple[int, bytes]:
-        self._ask("rest", method, params)
-        status, answer = self._on_rest(method, params, *rest)
-        self._passes(method)
-        self._note(method, params, orjson.loads(answer))
-        return status, self._spoiled(answer, method)
+        with self._told():
+            self._ask("rest", method, params)
+            status, answer = self._on_rest(method, params, *rest)
+            self._passes(method)
+            self._note(method, params, orjson.loads(answer))
+            return status, self._spoiled(answer, method)
 
     def _ask(self, way: str, method: str, params: Json) -> None:
         # A sign-in is a private matter, though its method has another name.
@@ -164,15 +181,18 @@ class Tap:
         return self._judged[about] <= JUDGED_EACH
 
     def _spoiled(self, payload: bytes, about: str | None) -> bytes:
-        if self.spoiled_books and b'"book.' in payload:
-            frame = orjson.loads(payload)
+        frame = orjson.loads(payload) if self.spoiled_books else {}
+        if frame.get("method") == "subscription" and "book." in frame["params"]["channel"]:
             data = frame["params"]["data"]
-            if data["type"] == "snapshot" and data["instrument_name"] in self.spoiled_books:
+            whole = data.get("type") == "snapshot"
+            if whole and data["instrument_name"] in self.spoiled_books:
+                self.spoiled += 1
                 data["bids"] = [["new", 0.9, 5.0], ["new", 0.8, -3.0]]
                 data["asks"] = [["new", 0.0005, 5.0]]
             return orjson.dumps(frame)
         nonsense = {"private/get_open_orders": "many", "private/get_positions": [{"size": "x"}, 7]}
         if self.spoiled_account and about in nonsense:
+            self.spoiled += 1
             return _with_result(payload, nonsense[about])
         if self.denies_dead_man and about == "private/get_cancel_on_disconnect":
             return _with_result(payload, {"scope": "connection", "enabled": False})
@@ -282,6 +302,13 @@ class DeribitBench(Bench):
         self.venue.exchange.cancel(STRANGER, order_id, self.now_ms())
         self.venue.publish()
 
+    def clear(self, name: str) -> None:
+        exchange = self.venue.exchange
+        for one in [order for order in exchange.orders.values() if order.name == name]:
+            if one.account != self.venue.account:
+                exchange.cancel(one.account, one.order_id, self.now_ms())
+        self.venue.publish()
+
     def fill(self, order_id: str, amount: Decimal) -> None:
         order = self.venue.exchange.orders[order_id]
         side = Side(order.side.value)
@@ -364,6 +391,10 @@ class DeribitBench(Bench):
 
     def spoil_account(self, *, spoiled: bool) -> None:
         self.tap.spoiled_account = spoiled
+
+    @property
+    def spoiled(self) -> int:
+        return self.tap.spoiled
 
     # --- faults of connections, sessions and the dead-man ---
 
