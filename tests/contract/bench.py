@@ -404,7 +404,8 @@ class Bench(ABC):
 
     @abstractmethod
     def faults_of_speech(self) -> list[str]:
-        """What the loopback venue said and the venue's own specification does not permit."""
+        """What was said, by the loopback venue or by us, and the venue's own specification does not
+        permit."""
 
 
 def terms_of(instrument: Instrument) -> Terms:

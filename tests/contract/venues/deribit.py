@@ -28,9 +28,10 @@ from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Rules
-from mmbot.sim.wire.server import START_MS, SimVenue, VenueOptions
+from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.contract.bench import Asked, Bench, Terms, World
 from tests.engine.live import HastyVenue
+from tests.wire.spec import law
 from tests.wire.spec.history import Judge
 from tests.wire.venue import MANY_STARTS, UNLIMITED
 
@@ -139,6 +140,8 @@ class Tap:
             return status, self._spoiled(answer, method)
 
     def _ask(self, way: str, method: str, params: Json) -> None:
+        if self._counts(f"{way} {method}"):
+            self.judge.faults += law.faults_of_request(method, params, rest=way == "rest")
         # A sign-in is a private matter, though its method has another name.
         private = method.startswith("private/") or method == "public/auth"
         self.asked.append(Asked(way, method, private))
@@ -225,7 +228,7 @@ class DeribitBench(Bench):
 
     async def __aenter__(self) -> Self:
         world = self.world
-        start_ms = START_MS
+        start_ms = VenueOptions().start_ms
         if world.expires_in_s is not None:
             start_ms = FIRST_EXPIRES_MS - round(world.expires_in_s * 1000)
         rules = UNLIMITED if world.unlimited else Rules()
@@ -407,9 +410,7 @@ class DeribitBench(Bench):
         self.venue.half_open(seconds, trading=link is Link.TRADING)
 
     def forget_logins(self) -> None:
-        protocol = self.venue.protocol
-        protocol.gatekeeper.forget()
-        for session in protocol.sessions:
+        for session in self.venue.protocol.sessions:
             session.account, session.authorized_until_ms = None, 0
 
     def keep_orders(self, *, kept: bool) -> None:
