@@ -242,7 +242,6 @@ class DeribitBench(Bench):
             preset="crash" if world.violent else "normal",
             rules=replace(rules, ignore_cancel_on_disconnect=not world.dead_man_works),
             faults=FaultPlan(clock_skew_s=world.ahead_s),
-            settlement_pause_ms=500,
             token_expires_in_s=world.login_lasts_s or 900.0,
         )
         self.venue = await self._life.enter_async_context(HastyVenue(options, world.scale))
