@@ -239,6 +239,10 @@ class Bench(ABC):
         """A stranger's order goes."""
 
     @abstractmethod
+    def clear(self, name: str) -> None:
+        """Every order of other people's in a book goes."""
+
+    @abstractmethod
     def fill(self, order_id: str, amount: Decimal) -> None:
         """Strangers trade so much against that order of ours, and others come in place of what
         rested before it."""
@@ -305,6 +309,11 @@ class Bench(ABC):
     @abstractmethod
     def spoil_account(self, *, spoiled: bool) -> None:
         """Whether what is answered about open orders and positions is nonsense."""
+
+    @property
+    @abstractmethod
+    def spoiled(self) -> int:
+        """How many messages were made nonsense."""
 
     # --- faults of connections, sessions and the dead-man ---
 
@@ -395,7 +404,8 @@ class Bench(ABC):
 
     @abstractmethod
     def faults_of_speech(self) -> list[str]:
-        """What the loopback venue said and the venue's own specification does not permit."""
+        """What was said, by the loopback venue or by us, and the venue's own specification does not
+        permit."""
 
 
 def terms_of(instrument: Instrument) -> Terms:

@@ -1,20 +1,22 @@
 """Books and prices that cannot be trusted: none is, and no quote follows its own tail."""
 
 from decimal import Decimal
-from functools import partial
 
 from mmbot.core import events as ev
 from mmbot.core.types import Side
 from tests.contract.bench import Bench, World
 from tests.contract.client import Client, client_on
 from tests.contract.conftest import Start
-from tests.contract.desk import desk_on
+from tests.contract.desk import Desk, desk_on
 from tests.contract.test_orders import agreed
 
+WIDE_TICKS = 6
+"""How far each side of a wide market is from where it was."""
 
-def stir(bench: Bench, client: Client) -> str:
-    """The first book changes: a stranger's order comes, far from the market."""
-    price = client.a_price(Side.BUY, -2)
+
+def stir(bench: Bench, client: Client, ticks: int) -> str:
+    """The first book changes: a stranger's order comes, so far from the market, and alone there."""
+    price = client.a_price(Side.BUY, -2 - ticks)
     return bench.rest(bench.instruments[0], Side.BUY, bench.amount, price)
 
 
@@ -44,8 +46,8 @@ async def test_book_gap_double_reorder(start: Start) -> None:
             since, states = client.so_far, [bench.book(name)]
             trouble(name)
             resting = []
-            for _ in range(3):
-                resting.append(stir(bench, client))
+            for ticks in range(3):
+                resting.append(stir(bench, client, ticks))
                 states.append(bench.book(name))
             await right(client, since)
             assert [one for one in told(client, since) if one not in states] == []
@@ -65,8 +67,9 @@ async def test_insane_snapshot(start: Start) -> None:
         since = client.so_far
         bench.spoil_books(name, spoiled=True)
         bench.gap_book(name)
-        resting = [stir(bench, client) for _ in range(3)]
+        resting = [stir(bench, client, ticks) for ticks in range(3)]
         await client.hear(ev.BookLost, lambda e: e.instrument == bench.ids[0], since)
+        await bench.until(lambda: bench.spoiled > 0, "a whole book that is nonsense")
         await bench.pass_s(1.0)
         lost = max(n for n, one in enumerate(client.events) if isinstance(one, ev.BookLost))
         assert told(client, lost) == []
@@ -77,7 +80,9 @@ async def test_insane_snapshot(start: Start) -> None:
         order = client.order()
         await client.rests(order)
         bench.spoil_account(spoiled=True)
+        before = bench.spoiled
         looked = await client.look()
+        assert bench.spoiled > before
         if isinstance(looked, ev.SnapshotTaken):
             assert not looked.orders_complete
             assert [one.amount for one in looked.positions if one.amount is not None] == []
@@ -87,24 +92,47 @@ async def test_insane_snapshot(start: Start) -> None:
 
 
 async def test_own_orders_out_of_the_reference(start: Start) -> None:
-    """Our quotes are the best of the book, and what they are made from is the others' best: as
-    often as the book moves elsewhere, none of them runs after itself."""
-    async with start(World(scale=4.0)) as bench, desk_on(bench, refresh="0.1") as desk:
-        await desk.quotes()
-        before = desk.at_venue()
-        prices = {(o.instrument, o.side): o.price for o in bench.ours()}
-        bests = 0
-        for number in range(12):
-            name = bench.instruments[number % 2]
-            (bids, asks), instrument = bench.book(name), bench.id_of(name)
-            bests += Decimal(repr(bids[0][0])) == prices[instrument, Side.BUY]
-            bests += Decimal(repr(asks[0][0])) == prices[instrument, Side.SELL]
-            grid = desk.state.markets[instrument].instrument.grid
-            price = grid.step_price(Decimal(repr(bids[-1][0])), -1)
-            books = len(desk.heard(ev.BookChanged))
-            bench.rest(name, Side.BUY, bench.amount, price)
-            await bench.until(partial(desk.has_heard, ev.BookChanged, books), "the book has moved")
-            await bench.pass_s(0.3)
-        assert bests > 0, "none of our quotes was the best: nothing could be seen"
-        assert {(o.instrument, o.side): o.price for o in bench.ours()} == prices
-        assert desk.at_venue() == before
+    """In a wide market our quotes are the best of the book, and what they are made from is the
+    others' best: as often as the book moves elsewhere, none of them runs after itself."""
+    async with start(World(scale=4.0)) as bench:
+        books = {name: bench.book(name) for name in bench.instruments}
+        async with desk_on(bench, refresh="0.1") as desk:
+            for name in bench.instruments:
+                grid = desk.state.markets[bench.id_of(name)].instrument.grid
+                bench.clear(name)
+                for side, levels in zip(Side, books[name], strict=True):
+                    away = grid.step_price(Decimal(repr(levels[0][0])), -WIDE_TICKS * side.sign)
+                    bench.rest(name, side, 10 * bench.amount, away)
+            await desk.quotes()
+            await bench.until(lambda: alone_at_the_best(desk) == 4, "ours are the best")
+            prices = {(o.instrument, o.side): o.price for o in bench.ours()}
+            for number in range(12):
+                await move_elsewhere(desk, bench.instruments[number % 2])
+            assert {(o.instrument, o.side): o.price for o in bench.ours()} == prices
+
+
+def alone_at_the_best(desk: Desk) -> int:
+    """On how many sides the best of the book is an order of ours, and nobody else's."""
+    bests = {
+        (desk.bench.id_of(name), side, *levels[0])
+        for name in desk.bench.instruments
+        for side, levels in zip(Side, desk.bench.book(name), strict=True)
+    }
+    ours = desk.bench.ours()
+    return len(bests & {(o.instrument, o.side, _float(o.price), _float(o.amount)) for o in ours})
+
+
+def _float(number: Decimal | None) -> float:
+    assert number is not None
+    return float(number)
+
+
+async def move_elsewhere(desk: Desk, name: str) -> None:
+    """A stranger's order comes behind everything there is; the engine has had time to act on it."""
+    bids, _ = desk.bench.book(name)
+    grid = desk.state.markets[desk.bench.id_of(name)].instrument.grid
+    price = grid.step_price(Decimal(repr(bids[-1][0])), -1)
+    books = len(desk.heard(ev.BookChanged))
+    desk.bench.rest(name, Side.BUY, desk.bench.amount, price)
+    await desk.bench.until(lambda: desk.has_heard(ev.BookChanged, books), "the book has moved")
+    await desk.bench.pass_s(0.3)

@@ -10,6 +10,8 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import DeadMan, Draws
+from mmbot.core.order_life import IN_FLIGHT, Status
+from mmbot.core.orders import Order
 from mmbot.core.statements import FlowKind
 from mmbot.core.types import InstrumentId, Side
 from mmbot.core.why import Why
@@ -82,8 +84,8 @@ async def test_dead_man(start: Start, home: Path) -> None:
 
 
 async def test_expiry_or_settlement_in_flight_stated_twice(start: Start) -> None:
-    """An instrument ends while it is quoted and held: its orders are over, its position is
-    delivered and booked once, however often the venue's history states it."""
+    """An instrument ends while it is held and a request for it is under way: its orders are over,
+    its position is delivered and booked once, however often the venue's history states it."""
     world = World(scale=8.0, expires_in_s=60.0)
     async with start(world) as bench, desk_on(bench) as desk:
         gone, stays = bench.ids
@@ -91,8 +93,16 @@ async def test_expiry_or_settlement_in_flight_stated_twice(start: Start) -> None
         desk.trade(next(o.side for o in bench.ours() if o.instrument == gone and o.side))
         await bench.until(lambda: desk.position(gone), "held")
         assert desk.position(gone) == bench.positions()[gone]
+        end_ms = bench.listed()[bench.instruments[0]].expiry_ms
+        assert end_ms is not None
+        await bench.until(lambda: bench.now_ms() > end_ms - 3_000, "soon", 60.0)
+        for what in (Draws.PLACE, Draws.MOVE, Draws.CANCEL):
+            bench.late_request(what, 3.5)
+        desk.tell(ev.SizeScaled(Decimal(2)))
+        await bench.until(lambda: _in_flight(desk, gone), "a request is under way")
         await bench.until(lambda: len(_ends(desk, gone)) > 0, "stated", 60.0)
         await bench.until(lambda: _held(desk, gone) == 0, "delivered")
+        await bench.until(lambda: not _in_flight(desk, gone), "known to be over")
         assert gone not in bench.positions()
         assert [one for one in bench.ours() if one.instrument == gone] == []
         profit = _profit(desk)
@@ -106,6 +116,13 @@ async def test_expiry_or_settlement_in_flight_stated_twice(start: Start) -> None
         assert not any(market.halted for market in desk.state.markets.values())
         assert desk.state.latch.tripped is None
         await bench.until(lambda: [o for o in bench.ours() if o.instrument == stays], "goes on")
+
+
+def _in_flight(desk: Desk, instrument: InstrumentId) -> list[Order]:
+    """Orders of which the engine does not know how they stand."""
+    unclear = (*IN_FLIGHT, Status.UNKNOWN)
+    orders = [one for one in desk.state.orders.all() if one.instrument == instrument]
+    return [one for one in orders if one.status in unclear]
 
 
 def _ends(desk: Desk, instrument: InstrumentId) -> list[str]:
@@ -143,7 +160,7 @@ async def test_cancel_all_with_the_engine_stopped(start: Start, home: Path) -> N
             assert done.code == 0, done
             (account,) = done.json()["venues"]
             assert (account["venue"], account["cancelled"]) == (bench.name, 4)
-            assert (account["remaining"], account["foreign"]) == (0, 1)
+            assert (account["remaining"], account["foreign"] > 0) == (0, True)
             assert [one.order_id for one in bench.orders()] == [hers]
             placed = bench.arrived(Draws.PLACE) + bench.arrived(Draws.MOVE)
             engine.send_signal(signal.SIGCONT)

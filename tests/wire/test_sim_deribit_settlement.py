@@ -338,3 +338,15 @@ class TestComingBack:
         with pytest.raises(ConfigError, match="cannot be written"):
             async with morning_venue(0, state_path=tmp_path / "nowhere" / "venue.json"):
                 pass
+
+
+async def test_an_order_that_ended_with_its_instrument_cannot_be_moved_any_more() -> None:
+    async with scripted_venue() as venue, connected(venue) as client:
+        resting = await client.ask(
+            "private/buy", instrument_name=OPTION, amount=1, price=0.02, label="mine"
+        )
+        venue.exchange.close(OPTION, Decimal(2850), venue.now_ms(), {})
+        venue.publish()
+        order_id = resting["order"]["order_id"]
+        told = await refusal(client, "private/edit", order_id=order_id, amount=2, price=0.02)
+        assert told == (11044, "not_open_order")

@@ -6,8 +6,8 @@ single requests and connections is the simulated venue's own trouble.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import TracebackType
@@ -28,9 +28,10 @@ from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Rules
-from mmbot.sim.wire.server import START_MS, SimVenue, VenueOptions
+from mmbot.sim.wire.server import SimVenue, VenueOptions
 from tests.contract.bench import Asked, Bench, Terms, World
 from tests.engine.live import HastyVenue
+from tests.wire.spec import law
 from tests.wire.spec.history import Judge
 from tests.wire.venue import MANY_STARTS, UNLIMITED
 
@@ -74,6 +75,8 @@ class Tap:
         self.talks: list[Talk] = []
         self.spoiled_books: set[str] = set()
         self.spoiled_account = False
+        self.spoiled = 0
+        """Messages that were made nonsense."""
         self.denies_dead_man = False
         self.judge = Judge(lenient=venue.options.manners is Manner.ODD)
         self._judged: dict[str, int] = {}
@@ -97,6 +100,10 @@ class Tap:
         self.talks.append(talk)
 
         def tapped(payload: bytes, about: str | None) -> None:
+            with self._told():
+                say(payload, about)
+
+        def say(payload: bytes, about: str | None) -> None:
             self._passes(about)
             if talk.muted and about is not None and about.startswith("user."):
                 return
@@ -107,21 +114,34 @@ class Tap:
         self._of[session] = talk
         return session
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What goes wrong here would look like a connection that broke."""
+        try:
+            yield
+        except Exception as error:
+            self.judge.faults.append(f"the loopback venue itself: {error!r}")
+            raise
+
     def _frame(self, session: Any, frame: bytes) -> None:
-        request = orjson.loads(frame)
-        method, params = request["method"], request.get("params") or {}
-        self._of[session].asked[request.get("id")] = (method, params)
-        self._ask("websocket", method, params)
-        self._on_frame(session, frame)
+        with self._told():
+            request = orjson.loads(frame)
+            method, params = request["method"], request.get("params") or {}
+            self._of[session].asked[request.get("id")] = (method, params)
+            self._ask("websocket", method, params)
+            self._on_frame(session, frame)
 
     def _rest(self, method: str, params: Json, *rest: Any) -> tuple[int, bytes]:
-        self._ask("rest", method, params)
-        status, answer = self._on_rest(method, params, *rest)
-        self._passes(method)
-        self._note(method, params, orjson.loads(answer))
-        return status, self._spoiled(answer, method)
+        with self._told():
+            self._ask("rest", method, params)
+            status, answer = self._on_rest(method, params, *rest)
+            self._passes(method)
+            self._note(method, params, orjson.loads(answer))
+            return status, self._spoiled(answer, method)
 
     def _ask(self, way: str, method: str, params: Json) -> None:
+        if self._counts(f"{way} {method}"):
+            self.judge.faults += law.faults_of_request(method, params, rest=way == "rest")
         # A sign-in is a private matter, though its method has another name.
         private = method.startswith("private/") or method == "public/auth"
         self.asked.append(Asked(way, method, private))
@@ -164,15 +184,18 @@ class Tap:
         return self._judged[about] <= JUDGED_EACH
 
     def _spoiled(self, payload: bytes, about: str | None) -> bytes:
-        if self.spoiled_books and b'"book.' in payload:
-            frame = orjson.loads(payload)
+        frame = orjson.loads(payload) if self.spoiled_books else {}
+        if frame.get("method") == "subscription" and "book." in frame["params"]["channel"]:
             data = frame["params"]["data"]
-            if data["type"] == "snapshot" and data["instrument_name"] in self.spoiled_books:
+            whole = data.get("type") == "snapshot"
+            if whole and data["instrument_name"] in self.spoiled_books:
+                self.spoiled += 1
                 data["bids"] = [["new", 0.9, 5.0], ["new", 0.8, -3.0]]
                 data["asks"] = [["new", 0.0005, 5.0]]
             return orjson.dumps(frame)
         nonsense = {"private/get_open_orders": "many", "private/get_positions": [{"size": "x"}, 7]}
         if self.spoiled_account and about in nonsense:
+            self.spoiled += 1
             return _with_result(payload, nonsense[about])
         if self.denies_dead_man and about == "private/get_cancel_on_disconnect":
             return _with_result(payload, {"scope": "connection", "enabled": False})
@@ -205,7 +228,7 @@ class DeribitBench(Bench):
 
     async def __aenter__(self) -> Self:
         world = self.world
-        start_ms = START_MS
+        start_ms = VenueOptions().start_ms
         if world.expires_in_s is not None:
             start_ms = FIRST_EXPIRES_MS - round(world.expires_in_s * 1000)
         rules = UNLIMITED if world.unlimited else Rules()
@@ -219,7 +242,6 @@ class DeribitBench(Bench):
             preset="crash" if world.violent else "normal",
             rules=replace(rules, ignore_cancel_on_disconnect=not world.dead_man_works),
             faults=FaultPlan(clock_skew_s=world.ahead_s),
-            settlement_pause_ms=500,
             token_expires_in_s=world.login_lasts_s or 900.0,
         )
         self.venue = await self._life.enter_async_context(HastyVenue(options, world.scale))
@@ -280,6 +302,13 @@ class DeribitBench(Bench):
 
     def take_away(self, order_id: str) -> None:
         self.venue.exchange.cancel(STRANGER, order_id, self.now_ms())
+        self.venue.publish()
+
+    def clear(self, name: str) -> None:
+        exchange = self.venue.exchange
+        for one in [order for order in exchange.orders.values() if order.name == name]:
+            if one.account != self.venue.account:
+                exchange.cancel(one.account, one.order_id, self.now_ms())
         self.venue.publish()
 
     def fill(self, order_id: str, amount: Decimal) -> None:
@@ -365,6 +394,10 @@ class DeribitBench(Bench):
     def spoil_account(self, *, spoiled: bool) -> None:
         self.tap.spoiled_account = spoiled
 
+    @property
+    def spoiled(self) -> int:
+        return self.tap.spoiled
+
     # --- faults of connections, sessions and the dead-man ---
 
     def sever(self, away_s: float = 0.0) -> None:
@@ -376,9 +409,7 @@ class DeribitBench(Bench):
         self.venue.half_open(seconds, trading=link is Link.TRADING)
 
     def forget_logins(self) -> None:
-        protocol = self.venue.protocol
-        protocol.gatekeeper.forget()
-        for session in protocol.sessions:
+        for session in self.venue.protocol.sessions:
             session.account, session.authorized_until_ms = None, 0
 
     def keep_orders(self, *, kept: bool) -> None:

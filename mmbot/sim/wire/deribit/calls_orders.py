@@ -109,7 +109,7 @@ def _edit_order(venue: DeribitVenue, session: Session, params: Params, order_id:
     venue.locks.check(session.owner, venue.exchange.terms(known.name))
     edit = Edit(
         order_id=order_id,
-        amount=_amount(params, venue.exchange.listings[known.name]),
+        amount=_amount(params, venue.exchange.terms(known.name)),
         price=params.decimal_or_none("price"),
         post_only=params.flag_or_none("post_only"),
         reject_post_only=params.flag_or_none("reject_post_only"),
