@@ -6,6 +6,7 @@ When everything must go, each venue is asked until it shows nothing of ours, and
 from collections.abc import Iterator
 from itertools import islice
 
+from mmbot.core import gates
 from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
 from mmbot.core.lease_check import may_send
 from mmbot.core.promise import promise
@@ -49,10 +50,13 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
         fills_since_ms=_fills_since_ms(state, account),
         flows_since_ms=_since_ms(state, account, account.flows_ns) if flows_due else None,
         labels=tuple(
-            (o.instrument, o.label) for o in islice(unresolved(state, account), LOOKUPS_MAX)
+            (o.instrument, o.label)
+            for o in islice(unresolved(state, account), gates.lookups(account, LOOKUPS_MAX))
         ),
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
     )
+    if not gates.spend_look(account, len(intent.labels)):
+        return
     promise(state, intent, now_ns)
     yield intent
 

@@ -7,6 +7,8 @@ again once there is budget, so the newest quote wins. A cancel always has budget
 
 from collections.abc import Iterator
 
+from mmbot.core import gates
+from mmbot.core.capabilities import Draws
 from mmbot.core.diff import Action, amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, VenueIntent
 from mmbot.core.mass_cancel import with_mass_cancels
@@ -16,6 +18,12 @@ from mmbot.core.resting import expected_loss
 from mmbot.core.state import State
 from mmbot.core.types import Label, Nanos
 from mmbot.core.why import Why
+
+_DRAWS = {
+    Request.PLACE: Draws.PLACE,
+    Request.AMEND: Draws.MOVE,
+    Request.CANCEL: Draws.CANCEL,
+}
 
 
 def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
@@ -43,12 +51,14 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     if order is None and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)
         return None
-    if not account.budget.affords(cancel=action.request is Request.CANCEL):
+    draws = _DRAWS[action.request] if action.mass is None else Draws.MASS_CANCEL
+    about = action.instrument if action.mass is None else action.mass.instrument
+    if not gates.affords(account, draws, about):
         go_without(state, action, Why.RATE_LIMITED)
         return None
     label = order.label if order is not None else take_label(state)
     assert label is not None
-    account.budget.spend(label)
+    gates.spend(account, draws, about, label)
     return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
 
 

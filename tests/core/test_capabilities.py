@@ -259,12 +259,6 @@ def odd_ones() -> Iterator[tuple[Capabilities, str]]:
     yield Capabilities(label_echoed=False), "label"
     yield Capabilities(stamps_ms=1000), "1000 ms"
     yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "expire"
-    window = Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW)
-    yield Capabilities(gates=(window,)), "fixed window"
-    yield Capabilities(gates=(Gate("each", 5.0, 25.0, scope=GateScope.INSTRUMENT),)), "instrument"
-    heavy = Gate("points", 5.0, 25.0, weights=((Draws.PLACE, 2.0), (Draws.CANCEL, 1.0)))
-    yield Capabilities(gates=(heavy,)), "'points'"
-    yield Capabilities(gates=(Gate("a", 5.0, 25.0), Gate("b", 5.0, 25.0))), "2 limits"
 
 
 @pytest.mark.parametrize(("can", "said"), list(odd_ones()))
@@ -284,9 +278,13 @@ def test_what_the_core_cannot_do_is_said_in_one_line(can: Capabilities, said: st
         Capabilities(dead_man=DeadMan.HEARTBEAT),
         Capabilities(dead_man=DeadMan.NONE),
         Capabilities(gates=()),
+        Capabilities(fills_final=False),
+        Capabilities(gates=(Gate("each", 5.0, 25.0, scope=GateScope.INSTRUMENT),)),
         Capabilities(
             gates=(
                 Gate("orders", 1.0, 5.0),
+                Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW),
+                Gate("points", 5.0, 25.0, weights=((Draws.PLACE, 2.0), (Draws.CANCEL, 1.0))),
                 Gate("reads", 1.0, 5.0, GateKind.FIXED_WINDOW, weights=((Draws.READ, 3.0),)),
             )
         ),

@@ -27,6 +27,7 @@ WRITERS = {
         "apply",
         "booking",
         "exit",
+        "gates",
         "guards",
         "order_updates",
         "orders",
@@ -37,7 +38,8 @@ WRITERS = {
         "retire",
     )
 }
-"""Events applied (apply and what it calls), orders' own table, guards' memory, requests promised,
+"""Events applied (apply and what it calls), orders' own table, guards' memory, requests promised
+and taken off the limits,
 decisions recorded, earlier runs taken over, instruments retired."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}
