@@ -140,3 +140,22 @@ def test_what_is_kept_for_cancels_is_there_whatever_else_was_sent(
     for number in range(kept):
         assert gates.affords(account, Draws.CANCEL, instrument)
         gates.spend(account, Draws.CANCEL, instrument, Label(f"mmtest-c{number}"))
+
+
+def test_at_full_demand_a_window_is_used_up_and_never_overdrawn() -> None:
+    """25 in five seconds, answered at once, asked for every 50 ms for a minute: one is never used."""
+    gate = Gate("window", 5.0, 25.0, GateKind.FIXED_WINDOW, cancel_reserve=0.0)
+    account = Account("v")
+    can = Capabilities(gates=(gate,))
+    gates.described(account, can)
+    account.capabilities = can
+    sent_ns: list[Nanos] = []
+    for step in range(20, 1220):
+        now_ns = step * 50 * MS
+        gates.refill(account, now_ns, list(account.budget.in_flight))
+        while gates.affords(account, Draws.PLACE, None):
+            gates.spend(account, Draws.PLACE, None, Label(f"mmtest-{len(sent_ns)}"))
+            sent_ns.append(now_ns)
+    most = max(sum(at <= one < at + 5 * SECOND for one in sent_ns) for at in sent_ns)
+    assert most == 24
+    assert len(sent_ns) >= 24 * 11
