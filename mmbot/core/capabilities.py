@@ -161,5 +161,18 @@ def without_dead_man(capabilities: Capabilities, *, require_dead_man: bool) -> s
         return None
     return (
         "the venue cancels nothing when this engine is gone, so orders would stay: "
-        "require_dead_man = false trades there all the same"
+        "require_dead_man = false in its [venues.NAME] trades there all the same"
     )
+
+
+def dead_man_warning(capabilities: Capabilities) -> str:
+    """What people must know at a start of what cancels when this engine is gone; empty where it is
+    as they expect."""
+    if capabilities.dead_man is DeadMan.WALLET:
+        return (
+            "when a connection ends, the venue cancels every order of the wallet: those of others "
+            "go along with ours"
+        )
+    if capabilities.dead_man is DeadMan.NONE:
+        return "nothing cancels our orders there when this engine is gone"
+    return ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode, RunSettings
+from mmbot.config import Config, Mode
 from mmbot.config.select import check_disjoint, choose
 from mmbot.core.capabilities import Capabilities, unsupported, without_dead_man
 from mmbot.core.contracts import Instrument
@@ -81,14 +81,17 @@ async def reached(
                 url = made.url
             site = replace(site, url=url)
         first = not members
-        members.append(await _reached(site, config.run, clock, timing, undo, first=first))
+        required = config.venue(site.name).require_dead_man
+        if required is None:
+            required = config.run.require_dead_man
+        members.append(await _reached(site, required, clock, timing, undo, first=first))
         members[-1].made = made
     return members
 
 
 async def _reached(
     site: Site,
-    run: RunSettings,
+    dead_man_required: bool,  # named at the one call
     clock: Clock,
     timing: Timing,
     undo: AsyncExitStack,
@@ -101,7 +104,7 @@ async def _reached(
     lacking = unsupported(capabilities)
     if lacking is not None:
         raise Refused(f"{site.name}: this version cannot trade there: {lacking}")
-    unsafe = without_dead_man(capabilities, require_dead_man=run.require_dead_man)
+    unsafe = without_dead_man(capabilities, require_dead_man=dead_man_required)
     if unsafe is not None:
         raise Refused(f"{site.name}: {unsafe}")
     theirs = clock if first or site.mode is not Mode.SIM else Clock(clock.scale)

@@ -16,6 +16,7 @@ from mmbot.core.capabilities import (
     GateKind,
     GateScope,
     Move,
+    dead_man_warning,
     unsupported,
     without_dead_man,
 )
@@ -304,3 +305,10 @@ def test_without_a_dead_man_a_start_is_refused_unless_that_is_wanted() -> None:
     for other in DeadMan:
         if other is not DeadMan.NONE:
             assert without_dead_man(Capabilities(dead_man=other), require_dead_man=True) is None
+
+
+def test_a_start_says_what_the_dead_man_takes_along_or_that_there_is_none() -> None:
+    said = {dead_man: dead_man_warning(Capabilities(dead_man=dead_man)) for dead_man in DeadMan}
+    assert "those of others go along" in said[DeadMan.WALLET]
+    assert "nothing cancels" in said[DeadMan.NONE]
+    assert said[DeadMan.CONNECTION] == said[DeadMan.HEARTBEAT] == ""

@@ -143,7 +143,7 @@ def test_what_is_kept_for_cancels_is_there_whatever_else_was_sent(
 
 
 def test_at_full_demand_a_window_is_used_up_and_never_overdrawn() -> None:
-    """25 in five seconds, answered at once, asked for every 50 ms for a minute: one is never used."""
+    """25 in 5 s, answered at once, asked for every 50 ms for a minute; one is never used."""
     gate = Gate("window", 5.0, 25.0, GateKind.FIXED_WINDOW, cancel_reserve=0.0)
     account = Account("v")
     can = Capabilities(gates=(gate,))
