@@ -18,6 +18,7 @@ from mmbot.config.desks import trading_desk
 from mmbot.config.effective import effective
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
+from mmbot.core.capabilities import dead_man_warning
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
@@ -111,6 +112,10 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
         engine = _engine(config, clock, members, traded, run, database)
         engine.registration = registration
         undo.pop_all()
+    for member in members:
+        warning = dead_man_warning(member.capabilities)
+        if warning:
+            _log.warning("%s: %s", member.site.name, warning, extra=ALWAYS)
     for desk in traded:
         prices = at[desk.desk.venue].prices
         of_desk = f"{desk.desk.name} on {desk.desk.venue}: " if len(traded) > 1 else ""

@@ -69,6 +69,9 @@ def _venues(config: Config) -> Iterator[Entry]:
             key = f"venues.{venue.name}.{name}"
             origin = venue.origin if name == "kind" else "default"
             yield Entry(key, getattr(venue, name), config.origins.get(key, origin))
+        if venue.require_dead_man is not None:
+            key = f"venues.{venue.name}.require_dead_man"
+            yield Entry(key, venue.require_dead_man, config.origin(key))
 
 
 def _desk(config: Config, desk: DeskConfig) -> Iterator[Entry]:

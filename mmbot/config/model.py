@@ -65,6 +65,10 @@ class VenueSettings:
 
     kind: Annotated[str | None, doc("the exchange; NAME itself otherwise")] = None
     url: Annotated[str | None, doc("address of a running `mmbot sim serve` for this venue")] = None
+    require_dead_man: Annotated[
+        bool | None,
+        doc("no start where orders would stay open if this engine were gone; as for the run"),
+    ] = None
 
 
 @settings_class
@@ -165,6 +169,8 @@ class VenueConfig:
     """Of a simulated venue that runs already."""
     origin: str
     """Where it was named."""
+    require_dead_man: bool | None = None
+    """None: as the run says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,8 @@ def _venue(written: Written, name: str) -> VenueConfig:
         )
     if settings.url is not None:
         _check_loopback(settings.url, _place(path, "url", where))
-    return VenueConfig(name, settings.kind or name, settings.url, where(""))
+    kind, required = settings.kind or name, settings.require_dead_man
+    return VenueConfig(name, kind, settings.url, where(""), required)
 
 
 def _check_addresses(written: Written, venues: Sequence[VenueConfig]) -> None:

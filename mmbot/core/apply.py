@@ -7,6 +7,7 @@ core.booking, for everything that a snapshot states in core.reconcile.
 from typing import assert_never
 
 from mmbot.core import events as ev
+from mmbot.core import gates
 from mmbot.core.booking import book_fill, value_opening
 from mmbot.core.books import Market
 from mmbot.core.exit import begin_exit, trip
@@ -176,10 +177,7 @@ def _link(
         case ev.LimitsRead():
             account.budget.resize(event.rate_per_s, event.burst)
         case ev.VenueDescribed():
-            gate = event.capabilities.order_gate
-            if gate is not None and gate != account.capabilities.order_gate:
-                account.budget.reserve_share = gate.cancel_reserve
-                account.budget.resize(gate.rate_per_s, gate.burst)
+            gates.described(account, event.capabilities)
             account.capabilities = event.capabilities
         case ev.PlatformState():
             _platform(state, event)

@@ -99,6 +99,10 @@ class Gate:
         """Whether orders draw from it."""
         return any(draws in ORDER_REQUESTS for draws, _ in self.weights)
 
+    def weight(self, draws: Draws) -> float:
+        """What a request of that kind takes of it; 0 where it passes beside."""
+        return next((weight for kind, weight in self.weights if kind is draws), 0.0)
+
 
 ORDER_REQUESTS = (Draws.PLACE, Draws.MOVE, Draws.CANCEL)
 
@@ -135,8 +139,9 @@ class Capabilities:
 
     @property
     def order_gate(self) -> Gate | None:
-        """The limit that orders draw from; None where there is none."""
-        return next((gate for gate in self.gates if gate.for_orders), None)
+        """The first limit of the whole account that orders draw from; None where there is none."""
+        of_account = (one for one in self.gates if one.scope is GateScope.ACCOUNT)
+        return next((gate for gate in of_account if gate.for_orders), None)
 
 
 def unsupported(capabilities: Capabilities) -> str | None:
@@ -145,18 +150,7 @@ def unsupported(capabilities: Capabilities) -> str | None:
         return f"stamps of {capabilities.stamps_ms} ms"
     if capabilities.dead_man is DeadMan.ORDER_EXPIRY:
         return "orders that must expire to be safe"
-    return _unsupported_gate([gate for gate in capabilities.gates if gate.for_orders])
-
-
-def _unsupported_gate(gates: list[Gate]) -> str | None:
-    """One bucket an account, in which every request for an order counts as one."""
-    for gate in gates:
-        weights = dict(gate.weights)
-        if gate.kind is not GateKind.TOKEN_BUCKET or gate.scope is not GateScope.ACCOUNT:
-            return f"a limit for orders that is a {gate.kind.value} per {gate.scope.value}"
-        if any(weights.get(draws) != 1.0 for draws in ORDER_REQUESTS):
-            return f"the limit {gate.name!r}, in which requests for orders do not count alike"
-    return f"{len(gates)} limits for orders" if len(gates) > 1 else None
+    return None
 
 
 def without_dead_man(capabilities: Capabilities, *, require_dead_man: bool) -> str | None:
@@ -166,5 +160,18 @@ def without_dead_man(capabilities: Capabilities, *, require_dead_man: bool) -> s
         return None
     return (
         "the venue cancels nothing when this engine is gone, so orders would stay: "
-        "require_dead_man = false trades there all the same"
+        "require_dead_man = false in its [venues.NAME] trades there all the same"
     )
+
+
+def dead_man_warning(capabilities: Capabilities) -> str:
+    """What people must know at a start of what cancels when this engine is gone; empty where it is
+    as they expect."""
+    if capabilities.dead_man is DeadMan.WALLET:
+        return (
+            "when a connection ends, the venue cancels every order of the wallet: those of others "
+            "go along with ours"
+        )
+    if capabilities.dead_man is DeadMan.NONE:
+        return "nothing cancels our orders there when this engine is gone"
+    return ""

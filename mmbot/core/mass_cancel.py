@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Container
 from dataclasses import replace
 
+from mmbot.core import gates
 from mmbot.core.capabilities import CancelScope
 from mmbot.core.decide import may_cancel
 from mmbot.core.diff import Action, MassCancel
@@ -35,18 +36,22 @@ def with_mass_cancels(
     for account in state.accounts.values():
         here = [a for a in actions if venue_name(a.instrument) == account.venue]
         cancels = [action for action in here if action.target is None]
-        if not cancels or not account.trading_up or not account.budget.short_for(len(cancels)):
+        if not cancels or not account.trading_up or not _short_for(account, cancels):
             continue
         counts = Counter(action.instrument for action in cancels)
         saving = {instrument for instrument, count in counts.items() if count > 1}
         mass_cancels = cancels + _along(state, account, cancels, saving, again, now_ns)
         gathered = _gathered(state, mass_cancels, saving)
-        if account.budget.short_for(len(gathered)) and _may_cancel_all(account):
+        if _short_for(account, gathered) and _may_cancel_all(account):
             mass_cancels = cancels + _along(state, account, cancels, None, again, now_ns)
             gathered = _gathered(state, mass_cancels, None)
         waiting += [action.instrument for action in here if action.target is not None]
         actions = [action for action in actions if action not in here] + gathered
     return actions, waiting, again
+
+
+def _short_for(account: Account, cancels: list[Action]) -> bool:
+    return gates.short_for(account, [action.instrument for action in cancels])
 
 
 def _along(

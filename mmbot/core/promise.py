@@ -3,7 +3,8 @@ what was sent; and what is remembered of a request that could not be afforded.""
 
 from collections.abc import Iterable
 
-from mmbot.core.capabilities import Capabilities
+from mmbot.core import gates
+from mmbot.core.capabilities import Capabilities, Draws
 from mmbot.core.diff import Action
 from mmbot.core.intents import (
     Amend,
@@ -22,7 +23,7 @@ from mmbot.core.intents import (
 from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
-from mmbot.core.state import State
+from mmbot.core.state import Account, State
 from mmbot.core.two_orders import replace_sent
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos, Owner, TimeInForce
 from mmbot.core.why import Why
@@ -127,15 +128,28 @@ def take_label(state: State) -> Label | None:
 def refill(state: State, now_ns: Nanos) -> None:
     """Tokens come back; where there is one to spend, markets that went without get their turn."""
     for account in state.accounts.values():
-        budget = account.budget
-        budget.refill(now_ns)
-        for label in list(budget.in_flight):
-            order = state.orders.by_label.get(label)
-            if order is None or order.status not in IN_FLIGHT:
-                budget.answered(label, now_ns)
-        if account.deferred and budget.affords():
-            state.dirty = account.deferred | state.dirty
-            account.deferred = {}
+        done = [label for label in _in_flight(account) if _is_answered(state, account, label)]
+        gates.refill(account, now_ns, done)
+        again = [one for one in account.deferred if gates.affords(account, Draws.PLACE, one)]
+        if again:
+            state.dirty = dict.fromkeys(again) | state.dirty
+            for instrument in again:
+                del account.deferred[instrument]
+
+
+def _in_flight(account: Account) -> dict[Label, None]:
+    """What requests in flight are about, by any gate."""
+    labels: dict[Label, None] = {}
+    for left in gates.limits(account):
+        labels |= left.in_flight
+    return labels
+
+
+def _is_answered(state: State, account: Account, label: Label) -> bool:
+    if label == gates.look_label(account):
+        return not account.asked_ns
+    order = state.orders.by_label.get(label)
+    return order is None or order.status not in IN_FLIGHT
 
 
 def go_without(state: State, action: Action, why: Why) -> None:

@@ -91,7 +91,9 @@ def _id_of(state: State, noted: Order) -> str:
 def take_budget(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:
     """An earlier run gave its last sign of life `silent_ns` ago, and may have spent everything the
     venue allowed it."""
-    state.add_account(venue).budget.inherit(silent_ns - UNHEARD_NS, now_ns)
+    account = state.add_account(venue)
+    account.budget.inherit(silent_ns - UNHEARD_NS, now_ns)
+    account.idle_since_ns = now_ns - max(0, silent_ns - UNHEARD_NS)
 
 
 def take_end(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:

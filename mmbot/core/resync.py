@@ -5,6 +5,7 @@ When everything must go, each venue is asked until it shows nothing of ours, and
 
 from collections.abc import Iterator
 
+from mmbot.core import gates
 from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
 from mmbot.core.lease_check import may_send
 from mmbot.core.promise import promise
@@ -44,7 +45,8 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
         if market.instrument.venue == account.venue
     )
     by_label = account.capabilities.label_echoed
-    asked = [o for o in unresolved(state, account) if by_label or o.order_id][:LOOKUPS_MAX]
+    asked = [o for o in unresolved(state, account) if by_label or o.order_id]
+    asked = asked[: gates.lookups(account, LOOKUPS_MAX)]
     intent = Resync(
         venue=account.venue,
         fills_since_ms=_fills_since_ms(state, account),
@@ -53,6 +55,8 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
         order_ids=() if by_label else tuple(o.order_id for o in asked),
     )
+    if not gates.spend_look(account, len(intent.labels)):
+        return
     promise(state, intent, now_ns)
     yield intent
 

@@ -138,6 +138,8 @@ def _let_go(state: State, market: Market) -> None:
     account = state.account(instrument.venue)
     account.deferred.pop(name, None)
     account.doubtful.pop(name, None)
+    for limit in [key for key in account.gates if key.endswith(f" {name}")]:
+        del account.gates[limit]
 
 
 def _add_up(state: State, market: Market) -> None:

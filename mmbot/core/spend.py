@@ -7,6 +7,8 @@ again once there is budget, so the newest quote wins. A cancel always has budget
 
 from collections.abc import Iterator
 
+from mmbot.core import gates
+from mmbot.core.capabilities import Draws
 from mmbot.core.diff import Action
 from mmbot.core.fitting import amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, VenueIntent
@@ -17,6 +19,13 @@ from mmbot.core.resting import expected_loss
 from mmbot.core.state import State
 from mmbot.core.types import Label, Nanos
 from mmbot.core.why import Why
+
+_DRAWS = {
+    Request.PLACE: Draws.PLACE,
+    Request.AMEND: Draws.MOVE,
+    Request.REPLACE: Draws.MOVE,
+    Request.CANCEL: Draws.CANCEL,
+}
 
 
 def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
@@ -45,12 +54,15 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     if creates and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)
         return None
-    if not account.budget.affords(cancel=action.target is None):
+    draws = _DRAWS[action.request] if action.mass is None else Draws.MASS_CANCEL
+    about = action.instrument if action.mass is None else action.mass.instrument
+    # A cancel that only makes room for another order has no part in what is kept for cancels.
+    if not gates.affords(account, draws, about, reserve=action.target is None):
         go_without(state, action, Why.RATE_LIMITED)
         return None
     label = take_label(state) if creates or order is None else order.label
     assert label is not None
-    account.budget.spend(label)
+    gates.spend(account, draws, about, label)
     return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
 
 

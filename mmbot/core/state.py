@@ -62,6 +62,11 @@ class Account:
     skew_ns: Nanos = 0
     """How far desk time and the venue's clock are apart at least, by the last round trip."""
     budget: Budget = field(default_factory=Budget)
+    """What is left of the first limit for orders ..."""
+    gates: dict[str, Budget] = field(default_factory=dict)
+    """... and of the others, by name (core.gates)."""
+    idle_since_ns: Nanos = 0
+    """Until then another run may have used the same limits; 0: none did."""
     deferred: dict[InstrumentId, None] = field(default_factory=dict)
     """Markets that want more than the budget allows: decided about again once there is some."""
     order_to_volume: OrderToVolume = field(default_factory=OrderToVolume)

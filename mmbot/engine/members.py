@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mmbot.clock import Clock
-from mmbot.config import Config, Mode, RunSettings
+from mmbot.config import Config, Mode
 from mmbot.config.select import check_disjoint, choose
 from mmbot.core.capabilities import Capabilities, unsupported, without_dead_man
 from mmbot.core.contracts import Instrument
@@ -77,7 +77,10 @@ async def reached(
     for site in sites:
         at, first = there.get(site.name, site), not members
         shares = not first and sites[0] in homeless and site in homeless
-        reach = _reached(at, config.run, clock, timing, undo, first=first, shares=shares)
+        required = config.venue(site.name).require_dead_man
+        if required is None:
+            required = config.run.require_dead_man
+        reach = _reached(at, required, clock, timing, undo, first=first, shares=shares)
         members.append(await reach)
         if site in homeless:
             members[-1].made, made = made, None
@@ -100,7 +103,7 @@ async def _in_one_world(
 
 async def _reached(
     site: Site,
-    run: RunSettings,
+    dead_man_required: bool,  # named at the one call
     clock: Clock,
     timing: Timing,
     undo: AsyncExitStack,
@@ -115,7 +118,7 @@ async def _reached(
     lacking = unsupported(capabilities)
     if lacking is not None:
         raise Refused(f"{site.name}: this version cannot trade there: {lacking}")
-    unsafe = without_dead_man(capabilities, require_dead_man=run.require_dead_man)
+    unsafe = without_dead_man(capabilities, require_dead_man=dead_man_required)
     if unsafe is not None:
         raise Refused(f"{site.name}: {unsafe}")
     theirs = clock if first or shares or site.mode is not Mode.SIM else Clock(clock.scale)

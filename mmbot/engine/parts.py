@@ -7,6 +7,7 @@ none of it belongs to the only desk there is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mmbot.core.books import Market
+from mmbot.core.gates import gate_is
 from mmbot.core.order_counts import OrderCounts as Counted
 from mmbot.core.state import Account, State
 from mmbot.core.totals import Total
@@ -34,16 +35,28 @@ def venue_frame(
 ) -> VenueFrame:
     """One account at this moment. `accounts`: the kind of each venue, and whose account."""
     kind, name = accounts.get(account.venue, ("", ""))
-    budget = account.budget
     return VenueFrame(
         name=account.venue,
         kind=kind,
         account=name,
         link=_link(account),
-        limits=(Limit(name="requests", scope="account", left=budget.level, full=budget.burst),),
+        limits=tuple(_limits(account)),
         equity=holdings.equity(account),
         open_orders=sum(order.working for order in state.orders.at(account.venue)),
     )
+
+
+def _limits(account: Account) -> Iterator[Limit]:
+    """Every gate of an account; one that counts per instrument as it is where least is left."""
+    budget, can = account.budget, account.capabilities
+    yield Limit(name="requests", scope="account", left=budget.level, full=budget.burst)
+    for gate in can.gates:
+        if gate is can.order_gate or not gate.for_orders:
+            continue  # what only reads draw from is the adapter's to keep
+        each = [one for key, one in account.gates.items() if gate_is(gate, key)]
+        scarce = min(each, key=lambda one: one.level, default=None)
+        left = gate.burst if scarce is None else scarce.level
+        yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
 
 
 def _link(account: Account) -> LinkFrame:

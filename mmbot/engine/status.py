@@ -199,7 +199,7 @@ class Limit:
 
     name: str
     scope: str
-    """What shares it: "account"."""
+    """What it is counted for: "account", or "instrument" (of those the one with least left)."""
     left: float
     full: float
 

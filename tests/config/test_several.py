@@ -128,6 +128,15 @@ def test_what_of_the_run_is_in_no_lone_desk_is_shown_where_it_is_given(desk_file
     assert "run.require_dead_man" in two
 
 
+def test_a_venue_may_have_another_word_on_its_dead_man_than_the_run(desk_file: Any) -> None:
+    text = "[desk]\nsymbols = ['ETH-PERPETUAL']\n[venues.deribit]\nrequire_dead_man = false\n"
+    config = load_config({}, path := desk_file(text))
+    assert (config.run.require_dead_man, config.lone_venue.require_dead_man) == (True, False)
+    (shown,) = (entry for entry in effective(config) if "dead_man" in entry.key)
+    assert (shown.key, shown.value) == ("venues.deribit.require_dead_man", False)
+    assert shown.origin == f"{path}:4"
+
+
 def test_what_is_shown_of_a_lone_desk_has_the_keys_it_always_had(desk_file: Any) -> None:
     text = "[desk]\nsymbols = ['ETH-PERPETUAL']\n"
     alone = [entry.key for entry in effective(load_config({}, desk_file(text)))]

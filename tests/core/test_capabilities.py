@@ -16,6 +16,7 @@ from mmbot.core.capabilities import (
     GateKind,
     GateScope,
     Move,
+    dead_man_warning,
     unsupported,
     without_dead_man,
 )
@@ -256,12 +257,6 @@ def test_a_venue_without_a_limit_for_orders_leaves_the_budget_as_it_is() -> None
 def odd_ones() -> Iterator[tuple[Capabilities, str]]:
     yield Capabilities(stamps_ms=1000), "1000 ms"
     yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "expire"
-    window = Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW)
-    yield Capabilities(gates=(window,)), "fixed window"
-    yield Capabilities(gates=(Gate("each", 5.0, 25.0, scope=GateScope.INSTRUMENT),)), "instrument"
-    heavy = Gate("points", 5.0, 25.0, weights=((Draws.PLACE, 2.0), (Draws.CANCEL, 1.0)))
-    yield Capabilities(gates=(heavy,)), "'points'"
-    yield Capabilities(gates=(Gate("a", 5.0, 25.0), Gate("b", 5.0, 25.0))), "2 limits"
 
 
 @pytest.mark.parametrize(("can", "said"), list(odd_ones()))
@@ -281,9 +276,13 @@ def test_what_the_core_cannot_do_is_said_in_one_line(can: Capabilities, said: st
         Capabilities(dead_man=DeadMan.HEARTBEAT),
         Capabilities(dead_man=DeadMan.NONE),
         Capabilities(gates=()),
+        Capabilities(fills_final=False),
+        Capabilities(gates=(Gate("each", 5.0, 25.0, scope=GateScope.INSTRUMENT),)),
         Capabilities(
             gates=(
                 Gate("orders", 1.0, 5.0),
+                Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW),
+                Gate("points", 5.0, 25.0, weights=((Draws.PLACE, 2.0), (Draws.CANCEL, 1.0))),
                 Gate("reads", 1.0, 5.0, GateKind.FIXED_WINDOW, weights=((Draws.READ, 3.0),)),
             )
         ),
@@ -303,3 +302,10 @@ def test_without_a_dead_man_a_start_is_refused_unless_that_is_wanted() -> None:
     for other in DeadMan:
         if other is not DeadMan.NONE:
             assert without_dead_man(Capabilities(dead_man=other), require_dead_man=True) is None
+
+
+def test_a_start_says_what_the_dead_man_takes_along_or_that_there_is_none() -> None:
+    said = {dead_man: dead_man_warning(Capabilities(dead_man=dead_man)) for dead_man in DeadMan}
+    assert "those of others go along" in said[DeadMan.WALLET]
+    assert "nothing cancels" in said[DeadMan.NONE]
+    assert said[DeadMan.CONNECTION] == said[DeadMan.HEARTBEAT] == ""

@@ -28,6 +28,7 @@ WRITERS = {
         "booking",
         "claims",
         "exit",
+        "gates",
         "guards",
         "order_updates",
         "orders",
@@ -39,7 +40,8 @@ WRITERS = {
         "two_orders",
     )
 }
-"""Events applied (apply and what it calls), orders' own tables, guards' memory, requests promised,
+"""Events applied (apply and what it calls), orders' own tables, guards' memory, requests promised
+and taken off the limits,
 decisions recorded, earlier runs taken over, instruments retired."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}

@@ -1,12 +1,15 @@
 """Whatever was spent before, every order that must go is on its way out when the turn ends."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmbot.core import events as ev
+from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
 from mmbot.core.order_life import Status
 from mmbot.core.types import InstrumentId, Quote, Side
 from tests.builders import a_quote, an_option
-from tests.core.bot import Bot
+from tests.core.bot import VENUE, Bot
 
 CALLS = [
     an_option(id=f"deribit:ETH-6JUN25-{strike}-C", name=f"ETH-6JUN25-{strike}-C")
@@ -23,7 +26,37 @@ def quotes(bid: int | None, ask: int | None) -> list[Quote]:
     return [a_quote(side, PRICES[side][n]) for side, n in wanted if n is not None]
 
 
-@settings(max_examples=60, deadline=None)
+ORDERS = tuple((draws, 1.0) for draws in Draws if draws is not Draws.READ)
+POINTS = ((Draws.PLACE, 2.0), (Draws.MOVE, 3.0), (Draws.CANCEL, 1.0), (Draws.MASS_CANCEL, 1.0))
+EACH = GateScope.INSTRUMENT
+
+VENUES = {
+    "a bucket": Capabilities(),
+    "a window": Capabilities(
+        gates=(Gate("5 s", 5.0, 25.0, GateKind.FIXED_WINDOW, weights=ORDERS),)
+    ),
+    "a bucket and a window each": Capabilities(
+        gates=(
+            Gate("orders", 5.0, 20.0, weights=ORDERS),
+            Gate("each", 4.0, 12.0, GateKind.FIXED_WINDOW, EACH, ORDERS),
+        )
+    ),
+    "points, and a bucket each": Capabilities(
+        gates=(
+            Gate("points", 15.0, 60.0, weights=POINTS),
+            Gate("each", 2.0, 12.0, scope=EACH, weights=ORDERS),
+        )
+    ),
+    "single cancels only": Capabilities(
+        cancels_all_of=(),
+        gates=(Gate("orders", 20.0, 80.0, weights=ORDERS, cancel_reserve=0.4),),
+    ),
+}
+"""The last one's reserve is larger than all that can rest there."""
+
+
+@pytest.mark.parametrize("can", VENUES.values(), ids=VENUES.keys())
+@settings(max_examples=40, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(
@@ -35,9 +68,11 @@ def quotes(bid: int | None, ask: int | None) -> list[Quote]:
     )
 )
 def test_no_cancel_ever_waits_for_budget(
+    can: Capabilities,
     steps: list[tuple[int, list[tuple[int, int | None, int | None]]]],
 ) -> None:
     bot = Bot(*CALLS)
+    bot.turn(ev.VenueDescribed(VENUE, can))
     bot.connect()
     bot.turn(bot.snapshot())
     bot.turn(bot.alive(), *map(bot.ticker, CALLS), *(bot.book(instrument=c) for c in CALLS))

@@ -121,6 +121,11 @@ async def test_one_that_cancels_nothing_when_we_are_gone_is_refused_unless_that_
     assert refused.value.exit_code is ExitCode.REFUSED
     assert str(refused.value).startswith("null: the venue cancels nothing when this engine is gone")
     assert "\n" not in str(refused.value)
-    desk.write_text(f"{DESK}[run]\nrequire_dead_man = false\n")  # noqa: ASYNC240  # one line
-    engine = await assemble(load_config({}, desk), Clock())
-    await engine.close(0)
+    for table in ("run", "venues.null"):
+        desk.write_text(f"{DESK}[{table}]\nrequire_dead_man = false\n")  # noqa: ASYNC240  # one line
+        engine = await assemble(load_config({}, desk), Clock())
+        await engine.close(0)
+    strict = "[run]\nrequire_dead_man = false\n[venues.null]\nrequire_dead_man = true\n"
+    desk.write_text(DESK + strict)  # noqa: ASYNC240  # one line
+    with pytest.raises(Refused):
+        await assemble(load_config({}, desk), Clock())

@@ -6,7 +6,20 @@ Deribit counts requests to the matching engine (place, amend, cancel) in a bucke
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from mmbot.core.capabilities import Draws, Gate
+
+_READS = ((Draws.READ, 1.0),)
+
+READ_GATES: Final = (
+    Gate("transaction log", 1.0, 8.0, weights=_READS),
+    Gate("subscriptions", 3.3, 10.0, weights=_READS),
+    Gate("instruments", 0.1, 5.0, weights=_READS),
+    Gate("other requests", 20.0, 100.0, weights=_READS),
+)
+"""The venue's limits of what is no order, by groups of methods, before the account's own are read.
+"""
 
 
 @dataclass(frozen=True, slots=True)

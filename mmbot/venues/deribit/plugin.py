@@ -12,6 +12,7 @@ from mmbot.venues.base import MarketData, Venue
 from mmbot.venues.canceller import Canceller
 from mmbot.venues.checks import Check
 from mmbot.venues.credentials import Credentials, Sets, key_pair
+from mmbot.venues.deribit.limits import READ_GATES
 from mmbot.venues.site import Site
 from mmbot.venues.timing import Timing
 
@@ -27,7 +28,7 @@ class DeribitPlugin:
 
     def capabilities(self) -> Capabilities:
         """An order keeps its id, requests expire, and a broken connection cancels."""
-        return Capabilities()
+        return Capabilities(gates=(*Capabilities().gates, *READ_GATES))
 
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection."""

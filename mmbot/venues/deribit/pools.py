@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Final
 
-from mmbot.venues.deribit.limits import Limits, Rate
+from mmbot.venues.deribit.limits import READ_GATES, Limits, Rate
 
 _RATE_MARGIN = 0.98
 
@@ -36,12 +36,13 @@ class Pool(Enum):
 
 
 RATES: Final[Mapping[Pool, Rate]] = {
-    Pool.TRANSACTION_LOG: Rate(1.0, 8.0),
-    Pool.SUBSCRIBE: Rate(3.3, 10.0),
-    Pool.INSTRUMENTS: Rate(0.1, 5.0),
-    Pool.CANCEL_ALL: Limits().cancel_all,
-    Pool.OTHER: Rate(20.0, 100.0),
-}
+    pool: Rate(gate.rate_per_s, gate.burst)
+    for pool, gate in zip(
+        (Pool.TRANSACTION_LOG, Pool.SUBSCRIBE, Pool.INSTRUMENTS, Pool.OTHER),
+        READ_GATES,
+        strict=True,
+    )
+} | {Pool.CANCEL_ALL: Limits().cancel_all}
 """The venue's, where the account does not say less (or, for CANCEL_ALL, something else)."""
 
 _POOLS: Final[Mapping[str, Pool | None]] = {

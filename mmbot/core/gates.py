@@ -1,0 +1,168 @@
+"""The account's limits, all of them: whether a request passes every gate that it draws from.
+
+Theory of operation
+-------------------
+1. A gate is a limit as the venue states it (core.capabilities.Gate); what is left of one is a value
+   (core.budget.Budget), where it counts per instrument one for each.
+2. The first limit of the whole account that orders draw from is the account's `budget`; the others
+   are in `gates`, by name, and come into being when first drawn from.
+3. A request takes its weight of every gate that names its kind. It is sent if none would be
+   overdrawn, and each keeps a part for cancels.
+4. A look at the venue is several reads. Where they draw from a gate that orders draw from too, the
+   look takes as much of it at once, and waits while that is not there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from mmbot.core.budget import Budget
+from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
+from mmbot.core.state import Account
+from mmbot.core.types import InstrumentId, Label, Nanos
+
+READS_OF_A_LOOK = 6
+"""Orders, positions twice, trades, money and flows; each order that is asked about by name is one
+more."""
+
+Drawn = tuple[Budget, float]
+"""What is left of a gate, and what a request takes of it."""
+
+
+def look_label(account: Account) -> Label:
+    """What a look's share of a gate is in flight under: no order of ours is called so."""
+    return Label(f"look at {account.venue}")
+
+
+def described(account: Account, capabilities: Capabilities) -> None:
+    """The venue has said what it is like: its limits are these from now on."""
+    gate = capabilities.order_gate
+    if gate is not None and gate != account.capabilities.order_gate:
+        budget = account.budget
+        budget.reserve_share = gate.cancel_reserve
+        budget.heaviest = _heaviest(gate)
+        budget.resize(gate.rate_per_s, gate.burst)
+        missing = budget.full - budget.level
+        budget.windowed = gate.kind is GateKind.FIXED_WINDOW
+        if budget.windowed and missing > 0:
+            budget.spent.append((budget.at_ns + budget.window_ns, missing))
+    if capabilities.gates != account.capabilities.gates:
+        account.gates.clear()
+
+
+def affords(
+    account: Account, draws: Draws, instrument: InstrumentId | None, *, reserve: bool = False
+) -> bool:
+    """Whether a request of that kind passes every gate. `reserve`: it may take of what is kept for
+    cancels."""
+    drawn = drawn_from(account, draws, instrument)
+    return all(left.affords(weight, cancel=reserve) for left, weight in drawn)
+
+
+def spend(account: Account, draws: Draws, instrument: InstrumentId | None, about: Label) -> None:
+    """It leaves: every gate it draws from has so much less, until it is answered and longer."""
+    for left, weight in drawn_from(account, draws, instrument):
+        left.spend(about, weight)
+
+
+def short_for(account: Account, cancels: Iterable[InstrumentId]) -> bool:
+    """Whether single cancels on these instruments would leave nothing of a gate for the next."""
+    counts = Counter(cancels)
+    for gate in account.capabilities.gates:
+        weight = gate.weight(Draws.CANCEL)
+        if not weight:
+            continue
+        if gate.scope is GateScope.ACCOUNT:
+            if _left(account, gate, None).short_for(counts.total(), weight):
+                return True
+        elif any(_left(account, gate, i).short_for(n, weight) for i, n in counts.items()):
+            return True
+    return not account.capabilities.gates and account.budget.short_for(counts.total())
+
+
+def drawn_from(account: Account, draws: Draws, instrument: InstrumentId | None) -> Iterator[Drawn]:
+    """Every gate that a request takes something of. A request about no single instrument passes
+    beside those that count per instrument."""
+    gates = account.capabilities.gates
+    if not gates and draws is not Draws.READ:
+        yield account.budget, 1.0
+    for gate in gates:
+        weight = gate.weight(draws)
+        of_instrument = gate.scope is GateScope.INSTRUMENT
+        if weight and not (of_instrument and instrument is None):
+            yield _left(account, gate, instrument), weight
+
+
+def lookups(account: Account, most: int) -> int:
+    """How many orders one look may ask about by name, where reads draw from a gate of orders."""
+    for left, weight in _of_reads(account):
+        most = min(most, int((left.full - left.reserve) / weight) - READS_OF_A_LOOK)
+    return max(0, most)
+
+
+def spend_look(account: Account, labels: int) -> bool:
+    """Whether a look that asks about so many orders passes the gates that it shares with orders;
+    then it is spent."""
+    reads = READS_OF_A_LOOK + labels
+    shared = [(left, reads * weight) for left, weight in _of_reads(account)]
+    if not all(left.affords(weight) for left, weight in shared):
+        return False
+    for left, weight in shared:
+        left.spend(look_label(account), weight)
+    return True
+
+
+def _of_reads(account: Account) -> Iterator[Drawn]:
+    """The gates that orders and reads share, and what one read takes."""
+    for gate in account.capabilities.gates:
+        weight = gate.weight(Draws.READ)
+        if weight and gate.for_orders and gate.scope is GateScope.ACCOUNT:
+            yield _left(account, gate, None), weight
+
+
+def limits(account: Account) -> Iterator[Budget]:
+    """All there is of limits just now."""
+    yield account.budget
+    yield from account.gates.values()
+
+
+def refill(account: Account, now_ns: Nanos, done: Iterable[Label]) -> None:
+    """Time passed, and requests about these orders have been answered."""
+    for left in limits(account):
+        left.refill(now_ns)
+        for label in done:
+            left.answered(label, now_ns)
+
+
+def _left(account: Account, gate: Gate, instrument: InstrumentId | None) -> Budget:
+    """What is left of a gate."""
+    if gate is account.capabilities.order_gate:
+        return account.budget
+    name = gate_name(gate, instrument)
+    left = account.gates.get(name)
+    if left is None:
+        left = account.gates[name] = Budget(
+            rate_per_s=gate.rate_per_s,
+            burst=gate.burst,
+            reserve_share=gate.cancel_reserve,
+            windowed=gate.kind is GateKind.FIXED_WINDOW,
+            heaviest=_heaviest(gate),
+            at_ns=account.budget.at_ns,
+        )
+        left.level = left.full
+        if account.idle_since_ns:
+            left.inherit(left.at_ns - account.idle_since_ns, left.at_ns)
+    return left
+
+
+def gate_name(gate: Gate, instrument: InstrumentId | None) -> str:
+    """What is left of a gate is known under this name."""
+    return f"{gate.name} {instrument}" if gate.scope is GateScope.INSTRUMENT else gate.name
+
+
+def gate_is(gate: Gate, name: str) -> bool:
+    """Whether what is known under that name is left of this gate."""
+    return name == gate.name or name.startswith(f"{gate.name} ")
+
+
+def _heaviest(gate: Gate) -> float:
+    return max((weight for _, weight in gate.weights), default=1.0)

@@ -1,0 +1,104 @@
+"""All limits of an account are obeyed, and looks at the venue draw from those they share."""
+
+from dataclasses import replace
+
+import pytest
+
+from mmbot.core import events as ev
+from mmbot.core import gates
+from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
+from mmbot.core.recovery import take_budget
+from mmbot.core.types import SECOND, InstrumentId, Label
+from mmbot.engine.parts import venue_frame
+from tests.builders import a_perpetual, an_option
+from tests.core.bot import VENUE, Bot, both_sides, places, resyncs
+
+EVERY = tuple((draws, 1.0) for draws in Draws)
+ORDERS = tuple((draws, 1.0) for draws in Draws if draws is not Draws.READ)
+USUAL = Gate("orders", 5.0, 20.0, weights=ORDERS)
+EACH = Gate("each", 1.0, 4.0, GateKind.FIXED_WINDOW, GateScope.INSTRUMENT, ORDERS)
+PERPETUAL = a_perpetual()
+
+
+def quoting_at(*limits: Gate) -> Bot:
+    bot = Bot.quoting(an_option(), PERPETUAL)
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(gates=limits)))
+    return bot
+
+
+def test_a_window_per_instrument_holds_up_that_instrument_alone() -> None:
+    """4 in 4 s, one of them never used and one for cancels: 2 orders, and no third."""
+    bot = quoting_at(USUAL, EACH)
+    bot.wants = [quote for n in range(3) for quote in [replace(both_sides()[0], level=n)]]
+    assert len(places(bot.turn(bot.book()))) == 2
+    assert gates.affords(bot.account, Draws.PLACE, PERPETUAL.id)
+    assert not gates.affords(bot.account, Draws.PLACE, an_option().id)
+    assert gates.affords(bot.account, Draws.CANCEL, an_option().id, reserve=True)
+
+
+def test_a_window_gives_back_a_whole_window_after_the_answer() -> None:
+    bot = quoting_at(USUAL, EACH)
+    bot.wants = [replace(both_sides()[0], level=n) for n in range(3)]
+    bot.turn(bot.book())
+    bot.acknowledge()
+    answered_ns = bot.now_ns
+    while not (sent := places(bot.turn(bot.alive(), bot.book(), after_s=0.1))):
+        assert bot.now_ns < answered_ns + 5 * SECOND
+    assert len(sent) == 1
+    assert bot.now_ns >= answered_ns + 4 * SECOND
+
+
+def test_the_weights_of_requests_count() -> None:
+    weights = ((Draws.PLACE, 5.0), (Draws.CANCEL, 1.0))
+    bot = quoting_at(Gate("points", 5.0, 20.0, weights=weights))
+    for number in range(2):  # 20, one never used, 5 for cancels: two of 5 each
+        assert gates.affords(bot.account, Draws.PLACE, None)
+        gates.spend(bot.account, Draws.PLACE, None, Label(f"mmtest-{number}"))
+    assert not gates.affords(bot.account, Draws.PLACE, None)
+    assert gates.affords(bot.account, Draws.MOVE, None), "it passes beside"
+    assert gates.affords(bot.account, Draws.CANCEL, None)
+
+
+def test_looks_draw_from_a_limit_that_is_for_all_requests() -> None:
+    """300 a minute for everything: six reads a look, and one more for each order asked about."""
+    bot = quoting_at(Gate("everything", 5.0, 300.0, GateKind.FIXED_WINDOW, weights=EVERY))
+    before = bot.account.budget.level
+    bot.ask_again()
+    assert before - bot.account.budget.level == 6
+    bot.turn(bot.snapshot())
+    bot.wait(30)
+    assert bot.account.budget.level <= before - 6, "it counts for a minute"
+
+
+def test_a_look_waits_where_it_would_overdraw_what_orders_live_on() -> None:
+    bot = quoting_at(Gate("everything", 1.0, 20.0, weights=EVERY))
+    bot.account.budget.level = 8.0  # 5 of them for cancels
+    bot.account.resync_ns = bot.now_ns
+    assert resyncs(bot.turn(bot.alive(), ev.Tick())) == []
+    assert resyncs(bot.wait(4)) != []
+
+
+def test_another_run_may_have_spent_every_gate() -> None:
+    bot = Bot(an_option())
+    take_budget(bot.state, VENUE, 3 * SECOND, bot.now_ns)
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(gates=(USUAL, EACH))))
+    assert not gates.affords(bot.account, Draws.PLACE, an_option().id)
+    bot.turn(after_s=4)
+    assert gates.affords(bot.account, Draws.PLACE, an_option().id)
+
+
+def test_status_shows_each_limit_and_of_those_per_instrument_the_scarcest() -> None:
+    bot = quoting_at(USUAL, EACH)
+    gates.spend(bot.account, Draws.PLACE, an_option().id, Label("mmtest-9"))
+    limits = venue_frame(bot.state, bot.account, {}).limits
+    assert [(limit.name, limit.scope, limit.full) for limit in limits] == [
+        ("requests", "account", 20.0),
+        ("each", "instrument", 4.0),
+    ]
+    assert limits[1].left == pytest.approx(2.0)
+
+
+def test_what_is_left_for_an_instrument_goes_with_it() -> None:
+    account = quoting_at(USUAL, EACH).account
+    gates.spend(account, Draws.PLACE, InstrumentId("deribit:X"), Label("mmtest-9"))
+    assert list(account.gates) == ["each deribit:X"]

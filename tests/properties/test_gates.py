@@ -1,0 +1,161 @@
+"""However requests and their answers are held up, no gate of the venue is ever overdrawn."""
+
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmbot.core import gates
+from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
+from mmbot.core.state import Account
+from mmbot.core.types import MS, SECOND, InstrumentId, Label, Nanos
+
+INSTRUMENTS = [InstrumentId("v:a"), InstrumentId("v:b")]
+KINDS = [Draws.PLACE, Draws.MOVE, Draws.CANCEL]
+
+
+@st.composite
+def some_gates(draw: st.DrawFn) -> tuple[Gate, ...]:
+    count = draw(st.integers(1, 3))
+    return tuple(
+        Gate(
+            f"gate {n}",
+            rate_per_s=draw(st.sampled_from([1.0, 5.0, 20.0])),
+            burst=draw(st.sampled_from([5.0, 20.0, 30.0])),
+            kind=draw(st.sampled_from(GateKind)),
+            scope=draw(st.sampled_from(GateScope)),
+            weights=tuple((kind, draw(st.sampled_from([0.5, 1.0, 2.0]))) for kind in KINDS),
+            cancel_reserve=draw(st.sampled_from([0.1, 0.25, 0.5])),
+        )
+        for n in range(count)
+    )
+
+
+@dataclass
+class Venue:
+    """What the venue counts, when: it is told to nobody."""
+
+    gate: Gate
+    pace: float
+    """Its clock against ours."""
+    phase_ns: Nanos
+    """Where its windows begin."""
+    counted: dict[InstrumentId | None, list[tuple[Nanos, float]]] = field(default_factory=dict)
+
+    def count(self, at_ns: Nanos, instrument: InstrumentId, draws: Draws) -> None:
+        of = instrument if self.gate.scope is GateScope.INSTRUMENT else None
+        weight = self.gate.weight(draws)
+        self.counted.setdefault(of, []).append((int(at_ns * self.pace), weight))
+
+    def check(self) -> None:
+        for requests in self.counted.values():
+            requests.sort()
+            if self.gate.kind is GateKind.FIXED_WINDOW:
+                self._check_windows(requests)
+            else:
+                self._check_bucket(requests)
+
+    def _check_windows(self, requests: list[tuple[Nanos, float]]) -> None:
+        length_ns = int(self.gate.burst / self.gate.rate_per_s * SECOND)
+        windows: dict[int, float] = {}
+        for at_ns, weight in requests:
+            number = (at_ns + self.phase_ns) // length_ns
+            windows[number] = windows.get(number, 0.0) + weight
+        assert max(windows.values()) <= self.gate.burst
+
+    def _check_bucket(self, requests: list[tuple[Nanos, float]]) -> None:
+        level, last_ns = self.gate.burst, 0
+        for at_ns, weight in requests:
+            earned = (at_ns - last_ns) * self.gate.rate_per_s / SECOND
+            level, last_ns = min(self.gate.burst, level + earned) - weight, at_ns
+            assert level >= -1e-9
+
+
+@given(
+    some_gates(),
+    st.sampled_from([0.99, 1.0, 1.01]),
+    st.integers(0, 30 * SECOND),
+    st.lists(
+        st.tuples(
+            st.integers(1, 900),  # ms until the next step
+            st.integers(0, 25),  # requests wanted then
+            st.sampled_from(KINDS),
+            st.sampled_from(INSTRUMENTS),
+            st.integers(0, 2500),  # ms until they are counted there ...
+            st.integers(0, 2500),  # ... and until their answers are back
+        ),
+        min_size=5,
+        max_size=60,
+    ),
+)
+@settings(max_examples=150, deadline=None)
+def test_no_gate_is_overdrawn_however_long_requests_and_answers_take(
+    limits: tuple[Gate, ...],
+    pace: float,
+    phase_ns: Nanos,
+    steps: list[tuple[int, int, Draws, InstrumentId, int, int]],
+) -> None:
+    account, now_ns, number = Account("v"), SECOND, 0
+    can = Capabilities(gates=limits)
+    gates.described(account, can)
+    account.capabilities = can
+    venues = [Venue(gate, pace, phase_ns) for gate in limits]
+    answers: list[tuple[Nanos, Label]] = []
+    for pause_ms, wanted, draws, instrument, there_ms, back_ms in steps:
+        now_ns += pause_ms * MS
+        done = [label for at_ns, label in answers if at_ns <= now_ns]
+        answers = [one for one in answers if one[0] > now_ns]
+        gates.refill(account, now_ns, done)
+        for _ in range(wanted):
+            if gates.affords(account, draws, instrument, reserve=draws is Draws.CANCEL):
+                number += 1
+                label = Label(f"mmtest-{number}")
+                gates.spend(account, draws, instrument, label)
+                counted_ns = now_ns + there_ms * MS
+                for venue in venues:
+                    venue.count(counted_ns, instrument, draws)
+                answers.append((counted_ns + back_ms * MS, label))
+    for venue in venues:
+        venue.check()
+
+
+@given(some_gates(), st.lists(st.sampled_from([Draws.PLACE, Draws.MOVE]), max_size=80))
+@settings(max_examples=100, deadline=None)
+def test_what_is_kept_for_cancels_is_there_whatever_else_was_sent(
+    limits: tuple[Gate, ...], sent: list[Draws]
+) -> None:
+    account = Account("v")
+    can = Capabilities(gates=limits)
+    gates.described(account, can)
+    account.capabilities = can
+    instrument = INSTRUMENTS[0]
+    gates.refill(account, SECOND, ())
+    for number, draws in enumerate(sent):
+        if gates.affords(account, draws, instrument, reserve=draws is Draws.CANCEL):
+            gates.spend(account, draws, instrument, Label(f"mmtest-{number}"))
+    kept = min(
+        int(left.reserve / weight)
+        for left, weight in gates.drawn_from(account, Draws.CANCEL, instrument)
+    )
+    for number in range(kept):
+        assert gates.affords(account, Draws.CANCEL, instrument, reserve=True)
+        gates.spend(account, Draws.CANCEL, instrument, Label(f"mmtest-c{number}"))
+
+
+def test_at_full_demand_a_window_is_used_up_and_never_overdrawn() -> None:
+    """25 in 5 s, answered at once, asked for every 50 ms for a minute; one is never used."""
+    gate = Gate("window", 5.0, 25.0, GateKind.FIXED_WINDOW, cancel_reserve=0.0)
+    account = Account("v")
+    can = Capabilities(gates=(gate,))
+    gates.described(account, can)
+    account.capabilities = can
+    sent_ns: list[Nanos] = []
+    for step in range(20, 1220):
+        now_ns = step * 50 * MS
+        gates.refill(account, now_ns, list(account.budget.in_flight))
+        while gates.affords(account, Draws.PLACE, None):
+            gates.spend(account, Draws.PLACE, None, Label(f"mmtest-{len(sent_ns)}"))
+            sent_ns.append(now_ns)
+    most = max(sum(at <= one < at + 5 * SECOND for one in sent_ns) for at in sent_ns)
+    assert most == 24
+    assert len(sent_ns) >= 24 * 11
