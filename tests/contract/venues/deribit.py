@@ -26,6 +26,7 @@ from mmbot.sim.exchange.listing import NEVER_MS
 from mmbot.sim.exchange.orders import Order, TimeInForce
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.faults import FaultPlan
+from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
@@ -95,20 +96,20 @@ class Tap:
 
     # -- in ------------------------------------------------------------------------------------
 
-    def _open(self, write: Callable[[bytes, str | None], None], *rest: Any) -> Any:
+    def _open(self, write: Callable[[Frame, str | None], None], *rest: Any) -> Any:
         talk = Talk()
         self.talks.append(talk)
 
-        def tapped(payload: bytes, about: str | None) -> None:
+        def tapped(said: Frame, about: str | None) -> None:
             with self._told():
-                say(payload, about)
+                say(said, about)
 
-        def say(payload: bytes, about: str | None) -> None:
+        def say(said: Frame, about: str | None) -> None:
             self._passes(about)
             if talk.muted and about is not None and about.startswith("user."):
                 return
-            self._hear(talk, payload, about)
-            write(self._spoiled(payload, about), about)
+            self._hear(talk, said, about)
+            write(self._spoiled(said, about), about)
 
         session = self._on_open(tapped, *rest)
         self._of[session] = talk
@@ -131,12 +132,12 @@ class Tap:
             self._ask("websocket", method, params)
             self._on_frame(session, frame)
 
-    def _rest(self, method: str, params: Json, *rest: Any) -> tuple[int, bytes]:
+    def _rest(self, method: str, params: Json, *rest: Any) -> tuple[int, Frame]:
         with self._told():
             self._ask("rest", method, params)
             status, answer = self._on_rest(method, params, *rest)
             self._passes(method)
-            self._note(method, params, orjson.loads(answer))
+            self._note(method, params, answer.message)
             return status, self._spoiled(answer, method)
 
     def _ask(self, way: str, method: str, params: Json) -> None:
@@ -155,15 +156,15 @@ class Tap:
 
     # -- out -----------------------------------------------------------------------------------
 
-    def _hear(self, talk: Talk, payload: bytes, about: str | None) -> None:
-        frame = orjson.loads(payload)
+    def _hear(self, talk: Talk, said: Frame, about: str | None) -> None:
+        frame = said.message
         if "id" in frame:
             method, params = talk.asked.pop(frame["id"], (about or "", {}))
             self._note(method, params, frame)
         elif frame.get("method") == "subscription":
             channel = frame["params"]["channel"]
             if channel.startswith("user.") or self._counts(channel):
-                self.judge.hear(payload)
+                self.judge.hear(said)
                 self.judge.frames.clear()
 
     def _note(self, method: str, params: Json, frame: Json) -> None:
@@ -183,8 +184,8 @@ class Tap:
         self._judged[about] = self._judged.get(about, 0) + 1
         return self._judged[about] <= JUDGED_EACH
 
-    def _spoiled(self, payload: bytes, about: str | None) -> bytes:
-        frame = orjson.loads(payload) if self.spoiled_books else {}
+    def _spoiled(self, said: Frame, about: str | None) -> Frame:
+        frame = orjson.loads(said.text) if self.spoiled_books else {}
         if frame.get("method") == "subscription" and "book." in frame["params"]["channel"]:
             data = frame["params"]["data"]
             whole = data.get("type") == "snapshot"
@@ -192,19 +193,18 @@ class Tap:
                 self.spoiled += 1
                 data["bids"] = [["new", 0.9, 5.0], ["new", 0.8, -3.0]]
                 data["asks"] = [["new", 0.0005, 5.0]]
-            return orjson.dumps(frame)
+            return Frame(frame)
         nonsense = {"private/get_open_orders": "many", "private/get_positions": [{"size": "x"}, 7]}
         if self.spoiled_account and about in nonsense:
             self.spoiled += 1
-            return _with_result(payload, nonsense[about])
+            return _with_result(said, nonsense[about])
         if self.denies_dead_man and about == "private/get_cancel_on_disconnect":
-            return _with_result(payload, {"scope": "connection", "enabled": False})
-        return payload
+            return _with_result(said, {"scope": "connection", "enabled": False})
+        return said
 
 
-def _with_result(payload: bytes, result: Any) -> bytes:
-    frame = orjson.loads(payload)
-    return orjson.dumps({**frame, "result": result}) if "result" in frame else payload
+def _with_result(said: Frame, result: Any) -> Frame:
+    return Frame({**said.message, "result": result}) if "result" in said.message else said
 
 
 class DeribitBench(Bench):
