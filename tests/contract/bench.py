@@ -49,7 +49,7 @@ class World:
     lively: bool = False
     """The market trades and moves by itself; else nothing happens that the test does not do."""
     violent: bool = False
-    """It moves as much as it ever does."""
+    """The market moves as much as it ever does."""
     ahead_s: float = 0.0
     """How far the venue's clock is ahead of the right one."""
     expires_in_s: float | None = None
@@ -209,7 +209,7 @@ class Bench(ABC):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """It ends."""
+        """The loopback venue ends."""
 
     @property
     @abstractmethod
@@ -228,7 +228,7 @@ class Bench(ABC):
 
     @abstractmethod
     def thaw(self) -> None:
-        """It goes on."""
+        """The market goes on."""
 
     @abstractmethod
     def rest(self, name: str, side: Side, amount: Decimal, price: Decimal) -> str:

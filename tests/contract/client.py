@@ -2,8 +2,8 @@
 
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
@@ -16,12 +16,14 @@ from mmbot.core.order_life import OrderState
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import InstrumentId, Label, Side, TimeInForce
 from mmbot.core.why import Why
+from mmbot.errors import VenueUnreachable
 from mmbot.venues.base import Venue
 from mmbot.venues.timing import Timing
 from tests.contract.bench import Bench
 from tests.contract.law import contradictions
 
 E = TypeVar("E", bound=ev.Event)
+T = TypeVar("T")
 
 UNHURRIED = Timing(probe_timeout_s=60.0)
 """A stall of this machine is no silence of the venue's, however fast the clock."""
@@ -192,12 +194,21 @@ async def client_on(bench: Bench, timing: Timing = UNHURRIED) -> AsyncIterator[C
     """The plug-in's Venue, connected, with both links up."""
     venue = bench.plugin.trading(bench.site, bench.credentials, bench.clock, timing)
     try:
-        listed = {one.id: one for one in await venue.open()}
+        listed = {one.id: one for one in await again(venue.open)}
         client = Client(bench, venue, listed)
-        await venue.connect(client.events.append, [listed[one] for one in bench.ids])
+        traded = [listed[one] for one in bench.ids]
+        await again(lambda: venue.connect(client.events.append, traded))
         await client.both_up()
         yield client
         doubled = [label for label, count in Counter(bench.labels).items() if count > 1]
         assert contradictions(bench.capabilities, client.events, doubled) == []
     finally:
         await venue.close()
+
+
+async def again(begin: Callable[[], Awaitable[T]]) -> T:
+    """Begin something. Scaled deadlines are short for a machine that is busy: then once more."""
+    for _ in range(3):
+        with suppress(VenueUnreachable):
+            return await begin()
+    return await begin()

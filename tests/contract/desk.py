@@ -1,7 +1,7 @@
 """The whole engine on a bench: two instruments quoted on both sides, and all that happens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import astuple, dataclass
 from decimal import Decimal
@@ -18,14 +18,12 @@ from mmbot.core.order_life import Status
 from mmbot.core.state import Account, State
 from mmbot.core.types import InstrumentId, Label, Side
 from mmbot.engine.supervise import Engine
-from mmbot.errors import VenueUnreachable
 from mmbot.venues.timing import Timing
 from tests.contract.bench import Bench
-from tests.contract.client import UNHURRIED
+from tests.contract.client import UNHURRIED, again
 from tests.contract.law import contradictions
 
 E = TypeVar("E", bound=ev.Event)
-T = TypeVar("T")
 
 ROOMY = Path(__file__).with_name("roomy.toml")
 """A desk file under which sizes may be doubled."""
@@ -137,7 +135,7 @@ async def desk_on(
     """A connected engine whose loop runs; on leaving it is stopped hard and closed."""
     given = bench.flags() | {f"--{name.replace('_', '-')}": text for name, text in flags.items()}
     with patch.dict("os.environ", bench.environment):
-        engine = await _again(lambda: assemble(load_config(given, config), bench.clock, timing))
+        engine = await again(lambda: assemble(load_config(given, config), bench.clock, timing))
     # A stall of this machine is no absence of the bot's that is `scale` times as long.
     scale, usual = bench.world.scale, core_timing.Timing()
     engine.runner.state.timing = core_timing.Timing(*(int(one * scale) for one in astuple(usual)))
@@ -152,7 +150,7 @@ async def desk_on(
     leave, running = asyncio.Event(), None
     try:
         venue = engine.members[0].venue
-        await _again(lambda: venue.connect(engine.runner.sink, engine.instruments))
+        await again(lambda: venue.connect(engine.runner.sink, engine.instruments))
         running = asyncio.ensure_future(engine.runner.run(leave, None))
         yield desk
         assert contradictions(bench.capabilities, desk.events) == []
@@ -162,11 +160,3 @@ async def desk_on(
             with suppress(asyncio.CancelledError):
                 await running
         await engine.close(0)
-
-
-async def _again(begin: Callable[[], Awaitable[T]]) -> T:
-    """Scaled deadlines are short for a machine that is busy: then once more."""
-    for _ in range(3):
-        with suppress(VenueUnreachable):
-            return await begin()
-    return await begin()

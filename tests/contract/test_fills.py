@@ -30,7 +30,7 @@ async def test_fill_by_stream_and_history_once(start: Start) -> None:
 
 
 async def test_fill_while_away(start: Start) -> None:
-    """While no line was up. It is booked before anything is sent."""
+    """Strangers trade with us while no line is up: booked before anything is sent."""
     world = World(scale=2.0, dead_man_works=False)
     async with start(world) as bench, desk_on(bench) as desk:
         await desk.quotes()

@@ -41,8 +41,8 @@ async def test_reconnect_ends_nothing(start: Start) -> None:
 
 
 async def test_market_half_open(start: Start) -> None:
-    """It looks alive and carries nothing: given up within 3 s, its books with it, and back again;
-    the trading connection has done nothing wrong."""
+    """A connection looks alive and carries nothing: given up within 3 s, its books with it, and
+    back again; the trading connection has done nothing wrong."""
     async with start(World(scale=SCALE)) as bench, client_on(bench, USUAL) as client:
         await client.rests(client.order())
         since, began_ns = client.so_far, bench.clock.now_ns()
