@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from mmbot.cli.simulate import _again as again
 from mmbot.core.books import Market
+from mmbot.research.simulate import Wish
+from mmbot.sim.models.faults import Harshness
+from mmbot.sim.models.finality import Finality
 from tests.cli.inprocess import Mmbot
 from tests.cli.terminal import MMBOT
 
@@ -64,6 +68,18 @@ def test_without_faults_nothing_goes_wrong(mmbot: Mmbot, desk: str) -> None:
     assert said["crashes"] == 0
 
 
+def test_fills_may_be_voided_and_the_command_that_shows_it_again_says_so(
+    mmbot: Mmbot, desk: str
+) -> None:
+    said = mmbot.json("simulate", desk, "--seeds", "4", "--finality", "late")
+    assert (said["finality"], said["violations"]) == ("late", [])
+    assert said["faults_injected"]["voided_fill"] > 0
+    final = mmbot.json("simulate", desk, "--seeds", "4")
+    assert (final["finality"], final["faults_injected"].get("voided_fill")) == ("final", None)
+    wish = Wish(Path(desk), 1, 4, Harshness.HARSH, finality=Finality.LATE)
+    assert " --finality late" in again(7, wish)
+
+
 def test_hours_say_how_long_a_history_is(mmbot: Mmbot, desk: str) -> None:
     said = mmbot.json("simulate", desk, "--seeds", "1", "--hours", "0.02", "--faults", "none")
     assert 72 <= said["simulated_s"] < 80
@@ -72,7 +88,6 @@ def test_hours_say_how_long_a_history_is(mmbot: Mmbot, desk: str) -> None:
 def test_two_processes_say_the_same_as_one(mmbot: Mmbot, desk: str) -> None:
     """Nine seeds are shared out; one of them alone has the hash it has among them."""
     from mmbot.research import simulate
-    from mmbot.sim.models.faults import Harshness
 
     wish = simulate.Wish(Path(desk), 1, 9, Harshness.MILD, hours=0.002)
     shared = [outcome.hash for outcome in simulate.outcomes(wish)]
