@@ -17,8 +17,9 @@ from mmbot.sim.exchange.listing import Kind as VenueKind
 from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.listing import Side as VenueSide
 from mmbot.sim.exchange.orders import Order
+from mmbot.sim.wire.faces import USUAL
 
-VENUE: Final = "deribit"
+VENUE: Final = USUAL
 
 _FEE_CAP: Final = Decimal("0.125")
 
