@@ -80,6 +80,18 @@ def test_fills_may_be_voided_and_the_command_that_shows_it_again_says_so(
     assert " --finality late" in again(7, wish)
 
 
+def test_manners_are_drawn_or_fixed(mmbot: Mmbot, desk: str) -> None:
+    """Seed 1 draws plain manners: fixed, they are the same history, and others are another one."""
+    asked = ("simulate", desk, "--seeds", "1", "--hours", "0.005")
+    drawn = mmbot.json(*asked)
+    fixed = {how: mmbot.json(*asked, "--manners", how) for how in ("plain", "thin", "odd")}
+    assert drawn["manners"] is None
+    assert [one["manners"] for one in fixed.values()] == ["plain", "thin", "odd"]
+    assert fixed["plain"]["hash"] == drawn["hash"]
+    assert len({one["hash"] for one in fixed.values()}) == 3
+    assert all(one["violations"] == [] for one in fixed.values())
+
+
 def test_hours_say_how_long_a_history_is(mmbot: Mmbot, desk: str) -> None:
     said = mmbot.json("simulate", desk, "--seeds", "1", "--hours", "0.02", "--faults", "none")
     assert 72 <= said["simulated_s"] < 80

@@ -12,12 +12,14 @@ import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.desk import Desk
+from mmbot.core.error_scope import ErrorScope
 from mmbot.core.intents import Amend, CancelAll, Place
 from mmbot.core.inventory import Booked, Opened
-from mmbot.core.order_life import OrderState, Status
+from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.sizes import Size
 from mmbot.core.state import Note, State
+from mmbot.core.statements import Fill, HeldPosition
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Side, instrument_name
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
@@ -29,8 +31,9 @@ from mmbot.sim.models.faults import STRENGTHS, FaultPlan, Harshness
 from mmbot.sim.virtual.account import ACCOUNT
 from mmbot.sim.virtual.checks import Checks
 from mmbot.sim.virtual.history import WorldOptions
+from mmbot.sim.virtual.pump import Pump
 from mmbot.sim.virtual.store import VirtualStore
-from mmbot.sim.virtual.translate import VENUE, id_of, instrument_of
+from mmbot.sim.virtual.translate import VENUE, fill_of, id_of, instrument_of
 from mmbot.sim.virtual.violation import Violated
 from mmbot.sim.virtual.world import World
 from mmbot.sim.wire.deribit import shapes
@@ -245,6 +248,16 @@ def test_instruments_are_what_the_adapter_reads_off_the_wire() -> None:
 # --- each check alone -------------------------------------------------------------------------
 
 
+class ProlongedSilence(Pump):
+    """A line that has told nothing of the account for so long."""
+
+    def __init__(self) -> None:
+        self.seconds = 10.0
+
+    def untold_s(self) -> float:
+        return self.seconds
+
+
 class Judged:
     """Checks over a quiet exchange with one option, and a bot that believes what it is told to."""
 
@@ -257,7 +270,18 @@ class Judged:
         self.state = State(run="test")
         self.state.add_account(VENUE)
         self.checks.begin()
-        self.checks.told(ev.BookChanged(id_of(CALL), ((0.01, 1.0),), ((0.02, 1.0),), 1, 1))
+        self.show(True, True)
+
+    def show(self, bid: bool, ask: bool, *, crossed: bool = False) -> None:
+        """The bot is shown the top of the book as it is, or half of it, or crossed."""
+        book = self.exchange.book(CALL)
+        assert book.best_bid is not None
+        assert book.best_ask is not None
+        best = (float(book.best_bid.price), float(book.best_ask.price))
+        shown = best[::-1] if crossed else (best[0] if bid else None, best[1] if ask else None)
+        self.checks._border._truth[CALL].lately[shown] = None  # as if it had been so
+        bids, asks = (((price, 1.0),) if price is not None else () for price in shown)
+        self.checks.told(ev.BookChanged(id_of(CALL), bids, asks, 1, 1))
 
     def rest(self, side: VenueSide, price: str, label: str, amount: int = 1) -> Placed:
         wish = NewOrder(
@@ -296,6 +320,20 @@ def fails(check: str) -> pytest.RaisesExc[Violated]:
     return pytest.raises(Violated, match=f"^{check}:")
 
 
+def refused(detail: str, scope: ErrorScope) -> ev.RequestRefused:
+    label = Label("mmtest-a")
+    return ev.RequestRefused(label, Request.PLACE, Why.REFUSED, detail, False, scope)
+
+
+def ticker(mark: float | None) -> ev.TickerChanged:
+    return ev.TickerChanged(id_of(CALL), mark, 2_850.0, 2_850.0, 0.5, 0.5, None, None, 1)
+
+
+def look(held: Decimal, fills: tuple[Fill, ...]) -> ev.SnapshotTaken:
+    positions = (HeldPosition(id_of(CALL), held, None),)
+    return ev.SnapshotTaken(VENUE, 1, (), positions, fills, (), (), ())
+
+
 class TestChecks:
     def test_what_is_sound_passes(self) -> None:
         judged = Judged()
@@ -316,13 +354,13 @@ class TestChecks:
 
     def test_a_quote_on_an_empty_book(self) -> None:
         judged = Judged()
-        judged.checks.told(ev.BookChanged(id_of(CALL), (), (), 2, 2))
+        judged.show(False, False)
         with fails("book"):
             judged.decide(judged.place())
 
     def test_a_quote_on_a_crossed_book(self) -> None:
         judged = Judged()
-        judged.checks.told(ev.BookChanged(id_of(CALL), ((0.03, 1.0),), ((0.02, 1.0),), 2, 2))
+        judged.show(True, True, crossed=True)
         with fails("book"):
             judged.decide(judged.place())
 
@@ -415,6 +453,72 @@ class TestChecks:
         judged.at_account.foreign(judged.rest(VenueSide.BUY, "0.0010", "by hand").order)
         with fails("foreign"):
             judged.at_account.arriving(CancelAll(VENUE, None, (), Why.USER))
+
+    def test_an_order_over_a_line_that_would_not_take_it_along(self) -> None:
+        judged = Judged()
+        judged.at_account.arriving(judged.place())
+        judged.world.lone.venue.guarded = False
+        with fails("dead-man"):
+            judged.at_account.arriving(judged.place())
+
+    def test_a_login_that_was_left_to_expire(self) -> None:
+        judged = Judged()
+        judged.world.lone.venue.refused({"code": 13009, "message": "unauthorized"})
+        with fails("login"):
+            judged.checks.second()
+
+    def test_a_silent_channel_that_nobody_minds(self) -> None:
+        judged = Judged()
+        line = ProlongedSilence()
+        judged.world.lone.line = line
+        judged.checks.second()
+        line.seconds = 15.0
+        with fails("silence"):
+            judged.checks.second()
+
+    @pytest.mark.parametrize(
+        ("detail", "scope"),
+        [
+            ("10028 too_many_requests", ErrorScope.ORDER),
+            ("13019 orderbook_closed", ErrorScope.ACCOUNT),
+            ("-32602 Invalid params {'reason': 'instrument is not open'}", ErrorScope.US),
+        ],
+    )
+    def test_a_refusal_with_another_reach_than_it_has(self, detail: str, scope: ErrorScope) -> None:
+        judged = Judged()
+        with fails("blame"):
+            judged.checks.told(refused(detail, scope))
+
+    def test_refusals_with_the_reach_they_have(self) -> None:
+        judged = Judged()
+        judged.checks.told(refused("10028 too_many_requests", ErrorScope.SESSION))
+        judged.checks.told(refused("13019 orderbook_closed", ErrorScope.INSTRUMENT))
+        judged.checks.told(refused("trading is not connected", ErrorScope.REQUEST))
+
+    @pytest.mark.parametrize("mark", [0.0, 1.0])
+    def test_a_mark_that_is_not_the_venues(self, mark: float) -> None:
+        judged = Judged()
+        truth = float(judged.exchange.book(CALL).mark)
+        judged.checks.told(ticker(truth))
+        judged.checks.told(ticker(None))
+        with fails("mark"):
+            judged.checks.told(ticker(mark))
+
+    def test_a_book_that_never_was(self) -> None:
+        judged = Judged()
+        with fails("book"):
+            judged.checks.told(ev.BookChanged(id_of(CALL), ((0.3, 1.0),), (), 2, 2))
+
+    def test_positions_from_before_the_trades_beside_them(self) -> None:
+        judged = Judged()
+        book = judged.exchange.book(CALL)
+        assert book.best_ask is not None
+        judged.rest(VenueSide.BUY, str(book.best_ask.price), "mmtest-a")
+        (made,) = judged.exchange.accounts[ACCOUNT].trades
+        for held, fills in ((1, ()), (0, ()), (1, (fill_of(made, VENUE),))):
+            judged.checks.told(look(Decimal(held), fills))
+        with fails("look"):
+            judged.checks.told(look(ZERO, (fill_of(made, VENUE),)))
 
     def test_one_request_too_many(self) -> None:
         judged = Judged()

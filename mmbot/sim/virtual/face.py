@@ -1,8 +1,8 @@
-"""The venue in virtual time: the simulated Deribit, what befalls it, and the truth behind it.
+"""The venue in virtual time: the simulated one, what befalls it, and the truth behind it.
 
 Theory of operation
 -------------------
-1. The protocol (`sim/wire/deribit`) is the one that answers on sockets; the pump hands it frames
+1. The protocol (`sim/wire`) is the one that answers on sockets; the pump hands it frames
    and takes its own. Here is what befalls it as a whole: it cannot be reached, it restarts, a book
    stands still; and what the checks judge by: the exchange's orders and what was asked of it.
 2. Time here is the venue's own: desk time plus the clock's error.
@@ -32,8 +32,7 @@ from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import VENUE, is_our_order
-from mmbot.sim.wire.deribit.protocol import DeribitProtocol
-from mmbot.sim.wire.faces import Login
+from mmbot.sim.wire.faces import Behind, Login, face_of
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Moves, Rules
 
@@ -70,6 +69,8 @@ class VirtualVenue:
         beside: VirtualVenue | None = None,
     ) -> None:
         self.can = can or Capabilities()
+        self.kind = VENUE
+        """Whose protocol is spoken."""
         self.account = account
         self.name = name
         self.exchange = exchange
@@ -90,17 +91,19 @@ class VirtualVenue:
         self._stopped: dict[str, Nanos] = {}
         skew_us = int(trouble.plan.clock_skew_s * 1_000_000)
         self._skew_us = skew_us
-        self.protocol: DeribitProtocol = (
+        self.protocol: Any = (
             beside.protocol
             if beside is not None
-            else DeribitProtocol(
-                exchange,
-                _Seldom(market, exchange),
-                None,
-                _rules(rate, self.can),
-                lambda: timeline.now_ns // 1_000 + skew_us,
-                skew_ms=skew_us // 1_000,
-                seed=seed,
+            else face_of(self.kind).protocol(
+                Behind(
+                    exchange=exchange,
+                    market=_Seldom(market, exchange),
+                    rules=_rules(rate, self.can),
+                    seed=seed,
+                    now_us=lambda: timeline.now_ns // 1_000 + skew_us,
+                    skew_ms=skew_us // 1_000,
+                    combos_per_hour=None,
+                )
             )
         )
         self.counter = self.protocol.admit(
@@ -118,7 +121,8 @@ class VirtualVenue:
     @property
     def observe(self) -> Callable[[Effect], None] | None:
         """Sees everything the exchange does."""
-        return self.protocol.observe
+        observe: Callable[[Effect], None] | None = self.protocol.observe
+        return observe
 
     @observe.setter
     def observe(self, observe: Callable[[Effect], None] | None) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
+from importlib import import_module
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -34,12 +35,8 @@ from mmbot.sim.virtual.face import KEY, SECRET, TOO_MANY, UNAUTHORIZED, VirtualV
 from mmbot.sim.virtual.faults import FaultInjector
 from mmbot.sim.virtual.requests import OrderRequest, request_of
 from mmbot.sim.virtual.timeline import Timeline
-from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.faults import garbled
 from mmbot.sim.wire.frame import Frame
-from mmbot.venues.deribit.answers import Trouble
-from mmbot.venues.deribit.book import MalformedBook
-from mmbot.venues.deribit.session import DeribitSession
 from mmbot.venues.effects import Cut, Dial, Driven, Effect, Emit, Http, HttpAnswer, Send
 
 LATENCY_MS: Final = (2.0, 40.0)
@@ -77,6 +74,15 @@ _Said = list[tuple[Frame, str | None]]
 class Adapter(Driven, Protocol):
     """A session that trades."""
 
+    def watch(
+        self,
+        started: Callable[[ev.Link, Exception | None], None],
+        unexpected: Callable[[Exception], None],
+    ) -> None:
+        """Have it told how the first attempt of a link ended, and what was raised in there that is
+        no trouble with the venue."""
+        ...
+
     def start(self, instruments: Sequence[Instrument], now_ns: Nanos) -> Sequence[Effect]:
         """Bring both links up; events of these instruments follow."""
         ...
@@ -95,7 +101,7 @@ class _Line:
     """One connection, as both ends see it."""
 
     link: ev.Link
-    session: Session | None = None
+    session: Any = None
     """The venue's end of it, once it is established."""
     over: bool = False
     """At our end."""
@@ -166,11 +172,11 @@ class Pump:
         instruments = list(self._venue.instruments.values())
         self._carry_out(self._adapter.start(instruments, self._timeline.now_ns))
 
-    def _session(self) -> DeribitSession:
+    def _session(self) -> Adapter:
         """The session that trades, listened to."""
-        session = DeribitSession(self._venue.name, (KEY, SECRET), self._timeline.now_ns)
-        session.connection.on_started = self._started
-        session.connection.on_fault = self._at_fault
+        kind = import_module(f"mmbot.venues.{self._venue.kind}.session").SESSION
+        session: Adapter = kind(self._venue.name, (KEY, SECRET), self._timeline.now_ns)
+        session.watch(self._started, self.unexpected.append)
         return session
 
     def _started(self, _link: ev.Link, error: Exception | None) -> None:
@@ -181,10 +187,6 @@ class Pump:
     def _start_again(self) -> None:
         if not self._gone:
             self.connect()
-
-    def _at_fault(self, error: Exception, _frame: object) -> None:
-        if not isinstance(error, Trouble | MalformedBook):
-            self.unexpected.append(error)
 
     def submit(self, intents: Sequence[VenueIntent]) -> None:
         """Send every request now."""
@@ -365,7 +367,7 @@ class Pump:
             self._order(line, session, request, message)
 
     def _order(
-        self, line: _Line, session: Session, request: OrderRequest, message: dict[str, Any]
+        self, line: _Line, session: Any, request: OrderRequest, message: dict[str, Any]
     ) -> None:
         """An order request is carried out, unless the line breaks or there are said to be too many;
         the notices of what it did go out before the reply or after it."""
@@ -401,7 +403,7 @@ class Pump:
     def _carried_out(
         self,
         line: _Line,
-        session: Session,
+        session: Any,
         message: dict[str, Any],
         counted: Container[int] | None = None,
     ) -> _Said:
@@ -578,7 +580,7 @@ class Pump:
 
 
 def _is_closed(line: _Line) -> bool:
-    return line.session is not None and line.session.closed
+    return line.session is not None and bool(line.session.closed)
 
 
 def _channel_of(frame: Frame) -> str:

@@ -20,8 +20,9 @@ from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.listing import Side as VenueSide
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
+from mmbot.sim.wire.faces import USUAL
 
-VENUE: Final = "deribit"
+VENUE: Final = USUAL
 """The kind of exchange this is, and what a desk calls its account there unless told otherwise."""
 
 _FEE_CAP: Final = Decimal("0.125")

@@ -5,7 +5,7 @@ said of them), the venue's word on everything (`looks.py`), the way round a trad
 not work (`rescue.py`), and the watch over the private channel.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS
@@ -35,8 +35,9 @@ from mmbot.errors import VenueUnreachable
 from mmbot.venues.canceller import ListUnreadableError
 from mmbot.venues.deribit import orders, rescue
 from mmbot.venues.deribit.account import Account
-from mmbot.venues.deribit.answers import AnswerError
+from mmbot.venues.deribit.answers import AnswerError, Trouble
 from mmbot.venues.deribit.asking import UnreadableError, get, in_brief
+from mmbot.venues.deribit.book import MalformedBook
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.parse import Unreadable
 from mmbot.venues.deribit.public import PublicSession
@@ -82,6 +83,21 @@ class DeribitSession(PublicSession):
         self.connection.on_late_reply = self._account.answered_late
 
     # --- coming and going ---
+
+    def watch(
+        self,
+        started: Callable[[Link, Exception | None], None],
+        unexpected: Callable[[Exception], None],
+    ) -> None:
+        """Have it told how the first attempt of a link ended, and what was raised in here that is
+        no trouble with the venue."""
+
+        def at_fault(error: Exception, _frame: object) -> None:
+            if not isinstance(error, Trouble | MalformedBook):
+                unexpected(error)
+
+        self.connection.on_started = started
+        self.connection.on_fault = at_fault
 
     @property
     def cod_enabled(self) -> bool:
@@ -229,6 +245,10 @@ class DeribitSession(PublicSession):
             self._emit(FallbackTried(self.name, asked_ns, None))
         else:
             self._emit(FallbackTried(self.name, asked_ns, tuple(left)))
+
+
+SESSION: Final = DeribitSession
+"""What virtual time drives of this kind of venue."""
 
 
 def account_name(result: Mapping[str, Any]) -> str | None:

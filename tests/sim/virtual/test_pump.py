@@ -59,6 +59,9 @@ class Obedient:
         wants, self.wants = self.wants, []
         return [*wants, *self.on(what, said)]
 
+    def watch(self, *_: object) -> None:
+        raise AssertionError("it is not made by the pump")
+
     def start(self, instruments: Sequence[object], now_ns: Nanos) -> Sequence[Effect]:
         return self._hear("start", len(instruments), now_ns)
 
