@@ -19,12 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.events import OrderSeen, SnapshotTaken
 from mmbot.core.inventory import Claimed
 from mmbot.core.order_life import Status
-from mmbot.core.orders import CLOCK_SKEW_NS, Order
+from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
-from mmbot.core.statements import Fill
+from mmbot.core.statements import Fill, Finality
 from mmbot.core.types import MS, ZERO, InstrumentId, Label, Side
 from mmbot.core.unclaimed import Unclaimed
 
@@ -161,7 +162,11 @@ def _fits(account: Account, order: Order, one: _Candidate) -> bool:
     if one.created_ms is not None and not first_ms <= one.created_ms <= last_ms:
         return False
     if not one.traded_ms:
-        return one.price in (order.price, None) and one.amount in (order.amount, None)
+        smaller_too = not account.capabilities.fills_final  # by what was taken back of it
+        amount_fits = one.amount in (order.amount, None) or (
+            smaller_too and one.amount < order.amount
+        )
+        return one.price in (order.price, None) and amount_fits
     assert one.price is not None
     assert one.amount is not None
     in_bounds = (order.price - one.price) * order.side.sign >= 0 and one.amount <= order.amount
@@ -176,14 +181,25 @@ def _claim(
     kept = account.unclaimed.get(order_id, Unclaimed())
     credited = {fill.key for fill in kept.fills}
     learn(state, account, order)  # the look says more than any word before it
-    for fill in event.fills:
-        booked = state.inventory.knows(fill.key, fill.venue_ms)
-        if fill.order_id == order_id and booked and fill.key not in credited:
-            _credit(state, order, fill)  # booked by an earlier run, as nobody's
+    for told in event.fills:
+        for fill in _entries_of(state, told) if told.order_id == order_id else ():
+            booked = state.inventory.knows(fill.key, fill.venue_ms)
+            if booked and fill.key not in credited:
+                _credit(state, order, fill)  # booked by an earlier run, as nobody's
+
+
+def _entries_of(state: State, fill: Fill) -> tuple[Fill, ...]:
+    """What the books have of a fill: of one that was taken back, the reversal too."""
+    if fill.finality is not Finality.VOIDED or fill.key in state.inventory.provisional:
+        return (fill,)
+    return fill, fill.reversal(fill.stated_ms or fill.venue_ms)
 
 
 def _credit(state: State, order: Order, fill: Fill) -> None:
-    """A fill that is booked is this order's."""
+    """A fill that is booked is this order's, and so is what the venue has yet to say of it."""
+    pending = state.inventory.provisional.get(fill.key)
+    if pending is not None:
+        state.inventory.provisional[fill.key] = replace(pending, label=order.label)
     fill = replace(fill, label=order.label)
     state.orders.book(order, fill)
     state.entries.append(Claimed(fill))

@@ -24,17 +24,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from mmbot.core.absence import uncertain_ns
 from mmbot.core.ages import Ages
-from mmbot.core.capabilities import ABSENT_AFTER_NS, Capabilities
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_counts import OrderCounts
 from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
 from mmbot.core.statements import Fill, OpenOrder
 from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Owner, Side, Slot, venue_name
 from mmbot.core.why import Why
-
-CLOCK_SKEW_NS: Nanos = 1 * SECOND
-"""How far the venue's clock may be from desk time when absence is judged."""
 
 CANCEL_AGAIN_NS: Nanos = SECOND // 2
 """Between two cancels of one order, when the venue refused the first or nobody knows."""
@@ -47,13 +45,6 @@ ORPHAN_LEVEL = -1
 
 _FORGOTTEN_MAX = 4096
 _DONE = Status.DONE  # asked of every order many times a turn, where its class's look-up tells
-
-
-def uncertain_ns(capabilities: Capabilities) -> Nanos:
-    """How long after a place or an amend was sent its order's absence proves nothing: while it is
-    valid, by whichever clock; where no venue keeps to that, for as long as is plausible."""
-    valid_for_ns = capabilities.valid_for_ns
-    return ABSENT_AFTER_NS if valid_for_ns is None else valid_for_ns + CLOCK_SKEW_NS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -282,10 +273,7 @@ class Orders:
 
     def _count(self, order: Order) -> OrderCounts:
         """Where the requests about its instrument are counted."""
-        counts = self.counted.get(order.instrument)
-        if counts is None:
-            counts = self.counted[order.instrument] = OrderCounts()
-        return counts
+        return self.counted.setdefault(order.instrument, OrderCounts())
 
     def _identify(self, order: Order, order_id: str) -> None:
         if order_id and order_id != order.order_id:
@@ -385,6 +373,13 @@ class Orders:
         order.booked += change
         order.filled = max(order.filled + min(change, ZERO), order.booked)
         self._settled(order)
+
+    def all_listed(self, order: Order) -> None:
+        """Its end is known, and every trade of it that stands has been listed since."""
+        if order.status is Status.DONE:
+            self.changed[order.label] = order
+            order.filled = order.booked
+            self._settled(order)
 
     # --- housekeeping ---
 

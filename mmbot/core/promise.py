@@ -4,6 +4,7 @@ what was sent; and what is remembered of a request that could not be afforded.""
 from collections.abc import Iterable
 
 from mmbot.core import gates
+from mmbot.core.absence import uncertain_ns
 from mmbot.core.capabilities import Capabilities, Draws
 from mmbot.core.diff import Action
 from mmbot.core.intents import (
@@ -22,7 +23,7 @@ from mmbot.core.intents import (
 )
 from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
-from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
+from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import Account, State
 from mmbot.core.two_orders import replace_sent
 from mmbot.core.types import SECOND, InstrumentId, Label, Nanos, Owner, TimeInForce

@@ -17,6 +17,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mmbot.core import events as ev
+from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.adoption import adopt
 from mmbot.core.booking import book_fill, book_flow, funds_changed, value_opening
 from mmbot.core.claims import claim_lost, forget_unclaimed, is_nameless, label_of
@@ -25,8 +26,8 @@ from mmbot.core.exit import note_end, proved_flat
 from mmbot.core.inventory import Opened
 from mmbot.core.labels import is_ours
 from mmbot.core.off_desk import look_off_desk
-from mmbot.core.order_life import Status
-from mmbot.core.orders import CLOCK_SKEW_NS, Order
+from mmbot.core.order_life import OrderState, Status
+from mmbot.core.orders import Order
 from mmbot.core.retire import forget_old, retire
 from mmbot.core.state import Account, State
 from mmbot.core.statements import OpenOrder
@@ -148,6 +149,8 @@ def _absorb_orders(
         if statement is not None:
             note_end(account, statement)
             state.orders.seen(statement, order, event.asked_ns)
+            if _trades_tell(account, statement):
+                state.orders.all_listed(order)
         elif order.label not in listed and event.orders_complete:
             unasked = order.instrument not in state.markets or is_nameless(account, order)
             if order.label in looked_up or unasked:
@@ -157,6 +160,13 @@ def _absorb_orders(
                 state.orders.not_in_snapshot(order, event.asked_ns)
         if order.status is Status.UNKNOWN or order.unbooked > 0:
             account.look_by(max(now_ns + RESYNC_RETRY_NS, order.uncertain_until_ns + 1))
+
+
+def _trades_tell(account: Account, stated: ev.OrderSeen) -> bool:
+    """Whether an end is told, and only the trades listed after it say how much was filled: what was
+    filled once may have been taken back."""
+    ended = stated.state is not OrderState.OPEN and stated.filled is None
+    return ended and not account.capabilities.fills_final
 
 
 def _absorb_listed(

@@ -8,9 +8,10 @@ venue, and how many of them may have been spent.
 
 from collections.abc import Iterable
 
+from mmbot.core.absence import uncertain_ns
 from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
-from mmbot.core.orders import ORPHAN_LEVEL, Order, uncertain_ns
+from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import State
 from mmbot.core.statements import Fill
 from mmbot.core.types import MS, SECOND, Nanos, venue_name

@@ -12,10 +12,11 @@ from decimal import Decimal
 
 import pytest
 
+from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS, VALID_FOR_NS, Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_life import IN_FLIGHT, OrderState, Request, Status
-from mmbot.core.orders import CLOCK_SKEW_NS, Order, Orders
+from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import SECOND, Side
 from tests.builders import a_fill, an_order

@@ -4,10 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from mmbot.core import events as ev
+from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.capabilities import VALID_FOR_NS
 from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
-from mmbot.core.orders import CLOCK_SKEW_NS
 from mmbot.core.recovery import KNOWN_BEFORE_MS, take_budget, take_end, take_order, take_positions
 from mmbot.core.state import State
 from mmbot.core.types import MS, SECOND, Side

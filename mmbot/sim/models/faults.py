@@ -127,6 +127,6 @@ STRENGTHS: Mapping[str, tuple[float, float]] = {
     "closed_book_per_hour": (20, 120),
 }
 """The strongest a fault may be drawn, mild and harsh. What is not here (the durations) stays as it
-is; the clock's error stays below what the bot allows for (`core.orders.CLOCK_SKEW_NS`)."""
+is; the clock's error stays below what the bot allows for (`core.absence.CLOCK_SKEW_NS`)."""
 
 assert STRENGTHS.keys() <= {field.name for field in fields(FaultPlan)}

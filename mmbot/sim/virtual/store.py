@@ -132,7 +132,7 @@ class VirtualStore:
             case Booked():
                 self._book_fill(entry)
             case Claimed():
-                self.fills[entry.fill.key] = entry.fill
+                self._claim(entry.fill.key, entry.fill.label)
             case Opened():
                 position = inventory.add(entry.instrument)
                 position.open_with(entry.amount, entry.mark)
@@ -157,8 +157,15 @@ class VirtualStore:
                     known[taken] = replace(known[taken], finality=Finality.VOIDED)
                 self.inventory.provisional.pop(taken, None)
         elif entry.again:
-            known[fill.key] = fill
+            known[fill.key] = replace(known[fill.key], finality=Finality.FINAL)
             self.inventory.provisional.pop(fill.key, None)
+
+    def _claim(self, key: str, label: Label | None) -> None:
+        """Whose a fill is; everything else of it stays as it is."""
+        self.fills[key] = replace(self.fills[key], label=label)
+        pending = self.inventory.provisional.get(key)
+        if pending is not None:
+            self.inventory.provisional[key] = replace(pending, label=label)
 
     # --- after a run ---
 

@@ -106,10 +106,11 @@ def _edit_order(venue: DeribitVenue, session: Session, params: Params, order_id:
     known = venue.exchange.order(session.owner, order_id)
     if known is None:
         raise order_not_found()
-    venue.locks.check(session.owner, venue.exchange.terms(known.name))
+    listing = venue.exchange.terms(known.name)  # it may have expired
+    venue.locks.check(session.owner, listing)
     edit = Edit(
         order_id=order_id,
-        amount=_amount(params, venue.exchange.terms(known.name)),
+        amount=_amount(params, listing),
         price=params.decimal_or_none("price"),
         post_only=params.flag_or_none("post_only"),
         reject_post_only=params.flag_or_none("reject_post_only"),

@@ -1,0 +1,14 @@
+"""From when on it proves something that the venue does not list an order."""
+
+from mmbot.core.capabilities import ABSENT_AFTER_NS, Capabilities
+from mmbot.core.types import SECOND, Nanos
+
+CLOCK_SKEW_NS: Nanos = 1 * SECOND
+"""How far the venue's clock may be from desk time when absence is judged."""
+
+
+def uncertain_ns(capabilities: Capabilities) -> Nanos:
+    """How long after a place or an amend was sent its order's absence proves nothing: while it is
+    valid, by whichever clock; where no venue keeps to that, for as long as is plausible."""
+    valid_for_ns = capabilities.valid_for_ns
+    return ABSENT_AFTER_NS if valid_for_ns is None else valid_for_ns + CLOCK_SKEW_NS
