@@ -251,14 +251,15 @@ class Checks:
     def _check_held(self, held: HeldPosition, fills: Sequence[Fill]) -> None:
         """What is held must be what came of the last trade told, or of a later one."""
         name = name_of(held.instrument)
-        told = {fill.key for fill in fills if fill.instrument == held.instrument}
+        here = [fill for fill in fills if fill.instrument == held.instrument]
+        told = {(fill.trade_id, fill.side.value) for fill in here}
         if not told or name in self._exchange.expired:
             return
         total, possible = ZERO, list[Decimal]()
         for made in self._exchange.accounts[ACCOUNT].trades:
             if made.public.name == name:
                 total += made.public.amount * made.side.sign
-                if fill_of(made).key in told:
+                if (made.public.trade_id, made.side.value) in told:
                     possible.clear()
                 possible.append(total)
         if held.amount is not None and held.amount not in possible:
