@@ -38,7 +38,7 @@ from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.deribit.signin import Keys
 from mmbot.venues.deribit.timers import Timer
 from mmbot.venues.effects import Effect, Emit, Frame, HttpAnswer
-from mmbot.venues.recipe import Recipe
+from mmbot.venues.recipe import Recipe, Wait
 from mmbot.venues.timing import USUAL, Timing
 
 BOOK_LEVELS: Final = 10
@@ -379,11 +379,11 @@ class PublicSession:
         chain, _, rest = name.partition("-")
         return chain in self._chains and _is_single(rest)
 
-    def _ask_terms(self, name: str) -> None:
+    def _ask_terms(self, name: str, wait_s: float = 0.0) -> None:
         """Ask for the terms of one instrument, and tell whoever listens."""
         if name not in self._asked_terms:
             self._asked_terms.add(name)
-            self._carry_out(self._read_terms(name))
+            self._carry_out(self._read_terms(name, wait_s))
 
     def _read_new_terms(self) -> Recipe[None]:
         """One after the other: hundreds are listed at once, and whoever has a question about the
@@ -391,12 +391,14 @@ class PublicSession:
         try:
             while self._new:
                 name = next(iter(self._new))
-                yield from self._read_terms(name)
+                yield from self._read_terms(name, 0.0)
                 del self._new[name]
         finally:
             self._new.clear()
 
-    def _read_terms(self, name: str) -> Recipe[None]:
+    def _read_terms(self, name: str, wait_s: float) -> Recipe[None]:
+        if wait_s:
+            yield Wait(wait_s)
         try:
             answer = yield from ask(Link.MARKET, "public/get_instrument", {"instrument_name": name})
         except AnswerError as error:

@@ -49,6 +49,10 @@ from mmbot.venues.timing import USUAL, Timing
 TERMS_CODES: Final = frozenset({10002, 10026, 10043})
 """Refusals that say that the tick or the least size is not what we know: it is asked for again."""
 
+TERMS_AFTER_S: Final = 0.1
+"""Orders leave in pairs. Terms that came between two refusals would be followed by one about terms
+that are not held any more."""
+
 LOCKS: Final = ("user.lock",)
 """Locks of the platform, of currencies, and of the account: no instrument's channel tells them."""
 
@@ -180,7 +184,7 @@ class DeribitSession(PublicSession):
         def done(reply: Reply) -> None:
             self._account.answered(reply, intent.label, request)
             if reply.error is not None and reply.error.code in TERMS_CODES:
-                self._ask_terms(instrument_name(intent.instrument))
+                self._ask_terms(instrument_name(intent.instrument), TERMS_AFTER_S)
             if reply.outcome is Outcome.OK and self._told_ns < sent_ns:
                 self._untold_ns = self._untold_ns or sent_ns
 

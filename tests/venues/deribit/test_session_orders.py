@@ -299,6 +299,8 @@ def test_a_wrong_tick_has_the_terms_asked_for_again() -> None:
     )
     driven.submit(place(), place(label=ASK))
     assert len(driven.told(RequestRefused)) == 2
+    assert driven.methods(Link.MARKET) == [], "not before both are known to be refused"
+    driven.wait(0.1)
     assert driven.methods(Link.MARKET) == ["public/get_instrument"]
     assert listed == [f"{OPTION.name} 0.0005"]
 
@@ -421,4 +423,5 @@ def test_steps_of_a_ladder_are_read_from_terms_asked_for_again() -> None:
     ladders: list[Any] = []
     driven.session.on_listed = lambda all_: ladders.extend(one.grid.tick_steps for one in all_)
     driven.submit(place(instrument=a_perpetual().id))
+    driven.wait(0.1)
     assert ladders == [(TickStep(Decimal("0.005"), Decimal("0.0005")),)]
