@@ -6,16 +6,16 @@ written, and the check that spoke:
 
     no_trade_id_dedup        2   booking
     unknown_is_dead          4   slot
-    stale_snapshot_buries    4   limit
+    stale_snapshot_buries    6   slot
     limits_ignore_resting    4   limit
     cancel_overtakes_place   2   order
-    resent_blindly           8   slot
-    gap_ignored              2   book
-    latch_not_persisted     49   tripped
-    tripped_but_quoting      1   bug
-    budget_ignored          27   credits
-    foreign_is_ours          2   foreign
-    late_word_believed       3   memory
+    resent_blindly           2   slot
+    gap_ignored              1   book
+    latch_not_persisted     38   tripped
+    tripped_but_quoting      7   bug
+    budget_ignored          12   credits
+    foreign_is_ours          1   bug
+    late_word_believed       5   memory
     void_not_reversed        2   settling
     limits_by_one_reading    4   limit
     late_end_ends_the_successor       2   slot

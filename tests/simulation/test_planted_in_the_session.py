@@ -3,6 +3,19 @@
 Each is put where it would be made, in the files that trade; everything else is as it is. Where the
 venue has to be of a certain manner, some of the seeds are. The first seed that caught it when this
 was written, and the check that spoke:
+
+    no_resubscribe_after_a_gap                   1   settling
+    a_reply_taken_for_another_id                 1   settling
+    cod_not_asserted_after_a_reconnect           1   dead-man
+    private_silence_unnoticed                   26   silence
+    positions_before_trades                      4   look
+    a_relogin_forgotten                         21   login
+    an_unreadable_order_ends_the_look            1   settling
+    a_null_mark_is_zero                          4   mark
+    a_session_error_is_the_orders               12   blame
+    an_instruments_refusal_is_the_accounts       8   blame
+    the_second_execution_is_dropped              2   settling
+    a_change_without_a_type_replaces_the_book    1   book
 """
 
 from __future__ import annotations

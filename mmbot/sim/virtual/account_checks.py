@@ -165,14 +165,15 @@ class AccountChecks:
         """What is held must be what came of the last trade told, or of a later one."""
         for held in look.positions:
             name = instrument_name(held.instrument)
-            told = {fill.key for fill in look.fills if fill.instrument == held.instrument}
+            here = [fill for fill in look.fills if fill.instrument == held.instrument]
+            told = {(fill.trade_id, fill.side.value) for fill in here}
             if not told or name in self._exchange.expired or self._exchange.finality is not None:
                 continue
             total, possible = ZERO, list[Decimal]()
             for made in self._exchange.accounts[self._account.account].trades:
                 if made.public.name == name:
                     total += made.public.amount * made.side.sign
-                    if fill_at(self._exchange, made, self.name).key in told:
+                    if (made.public.trade_id, made.side.value) in told:
                         possible.clear()
                     possible.append(total)
             if held.amount is not None and held.amount not in possible:

@@ -246,6 +246,18 @@ def test_an_instrument_that_closes_is_told_if_it_is_followed() -> None:
     assert driven.events == [InstrumentState(OPTION.id, "closed")]
 
 
+def test_what_is_newly_listed_is_asked_for_one_after_the_other() -> None:
+    """Hundreds are listed at 08:00: a look at the account does not wait behind all of them."""
+    driven = account({"public/get_instrument": SILENCE})
+    for strike in range(2_000, 2_300):
+        news = {"instrument_name": f"ETH-13JUN25-{strike}-C", "state": "created", "timestamp": 1}
+        driven.push(Link.MARKET, NEWS, news)
+    asked = "public/get_instrument"
+    assert driven.calls(asked) == [{"instrument_name": "ETH-13JUN25-2000-C"}]
+    driven.reply(asked, result=None)
+    assert driven.calls(asked)[1:] == [{"instrument_name": "ETH-13JUN25-2001-C"}]
+
+
 def test_terms_that_do_not_come_are_noted_and_may_be_asked_for_again() -> None:
     driven = account({"public/get_instrument": raising(Refused(13020, "not_found"))})
     heard(driven, "ETH-13JUN25-3000-C")
