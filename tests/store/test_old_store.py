@@ -60,6 +60,7 @@ def test_not_a_row_is_changed_and_its_runs_have_their_account(location: Location
     accounts = after.pop("run_accounts")
     for fill in after["fills"]:
         assert (fill.pop("finality"), fill.pop("reverses")) == ("final", None)
+    assert after.pop("order_ids") == []
     assert after == before
     assert [tuple(row.values()) for row in accounts] == [
         (1, 0, "sim", "deribit", "sim-1", "deribit", "http://127.0.0.1:1"),
