@@ -156,6 +156,7 @@ def _groups(engine: Engine, frame: StatusFrame) -> list[list[Text]]:
         groups.append([cells.controls(frame.controls)])
     groups += [
         *header.parts(frame, up=engine.state.up),
+        *([] if len(frame.venues) > 1 or not engine.state.up else [header.scarce(frame)]),
         [*header.money(frame), Text(f"fills {frame.fills}")],
         header.beside(frame),
         [*header.account(frame), *header.small_print(frame)],

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from mmbot.cli import cells
 from mmbot.cli.sums import apportioned, digits_for, rounded
-from mmbot.engine.status import DeskFrame, StatusFrame, VenueFrame
+from mmbot.engine.status import DeskFrame, Limit, StatusFrame, VenueFrame
 from mmbot.store.moments import moment
 
 _GAP = "  "
@@ -96,13 +96,27 @@ def _venue(venue: VenueFrame, up: bool) -> list[Text]:
     if up:
         style = "green" if venue.link.ok else "bold red"
         said.append(Text("link ").append(venue.link.text, style))
-        for limit in venue.limits:
-            style = "green" if limit.left >= limit.full / 2 else "yellow"
-            said.append(Text(f"{limit.name} ").append(f"{limit.left:.0f}/{limit.full:.0f}", style))
+        first, *others = venue.limits
+        said += [_limit(first), *map(_limit, filter(_is_scarce, others))]
         said.append(Text(f"open {venue.open_orders}"))
     if venue.equity:
         said.append(Text(f"equity {_held(venue.equity)}"))
     return said
+
+
+def scarce(frame: StatusFrame) -> list[Text]:
+    """Limits beside the one of orders of which little is left."""
+    limits = [one for venue in frame.venues for one in venue.limits[1:] if _is_scarce(one)]
+    return [Text("requests left", "dim"), *map(_limit, limits)] if limits else []
+
+
+def _is_scarce(limit: Limit) -> bool:
+    return limit.left < limit.full / 4
+
+
+def _limit(limit: Limit) -> Text:
+    style = "green" if limit.left >= limit.full / 2 else "yellow"
+    return Text(f"{limit.name} ").append(f"{limit.left:.0f}/{limit.full:.0f}", style)
 
 
 def _desk(desk: DeskFrame) -> Text:

@@ -132,6 +132,7 @@ def _header(frame: StatusFrame, width: int) -> Text:
             header.open_orders(frame),
         ],
         *header.parts(frame),
+        *([] if len(frame.venues) > 1 else [header.scarce(frame)]),
         [*header.money(frame), *header.beside(frame)],
         [*header.account(frame), *header.small_print(frame)],
     ]

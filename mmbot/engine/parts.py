@@ -31,28 +31,37 @@ LONE_DESK = "desk"
 
 
 def venue_frame(
-    state: State, account: Account, accounts: Mapping[str, tuple[str, str]]
+    state: State,
+    account: Account,
+    accounts: Mapping[str, tuple[str, str]],
+    reads_left: Mapping[str, float],
 ) -> VenueFrame:
-    """One account at this moment. `accounts`: the kind of each venue, and whose account."""
+    """One account at this moment. `accounts`: the kind of each venue, and whose account.
+    `reads_left`: of the limits that only reads draw from, which its adapter keeps."""
     kind, name = accounts.get(account.venue, ("", ""))
     return VenueFrame(
         name=account.venue,
         kind=kind,
         account=name,
         link=_link(account),
-        limits=tuple(_limits(account)),
+        limits=tuple(_limits(account, reads_left)),
         equity=holdings.equity(account),
         open_orders=sum(order.working for order in state.orders.at(account.venue)),
     )
 
 
-def _limits(account: Account) -> Iterator[Limit]:
+def _limits(account: Account, reads_left: Mapping[str, float]) -> Iterator[Limit]:
     """Every gate of an account; one that counts per instrument as it is where least is left."""
     budget, can = account.budget, account.capabilities
     yield Limit(name="requests", scope="account", left=budget.level, full=budget.burst)
     for gate in can.gates:
-        if gate is can.order_gate or not gate.for_orders:
-            continue  # what only reads draw from is the adapter's to keep
+        if gate is can.order_gate:
+            continue
+        if not gate.for_orders:
+            if gate.name in reads_left:
+                left = reads_left[gate.name]
+                yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
+            continue
         each = [one for key, one in account.gates.items() if gate_is(gate, key)]
         scarce = min(each, key=lambda one: one.level, default=None)
         left = gate.burst if scarce is None else scarce.level

@@ -58,11 +58,12 @@ def status_frame(
     *,
     accounts: Mapping[str, tuple[str, str]] = NONE,
     desks: Mapping[InstrumentId, str] = NONE,
+    reads_left: Mapping[str, Mapping[str, float]] = NONE,
 ) -> StatusFrame:
     """The engine at this moment. `venue`: where it trades, in words. `ended`: why the run is over;
     empty while it is not. `refresh_ns`: of each instrument's desk. `accounts`: the kind of each
     venue, and whose account. `desks`: the name of each instrument's desk, "desk" where it is left
-    out."""
+    out. `reads_left`: of each venue, as its adapter keeps it."""
     here = state.accounts.values()
     link, link_ok = _link(state)
     index, named = holdings.indices(state), holdings.names(state)
@@ -122,7 +123,10 @@ def status_frame(
         delta=holdings.exposures(state, named, rows + held),
         margin_use=holdings.margin_use(state),
         trip=_tripped(state) or "",
-        venues=tuple(parts.venue_frame(state, account, accounts) for account in here),
+        venues=tuple(
+            parts.venue_frame(state, account, accounts, reads_left.get(account.venue, {}))
+            for account in here
+        ),
         desks=tuple(parts.desk_frames(state, rows, desks)),
         settled=settled,
     )

@@ -83,6 +83,7 @@ class Engine:
             {id_: desk.refresh_ns for id_, desk in desks.items()},
             accounts=self.accounts,
             desks=self.desk_names,
+            reads_left={one.site.name: one.venue.reads_left() for one in self.members},
         )
 
     @property

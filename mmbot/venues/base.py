@@ -80,6 +80,11 @@ class Venue(MarketData, Protocol):
         """Carry these out. The frames are written before this returns; answers come as events."""
         ...
 
+    def reads_left(self) -> Mapping[str, float]:
+        """What is left of the limits that only reads draw from, by the names that they have among
+        the capabilities."""
+        ...
+
     async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """The second path, for when the first one fails: cancel every order of ours over a fresh
         connection and return what is still open after asking the venue again. `order_ids`: ours,

@@ -51,6 +51,10 @@ class OwnClock:
     def on_listed(self, call: Callable[[list[Instrument]], None] | None) -> None:
         self._venue.on_listed = call
 
+    def reads_left(self) -> Mapping[str, float]:
+        """What is left of the limits that only reads draw from."""
+        return self._venue.reads_left()
+
     async def open(self) -> list[Instrument]:
         """Ask the venue what it lists."""
         return await self._venue.open()

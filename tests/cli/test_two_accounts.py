@@ -18,6 +18,7 @@ from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import tape_folder
 from mmbot.tape.folder import tapes_in
+from mmbot.venues.deribit.limits import READ_GATES
 from tests.cli.desk import mmbot
 from tests.cli.test_joining import end
 from tests.engine.live import until
@@ -91,9 +92,11 @@ async def test_status_tells_of_each_account(home: Path, tmp_path: Path) -> None:
             assert one["kind"] == "deribit"
             assert one["link"] == {"ok": True, "text": "up"}
             assert one["equity"].keys() >= {"BTC", "ETH", "USDC"}
-            [limit] = one["limits"]
+            limit, *reads = one["limits"]
             assert (limit["name"], limit["scope"], limit["full"]) == ("requests", "account", 20)
             assert 0 <= limit["left"] <= 20
+            assert [read["name"] for read in reads] == [gate.name for gate in READ_GATES]
+            assert all(0 < read["left"] <= read["full"] for read in reads)
         rows = {row["name"]: (row["venue"], row["desk"]) for row in engine["instruments"]}
         assert rows.pop("ETH-PERPETUAL") == ("hedge", "perp")
         assert set(rows.values()) == {("deribit", "options")}

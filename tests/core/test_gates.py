@@ -90,12 +90,23 @@ def test_another_run_may_have_spent_every_gate() -> None:
 def test_status_shows_each_limit_and_of_those_per_instrument_the_scarcest() -> None:
     bot = quoting_at(USUAL, EACH)
     gates.spend(bot.account, Draws.PLACE, an_option().id, Label("mmtest-9"))
-    limits = venue_frame(bot.state, bot.account, {}).limits
+    limits = venue_frame(bot.state, bot.account, {}, {}).limits
     assert [(limit.name, limit.scope, limit.full) for limit in limits] == [
         ("requests", "account", 20.0),
         ("each", "instrument", 4.0),
     ]
     assert limits[1].left == pytest.approx(2.0)
+
+
+def test_status_shows_the_limits_of_reads_as_their_adapter_keeps_them() -> None:
+    reads = Gate("reads", 1.0, 8.0, weights=((Draws.READ, 1.0),))
+    bot = quoting_at(USUAL, reads)
+    untold = venue_frame(bot.state, bot.account, {}, {}).limits
+    told = venue_frame(bot.state, bot.account, {}, {"reads": 6.5, "others": 1.0}).limits
+    assert [one.name for one in untold] == ["requests"]
+    assert [(one.name, one.scope, one.left, one.full) for one in told[1:]] == [
+        ("reads", "account", 6.5, 8.0)
+    ]
 
 
 def test_what_is_left_for_an_instrument_goes_with_it() -> None:

@@ -77,6 +77,9 @@ class Empty:
     async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
         raise AssertionError("it is connected")
 
+    def reads_left(self) -> dict[str, float]:
+        return {}
+
     async def close(self) -> None:
         raise AssertionError("whoever opened it closes it")
 

@@ -23,6 +23,9 @@ class NullVenue:
         self.open, self.account, self.index_price = says([one]), says("nobody"), says(100.0)
         self.id, self.cancel_ours, self.close = one.id, says([]), says(None)
 
+    def reads_left(self) -> dict[str, float]:
+        return {}
+
     async def connect(self, sink: Any, instruments: Any) -> None:
         self.sink, ns = sink, self.clock.now_ns()
         sink(ev.LimitsRead(self.name, 100.0, 100.0))

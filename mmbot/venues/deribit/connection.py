@@ -113,6 +113,10 @@ class Connection(Hooks):
         """The account's rate limits as read at sign-in; the lowest tier before that."""
         return self._entry.limits or Limits()
 
+    def reads_left(self) -> dict[str, float]:
+        """What is left of the limits of requests beside orders, by the names of their gates."""
+        return self._calls.pools.left(self._calls.now_s)
+
     @property
     def bucket(self) -> Bucket | None:
         """Of requests to the matching engine made by hand; None before TRADING was ever up."""

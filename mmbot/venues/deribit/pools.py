@@ -35,13 +35,10 @@ class Pool(Enum):
     OTHER = auto()
 
 
+_READS: Final = (Pool.TRANSACTION_LOG, Pool.SUBSCRIBE, Pool.INSTRUMENTS, Pool.OTHER)
+_NAMES: Final = {pool: gate.name for pool, gate in zip(_READS, READ_GATES, strict=True)}
 RATES: Final[Mapping[Pool, Rate]] = {
-    pool: Rate(gate.rate_per_s, gate.burst)
-    for pool, gate in zip(
-        (Pool.TRANSACTION_LOG, Pool.SUBSCRIBE, Pool.INSTRUMENTS, Pool.OTHER),
-        READ_GATES,
-        strict=True,
-    )
+    pool: Rate(gate.rate_per_s, gate.burst) for pool, gate in zip(_READS, READ_GATES, strict=True)
 } | {Pool.CANCEL_ALL: Limits().cancel_all}
 """The venue's, where the account does not say less (or, for CANCEL_ALL, something else)."""
 
@@ -114,6 +111,12 @@ class Pools:
         level = self._levels[pool]
         level.refill(now_s)
         level.in_flight -= 1
+
+    def left(self, now_s: float) -> dict[str, float]:
+        """What is left of each pool of reads, by the name of its gate."""
+        for level in self._levels.values():
+            level.refill(now_s)
+        return {_NAMES[pool]: level.level for pool, level in self._levels.items() if pool in _NAMES}
 
 
 class _Level:

@@ -104,6 +104,10 @@ class DeribitSession(PublicSession):
         """Whether the venue has confirmed that it cancels our orders when TRADING breaks."""
         return self.connection.cod_enabled
 
+    def reads_left(self) -> dict[str, float]:
+        """What is left of the limits that only reads draw from, by the names of their gates."""
+        return self.connection.reads_left()
+
     def account(self) -> Recipe[str]:
         """The account our credentials open, by the venue's name for it. Raises AnswerError, and
         UnreadableError."""

@@ -1,6 +1,6 @@
 """One Deribit account for the engine: its session without I/O, carried out over real sockets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmbot.clock import Clock
 from mmbot.core.contracts import Instrument
@@ -38,6 +38,10 @@ class DeribitVenue(DeribitMarket):
     def submit(self, intents: Sequence[VenueIntent]) -> None:
         """Write every frame now; nothing is awaited."""
         self._shell.carry_out(self._session.submit(intents, self._clock.now_ns()))
+
+    def reads_left(self) -> Mapping[str, float]:
+        """What is left of the limits that only reads draw from."""
+        return self._session.reads_left()
 
     async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """Cancel every order of ours over REST, whatever its list looks like; what the venue still
