@@ -12,7 +12,7 @@ from mmbot.core.inventory import Booked, Claimed
 from mmbot.core.order_life import OrderState, Status
 from mmbot.core.orders import Order
 from mmbot.core.recovery import take_provisional
-from mmbot.core.statements import Fill, Finality
+from mmbot.core.statements import Fill, Finality, Liquidity
 from mmbot.core.types import BUY, ZERO
 from tests.builders import a_quote
 from tests.core.bot import VENUE, Bot
@@ -163,3 +163,33 @@ def test_an_order_that_filled_and_lost_it_again_ends_when_its_trades_are_listed(
     void = said(fill, Finality.VOIDED)
     bot.turn(bot.snapshot(lookups=[(order.label, end)], fills=[void], positions=flat))
     assert (bot.orders, bot.position) == ([], ZERO)
+
+
+@pytest.mark.parametrize("liquidity", [Liquidity.MAKER, None], ids=["made", "not told"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_of_two_lost_orders_a_trade_is_of_the_one_with_its_price(
+    number: int, liquidity: Liquidity | None
+) -> None:
+    """The other could have bought at a better price than its own."""
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, CAN))
+    bot.wants = [a_quote(BUY, 0.0200, 5), a_quote(BUY, 0.0195, 5, level=1)]
+    bot.turn(bot.book())
+    bot.wants = []
+    orders = bot.orders
+    fill = replace(traded(bot, orders[number]), liquidity=liquidity)
+    bot.wait(2.5)
+    if not bot.account.asked_ns:
+        bot.ask_again()
+    bot.turn(bot.snapshot(fills=[fill]))
+    assert [order.order_id for order in orders if order.order_id] == [ID]
+    assert (orders[number].order_id, orders[number].booked) == (ID, Decimal(2))
+
+
+def test_a_trade_made_at_another_price_is_of_no_order_of_ours() -> None:
+    bot, order = placed()
+    fill = replace(traded(bot, order), price=Decimal("0.0195"))
+    assert fill.liquidity is Liquidity.MAKER
+    lost_reply(bot, order)
+    bot.turn(bot.snapshot(fills=[fill]))
+    assert (order.order_id, bot.position) == ("", Decimal(2))
