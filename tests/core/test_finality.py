@@ -10,7 +10,7 @@ from mmbot.core import hedge
 from mmbot.core.apply import apply
 from mmbot.core.capabilities import Capabilities
 from mmbot.core.inventory import Booked
-from mmbot.core.order_life import OrderState
+from mmbot.core.order_life import OrderState, Status
 from mmbot.core.orders import Order
 from mmbot.core.recovery import take_provisional
 from mmbot.core.sizes import Size
@@ -269,6 +269,27 @@ def test_an_older_look_does_not_say_that_an_order_which_ended_since_is_owed_noth
     hear(bot, bot.says(order, OrderState.FILLED, filled=5))
     bot.turn(bot.snapshot(lookups=[(order.label, open_)]))
     assert order.unbooked == 5
+
+
+@pytest.mark.parametrize(("fills_final", "left"), [(False, [Status.UNKNOWN]), (True, [])])
+def test_an_end_that_says_no_amount_is_asked_about_where_fills_are_provisional(
+    fills_final: bool, left: list[Status]
+) -> None:
+    """That one fill has been heard of says nothing of another one, told while nobody listened."""
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=fills_final)))
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.wants = []
+    unheard, heard = bot.fill(order, 3), bot.fill(order, 1)
+    end = replace(bot.says(order, OrderState.CANCELLED), filled=None)
+    hear(bot, ev.Filled(final(heard)), end)
+    assert [one.status for one in bot.orders] == left
+    if not fills_final:
+        assert order.exposed == 4, "it may all have been filled"
+        bot.ask_again()
+        look = bot.snapshot(lookups=[(order.label, end)], fills=[provisional(unheard)])
+        bot.turn(look)
+        assert (bot.orders, bot.position) == ([], Decimal(4))
 
 
 # Limits and hedges --------------------------------------------------------------------------------
