@@ -25,7 +25,7 @@ from mmbot.core.inventory import Claimed
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
-from mmbot.core.statements import Fill, Finality
+from mmbot.core.statements import Fill, Finality, Liquidity
 from mmbot.core.types import MS, ZERO, InstrumentId, Label, Side
 from mmbot.core.unclaimed import Unclaimed
 
@@ -89,7 +89,9 @@ class _Candidate:
     amount: Decimal | None
     created_ms: int | None
     traded_ms: int = 0
-    """When it first traded, where it is known by its trades alone."""
+    """When it first traded, where it is known by its trades alone ..."""
+    made: bool = False
+    """... and whether it rested for one of them: then that was at its own price."""
 
 
 def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Label, None]:
@@ -111,10 +113,19 @@ def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Lab
         ]
         if len(found) > len(rivals):
             in_doubt[order.label] = None
-        elif found:
-            left.remove(found[0])
-            _claim(state, account, order, found[0].order_id, event)
+        else:
+            one = _own(order, found, rivals)
+            if one is not None:
+                left.remove(one)
+                _claim(state, account, order, one.order_id, event)
     return in_doubt
+
+
+def _own(order: Order, found: list[_Candidate], rivals: list[Order]) -> _Candidate | None:
+    """Which one is it: of this price, or of no other lost order's."""
+    same = [one for one in found if one.price == order.price]
+    prices = {rival.price for rival in rivals}
+    return next(iter(same or [one for one in found if one.price not in prices]), None)
 
 
 def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterator[_Candidate]:
@@ -148,6 +159,7 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
         worst = max if fill.side is Side.BUY else min
         one.price, one.amount = worst(one.price, fill.price), one.amount + fill.amount
         one.traded_ms = min(one.traded_ms, fill.venue_ms)
+        one.made = one.made or fill.liquidity is Liquidity.MAKER
     yield from traded.values()
 
 
@@ -169,7 +181,8 @@ def _fits(account: Account, order: Order, one: _Candidate) -> bool:
         return one.price in (order.price, None) and amount_fits
     assert one.price is not None
     assert one.amount is not None
-    in_bounds = (order.price - one.price) * order.side.sign >= 0 and one.amount <= order.amount
+    better = (order.price - one.price) * order.side.sign >= 0 and not one.made
+    in_bounds = (better or one.price == order.price) and one.amount <= order.amount
     return in_bounds and one.traded_ms >= first_ms
 
 

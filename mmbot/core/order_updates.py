@@ -57,9 +57,10 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
 
 
 def _leaves_open(account: Account, event: ev.OrderSeen) -> bool:
-    """Whether an end is told and nobody can know how much was filled."""
-    ended = event.state is OrderState.CANCELLED and event.filled is None
-    return ended and not account.capabilities.end_tells_filled
+    """Whether an end is told and nobody can know how much was filled. Where fills are told more
+    than once, to have heard of one does not mean to have heard of all."""
+    ended, can = event.state is OrderState.CANCELLED and event.filled is None, account.capabilities
+    return ended and not (can.end_tells_filled and can.fills_final)
 
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:

@@ -97,6 +97,14 @@ def test_hours_say_how_long_a_history_is(mmbot: Mmbot, desk: str) -> None:
     assert 72 <= said["simulated_s"] < 80
 
 
+def test_of_fills_that_may_be_taken_back_some_are_and_everything_holds(
+    mmbot: Mmbot, desk: str
+) -> None:
+    said = mmbot.json("simulate", desk, "--seeds", "6", "--faults", "harsh", "--finality", "late")
+    assert (said["finality"], said["failed"], said["violations"]) == ("late", 0, [])
+    assert said["faults_injected"]["voided_fill"] > 0
+
+
 def test_two_processes_say_the_same_as_one(mmbot: Mmbot, desk: str) -> None:
     """Nine seeds are shared out; one of them alone has the hash it has among them."""
     from mmbot.research import simulate

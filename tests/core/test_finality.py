@@ -8,8 +8,9 @@ import pytest
 from mmbot.core import events as ev
 from mmbot.core import hedge
 from mmbot.core.apply import apply
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.inventory import Booked
-from mmbot.core.order_life import OrderState
+from mmbot.core.order_life import OrderState, Status
 from mmbot.core.orders import Order
 from mmbot.core.recovery import take_provisional
 from mmbot.core.sizes import Size
@@ -18,7 +19,7 @@ from mmbot.core.types import BUY, MS, SECOND, SELL, Side
 from mmbot.core.views import HedgeView
 from mmbot.risk.max_position import MaxPosition
 from tests.builders import NOW_NS, a_fill, a_quote
-from tests.core.bot import Bot, both_sides, resyncs
+from tests.core.bot import VENUE, Bot, both_sides, resyncs
 
 MARK = Decimal("0.0215")
 
@@ -235,6 +236,60 @@ def test_a_void_of_an_order_that_has_ended_owes_nothing() -> None:
     assert (bot.position, bot.orders) == (Decimal(2), [])
     hear(bot, ev.Filled(void(fill)))
     assert (bot.position, bot.orders) == (Decimal(0), [])
+
+
+@pytest.mark.parametrize("told_before", [False, True], ids=["found in the look", "told before it"])
+@pytest.mark.parametrize("fills_final", [False, True])
+def test_that_it_is_filled_is_true_of_what_was_taken_back_too(
+    fills_final: bool, told_before: bool
+) -> None:
+    """A venue that says little: FILLED, and not how much. Where fills are final all of it is owed;
+    where they are not, what the trades listed afterwards say."""
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=fills_final)))
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.wants = []
+    gone, end = void(bot.fill(order, 5)), replace(bot.says(order, OrderState.FILLED), filled=None)
+    if told_before:
+        hear(bot, ev.Filled(gone), end)
+        assert order.unbooked == 5
+    bot.ask_again()
+    flat = {bot.instrument.id: 0}
+    bot.turn(bot.snapshot(lookups=[(order.label, end)], fills=[gone], positions=flat))
+    assert [one.unbooked for one in bot.orders] == ([Decimal(5)] if fills_final else [])
+
+
+def test_an_older_look_does_not_say_that_an_order_which_ended_since_is_owed_nothing() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=False)))
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.wants = []
+    open_ = replace(bot.says(order), filled=None)
+    bot.ask_again()
+    hear(bot, bot.says(order, OrderState.FILLED, filled=5))
+    bot.turn(bot.snapshot(lookups=[(order.label, open_)]))
+    assert order.unbooked == 5
+
+
+@pytest.mark.parametrize(("fills_final", "left"), [(False, [Status.UNKNOWN]), (True, [])])
+def test_an_end_that_says_no_amount_is_asked_about_where_fills_are_provisional(
+    fills_final: bool, left: list[Status]
+) -> None:
+    """That one fill has been heard of says nothing of another one, told while nobody listened."""
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=fills_final)))
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.wants = []
+    unheard, heard = bot.fill(order, 3), bot.fill(order, 1)
+    end = replace(bot.says(order, OrderState.CANCELLED), filled=None)
+    hear(bot, ev.Filled(final(heard)), end)
+    assert [one.status for one in bot.orders] == left
+    if not fills_final:
+        assert order.exposed == 4, "it may all have been filled"
+        bot.ask_again()
+        look = bot.snapshot(lookups=[(order.label, end)], fills=[provisional(unheard)])
+        bot.turn(look)
+        assert (bot.orders, bot.position) == ([], Decimal(4))
 
 
 # Limits and hedges --------------------------------------------------------------------------------

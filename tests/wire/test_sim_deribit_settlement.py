@@ -116,6 +116,8 @@ async def test_a_morning_at_the_venue() -> None:
         assert sum(one["amount"] for one in own["trades"]) == 2
         ended = await client.ask("private/get_order_state", order_id=order_id)
         assert ended["cancel_reason"] == "settlement"
+        edit = {"order_id": order_id, "amount": 1, "price": 0.0002}
+        assert await refusal(client, "private/edit", **edit) == (11044, "not_open_order")
 
         # And something new has come.
         listed = await client.ask("public/get_instruments", currency="ETH", kind="option")

@@ -442,7 +442,7 @@ class Pump:
     def _leaves(self, line: _Line, frame: Frame, about: str | None) -> None:
         trouble, late_ns = self._trouble, 0
         if about is None:
-            if self._venue.stands_still(_channel_of(frame)):
+            if self._venue.stands_still(_channel_of(frame.message)):
                 return
         elif "/" in about:
             share = ENTERING_SHARE if about in ENTERING else 1.0
@@ -497,6 +497,8 @@ class Pump:
     def _arrived(self, line: _Line, heard: Mapping[str, Any] | str | bytes) -> None:
         if not self._gone and not line.over:
             now_ns = self._timeline.now_ns
+            if isinstance(heard, Mapping) and _channel_of(heard).startswith("user.changes."):
+                line.untold_ns = 0  # also one that left before the silence began
             self._carry_out(self._adapter.receive(line.link, heard, now_ns))
 
     # --- over REST ---
@@ -583,8 +585,8 @@ def _is_closed(line: _Line) -> bool:
     return line.session is not None and bool(line.session.closed)
 
 
-def _channel_of(frame: Frame) -> str:
-    params = frame.message.get("params")
+def _channel_of(message: Mapping[str, Any]) -> str:
+    params = message.get("params")
     return str(params.get("channel", "")) if params is not None else ""
 
 

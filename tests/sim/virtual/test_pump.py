@@ -292,6 +292,23 @@ def test_a_mute_line_answers_and_tells_nothing_of_the_account() -> None:
     assert between.notices()
 
 
+def test_it_is_silent_once_the_last_word_of_before_has_arrived() -> None:
+    """A session cannot tell a late word from one that was said just now."""
+    between = Between().connected()
+    between.trouble.plan = FaultPlan(late_private=1.0, late_s=3.0)
+    between.ask("private/buy", **BID)
+    between.pass_s(0.3)
+    between.pump.mute(60 * SECOND)
+    between.ask("private/buy", **BID)
+    between.pass_s(0.3)
+    assert (between.notices(), between.pump.untold_s() > 0) == ([], True)
+    between.pass_s(3.5)
+    assert (len(between.notices()), between.pump.untold_s()) == (1, 0)
+    between.ask("private/buy", **BID)
+    between.pass_s(5)
+    assert between.pump.untold_s() > 4
+
+
 # --- requests ---------------------------------------------------------------------------------
 
 

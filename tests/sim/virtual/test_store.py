@@ -1,13 +1,15 @@
 """The store in virtual time with two accounts: each is taken over by itself."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
 from mmbot.core.contracts import Instrument
-from mmbot.core.inventory import Booked, Opened
+from mmbot.core.inventory import Booked, Claimed, Opened
 from mmbot.core.state import State
-from mmbot.core.types import SECOND, ZERO, Nanos
+from mmbot.core.statements import Finality
+from mmbot.core.types import SECOND, ZERO, Label, Nanos
 from mmbot.core.why import Why
 from mmbot.sim.market.market import START_MS
 from mmbot.sim.virtual.store import VirtualStore
@@ -94,3 +96,38 @@ def test_who_ended_without_it_counts_as_crashed_and_has_written_everything() -> 
     store.restore(fresh, ACCOUNTS, BY_ID)
     assert fresh.inventory.amount(LISTED[1].id) == Decimal(10)
     assert fresh.account("hedge").earlier_run_ns > BEGAN_NS + SECOND
+
+
+def test_what_is_said_of_a_fill_later_changes_that_and_nothing_else() -> None:
+    """As the engine's store does it: whose a fill is and whether it stands are told apart."""
+    store, state, (instrument, _) = VirtualStore(), a_state(), LISTED
+    opened, made = booked(instrument, "10")
+    assert isinstance(made, Booked)
+    fill = replace(made.fill, label=None, finality=Finality.PROVISIONAL)
+    final = replace(fill, finality=Finality.FINAL)
+    state.entries += [
+        opened,
+        Booked(fill, instrument, made.mark, False),
+        Claimed(replace(fill, label=Label("mm1-1"))),
+        Booked(final, instrument, made.mark, False, again=True),
+        Claimed(replace(fill, label=Label("mm1-1"))),
+    ]
+    store.keep(state)
+    store.cycle(BEGAN_NS)
+    (kept,) = store.fills.values()
+    assert (kept.label, kept.finality) == ("mm1-1", Finality.FINAL)
+    assert store.inventory.provisional == {}
+
+
+def test_whose_an_open_fill_is_goes_to_the_next_run() -> None:
+    store, state, (instrument, _) = VirtualStore(), a_state(), LISTED
+    opened, made = booked(instrument, "10")
+    assert isinstance(made, Booked)
+    fill = replace(made.fill, label=None, finality=Finality.PROVISIONAL)
+    claim = Claimed(replace(fill, label=Label("mm1-1")))
+    state.entries += [opened, Booked(fill, instrument, made.mark, False), claim]
+    store.keep(state)
+    store.cycle(BEGAN_NS)
+    fresh = a_state(BEGAN_NS + SECOND)
+    store.restore(fresh, ACCOUNTS, BY_ID)
+    assert [one.label for one in fresh.inventory.provisional.values()] == ["mm1-1"]
