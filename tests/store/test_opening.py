@@ -93,7 +93,7 @@ def test_a_store_of_a_newer_version(tmp_path: Path, opened: Callable[[Location],
     location = a_store(tmp_path)
     with raw(location) as connection:
         connection.execute("UPDATE mmbot_schema SET version = 99")
-    with refused(location, "newer version of mmbot .*schema is 99.*knows 6"):
+    with refused(location, "newer version of mmbot .*schema is 99.*knows 7"):
         opened(location)
 
 

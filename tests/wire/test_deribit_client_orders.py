@@ -14,15 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.clock import Clock
 from mmbot.core.events import Link
 from mmbot.core.intents import Place
 from mmbot.core.types import MS, InstrumentId, Label, Side, TimeInForce
 from mmbot.core.why import Why
-from mmbot.venues.deribit import amend, cancel, place
+from mmbot.venues.deribit import amend, cancel, orders, place
 from mmbot.venues.deribit.orders import number
 from mmbot.venues.deribit.shell import encoded
-from mmbot.venues.deribit.venue import DeribitVenue
 from tests.wire.clients import HandClock, ours
 from tests.wire.scripted import (
     LIMITS,
@@ -362,9 +360,7 @@ class TestBudget:
     ("wanted", "said"),
     [(TimeInForce.GTC, "good_til_cancelled"), (TimeInForce.IOC, "immediate_or_cancel")],
 )
-async def test_an_intents_time_in_force_is_what_the_venue_is_told(
-    wanted: TimeInForce, said: str
-) -> None:
+def test_an_intents_time_in_force_is_what_the_venue_is_told(wanted: TimeInForce, said: str) -> None:
     """The words of the venue's own specification, private/buy, time_in_force."""
     intent = Place(
         instrument=InstrumentId("deribit:BTC-PERPETUAL"),
@@ -378,14 +374,7 @@ async def test_an_intents_time_in_force_is_what_the_venue_is_told(
         why=Why.QUOTED,
         time_in_force=wanted,
     )
-    async with Scripted() as venue:
-        with_markets(venue).answer("private/buy", {"order": order(), "trades": []})
-        async with ours(venue) as (client, _):
-            adapter = DeribitVenue("deribit", client, Clock())
-            await client.start([Link.TRADING])
-            await until(lambda: client.up(Link.TRADING), "signed in")
-            adapter.submit([intent])
-            await until(lambda: trading(venue).calls("private/buy"), "the order has arrived")
-            told = sent(venue, "private/buy")
-            assert told["time_in_force"] == said
-            assert told["post_only"] is (wanted is TimeInForce.GTC)
+    method, told = orders.call_of(intent)
+    assert method == "private/buy"
+    assert told["time_in_force"] == said
+    assert told["post_only"] is (wanted is TimeInForce.GTC)

@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 import orjson
 
+from mmbot.sim.wire.deribit import counter
 from mmbot.sim.wire.deribit.protocol import DeribitProtocol
 from mmbot.sim.wire.deribit.session import Session
 from mmbot.sim.wire.frame import Frame
@@ -79,9 +80,10 @@ def judged_requests() -> Iterator[Asked]:
         params: dict[str, Any],
         request_id: Any,
         authorization: tuple[str, str, str, str] | None,
+        at: counter.Counter | None = None,
     ) -> tuple[int, Frame]:
         asked.rest(name, params)
-        return on_rest(self, name, params, request_id, authorization)
+        return on_rest(self, name, params, request_id, authorization, at)
 
     with (
         patch.object(DeribitProtocol, "on_frame", hear_frame),

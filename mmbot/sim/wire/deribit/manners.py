@@ -40,6 +40,7 @@ KEPT: Final = {
     "order": frozenset({"amount", "instrument_name"}),
     "instrument": frozenset({"tick_size_steps"}),
     "transaction_log": frozenset({"index_price", "instrument_name", "interest_pl"}),
+    "user_trade": frozenset({"status", "status_timestamp"}),  # where fills are not final at once
 }
 # Of a frame itself.
 FRAME: Final = frozenset({"error", "id", "jsonrpc", "method", "params", "result"})
