@@ -1,4 +1,4 @@
-"""An engine at a venue whose trades are only matched at first: what it books, and what is listed."""
+"""An engine at a venue whose trades are only matched at first: what it books and what it lists."""
 
 from dataclasses import replace
 
