@@ -34,10 +34,12 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     is_new_id = not account.capabilities.label_echoed and event.order_id not in state.orders.ids
     order = state.orders.by_label.get(event.label)
     if order is None:
-        if event.state is not OrderState.OPEN:
-            return
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
             return  # old news about a finished order
+        if event.state is not OrderState.OPEN:
+            # An earlier run's: a look that was asked before may list it as open.
+            state.orders.forgotten[event.label] = event.venue_ms
+            return
         order = adopt(state, _stated(event), event.venue, now_ns)
     market = state.markets.get(order.instrument)
     if market is not None:

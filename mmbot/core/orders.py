@@ -374,11 +374,11 @@ class Orders:
         order.filled = max(order.filled + min(change, ZERO), order.booked)
         self._settled(order)
 
-    def all_listed(self, order: Order) -> None:
-        """Its end is known, and every trade of it that stands has been listed since."""
+    def all_listed(self, order: Order, filled: Decimal | None) -> None:
+        """Its end is known, with so much `filled`, and every trade of it has been listed since."""
         if order.status is Status.DONE:
             self.changed[order.label] = order
-            order.filled = order.booked
+            order.filled = max(order.booked, filled or ZERO)
             self._settled(order)
 
     # --- housekeeping ---

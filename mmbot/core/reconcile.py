@@ -150,7 +150,7 @@ def _absorb_orders(
             note_end(account, statement)
             state.orders.seen(statement, order, event.asked_ns)
             if _trades_tell(account, statement):
-                state.orders.all_listed(order)
+                state.orders.all_listed(order, statement.filled)
         elif order.label not in listed and event.orders_complete:
             unasked = order.instrument not in state.markets or is_nameless(account, order)
             if order.label in looked_up or unasked:
@@ -163,10 +163,9 @@ def _absorb_orders(
 
 
 def _trades_tell(account: Account, stated: ev.OrderSeen) -> bool:
-    """Whether an end is told, and only the trades listed after it say how much was filled: what was
-    filled once may have been taken back."""
-    ended = stated.state is not OrderState.OPEN and stated.filled is None
-    return ended and not account.capabilities.fills_final
+    """Whether an end is told, and the trades listed after it say how much was filled: what was once
+    may have been taken back, also in the millisecond of the end."""
+    return stated.state is not OrderState.OPEN and not account.capabilities.fills_final
 
 
 def _absorb_listed(

@@ -259,6 +259,32 @@ def test_that_it_is_filled_is_true_of_what_was_taken_back_too(
     assert [one.unbooked for one in bot.orders] == ([Decimal(5)] if fills_final else [])
 
 
+def test_a_fill_taken_back_in_the_millisecond_of_the_end_is_not_owed() -> None:
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=False)))
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.wants = []
+    gone, end = void(bot.fill(order, 5)), bot.says(order, OrderState.FILLED, filled=5)
+    hear(bot, ev.Filled(gone), end)
+    bot.ask_again()
+    flat, then = {bot.instrument.id: 0}, replace(end, filled=Decimal(0))
+    bot.turn(bot.snapshot(lookups=[(order.label, then)], fills=[gone], positions=flat))
+    assert bot.orders == []
+
+
+def test_what_is_filled_by_the_look_itself_is_owed_until_it_is_listed() -> None:
+    """A trade that could not be read."""
+    bot = Bot.quoting()
+    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=False)))
+    (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
+    bot.wants = []
+    end = bot.says(order, OrderState.FILLED, filled=5)
+    hear(bot, end)
+    bot.ask_again()
+    bot.turn(bot.snapshot(lookups=[(order.label, end)]))
+    assert order.unbooked == 5
+
+
 def test_an_older_look_does_not_say_that_an_order_which_ended_since_is_owed_nothing() -> None:
     bot = Bot.quoting()
     bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=False)))

@@ -1,10 +1,12 @@
 """Orders of ours that fill no slot: they go, however little the venue says of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from mmbot.core import events as ev
 from mmbot.core.intents import CancelAll
-from mmbot.core.order_life import Request, Status
+from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import InstrumentId, Label
 from mmbot.core.why import Why
@@ -80,3 +82,25 @@ def test_a_foreign_order_without_an_instrument_may_rest_on_any() -> None:
     sent = bot.turn(bot.book())
     assert of_kind(CancelAll, sent) == []
     assert len(cancels(sent)) == 1
+
+
+def test_an_order_of_an_earlier_run_whose_end_was_told_is_not_open_by_an_older_look() -> None:
+    bot = Bot.quoting()
+    bot.ask_again()
+    listed = replace(a_foreign_order(label="mm9-1"), venue_ms=bot.ms)
+    end = ev.OrderSeen(
+        venue=VENUE,
+        label=listed.label,
+        order_id=listed.order_id,
+        instrument=listed.instrument,
+        side=listed.side,
+        price=listed.price,
+        amount=listed.amount,
+        filled=listed.amount,
+        state=OrderState.FILLED,
+        venue_ms=bot.ms + 5,
+    )
+    asked_ns = bot.account.asked_ns
+    bot.turn(end)
+    assert bot.turn(bot.snapshot(orders=[listed], asked_ns=asked_ns)) == []
+    assert bot.orders == []

@@ -196,7 +196,7 @@ class DeribitSession(PublicSession):
                 self._account.answered(reply, intent.label, request)
             if reply.error is not None and reply.error.code in TERMS_CODES:
                 self._ask_terms(instrument_name(intent.instrument), TERMS_AFTER_S)
-            if reply.outcome is Outcome.OK and self._told_ns < sent_ns:
+            if reply.outcome is Outcome.OK and self._told_ns <= sent_ns:
                 self._untold_ns = self._untold_ns or sent_ns
 
         method, params = orders.call_of(intent)

@@ -406,6 +406,14 @@ def test_anything_the_channel_says_will_do(data: dict[str, Any]) -> None:
     assert driven.cuts == []
 
 
+def test_what_the_channel_said_in_the_moment_of_the_request_does_not_tell_of_it() -> None:
+    driven = account({"private/buy": {"order": PLACED, "trades": []}})
+    driven.push(Link.TRADING, USER, {"trades": [TRADE]})
+    driven.submit(place())
+    driven.wait(6.5)
+    assert [cut.link for cut in driven.cuts] == [Link.TRADING]
+
+
 def test_a_channel_that_spoke_before_the_answer_has_told() -> None:
     driven = account({"private/buy": SILENCE})
     driven.submit(place())
