@@ -47,10 +47,11 @@ import asyncio, dataclasses, json
 from mmbot.sim.wire.server import VenueOptions, serve
 from tests.wire.venue import MANY_STARTS
 
-def ready(endpoints):
+def ready(venues):
+    [endpoints] = venues.values()
     print(json.dumps(dataclasses.asdict(endpoints)), flush=True)
 
-asyncio.run(serve(VenueOptions(rules=MANY_STARTS), ready=ready))
+asyncio.run(serve(VenueOptions(rules=MANY_STARTS).world, ready=ready))
 """
 
 

@@ -152,7 +152,7 @@ def test_how_orders_live_is_asked_for_and_part_of_the_command_that_shows_a_seed_
     mmbot: Mmbot, desk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lives = ("--move", "replace", "--echo", "none")
-    said = mmbot.json("simulate", desk, "--seeds", "2", "--faults", "harsh", *lives)
+    said = mmbot.json("simulate", desk, "--seeds", "6", "--faults", "harsh", *lives)
     assert (said["move"], said["echo"], said["failed"]) == ("replace", "none", 0)
     assert said["requests"]["Replace"] > 0
     assert "Amend" not in said["requests"]
