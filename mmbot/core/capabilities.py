@@ -121,7 +121,7 @@ class Capabilities:
     cancels_all_of: tuple[CancelScope, ...] = (CancelScope.VENUE, CancelScope.INSTRUMENT)
     label_echoed: bool = True
     """Whether the venue names our label in what it says of an order."""
-    end_tells_filled: bool = True
+    end_tells_filled: bool = False
     """Whether nothing is missing once an order's end is told: all its fills have been, or it says
     how much they are. Where not, an end that does not say that is asked about."""
     dead_man: DeadMan = DeadMan.CONNECTION

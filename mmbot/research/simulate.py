@@ -79,7 +79,6 @@ class Wish:
             move=self.move,
             label_echoed=self.label_echoed,
             fills_final=self.finality is Finality.FINAL,
-            end_tells_filled=self.move is not Move.NONE,
         )
 
     @property

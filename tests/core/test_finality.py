@@ -297,20 +297,29 @@ def test_an_older_look_does_not_say_that_an_order_which_ended_since_is_owed_noth
     assert order.unbooked == 5
 
 
-@pytest.mark.parametrize(("fills_final", "left"), [(False, [Status.UNKNOWN]), (True, [])])
-def test_an_end_that_says_no_amount_is_asked_about_where_fills_are_provisional(
-    fills_final: bool, left: list[Status]
+@pytest.mark.parametrize(
+    "can",
+    [
+        Capabilities(),
+        Capabilities(fills_final=False),
+        Capabilities(fills_final=False, end_tells_filled=True),
+        Capabilities(end_tells_filled=True),
+    ],
+)
+def test_an_end_that_says_no_amount_is_asked_about_unless_the_venue_tells_all_before(
+    can: Capabilities,
 ) -> None:
     """That one fill has been heard of says nothing of another one, told while nobody listened."""
     bot = Bot.quoting()
-    bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=fills_final)))
+    asks = not (can.end_tells_filled and can.fills_final)
+    bot.turn(ev.VenueDescribed(VENUE, can))
     (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
     bot.wants = []
     unheard, heard = bot.fill(order, 3), bot.fill(order, 1)
     end = replace(bot.says(order, OrderState.CANCELLED), filled=None)
     hear(bot, ev.Filled(final(heard)), end)
-    assert [one.status for one in bot.orders] == left
-    if not fills_final:
+    assert [one.status for one in bot.orders] == ([Status.UNKNOWN] if asks else [])
+    if asks:
         assert order.exposed == 4, "it may all have been filled"
         bot.ask_again()
         look = bot.snapshot(lookups=[(order.label, end)], fills=[provisional(unheard)])

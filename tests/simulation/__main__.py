@@ -19,7 +19,6 @@ def main() -> None:
         move=move,
         label_echoed=sys.argv[5:6] != ["none"],
         fills_final=sys.argv[6:7] != ["late"],
-        end_tells_filled=move is not Move.NONE,
     )
     began_s, turns, failed = time.process_time(), 0, 0
     for seed in range(first, first + count):

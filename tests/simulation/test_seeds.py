@@ -23,7 +23,7 @@ PLAIN = Capabilities()
 LIVES = {
     "same_id label final": PLAIN,
     "replace label final": Capabilities(move=Move.REPLACE),
-    "none none final": Capabilities(move=Move.NONE, label_echoed=False, end_tells_filled=False),
+    "none none final": Capabilities(move=Move.NONE, label_echoed=False),
     "same_id label late": Capabilities(fills_final=False),
 }
 """How orders live, in the words of the command line."""

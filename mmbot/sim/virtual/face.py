@@ -230,7 +230,7 @@ def _rules(rate: Rate, can: Capabilities) -> Rules:
         matching=rate,
         moves=_MOVES[can.move],
         names_labels=can.label_echoed,
-        cancel_tells_filled=can.end_tells_filled,
+        cancel_tells_filled=can.move is not Move.NONE,
         fills_final=can.fills_final,
     )
 
