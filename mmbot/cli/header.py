@@ -96,8 +96,8 @@ def _venue(venue: VenueFrame, up: bool) -> list[Text]:
     if up:
         style = "green" if venue.link.ok else "bold red"
         said.append(Text("link ").append(venue.link.text, style))
-        first, *others = venue.limits
-        said += [_limit(first), *map(_limit, filter(_is_scarce, others))]
+        said += map(_limit, venue.limits[:1])
+        said += map(_limit, filter(_is_scarce, venue.limits[1:]))
         said.append(Text(f"open {venue.open_orders}"))
     if venue.equity:
         said.append(Text(f"equity {_held(venue.equity)}"))
