@@ -73,7 +73,8 @@ while read -r word what rest; do \
 	"Installing collected") \
 		if [ -t 1 ]; then printf '\r%-60s\r' ''; fi; \
 		echo "      $$count packages"; echo "3/3  installing them: half a minute";; \
-	Failed\ *) tail -n 20 $(PIP_LOG) >&2; \
+	Failed\ *) until tail -n 1 $(PIP_LOG) | grep -q '^Failed'; do sleep 0.1; done; \
+		tail -n 20 $(PIP_LOG) >&2; \
 		echo "not installed: all that pip said is in $(PIP_LOG)" >&2; exit $$what;; \
 	esac; \
 done

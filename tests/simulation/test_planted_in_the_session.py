@@ -202,6 +202,7 @@ PLANTS: Sequence[Plant] = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_a_bug_planted_in_the_session_is_caught(
     plant: Plant, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]

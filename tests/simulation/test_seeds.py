@@ -12,10 +12,10 @@ from mmbot.sim.virtual.history import Outcome
 from tests.simulation.drawn import drawn_world
 
 CHUNK = 10
-HARSH = range(1, 121, CHUNK)
+HARSH = range(1, 81, CHUNK)
 MILD = range(1001, 1031, CHUNK)
 CALM = range(2001, 2011, CHUNK)
-OTHERWISE = range(1, 31, CHUNK)
+OTHERWISE = range(1, 21, CHUNK)
 LONG = range(10_001, 12_001, CHUNK)
 LONG_OTHERWISE = range(20_001, 21_001, CHUNK)
 
