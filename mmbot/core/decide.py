@@ -116,7 +116,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
         assert not isinstance(view, Why), "nothing is approved without a view"
         if account.no_new_risk(now_ns) is not None or state.controls.wind_down:
             move = Move.NONE  # two orders that reduce, both filled, may do more than that
-        wanted, more = in_two_orders(move, desk, view, orders, approved, wanted)
+        wanted, more = in_two_orders(move, desk, state.inventory, view, orders, approved, wanted)
         coming = orders + more
     decision.worst_coin = worst_coin(state, market, coming, approved)
     if state.exit_ns:

@@ -13,6 +13,7 @@ from mmbot.core.capabilities import Move
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action
 from mmbot.core.exposure import worst_amount
+from mmbot.core.inventory import Inventory
 from mmbot.core.order_life import Request
 from mmbot.core.orders import Order
 from mmbot.core.rules import within_rules
@@ -24,6 +25,7 @@ from mmbot.core.why import Why
 def in_two_orders(
     move: Move,
     desk: Desk,
+    inventory: Inventory,
     view: View,
     orders: Sequence[Order],
     approved: Sequence[Approved],
@@ -38,7 +40,7 @@ def in_two_orders(
         if action.request is not Request.AMEND or order is None or target is None:
             made.append(action)
         elif move is Move.REPLACE and _both_allowed(
-            desk, view, [*orders, *coming], approved, target
+            desk, inventory, view, [*orders, *coming], approved, target
         ):
             coming.append(_successor(order, target))
             made.append(replace(action, request=Request.REPLACE))
@@ -49,6 +51,7 @@ def in_two_orders(
 
 def _both_allowed(
     desk: Desk,
+    inventory: Inventory,
     view: View,
     orders: Sequence[Order],
     approved: Sequence[Approved],
@@ -60,7 +63,8 @@ def _both_allowed(
     beside += sum((o.exposed - o.unbooked for o in orders if o.slot == target.slot), ZERO)
     nearest = min if side is BUY else max
     best = nearest((t.price for t in approved if t.side is not side), default=None)
-    proposal = Proposal(target, view.position + beside * side.sign, best)
+    held = inventory.worst(target.instrument, side)
+    proposal = Proposal(target, held + beside * side.sign, best)
     allowed = within_rules(desk.rules, view, proposal)
     return not isinstance(allowed, Why) and allowed.size == target.size
 

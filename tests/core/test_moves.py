@@ -1,5 +1,6 @@
 """How an order moves where it cannot be amended: by a replace, or by a cancel and then a place."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,10 +13,11 @@ from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.ports import RiskRule
 from mmbot.core.sizes import Size
+from mmbot.core.statements import Finality
 from mmbot.core.types import Side
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
-from tests.builders import a_quote
+from tests.builders import a_fill, a_quote
 from tests.core.bot import VENUE, Bot, cancels, of_kind, places
 
 HERE, THERE = 0.0200, 0.0205
@@ -150,6 +152,23 @@ def test_what_both_together_may_not_be_is_cancelled_first() -> None:
     assert intent.why is Why.MOVED
     sent = bot.turn(bot.says_cancelled(bot.order), bot.book())
     assert [place.amount for place in places(sent)] == [2]
+
+
+def test_both_orders_of_a_replace_count_beside_a_fill_that_may_be_taken_back() -> None:
+    """Short 2 by a provisional fill: without it, the old bid and the new one would come to 4."""
+    stands = a_fill(Side.SELL, THERE, 2)
+    bots = []
+    for finality in (Finality.FINAL, Finality.PROVISIONAL):
+        bot = at_a_venue(Move.REPLACE, limit=3)
+        bot.wants = [a_quote(Side.BUY, HERE, 2)]
+        can = Capabilities(move=Move.REPLACE, fills_final=False)
+        bot.turn(ev.VenueDescribed(VENUE, can), ev.Filled(replace(stands, finality=finality)))
+        assert bot.position == -2
+        bot.wants = [a_quote(Side.BUY, THERE, 2)]
+        bots.append(bot.turn(bot.book()))
+    [[first], [second]] = bots
+    assert isinstance(first, Replace)
+    assert isinstance(second, Cancel)
 
 
 def test_leaving_a_resting_pair_is_cancelled() -> None:
