@@ -44,9 +44,7 @@ def _book_new(state: State, fill: Fill) -> None:
     if not ours_unwritten and _in_opening(state, position, fill.venue_ms):
         _know_of_opening(state, position, fill)
         return
-    mark = fill.mark
-    if mark is None or not market.instrument.is_price(mark):
-        mark = to_decimal(market.mark) if market.mark is not None else fill.price
+    mark = _mark_of(market, fill)
     if not state.inventory.book(fill, market.instrument, mark):
         return
     _booked(state, market, fill, mark)
@@ -54,6 +52,13 @@ def _book_new(state: State, fill: Fill) -> None:
         state.inventory.provisional[fill.key] = replace(fill, mark=mark)
     elif fill.finality is Finality.VOIDED:
         _take_back(state, replace(fill, mark=mark), fill.stated_ms)
+
+
+def _mark_of(market: Market, fill: Fill) -> Decimal:
+    """What a fill is valued at: its own mark, else the present one, else what was paid."""
+    if fill.mark is not None and market.instrument.is_price(fill.mark):
+        return fill.mark
+    return to_decimal(market.mark) if market.mark is not None else fill.price
 
 
 def _booked(state: State, market: Market, fill: Fill, mark: Decimal) -> None:
@@ -106,9 +111,7 @@ def _take_back(state: State, fill: Fill, at_ms: int) -> None:
     if market is None:
         _book_off_desk(state, reversal)
         return
-    mark = fill.mark
-    if mark is None:
-        mark = to_decimal(market.mark) if market.mark is not None else fill.price
+    mark = _mark_of(market, fill)
     if state.inventory.book(reversal, market.instrument, mark):
         _booked(state, market, reversal, mark)
 
