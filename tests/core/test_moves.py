@@ -156,7 +156,7 @@ def test_what_both_together_may_not_be_is_cancelled_first() -> None:
 
 def test_both_orders_of_a_replace_count_beside_a_fill_that_may_be_taken_back() -> None:
     """Short 2 by a provisional fill: without it, the old bid and the new one would come to 4."""
-    stands = a_fill(Side.SELL, THERE, 2)
+    stands = a_fill(Side.SELL, "0.0205", 2)
     bots = []
     for finality in (Finality.FINAL, Finality.PROVISIONAL):
         bot = at_a_venue(Move.REPLACE, limit=3)
