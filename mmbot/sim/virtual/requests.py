@@ -43,8 +43,7 @@ def request_of(
             order_id = str(params["order_id"])
             found = _order(exchange, account, order_id)
             return Amend(
-                InstrumentId(f"{venue}:{found.name if found is not None else ''}"),
-                Label(found.label if found is not None else ""),
+                *_about(found, venue),
                 order_id,
                 _decimal(params.get("price", found.price if found is not None else 0)),
                 _decimal(params["amount"]),
@@ -57,7 +56,7 @@ def request_of(
             found = _order(exchange, account, order_id)
             return Replace(
                 instrument=InstrumentId(f"{venue}:{params['instrument_name']}"),
-                old=Label(found.label if found is not None else ""),
+                old=_about(found, venue)[1],
                 order_id=order_id,
                 label=Label(params.get("label", "")),
                 side=Side(params["direction"]),
@@ -72,8 +71,7 @@ def request_of(
             order_id = str(params["order_id"])
             found = _order(exchange, account, order_id)
             return Cancel(
-                InstrumentId(f"{venue}:{found.name if found is not None else ''}"),
-                Label(found.label if found is not None else ""),
+                *_about(found, venue),
                 order_id,
                 _UNTOLD,
             )
@@ -91,6 +89,12 @@ def request_of(
 def _order(exchange: Exchange, account: str, order_id: str) -> Order | None:
     held = exchange.accounts[account]
     return held.open_orders.get(order_id) or held.closed_orders.get(order_id)
+
+
+def _about(order: Order | None, venue: str) -> tuple[InstrumentId, Label]:
+    """The instrument and the label of an order; both empty where there is none."""
+    name, label = (order.name, order.label) if order is not None else ("", "")
+    return InstrumentId(f"{venue}:{name}"), Label(label)
 
 
 def _decimal(number: object) -> Decimal:
