@@ -46,8 +46,13 @@ async def mmbot(*arguments: str, **env: str) -> Done:
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **env},
     )
-    async with asyncio.timeout(COMMAND_S):
-        out, err = await process.communicate()
+    try:
+        async with asyncio.timeout(COMMAND_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return Done(process.returncode, out.decode(), err.decode())
 

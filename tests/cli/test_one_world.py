@@ -19,6 +19,7 @@ from mmbot.errors import ConfigError
 from tests.cli.terminal import MMBOT, Terminal
 from tests.cli.test_joining import end, run, venues_of
 from tests.cli.test_quote import QUOTE
+from tests.cli.test_sim_serve import served
 
 CONFIG = Path(__file__).parents[2] / "configs" / "two-accounts.toml"
 DESKS = ("quote", "--config", str(CONFIG))
@@ -30,31 +31,13 @@ START_S = 60.0
 # --- the faces of sim serve -------------------------------------------------------------------
 
 
-@contextmanager
-def served(exchange: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """A running world and the one line it prints."""
-    process = subprocess.Popen(
-        [MMBOT, "sim", "serve", "--exchange", exchange, "--json", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            yield process, json.loads(process.stdout.readline())
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
 def asked(rest: str, method: str) -> Any:
     with urllib.request.urlopen(f"{rest}/api/v2/{method}", timeout=30) as reply:
         return json.load(reply)["result"]
 
 
 def test_several_venues_are_told_by_their_names_and_one_as_ever() -> None:
-    with served("deribit,deribit:hedge", "--seed", "7") as (process, told):
+    with served("--seed", "7", exchange="deribit,deribit:hedge") as (process, told):
         assert told.keys() == {"world_id", "pid", "start_ms", "venues", "faults", "manners"}
         assert told["pid"] == process.pid
         assert list(told["venues"]) == ["deribit", "hedge"]
@@ -67,14 +50,14 @@ def test_several_venues_are_told_by_their_names_and_one_as_ever() -> None:
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=30)
         assert (process.returncode, out, err) == (0, "", "The simulated world has ended.\n")
-    with served("deribit:hedge") as (_, told):
+    with served(exchange="deribit:hedge") as (_, told):
         assert told.keys() == {"rest", "ws", "pid", "world_id", "start_ms", "faults", "manners"}
 
 
 def test_the_ports_follow_each_other() -> None:
-    with served("deribit") as (_, told):
+    with served(exchange="deribit") as (_, told):
         free = int(told["rest"].rpartition(":")[2])
-    with served("deribit", "--port", str(free)):
+    with served("--port", str(free), exchange="deribit"):
         taken = run(
             Path(os.devnull),
             "sim",
@@ -96,7 +79,7 @@ def test_the_ports_follow_each_other() -> None:
 
 
 def test_a_fault_is_told_with_the_name_of_its_venue() -> None:
-    with served("deribit,deribit:hedge", "--faults", "lost_reply=1") as (process, told):
+    with served("--faults", "lost_reply=1", exchange="deribit,deribit:hedge") as (process, told):
         for _ in range(2):
             with pytest.raises(http.client.RemoteDisconnected):
                 asked(told["venues"]["hedge"]["rest"], "public/get_time")

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,12 @@ SERVE = ("sim", "serve", "--exchange", "deribit")
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, object]]]:
+def served(
+    *arguments: str, exchange: str = "deribit"
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """A running venue and the one line it prints."""
     process = subprocess.Popen(
-        [MMBOT, *SERVE, "--json", *arguments],
+        [MMBOT, "sim", "serve", "--exchange", exchange, "--json", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

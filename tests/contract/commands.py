@@ -1,59 +1,26 @@
 """The real `mmbot` binary on a bench, with the bench's keys in its environment, and its files."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import zstandard
 
+from tests.cli.desk import Done
+from tests.cli.desk import mmbot as run
+from tests.cli.terminal import MMBOT
 from tests.contract.bench import Bench
 from tests.contract.desk import ORDERS
 
-MMBOT = str(Path(sys.executable).with_name("mmbot"))
-COMMAND_S = 60.0
 START_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    def json(self) -> Any:
-        """The one object it printed."""
-        assert self.out.count("\n") == 1, self.out
-        return json.loads(self.out)
 
 
 async def mmbot(bench: Bench, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
     """Run a command to its end, while the venue goes on."""
-    process = await asyncio.create_subprocess_exec(
-        MMBOT,
-        *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **bench.environment, **(env or {})},
-    )
-    try:
-        async with asyncio.timeout(COMMAND_S):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    return await run(*arguments, **{**bench.environment, **(env or {})})
 
 
 def to_quote(bench: Bench, *more: str) -> tuple[str, ...]:
