@@ -278,8 +278,10 @@ class Inventory:
     def worst(self, instrument: InstrumentId, side: Side) -> Decimal:
         """What is held of it if just those provisional fills are taken back that stand in the way
         of one side: the largest position where we buy, the smallest where we sell."""
-        against = side.opposite
         held = self.amount(instrument)
+        if not self.provisional:
+            return held
+        against = side.opposite
         for fill in self.open_fills(instrument):
             if fill.side is against:
                 held += fill.amount * side.sign

@@ -129,21 +129,18 @@ def take_label(state: State) -> Label | None:
 def refill(state: State, now_ns: Nanos) -> None:
     """Tokens come back; where there is one to spend, markets that went without get their turn."""
     for account in state.accounts.values():
-        done = [label for label in _in_flight(account) if _is_answered(state, account, label)]
+        done = [
+            label
+            for left in gates.limits(account)
+            for label in left.in_flight
+            if _is_answered(state, account, label)
+        ]
         gates.refill(account, now_ns, done)
         again = [one for one in account.deferred if gates.affords(account, Draws.PLACE, one)]
         if again:
             state.dirty = dict.fromkeys(again) | state.dirty
             for instrument in again:
                 del account.deferred[instrument]
-
-
-def _in_flight(account: Account) -> dict[Label, None]:
-    """What requests in flight are about, by any gate."""
-    labels: dict[Label, None] = {}
-    for left in gates.limits(account):
-        labels |= left.in_flight
-    return labels
 
 
 def _is_answered(state: State, account: Account, label: Label) -> bool:
