@@ -41,13 +41,25 @@ class TestBest:
 
 
 class TestContradiction:
-    def test_of_two_tickers_over_two_seconds_is_doubt(self) -> None:
+    def test_of_three_tickers_over_two_silent_seconds_is_doubt(self) -> None:
         doubt = Contradiction(Best(5, 100.0, 101.0), 10.0)
+        assert not doubt.again(Best(6, 100.0, 101.0), 11.0)
         assert not doubt.again(Best(6, 100.0, 101.0), 11.9)
         assert doubt.again(Best(7, 100.0, 101.0), 12.0)
 
+    def test_of_a_ticker_before_a_stall_and_one_behind_it_is_none_yet(self) -> None:
+        doubt = Contradiction(Best(5, 100.0, 101.0), 10.0)
+        assert not doubt.again(Best(6, 100.0, 101.0), 14.0)
+
+    def test_of_a_book_that_still_speaks_takes_ten_seconds(self) -> None:
+        doubt = Contradiction(Best(5, 100.0, 101.0), 10.0)
+        for now_s in range(11, 20):
+            assert not doubt.again(Best(6, 100.0, 101.0), float(now_s))
+            assert not doubt.settled(99.0, 101.0, 6, now_s + 0.5)
+        assert doubt.again(Best(7, 100.0, 101.0), 20.0)
+
     def test_is_settled_by_a_book_that_comes_to_where_the_ticker_was(self) -> None:
         doubt = Contradiction(Best(5, 100.0, 101.0), 10.0)
-        assert doubt.settled(100.0, 101.0, 5)
-        assert not doubt.settled(100.0, 102.0, 5)
-        assert not doubt.settled(100.0, 101.0, 4), "a book older than the ticker proves nothing"
+        assert doubt.settled(100.0, 101.0, 5, 10.1)
+        assert not doubt.settled(100.0, 102.0, 5, 10.1)
+        assert not doubt.settled(100.0, 101.0, 4, 10.1), "a book older than it proves nothing"

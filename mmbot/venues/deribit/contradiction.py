@@ -11,9 +11,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-DOUBTFUL_AFTER_S = 2.0
-TICKERS_MIN = 2
-"""So many tickers in a row, over so long, with none that agrees, make a book doubtful."""
+SILENT_S = 2.0
+LASTING_S = 10.0
+"""A book that its tickers contradict is doubtful after so long: while its own channel says nothing
+meanwhile, and in any case. A stall of ours, or of the venue, sets the two apart for a while, and
+they come together again as what was written meanwhile is read."""
+
+TICKERS_MIN = 3
+"""So many tickers in a row, with none that agrees, it takes at least: one from before a stall and
+the first one from behind it are both ahead of a book whose messages are yet to be read."""
 
 EMPTY = 0.0
 """The best price of a side where nobody is."""
@@ -44,22 +50,42 @@ class Best:
 
 
 @dataclass(slots=True)
+class _Span:
+    """Tickers that do not agree, since when and how many."""
+
+    since_s: float
+    tickers: int
+
+    def makes_doubtful(self, after_s: float, now_s: float) -> bool:
+        return self.tickers >= TICKERS_MIN and now_s - self.since_s >= after_s
+
+
 class Contradiction:
     """A book that does not agree with its ticker, from the first ticker that says so."""
 
-    said: Best
-    since_s: float
-    tickers: int = 1
+    __slots__ = ("_all", "_in_silence", "_said")
+
+    def __init__(self, said: Best, now_s: float) -> None:
+        self._said = said
+        self._all = _Span(now_s, 1)
+        self._in_silence = _Span(now_s, 1)
+        """Those since the book's own channel spoke."""
 
     def again(self, said: Best, now_s: float) -> bool:
         """One more ticker does not agree; whether that makes the book doubtful."""
-        self.said = said
-        self.tickers += 1
-        return self.tickers >= TICKERS_MIN and now_s - self.since_s >= DOUBTFUL_AFTER_S
+        self._said = said
+        self._all.tickers += 1
+        self._in_silence.tickers += 1
+        return self._in_silence.makes_doubtful(SILENT_S, now_s) or self._all.makes_doubtful(
+            LASTING_S, now_s
+        )
 
-    def settled(self, bid: float | None, ask: float | None, timestamp_ms: int) -> bool:
-        """Whether the book, which has changed, has come to where the last ticker was."""
-        return timestamp_ms >= self.said.timestamp_ms and self.said.agrees(bid, ask)
+    def settled(
+        self, bid: float | None, ask: float | None, timestamp_ms: int, now_s: float
+    ) -> bool:
+        """The book has changed: whether it has come to where the last ticker was."""
+        self._in_silence = _Span(now_s, 0)
+        return timestamp_ms >= self._said.timestamp_ms and self._said.agrees(bid, ask)
 
 
 def _side(ticker: Mapping[str, Any], key: str) -> float | None:

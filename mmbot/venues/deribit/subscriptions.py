@@ -206,7 +206,7 @@ class Subscriptions:
 
     def _reconsider(self, link: LinkState, book: Book) -> None:
         doubt = link.doubts[book.channel]
-        if doubt.settled(book.best_bid, book.best_ask, book.timestamp_ms):
+        if doubt.settled(book.best_bid, book.best_ask, book.timestamp_ms, self._calls.now_s):
             del link.doubts[book.channel]
 
     def look_after(self, link: LinkState) -> None:
