@@ -11,10 +11,11 @@ Theory of operation
 Nothing is written here: a Decision says what was found out on the way, and core.record writes it.
 """
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from math import inf
+
+from msgspec import Struct, field
 
 from mmbot.core.approve import approve
 from mmbot.core.books import Market, book_fault, reference
@@ -55,8 +56,7 @@ EXPIRY_LOOK_NS: Nanos = 1 * SECOND
 _ORPHANED = {Side.BUY: Why.ORPHAN, Side.SELL: Why.ORPHAN}
 
 
-@dataclass(slots=True)
-class Decision:
+class Decision(Struct):
     """What was decided about one market, and what was found out on the way."""
 
     orders: list[Order]
