@@ -247,17 +247,17 @@ def _view(
             worst_long += order.exposed
         else:
             worst_short -= order.exposed
-    return View(
-        instrument=instrument,
-        now_ns=now_ns,
-        bids=bids,
-        asks=asks,
-        mark=mark,
-        index=index,
-        forward=forward,
-        fair=state.controls.fair(market, valuation.fair, now_ns),
-        mark_iv=market.mark_iv,
-        delta=market.delta if valuation.delta is None else valuation.delta,
+    return View(  # by place, as in MarketView: beyond 15 keywords a call goes through a dictionary
+        instrument,
+        now_ns,
+        bids,
+        asks,
+        mark,
+        index,
+        forward,
+        state.controls.fair(market, valuation.fair, now_ns),
+        market.mark_iv,
+        market.delta if valuation.delta is None else valuation.delta,
         min_price=market.min_price,
         max_price=market.max_price,
         position=position,
