@@ -73,6 +73,10 @@ def test_the_unions_are_closed_and_their_names_tell_them_apart() -> None:
     assert len(UNION) == len(get_args(ev.Event)) + len(get_args(Intent))
 
 
+def test_what_comes_and_goes_every_turn_is_built_in_c() -> None:
+    assert [kind for kind in UNION.values() if not issubclass(kind, Struct)] == []
+
+
 def test_a_kind_that_this_version_does_not_know_is_named() -> None:
     with pytest.raises(ValueError, match="knows no Teleported"):
         codec.events_of([("Teleported", msgspec.Raw(codec.encode({})))])
