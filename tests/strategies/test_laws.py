@@ -1,13 +1,13 @@
 """Laws that hold for every strategy, setting and market, before and after prices meet the grid."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from math import inf, nan
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Intent
@@ -38,9 +39,8 @@ def anything(hint: Any) -> st.SearchStrategy[Any]:
         return NUMBERS[hint]
     if hint is type(None):
         return st.none()
-    if isinstance(hint, type) and is_dataclass(hint):
-        hints = get_type_hints(hint)
-        return st.builds(hint, **{f.name: anything(hints[f.name]) for f in fields(hint)})
+    if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, Struct)):
+        return st.builds(hint, **{n: anything(one) for n, one in get_type_hints(hint).items()})
     parts = get_args(hint)
     if get_origin(hint) in (UnionType, typing.Union):
         return st.one_of(*map(anything, parts))
@@ -73,6 +73,10 @@ def test_the_unions_are_closed_and_their_names_tell_them_apart() -> None:
     assert len(UNION) == len(get_args(ev.Event)) + len(get_args(Intent))
 
 
+def test_what_comes_and_goes_every_turn_is_built_in_c() -> None:
+    assert [kind for kind in UNION.values() if not issubclass(kind, Struct)] == []
+
+
 def test_a_kind_that_this_version_does_not_know_is_named() -> None:
     with pytest.raises(ValueError, match="knows no Teleported"):
         codec.events_of([("Teleported", msgspec.Raw(codec.encode({})))])
@@ -85,7 +89,7 @@ def leaves(hint: Any, seen: set[Any]) -> Iterator[Any]:
     seen.add(hint)
     yield hint
     parts = list(get_args(hint))
-    if isinstance(hint, type) and is_dataclass(hint):
+    if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, Struct)):
         parts += get_type_hints(hint).values()
     for part in parts:
         yield from leaves(part, seen)
@@ -98,6 +102,8 @@ def test_nothing_that_is_recorded_can_change_before_it_is_encoded(name: str) -> 
         assert (get_origin(part) or part) not in (list, dict, set), part
         if is_dataclass(part):
             assert vars(part)["__dataclass_params__"].frozen, part
+        elif isinstance(part, type) and issubclass(part, Struct):
+            assert part.__struct_config__.frozen, part
 
 
 # --- the state --------------------------------------------------------------------------------

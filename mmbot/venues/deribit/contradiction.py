@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from msgspec import Struct
+
 SILENT_S = 2.0
 LASTING_S = 10.0
 """A book that its tickers contradict is doubtful after so long: while its own channel says nothing
@@ -25,8 +27,7 @@ EMPTY = 0.0
 """The best price of a side where nobody is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
+class Best(Struct, frozen=True, gc=False):
     """The best bid and ask as a ticker states them; EMPTY: there is none, None: not stated."""
 
     timestamp_ms: int
