@@ -16,7 +16,7 @@ from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.state import RESYNC_DELAY_NS, Account, State
-from mmbot.core.statements import OpenOrder
+from mmbot.core.statements import OpenOrder, order_key
 from mmbot.core.two_orders import refused_with, successor_of
 from mmbot.core.types import Nanos
 from mmbot.core.why import Why
@@ -31,7 +31,8 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         _foreign_seen(account, event)
         return
     assert event.label is not None
-    is_new_id = not account.capabilities.label_echoed and event.order_id not in state.orders.ids
+    key = order_key(account.venue, event.order_id)
+    is_new_id = not account.capabilities.label_echoed and key not in state.orders.ids
     order = state.orders.by_label.get(event.label)
     if order is None:
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
