@@ -21,6 +21,7 @@ from decimal import Decimal
 
 from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.events import OrderSeen, SnapshotTaken
+from mmbot.core.expiry import has_expired
 from mmbot.core.inventory import Claimed
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
@@ -114,7 +115,8 @@ def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Lab
             o for o in lost if not o.order_id and any(_fits(account, o, one) for one in found)
         ]
         if len(found) > len(rivals):
-            in_doubt[order.label] = None
+            if not has_expired(order, event.asked_ns):  # then it is none of those that are open
+                in_doubt[order.label] = None
         else:
             one = _own(order, found, rivals)
             if one is not None:

@@ -12,6 +12,7 @@ from mmbot.core.claims import keep_word, label_of, learn
 from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS, BUSY_MAX_NS
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.exit import note_end
+from mmbot.core.expiry import renewed
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
@@ -67,7 +68,8 @@ def _leaves_open(account: Account, event: ev.OrderSeen) -> bool:
 
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:
-    """What was taken ends refusals of its kind; what was rejected counts as one."""
+    """What was taken ends refusals of its kind, and a move renews; what was rejected counts as a
+    refusal."""
     memory = state.slot(order.instrument, order.side, order.level, order.owner)
     market = state.markets.get(order.instrument)
     if event.state is OrderState.OPEN:
@@ -77,6 +79,8 @@ def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos)
             state.account_of(order.instrument).refused.over()
             if market is not None:
                 market.closure.accept()
+        if event.answers is Request.AMEND and order.status is Status.LIVE:
+            renewed(state.account_of(order.instrument), order)
     elif event.state is OrderState.REJECTED:
         memory.refuse(now_ns)
         state.watch.requests.refused(now_ns)

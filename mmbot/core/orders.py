@@ -88,6 +88,8 @@ class Order:
     """When it was sent."""
     ended: bool = False
     """The venue has said that it is over, but not how much of it was filled."""
+    expires_ns: Nanos = 0  # it ends by itself then; 0: never, or nobody knows when (core.expiry)
+    expiring: bool = False  # that is so soon, or so unclear, that it must be moved
 
     @property
     def slot(self) -> Slot:
@@ -133,8 +135,7 @@ class Orders:
     forgotten: dict[Label, int] = field(default_factory=dict)
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
     ids: dict[str, Label] = field(default_factory=dict)
-    """Our orders by their venue's ids (order_key), finished ones too: executions may come without a
-    label."""
+    """Our orders by order_key, finished ones too: executions may come without a label."""
     learned: dict[Label, tuple[str, str]] = field(default_factory=dict)
     """Of these, venue and id that the store is not told yet, where none names labels."""
     changed: dict[Label, Order] = field(default_factory=dict)
