@@ -176,7 +176,7 @@ def _link(
         case ev.LinkChanged():
             _link_changed(state, event, now_ns)
         case ev.LimitsRead():
-            account.budget.resize(event.rate_per_s, event.burst)
+            gates.limits_read(account, event.rate_per_s, event.burst)
         case ev.VenueDescribed():
             gates.described(account, event.capabilities)
             account.capabilities = event.capabilities

@@ -98,11 +98,33 @@ class Gate:
     """What a request takes of it; kinds that are not named pass beside it."""
     cancel_reserve: float = 0.25
     """The share of the burst that is kept for cancels."""
+    session_share: float = 0.0
+    """Where orders and reads both draw from it: the share of it that is the session's, for what it
+    asks by itself. The core leaves that alone and spends the rest, looks included."""
 
     @property
     def for_orders(self) -> bool:
         """Whether orders draw from it."""
         return any(draws in ORDER_REQUESTS for draws, _ in self.weights)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the session's own requests draw from what orders draw from."""
+        return self.for_orders and self.scope is GateScope.ACCOUNT and self.weight(Draws.READ) > 0
+
+    @property
+    def of_session(self) -> tuple[float, float]:
+        """What the session may spend on its own requests, by rate and burst: all of a gate that no
+        orders draw from."""
+        share = self.session_share if self.for_orders else 1.0
+        return self.rate_per_s * share, self.burst * share
+
+    @property
+    def of_core(self) -> tuple[float, float]:
+        """What is left for the core. Two buckets of together the same rate and burst never take
+        more than the one, nor do two windows."""
+        share = 1.0 - self.session_share
+        return self.rate_per_s * share, self.burst * share
 
     def weight(self, draws: Draws) -> float:
         """What a request of that kind takes of it; 0 where it passes beside."""
@@ -159,6 +181,9 @@ def unsupported(capabilities: Capabilities) -> str | None:
     """What the core cannot do yet of what a venue is like, in words; None where it can do all."""
     if capabilities.stamps_ms != 1:
         return f"stamps of {capabilities.stamps_ms} ms"
+    for gate in capabilities.gates:
+        if gate.is_shared and not gate.session_share:
+            return f"a limit of orders and reads ({gate.name}) of which the session has no share"
     life_ns = capabilities.orders_expire_ns
     if life_ns is not None and life_ns < LIFE_MIN * capabilities.request_deadline_ns:
         return f"orders that expire after {life_ns / SECOND:g} s: too soon to be renewed"

@@ -261,6 +261,7 @@ def odd_ones() -> Iterator[tuple[Capabilities, str]]:
     yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "orders do not expire"
     yield Capabilities(orders_expire_ns=7 * SECOND), "expire after 7 s"
     yield Capabilities(dead_man=DeadMan.HEARTBEAT), "heartbeat"
+    yield Capabilities(gates=(Gate("all", 1.0, 5.0),)), "orders and reads (all)"
 
 
 @pytest.mark.parametrize(("can", "said"), list(odd_ones()))
@@ -286,8 +287,8 @@ def test_what_the_core_cannot_do_is_said_in_one_line(can: Capabilities, said: st
         Capabilities(gates=(Gate("each", 5.0, 25.0, scope=GateScope.INSTRUMENT),)),
         Capabilities(
             gates=(
-                Gate("orders", 1.0, 5.0),
-                Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW),
+                Gate("orders", 1.0, 5.0, session_share=0.2),
+                Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW, session_share=0.2),
                 Gate("points", 5.0, 25.0, weights=((Draws.PLACE, 2.0), (Draws.CANCEL, 1.0))),
                 Gate("reads", 1.0, 5.0, GateKind.FIXED_WINDOW, weights=((Draws.READ, 3.0),)),
             )
