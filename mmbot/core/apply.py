@@ -11,6 +11,7 @@ from mmbot.core import gates
 from mmbot.core.booking import book_fill, value_opening
 from mmbot.core.books import Market
 from mmbot.core.exit import begin_exit, trip
+from mmbot.core.expiry import look_for_ends
 from mmbot.core.labels import SEQUENCES_MAX
 from mmbot.core.order_life import Status
 from mmbot.core.order_updates import order_seen, outcome_unknown, request_refused
@@ -175,7 +176,7 @@ def _link(
         case ev.LinkChanged():
             _link_changed(state, event, now_ns)
         case ev.LimitsRead():
-            account.budget.resize(event.rate_per_s, event.burst)
+            gates.limits_read(account, event.rate_per_s, event.burst)
         case ev.VenueDescribed():
             gates.described(account, event.capabilities)
             account.capabilities = event.capabilities
@@ -295,6 +296,7 @@ def _tick(state: State, now_ns: Nanos) -> None:
     for order in state.orders.all():
         if order.status is Status.LIVE and not order.remaining:  # and nobody has said that it ended
             state.account_of(order.instrument).look_by(now_ns + RESYNC_DELAY_NS)
+    look_for_ends(state, now_ns)
     _look_around(state, now_ns)
 
 

@@ -17,14 +17,15 @@ from mmbot.core.inventory import Booked, Flowed, Position
 from mmbot.core.labels import is_ours
 from mmbot.core.retire import revive
 from mmbot.core.state import Account, State
-from mmbot.core.statements import Fill, Finality, Flow, Liquidity, booking_key
+from mmbot.core.statements import Fill, Finality, Flow, Liquidity, booking_key, order_key
 from mmbot.core.types import MS, to_decimal, venue_name
 
 
 def book_fill(state: State, fill: Fill) -> None:
     """One execution on the account, ours or not: into its position, then to its order."""
     if fill.label is None:  # the venue need not repeat it: its order tells whose it is
-        fill = replace(fill, label=state.orders.ids.get(fill.order_id))
+        key = order_key(venue_name(fill.instrument), fill.order_id)
+        fill = replace(fill, label=state.orders.ids.get(key))
     pending = state.inventory.provisional.get(fill.key)
     if pending is None:
         _book_new(state, fill)

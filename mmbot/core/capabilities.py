@@ -21,6 +21,11 @@ ABSENT_AFTER_NS: Nanos = 60 * SECOND
 """The same where a venue knows no such limit: no request is delayed for longer."""
 
 
+LIFE_MIN = 4
+"""Orders that expire live at least so many request deadlines: the last quarter of its life must be
+enough to move one."""
+
+
 class Move(Enum):
     """How a resting order gets another price or size."""
 
@@ -93,11 +98,33 @@ class Gate:
     """What a request takes of it; kinds that are not named pass beside it."""
     cancel_reserve: float = 0.25
     """The share of the burst that is kept for cancels."""
+    session_share: float = 0.0
+    """Where orders and reads both draw from it: the share of it that is the session's, for what it
+    asks by itself. The core leaves that alone and spends the rest, looks included."""
 
     @property
     def for_orders(self) -> bool:
         """Whether orders draw from it."""
         return any(draws in ORDER_REQUESTS for draws, _ in self.weights)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the session's own requests draw from what orders draw from."""
+        return self.for_orders and self.scope is GateScope.ACCOUNT and self.weight(Draws.READ) > 0
+
+    @property
+    def of_session(self) -> tuple[float, float]:
+        """What the session may spend on its own requests, by rate and burst: all of a gate that no
+        orders draw from."""
+        share = self.session_share if self.for_orders else 1.0
+        return self.rate_per_s * share, self.burst * share
+
+    @property
+    def of_core(self) -> tuple[float, float]:
+        """What is left for the core. Two buckets of together the same rate and burst never take
+        more than the one, nor do two windows."""
+        share = 1.0 - self.session_share
+        return self.rate_per_s * share, self.burst * share
 
     def weight(self, draws: Draws) -> float:
         """What a request of that kind takes of it; 0 where it passes beside."""
@@ -125,6 +152,12 @@ class Capabilities:
     """Whether nothing is missing once an order's end is told: all its fills have been, or it says
     how much they are. Where not, an end that does not say that is asked about."""
     dead_man: DeadMan = DeadMan.CONNECTION
+    orders_expire_ns: Nanos | None = None
+    """An order ends by itself so long after its place or its last move was sent, and neither takes
+    effect after that; None: it stays."""
+    heartbeat_ns: Nanos | None = None
+    """So long without a heartbeat of ours, and the venue cancels our orders; None: it expects
+    none."""
     stamps_ms: int = 1
     """How finely the venue stamps what it says: 1, or 1000 where it counts whole seconds."""
     fills_final: bool = True
@@ -148,8 +181,16 @@ def unsupported(capabilities: Capabilities) -> str | None:
     """What the core cannot do yet of what a venue is like, in words; None where it can do all."""
     if capabilities.stamps_ms != 1:
         return f"stamps of {capabilities.stamps_ms} ms"
-    if capabilities.dead_man is DeadMan.ORDER_EXPIRY:
-        return "orders that must expire to be safe"
+    for gate in capabilities.gates:
+        if gate.is_shared and not gate.session_share:
+            return f"a limit of orders and reads ({gate.name}) of which the session has no share"
+    life_ns = capabilities.orders_expire_ns
+    if life_ns is not None and life_ns < LIFE_MIN * capabilities.request_deadline_ns:
+        return f"orders that expire after {life_ns / SECOND:g} s: too soon to be renewed"
+    if capabilities.dead_man is DeadMan.ORDER_EXPIRY and life_ns is None:
+        return "a dead-man by order expiry where orders do not expire"
+    if capabilities.dead_man is DeadMan.HEARTBEAT and capabilities.heartbeat_ns is None:
+        return "a dead-man by heartbeat that is not said to expect one"
     return None
 
 
@@ -174,4 +215,14 @@ def dead_man_warning(capabilities: Capabilities) -> str:
         )
     if capabilities.dead_man is DeadMan.NONE:
         return "nothing cancels our orders there when this engine is gone"
+    stay_ns = None
+    if capabilities.dead_man is DeadMan.HEARTBEAT:
+        stay_ns = capabilities.heartbeat_ns
+    elif capabilities.dead_man is DeadMan.ORDER_EXPIRY:
+        stay_ns = capabilities.orders_expire_ns
+    if stay_ns is not None:
+        return (
+            f"when this engine is gone, its orders rest for up to {stay_ns / SECOND:g} s before "
+            f"the venue ends them ({capabilities.dead_man.value})"
+        )
     return ""

@@ -23,18 +23,21 @@ from msgspec.structs import replace
 
 from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.events import OrderSeen, SnapshotTaken
+from mmbot.core.expiry import has_expired
 from mmbot.core.inventory import Claimed
 from mmbot.core.order_life import Status
 from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
-from mmbot.core.statements import Fill, Finality, Liquidity
+from mmbot.core.statements import Fill, Finality, Liquidity, order_key
 from mmbot.core.types import MS, ZERO, InstrumentId, Label, Side
 from mmbot.core.unclaimed import Unclaimed
 
 
 def label_of(state: State, account: Account, order_id: str) -> Label | None:
     """The label of an order by its id, where the venue does not name it."""
-    return None if account.capabilities.label_echoed else state.orders.ids.get(order_id)
+    if account.capabilities.label_echoed:
+        return None
+    return state.orders.ids.get(order_key(account.venue, order_id))
 
 
 def keep_word(account: Account, seen: OrderSeen) -> None:
@@ -54,8 +57,8 @@ def keep_fill(account: Account, fill: Fill) -> None:
 def learn(state: State, account: Account, order: Order) -> OrderSeen | None:
     """The id of an order of ours has become known: what was told of it before counts now. Returns
     the last word about it, if there was one."""
-    state.orders.ids[order.order_id] = order.label
-    state.orders.learned[order.order_id] = (account.venue, order.label)
+    state.orders.ids[order_key(account.venue, order.order_id)] = order.label
+    state.orders.learned[order.label] = (account.venue, order.order_id)
     account.foreign.pop(order.order_id, None)
     kept = account.unclaimed.pop(order.order_id, None)
     if kept is None:
@@ -114,7 +117,8 @@ def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Lab
             o for o in lost if not o.order_id and any(_fits(account, o, one) for one in found)
         ]
         if len(found) > len(rivals):
-            in_doubt[order.label] = None
+            if not has_expired(order, event.asked_ns):  # then it is none of those that are open
+                in_doubt[order.label] = None
         else:
             one = _own(order, found, rivals)
             if one is not None:
@@ -135,7 +139,7 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
     ids, listed = state.orders.ids, set()
     for stated in event.orders:
         listed.add(stated.order_id)
-        if stated.label is None and stated.order_id not in ids:
+        if stated.label is None and order_key(account.venue, stated.order_id) not in ids:
             yield _Candidate(
                 stated.order_id,
                 stated.instrument,
@@ -147,7 +151,9 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
     traded: dict[str, _Candidate] = {}
     for fill in event.fills:
         order_id = fill.order_id
-        if fill.label is not None or order_id in ids or order_id in listed:
+        if fill.label is not None or order_id in listed:
+            continue
+        if order_key(account.venue, order_id) in ids:
             continue
         known = account.foreign.get(order_id)
         one = traded.get(order_id)

@@ -4,7 +4,7 @@ An order fits when it rests at the target's price, or lags behind it by less tha
 requote threshold, or when it lags but was sent a moment ago; one that is more aggressive than its
 target never fits (where it may stay nevertheless, its own price has become the target: resting).
 Its open size must be the target's, except that a partly filled order may stay smaller until it is
-moved anyway.
+moved anyway. An order that is about to expire fits nothing: to move it renews it.
 """
 
 from decimal import Decimal
@@ -15,6 +15,8 @@ from mmbot.core.types import Approved, Nanos
 
 def fits(order: Order, target: Approved, settled_ns: Nanos) -> bool:
     """Whether a live order may stay as it is; one sent after `settled_ns` may lag."""
+    if order.expiring:
+        return False
     lag = (target.price - order.price) * target.side.sign
     if lag < 0 or (lag > 0 and lag >= target.requote_threshold and order.sent_ns <= settled_ns):
         return False

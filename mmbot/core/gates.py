@@ -10,10 +10,14 @@ Theory of operation
    overdrawn, and each keeps a part for cancels.
 4. A look at the venue is several reads. Where they draw from a gate that orders draw from too, the
    look takes as much of it at once, and waits while that is not there.
+5. What a session asks by itself (signing in, subscriptions, proof of life) is not the core's to
+   wait for. Where that draws from a gate of orders, the gate is divided between the two, once and
+   for all (Gate.session_share): neither has to hear of the other's requests in time.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mmbot.core.budget import Budget
 from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
@@ -40,13 +44,21 @@ def described(account: Account, capabilities: Capabilities) -> None:
         budget = account.budget
         budget.reserve_share = gate.cancel_reserve
         budget.heaviest = _heaviest(gate)
-        budget.resize(gate.rate_per_s, gate.burst)
+        budget.resize(*gate.of_core)
         missing = budget.full - budget.level
         budget.windowed = gate.kind is GateKind.FIXED_WINDOW
         if budget.windowed and missing > 0:
             budget.spent.append((budget.at_ns + budget.window_ns, missing))
     if capabilities.gates != account.capabilities.gates:
         account.gates.clear()
+
+
+def limits_read(account: Account, rate_per_s: float, burst: float) -> None:
+    """The account's own limit for orders has been read."""
+    gate = account.capabilities.order_gate
+    if gate is not None:
+        rate_per_s, burst = replace(gate, rate_per_s=rate_per_s, burst=burst).of_core
+    account.budget.resize(rate_per_s, burst)
 
 
 def affords(
@@ -140,9 +152,10 @@ def _left(account: Account, gate: Gate, instrument: InstrumentId | None) -> Budg
     name = gate_name(gate, instrument)
     left = account.gates.get(name)
     if left is None:
+        rate_per_s, burst = gate.of_core
         left = account.gates[name] = Budget(
-            rate_per_s=gate.rate_per_s,
-            burst=gate.burst,
+            rate_per_s=rate_per_s,
+            burst=burst,
             reserve_share=gate.cancel_reserve,
             windowed=gate.kind is GateKind.FIXED_WINDOW,
             heaviest=_heaviest(gate),

@@ -12,11 +12,12 @@ from mmbot.core.claims import keep_word, label_of, learn
 from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS, BUSY_MAX_NS
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.exit import note_end
+from mmbot.core.expiry import renewed
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import OrderState, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.state import RESYNC_DELAY_NS, Account, State
-from mmbot.core.statements import OpenOrder
+from mmbot.core.statements import OpenOrder, order_key
 from mmbot.core.two_orders import refused_with, successor_of
 from mmbot.core.types import Nanos
 from mmbot.core.why import Why
@@ -31,7 +32,8 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
         _foreign_seen(account, event)
         return
     assert event.label is not None
-    is_new_id = not account.capabilities.label_echoed and event.order_id not in state.orders.ids
+    key = order_key(account.venue, event.order_id)
+    is_new_id = not account.capabilities.label_echoed and key not in state.orders.ids
     order = state.orders.by_label.get(event.label)
     if order is None:
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
@@ -66,7 +68,8 @@ def _leaves_open(account: Account, event: ev.OrderSeen) -> bool:
 
 
 def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos) -> None:
-    """What was taken ends refusals of its kind; what was rejected counts as one."""
+    """What was taken ends refusals of its kind, and a move renews; what was rejected counts as a
+    refusal."""
     memory = state.slot(order.instrument, order.side, order.level, order.owner)
     market = state.markets.get(order.instrument)
     if event.state is OrderState.OPEN:
@@ -76,6 +79,8 @@ def _heed_answer(state: State, order: Order, event: ev.OrderSeen, now_ns: Nanos)
             state.account_of(order.instrument).refused.over()
             if market is not None:
                 market.closure.accept()
+        if event.answers is Request.AMEND and order.status is Status.LIVE:
+            renewed(state.account_of(order.instrument), order)
     elif event.state is OrderState.REJECTED:
         memory.refuse(now_ns)
         state.watch.requests.refused(now_ns)

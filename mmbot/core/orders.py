@@ -30,7 +30,7 @@ from mmbot.core.capabilities import Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_counts import OrderCounts
 from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
-from mmbot.core.statements import Fill, OpenOrder
+from mmbot.core.statements import Fill, OpenOrder, order_key
 from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Owner, Side, Slot, venue_name
 from mmbot.core.why import Why
 
@@ -88,6 +88,8 @@ class Order:
     """When it was sent."""
     ended: bool = False
     """The venue has said that it is over, but not how much of it was filled."""
+    expires_ns: Nanos = 0  # it ends by itself then; 0: never, or nobody knows when (core.expiry)
+    expiring: bool = False  # that is so soon, or so unclear, that it must be moved
 
     @property
     def slot(self) -> Slot:
@@ -133,9 +135,9 @@ class Orders:
     forgotten: dict[Label, int] = field(default_factory=dict)
     """Labels of finished orders -> the venue's last stamp: late words about them are old news."""
     ids: dict[str, Label] = field(default_factory=dict)
-    """The venue's ids of our orders, finished ones too: executions may come without a label."""
-    learned: dict[str, tuple[str, Label]] = field(default_factory=dict)
-    """Of these, with their venue, what the store is not told yet, where none names labels."""
+    """Our orders by order_key, finished ones too: executions may come without a label."""
+    learned: dict[Label, tuple[str, str]] = field(default_factory=dict)
+    """Of these, venue and id that the store is not told yet, where none names labels."""
     changed: dict[Label, Order] = field(default_factory=dict)
     """What the store has not been told yet; the newest state of an order counts."""
     counted: dict[InstrumentId, OrderCounts] = field(default_factory=dict)
@@ -175,7 +177,7 @@ class Orders:
         self.by_label[order.label] = order
         self.by_instrument.setdefault(order.instrument, {})[order.label] = order
         if order.order_id:
-            self.ids[order.order_id] = order.label
+            self.ids[order_key(venue_name(order.instrument), order.order_id)] = order.label
 
     def amend_sent(
         self, order: Order, price: Decimal, amount: Decimal, can: Capabilities, now_ns: Nanos
@@ -278,7 +280,7 @@ class Orders:
     def _identify(self, order: Order, order_id: str) -> None:
         if order_id and order_id != order.order_id:
             order.order_id = order_id
-            self.ids[order_id] = order.label
+            self.ids[order_key(venue_name(order.instrument), order_id)] = order.label
             if len(self.ids) > _FORGOTTEN_MAX:
                 oldest = next(iter(self.ids))
                 label = self.ids.pop(oldest)

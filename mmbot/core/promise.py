@@ -7,6 +7,7 @@ from mmbot.core import gates
 from mmbot.core.absence import uncertain_ns
 from mmbot.core.capabilities import Capabilities, Draws
 from mmbot.core.diff import Action
+from mmbot.core.expiry import expires_ns
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -112,6 +113,7 @@ def _new(
         deadline_ns=now_ns + can.request_deadline_ns,
         uncertain_until_ns=now_ns + uncertain_ns(can),
         placed_ns=now_ns,
+        expires_ns=expires_ns(can, now_ns),
     )
 
 

@@ -13,7 +13,7 @@ from mmbot.core.inventory import Position
 from mmbot.core.order_life import Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import State
-from mmbot.core.statements import Fill
+from mmbot.core.statements import Fill, order_key
 from mmbot.core.types import MS, SECOND, Nanos, venue_name
 from mmbot.core.why import Why
 
@@ -85,8 +85,8 @@ def take_order(state: State, noted: Order, age_ns: Nanos, now_ns: Nanos) -> None
 
 def _id_of(state: State, noted: Order) -> str:
     """The id that was written after the order was, where the venue names no labels."""
-    ids = (order_id for order_id, label in state.orders.ids.items() if label == noted.label)
-    return next(ids, "")
+    key = next((one for one, label in state.orders.ids.items() if label == noted.label), "")
+    return key.removeprefix(order_key(venue_name(noted.instrument), ""))
 
 
 def take_budget(state: State, venue: str, silent_ns: Nanos, now_ns: Nanos) -> None:

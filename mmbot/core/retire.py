@@ -69,10 +69,10 @@ def forget_old(state: State, now_ns: Nanos) -> None:
     orders = state.orders
     for label in orders.forgotten_ages.old(orders.forgotten, now_ns, asked_ns - KEPT_NS):
         del orders.forgotten[label]
-    for order_id in orders.id_ages.old(orders.ids, now_ns, asked_ns - KEPT_NS):
-        label = orders.ids.pop(order_id)
+    for key in orders.id_ages.old(orders.ids, now_ns, asked_ns - KEPT_NS):
+        label = orders.ids.pop(key)
         if label in orders.by_label:
-            orders.ids[order_id] = label  # it is still about
+            orders.ids[key] = label  # it is still about
 
 
 def _has_ended(account: Account, market: Market) -> bool:

@@ -88,6 +88,12 @@ def booking_key(venue: str, name: str) -> str:
     return f"{venue} {name}"
 
 
+def order_key(venue: str, order_id: str) -> str:
+    """What an order is known under, by its id on the account at a venue: two venues may use the
+    same one."""
+    return f"{venue} {order_id}"
+
+
 class FlowKind(Enum):
     """What moved money on the account other than a trade."""
 

@@ -64,8 +64,9 @@ def _limits(account: Account, reads_left: Mapping[str, float]) -> Iterator[Limit
             continue
         each = [one for key, one in account.gates.items() if gate_is(gate, key)]
         scarce = min(each, key=lambda one: one.level, default=None)
-        left = gate.burst if scarce is None else scarce.level
-        yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
+        _, full = gate.of_core
+        left = full if scarce is None else scarce.level
+        yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=full)
 
 
 def _link(account: Account) -> LinkFrame:

@@ -32,7 +32,7 @@ from mmbot.core.recovery import (
 )
 from mmbot.core.resync import FLOWS_EVERY_NS
 from mmbot.core.state import State
-from mmbot.core.statements import Flow, booking_key
+from mmbot.core.statements import Flow, booking_key, order_key
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Nanos, to_decimal
 from mmbot.core.why import Why
 from mmbot.engine.commands import event_of
@@ -131,11 +131,11 @@ class StoreBridge:
 
     def _keep_ids(self, state: State) -> None:
         learned = state.orders.learned
-        for order_id in list(learned):
-            venue, label = learned[order_id]
+        for label in list(learned):
+            venue, order_id = learned[label]
             if not self.writer.put(IdLearned(label, order_id, venue)):
                 break
-            del learned[order_id]
+            del learned[label]
 
     def may_leave(self, state: State, intents: Sequence[Intent]) -> Sequence[Intent]:
         """What may be sent: a place to a venue that names no labels only once it is written, for
@@ -300,7 +300,9 @@ def _restore_account(
     for execution in sorted(reader.executions(venue, account, since_ms)):
         state.inventory.know(booking_key(venue, execution))
     known = {one.label: one for one in reader.known_ids(account_key)}
-    state.orders.ids |= {one.order_id: one.label for one in known.values() if one.order_id}
+    for one in known.values():
+        if one.order_id:
+            state.orders.ids[order_key(venue, one.order_id)] = one.label
     rows = reader.open_orders(venue, account)
     booked = reader.booked_by(venue, account, [row.label for row in rows])
     for row in rows:

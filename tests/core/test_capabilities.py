@@ -84,6 +84,8 @@ def test_what_was_said_is_part_of_the_state() -> None:
         cancels_all_of=(),
         label_echoed=False,
         dead_man=DeadMan.NONE,
+        orders_expire_ns=600 * SECOND,
+        heartbeat_ns=10 * SECOND,
         stamps_ms=1000,
         fills_final=False,
         gates=(Gate("orders", 1.0, 5.0, GateKind.FIXED_WINDOW, GateScope.INSTRUMENT),),
@@ -256,7 +258,10 @@ def test_a_venue_without_a_limit_for_orders_leaves_the_budget_as_it_is() -> None
 
 def odd_ones() -> Iterator[tuple[Capabilities, str]]:
     yield Capabilities(stamps_ms=1000), "1000 ms"
-    yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "expire"
+    yield Capabilities(dead_man=DeadMan.ORDER_EXPIRY), "orders do not expire"
+    yield Capabilities(orders_expire_ns=7 * SECOND), "expire after 7 s"
+    yield Capabilities(dead_man=DeadMan.HEARTBEAT), "heartbeat"
+    yield Capabilities(gates=(Gate("all", 1.0, 5.0),)), "orders and reads (all)"
 
 
 @pytest.mark.parametrize(("can", "said"), list(odd_ones()))
@@ -273,15 +278,17 @@ def test_what_the_core_cannot_do_is_said_in_one_line(can: Capabilities, said: st
         USUAL,
         Capabilities(valid_for_ns=None, cancels_all_of=(), request_deadline_ns=9 * SECOND),
         Capabilities(dead_man=DeadMan.WALLET),
-        Capabilities(dead_man=DeadMan.HEARTBEAT),
+        Capabilities(dead_man=DeadMan.HEARTBEAT, heartbeat_ns=10 * SECOND),
+        Capabilities(dead_man=DeadMan.ORDER_EXPIRY, orders_expire_ns=600 * SECOND),
+        Capabilities(dead_man=DeadMan.WALLET, orders_expire_ns=8 * SECOND),
         Capabilities(dead_man=DeadMan.NONE),
         Capabilities(gates=()),
         Capabilities(fills_final=False),
         Capabilities(gates=(Gate("each", 5.0, 25.0, scope=GateScope.INSTRUMENT),)),
         Capabilities(
             gates=(
-                Gate("orders", 1.0, 5.0),
-                Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW),
+                Gate("orders", 1.0, 5.0, session_share=0.2),
+                Gate("five seconds", 5.0, 25.0, GateKind.FIXED_WINDOW, session_share=0.2),
                 Gate("points", 5.0, 25.0, weights=((Draws.PLACE, 2.0), (Draws.CANCEL, 1.0))),
                 Gate("reads", 1.0, 5.0, GateKind.FIXED_WINDOW, weights=((Draws.READ, 3.0),)),
             )
@@ -305,7 +312,10 @@ def test_without_a_dead_man_a_start_is_refused_unless_that_is_wanted() -> None:
 
 
 def test_a_start_says_what_the_dead_man_takes_along_or_that_there_is_none() -> None:
-    said = {dead_man: dead_man_warning(Capabilities(dead_man=dead_man)) for dead_man in DeadMan}
+    ends = Capabilities(orders_expire_ns=600 * SECOND, heartbeat_ns=10 * SECOND)
+    said = {dead_man: dead_man_warning(replace(ends, dead_man=dead_man)) for dead_man in DeadMan}
     assert "those of others go along" in said[DeadMan.WALLET]
     assert "nothing cancels" in said[DeadMan.NONE]
-    assert said[DeadMan.CONNECTION] == said[DeadMan.HEARTBEAT] == ""
+    assert "up to 600 s" in said[DeadMan.ORDER_EXPIRY]
+    assert "up to 10 s" in said[DeadMan.HEARTBEAT]
+    assert said[DeadMan.CONNECTION] == ""

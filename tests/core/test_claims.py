@@ -57,8 +57,8 @@ def looked(bot: Bot, orders: Sequence[OpenOrder] = (), fills: Sequence[Fill] = (
 def test_the_reply_tells_the_id_and_what_is_said_of_that_id_is_ours() -> None:
     bot, order = sending()
     bot.turn(replace(bot.says_open(order), order_id="v1"))
-    assert bot.state.orders.ids == {"v1": order.label}
-    assert bot.state.orders.learned == {"v1": (VENUE, order.label)}
+    assert bot.state.orders.ids == {f"{VENUE} v1": order.label}
+    assert bot.state.orders.learned == {order.label: (VENUE, "v1")}
     bot.turn(unnamed(bot.says(order, OrderState.CANCELLED)))
     assert stands(order) is Status.DONE
 

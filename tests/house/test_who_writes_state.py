@@ -28,6 +28,7 @@ WRITERS = {
         "booking",
         "claims",
         "exit",
+        "expiry",
         "gates",
         "guards",
         "order_updates",

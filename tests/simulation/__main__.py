@@ -1,10 +1,13 @@
 """Run drawn seeds by hand: `python -m tests.simulation FIRST [COUNT] [mild|harsh|none]`, and after
-that how orders live at the venue: `[same_id|replace|none] [label|none] [final|late]`."""
+that how orders live at the venue: `[same_id|replace|none] [label|none] [final|late] [SECONDS]`, the
+last of which is how long: they expire."""
 
 import sys
 import time
+from dataclasses import replace
 
-from mmbot.core.capabilities import Capabilities, Move
+from mmbot.core.capabilities import Capabilities, DeadMan, Move
+from mmbot.core.types import SECOND
 from mmbot.sim.models.faults import Harshness
 from tests.simulation.drawn import drawn_world
 
@@ -20,6 +23,9 @@ def main() -> None:
         label_echoed=sys.argv[5:6] != ["none"],
         fills_final=sys.argv[6:7] != ["late"],
     )
+    if len(sys.argv) > 7:
+        life_ns = int(float(sys.argv[7]) * SECOND)
+        can = replace(can, dead_man=DeadMan.ORDER_EXPIRY, orders_expire_ns=life_ns)
     began_s, turns, failed = time.process_time(), 0, 0
     for seed in range(first, first + count):
         found = drawn_world(seed, harshness, can=can).run()

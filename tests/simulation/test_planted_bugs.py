@@ -21,6 +21,8 @@ written, and the check that spoke:
     late_end_ends_the_successor       2   slot
     successor_counts_the_old_fills   30   settling
     placed_before_the_end_is_known    2   slot
+    never_renewed           18   expiry
+    expired_is_alive         5   deadline
 
 and of two accounts:
 
@@ -42,6 +44,7 @@ from mmbot.core import (
     decide,
     diff,
     events,
+    expiry,
     exposure,
     intents,
     inventory,
@@ -52,12 +55,12 @@ from mmbot.core import (
     state,
 )
 from mmbot.core import exit as leaving_rules
-from mmbot.core.capabilities import Capabilities, Move
+from mmbot.core.capabilities import Capabilities, DeadMan, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import OrderState, Request, Status, Trigger
 from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
-from mmbot.core.types import ZERO, InstrumentId, Nanos
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Nanos
 from mmbot.sim.virtual import leaving
 from tests.simulation.drawn import drawn_pair, drawn_world
 
@@ -68,12 +71,15 @@ CRASHES_PER_HOUR = {"latch_not_persisted": 1_000.0}
 
 REPLACES = Capabilities(move=Move.REPLACE)
 VOIDS = Capabilities(fills_final=False)
+EXPIRES = Capabilities(dead_man=DeadMan.ORDER_EXPIRY, orders_expire_ns=10 * SECOND)
 LIVES = {
     "late_end_ends_the_successor": REPLACES,
     "successor_counts_the_old_fills": REPLACES,
     "placed_before_the_end_is_known": Capabilities(move=Move.NONE),
     "void_not_reversed": VOIDS,
     "limits_by_one_reading": VOIDS,
+    "never_renewed": EXPIRES,
+    "expired_is_alive": EXPIRES,
 }
 """How orders live where the bug can be made."""
 
@@ -259,6 +265,28 @@ def limits_by_one_reading(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(inventory.Inventory, "worst", worst)
 
 
+def never_renewed(patch: pytest.MonkeyPatch) -> None:
+    """An order that is wanted rests until it expires."""
+    patch.setattr(expiry, "LAST_PART", 10**12)
+
+
+def expired_is_alive(patch: pytest.MonkeyPatch) -> None:
+    """An order that has expired is believed to rest for as long as nothing else ends it."""
+    seen, not_found = Orders.seen, Orders.not_found
+
+    def deny(self: Orders, said: events.OrderSeen, order: Order, asked_ns: Nanos) -> None:
+        expired = 0 < order.expires_ns <= said.venue_ms * MS + SECOND
+        if not (expired and said.state is OrderState.CANCELLED):
+            seen(self, said, order, asked_ns)
+
+    def deny_absence(self: Orders, order: Order, asked_ns: Nanos) -> None:
+        if not expiry.has_expired(order, asked_ns):
+            not_found(self, order, asked_ns)
+
+    patch.setattr(Orders, "seen", deny)
+    patch.setattr(Orders, "not_found", deny_absence)
+
+
 def _bury(table: Orders, order: Order) -> None:
     if order.status is not Status.LIVE and order.working:
         order.status = Status.DONE
@@ -284,6 +312,8 @@ PLANTS: Sequence[Plant] = (
     placed_before_the_end_is_known,
     void_not_reversed,
     limits_by_one_reading,
+    never_renewed,
+    expired_is_alive,
 )
 
 

@@ -6,7 +6,8 @@ gets a test of its own.
 
 import pytest
 
-from mmbot.core.capabilities import Capabilities, Move
+from mmbot.core.capabilities import Capabilities, DeadMan, Move
+from mmbot.core.types import SECOND
 from mmbot.sim.models.faults import Harshness
 from mmbot.sim.virtual.history import Outcome
 from tests.simulation.drawn import drawn_world
@@ -25,8 +26,17 @@ LIVES = {
     "replace label final": Capabilities(move=Move.REPLACE),
     "none none final": Capabilities(move=Move.NONE, label_echoed=False),
     "same_id label late": Capabilities(fills_final=False),
+    "same_id label final 10": Capabilities(
+        dead_man=DeadMan.ORDER_EXPIRY, orders_expire_ns=10 * SECOND
+    ),
+    "replace none final 10": Capabilities(
+        move=Move.REPLACE,
+        label_echoed=False,
+        dead_man=DeadMan.ORDER_EXPIRY,
+        orders_expire_ns=10 * SECOND,
+    ),
 }
-"""How orders live, in the words of the command line."""
+"""How orders live, in the words of `python -m tests.simulation`."""
 OTHER_LIVES = list(LIVES)[1:]
 
 

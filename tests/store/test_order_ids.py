@@ -82,7 +82,7 @@ async def test_a_fresh_run_knows_the_ids_and_when_the_nameless_were_sent(tmp_pat
     listed = ev.InstrumentsListed((an_option(),))
     state = begun("test", NOW_NS + SECOND, (listed,))
     restore(state, Reader(place), [ACCOUNT_KEY], Clock())
-    assert state.orders.ids["v1"] == ONE
+    assert state.orders.ids == {"deribit v1": ONE}
     known = {order.label: (order.order_id, order.placed_ns) for order in state.orders.all()}
     assert known == {ONE: ("v1", NOW_NS), TWO: ("", NOW_NS)}
 

@@ -39,6 +39,7 @@ class CancelReason(Enum):
     DISCONNECT = "cancel_on_disconnect"
     EDIT_POST_ONLY = "edit_post_only_reject"
     SETTLEMENT = "settlement"
+    EXPIRY = "expired"  # of a venue on which orders expire
     SELF_TRADE = "risk_mitigation"  # the venue's enumeration has no word of its own for it
 
 

@@ -52,6 +52,8 @@ UNTOLD_MAX_S: Final = 14.0
 """Five seconds of patience, a late reply (another five), a second until it is looked at, and some
 for a line that is being entered just then."""
 UNAUTHORIZED: Final = "13009 unauthorized"
+RENEWED_BY_NS: Nanos = 1 * SECOND
+"""By then an order that may be moved has been."""
 CANCEL_WAIT_NS: Nanos = 200 * MS
 TICK_NS: Nanos = 100 * MS
 SLACK: Final = Decimal("1.02")
@@ -75,7 +77,10 @@ _WANTED: Final = frozenset(
         Why.NO_LABEL,
     }
 )
-"""Reasons of a side that has a quote, or wants one."""
+"""Reasons of a side that has a quote, or wants one ..."""
+
+_SHORT: Final = frozenset({Why.RATE_LIMITED, Why.NO_LABEL})
+"""... and cannot send it."""
 
 _NOT_YET: Final = frozenset(
     {
@@ -121,6 +126,8 @@ class AccountChecks:
         self._asked: Counter[Label] = Counter()
         """How often the venue has been asked about an order that is still unknown."""
         self._unwanted_ns: dict[Label, Nanos] = {}
+        self._movable_ns: dict[Label, Nanos] = {}
+        """Since when the bot could have moved an order, had it wanted to."""
         self.empty_ns: Nanos = 0
         """When the last look was asked for, if it showed nothing of ours; else 0."""
         self._booked: dict[str, None] = {}
@@ -138,6 +145,7 @@ class AccountChecks:
         self._told_ms.clear()
         self._asked.clear()
         self._unwanted_ns.clear()
+        self._movable_ns.clear()
         self.empty_ns = 0
 
     def book_shown(self, event: ev.BookChanged) -> None:
@@ -281,6 +289,37 @@ class AccountChecks:
                 raise Violated("cancel", f"{label} waits {waits_ns // MS} ms for its cancel")
             self.longest_cancel_wait_ns = max(self.longest_cancel_wait_ns, waits_ns)
         self._unwanted_ns = unwanted
+        self._movable_ns = {
+            order.label: self._movable_ns.get(order.label, now_ns)
+            for order in state.orders.at(self.name)
+            if self._may_move(state, order)
+        }
+
+    def _may_move(self, state: State, order: Belief) -> bool:
+        """Whether nothing keeps the bot from moving an order that it wants."""
+        market, account = state.markets.get(order.instrument), state.account(self.name)
+        rests = order.status is Status.LIVE and order.remaining
+        if not rests or market is None or market.why.get(order.side) not in _WANTED - _SHORT:
+            return False
+        beside = any(
+            one.working and order.label != one.label and order.slot == one.slot
+            for one in state.orders.on(order.instrument)
+        )
+        return not (
+            beside
+            or order.level == ORPHAN_LEVEL
+            or order.instrument in account.deferred
+            or not account.trading_up
+            or not account.reconciled
+            or state.lease_checked_ns < state.away_ns
+        )
+
+    def ended_by_itself(self, label: str, now_ns: Nanos) -> None:
+        """An order of the account has expired at the venue."""
+        since_ns = self._movable_ns.get(Label(label), now_ns)
+        if now_ns - since_ns > RENEWED_BY_NS:
+            could_s = (now_ns - since_ns) / SECOND
+            raise Violated("expiry", f"{label} expired, and could have been moved for {could_s} s")
 
     def _unwanted(self, state: State, instrument: InstrumentId, side: Side) -> bool:
         """Whether a side has no quote, for a reason that takes its order away at once."""

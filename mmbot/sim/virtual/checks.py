@@ -32,6 +32,7 @@ Always:
             said so; and where it said that there is none, the venue had shown it so
 * dead-man  no order leaves over a line that would not take it along when it breaks
 * login     the venue never has to refuse a request for want of a login
+* expiry    no order of ours expires that the bot wants and was free to renew
 * silence   a line on which the account's channel has fallen silent is given up
 * blame     a refusal is told with the reach that it has, and no other
 * mark      a mark that is told is about the venue's

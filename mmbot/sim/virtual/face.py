@@ -19,9 +19,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from mmbot.core.capabilities import Capabilities, Move
+from mmbot.core.capabilities import Capabilities, DeadMan, Move
 from mmbot.core.contracts import Instrument
-from mmbot.core.types import Nanos
+from mmbot.core.types import SECOND, Nanos
 from mmbot.sim.exchange.effects import Effect, Prints
 from mmbot.sim.exchange.funding import FundingHour
 from mmbot.sim.exchange.matching import Exchange
@@ -233,7 +233,16 @@ def _rules(rate: Rate, can: Capabilities) -> Rules:
         names_labels=can.label_echoed,
         cancel_tells_filled=can.move is not Move.NONE,
         fills_final=can.fills_final,
+        ignore_cancel_on_disconnect=can.dead_man is DeadMan.ORDER_EXPIRY,
+        orders_expire_s=_lives_s(can),
     )
+
+
+def _lives_s(can: Capabilities) -> float | None:
+    """How long an order lives once its request could not be carried out any more."""
+    if can.orders_expire_ns is None:
+        return None
+    return (can.orders_expire_ns - can.takes_effect_within_ns) / SECOND
 
 
 class _Seldom:

@@ -26,7 +26,7 @@ from mmbot.core.recovery import (
     take_provisional,
 )
 from mmbot.core.state import State
-from mmbot.core.statements import Fill, Finality, booking_key
+from mmbot.core.statements import Fill, Finality, booking_key, order_key
 from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Label, Nanos, venue_name
 from mmbot.core.why import Why
 
@@ -63,7 +63,7 @@ class VirtualStore:
     notes: dict[Label, Note] = field(default_factory=dict)
     """Orders whose end has not been written."""
     ids: dict[str, Label] = field(default_factory=dict)
-    """Our orders by the venue's ids, where it names no labels."""
+    """Our orders by their venue's ids (order_key), where it names no labels."""
     baseline: Baseline | None = None
     sign_ns: Nanos = 0
     """The last sign of life; 0 before the first."""
@@ -87,7 +87,8 @@ class VirtualStore:
         self._entries += state.entries
         for order in state.orders.changed.values():
             self._orders[order.label] = replace(order)
-        self._ids |= {order_id: label for order_id, (_, label) in state.orders.learned.items()}
+        for label, (venue, order_id) in state.orders.learned.items():
+            self._ids[order_key(venue, order_id)] = label
         state.forget_kept()
         now_ns = state.watch.watched_ns
         if now_ns >= self._baseline_ns + BASELINE_EVERY_NS and state.latch.tripped is None:

@@ -47,6 +47,7 @@ from mmbot.sim.exchange.effects import AccountChange, BookDelta, Effect, Prints,
 from mmbot.sim.exchange.finality import LateFinality, Standing
 from mmbot.sim.exchange.listing import NEVER_MS, Listing
 from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.exchange.orders import CancelReason
 from mmbot.sim.market import chain
 from mmbot.sim.market.market import START_PRICES, Market
 from mmbot.sim.models.faults import FaultPlan
@@ -553,6 +554,11 @@ class World:
         elif isinstance(effect, AccountChange):
             for order in effect.orders:
                 self._note(f"{order.order_id} {order.state.value} {order.filled} {order.price}")
+                if order.cancel_reason is CancelReason.EXPIRY:
+                    self.trouble.counts["expired"] += 1
+                    if self.state is not None:
+                        judge = self._judge_of(effect.account)
+                        judge.ended_by_itself(order.label, self.timeline.now_ns)
             for made in effect.trades:
                 self._fills += 1
                 public = made.public

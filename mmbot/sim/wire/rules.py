@@ -41,6 +41,10 @@ class Rules:
     """False: a trade is only matched at first. Its row says how far it is (`status`), and comes
     again when it is confirmed or has failed."""
 
+    orders_expire_s: float | None = None
+    """So long after its request could be carried out at the latest (`valid_until`; without one,
+    after it was) an order ends by itself, unless it has been moved since; None: it stays."""
+
     @property
     def rates(self) -> dict[Pool, Rate]:
         """What is allowed of each pool."""

@@ -38,7 +38,7 @@ class Pool(Enum):
 _READS: Final = (Pool.TRANSACTION_LOG, Pool.SUBSCRIBE, Pool.INSTRUMENTS, Pool.OTHER)
 _NAMES: Final = {pool: gate.name for pool, gate in zip(_READS, READ_GATES, strict=True)}
 RATES: Final[Mapping[Pool, Rate]] = {
-    pool: Rate(gate.rate_per_s, gate.burst) for pool, gate in zip(_READS, READ_GATES, strict=True)
+    pool: Rate(*gate.of_session) for pool, gate in zip(_READS, READ_GATES, strict=True)
 } | {Pool.CANCEL_ALL: Limits().cancel_all}
 """The venue's, where the account does not say less (or, for CANCEL_ALL, something else)."""
 

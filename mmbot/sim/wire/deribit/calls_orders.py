@@ -72,6 +72,7 @@ def _carry_out(venue: DeribitVenue, session: Session, wish: NewOrder) -> Json:
     venue.watch(wish.name)
     placed = venue.exchange.place(session.owner, wish, venue.now_ms())
     shaped = _placed(venue, placed)
+    venue.expiries.count(session.owner, shaped["order"]["order_id"], wish.valid_until_ms)
     if shaped["order"]["order_state"] == "open" and session.is_websocket:
         session.orders[shaped["order"]["order_id"]] = None
         if len(session.orders) > SESSION_ORDERS_MAX:
@@ -117,7 +118,9 @@ def _edit_order(venue: DeribitVenue, session: Session, params: Params, order_id:
         reduce_only=params.flag_or_none("reduce_only"),
         valid_until_ms=params.integer_or_none("valid_until"),
     )
-    return _placed(venue, venue.exchange.edit(session.owner, edit, venue.now_ms()))
+    shaped = _placed(venue, venue.exchange.edit(session.owner, edit, venue.now_ms()))
+    venue.expiries.count(session.owner, order_id, edit.valid_until_ms)
+    return shaped
 
 
 @method("private/cancel", matching=True)

@@ -261,6 +261,7 @@ class DeribitProtocol(DeribitVenue):
     def tick(self) -> None:
         """A few milliseconds have passed: the market moves, channels and heartbeats fall due."""
         now_ms = self.now_ms()
+        self.expiries.look()
         if self.market_moves:
             self.advance(now_ms)
             self.publish()
@@ -283,6 +284,7 @@ class DeribitProtocol(DeribitVenue):
 
     def call(self, session: Session, name: str, params: Params) -> tuple[Any, Callable[[], None]]:
         """Carry out one method; (result, what follows the reply). Raises `WireError`."""
+        self.expiries.look()
         self.publish()
         token = params.raw.get("access_token")
         if isinstance(token, str) and session.account is None:

@@ -12,6 +12,7 @@ from mmbot.sim.wire.deribit.catalog import COMBOS_PER_HOUR, Catalog
 from mmbot.sim.wire.deribit.channel_names import make_channel
 from mmbot.sim.wire.deribit.channels import Channel
 from mmbot.sim.wire.deribit.errors import not_found, orderbook_closed, other_reject
+from mmbot.sim.wire.deribit.expiries import Expiries
 from mmbot.sim.wire.deribit.floor import Floor
 from mmbot.sim.wire.deribit.locks import Locks
 from mmbot.sim.wire.deribit.params import Params
@@ -41,6 +42,7 @@ class DeribitVenue(Floor):
         self.locks = Locks(self)
         self.triggers = Triggers(self)
         self.wallet = Wallet(self)
+        self.expiries = Expiries(self)
         self.catalog = Catalog(self, Random(f"{seed}:combos"), combos_per_hour)
         self.sessions: dict[Session, None] = {}
         self.account_scope_cod: set[str] = set()  # accounts that cancel on every disconnect
