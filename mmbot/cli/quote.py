@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmbot.cli.run_summary import print_summary
-from mmbot.cli.streams import StreamLog, in_red, read_or_not
+from mmbot.cli.stream_log import StreamLog
+from mmbot.cli.streams import in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.errors import ConfigError, OrdersMayRemain, Refused, StoreError
 
