@@ -101,6 +101,7 @@ def _put_shell(name: str) -> None:
     shell.__spec__ = spec
     shell.__loader__ = spec.loader
     shell.__file__ = spec.origin
+    shell.__cached__ = spec.cached
     shell.__path__ = spec.submodule_search_locations
     shell.__package__ = name
     sys.modules[name] = shell
