@@ -6,9 +6,9 @@ Importing any module of ccxt runs the first files of its packages, and these imp
 there is. Here the packages are put into `sys.modules` as shells: they have the place of the real
 ones and have not run their first files. An exchange imported below them comes alone.
 
-A shell that is asked for anything it does not have (another exchange, `__all__`) runs its first file
-after all, in place, and is an ordinary package from then on. What was loaded before is
-in `sys.modules` and is not loaded again, so that every class stays the one it was, whoever imports
+A shell that is asked for anything it does not have (another exchange, `__all__`) runs its first
+file after all, in place, and is an ordinary package from then on. What was loaded before is in
+`sys.modules` and is not loaded again, so that every class stays the one it was, whoever imports
 ccxt afterwards and in whatever way.
 
 This leans on how ccxt lays out its files. Where these are laid out in another way, or ccxt is there

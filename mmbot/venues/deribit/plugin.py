@@ -31,6 +31,12 @@ class DeribitPlugin:
         """An order keeps its id, requests expire, and a broken connection cancels."""
         return Capabilities(gates=(*Capabilities().gates, *READ_GATES))
 
+    def prepare(self) -> None:
+        """Import ccxt, and what trades with it."""
+        load_alone("deribit")
+        import mmbot.venues.deribit.clients
+        import mmbot.venues.deribit.venue  # noqa: F401
+
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection."""
         load_alone("deribit")
