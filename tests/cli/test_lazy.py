@@ -1,9 +1,11 @@
 """Commands that are imported when they are asked for, and what a list of them says meanwhile."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -11,6 +13,9 @@ from typer.core import TyperGroup
 
 from mmbot.cli.app import Commands, app
 from mmbot.cli.lazy import LazyCommand
+from mmbot.config import Mode
+from mmbot.store.database import open_store
+from mmbot.store.locations import locate
 from tests.cli.terminal import MMBOT
 
 HEAVY = {"ccxt", "numpy", "scipy", "sqlalchemy", "aiohttp", "uvloop", "asyncio"}
@@ -66,6 +71,37 @@ def test_a_command_imports_no_other_one() -> None:
         "mmbot.cli.status"
     }
     assert not loaded & HEAVY
+
+
+HEAVIEST = {"ccxt", "numpy", "scipy", "aiohttp", "uvloop", "mmbot.assemble", "mmbot.sim"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unused"),
+    [
+        (["status"], HEAVIEST),
+        (["resume", "--reason", "looked"], HEAVIEST | {"rich"}),
+        (["cancel-all"], HEAVIEST | {"rich"}),
+        (["config", "check", "--symbols", "X"], HEAVIEST | {"rich", "sqlalchemy"}),
+        (["quote"], HEAVIEST | {"rich", "sqlalchemy"}),
+    ],
+)
+def test_what_a_command_does_not_use_is_not_loaded(
+    arguments: Sequence[str], unused: set[str], home: Path
+) -> None:
+    """Nothing is known to the stores here: what a venue needs is not needed, either."""
+    open_store(locate(Mode.SIM, os.environ))
+    loaded = loaded_by(*arguments)
+    assert "mmbot.cli.app" in loaded
+    assert not loaded & unused
+
+
+def test_a_run_of_quote_loads_one_exchange_and_no_numbers(home: Path) -> None:
+    flags = ("--symbols", "BTC-PERPETUAL", "--duration", "0.5", "--no-screen", "--json")
+    loaded = loaded_by("quote", *flags)
+    assert {"ccxt.pro.deribit", "mmbot.assemble"} <= loaded
+    assert not loaded & {"ccxt.pro.binance", "ccxt.binance", "ccxt.async_support.binance"}
+    assert not loaded & {"numpy", "scipy", "rich", "mmbot.sim"}
 
 
 def test_one_that_is_misspelled_is_told_its_name_whatever_was_imported() -> None:
