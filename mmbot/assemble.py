@@ -63,18 +63,25 @@ async def run_quote(
     *,
     on_status: Callable[[StatusFrame], None] | None = None,
     on_suspended: Callable[[bool], None] | None = None,
+    ahead: simulated_venue.Ahead | None = None,
 ) -> Summary:
     """Quote until a signal or the duration ends it, then leave nothing behind.
 
-    `on_suspended`: Ctrl+Z is about to stop the process (True), or it goes on (False).
+    `on_suspended`: Ctrl+Z is about to stop the process (True), or it goes on (False). `ahead` has a
+    simulated world that was begun before.
 
     Raises MmbotError for everything a person can cause or cure.
     """
     clock = Clock()
-    return await supervise(assemble(config, clock), clock, on_status, on_suspended)
+    return await supervise(assemble(config, clock, ahead=ahead), clock, on_status, on_suspended)
 
 
-async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engine:
+async def assemble(
+    config: Config,
+    clock: Clock,
+    timing: Timing = USUAL,
+    ahead: simulated_venue.Ahead | None = None,
+) -> Engine:
     """An engine with its store open, its leases taken and its past taken over, not yet connected.
 
     The caller closes it. Raises MmbotError.
@@ -87,7 +94,7 @@ async def assemble(config: Config, clock: Clock, timing: Timing = USUAL) -> Engi
     # A new store and a new venue are for a run that can be: a bad strike leaves neither behind.
     database = open_store(location) if has_store else None
     async with AsyncExitStack() as undo:
-        members = await reached(config, clock, timing, database, undo)
+        members = await reached(config, clock, timing, database, undo, ahead)
         at = {member.site.name: member for member in members}
         found = await chosen(config, at, clock.now_ns())
         traded = [TradedDesk(one, trading_desk(one), found[one.name]) for one in config.desks]

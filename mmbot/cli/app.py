@@ -1,64 +1,117 @@
 """The `mmbot` command: its groups, and how every error ends.
 
-Imports nothing a command does not use: what is heavy is imported inside the command that needs it.
+Imports no command: the one that is asked for is imported then (lazy.py), and what is heavy inside
+the function that needs it.
 """
 
 import os
 import sys
-import traceback
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 from typer.exceptions import TyperException
 
 from mmbot import __version__
-from mmbot.cli import (
-    cancel_all,
-    config_show,
-    control,
-    doctor,
-    explain,
-    fills,
-    ledger,
-    markets,
-    quote,
-    resume,
-    sim,
-    simulate,
-    status,
-    strategies,
-    tape,
-)
+from mmbot.cli.lazy import Home, LazyGroup
 from mmbot.cli.streams import has_no_reader, let_go, nobody_reads, open_missing
 from mmbot.errors import ConfigError, ExitCode, MmbotError
 
+
+class Commands(LazyGroup):
+    """Every command of `mmbot`, as its help lists them."""
+
+    homes: ClassVar = {
+        "quote": Home(
+            "mmbot.cli.quote",
+            "quote",
+            "Make a market until Ctrl+C; then cancel everything, prove it, and print a summary.",
+        ),
+        "simulate": Home(
+            "mmbot.cli.simulate",
+            "simulate",
+            "Run a file's desks through seeded histories in virtual time, faults and crashes "
+            "included.",
+        ),
+        "status": Home(
+            "mmbot.cli.status",
+            "status",
+            "Show every engine: what it quotes and holds, what it earned, and whether it is well.",
+        ),
+        "cancel-all": Home(
+            "mmbot.cli.cancel_all",
+            "cancel_all",
+            "Trip the kill switch everywhere and cancel every order of ours at every venue.",
+        ),
+        "resume": Home(
+            "mmbot.cli.resume",
+            "resume",
+            "Re-arm the kill switch of every account where it is tripped, so that engines may "
+            "start.",
+        ),
+        "pause": Home(
+            "mmbot.cli.control",
+            "pause",
+            "Stop quoting and take all quotes back; the engine stays up and goes on watching.",
+        ),
+        "unpause": Home(
+            "mmbot.cli.control",
+            "unpause",
+            "Quote again after `mmbot pause`. A tripped kill switch needs `mmbot resume`.",
+        ),
+        "wind-down": Home(
+            "mmbot.cli.control",
+            "wind_down",
+            "Quote only what reduces positions, until they are flat.",
+        ),
+        "explain": Home(
+            "mmbot.cli.explain",
+            "explain",
+            "Show every term of an instrument's present bid and ask, and which bound had the last "
+            "word.",
+        ),
+        "doctor": Home(
+            "mmbot.cli.doctor",
+            "doctor",
+            "Check everything that trading needs: keys, database, disk, clock, account and venue.",
+        ),
+        "markets": Home(
+            "mmbot.cli.markets",
+            "markets",
+            "List what a venue trades, with its ticks, sizes and fees. No key is needed.",
+        ),
+        "strategies": Home(
+            "mmbot.cli.strategies",
+            "strategies",
+            "Show what can be put into a desk file: strategies, risk rules, guards and their "
+            "settings.",
+        ),
+        "config": Home("mmbot.cli.config_show", "app", "What a desk file and flags come to."),
+        "fills": Home("mmbot.cli.fills", "app", "What was traded, and what came of it."),
+        "ledger": Home("mmbot.cli.ledger", "app", "Everything that moved money."),
+        "set": Home(
+            "mmbot.cli.control",
+            "app",
+            "Change what running engines quote, until they end or it is changed back.",
+        ),
+        "sim": Home("mmbot.cli.sim", "app", "The simulated venue."),
+        "tape": Home(
+            "mmbot.cli.tape",
+            "app",
+            "The journal of turns: everything that happened to an engine, and what it decided.",
+        ),
+    }
+
+
 app = typer.Typer(
     name="mmbot",
+    cls=Commands,
     help="A market maker for crypto derivatives. Simulates unless told otherwise.",
     epilog="--debug, anywhere on the line, shows the traceback of an error.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("quote")(quote.quote)
-app.command("simulate")(simulate.simulate)
-app.command("status")(status.status)
-app.command("cancel-all")(cancel_all.cancel_all)
-app.command("resume")(resume.resume)
-app.command("pause")(control.pause)
-app.command("unpause")(control.unpause)
-app.command("wind-down")(control.wind_down)
-app.command("explain")(explain.explain)
-app.command("doctor")(doctor.doctor)
-app.command("markets")(markets.markets)
-app.command("strategies")(strategies.strategies)
-app.add_typer(config_show.app, name="config")
-app.add_typer(fills.app, name="fills")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(control.app, name="set")
-app.add_typer(sim.app, name="sim")
-app.add_typer(tape.app, name="tape")
 
 
 def _print_version(wanted: bool) -> None:
@@ -157,6 +210,8 @@ def _flushed(code: int) -> int:
 def _end(message: str, code: ExitCode, debug: bool) -> ExitCode:
     with suppress(OSError):  # a disk that is full must not cost the exit code either
         if debug:
+            import traceback
+
             traceback.print_exc()
         print(f"mmbot: {message}", file=sys.stderr)
     return code

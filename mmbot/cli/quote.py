@@ -8,19 +8,20 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmbot.cli.run_summary import print_summary
-from mmbot.cli.streams import StreamLog, in_red, read_or_not
+from mmbot.cli.stream_log import StreamLog
+from mmbot.cli.streams import in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.errors import ConfigError, OrdersMayRemain, Refused, StoreError
 
 if TYPE_CHECKING:
-    from mmbot.engine.status import Summary
+    from mmbot.engine.status import StatusFrame, Summary
 
 _WHAT = "What is quoted"
 _WHERE = "Where (nothing named: the simulated venue, no keys, no network)"
@@ -250,7 +251,6 @@ def _run(config: Config, *, screen: bool, only: str | None) -> "Summary":
     """Quote until the end, with the live table or with log lines."""
     import uvloop
 
-    from mmbot.assemble import run_quote
     from mmbot.cli.feed import ScreenFeed, ScreenLog
 
     feed = ScreenFeed(only=only) if screen else None
@@ -269,7 +269,7 @@ def _run(config: Config, *, screen: bool, only: str | None) -> "Summary":
 
     try:
         shown = (feed.show, suspended) if feed else (None, None)
-        return uvloop.run(run_quote(config, on_status=shown[0], on_suspended=shown[1]))
+        return uvloop.run(_quoted(config, *shown))
     finally:
         # Every order is dealt with; one more Ctrl+C must not cost the summary and the exit code.
         for ending in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
@@ -277,6 +277,26 @@ def _run(config: Config, *, screen: bool, only: str | None) -> "Summary":
         if feed:
             feed.close()
             _log_to(StreamLog(sys.stderr), mode)
+
+
+async def _quoted(
+    config: Config,
+    on_status: "Callable[[StatusFrame], None] | None",
+    on_suspended: "Callable[[bool], None] | None",
+) -> "Summary":
+    """A simulated world that will be needed is begun first: it comes up while we import."""
+    import asyncio
+
+    from mmbot.venues.simulated import begin_ahead
+
+    ahead = await begin_ahead(config)
+    try:
+        from mmbot.assemble import run_quote
+
+        await asyncio.sleep(0)  # Ctrl+C while we were importing ends it here
+        return await run_quote(config, on_status=on_status, on_suspended=on_suspended, ahead=ahead)
+    finally:
+        await ahead.end()
 
 
 def _log_to(handler: logging.Handler, mode: Mode) -> None:

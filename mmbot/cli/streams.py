@@ -5,7 +5,6 @@ may keep a command from what it has left to do.
 """
 
 import errno
-import logging
 import os
 import select
 import sys
@@ -67,13 +66,3 @@ def open_missing() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
-
-
-class StreamLog(logging.StreamHandler[TextIO]):
-    """Log lines on a stream; those that nobody reads are lost without a word."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Called while the exception is being handled."""
-        error = sys.exc_info()[1]
-        if error is None or not nobody_reads(error):
-            super().handleError(record)

@@ -22,7 +22,7 @@ from mmbot.venues.arrival import START_S, Arrival
 from mmbot.venues.base import MarketData, Sink, Venue
 from mmbot.venues.embedded import LINGER_S, Embedded
 from mmbot.venues.own_clock import OwnClock
-from mmbot.venues.plugin import credentials_of, plugin_of
+from mmbot.venues.plugin import credentials_of, plugin_of, prepare
 from mmbot.venues.site import Site, sites_of
 from mmbot.venues.timing import Timing
 
@@ -65,14 +65,18 @@ async def reached(
     timing: Timing,
     database: Database | None,
     undo: AsyncExitStack,
+    ahead: simulated.Ahead | None = None,
 ) -> list[Member]:
-    """Every venue of the run, in the order of the file. `undo` takes back what was begun.
+    """Every venue of the run, in the order of the file. `undo` takes back what was begun; `ahead`
+    has a simulated world that was begun before.
 
     Raises MmbotError.
     """
     sites = sites_of(config)
     homeless = [site for site in sites if simulated.needs_one(site)]
-    there, made = await _in_one_world(homeless, config, database, undo)
+    for site in sites:
+        prepare(site.kind)
+    there, made = await _in_one_world(homeless, config, database, undo, ahead)
     members: list[Member] = []
     for site in sites:
         at, first = there.get(site.name, site), not members
@@ -88,7 +92,11 @@ async def reached(
 
 
 async def _in_one_world(
-    sites: Sequence[Site], config: Config, database: Database | None, undo: AsyncExitStack
+    sites: Sequence[Site],
+    config: Config,
+    database: Database | None,
+    undo: AsyncExitStack,
+    ahead: simulated.Ahead | None,
 ) -> tuple[Mapping[str, Site], Embedded | None]:
     """Where these simulated venues are, by name; and the world, if it was started for them."""
     if not sites:
@@ -96,7 +104,8 @@ async def _in_one_world(
     there = simulated.running(sites, config.sim, database) if database is not None else None
     if there is not None:
         return there, None
-    made = await simulated.start(sites, config.sim, LINGER_S)
+    begun = ahead.take(sites) if ahead is not None else None
+    made = await simulated.start(sites, config.sim, LINGER_S, begun)
     undo.push_async_callback(made.end)
     return simulated.placed(sites, made), made
 

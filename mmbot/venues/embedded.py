@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 from urllib.parse import urlsplit
 
 from mmbot.errors import VenueUnreachable
@@ -41,14 +42,51 @@ class Embedded:
         await _end(self.process)
 
 
-async def start_embedded(
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """A simulated world on its way: its process has begun, and does not listen yet."""
+
+    faces: tuple[str, ...]
+    process: asyncio.subprocess.Process = field(repr=False)
+    errors: IO[bytes] = field(repr=False)
+
+    async def listening(self) -> Embedded:
+        """Wait until it listens. Raises VenueUnreachable, and then it has ended."""
+        assert self.process.stdout is not None
+        faces = self.faces
+        try:
+            line = await asyncio.wait_for(self.process.stdout.readline(), START_DEADLINE_S)
+            said = json.loads(line)
+            venues = list(said["venues"].values()) if len(faces) > 1 else [said]
+            urls = {face: one["rest"] for face, one in zip(faces, venues, strict=True)}
+        except (TimeoutError, ValueError):
+            await _end(self.process)
+            self.errors.seek(0)
+            last = self.errors.read().decode(errors="replace").strip().rpartition("\n")[2]
+            raise VenueUnreachable(
+                f"the simulated venue did not start: {last or 'no word from it'}"
+            ) from None
+        except BaseException:
+            await _end(self.process)
+            raise
+        finally:
+            self.errors.close()
+        return Embedded(urls, said["world_id"], said["pid"], self.process)
+
+    async def end(self) -> None:
+        """End it before it listens: nobody has come to it."""
+        await _end(self.process)
+        self.errors.close()
+
+
+async def begin(
     faces: Sequence[str], seed: int, at: datetime, linger_s: int = LINGER_S
-) -> Embedded:
-    """Start `mmbot sim serve` with these venues (KIND or KIND:NAME) and wait until it listens.
-    Raises VenueUnreachable."""
+) -> Starting:
+    """Start `mmbot sim serve` with these venues (KIND or KIND:NAME)."""
     command = [sys.executable, "-m", "mmbot", "sim", "serve", "--exchange", ",".join(faces)]
     command += ["--seed", str(seed), "--at", at.isoformat(), "--linger", str(linger_s), "--json"]
-    with TemporaryFile() as errors:
+    errors = TemporaryFile()  # noqa: SIM115  # closed when it listens, or ends
+    try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=subprocess.DEVNULL,
@@ -57,23 +95,10 @@ async def start_embedded(
             start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-        assert process.stdout is not None
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), START_DEADLINE_S)
-            said = json.loads(line)
-            venues = list(said["venues"].values()) if len(faces) > 1 else [said]
-            urls = {face: one["rest"] for face, one in zip(faces, venues, strict=True)}
-        except (TimeoutError, ValueError):
-            await _end(process)
-            errors.seek(0)
-            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
-            raise VenueUnreachable(
-                f"the simulated venue did not start: {last or 'no word from it'}"
-            ) from None
-        except BaseException:
-            await _end(process)
-            raise
-    return Embedded(urls, said["world_id"], said["pid"], process)
+    except BaseException:
+        errors.close()
+        raise
+    return Starting(tuple(faces), process, errors)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

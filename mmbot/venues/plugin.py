@@ -61,6 +61,14 @@ def plugin_of(kind: str) -> VenuePlugin:
     return cast(VenuePlugin, load(Family.VENUE, kind, "venue")())
 
 
+def prepare(kind: str) -> None:
+    """Import what the plug-in of a kind stands on, where it has a `prepare()` that does so: asked
+    while something else is on its way. Raises ConfigError for a kind that nobody has registered."""
+    step = getattr(plugin_of(kind), "prepare", None)
+    if step is not None:
+        step()
+
+
 def credentials_of(site: Site, folder: Path) -> Credentials:
     """What opens our account there, from the environment or else from `folder`/.env.
 

@@ -12,17 +12,20 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mmbot.config import Config, Mode
 from mmbot.config.model import SimSettings
-from mmbot.errors import StoreError
+from mmbot.errors import MmbotError, StoreError
 from mmbot.ops.limit import about
-from mmbot.store import worlds
-from mmbot.store.database import Database, open_existing
 from mmbot.store.locations import Location, locate
-from mmbot.venues.embedded import Embedded, start_embedded, still_runs
+from mmbot.venues.embedded import LINGER_S, Embedded, Starting, begin, still_runs
 from mmbot.venues.site import Site, site_of, sites_of
+
+if TYPE_CHECKING:
+    from mmbot.store.database import Database
+    from mmbot.store.worlds import World
 
 VISIT_LINGER_S = 10
 """A visitor ends the world it started; should the visitor be killed, the world ends by itself."""
@@ -35,10 +38,12 @@ def needs_one(site: Site) -> bool:
     return site.mode is Mode.SIM and not site.url
 
 
-def running(sites: Sequence[Site], sim: SimSettings, database: Database) -> dict[str, Site] | None:
+def running(
+    sites: Sequence[Site], sim: SimSettings, database: "Database"
+) -> dict[str, Site] | None:
     """Those venues, by name, where the last world of this seed and date that has them all listens;
     None where that does not run. Raises StoreError."""
-    known = worlds.known(database, sim.seed, sim.at.isoformat())
+    known = _known(sim, database)
     faces = [_face(site) for site in sites]
     for world in known:
         if all(face in world.urls for face in faces):
@@ -65,9 +70,52 @@ def running(sites: Sequence[Site], sim: SimSettings, database: Database) -> dict
     return None
 
 
-async def start(sites: Sequence[Site], sim: SimSettings, linger_s: int) -> Embedded:
-    """A new world of this seed and date with these venues. Raises VenueUnreachable."""
-    made = await start_embedded([_face(site) for site in sites], sim.seed, sim.at, linger_s)
+@dataclass(slots=True)
+class Ahead:
+    """A world that was begun before it was known to be needed, while there is much to import."""
+
+    starting: Starting | None = None
+
+    def take(self, sites: Sequence[Site]) -> Starting | None:
+        """The world, if it was begun for these venues; it is the caller's from now on."""
+        taken = self.starting
+        if taken is None or list(taken.faces) != [_face(site) for site in sites]:
+            return None
+        self.starting = None
+        return taken
+
+    async def end(self) -> None:
+        """End the world if nobody took it."""
+        if self.starting is not None:
+            await self.starting.end()
+            self.starting = None
+
+
+async def begin_ahead(config: Config) -> Ahead:
+    """Begin a new world where the configuration will need one: none is named, and none runs. What
+    cannot be asked now is not begun."""
+    sites = [site for site in sites_of(config) if needs_one(site)]
+    if not sites:
+        return Ahead()
+    try:
+        place = locate(sites[0].mode, os.environ, config.store.url)
+        if place.exists and _one_runs(sites, config.sim, place):
+            return Ahead()
+        return Ahead(await _begin(sites, config.sim, LINGER_S))
+    except (MmbotError, OSError):
+        return Ahead()  # whoever starts in earnest is told
+
+
+async def _begin(sites: Sequence[Site], sim: SimSettings, linger_s: int) -> Starting:
+    return await begin([_face(site) for site in sites], sim.seed, sim.at, linger_s)
+
+
+async def start(
+    sites: Sequence[Site], sim: SimSettings, linger_s: int, begun: Starting | None = None
+) -> Embedded:
+    """A new world of this seed and date with these venues; `begun`: the one that was begun for them
+    before. Raises VenueUnreachable."""
+    made = await (begun or await _begin(sites, sim, linger_s)).listening()
     for site in sites:
         url = made.urls[_face(site)]
         whom = about(site.name)
@@ -80,9 +128,11 @@ def placed(sites: Sequence[Site], made: Embedded) -> dict[str, Site]:
     return _at(sites, made.urls)
 
 
-def world_of(sim: SimSettings, made: Embedded) -> worlds.World:
+def world_of(sim: SimSettings, made: Embedded) -> "World":
     """What the store keeps of a world that others may come back to."""
-    return worlds.World(sim.seed, sim.at.isoformat(), made.world, made.pid, made.urls)
+    from mmbot.store.worlds import World
+
+    return World(sim.seed, sim.at.isoformat(), made.world, made.pid, made.urls)
 
 
 @asynccontextmanager
@@ -126,6 +176,8 @@ def _running_if_known(
     sites: Sequence[Site], sim: SimSettings, place: Location
 ) -> dict[str, Site] | None:
     """To look at a market needs no store: one that is broken is like one that is not there."""
+    from mmbot.store.database import open_existing
+
     try:
         return running(sites, sim, open_existing(place, read_only=True)) if place.exists else None
     except StoreError:
@@ -137,7 +189,23 @@ def _face(site: Site) -> str:
     return site.kind if site.name == site.kind else f"{site.kind}:{site.name}"
 
 
-def _runs(world: worlds.World) -> bool:
+def _one_runs(sites: Sequence[Site], sim: SimSettings, place: Location) -> bool:
+    """Whether `running` will find a world, without a word about it. Raises StoreError."""
+    from mmbot.store.database import open_existing
+
+    faces = [_face(site) for site in sites]
+    known = _known(sim, open_existing(place, read_only=True))
+    last = next((world for world in known if all(face in world.urls for face in faces)), None)
+    return last is not None and _runs(last)
+
+
+def _known(sim: SimSettings, database: "Database") -> "list[World]":
+    from mmbot.store import worlds
+
+    return worlds.known(database, sim.seed, sim.at.isoformat())
+
+
+def _runs(world: "World") -> bool:
     return still_runs(next(iter(world.urls.values())), world.pid)
 
 

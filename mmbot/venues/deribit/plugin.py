@@ -13,6 +13,7 @@ from mmbot.venues.canceller import Canceller
 from mmbot.venues.checks import Check
 from mmbot.venues.credentials import Credentials, Sets, key_pair
 from mmbot.venues.deribit.limits import READ_GATES
+from mmbot.venues.one_exchange import load_alone
 from mmbot.venues.site import Site
 from mmbot.venues.timing import Timing
 
@@ -30,8 +31,15 @@ class DeribitPlugin:
         """An order keeps its id, requests expire, and a broken connection cancels."""
         return Capabilities(gates=(*Capabilities().gates, *READ_GATES))
 
+    def prepare(self) -> None:
+        """Import ccxt, and what trades with it."""
+        load_alone("deribit")
+        import mmbot.venues.deribit.clients
+        import mmbot.venues.deribit.venue  # noqa: F401
+
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection."""
+        load_alone("deribit")
         from mmbot.venues.deribit.clients import client_at
         from mmbot.venues.deribit.market import DeribitMarket
 
@@ -39,6 +47,7 @@ class DeribitPlugin:
 
     def trading(self, site: Site, keys: Credentials, clock: Clock, timing: Timing) -> Venue:
         """Over two connections, of which one cancels on disconnect."""
+        load_alone("deribit")
         from mmbot.venues.deribit.clients import client_at
         from mmbot.venues.deribit.venue import DeribitVenue
 
@@ -48,6 +57,7 @@ class DeribitPlugin:
         self, site: Site, keys: Credentials, clock: Clock, call_limit_s: float
     ) -> Canceller:
         """Over a WebSocket that takes nothing along when it ends, or over REST."""
+        load_alone("deribit")
         from mmbot.venues.deribit.canceller import DeribitCanceller
         from mmbot.venues.deribit.clients import client_at
 
@@ -57,6 +67,7 @@ class DeribitPlugin:
         self, site: Site, keys: Credentials, latch_of: Callable[[AccountKey], Check]
     ) -> list[Check]:
         """Scopes, cancel-on-disconnect, limits, latency, grids, fees and margin."""
+        load_alone("deribit")
         from mmbot.venues.deribit.checks import checks
 
         return await checks(site, keys, latch_of)
