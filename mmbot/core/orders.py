@@ -72,8 +72,7 @@ class Order:
     unknown_ns: Nanos = 0
     cancel_again_ns: Nanos = 0
     """No further cancel before this moment."""
-    cancels_refused: int = 0
-    """In a row."""
+    cancels_refused: int = 0  # in a row
     venue_ms: int = 0
     unsized: bool = False
     """Found at the venue, which did not say what it is worth: it counts as nothing, so nothing is
@@ -166,7 +165,7 @@ class Orders:
 
     def working(self, venue: str) -> bool:
         """Whether any order of ours may still rest at the venue."""
-        return any(order.working for order in self.at(venue))
+        return any(order.working and not order.ended for order in self.at(venue))
 
     # --- sending ---
 
@@ -272,6 +271,7 @@ class Orders:
             order.venue_ms, order.ended = seen.venue_ms, True
             self._identify(order, seen.order_id)
             self.lost(order, now_ns)
+            order.uncertain_until_ns = now_ns
 
     def _count(self, order: Order) -> OrderCounts:
         """Where the requests about its instrument are counted."""

@@ -129,7 +129,7 @@ def fallback_tried(state: State, event: ev.FallbackTried, now_ns: Nanos) -> None
     if all(
         order.uncertain_until_ns < event.asked_ns
         for order in state.orders.at(event.venue)
-        if order.working
+        if order.working and not order.ended
     ):
         proved_flat(state, account, now_ns, "second path")
 

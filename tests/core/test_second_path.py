@@ -1,8 +1,11 @@
 """Orders left behind a broken trading link are taken back by another way, if there is any."""
 
+from dataclasses import replace
+
 from mmbot.core import events as ev
 from mmbot.core.intents import FallbackCancel
-from mmbot.core.order_life import Status
+from mmbot.core.order_life import OrderState, Status
+from mmbot.core.types import SECOND, Side
 from mmbot.core.why import Why
 from tests.builders import an_order
 from tests.core.bot import VENUE, Bot, both_sides, of_kind
@@ -102,3 +105,56 @@ def test_whoever_leaves_does_not_wait_for_the_next_turn() -> None:
     bot.wait(1.2)
     bot.turn(ev.FallbackTried(VENUE, bot.now_ns, None))
     assert len(of_kind(FallbackCancel, bot.turn(ev.Stop(Why.USER)))) == 1
+
+
+# --- when everything must go ------------------------------------------------------------------
+
+
+def tripped_with_one_order_left() -> Bot:
+    """A bid is being amended as its end is told, and not how much of it was filled; the ask has
+    ended properly."""
+    bot = resting()
+    bot.wants = both_sides(bid=0.0198)
+    bot.turn(bot.book())
+    bid = bot.on(Side.BUY)
+    assert bid.status is Status.AMENDING
+    bot.turn(ev.Trip(Why.USER, "by hand"))
+    unsized = replace(bot.says(bid, OrderState.CANCELLED, answers=None), filled=None)
+    bot.turn(bot.says_cancelled(bot.on(Side.SELL)), unsized)
+    assert bid.working, "its amount is asked"
+    return bot
+
+
+def test_an_end_without_a_word_of_what_was_filled_does_not_hold_up_the_second_paths_proof() -> None:
+    bot = tripped_with_one_order_left()
+    bot.turn(DOWN)
+    bot.turn(ev.FallbackTried(VENUE, bot.now_ns, ()), after_s=0.1)
+    assert bot.state.flat_verified
+
+
+def test_nor_is_the_second_path_tried_for_it() -> None:
+    bot = tripped_with_one_order_left()
+    assert of_kind(FallbackCancel, bot.wait(3)) == []
+
+
+def test_nor_does_it_hold_up_the_first_paths_and_its_amount_is_asked() -> None:
+    bot = tripped_with_one_order_left()
+    asked = bot.ask_again()
+    assert [label for _, label in asked.labels] == [order.label for order in bot.orders]
+    bot.turn(bot.snapshot())
+    assert bot.state.flat_verified
+    assert [label for _, label in bot.ask_again().labels] == [order.label for order in bot.orders]
+
+
+def test_a_place_of_which_nothing_was_heard_holds_up_the_proof_while_it_is_valid() -> None:
+    """4 s, and one for the clocks: until then it may rest after all."""
+    bot = Bot.quoting(wants=both_sides())
+    bot.turn(bot.book())
+    sent_ns = bot.now_ns
+    bot.turn(DOWN, ev.Trip(Why.USER, "by hand"))
+    for after_s in (1.0, 4.9):
+        tried_ns = bot.now_ns = sent_ns + round(after_s * SECOND)
+        bot.turn(ev.FallbackTried(VENUE, tried_ns, ()))
+        assert not bot.state.flat_verified
+    bot.turn(ev.FallbackTried(VENUE, sent_ns + 5 * SECOND + 1, ()), after_s=0.2)
+    assert bot.state.flat_verified

@@ -29,7 +29,7 @@ from mmbot.tape.reader import TapeFile
 from mmbot.tape.replay import Again, Replay, goes_on
 from tests.builders import an_option
 from tests.core.bot import Bot, both_sides
-from tests.engine.live import Live, live, until
+from tests.engine.live import ROOMY, Live, live, until
 from tests.engine.test_live import QUIET, hit, quoted
 
 BIDS = Scope(side=OurSide.BUY, text="bids")
@@ -43,11 +43,12 @@ LONGER_S = 30.0
 def troubles(bot: Live) -> Iterator[Callable[[], object]]:
     """What a person and the world do to a bot, over and over."""
     sink, clock = bot.engine.runner.sink, bot.engine.clock
+    sizes = cycle((Decimal(1), Decimal(2)))
     return cycle(
         [
             lambda: sink(ev.Pause(Why.USER)),
             lambda: sink(ev.Unpause()),
-            lambda: sink(ev.SizeScaled(Decimal(2))),
+            lambda: sink(ev.SizeScaled(next(sizes))),
             bot.venue.sever,
             lambda: sink(ev.Switched(BIDS, False)),
             lambda: bot.venue.drop_reply("private/buy", 2),
@@ -69,6 +70,8 @@ def happened(bot: Live) -> set[type]:
 async def live_through(bot: Live, seconds: float, every_s: float) -> None:
     """Takers, troubles, and somebody who keeps looking; in the end the kill switch."""
     await quoted(bot, 4)
+    bot.engine.runner.sink(ev.SizeScaled(Decimal(2)))
+    await until(lambda: Amend in happened(bot), "what rests is amended to its new size")
     chance, waiting = random.Random(7), troubles(bot)
     waited_for = ON_THE_TAPE - AT_THE_END
     time = asyncio.get_running_loop().time
@@ -112,10 +115,11 @@ def check(bot: Live, home: Path) -> None:
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A desk file whose tapes are ended every few seconds, so that there are seams."""
+    """A desk file whose tapes are ended every few seconds, so that there are seams; sizes may be
+    doubled."""
     monkeypatch.setattr("mmbot.assemble.MB", 10_000)
     desk = tmp_path / "desk.toml"
-    desk.write_text("[tape]\nfile_mb = 1\n")
+    desk.write_text(f"[tape]\nfile_mb = 1\n{ROOMY.read_text()}")
     return desk
 
 
