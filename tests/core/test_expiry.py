@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core.absence import CLOCK_SKEW_NS, uncertain_ns
@@ -98,7 +99,7 @@ def test_where_orders_cannot_be_moved_it_makes_room_for_the_next() -> None:
 
 def test_an_order_that_leads_is_renewed_as_well() -> None:
     bot = resting()
-    bot.wants = [replace(a_quote(Side.BUY, 0.0195, 2), danger=0.002)]
+    bot.wants = [structs.replace(a_quote(Side.BUY, 0.0195, 2), danger=0.002)]
     assert at(bot, 20.0) == []
     [moved] = at(bot, 46.0)
     assert isinstance(moved, Amend)
@@ -140,7 +141,7 @@ def test_an_order_that_was_found_is_moved_for_nobody_knows_when_it_ends() -> Non
     bot.turn(ev.VenueDescribed(VENUE, EXPIRES))
     bot.ask_again()
     bot.wants = [a_quote(Side.BUY, 0.0200, 2)]
-    left = replace(
+    left = structs.replace(
         a_foreign_order("old", label="mmold-1"), price=Decimal("0.02"), amount=Decimal(2)
     )
     bot.turn(bot.snapshot(orders=[left]), bot.alive(), bot.book(bid=0.0199))
@@ -159,8 +160,8 @@ def test_a_nameless_order_is_none_of_those_that_rest_after_its_end() -> None:
     bot.turn(ev.VenueDescribed(VENUE, can), bot.book())
     lost = bot.order
     bot.turn(ev.OutcomeUnknown(lost.label, Request.PLACE, Why.REPLY_LOST))
-    stated = replace(bot.stated(lost), label=None)
-    both = [replace(stated, order_id="v1"), replace(stated, order_id="v2")]
+    stated = structs.replace(bot.stated(lost), label=None)
+    both = [structs.replace(stated, order_id="v1"), structs.replace(stated, order_id="v2")]
     for _ in range(4):
         bot.ask_again()
         bot.turn(bot.snapshot(orders=both))

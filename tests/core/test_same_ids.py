@@ -3,6 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from msgspec import structs
+
 from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities
 from mmbot.core.order_life import OrderState, Request, Status
@@ -34,7 +36,7 @@ def both_sent() -> tuple[Two, Order, Order]:
 def both_open() -> tuple[Two, Order, Order]:
     """They rest, both under the same id."""
     bot, here, there = both_sent()
-    bot.turn(*(replace(bot.says_open(order), order_id=ID) for order in (here, there)))
+    bot.turn(*(structs.replace(bot.says_open(order), order_id=ID) for order in (here, there)))
     assert [stands(order) for order in (here, there)] == [Status.LIVE, Status.LIVE]
     return bot, here, there
 
@@ -47,7 +49,7 @@ def trade(order: Order, amount: int, trade_id: str = "t1") -> Fill:
     """An execution of it as such a venue tells it."""
     (where,) = (one for one in (HERE, THERE) if one.id == order.instrument)
     fill = a_fill(order.side, order.price, amount, trade_id=trade_id, instrument=where)
-    return replace(fill, label=None, order_id=ID, venue_ms=NOW_NS // 10**6 + 500)
+    return structs.replace(fill, label=None, order_id=ID, venue_ms=NOW_NS // 10**6 + 500)
 
 
 def test_a_fill_of_one_is_not_the_others() -> None:
@@ -63,7 +65,7 @@ def test_a_fill_of_one_is_not_the_others() -> None:
 def test_the_end_of_one_is_not_the_others() -> None:
     for ended, stays in ((0, 1), (1, 0)):
         bot, *orders = both_open()
-        said = replace(bot.says(orders[ended], OrderState.CANCELLED), label=None)
+        said = structs.replace(bot.says(orders[ended], OrderState.CANCELLED), label=None)
         bot.turn(said)
         assert stands(orders[ended]) is Status.DONE
         assert stands(orders[stays]) is Status.LIVE
@@ -71,8 +73,10 @@ def test_the_end_of_one_is_not_the_others() -> None:
 
 def test_an_id_that_is_known_at_one_venue_may_be_a_strangers_at_the_other() -> None:
     bot, here, _there = both_sent()
-    bot.turn(replace(bot.says_open(here), order_id=ID))
-    theirs = replace(bot.says(here), venue=HEDGE, instrument=THERE.id, label=None, order_id=ID)
+    bot.turn(structs.replace(bot.says_open(here), order_id=ID))
+    theirs = structs.replace(
+        bot.says(here), venue=HEDGE, instrument=THERE.id, label=None, order_id=ID
+    )
     bot.turn(theirs)
     assert list(bot.state.account(HEDGE).foreign) == [ID]
     assert stands(here) is Status.LIVE
@@ -82,7 +86,7 @@ def test_a_lost_reply_is_found_though_the_other_venue_has_given_that_id_too() ->
     for told_by_trades in (False, True):
         bot, here, there = both_sent()
         bot.turn(
-            replace(bot.says_open(here), order_id=ID),
+            structs.replace(bot.says_open(here), order_id=ID),
             ev.OutcomeUnknown(there.label, Request.PLACE, Why.REPLY_LOST),
         )
         asked = [one.venue for one in resyncs(bot.wait(1))]

@@ -1,6 +1,6 @@
 """Orders left behind a broken trading link are taken back by another way, if there is any."""
 
-from dataclasses import replace
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core.intents import FallbackCancel
@@ -119,7 +119,7 @@ def tripped_with_one_order_left() -> Bot:
     bid = bot.on(Side.BUY)
     assert bid.status is Status.AMENDING
     bot.turn(ev.Trip(Why.USER, "by hand"))
-    unsized = replace(bot.says(bid, OrderState.CANCELLED, answers=None), filled=None)
+    unsized = structs.replace(bot.says(bid, OrderState.CANCELLED, answers=None), filled=None)
     bot.turn(bot.says_cancelled(bot.on(Side.SELL)), unsized)
     assert bid.working, "its amount is asked"
     return bot
