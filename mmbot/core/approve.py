@@ -49,9 +49,7 @@ def approve(
 ) -> tuple[list[Approved], dict[Side, Why]]:
     """What of the quotes may be sent, and why each side is as it is. `settled_ns`: an order sent
     after it is not moved just because it lags."""
-    reducing = state.account(desk.venue).no_new_risk(now_ns)
-    if reducing is None and state.controls.wind_down:
-        reducing = Why.WIND_DOWN
+    reducing = only_reducing(state, desk, now_ns)
     court = _Court(state, desk, market, view, orders, now_ns, reducing)
     targets, why = _on_grid(state, market, quotes)
     approved: list[Approved] = []
@@ -81,6 +79,12 @@ def approve(
     if len(why) < 2:
         why = dict.fromkeys(Side, Why.SIDE_OFF) | why
     return approved, why
+
+
+def only_reducing(state: State, desk: Desk, now_ns: Nanos) -> Why | None:
+    """Why only what reduces a position may be sent."""
+    why = state.account(desk.venue).no_new_risk(now_ns)
+    return Why.WIND_DOWN if why is None and state.controls.wind_down else why
 
 
 def _on_grid(

@@ -17,6 +17,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
 from mmbot.core.order_life import DONE, LIVE
 from mmbot.core.orders import Order
+from mmbot.core.standing import Standing
 from mmbot.core.statements import Fill
 from mmbot.core.types import BUY, SECOND, ZERO, Level, Nanos, Quote, Side
 from mmbot.core.uptime import Uptime
@@ -40,8 +41,27 @@ _LEAST = 1e-12
 """Any price is more, but for that of what has come to nothing."""
 
 
+class _Beside:
+    """Room for what is kept beside a market's fields: no part of equality or of a tape."""
+
+    __slots__ = ("_stands",)
+    _stands: Standing | None
+
+    @property
+    def stands(self) -> Standing | None:
+        """The last decision, while it may stand (core.basis)."""
+        try:
+            return self._stands
+        except AttributeError:  # nothing is decided yet
+            return None
+
+    def keep(self, stands: Standing | None) -> None:
+        """This was decided just now; None: it will not do for another time."""
+        self._stands = stands
+
+
 @dataclass(slots=True)
-class Market:
+class Market(_Beside):
     """Everything known about one instrument's market, our own quotes included."""
 
     instrument: Instrument

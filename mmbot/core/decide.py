@@ -17,6 +17,7 @@ from itertools import chain
 from math import inf
 
 from mmbot.core.approve import approve
+from mmbot.core.basis import can_stand, still_stands
 from mmbot.core.books import Market, book_fault, reference
 from mmbot.core.capabilities import Move
 from mmbot.core.closures import is_locked
@@ -28,6 +29,7 @@ from mmbot.core.order_life import CANCEL, DONE, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.references import NO_REFERENCES
 from mmbot.core.remember import values
+from mmbot.core.standing import Standing
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     BUY,
@@ -80,6 +82,8 @@ class Decision:
     expired: bool = False
     again: bool = False
     """Something had to wait that is no event: decide again at the next turn."""
+    stands: Standing | None = None
+    """What is kept of it, where it can stand (core.basis)."""
 
 
 def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
@@ -102,6 +106,9 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
         decision.why = {Side.BUY: standing, Side.SELL: standing}
     else:
         view = _view(state, desk, market, decision, age_ns, now_ns)
+        last = still_stands(state, desk, market, view, orders, settled_ns)
+        if last is not None:
+            return _again(decision, last)
         quotes = view if isinstance(view, Why) else desk.strategy.quotes(view)
         hedges = _hedges(state, market) if state.hedges else ()
         if isinstance(quotes, Why):
@@ -126,6 +133,29 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
         wanted += _insist(orders, decision.why)
     decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
     decision.again = len(decision.actions) < len(wanted)
+    if not wanted:
+        decision.stands = can_stand(
+            state,
+            desk,
+            market,
+            view,
+            orders,
+            settled_ns,
+            decision.quotes,
+            decision.why,
+            decision.worst_coin,
+        )
+    return decision
+
+
+def _again(decision: Decision, last: Standing) -> Decision:
+    """The last decision once more."""
+    decision.quotes, decision.why, decision.worst_coin = (
+        last.quotes,
+        dict(last.why),
+        last.worst_coin,
+    )
+    decision.stands = last
     return decision
 
 

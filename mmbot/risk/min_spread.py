@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
+from mmbot.core.reads import best_levels
 from mmbot.core.types import OPTION, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
@@ -31,6 +32,8 @@ class MinSpread:
         Le(10_000),
         doc("least width between our bid and ask, in bps of mid (not for options)"),
     ] = Decimal(1)
+
+    reads = best_levels
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is too close."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
+from mmbot.core.reads import no_levels
 from mmbot.core.types import BUY, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
@@ -29,6 +30,8 @@ class PriceBand:
     max_ticks: Annotated[
         int, Ge(0), Le(10_000), doc("or in ticks at the mark, whichever is more")
     ] = 20
+
+    reads = no_levels
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is outside (or when there is no mark)."""
