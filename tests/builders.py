@@ -8,6 +8,8 @@ from dataclasses import fields, replace
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from mmbot.core.contracts import Instrument
 from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
@@ -187,7 +189,7 @@ def a_view(
         book_age_ns=0,
         desk=DeskView(others_coin=others_coin),
     )
-    return replace(view, **changes)
+    return structs.replace(view, **changes)
 
 
 def a_proposal(
@@ -214,7 +216,7 @@ def a_proposal(
         why=Why.QUOTED,
     )
     return Proposal(
-        target=replace(target, **changes),
+        target=structs.replace(target, **changes),
         worst_position=Decimal(worst_position),
         opposite=None if opposite is None else Decimal(opposite),
     )

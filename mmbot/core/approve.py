@@ -6,8 +6,10 @@ less than it may, is judged at its own price (core.resting).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
@@ -23,8 +25,7 @@ from mmbot.core.views import Proposal, View
 from mmbot.core.why import Why
 
 
-@dataclass(slots=True)
-class _Court:
+class _Court(Struct):
     """What one market's targets are judged by."""
 
     state: State

@@ -7,8 +7,9 @@ heard of as void is booked and taken back, so that the books are the same whatev
 first word that is not provisional stands.
 """
 
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core.books import Market
 from mmbot.core.claims import keep_fill

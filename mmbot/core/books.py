@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
+from typing import TYPE_CHECKING
 
 from mmbot.core.closures import Closure
 from mmbot.core.contracts import Instrument
@@ -45,7 +46,8 @@ class _Beside:
     """Room for what is kept beside a market's fields: no part of equality or of a tape."""
 
     __slots__ = ("_stands",)
-    _stands: Standing | None
+    if TYPE_CHECKING:  # at run time it would pass for a field
+        _stands: Standing | None
 
     @property
     def stands(self) -> Standing | None:

@@ -5,7 +5,8 @@ who carries out the intents; all of them call `Bot.step`.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from mmbot.core.apply import apply
 from mmbot.core.desk import Desk
@@ -19,8 +20,7 @@ from mmbot.core.types import InstrumentId, Nanos
 from mmbot.core.why import Why
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A turn that has been taken. `error`: the bug that ended it; it then has no intents."""
 
     events: Sequence[Event]

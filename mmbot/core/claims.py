@@ -16,8 +16,10 @@ Theory of operation
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.events import OrderSeen, SnapshotTaken

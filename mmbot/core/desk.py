@@ -1,6 +1,7 @@
 """A desk: one strategy with its pricer and rules on some instruments of one venue."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mmbot.core.ports import Hedger, Pricer, RiskRule, Signal, Strategy
 from mmbot.core.reads import Reads, read_by_all
@@ -12,7 +13,8 @@ class _Derived:
     """Room for what follows from a desk's plug-ins: no field, so no part of equality."""
 
     __slots__ = ("_reads",)
-    _reads: dict[Kind, Reads | None]
+    if TYPE_CHECKING:  # at run time it would pass for a field
+        _reads: dict[Kind, Reads | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ order and its successor neither is moved before one has ended; one that ends as 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from mmbot.core.fitting import fits
 from mmbot.core.order_life import AMEND, CANCEL, DONE, LIVE, PLACE, Request
 from mmbot.core.orders import ORPHAN_LEVEL, Order
@@ -34,8 +36,7 @@ class MassCancel:
     labels: list[Label]
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True, gc=False):
     """One request worth sending. `order` is None for a place, `target` for a cancel."""
 
     request: Request

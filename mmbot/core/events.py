@@ -4,9 +4,10 @@ Venues, the clock, the store and people (commands.py) speak to the bot only thro
 plain data; moments ending in `_ns` are desk time, those ending in `_ms` are the venue's own stamps.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+
+from msgspec import Struct
 
 from mmbot.core.capabilities import Capabilities
 from mmbot.core.commands import (
@@ -29,16 +30,14 @@ from mmbot.core.why import Why
 # --- the market -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class InstrumentsListed:
+class InstrumentsListed(Struct, frozen=True, gc=False):
     """A desk trades these that the venue lists; known ones are replaced (their grid may differ)."""
 
     instruments: tuple[Instrument, ...]
     desk: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BookChanged:
+class BookChanged(Struct, frozen=True, gc=False):
     """The newest whole view of a book: the best levels of each side, best first."""
 
     instrument: InstrumentId
@@ -48,16 +47,14 @@ class BookChanged:
     received_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
-class BookLost:
+class BookLost(Struct, frozen=True, gc=False):
     """The book can no longer be trusted (gap, unsubscribed, reconnect) until it changes again."""
 
     instrument: InstrumentId
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class TickerChanged:
+class TickerChanged(Struct, frozen=True, gc=False):
     """Reference values. `forward` is the price options are priced on. What the venue does not say,
     or says in a form nobody can read, is None."""
 
@@ -75,16 +72,14 @@ class TickerChanged:
     """Of the instrument, in the venue's word."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstrumentState:
+class InstrumentState(Struct, frozen=True, gc=False):
     """News of an instrument that closed, opened, or ended; `state` is the venue's word."""
 
     instrument: InstrumentId
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformState:
+class PlatformState(Struct, frozen=True, gc=False):
     """The venue locks or unlocks trading in what `currency` names (a settlement currency or a coin;
     None: everywhere)."""
 
@@ -94,8 +89,7 @@ class PlatformState:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class TradePrinted:
+class TradePrinted(Struct, frozen=True, gc=False):
     """A public trade; `side` is the taker's."""
 
     instrument: InstrumentId
@@ -105,8 +99,7 @@ class TradePrinted:
     venue_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceChanged:
+class ReferenceChanged(Struct, frozen=True, gc=False):
     """What a source that is no venue of ours says an asset is worth in USD (core.references)."""
 
     source: str
@@ -126,8 +119,7 @@ class Link(Enum):
     TRADING = "trading"
 
 
-@dataclass(frozen=True, slots=True)
-class LinkChanged:
+class LinkChanged(Struct, frozen=True, gc=False):
     """A connection came up (subscribed, logged in) or went down."""
 
     venue: str
@@ -136,8 +128,7 @@ class LinkChanged:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LinkAlive:
+class LinkAlive(Struct, frozen=True, gc=False):
     """Proof of life: a round trip on this connection, begun at `asked_ns`, just completed.
 
     Whatever the venue sent on it before the question has been received by now.
@@ -151,16 +142,14 @@ class LinkAlive:
     """The venue's own clock when it answered, where it says."""
 
 
-@dataclass(frozen=True, slots=True)
-class VenueDescribed:
+class VenueDescribed(Struct, frozen=True, gc=False):
     """What the venue can do, and how: said before anything else of it."""
 
     venue: str
     capabilities: Capabilities
 
 
-@dataclass(frozen=True, slots=True)
-class LimitsRead:
+class LimitsRead(Struct, frozen=True, gc=False):
     """The account's own request budget: matching-engine requests per second and burst."""
 
     venue: str
@@ -171,8 +160,7 @@ class LimitsRead:
 # --- our orders -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class OrderSeen:
+class OrderSeen(Struct, frozen=True, gc=False):
     """The venue's statement about one order; `answers` names the request it replies to. What it
     does not say is None."""
 
@@ -190,8 +178,7 @@ class OrderSeen:
     created_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRefused:
+class RequestRefused(Struct, frozen=True, gc=False):
     """The venue said no. `stands`: True = the order is untouched, False = there is no order,
     None = the refusal does not tell (it may have been filled or cancelled meanwhile). `scope`: how
     far it reaches. A refused REPLACE (`label` is the old order's) has created nothing."""
@@ -204,8 +191,7 @@ class RequestRefused:
     scope: ErrorScope = ErrorScope.ORDER
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeUnknown:
+class OutcomeUnknown(Struct, frozen=True, gc=False):
     """No answer will come for this request: time-out, lost reply, closed socket. Never "gone"."""
 
     label: Label
@@ -213,15 +199,13 @@ class OutcomeUnknown:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Struct, frozen=True, gc=False):
     """An execution of ours or of somebody else on the account."""
 
     fill: Fill
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotTaken:
+class SnapshotTaken(Struct, frozen=True, gc=False):
     """The venue's word on everything, stamped with the moment it was asked for.
 
     `lookups` answers the labels that were asked about by name: the venue's last statement, or
@@ -242,8 +226,7 @@ class SnapshotTaken:
     flows_complete: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotFailed:
+class SnapshotFailed(Struct, frozen=True, gc=False):
     """The venue could not be asked, or (`unreadable`) answered in a form nobody can read."""
 
     venue: str
@@ -251,8 +234,7 @@ class SnapshotFailed:
     unreadable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ElementsUnread:
+class ElementsUnread(Struct, frozen=True, gc=False):
     """So many elements of one kind of message could not be read and were left out since this was
     last said; `detail` is about the last of them."""
 
@@ -262,15 +244,13 @@ class ElementsUnread:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageLost:
+class MessageLost(Struct, frozen=True, gc=False):
     """The venue told us something about our orders or trades that could not be read: ask for it."""
 
     venue: str
 
 
-@dataclass(frozen=True, slots=True)
-class FallbackTried:
+class FallbackTried(Struct, frozen=True, gc=False):
     """The second path has been tried. `left`: orders of ours the venue listed afterwards; None
     when it could not be asked."""
 
@@ -282,46 +262,39 @@ class FallbackTried:
 # --- the store ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class LabelsReserved:
+class LabelsReserved(Struct, frozen=True, gc=False):
     """Label sequences below `upto` are durably ours to use."""
 
     upto: int
 
 
-@dataclass(frozen=True, slots=True)
-class StoreChanged:
+class StoreChanged(Struct, frozen=True, gc=False):
     """The store can (or cannot) take what happens; `trouble` is empty when it can."""
 
     trouble: str
 
 
-@dataclass(frozen=True, slots=True)
-class TapeChanged:
+class TapeChanged(Struct, frozen=True, gc=False):
     """The tape can (or cannot) take what happens; `trouble` is empty when it can."""
 
     trouble: str
 
 
-@dataclass(frozen=True, slots=True)
-class LatchSaved:
+class LatchSaved(Struct, frozen=True, gc=False):
     """The tripped latch is on disk (or has been tried: cancels need not wait any longer)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseChecked:
+class LeaseChecked(Struct, frozen=True, gc=False):
     """Read from the store at `asked_ns`: the lease is ours, and the latch is not tripped there."""
 
     asked_ns: Nanos
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseLate:
+class LeaseLate(Struct, frozen=True, gc=False):
     """The lease ran out for a while, though nobody took it."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseLost:
+class LeaseLost(Struct, frozen=True, gc=False):
     """Another engine runs an account of ours now: nothing may be sent there any more."""
 
     holder: str
@@ -332,8 +305,7 @@ class LeaseLost:
 # --- time -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True, gc=False):
     """Time passes: every 100 ms. Deadlines fire only from these."""
 
 

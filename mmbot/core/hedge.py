@@ -7,7 +7,8 @@ takes no other. Positions count at their final size: what may still be taken bac
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk

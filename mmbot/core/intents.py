@@ -4,15 +4,15 @@ Every place and amend carries `valid_until_ns` (desk time): a request delayed be
 at the venue instead of resting, where the venue can be told so.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from mmbot.core.types import InstrumentId, Label, Nanos, Side, TimeInForce, venue_name
 from mmbot.core.why import Why
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, gc=False):
     """Send a new limit order."""
 
     instrument: InstrumentId
@@ -27,8 +27,7 @@ class Place:
     time_in_force: TimeInForce = TimeInForce.GTC
 
 
-@dataclass(frozen=True, slots=True)
-class Amend:
+class Amend(Struct, frozen=True, gc=False):
     """Change a resting order. `amount` is the total, including what is already filled."""
 
     instrument: InstrumentId
@@ -41,8 +40,7 @@ class Amend:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(Struct, frozen=True, gc=False):
     """End a resting order (`old`, `order_id`) and create another in its place, by one request.
     `amount` is the new order's own: what is filled of the old one is not in it."""
 
@@ -59,8 +57,7 @@ class Replace:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Struct, frozen=True, gc=False):
     """Take one order away."""
 
     instrument: InstrumentId
@@ -69,8 +66,7 @@ class Cancel:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAll:
+class CancelAll(Struct, frozen=True, gc=False):
     """Take every order away: on the venue, or on one instrument."""
 
     venue: str
@@ -79,8 +75,7 @@ class CancelAll:
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Resync:
+class Resync(Struct, frozen=True, gc=False):
     """Ask the venue for its word on everything, on trades since `fills_since_ms` (its own time),
     on funding, deliveries and transfers since `flows_since_ms` (None: not now), and on these labels
     by name, or by their `order_ids` where it knows no labels."""
@@ -93,8 +88,7 @@ class Resync:
     order_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FallbackCancel:
+class FallbackCancel(Struct, frozen=True, gc=False):
     """Take back every order of ours over the second path: the first one is down, or does not
     answer. `order_ids` names them where the venue knows no labels."""
 
@@ -103,23 +97,20 @@ class FallbackCancel:
     order_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveLabels:
+class ReserveLabels(Struct, frozen=True, gc=False):
     """Have the store set aside the next block of label sequences, durably."""
 
     upto: int
 
 
-@dataclass(frozen=True, slots=True)
-class SaveLatch:
+class SaveLatch(Struct, frozen=True, gc=False):
     """Have the store keep the tripped latch, before any cancel is sent."""
 
     why: Why
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class CheckLease:
+class CheckLease(Struct, frozen=True, gc=False):
     """Have the store say whether the lease is still ours and the latch still armed."""
 
 

@@ -9,7 +9,8 @@ it.
 
 from collections import Counter
 from collections.abc import Container
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmbot.core import gates
 from mmbot.core.capabilities import CancelScope

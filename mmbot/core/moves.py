@@ -7,7 +7,8 @@ when the end of the old one is known. Such a cancel is no more urgent than any o
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmbot.core.capabilities import Move
 from mmbot.core.desk import Desk

@@ -10,14 +10,15 @@ Counted by the minute, so that an hour takes 60 numbers of each kind whatever th
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from mmbot.core.types import SECOND, Nanos
 
 MINUTE_NS: Nanos = 60 * SECOND
 WINDOW_MINUTES = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(Struct, frozen=True, gc=False):
     """One account's last hour. `volume_usd` is notional value traded as maker."""
 
     messages: int = 0

@@ -4,7 +4,7 @@ A refusal stops what its scope reaches and no more: a slot, a side, an instrumen
 the platform.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.adoption import adopt

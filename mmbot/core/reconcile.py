@@ -13,8 +13,9 @@ Theory of operation
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.absence import CLOCK_SKEW_NS

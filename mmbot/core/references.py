@@ -11,6 +11,8 @@ from math import inf
 from types import MappingProxyType
 from typing import Protocol
 
+from msgspec import Struct
+
 from mmbot.core.types import MS, SECOND, Nanos
 
 FUTURE_MAX_NS: Nanos = 60 * SECOND
@@ -36,8 +38,7 @@ class Stamped(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True, gc=False):
     """The newest price of one source."""
 
     price: float

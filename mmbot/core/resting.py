@@ -7,9 +7,10 @@ may lead (`danger`), and the order stays as long as every rule would allow it wh
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from math import exp
+
+from msgspec.structs import replace
 
 from mmbot.core.books import Market
 from mmbot.core.fitting import fits

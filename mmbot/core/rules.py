@@ -1,7 +1,8 @@
 """What a desk's rules leave of a target."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmbot.core.ports import RiskRule
 from mmbot.core.types import Target

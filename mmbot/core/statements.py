@@ -3,9 +3,11 @@
 What it does not say is None; zero is a number.
 """
 
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.types import ZERO, InstrumentId, Label, Side, venue_name
@@ -28,8 +30,7 @@ class Finality(Enum):
     """Taken back. Said of the execution and of its reversal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fill:
+class Fill(Struct, frozen=True, kw_only=True, gc=False):
     """One execution; `fee` in `fee_currency`. `liquidity` is None where the venue does not say.
 
     `trade_id` and `side` together are unique per venue and account: a trade with ourselves is two
@@ -96,8 +97,7 @@ class FlowKind(Enum):
     TRANSFER = "transfer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, frozen=True, kw_only=True, gc=False):
     """Money that moved without a trade; `ref` is unique per venue and account.
 
     Funding: `money` received (negative: paid), in `currency`. Settlement: the venue paid out
@@ -123,8 +123,7 @@ class Flow:
         return f"{self.kind.value} {self.ref}"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenOrder:
+class OpenOrder(Struct, frozen=True, gc=False):
     """An order as the venue states it (in a snapshot). What it does not say is None, but for the
     price of an order that has none. To cancel it, the id is enough."""
 
@@ -139,8 +138,7 @@ class OpenOrder:
     created_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HeldPosition:
+class HeldPosition(Struct, frozen=True, gc=False):
     """A position as the venue states it: signed, in the instrument's amount unit."""
 
     instrument: InstrumentId
@@ -159,14 +157,13 @@ class HeldPosition:
     """Of the whole position, in coin of the underlying."""
 
 
-@dataclass(frozen=True, slots=True)
-class Equity:
+class Equity(Struct, frozen=True, gc=False):
     """One currency's account value as the venue states it."""
 
     currency: str
     equity: Decimal
-    balance: Decimal = field(default=ZERO)
-    maintenance_margin: Decimal | None = field(default=ZERO)
+    balance: Decimal = ZERO
+    maintenance_margin: Decimal | None = ZERO
     """What the positions need; below it the venue liquidates. None where it is not stated."""
     margin_balance: Decimal | None = None
     """What that is compared with; None: the equity."""

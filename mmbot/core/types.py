@@ -15,11 +15,12 @@ one place where a model's float becomes an order's Decimal.
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+from msgspec import Struct
 
 from mmbot.core.why import Why
 
@@ -145,16 +146,14 @@ Slot = tuple[Side, Owner, int]
 """Which order of ours on one instrument: side, owner, level."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Struct, frozen=True, gc=False):
     """One addend of a quote, for `explain`: fair, skew, edge ... in price units."""
 
     name: str
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(Struct, frozen=True, gc=False):
     """What is wanted in one slot: a model's price and size, not yet on the grid. The core sets the
     owner.
 
@@ -177,8 +176,7 @@ class Quote:
     owner: Owner = Owner.DESK
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True, gc=False):
     """A quote on the venue's grid: price and size as they would leave the bot."""
 
     instrument: InstrumentId
@@ -206,8 +204,16 @@ class Target:
         return 1 if self.owner is Owner.HEDGE else 0
 
 
-Approved = NewType("Approved", Target)
-"""A target every risk rule has seen. Only these reach `diff`; the type checker is the guard."""
+if TYPE_CHECKING:  # as NewType has it, which mypy cannot take of a Struct
+
+    class Approved(Target, frozen=True):
+        """A target every risk rule has seen. Only these reach `diff`; the type checker is the
+        guard."""
+
+        def __init__(self, target: Target) -> None: ...
+
+else:
+    Approved = NewType("Approved", Target)
 
 
 Level = tuple[float, float]

@@ -1,11 +1,12 @@
 """The frozen windows: what a strategy looks through, what a risk rule and a guard see."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from math import nan
 from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
@@ -16,8 +17,7 @@ from mmbot.core.why import Why
 NO_SIGNALS: Mapping[str, float | None] = MappingProxyType({})
 
 
-@dataclass(slots=True)  # not frozen: it is made for every decision, in a third of the time
-class MarketView:
+class MarketView(Struct):
     """One market as a pricer may see it: the others' best levels, and the venue's own references.
     Fields as in `View`."""
 
@@ -41,8 +41,7 @@ class Valuation(NamedTuple):
     """Coin per unit of amount; None: the model has none, and the venue's stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True, gc=False):
     """One instrument as a strategy may see it. Prices and amounts as in core.types.
 
     `bids` and `asks` are the best levels with our own orders taken out (held at the last known
@@ -74,11 +73,11 @@ class View:
     book_age_ns: Nanos
     """Since the book or its link last gave a sign of life."""
     desk: "DeskView"
-    references: Mapping[str, Reference] = field(default_factory=lambda: NO_REFERENCES)
+    references: Mapping[str, Reference] = NO_REFERENCES
     """By source: the newest price of the underlying elsewhere, in USD per coin."""
     sigma: float | None = None
     """Volatility that fair value was built on, where the pricer says."""
-    signals: Mapping[str, float | None] = field(default_factory=dict)
+    signals: Mapping[str, float | None] = NO_SIGNALS
     """What the desk's signals say of this instrument, by name; None: not known yet."""
 
     @property
@@ -98,8 +97,7 @@ class View:
         return self.fair if bid is None or ask is None else (bid + ask) / 2
 
 
-@dataclass(frozen=True, slots=True)
-class DeskView:
+class DeskView(Struct, frozen=True, gc=False):
     """What one market must know of the others.
 
     `others_coin`: worst-case exposure of all other instruments on the same underlying, in coin
@@ -110,8 +108,7 @@ class DeskView:
     others_coin: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class HedgedMarket:
+class HedgedMarket(Struct, frozen=True, gc=False):
     """One market as a hedger may see it. Our own orders are in its book."""
 
     instrument: Instrument
@@ -126,16 +123,14 @@ class HedgedMarket:
     """Whether the hedger's own desk trades it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HedgeView:
+class HedgeView(Struct, frozen=True, gc=False):
     """A desk as its hedger may see it: every market that a desk of the engine trades."""
 
     now_ns: Nanos
     markets: tuple[HedgedMarket, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True, gc=False):
     """A target on its way to approval, with what a rule needs to judge it.
 
     `worst_position` is the position this target adds to in the worst case: the position plus
@@ -148,21 +143,18 @@ class Proposal:
     opposite: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(Struct, frozen=True, gc=False):
     """No objection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shrink:
+class Shrink(Struct, frozen=True, gc=False):
     """Not more than `size`."""
 
     size: Decimal
     why: Why
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True, gc=False):
     """Not at all: the slot is emptied, and an order resting in it is cancelled."""
 
     why: Why
@@ -175,8 +167,7 @@ ALLOW = Allow()
 # --- guards -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True, gc=False):
     """A position that is not flat; `opening` is the part that was there before us, `index` and
     `mark` what its market is priced at, NaN where that is not known."""
 
@@ -187,8 +178,7 @@ class Holding:
     mark: float = nan
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
+class Margin(Struct, frozen=True, gc=False):
     """One currency's account value and the maintenance margin its positions need, both in it; with
     cross margin, the whole portfolio's margin balance and what all of it needs."""
 
@@ -198,8 +188,7 @@ class Margin:
     venue: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RiskSnapshot:
+class RiskSnapshot(Struct, frozen=True, gc=False):
     """All accounts at one moment, as a guard may see them."""
 
     now_ns: Nanos
@@ -229,7 +218,7 @@ class RiskSnapshot:
     """... which venue's that is."""
     venues: tuple[str, ...] = ()
     """What is traded at."""
-    reference_ages: Mapping[str, Nanos] = field(default_factory=dict)
+    reference_ages: Mapping[str, Nanos] = MappingProxyType({})
     """By source: the age of the newest of its prices, by both clocks."""
 
     def at(self, venue: str) -> str:
@@ -237,31 +226,27 @@ class RiskSnapshot:
         return f" at {venue}" if len(self.venues) > 1 else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ok:
+class Ok(Struct, frozen=True, gc=False):
     """Within the limit; `used` is the share of it in use."""
 
     used: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True, gc=False):
     """No quotes while this is said; they come back by themselves."""
 
     why: Why
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Slow:
+class Slow(Struct, frozen=True, gc=False):
     """Fewer requests while this is said: nothing is moved that merely lags behind the market."""
 
     why: Why
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
+class Trip(Struct, frozen=True, gc=False):
     """The kill switch: everything is cancelled, and only a person re-arms."""
 
     why: Why

@@ -6,6 +6,8 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from msgspec import structs
+
 from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.intents import (
@@ -387,7 +389,7 @@ def _with_index(flow: Flow, state: State) -> Flow:
     if flow.index is None and age_ms < FLOWS_EVERY_NS // MS * 2:
         for market in state.markets.values():
             if market.instrument.underlying == flow.currency and market.index is not None:
-                return replace(flow, index=to_decimal(market.index))
+                return structs.replace(flow, index=to_decimal(market.index))
     return flow
 
 

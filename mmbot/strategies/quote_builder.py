@@ -1,19 +1,18 @@
 """A quote under construction: every step on the way to its price is kept as a term."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct
 
 from mmbot.core.types import Quote, Side, Term
 from mmbot.core.why import Why
 
 
-@dataclass(slots=True)
-class QuoteBuilder:
+class QuoteBuilder(Struct):
     """One side's price in the making (price units). The terms always add up to the price."""
 
     side: Side
     price: float
     why: Why
-    terms: list[Term] = field(default_factory=list)
+    terms: list[Term] = []
     clamp: Why | None = None
     """The bound that had the last word so far."""
 

@@ -5,10 +5,11 @@ strategy can give money away: bid <= fair - edge and ask >= fair + edge, and nev
 the best price of the other side. Both bounds only push outward, so a spread is never narrowed.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from math import inf, isfinite
+
+from msgspec import Struct
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
@@ -27,8 +28,7 @@ _FALLS_BACK = 1.5
 """Of a quote's distance from the middle, how far its order may fall behind elsewhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuoteContext:
+class QuoteContext(Struct, frozen=True, gc=False):
     """Facts of one view after every doubt about them is settled. Prices in price units."""
 
     instrument: Instrument

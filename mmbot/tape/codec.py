@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 The types are the ones the core uses; nothing is described twice. An event or an intent is the pair
-(name of its type, its fields by name), because a union of plain dataclasses tells its members
+(name of its type, its fields by name), because a union of plain types tells its members
 apart by nothing else. Decimals are texts, enums their values, floats their 8 bytes, so whatever
 comes back equals what went in.
 
@@ -136,7 +136,7 @@ def _tell(hint: Any, told: dict[str, str]) -> str:
     if isinstance(hint, type) and hint.__name__ not in told:
         if issubclass(hint, Enum):
             told[hint.__name__] = ", ".join(f"{m.name}={m.value!r}" for m in hint)
-        elif is_dataclass(hint):
+        elif is_dataclass(hint) or issubclass(hint, msgspec.Struct):
             told[hint.__name__] = ""  # so that a type may lead back to itself
             told[hint.__name__] = ", ".join(_members(hint, told))
     return getattr(hint, "__name__", str(hint))
@@ -144,6 +144,7 @@ def _tell(hint: Any, told: dict[str, str]) -> str:
 
 def _members(cls: type, told: dict[str, str]) -> Iterator[str]:
     hints = get_type_hints(cls)
-    for member in fields(cls):
+    members = fields(cls) if is_dataclass(cls) else msgspec.structs.fields(cls)
+    for member in members:
         if member.name not in UNKEPT.get(cls, ()):
             yield f"{member.name} {_tell(hints[member.name], told)}"

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from mmbot.core.events import Event, Link
 from mmbot.core.types import Nanos
 
@@ -22,8 +24,7 @@ Frame = Mapping[str, Any]
 """A JSON object."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dial:
+class Dial(Struct, frozen=True, gc=False):
     """Connect. `opened` or `closed` follows."""
 
     link: Link
@@ -31,16 +32,14 @@ class Dial:
     """How long that may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True, gc=False):
     """Write a frame on a connection, before anything else happens."""
 
     link: Link
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True, gc=False):
     """End a connection now, if it is not over. No `closed` follows. `politely`: say goodbye."""
 
     link: Link
@@ -48,8 +47,7 @@ class Cut:
     politely: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Http:
+class Http(Struct, frozen=True, gc=False):
     """Ask over REST; `answered` follows, exactly once."""
 
     id: int
@@ -59,8 +57,7 @@ class Http:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(Struct, frozen=True, gc=False):
     """Tell whoever listens."""
 
     event: Event

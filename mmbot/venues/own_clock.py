@@ -6,9 +6,11 @@ intents into the venue's. At real venues there is nothing to translate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import Event
@@ -103,26 +105,24 @@ class OwnClock:
 
 def moved(one: T, by_ns: Nanos) -> T:
     """The same with every moment in it moved: fields that end in `_ns` and, in milliseconds, those
-    that end in `_ms`; 0 and None say that there is no moment. Terms of instruments stand: an expiry
-    is a date in every world."""
+    that end in `_ms`; 0 and None say that there is no moment. What an instrument or
+    a venue is like stands: an expiry is a date in every world, a deadline the same length."""
     if isinstance(one, tuple):
         return cast(T, tuple(moved(part, by_ns) for part in one))
-    if isinstance(one, Instrument) or not is_dataclass(one) or isinstance(one, type):
+    if not isinstance(one, Struct):
         return one
     changed: dict[str, Any] = {}
     for name, unit in _moments(type(one)):
         value = getattr(one, name)
         if unit and value:
             changed[name] = value + by_ns // unit
-        elif (not unit and isinstance(value, tuple) and value) or (
-            not unit and is_dataclass(value)
-        ):
+        elif not unit and value and isinstance(value, tuple | Struct):
             changed[name] = moved(value, by_ns)
     return cast(T, replace(one, **changed)) if changed else one
 
 
 @cache
-def _moments(cls: type) -> tuple[tuple[str, int], ...]:
+def _moments(cls: type[Struct]) -> tuple[tuple[str, int], ...]:
     """The fields of a class that are moments or may hold some, with the unit of a moment in ns."""
     units = {"_ns": 1, "_ms": MS}
     plain = ("int", "str", "bool", "float", "Decimal", "Levels")

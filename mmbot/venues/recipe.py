@@ -5,16 +5,16 @@ requests, gives each its place in the pool of its method, and resumes the recipe
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from mmbot.core.events import Link
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True, gc=False):
     """A request on a link, once there is room for it; the deadline counts from then on."""
 
     link: Link
@@ -23,8 +23,7 @@ class Ask:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(Struct, frozen=True, gc=False):
     """The same over REST."""
 
     method: str
@@ -32,8 +31,7 @@ class Get:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Struct, frozen=True, gc=False):
     """Let so many seconds pass."""
 
     seconds: float

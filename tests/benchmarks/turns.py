@@ -12,8 +12,10 @@ life, when caches and branch predictors have been used by others meanwhile.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
+
+from msgspec.structs import replace
 
 from mmbot.config import load_config
 from mmbot.core import events as ev

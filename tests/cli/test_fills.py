@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mmbot.cli import app
 from mmbot.cli.export import COLUMNS
@@ -336,7 +337,7 @@ def test_parquet_holds_exact_decimals_and_moments(export: Export, tmp_path: Path
 
 
 def with_finality(record: FillBooked, finality: Finality) -> FillBooked:
-    return replace(record, fill=replace(record.fill, finality=finality))
+    return replace(record, fill=structs.replace(record.fill, finality=finality))
 
 
 def reversal_of(record: FillBooked) -> FillBooked:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mmbot.config import Mode
 from mmbot.core.labels import base36
@@ -245,7 +246,7 @@ def a_flow(kind: FlowKind, at_s: float, **changes: object) -> Flow:
         venue_ms=NOW_MS + round(at_s * 1000),
         index=Decimal(2000),
     )
-    return replace(flow, **changes)  # type: ignore[arg-type] # fields by name
+    return structs.replace(flow, **changes)
 
 
 def test_the_ledger_has_every_movement_with_its_dollars(mmbot: Mmbot, home: Path) -> None:
@@ -253,7 +254,7 @@ def test_the_ledger_has_every_movement_with_its_dollars(mmbot: Mmbot, home: Path
         FlowKind.DELIVERY, 60, price=Decimal("0.005"), fee=Decimal("0.0001"), money=Decimal(9)
     )
     sold = a_record(1, side=Side.SELL, price="0.02", amount=2, fee="0.0006")
-    sold = replace(sold, fill=replace(sold.fill, index=Decimal(2500)))
+    sold = replace(sold, fill=structs.replace(sold.fill, index=Decimal(2500)))
     book(
         home,
         PositionOpened(an_option(), Decimal(0), Decimal("0.02"), NOW_MS),

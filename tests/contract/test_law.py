@@ -1,9 +1,10 @@
 """The laws that hold in every situation are ones that can be broken."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities, Move

@@ -1,8 +1,9 @@
 """Orders: placed, refused, moved, cancelled, and every one accounted for."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import CancelScope, Draws, Move

@@ -2,8 +2,9 @@
 the venue delivers, and lets time pass."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Cancel, Resync, VenueIntent

@@ -1,10 +1,10 @@
 """Where the venue names no labels and takes fills back: a fill is booked as nobody's, and becomes
 ours with all that was said of it, and all that will be."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities, Move

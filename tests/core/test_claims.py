@@ -1,8 +1,9 @@
 """Whose an order is where the venue names no labels: by its id, or by terms and time."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities

@@ -1,9 +1,9 @@
 """What the venue refuses reaches as far as the venue says, and no further."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.closures import Closure, is_locked

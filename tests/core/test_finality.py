@@ -4,6 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core import hedge
@@ -27,7 +28,7 @@ MARK = Decimal("0.0215")
 def said(fill: Fill, finality: Finality, later_ms: int = 900) -> Fill:
     """The venue's word on a fill, so much later."""
     stated_ms = 0 if finality is Finality.PROVISIONAL else fill.venue_ms + later_ms
-    return replace(fill, finality=finality, stated_ms=stated_ms)
+    return structs.replace(fill, finality=finality, stated_ms=stated_ms)
 
 
 def provisional(fill: Fill) -> Fill:
@@ -203,7 +204,7 @@ def test_an_orders_filled_amount_goes_down_with_a_void() -> None:
     assert amounts(order) == [2, 2, 3, 3, 0]
     hear(bot, ev.Filled(void(fill)))
     assert amounts(order) == [0, 0, 5, 5, 0], "until the venue says that it is smaller by it"
-    hear(bot, replace(bot.says(order, filled=0, venue_ms=bot.ms + 1), amount=Decimal(3)))
+    hear(bot, structs.replace(bot.says(order, filled=0, venue_ms=bot.ms + 1), amount=Decimal(3)))
     assert amounts(order) == [0, 0, 3, 3, 0]
 
 
@@ -212,7 +213,7 @@ def test_the_orders_own_word_of_the_void_may_come_first() -> None:
     (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
     fill = bot.fill(order, 2)
     hear(bot, ev.Filled(provisional(fill)), bot.says(order, filled=2))
-    hear(bot, replace(bot.says(order, filled=0, venue_ms=bot.ms + 1), amount=Decimal(3)))
+    hear(bot, structs.replace(bot.says(order, filled=0, venue_ms=bot.ms + 1), amount=Decimal(3)))
     assert order.unbooked == 0
     hear(bot, ev.Filled(void(fill)))
     assert amounts(order) == [0, 0, 3, 3, 0]
@@ -224,7 +225,7 @@ def test_an_older_word_of_the_fill_after_its_void_is_corrected_by_the_next_one()
     fill, late = bot.fill(order, 2), bot.says(order, filled=2, venue_ms=bot.ms + 1)
     hear(bot, ev.Filled(provisional(fill)), ev.Filled(void(fill)), late)
     assert order.unbooked == 2
-    hear(bot, replace(bot.says(order, filled=0, venue_ms=bot.ms + 900), amount=Decimal(3)))
+    hear(bot, structs.replace(bot.says(order, filled=0, venue_ms=bot.ms + 900), amount=Decimal(3)))
     assert amounts(order) == [0, 0, 3, 3, 0]
 
 
@@ -249,7 +250,10 @@ def test_that_it_is_filled_is_true_of_what_was_taken_back_too(
     bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=fills_final)))
     (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
     bot.wants = []
-    gone, end = void(bot.fill(order, 5)), replace(bot.says(order, OrderState.FILLED), filled=None)
+    gone, end = (
+        void(bot.fill(order, 5)),
+        structs.replace(bot.says(order, OrderState.FILLED), filled=None),
+    )
     if told_before:
         hear(bot, ev.Filled(gone), end)
         assert order.unbooked == 5
@@ -267,7 +271,7 @@ def test_a_fill_taken_back_in_the_millisecond_of_the_end_is_not_owed() -> None:
     gone, end = void(bot.fill(order, 5)), bot.says(order, OrderState.FILLED, filled=5)
     hear(bot, ev.Filled(gone), end)
     bot.ask_again()
-    flat, then = {bot.instrument.id: 0}, replace(end, filled=Decimal(0))
+    flat, then = {bot.instrument.id: 0}, structs.replace(end, filled=Decimal(0))
     bot.turn(bot.snapshot(lookups=[(order.label, then)], fills=[gone], positions=flat))
     assert bot.orders == []
 
@@ -290,7 +294,7 @@ def test_an_older_look_does_not_say_that_an_order_which_ended_since_is_owed_noth
     bot.turn(ev.VenueDescribed(VENUE, Capabilities(fills_final=False)))
     (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
     bot.wants = []
-    open_ = replace(bot.says(order), filled=None)
+    open_ = structs.replace(bot.says(order), filled=None)
     bot.ask_again()
     hear(bot, bot.says(order, OrderState.FILLED, filled=5))
     bot.turn(bot.snapshot(lookups=[(order.label, open_)]))
@@ -316,7 +320,7 @@ def test_an_end_that_says_no_amount_is_asked_about_unless_the_venue_tells_all_be
     (order,) = bot.rest(a_quote(BUY, 0.0200, 5))
     bot.wants = []
     unheard, heard = bot.fill(order, 3), bot.fill(order, 1)
-    end = replace(bot.says(order, OrderState.CANCELLED), filled=None)
+    end = structs.replace(bot.says(order, OrderState.CANCELLED), filled=None)
     hear(bot, ev.Filled(final(heard)), end)
     assert [one.status for one in bot.orders] == ([Status.UNKNOWN] if asks else [])
     if asks:
@@ -367,7 +371,7 @@ def test_hedgers_see_what_quotes_made_once_it_is_final_and_what_was_taken_at_onc
     desk = replace(bot.desks[bot.instrument.id], hedger=hedger)  # type: ignore[arg-type]  # it wants nothing
     seen = []
     for word in (provisional(A_FILL), final(A_FILL)):
-        bot.turn(ev.Filled(replace(word, liquidity=liquidity)))
+        bot.turn(ev.Filled(structs.replace(word, liquidity=liquidity)))
         hedge._of(bot.state, desk, {bot.instrument.id: desk}, bot.now_ns)
         seen.append(hedger.shown[-1])
     assert seen == shown
@@ -384,4 +388,6 @@ def test_a_reversal_is_the_same_the_other_way_round(side: Side) -> None:
         -fill.fee,
     )
     assert back.key != fill.key
-    assert back.key != replace(fill, side=side.opposite).key, "a trade with ourselves has that one"
+    assert back.key != structs.replace(fill, side=side.opposite).key, (
+        "a trade with ourselves has that one"
+    )

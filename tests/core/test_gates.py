@@ -1,8 +1,7 @@
 """All limits of an account are obeyed, and looks at the venue draw from those they share."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core import gates

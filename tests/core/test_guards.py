@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core.intents import FallbackCancel, SaveLatch
@@ -193,7 +194,7 @@ def test_an_absence_is_no_missed_period() -> None:
 def test_the_profit_of_a_fill_in_dollars() -> None:
     """Bought 1 at 0.0200 marked 0.0215, fee 0.0003: 0.0012 ETH at 2,850 USD is 3.42 USD."""
     bot = Guarded().resting()
-    fill = replace(bot.fill(bot.on(Side.BUY)), fee=Decimal("0.0003"))
+    fill = structs.replace(bot.fill(bot.on(Side.BUY)), fee=Decimal("0.0003"))
     bot.turn(ev.Filled(fill))
     seen = bot.reading
     assert seen.session_usd == pytest.approx(3.42)
@@ -265,7 +266,9 @@ def test_margin_is_what_the_venue_states() -> None:
     bot = Guarded()
     bot.ask_again()
     stated = Equity("ETH", Decimal(4), Decimal(3), Decimal(1))
-    bot.turn(replace(bot.snapshot(), equity=(stated, Equity("BTC", Decimal(1), Decimal(1)))))
+    bot.turn(
+        structs.replace(bot.snapshot(), equity=(stated, Equity("BTC", Decimal(1), Decimal(1))))
+    )
     (margin,) = bot.reading.margins
     assert margin == Margin("ETH", Decimal(4), Decimal(1), VENUE)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import bot as core
 from mmbot.core import events as ev
@@ -91,7 +92,7 @@ def test_while_it_is_out_and_until_its_fill_is_booked_no_second_one_is_sent() ->
     assert on_perpetual(bot.turn(perpetual_book(bot), bot.book(), after_s=1.0)) == []
     bot.turn(bot.says(order, OrderState.FILLED, filled=2850))
     assert on_perpetual(bot.turn(perpetual_book(bot), after_s=1.0)) == []
-    fill = replace(
+    fill = structs.replace(
         bot.fill(order, 2850),
         instrument=PERPETUAL.id,
     )

@@ -1,9 +1,9 @@
 """How an order moves where it cannot be amended: by a replace, or by a cancel and then a place."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities, Move

@@ -1,9 +1,9 @@
 """What the account holds where no desk trades: it counts in the exposure of the underlying."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument

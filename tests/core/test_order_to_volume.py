@@ -1,9 +1,9 @@
 """Messages for what is traded: counted in the core, an hour back, and what too many do."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.order_life import OrderState

@@ -7,10 +7,10 @@ Times are in seconds of desk time; a place leaves at 0, must be answered by 2, d
 # mypy: disable-error-code="comparison-overlap"
 # Decimals are compared with whole numbers in tuples; a status changes behind mypy's back.
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS, VALID_FOR_NS, Capabilities

@@ -1,8 +1,7 @@
 """Orders of ours that fill no slot: they go, however little the venue says of them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.intents import CancelAll

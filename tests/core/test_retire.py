@@ -7,6 +7,7 @@ from functools import reduce
 from operator import add
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core.inventory import Pnl
@@ -110,7 +111,7 @@ def test_a_log_of_flows_that_was_not_read_to_its_end_keeps_it() -> None:
     bot.live(AFTER_S)
     for _ in range(6):
         bot.ask_again()
-        bot.turn(replace(bot.snapshot(), flows_complete=False))
+        bot.turn(structs.replace(bot.snapshot(), flows_complete=False))
     assert bot.retired == []
 
 
@@ -183,7 +184,7 @@ def test_what_its_late_fill_opened_is_delivered_and_it_leaves_again() -> None:
     bot = delivered()
     before = session(bot).total
     late = a_fill(Side.BUY, "0.0200", 1, trade_id="late", venue_ms=DELIVERED.venue_ms - 1)
-    bot.owed = (replace(DELIVERED, ref="901", money=Decimal("0.0175"), fee=Decimal(0)),)
+    bot.owed = (structs.replace(DELIVERED, ref="901", money=Decimal("0.0175"), fee=Decimal(0)),)
     bot.turn(ev.Filled(late))
     bot.live(300)
     assert bot.retired == [SOON.id, SOON.id]
@@ -204,7 +205,7 @@ def test_what_is_told_again_changes_nothing() -> None:
 
 def test_a_late_flow_is_booked_once() -> None:
     bot = delivered()
-    paid = replace(DELIVERED, ref="902", kind=FlowKind.FUNDING, money=Decimal("0.5"))
+    paid = structs.replace(DELIVERED, ref="902", kind=FlowKind.FUNDING, money=Decimal("0.5"))
     for _ in range(2):
         bot.ask_again()
         bot.turn(bot.snapshot(flows=(paid,)))
@@ -220,7 +221,7 @@ def test_a_fill_where_nobody_knows_the_terms_any_more_is_looked_at_as_held_off_d
     assert bot.account.resync_ns <= bot.now_ns + SECOND
     bot.ask_again()
     held = HeldPosition(SOON.id, Decimal(1), Decimal("0.02"), terms=SOON)
-    bot.turn(replace(bot.snapshot(), positions=(held,)))
+    bot.turn(structs.replace(bot.snapshot(), positions=(held,)))
     assert bot.account.off_desk["ETH"].coin == 1
 
 

@@ -1,10 +1,10 @@
 """Shares of a binary in the parts of the core that count, believe and size."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.books import Market, book_fault
 from mmbot.core.controls import Controls

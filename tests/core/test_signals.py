@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.memory import Memory
@@ -61,14 +63,14 @@ def test_a_strategy_reads_what_the_signals_of_its_desk_have_heard() -> None:
     bot = listening()
     bot.turn(bot.book())
     assert said(bot) == {"imbalance": 0.0, "last_trades": None}
-    bot.turn(TRADE, replace(TRADE, price=0.0210), replace(TRADE, price=0.0230))
+    bot.turn(TRADE, structs.replace(TRADE, price=0.0210), structs.replace(TRADE, price=0.0230))
     assert said(bot)["last_trades"] == (0.0210 + 0.0230) / 2
 
 
 def test_each_instrument_has_a_memory_of_its_own() -> None:
     bot = listening(an_option(), PUT)
-    there = replace(TRADE, instrument=PUT.id, price=0.03)
-    bot.turn(bot.book(instrument=PUT), TRADE, there, replace(TRADE, price=0.022))
+    there = structs.replace(TRADE, instrument=PUT.id, price=0.03)
+    bot.turn(bot.book(instrument=PUT), TRADE, there, structs.replace(TRADE, price=0.022))
     seen = {view.instrument.id: view.signals["last_trades"] for view in bot.puppet.views[-2:]}
     assert seen == {an_option().id: (0.0200 + 0.022) / 2, PUT.id: 0.03}
 
@@ -93,7 +95,7 @@ def test_a_replay_ends_with_what_the_run_remembered(tmp_path: Path) -> None:
     bot = TapedBot(tmp_path, signals={"last_trades": LastTrades(most=3)})
     bot.quote()
     for price in (0.0200, 0.0210, 0.0220, 0.0240):
-        bot.turn(replace(TRADE, price=price), bot.book())
+        bot.turn(structs.replace(TRADE, price=price), bot.book())
     (file,) = bot.files()
     replay = Replay(TapeFile(file))
     assert [turn.difference for turn in replay.turns() if turn.difference] == []

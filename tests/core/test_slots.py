@@ -1,9 +1,9 @@
 """Slots have an owner: a desk's order and a hedger's stand side by side and count together."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.adoption import adopt
 from mmbot.core.diff import Action, diff

@@ -6,6 +6,7 @@ from decimal import Decimal
 from math import nan
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core.ports import RiskRule
@@ -54,7 +55,7 @@ def deeper(bot: Bot, *, amount: float = 5.0) -> ev.BookChanged:
     book = bot.book()
     bids: tuple[Level, ...] = (*book.bids, (0.0150, amount))
     asks: tuple[Level, ...] = (*book.asks, (0.0300, amount))
-    return replace(book, bids=bids, asks=asks)
+    return structs.replace(book, bids=bids, asks=asks)
 
 
 def asked(bot: Bot) -> int:
@@ -118,22 +119,24 @@ def fill(bot: Bot) -> Iterable[ev.Event]:
 def other_exposure(bot: Bot) -> Iterable[ev.Event]:
     """The other option's position changes, and nothing of this one."""
     put = bot.fill(bot.on(Side.BUY), 3)
-    yield ev.Filled(replace(put, instrument=PUT.id, label=None, order_id="hers"))
+    yield ev.Filled(structs.replace(put, instrument=PUT.id, label=None, order_id="hers"))
     yield deeper(bot)
 
 
 def moved_by_the_venue(bot: Bot) -> Iterable[ev.Event]:
     """Nothing else tells of it: the others' book and the worst case are as before."""
     order, book = bot.on(Side.BUY), deeper(bot)
-    yield replace(bot.says(order), price=Decimal("0.0195"))
+    yield structs.replace(bot.says(order), price=Decimal("0.0195"))
     bids = tuple((0.0195 if price == 0.0200 else price, size) for price, size in book.bids)
-    yield replace(book, bids=bids)
+    yield structs.replace(book, bids=bids)
 
 
 CHANGES: dict[str, Callable[[Bot], Iterable[ev.Event]]] = {
-    "best price": lambda bot: [replace(deeper(bot), asks=((0.0235, 1.0), *deeper(bot).asks))],
+    "best price": lambda bot: [
+        structs.replace(deeper(bot), asks=((0.0235, 1.0), *deeper(bot).asks))
+    ],
     "best amount": lambda bot: [
-        replace(deeper(bot), bids=((0.0200, 1.0), (0.0190, 11.0), (0.0150, 5.0)))
+        structs.replace(deeper(bot), bids=((0.0200, 1.0), (0.0190, 11.0), (0.0150, 5.0)))
     ],
     "a level that is no number": lambda bot: [deeper(bot, amount=nan)],
     "mark": lambda bot: [bot.ticker(CALL, mark=0.0216)],
@@ -189,7 +192,9 @@ def test_a_market_grown_silent_ends_it() -> None:
 def test_an_order_that_may_lag_no_longer_ends_it() -> None:
     bot = settled(refresh_s=1.0)
     bot.wants = both_sides(bid=0.0205)
-    moved = bot.turn(replace(deeper(bot), bids=((0.0200, 1.0), (0.0191, 10.0), (0.0150, 5.0))))
+    moved = bot.turn(
+        structs.replace(deeper(bot), bids=((0.0200, 1.0), (0.0191, 10.0), (0.0150, 5.0)))
+    )
     assert not moved, "it was placed a moment ago"
     sent = [bot.turn(ev.Tick(), bot.alive(), after_s=0.1) for _ in range(12)]
     assert len(amends(intent for intents in sent for intent in intents)) == 1

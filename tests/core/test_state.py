@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import events as ev
 from mmbot.core.apply import apply
@@ -102,7 +103,7 @@ def found(label: str = "mmold-7", **changes: object) -> OpenOrder:
         filled=Decimal(1),
         venue_ms=NOW_MS - 5000,
     )
-    return replace(order, **changes)  # type: ignore[arg-type]  # any field of the order
+    return structs.replace(order, **changes)
 
 
 def listening() -> Bot:
@@ -285,7 +286,7 @@ def test_foreign_order_is_listed_and_left_alone() -> None:
     bot = Bot()
     bot.connect()
     hers = a_foreign_order()
-    bot.turn(bot.snapshot(orders=[hers, replace(hers, order_id="901", label=None)]))
+    bot.turn(bot.snapshot(orders=[hers, structs.replace(hers, order_id="901", label=None)]))
     assert sorted(bot.account.foreign) == ["900", "901"]
     bot.turn(bot.alive(), bot.ticker(), bot.book())
     bot.turn(ev.Stop(Why.USER))
@@ -298,7 +299,7 @@ def test_foreign_orders_come_and_go_with_their_own_messages() -> None:
     hers = bot.says(an_order(label="hers", order_id="900"))
     bot.turn(hers)
     assert list(bot.account.foreign) == ["900"]
-    bot.turn(replace(hers, state=OrderState.FILLED))
+    bot.turn(structs.replace(hers, state=OrderState.FILLED))
     assert bot.account.foreign == {}
 
 
@@ -364,7 +365,7 @@ def test_a_venue_whose_clock_is_slow_loses_us_no_trade_after_the_opening() -> No
     """Found by seed 3030: the first fill of a run is stamped before the run began."""
     bot = Bot.quoting()
     order = bot.rest(a_quote(BUY))[0]
-    slow = replace(bot.fill(order, 1), venue_ms=NOW_MS - 900)
+    slow = structs.replace(bot.fill(order, 1), venue_ms=NOW_MS - 900)
     bot.turn(ev.Filled(slow))
     assert bot.position == 1
 
@@ -551,7 +552,9 @@ def test_a_delivery_ends_the_position_once() -> None:
 
 def test_a_transfer_belongs_to_no_position_and_is_booked_once() -> None:
     bot = Bot.quoting()
-    transfer = replace(a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, money=Decimal(5))
+    transfer = structs.replace(
+        a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, money=Decimal(5)
+    )
     for _ in range(2):
         bot.ask_again()
         bot.turn(bot.snapshot(flows=[transfer]))
@@ -561,7 +564,9 @@ def test_a_transfer_belongs_to_no_position_and_is_booked_once() -> None:
 
 def test_a_transfer_from_before_the_first_run_is_none_of_ours() -> None:
     bot = Bot.quoting()
-    earlier = replace(a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, venue_ms=NOW_MS - 1)
+    earlier = structs.replace(
+        a_delivery(bot), kind=FlowKind.TRANSFER, instrument=None, venue_ms=NOW_MS - 1
+    )
     bot.ask_again()
     bot.turn(bot.snapshot(flows=[earlier]))
     assert not any(isinstance(entry, Flowed) for entry in bot.state.entries)

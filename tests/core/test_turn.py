@@ -4,10 +4,10 @@
 # Decimals are compared with whole numbers in tuples; a status changes behind mypy's back.
 
 import math
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.desk import Desk

@@ -2,8 +2,9 @@
 are one risk book."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.intents import FallbackCancel, venue_of

@@ -2,7 +2,8 @@
 a venue named `hedge`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.desk import Desk

@@ -1,10 +1,10 @@
 """Status and summary of an engine with two accounts and two desks: sums, and each by itself."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from mmbot.cli.run_summary import print_summary
 from mmbot.core import events as ev

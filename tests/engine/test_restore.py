@@ -1,9 +1,10 @@
 """A run that takes over two accounts: each brings its own past, and together they are one book."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mmbot.clock import Clock
 from mmbot.config import Mode

@@ -1,11 +1,11 @@
 """What has come to its end is a row no more, but every sum of status and summary has it."""
 
-from dataclasses import replace
 from decimal import Decimal
 from io import StringIO
 
 import orjson
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from mmbot.cli.engines import _FRAMES

@@ -37,8 +37,8 @@ virtual time the real sessions are driven, which do no I/O."""
 
 PURE_MODULES = {
     "__future__", "abc", "annotated_types", "bisect", "collections", "dataclasses", "decimal",
-    "enum", "fractions", "functools", "heapq", "itertools", "math", "numbers", "numpy", "operator",
-    "re", "scipy", "statistics", "types", "typing",
+    "enum", "fractions", "functools", "heapq", "itertools", "math", "msgspec", "numbers", "numpy",
+    "operator", "re", "scipy", "statistics", "types", "typing",
 }  # fmt: skip
 """What DECIDES may use besides itself: nothing here reads, writes, waits, draws or logs."""
 

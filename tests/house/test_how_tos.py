@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from mmbot.config import Mode, RunSettings, load_config
 from mmbot.core.capabilities import unsupported
@@ -50,7 +51,7 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     # A quarter of the way from the mark, 90, to the middle, 100.5.
     assert pricer.fair(PERPETUAL, NOW_NS) == Valuation(92.625)
-    assert pricer.fair(replace(PERPETUAL, asks=()), NOW_NS) is Why.NO_FAIR
+    assert pricer.fair(structs.replace(PERPETUAL, asks=()), NOW_NS) is Why.NO_FAIR
 
     memory = signal.start(PERPETUAL.instrument)
     for side, amount in ((Side.BUY, 3.0), (Side.SELL, 1.0)):

@@ -1,8 +1,7 @@
 """What the built-in pricers say an instrument is worth. Numbers by hand."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.types import Level
 from mmbot.core.views import MarketView, Valuation

@@ -1,11 +1,11 @@
 """Money is counted once: the live stream, repeated, beside the history, in any order."""
 
-from dataclasses import replace
 from decimal import Decimal
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.statements import Fill, Finality

@@ -8,8 +8,10 @@ are certain: the venue's own list of orders and trades, and that its stamps per 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, Resync, VenueIntent

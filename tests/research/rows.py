@@ -1,8 +1,9 @@
 """Rows as the store gives them, for the arithmetic of reports."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.statements import Equity

@@ -1,11 +1,11 @@
 """Each guard alone: where it lets go, where it bites, and what it says."""
 
-from dataclasses import replace
 from decimal import Decimal
 from math import isnan
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.ports import Guard

@@ -1,12 +1,12 @@
 """Position, exposure and order limits: side-aware, worst case, never in the way of reducing."""
 
-from dataclasses import replace
 from decimal import Decimal
 from math import inf, nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.ports import RiskRule

@@ -21,11 +21,11 @@ was written, and the check that spoke:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.error_scope import ErrorScope

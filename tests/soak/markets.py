@@ -19,6 +19,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import RowMapping, Select
 
 from mmbot.clock import Clock
@@ -266,6 +267,8 @@ def rows_of(whole: object) -> int:
         return len(whole) + sum(rows_of(value) for value in whole.values())
     if isinstance(whole, list | tuple):
         return len(whole) + sum(map(rows_of, whole))
+    if isinstance(whole, Struct):
+        return sum(rows_of(getattr(whole, name)) for name in whole.__struct_fields__)
     if is_dataclass(whole):
         return sum(rows_of(getattr(whole, field.name)) for field in fields(whole))
     return 0

@@ -1,13 +1,14 @@
 """Fills are booked once for ever, together with what they do to the position."""
 
 import itertools
-from dataclasses import fields, replace
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmbot.config import Mode
 from mmbot.core.contracts import Instrument

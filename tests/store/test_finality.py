@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from msgspec import structs
+
 from mmbot.core.statements import Finality
 from mmbot.core.types import Label
 from mmbot.store.queries import Reader
@@ -15,7 +17,7 @@ MINE = (ACCOUNT_KEY.venue, ACCOUNT_KEY.account)
 
 def provisional(number: int, amount: int) -> FillBooked:
     record = a_record(number, amount=amount, fee="0.0003")
-    return replace(record, fill=replace(record.fill, finality=Finality.PROVISIONAL))
+    return replace(record, fill=structs.replace(record.fill, finality=Finality.PROVISIONAL))
 
 
 def reversal(record: FillBooked) -> FillBooked:
@@ -23,7 +25,7 @@ def reversal(record: FillBooked) -> FillBooked:
 
 
 def final(record: FillBooked) -> FillBooked:
-    return replace(record, fill=replace(record.fill, finality=Finality.FINAL), again=True)
+    return replace(record, fill=structs.replace(record.fill, finality=Finality.FINAL), again=True)
 
 
 async def test_what_is_provisional_void_and_final_is_told_apart(tmp_path: Path) -> None:

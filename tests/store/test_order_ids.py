@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from msgspec import structs
+
 from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
@@ -58,10 +60,10 @@ async def test_a_fill_that_turns_out_to_be_ours_is_marked_so_and_booked_once(
     place = a_location(tmp_path)
     async with an_engine(place) as engine:
         record = replace(a_record(amount=2), ours=False)
-        record = replace(record, fill=replace(record.fill, label=None))
+        record = replace(record, fill=structs.replace(record.fill, label=None))
         engine.writer.put(record)
         engine.flush()
-        engine.writer.put(FillClaimed(replace(record.fill, label=ONE)))
+        engine.writer.put(FillClaimed(structs.replace(record.fill, label=ONE)))
         engine.flush()
     [row] = Reader(place).fills()
     assert (row.ours, row.fill.label) == (True, ONE)

@@ -6,11 +6,11 @@ formula stands beside it.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.ports import Strategy
 from mmbot.core.sizes import Size

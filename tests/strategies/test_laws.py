@@ -1,13 +1,14 @@
 """Laws that hold for every strategy, setting and market, before and after prices meet the grid."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from math import inf, nan
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
@@ -258,7 +259,7 @@ RULES: tuple[RiskRule, ...] = (
 selective: st.SearchStrategy[ImproveTop | SimpleSpread] = st.one_of(
     strategies,
     st.builds(
-        lambda strategy, least: replace(
+        lambda strategy, least: dataclasses.replace(
             strategy, improvement_reference_size=Decimal(0), min_spread_bps=least
         ),
         improving,

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Intent
@@ -38,9 +39,8 @@ def anything(hint: Any) -> st.SearchStrategy[Any]:
         return NUMBERS[hint]
     if hint is type(None):
         return st.none()
-    if isinstance(hint, type) and is_dataclass(hint):
-        hints = get_type_hints(hint)
-        return st.builds(hint, **{f.name: anything(hints[f.name]) for f in fields(hint)})
+    if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, Struct)):
+        return st.builds(hint, **{n: anything(one) for n, one in get_type_hints(hint).items()})
     parts = get_args(hint)
     if get_origin(hint) in (UnionType, typing.Union):
         return st.one_of(*map(anything, parts))
@@ -85,7 +85,7 @@ def leaves(hint: Any, seen: set[Any]) -> Iterator[Any]:
     seen.add(hint)
     yield hint
     parts = list(get_args(hint))
-    if isinstance(hint, type) and is_dataclass(hint):
+    if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, Struct)):
         parts += get_type_hints(hint).values()
     for part in parts:
         yield from leaves(part, seen)
@@ -98,6 +98,8 @@ def test_nothing_that_is_recorded_can_change_before_it_is_encoded(name: str) -> 
         assert (get_origin(part) or part) not in (list, dict, set), part
         if is_dataclass(part):
             assert vars(part)["__dataclass_params__"].frozen, part
+        elif isinstance(part, type) and issubclass(part, Struct):
+            assert part.__struct_config__.frozen, part
 
 
 # --- the state --------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mmbot.core import decide
 from mmbot.core import events as ev
@@ -125,10 +126,10 @@ def test_a_venue_that_writes_whole_numbers_as_integers_changes_nothing(tmp_path:
     for bid in (2840, 2841, 2842):
         book = bot.book(bid, bid + 20)
         levels = tuple((int(price), int(size)) for price, size in (*book.bids, *book.asks))
-        book = replace(book, bids=levels[: len(book.bids)], asks=levels[len(book.bids) :])
+        book = structs.replace(book, bids=levels[: len(book.bids)], asks=levels[len(book.bids) :])
         bot.turn(bot.alive(), bot.ticker(perpetual, mark=bid + 10, index=2850), book)
         bot.acknowledge()
-        bot.turn(ev.Filled(replace(bot.fill(bot.on(Side.BUY)), instrument=perpetual.id)))
+        bot.turn(ev.Filled(structs.replace(bot.fill(bot.on(Side.BUY)), instrument=perpetual.id)))
         bot.wait(0.2)
     until_rotated(bot, 2)
     before: Replay | None = None

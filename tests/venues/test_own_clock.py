@@ -1,12 +1,14 @@
 """A simulated world with a clock of its own: every moment is translated where it crosses."""
 
-from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import get_args
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import fields
 
 from mmbot.core import events as ev
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.intents import Place, Resync
 from mmbot.core.order_life import OrderState
 from mmbot.core.statements import OpenOrder
@@ -67,8 +69,12 @@ def test_a_request_is_valid_as_long_by_the_clock_of_the_venue() -> None:
     assert moved(look, LATER) == Resync("x", 67_000, None, (), Why.RECONCILING)
 
 
+def test_a_deadline_is_as_long_by_every_clock() -> None:
+    told = ev.VenueDescribed("x", Capabilities(valid_for_ns=SECOND))
+    assert moved(told, LATER) == told
+
+
 @pytest.mark.parametrize("kind", [*get_args(ev.MarketEvent), *get_args(ev.OrderEvent)])
-def test_a_moment_is_known_by_its_name(kind: type) -> None:
-    assert is_dataclass(kind)
+def test_a_moment_is_known_by_its_name(kind: type[Struct]) -> None:
     told = [field.name for field in fields(kind) if field.type is int]
     assert all(name.endswith(("_ns", "_ms")) for name in told)

@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Final
 
+from msgspec import Struct
+
 from mmbot.sim.exchange.ledger import Entry, Settlement
 from mmbot.sim.exchange.listing import (
     MONEY_STEP,
@@ -124,8 +126,7 @@ class Position:
         return realized
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Struct, frozen=True, gc=False):
     """What a trade, a settlement or a delivery did to an account, in settlement currency."""
 
     change: Decimal  # of cash

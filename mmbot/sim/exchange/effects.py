@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from mmbot.sim.exchange.accounts import Print, UserTrade
 from mmbot.sim.exchange.book import LevelChange
@@ -11,8 +12,7 @@ from mmbot.sim.exchange.listing import Listing
 from mmbot.sim.exchange.orders import Order
 
 
-@dataclass(frozen=True, slots=True)
-class BookDelta:
+class BookDelta(Struct, frozen=True, gc=False):
     """One change of one book; amounts are the levels' new totals, zero when deleted."""
 
     name: str
@@ -23,16 +23,14 @@ class BookDelta:
     asks: list[LevelChange]
 
 
-@dataclass(frozen=True, slots=True)
-class Prints:
+class Prints(Struct, frozen=True, gc=False):
     """The public trades one request caused, in one instrument."""
 
     name: str
     trades: list[Print]
 
 
-@dataclass(frozen=True, slots=True)
-class AccountChange:
+class AccountChange(Struct, frozen=True, gc=False):
     """What one request did to one followed account in one instrument; orders as of then.
 
     `delivered`: the position ended without a trade.
@@ -46,8 +44,7 @@ class AccountChange:
     delivered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TradeConcluded:
+class TradeConcluded(Struct, frozen=True, gc=False):
     """A trade that was only matched has been confirmed, or has failed and was taken back. `order`
     as of then; None where the venue knows it no more."""
 
@@ -66,8 +63,7 @@ class InstrumentState(Enum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class InstrumentChanged:
+class InstrumentChanged(Struct, frozen=True, gc=False):
     """An instrument began or ended."""
 
     listing: Listing

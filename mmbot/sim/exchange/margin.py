@@ -23,6 +23,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from mmbot.sim.exchange.listing import Kind, Listing, Right, Side
 
 MAX_LEVERAGE: Final = 50
@@ -33,16 +35,14 @@ SHORT_INITIAL_MIN: Final = 0.1
 SHORT_MAINTENANCE: Final = 0.075
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
+class Margin(Struct, frozen=True, gc=False):
     """In settlement currency."""
 
     initial: float
     maintenance: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True, gc=False):
     """What an instrument stands at: `mark` in its price unit, `underlying` in USD; 0: unknown."""
 
     mark: float

@@ -25,8 +25,10 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.sim.exchange.accounts import Account, Print, SelfTrade, UserTrade
 from mmbot.sim.exchange.admission import (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
+
+from msgspec import Struct
 
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.listing import Side
@@ -13,8 +14,7 @@ from mmbot.sim.exchange.orders import Order, OrderType, TimeInForce
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOrder:
+class NewOrder(Struct, frozen=True, kw_only=True, gc=False):
     """A wish; `price` is ignored for market orders. Amounts in the listing's amount unit."""
 
     name: str
@@ -35,8 +35,7 @@ class NewOrder:
         return self.type is OrderType.MARKET
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True, gc=False):
     """What an edited order is to be; `amount` includes what is filled."""
 
     price: Decimal
@@ -46,8 +45,7 @@ class Terms:
     reduce_only: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True, gc=False):
     """A change of an open order; None keeps what it has. `amount` includes what is filled."""
 
     order_id: str
@@ -69,8 +67,7 @@ class Edit:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True, gc=False):
     """The answer to a place or an edit: the live order, and the trades it made as a taker."""
 
     order: Order

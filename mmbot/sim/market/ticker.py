@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmbot.pricing import scalar
 from mmbot.sim.exchange.book import Book
@@ -14,8 +16,7 @@ from mmbot.sim.market.underlying import Latent
 from mmbot.sim.market.worth import FUTURE_DIGITS, OPTION_DIGITS, Worth, band, option_terms
 
 
-@dataclass(frozen=True, slots=True)
-class Greeks:
+class Greeks(Struct, frozen=True, gc=False):
     """As the venue scales them: see `scalar.Value`."""
 
     delta: float
@@ -25,8 +26,7 @@ class Greeks:
     rho: float
 
 
-@dataclass(frozen=True, slots=True)
-class MarketTicker:
+class MarketTicker(Struct, frozen=True, gc=False):
     """What the venue publishes about an instrument beside its book, rounded as it does.
 
     The volatilities, `underlying_*` and `greeks` are None where it is no option, the funding rates

@@ -32,6 +32,8 @@ from enum import Enum
 from random import Random
 from typing import Final
 
+from msgspec import Struct
+
 STEP_MS: Final = 50
 SECONDS_A_DAY: Final = 86_400.0
 SECONDS_A_YEAR: Final = 365 * SECONDS_A_DAY  # ACT/365, as the venue counts
@@ -136,8 +138,7 @@ class News:
         return self.move * (1 - self.released / len(self.slices_ms))
 
 
-@dataclass(frozen=True, slots=True)
-class VolState:
+class VolState(Struct, frozen=True, gc=False):
     """What implied volatility is made of at one moment; `chain.Surface` turns it into a curve.
 
     `slow_ratio` and `fast_ratio` are the factors' variances over their means; `shift_points` is

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmbot.pricing import scalar
 from mmbot.sim.exchange.listing import Kind, Listing, Right
@@ -29,8 +31,7 @@ OPTION_BAND_SHARE: Final = 0.4  # of the mark
 PERPETUAL_BAND_SHARE: Final = 0.015  # of the index
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True, gc=False):
     """What the venue marks an instrument at: `underlying` in USD, `low` and `high` the band."""
 
     price: Decimal

@@ -6,9 +6,10 @@ its line, and what the bot believes beside it.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
+from msgspec import structs
+
 from mmbot.core.contracts import Instrument
 from mmbot.core.inventory import Booked, Claimed, Entry, Flowed, Inventory, Opened
 from mmbot.core.order_life import Status
@@ -150,22 +152,22 @@ class VirtualStore:
             known[fill.key] = fill
             self.inventory.book(fill, entry.instrument, entry.mark)
             if fill.finality is Finality.PROVISIONAL:
-                self.inventory.provisional[fill.key] = replace(fill, mark=entry.mark)
+                self.inventory.provisional[fill.key] = structs.replace(fill, mark=entry.mark)
             elif fill.reverses:
-                taken = replace(fill, trade_id=fill.reverses, side=fill.side.opposite).key
+                taken = structs.replace(fill, trade_id=fill.reverses, side=fill.side.opposite).key
                 if taken in known:
-                    known[taken] = replace(known[taken], finality=Finality.VOIDED)
+                    known[taken] = structs.replace(known[taken], finality=Finality.VOIDED)
                 self.inventory.provisional.pop(taken, None)
         elif entry.again:
-            known[fill.key] = replace(known[fill.key], finality=Finality.FINAL)
+            known[fill.key] = structs.replace(known[fill.key], finality=Finality.FINAL)
             self.inventory.provisional.pop(fill.key, None)
 
     def _claim(self, key: str, label: Label | None) -> None:
         """Whose a fill is; everything else of it stays as it is."""
-        self.fills[key] = replace(self.fills[key], label=label)
+        self.fills[key] = structs.replace(self.fills[key], label=label)
         pending = self.inventory.provisional.get(key)
         if pending is not None:
-            self.inventory.provisional[key] = replace(pending, label=label)
+            self.inventory.provisional[key] = structs.replace(pending, label=label)
 
     # --- after a run ---
 

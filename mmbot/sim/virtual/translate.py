@@ -3,9 +3,10 @@
 Amounts and prices take the way they take on the wire, through a float's shortest text.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
+
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.fees import FeeBasis, Fees

@@ -7,8 +7,9 @@ failure that is known: it is reported as refused.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from mmbot.core.events import (
     Event,

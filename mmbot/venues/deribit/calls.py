@@ -10,9 +10,11 @@ the end of the entry (`settle`).
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from mmbot.core.events import Link
 from mmbot.core.types import Nanos

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from msgspec import Struct
+
 DOUBTFUL_AFTER_S = 2.0
 TICKERS_MIN = 2
 """So many tickers in a row, over so long, with none that agrees, make a book doubtful."""
@@ -19,8 +21,7 @@ EMPTY = 0.0
 """The best price of a side where nobody is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
+class Best(Struct, frozen=True, gc=False):
     """The best bid and ask as a ticker states them; EMPTY: there is none, None: not stated."""
 
     timestamp_ms: int

@@ -6,8 +6,9 @@ answer that is not even a list makes the look fail.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import Link, OrderSeen, SnapshotTaken

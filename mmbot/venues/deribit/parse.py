@@ -12,13 +12,14 @@ Pure: no clock, no socket, no log.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope

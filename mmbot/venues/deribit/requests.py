@@ -7,9 +7,11 @@ reply that arrives after that is not lost but handed over as a late one.
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 from mmbot.venues.deribit.errors import OrderFate, meaning_of
 
@@ -40,8 +42,7 @@ class Refusal:
         return f"{self.code} {self.message}{detail}"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """The end of one request.
 
     `result` is the venue's for OK; `error` is there for REFUSED, and for UNKNOWN when the venue
@@ -57,7 +58,7 @@ class Reply:
     why: str = ""
     sent: bool = True
     out_us: int | None = None
-    cause: Exception | None = field(default=None, compare=False)
+    cause: Exception | None = None
     """What was raised where it was asked, over REST."""
 
 

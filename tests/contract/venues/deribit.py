@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 import orjson
+from msgspec import structs
 
 from mmbot.core.capabilities import Draws
 from mmbot.core.events import Link
@@ -321,7 +322,7 @@ class DeribitBench(Bench):
                     swept = [(one.price, one.open_amount) for one in before]
                     ahead = sum((much for _, much in swept), Decimal(0))
                     taking = self._wish(order.name, side.opposite, ahead + amount, order.price)
-                    taking = replace(taking, time_in_force=TimeInForce.IOC)
+                    taking = structs.replace(taking, time_in_force=TimeInForce.IOC)
                     filled = order.filled
                     self._place(TAKER, taking)
                     assert order.filled == filled + amount
@@ -332,7 +333,7 @@ class DeribitBench(Bench):
         raise AssertionError(f"{order_id} does not rest")
 
     def place_by_hand(self, name: str, side: Side, amount: Decimal, price: Decimal) -> str:
-        wish = replace(self._wish(name, side, amount, price), label="by hand")
+        wish = structs.replace(self._wish(name, side, amount, price), label="by hand")
         return self._place(self.venue.account, wish).order_id
 
     def _wish(self, name: str, side: Side, amount: Decimal, price: Decimal) -> NewOrder:

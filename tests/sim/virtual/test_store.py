@@ -1,7 +1,8 @@
 """The store in virtual time with two accounts: each is taken over by itself."""
 
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
