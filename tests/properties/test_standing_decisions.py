@@ -6,10 +6,10 @@ that was read is left out of what must not have changed.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from operator import attrgetter
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core import basis
 from mmbot.core import turn as conductor
