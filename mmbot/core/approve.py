@@ -6,6 +6,7 @@ less than it may, is judged at its own price (core.resting).
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
 from mmbot.core.exposure import worst_amount
+from mmbot.core.order_life import DONE
 from mmbot.core.orders import Order
 from mmbot.core.resting import facing, leading, less_aggressive, stays
 from mmbot.core.rules import within_rules
@@ -48,9 +50,7 @@ def approve(
 ) -> tuple[list[Approved], dict[Side, Why]]:
     """What of the quotes may be sent, and why each side is as it is. `settled_ns`: an order sent
     after it is not moved just because it lags."""
-    reducing = state.account(desk.venue).no_new_risk(now_ns)
-    if reducing is None and state.controls.wind_down:
-        reducing = Why.WIND_DOWN
+    reducing = only_reducing(state, desk, now_ns)
     court = _Court(state, desk, market, view, orders, now_ns, reducing)
     targets, why = _on_grid(state, market, quotes)
     approved: list[Approved] = []
@@ -82,6 +82,12 @@ def approve(
     return approved, why
 
 
+def only_reducing(state: State, desk: Desk, now_ns: Nanos) -> Why | None:
+    """Why only what reduces a position may be sent."""
+    why = state.account(desk.venue).no_new_risk(now_ns)
+    return Why.WIND_DOWN if why is None and state.controls.wind_down else why
+
+
 def _on_grid(
     state: State, market: Market, quotes: Sequence[Quote]
 ) -> tuple[list[Target], dict[Side, Why]]:
@@ -111,8 +117,12 @@ def _judge(
         if resting is None:
             return obstacle
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
-    nearest = min if side is BUY else max
-    best = nearest([t.price for t in targets if t.side is not side], default=None)
+    best: Decimal | None = None  # the nearest price wanted on the other side
+    for other in targets:
+        if other.side is not side and (
+            best is None or (other.price < best if side is BUY else other.price > best)
+        ):
+            best = other.price
     beside = worst_amount(orders, side, approved, besides=target)
     held = court.state.inventory.worst(target.instrument, side)
     worst_position = held + beside * side.sign
@@ -134,17 +144,28 @@ def _judge(
 
 def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | None:
     """Why a target cannot be sent at this moment, whatever the rules say."""
-    side = target.side
+    side, price = target.side, target.price
     memory = court.state.slots.get((target.instrument, side, target.owner, target.level))
     if memory is not None and court.now_ns < memory.not_before_ns:
         return memory.why
     if not target.post_only and any(o.slot == target.slot and o.unbooked for o in court.orders):
         return Why.LATE_FILL  # taken already, which what is wanted does not know yet
-    against = [t.price for t in approved if t.side is not side]
+    for other in approved:
+        if other.side is not side and _meets(price, other.price, side):
+            return Why.SELF_CROSS
     for order in court.orders:
-        if order.side is not side and order.working:
-            against += (order.price, order.want_price or order.price)
-    nearest = min if side is BUY else max
-    if against and (target.price - nearest(against)) * side.sign >= 0:
-        return Why.SELF_CROSS
+        if (
+            order.side is not side
+            and order.status is not DONE
+            and (
+                _meets(price, order.price, side)
+                or (order.want_price and _meets(price, order.want_price, side))
+            )
+        ):
+            return Why.SELF_CROSS
     return None
+
+
+def _meets(price: Decimal, other: Decimal, side: Side) -> bool:
+    """Whether an order of that side would trade with one at another price."""
+    return price >= other if side is BUY else price <= other

@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
+from typing import TYPE_CHECKING
 
 from mmbot.core.closures import Closure
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
-from mmbot.core.order_life import Status
+from mmbot.core.order_life import DONE, LIVE
 from mmbot.core.orders import Order
+from mmbot.core.standing import Standing
 from mmbot.core.statements import Fill
 from mmbot.core.types import BUY, SECOND, ZERO, Level, Nanos, Quote, Side
 from mmbot.core.uptime import Uptime
@@ -36,13 +38,32 @@ REFERENCE_MAX_NS: Nanos = 3 * SECOND
 """How long the last good reference may stand in while our own orders blur the book."""
 
 _AMOUNT_NOISE = 1e-9
-_LIVE = Status.LIVE
 _LEAST = 1e-12
 """Any price is more, but for that of what has come to nothing."""
 
 
+class _Beside:
+    """Room for what is kept beside a market's fields: no part of equality or of a tape."""
+
+    __slots__ = ("_stands",)
+    if TYPE_CHECKING:  # at run time it would pass for a field
+        _stands: Standing | None
+
+    @property
+    def stands(self) -> Standing | None:
+        """The last decision, while it may stand (core.basis)."""
+        try:
+            return self._stands
+        except AttributeError:  # nothing is decided yet
+            return None
+
+    def keep(self, stands: Standing | None) -> None:
+        """This was decided just now; None: it will not do for another time."""
+        self._stands = stands
+
+
 @dataclass(slots=True)
-class Market:
+class Market(_Beside):
     """Everything known about one instrument's market, our own quotes included."""
 
     instrument: Instrument
@@ -148,7 +169,7 @@ def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
     instrument = market.instrument
     allowed = max(
         instrument.implausible_share * mark,
-        IMPLAUSIBLE_TICKS * float(instrument.grid.tick),
+        IMPLAUSIBLE_TICKS * instrument.grid.ladder.tick,
     )
     if instrument.may_be_wide:
         allowed = max(allowed, ask - bid)
@@ -157,39 +178,16 @@ def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
     return None
 
 
-def reference(  # noqa: C901  # one race, looked at from all sides
+def reference(
     market: Market, side: Side, orders: Iterable[Order], now_ns: Nanos
 ) -> tuple[tuple[Level, ...], bool] | None:
     """The levels of one side without our own orders, and whether they are of this moment: while
     that is unclear, they are the last good ones. None when there are none, or they are too old."""
     levels = market.bids if side is BUY else market.asks
-    ours: dict[float, float] = {}
-    unclear = market.book_venue_ms < market.own_ms[side]
-    for order in orders:
-        if order.side is not side:
-            continue
-        if order.status is _LIVE:
-            price = float(order.price)
-            ours[price] = ours.get(price, 0.0) + float(order.remaining)
-        elif order.working:
-            unclear = True
-            break
-    if not unclear and ours:
-        others = dict(levels)
-        worst = levels[-1][0] if levels else (0.0 if side is BUY else inf)
-        for price, own in ours.items():
-            shown = others.get(price)
-            if shown is None:
-                # Where it should be visible, it is not yet.
-                unclear = unclear or (price - worst) * side.sign >= 0
-            elif shown - own > _AMOUNT_NOISE:
-                others[price] = shown - own
-            else:
-                unclear = unclear or shown - own < -_AMOUNT_NOISE
-                del others[price]
-        levels = tuple(others.items())
-    if not unclear:
-        return levels, True
+    if market.book_venue_ms >= market.own_ms[side]:
+        others = _others(levels, side, orders)
+        if others is not None:
+            return others, True
     kept, since_ns = market.held.get(side, ((), 0))
     if not since_ns or now_ns - since_ns > REFERENCE_MAX_NS:
         return None
@@ -198,3 +196,44 @@ def reference(  # noqa: C901  # one race, looked at from all sides
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
     return kept, False
+
+
+def _others(
+    levels: tuple[Level, ...], side: Side, orders: Iterable[Order]
+) -> tuple[Level, ...] | None:
+    """One side of the book without our own orders; None where it does not show them as they are."""
+    ours: list[Level] = []
+    for order in orders:
+        if order.side is not side:
+            continue
+        if order.status is LIVE:
+            ours.append((float(order.price), float(order.remaining)))
+        elif order.status is not DONE:
+            return None
+    if not ours:
+        return levels
+    worst = levels[-1][0] if levels else (0.0 if side is BUY else inf)
+    if len(ours) == 1:  # as nearly always
+        return _without(levels, ours[0], worst, side)
+    amounts: dict[float, float] = {}
+    for price, own in ours:
+        amounts[price] = amounts.get(price, 0.0) + own
+    others: tuple[Level, ...] | None = levels
+    for one in amounts.items():
+        others = None if others is None else _without(others, one, worst, side)
+    return others
+
+
+def _without(
+    levels: tuple[Level, ...], ours: Level, worst: float, side: Side
+) -> tuple[Level, ...] | None:
+    """The same for one price of ours. `worst`: of the prices in the book."""
+    price, own = ours
+    for at, (shown_at, shown) in enumerate(levels):
+        if shown_at == price:
+            left = shown - own
+            if left > _AMOUNT_NOISE:
+                return *levels[:at], (price, left), *levels[at + 1 :]
+            return None if left < -_AMOUNT_NOISE else levels[:at] + levels[at + 1 :]
+    # Where it should be visible, it is not yet.
+    return None if (price - worst) * side.sign >= 0 else levels

@@ -8,6 +8,7 @@ a broken connection cancels what was sent over it. What the core cannot do yet i
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from mmbot.core.types import SECOND, Nanos
 
@@ -67,6 +68,8 @@ class Draws(Enum):
     CANCEL = "cancel"
     MASS_CANCEL = "mass cancel"
     READ = "read"
+
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
 
 
 class GateKind(Enum):
@@ -128,7 +131,10 @@ class Gate:
 
     def weight(self, draws: Draws) -> float:
         """What a request of that kind takes of it; 0 where it passes beside."""
-        return next((weight for kind, weight in self.weights if kind is draws), 0.0)
+        for kind, weight in self.weights:
+            if kind is draws:
+                return weight
+        return 0.0
 
 
 ORDER_REQUESTS = (Draws.PLACE, Draws.MOVE, Draws.CANCEL)
@@ -136,8 +142,17 @@ ORDER_REQUESTS = (Draws.PLACE, Draws.MOVE, Draws.CANCEL)
 _ORDERS = tuple((draws, 1.0) for draws in Draws if draws is not Draws.READ)
 
 
+class _Derived:
+    """Room for what follows from the gates: no field, so no part of equality, text or tape."""
+
+    __slots__ = ("_order_gate", "_takes")
+    if TYPE_CHECKING:  # at run time it would pass for a field
+        _order_gate: Gate | None
+        _takes: dict[Draws, tuple[tuple[Gate, float], ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(_Derived):
     """What a venue can do, and how."""
 
     move: Move = Move.SAME_ID
@@ -173,8 +188,23 @@ class Capabilities:
     @property
     def order_gate(self) -> Gate | None:
         """The first limit of the whole account that orders draw from; None where there is none."""
-        of_account = (one for one in self.gates if one.scope is GateScope.ACCOUNT)
-        return next((gate for gate in of_account if gate.for_orders), None)
+        try:
+            return self._order_gate
+        except AttributeError:  # asked for the first time
+            of_account = (one for one in self.gates if one.scope is GateScope.ACCOUNT)
+            found = next((gate for gate in of_account if gate.for_orders), None)
+            object.__setattr__(self, "_order_gate", found)
+            return found
+
+    def takes(self, draws: Draws) -> tuple[tuple[Gate, float], ...]:
+        """The gates that a request of a kind draws from, and what it takes of each."""
+        try:
+            return self._takes[draws]
+        except AttributeError:
+            weights = {kind: [(gate, gate.weight(kind)) for gate in self.gates] for kind in Draws}
+            found = {kind: tuple(one for one in all_ if one[1]) for kind, all_ in weights.items()}
+            object.__setattr__(self, "_takes", found)
+            return found[draws]
 
 
 def unsupported(capabilities: Capabilities) -> str | None:

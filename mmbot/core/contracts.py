@@ -22,13 +22,26 @@ from decimal import Decimal
 
 from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid
-from mmbot.core.types import ONE, ZERO, InstrumentId, Kind, Nanos, Right, Side
+from mmbot.core.types import (
+    BINARY,
+    FUTURE,
+    ONE,
+    OPTION,
+    PERPETUAL,
+    SELL,
+    ZERO,
+    InstrumentId,
+    Kind,
+    Nanos,
+    Right,
+    Side,
+)
 
 _IMPLAUSIBLE_SHARE = {
-    Kind.OPTION: 0.30,
-    Kind.PERPETUAL: 0.02,
-    Kind.FUTURE: 0.05,
-    Kind.BINARY: 0.30,
+    OPTION: 0.30,
+    PERPETUAL: 0.02,
+    FUTURE: 0.05,
+    BINARY: 0.30,
 }
 
 
@@ -63,57 +76,57 @@ class Instrument:
     @property
     def counted_in_usd(self) -> bool:
         """Whether amounts are US dollars of the underlying: inverse perpetuals and futures."""
-        return self.inverse and self.kind is not Kind.OPTION
+        return self.inverse and self.kind is not OPTION
 
     @property
     def counted_in_coin(self) -> bool:
         """Whether amounts are coin of the underlying: options, linear perpetuals and futures."""
         kind = self.kind
-        return kind is Kind.OPTION or (kind is not Kind.BINARY and not self.inverse)
+        return kind is OPTION or (kind is not BINARY and not self.inverse)
 
     @property
     def counted_in_shares(self) -> bool:
         """Whether amounts are shares that pay one dollar or nothing, and no coin or dollars of an
         underlying."""
-        return self.kind is Kind.BINARY
+        return self.kind is BINARY
 
     @property
     def priced_in_coin(self) -> bool:
         """Whether the price is in coin of the underlying: inverse options."""
-        return self.inverse and self.kind is Kind.OPTION
+        return self.inverse and self.kind is OPTION
 
     @property
     def premium_paid(self) -> bool:
         """Whether its price changes hands when it is traded, and not only the profit."""
-        return self.kind is Kind.OPTION or self.kind is Kind.BINARY
+        return self.kind is OPTION or self.kind is BINARY
 
     @property
     def may_be_worthless(self) -> bool:
         """Whether a price of zero is one: options and binaries can come to nothing."""
-        return self.kind is Kind.OPTION or self.kind is Kind.BINARY
+        return self.kind is OPTION or self.kind is BINARY
 
     @property
     def counted_by_underlying(self) -> bool:
         """Whether its notional is that of the underlying, and not what is paid: options."""
-        return self.kind is Kind.OPTION
+        return self.kind is OPTION
 
     @property
     def has_vega(self) -> bool:
         """Whether its worth is a volatility's: options. A binary's sensitivity changes its sign at
         the strike, so a volatility says nothing of which way to lean."""
-        return self.kind is Kind.OPTION
+        return self.kind is OPTION
 
     @property
     def moves_with_coin(self) -> bool:
         """Whether one coin of it moves as a coin does: perpetuals and futures. What others move by
         is their delta, which the venue or a model must say."""
-        return self.kind is Kind.PERPETUAL or self.kind is Kind.FUTURE
+        return self.kind is PERPETUAL or self.kind is FUTURE
 
     @property
     def fair_is_mark(self) -> bool:
         """Whether the venue's mark says better what it is worth than its own book: an option's
         book is wide and thin, and its mark a model's."""
-        return self.kind is Kind.OPTION
+        return self.kind is OPTION
 
     @property
     def implausible_share(self) -> float:
@@ -123,12 +136,12 @@ class Instrument:
     @property
     def may_be_wide(self) -> bool:
         """Whether a sound book may be so wide that its middle says little: options, binaries."""
-        return self.kind is Kind.OPTION or self.kind is Kind.BINARY
+        return self.kind is OPTION or self.kind is BINARY
 
     def is_price(self, price: Decimal) -> bool:
         """Whether something can be worth that: what can come to nothing may be at zero, and a
         share is never worth more than the dollar it may pay."""
-        if self.kind is Kind.BINARY:
+        if self.kind is BINARY:
             return 0 <= price <= 1
         return price > 0 or (price == 0 and self.may_be_worthless)
 
@@ -162,7 +175,7 @@ class Instrument:
         if self.counted_in_usd:
             return self.grid.least_amount(ONE)
         return self.grid.least_amount(
-            ONE - price if self.counted_in_shares and side is Side.SELL else price
+            ONE - price if self.counted_in_shares and side is SELL else price
         )
 
     # --- money ------------------------------------------------------------------------------------
@@ -175,7 +188,7 @@ class Instrument:
         coin. A short of a binary is NO, bought at 1 - price: its worth here is a dollar a share
         less than NO's, when it is bought and at every mark after, so that the profit is NO's.
         """
-        if self.inverse and self.kind is not Kind.OPTION:
+        if self.inverse and self.kind is not OPTION:
             return -amount / price
         return amount * price
 
@@ -183,10 +196,10 @@ class Instrument:
         """What one unit of amount is worth at expiry, in the quote unit, when the underlying is
         delivered at `delivery` (USD). Options: the intrinsic value, in coin where they are inverse;
         binaries: 1 where YES wins, else 0; futures: the delivery price itself."""
-        if self.kind is Kind.OPTION:
+        if self.kind is OPTION:
             worth = max(ZERO, self._inside(delivery))
             return worth / delivery if self.inverse else worth
-        if self.kind is Kind.BINARY:
+        if self.kind is BINARY:
             inside = self._inside(delivery)
             return ONE if inside > 0 or (inside == 0 and self.tie_pays) else ZERO
         return delivery
@@ -225,8 +238,8 @@ class Instrument:
         near expiry, while its loss is bounded by what it cost. A share is no coin, and limits in
         coin do not hold it: those in its own unit and in dollars do.
         """
-        if self.kind is Kind.BINARY:
+        if self.kind is BINARY:
             return ZERO
-        if self.inverse and self.kind is not Kind.OPTION:
+        if self.inverse and self.kind is not OPTION:
             return amount / index
         return amount

@@ -6,7 +6,7 @@ the fee alone is hundreds of basis points of the premium.
 """
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.fees import FeeBasis
+from mmbot.core.fees import INDEX, NOTIONAL
 
 
 def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
@@ -17,17 +17,16 @@ def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
     move of the price by dp is worth A dp / p^2 coin. A rebate is negative. `fair` and `index` are
     finite.
     """
-    fees = instrument.fees
-    rate, basis = float(fees.maker), fees.basis
-    if basis is FeeBasis.NOTIONAL:
+    (rate, cap), basis = instrument.fees.maker_floats, instrument.fees.basis
+    if basis is NOTIONAL:
         fee = rate * fair
-    elif basis is FeeBasis.INDEX:
+    elif basis is INDEX:
         fee = rate if instrument.inverse else rate * index  # inverse: prices are in coin
     else:
         fee = rate * fair * (1 - fair)
-    if fees.cap is None:
+    if cap is None:
         return fee
-    most = float(fees.cap) * fair
+    most = cap * fair
     return max(-most, min(most, fee))
 
 

@@ -18,6 +18,7 @@ from math import inf
 from msgspec import Struct, field
 
 from mmbot.core.approve import approve
+from mmbot.core.basis import can_stand, still_stands
 from mmbot.core.books import Market, book_fault, reference
 from mmbot.core.capabilities import Move
 from mmbot.core.closures import is_locked
@@ -25,10 +26,11 @@ from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
 from mmbot.core.moves import in_two_orders
-from mmbot.core.order_life import Request, Status
+from mmbot.core.order_life import CANCEL, DONE, Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.references import NO_REFERENCES
 from mmbot.core.remember import values
+from mmbot.core.standing import Standing
 from mmbot.core.state import Account, State
 from mmbot.core.types import (
     BUY,
@@ -52,6 +54,9 @@ RECONCILE_GRACE_NS: Nanos = 500 * MS
 EXPIRY_LOOK_NS: Nanos = 1 * SECOND
 """After an expiry the venue is asked what it came to."""
 
+
+_SAME_ID = Move.SAME_ID
+_NOT_QUOTED, _RECONCILING = Why.NOT_QUOTED, Why.RECONCILING  # a class's look-up is a Python call
 
 _ORPHANED = {Side.BUY: Why.ORPHAN, Side.SELL: Why.ORPHAN}
 
@@ -77,6 +82,8 @@ class Decision(Struct):
     expired: bool = False
     again: bool = False
     """Something had to wait that is no event: decide again at the next turn."""
+    stands: Standing | None = None
+    """What is kept of it, where it can stand (core.basis)."""
 
 
 def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
@@ -88,17 +95,20 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     decision = Decision(orders, pricer=desk.pricer_name)
     standing = _standing_reason(state, account, market, decision, now_ns)
     standing = standing or book_fault(market, age_ns, now_ns)
-    if standing is Why.RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
+    if standing is _RECONCILING and now_ns < account.doubted_ns + RECONCILE_GRACE_NS:
         decision.why = {Side.BUY: standing, Side.SELL: standing}
         return decision  # the venue is being asked: what rests there has rested for a while
     approved: list[Approved] = []
     settled_ns = now_ns - desk.refresh_ns if state.watch.slowed is None else 0
     decision.quotes = ()
-    view: View | Why = Why.NOT_QUOTED
+    view: View | Why = _NOT_QUOTED
     if standing is not None:
         decision.why = {Side.BUY: standing, Side.SELL: standing}
     else:
         view = _view(state, desk, market, decision, age_ns, now_ns)
+        last = still_stands(state, desk, market, view, orders, settled_ns)
+        if last is not None:
+            return _again(decision, last)
         quotes = view if isinstance(view, Why) else desk.strategy.quotes(view)
         hedges = _hedges(state, market) if state.hedges else ()
         if isinstance(quotes, Why):
@@ -112,7 +122,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
             decision.why = why | decision.why if decision.why else why
     wanted = diff(approved, orders, decision.why, settled_ns)
     move, coming = account.capabilities.move, orders
-    if move is not Move.SAME_ID and approved:
+    if move is not _SAME_ID and approved:
         assert not isinstance(view, Why), "nothing is approved without a view"
         if account.no_new_risk(now_ns) is not None or state.controls.wind_down:
             move = Move.NONE  # two orders that reduce, both filled, may do more than that
@@ -123,6 +133,29 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
         wanted += _insist(orders, decision.why)
     decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
     decision.again = len(decision.actions) < len(wanted)
+    if not wanted:
+        decision.stands = can_stand(
+            state,
+            desk,
+            market,
+            view,
+            orders,
+            settled_ns,
+            decision.quotes,
+            decision.why,
+            decision.worst_coin,
+        )
+    return decision
+
+
+def _again(decision: Decision, last: Standing) -> Decision:
+    """The last decision once more."""
+    decision.quotes, decision.why, decision.worst_coin = (
+        last.quotes,
+        dict(last.why),
+        last.worst_coin,
+    )
+    decision.stands = last
     return decision
 
 
@@ -157,7 +190,7 @@ def _insist(orders: list[Order], reasons: dict[Side, Why]) -> list[Action]:
 def may_cancel(action: Action, now_ns: Nanos) -> bool:
     """Whether it is no cancel, or one whose order was not cancelled a moment ago already."""
     order = action.order
-    return action.request is not Request.CANCEL or order is None or now_ns >= order.cancel_again_ns
+    return action.request is not CANCEL or order is None or now_ns >= order.cancel_again_ns
 
 
 def _standing_reason(  # noqa: C901  # a list of reasons, first come first said
@@ -210,7 +243,7 @@ def _unsized(state: State, account: Account, orders: list[Order]) -> bool:
     """Whether an order of ours may rest there, or nobody knows where, of which the venue did not
     say how much it is."""
     for order in orders:
-        if order.unsized and order.working:
+        if order.unsized and order.status is not DONE:
             return True
     nowhere = state.orders.by_instrument.get(unnamed(account.venue))
     return nowhere is not None and any(order.working for order in nowhere.values())

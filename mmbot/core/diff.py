@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from msgspec import Struct
 
 from mmbot.core.fitting import fits
-from mmbot.core.order_life import Request, Status
+from mmbot.core.order_life import AMEND, CANCEL, DONE, LIVE, PLACE, Request
 from mmbot.core.orders import ORPHAN_LEVEL, Order
-from mmbot.core.types import Approved, InstrumentId, Label, Nanos, Side, Slot, TimeInForce
+from mmbot.core.types import GTC, Approved, InstrumentId, Label, Nanos, Side, Slot
 from mmbot.core.why import Why
 
 
@@ -62,29 +62,27 @@ def diff(
     heirs = {o.replaces: o for o in working if o.replaces is not None and o.working}
     actions: list[Action] = []
     for order in working:
-        if not order.working:
+        if order.status is DONE:
             continue
         slot = (order.side, order.owner, order.level)
         heir, target = heirs.get(order.label), None
-        if heir is not None and heir.status is not Status.LIVE:
+        if heir is not None and heir.status is not LIVE:
             target = wanted.get(slot)  # if it does not come to be, this one stays
         elif heir is None and order.level != ORPHAN_LEVEL:
             target = wanted.pop(slot, None)
         if not order.remaining and not order.unsized:
             continue  # filled up: the word of its end is on its way
         if target is None:
-            if order.status is Status.LIVE:
+            if order.status is LIVE:
                 why = Why.ORPHAN if order.level == ORPHAN_LEVEL else reasons.get(order.side)
-                actions.append(
-                    Action(Request.CANCEL, order.instrument, order, None, why or Why.NOT_WANTED)
-                )
+                actions.append(Action(CANCEL, order.instrument, order, None, why or Why.NOT_WANTED))
         elif (
-            order.status is Status.LIVE
+            order.status is LIVE
             and not fits(order, target, settled_ns)
-            and target.time_in_force is TimeInForce.GTC
+            and target.time_in_force is GTC
             and heir is None
-            and not any(o.label == order.replaces and o.working for o in working)
+            and not (heirs and any(o.label == order.replaces and o.working for o in working))
         ):
-            actions.append(Action(Request.AMEND, order.instrument, order, target, target.why))
-    actions.extend(Action(Request.PLACE, t.instrument, None, t, t.why) for t in wanted.values())
+            actions.append(Action(AMEND, order.instrument, order, target, target.why))
+    actions.extend(Action(PLACE, t.instrument, None, t, t.why) for t in wanted.values())
     return actions

@@ -22,7 +22,7 @@ def worst_amount(
     """The most that may still reach the position on one side: what is owed, and for each slot
     (but that of `besides`) what rests, is in flight or unknown, or was just approved, if that is
     more."""
-    wanted = [target for target in approved if target.side is side]
+    wanted = [target for target in approved if target.side is side] if approved else ()
     most = ZERO
     resting: dict[Slot, Decimal] = {}
     for order in orders:
@@ -31,10 +31,11 @@ def worst_amount(
         if besides is not None and order.level == besides.level and order.owner is besides.owner:
             most += order.unbooked
             continue
-        most += order.exposed
+        exposed = order.exposed
+        most += exposed
         if wanted:
             slot = order.slot
-            resting[slot] = resting.get(slot, ZERO) + order.exposed - order.unbooked
+            resting[slot] = resting.get(slot, ZERO) + exposed - order.unbooked
     for target in wanted:
         more = target.size - resting.get(target.slot, ZERO)
         if more > 0 and (besides is None or target.slot != besides.slot):

@@ -16,6 +16,7 @@ A venue that charges takers alone has a maker rate of zero.
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from mmbot.core.types import ZERO
 
@@ -31,8 +32,19 @@ class FeeBasis(Enum):
     """p (1 - p): the variance of what a share that trades at p will pay."""
 
 
+NOTIONAL, INDEX, VARIANCE = FeeBasis  # where turns are decided: a class's look-up is a Python call
+
+
+class _Derived:
+    """Room for what follows from a schedule's fields: no field, so no part of equality or tape."""
+
+    __slots__ = ("_maker",)
+    if TYPE_CHECKING:  # at run time it would pass for a field
+        _maker: tuple[float, float | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fees:
+class Fees(_Derived):
     """A fee schedule of one instrument.
 
     `maker` and `taker` are rates, fractions of the basis, negative for a rebate. `base` is charged
@@ -46,3 +58,13 @@ class Fees:
     taker: Decimal = ZERO
     base: Decimal = ZERO
     cap: Decimal | None = None
+
+    @property
+    def maker_floats(self) -> tuple[float, float | None]:
+        """The maker's rate and the cap, for models, which ask with every quote."""
+        try:
+            return self._maker
+        except AttributeError:  # asked for the first time
+            floats = float(self.maker), None if self.cap is None else float(self.cap)
+            object.__setattr__(self, "_maker", floats)
+            return floats

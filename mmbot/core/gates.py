@@ -28,6 +28,8 @@ READS_OF_A_LOOK = 6
 """Orders, positions twice, trades, money and flows; each order that is asked about by name is one
 more."""
 
+_PER_INSTRUMENT = GateScope.INSTRUMENT  # asked of every request, where its class's look-up tells
+
 Drawn = tuple[Budget, float]
 """What is left of a gate, and what a request takes of it."""
 
@@ -66,8 +68,10 @@ def affords(
 ) -> bool:
     """Whether a request of that kind passes every gate. `reserve`: it may take of what is kept for
     cancels."""
-    drawn = drawn_from(account, draws, instrument)
-    return all(left.affords(weight, cancel=reserve) for left, weight in drawn)
+    for left, weight in drawn_from(account, draws, instrument):
+        if not left.affords(weight, cancel=reserve):
+            return False
+    return True
 
 
 def spend(account: Account, draws: Draws, instrument: InstrumentId | None, about: Label) -> None:
@@ -79,10 +83,7 @@ def spend(account: Account, draws: Draws, instrument: InstrumentId | None, about
 def short_for(account: Account, cancels: Iterable[InstrumentId]) -> bool:
     """Whether single cancels on these instruments would leave nothing of a gate for the next."""
     counts = Counter(cancels)
-    for gate in account.capabilities.gates:
-        weight = gate.weight(Draws.CANCEL)
-        if not weight:
-            continue
+    for gate, weight in account.capabilities.takes(Draws.CANCEL):
         if gate.scope is GateScope.ACCOUNT:
             if _left(account, gate, None).short_for(counts.total(), weight):
                 return True
@@ -91,17 +92,17 @@ def short_for(account: Account, cancels: Iterable[InstrumentId]) -> bool:
     return not account.capabilities.gates and account.budget.short_for(counts.total())
 
 
-def drawn_from(account: Account, draws: Draws, instrument: InstrumentId | None) -> Iterator[Drawn]:
+def drawn_from(account: Account, draws: Draws, instrument: InstrumentId | None) -> list[Drawn]:
     """Every gate that a request takes something of. A request about no single instrument passes
     beside those that count per instrument."""
-    gates = account.capabilities.gates
-    if not gates and draws is not Draws.READ:
-        yield account.budget, 1.0
-    for gate in gates:
-        weight = gate.weight(draws)
-        of_instrument = gate.scope is GateScope.INSTRUMENT
-        if weight and not (of_instrument and instrument is None):
-            yield _left(account, gate, instrument), weight
+    can = account.capabilities
+    if not can.gates:
+        return [] if draws is Draws.READ else [(account.budget, 1.0)]
+    return [
+        (_left(account, gate, instrument), weight)
+        for gate, weight in can.takes(draws)
+        if instrument is not None or gate.scope is not _PER_INSTRUMENT
+    ]
 
 
 def lookups(account: Account, most: int) -> int:
@@ -125,16 +126,14 @@ def spend_look(account: Account, labels: int) -> bool:
 
 def _of_reads(account: Account) -> Iterator[Drawn]:
     """The gates that orders and reads share, and what one read takes."""
-    for gate in account.capabilities.gates:
-        weight = gate.weight(Draws.READ)
-        if weight and gate.for_orders and gate.scope is GateScope.ACCOUNT:
+    for gate, weight in account.capabilities.takes(Draws.READ):
+        if gate.for_orders and gate.scope is GateScope.ACCOUNT:
             yield _left(account, gate, None), weight
 
 
-def limits(account: Account) -> Iterator[Budget]:
+def limits(account: Account) -> tuple[Budget, ...]:
     """All there is of limits just now."""
-    yield account.budget
-    yield from account.gates.values()
+    return account.budget, *account.gates.values()
 
 
 def refill(account: Account, now_ns: Nanos, done: Iterable[Label]) -> None:

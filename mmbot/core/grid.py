@@ -9,15 +9,23 @@ none beyond it leaves here. A bid above the highest and an ask below the lowest 
 which is away from the market; a bid below the lowest and an ask above the highest are none.
 Amounts are whole lots, rounded down. What is less than the venue's smallest order, by amount or by
 what it is worth, is nothing.
+
+A model asks with floats, several times a turn and for much the same prices: the grid's `ladder`
+answers it, and remembers.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import inf
+from functools import lru_cache
+from math import isfinite
+from typing import TYPE_CHECKING
 
-from mmbot.core.types import ZERO, Side, to_decimal
+from mmbot.core.types import BUY, SELL, ZERO, Side, to_decimal
 
 _UNREACHABLE = Decimal("Infinity")
+
+_ANSWERS_KEPT = 512
+"""Of each kind, for each grid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +36,48 @@ class TickStep:
     tick: Decimal
 
 
+class Ladder:
+    """A grid as models ask about it. Prices are rounded as in `to_decimal` before they meet it.
+
+    `tick`: the lowest range's. `snap(price, side)`: as `Grid.snap_price`. `tick_at(price)`: the
+    tick that holds there. `beside(price, ticks)`: the price so many ticks along the ladder, and
+    `gap(price, ticks)`: how far from `price` that is.
+    """
+
+    __slots__ = ("beside", "gap", "snap", "tick", "tick_at")
+
+    def __init__(self, grid: "Grid") -> None:
+        @lru_cache(_ANSWERS_KEPT)
+        def snap(price: float, side: Side) -> Decimal | None:
+            return grid.snap_price(to_decimal(price), side) if isfinite(price) else None
+
+        @lru_cache(_ANSWERS_KEPT)
+        def tick_at(price: float) -> float:
+            return float(grid.tick_at(to_decimal(price)))
+
+        @lru_cache(_ANSWERS_KEPT)
+        def beside(price: float, ticks: int) -> float:
+            return float(grid.step_price(to_decimal(price), ticks))
+
+        @lru_cache(_ANSWERS_KEPT)
+        def gap(price: float, ticks: int) -> float:
+            at = to_decimal(price)
+            return abs(float(grid.step_price(at, ticks) - at))
+
+        self.tick = float(grid.tick)
+        self.snap, self.tick_at, self.beside, self.gap = snap, tick_at, beside, gap
+
+
+class _Derived:
+    """Room for what follows from a grid's fields: no field, so no part of equality or of a tape."""
+
+    __slots__ = ("_ladder",)
+    if TYPE_CHECKING:  # at run time it would pass for a field
+        _ladder: Ladder
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
+class Grid(_Derived):
     """A venue's current grid for one instrument; None stands for no such limit.
 
     `min_notional`: the least an order must come to, in the currency of the price. `lowest` and
@@ -44,6 +92,16 @@ class Grid:
     min_notional: Decimal | None = None
     lowest: Decimal | None = None
     highest: Decimal | None = None
+
+    @property
+    def ladder(self) -> Ladder:
+        """The same grid for models."""
+        try:
+            return self._ladder
+        except AttributeError:  # asked for the first time
+            ladder = Ladder(self)
+            object.__setattr__(self, "_ladder", ladder)
+            return ladder
 
     def tick_at(self, price: Decimal) -> Decimal:
         """The tick that holds at `price`: the largest `above` not beyond it decides."""
@@ -60,9 +118,7 @@ class Grid:
         ask above the highest one) or the price is not finite.
         """
         if isinstance(price, float):
-            if price != price or price in (inf, -inf):
-                return None
-            price = to_decimal(price)
+            return self.ladder.snap(price, side)
         if self.lowest is None and self.highest is None:
             return self._round(price, side)
         snapped = self._round(self._from_far_side(price, side), side)
@@ -70,19 +126,19 @@ class Grid:
 
     def _round(self, price: Decimal, side: Side) -> Decimal | None:
         """The same on the ladder alone."""
-        if price <= 0 and side is Side.BUY:
+        if price <= 0 and side is BUY:
             return None
         tick = self.tick_at(price)
         if price <= 0:
             return tick
         ticks, beyond = divmod(price, tick)
-        if side is Side.SELL and beyond:
+        if side is SELL and beyond:
             ticks += 1
         return ticks * tick if ticks else None
 
     def _from_far_side(self, price: Decimal, side: Side) -> Decimal:
         """A price beyond the end of the range that is away from the market comes to that end."""
-        if side is Side.BUY:
+        if side is BUY:
             return price if self.highest is None else min(price, self.highest)
         return price if self.lowest is None else max(price, self.lowest)
 

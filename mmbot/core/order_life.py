@@ -15,6 +15,11 @@ class Request(Enum):
     REPLACE = "replace"
     """End this one and create another, which is placed by the same request."""
 
+    __hash__ = object.__hash__  # as Status's
+
+
+PLACE, AMEND, CANCEL, REPLACE = Request  # as the members of Status
+
 
 class OrderState(Enum):
     """What the venue says of an order."""
@@ -35,6 +40,12 @@ class Status(Enum):
     UNKNOWN = auto()
     DONE = auto()
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
+
+
+PENDING, LIVE, AMENDING, CANCELING, UNKNOWN, DONE = Status
+"""Asked of every order many times a turn, where a member looked up by its class costs a call."""
+
 
 class Trigger(Enum):
     """What can befall an order."""
@@ -50,6 +61,8 @@ class Trigger(Enum):
     REFUSED_UNCLEAR = auto()
     LOST = auto()
     PROVEN_ABSENT = auto()
+
+    __hash__ = object.__hash__  # as Status's
 
 
 ORDER_LIFE: dict[tuple[Status, Trigger], Status] = {
@@ -96,5 +109,5 @@ ORDER_LIFE: dict[tuple[Status, Trigger], Status] = {
 }
 """(status, trigger) -> the status that follows."""
 
-IN_FLIGHT = (Status.PENDING, Status.AMENDING, Status.CANCELING)
+IN_FLIGHT = (PENDING, AMENDING, CANCELING)
 """With a request that has not been answered."""

@@ -29,7 +29,7 @@ from mmbot.core.ages import Ages
 from mmbot.core.capabilities import Capabilities
 from mmbot.core.events import OrderSeen
 from mmbot.core.order_counts import OrderCounts
-from mmbot.core.order_life import IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
+from mmbot.core.order_life import DONE, IN_FLIGHT, ORDER_LIFE, OrderState, Request, Status, Trigger
 from mmbot.core.statements import Fill, OpenOrder, order_key
 from mmbot.core.types import SECOND, ZERO, InstrumentId, Label, Nanos, Owner, Side, Slot, venue_name
 from mmbot.core.why import Why
@@ -44,7 +44,7 @@ ORPHAN_LEVEL = -1
 """The level of an order that fills no slot: found at the venue, to be cancelled."""
 
 _FORGOTTEN_MAX = 4096
-_DONE = Status.DONE  # asked of every order many times a turn, where its class's look-up tells
+_AMEND, _AMEND_SENT = Request.AMEND, Trigger.AMEND_SENT
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class Order:
     @property
     def working(self) -> bool:
         """Whether it may rest at the venue, now or soon."""
-        return self.status is not _DONE
+        return self.status is not DONE
 
     @property
     def remaining(self) -> Decimal:
@@ -113,7 +113,7 @@ class Order:
     @property
     def exposed(self) -> Decimal:
         """The most that may still reach our position through this order."""
-        if self.status is _DONE:
+        if self.status is DONE:
             return self.unbooked
         most = self.amount if self.want_amount < self.amount else self.want_amount
         return most - self.booked if self.booked < most else ZERO
@@ -183,8 +183,8 @@ class Orders:
     ) -> None:
         """An amend to these terms leaves now."""
         self.changed[order.label] = order
-        order.step(Trigger.AMEND_SENT)
-        order.request, order.want_price, order.want_amount = Request.AMEND, price, amount
+        order.step(_AMEND_SENT)
+        order.request, order.want_price, order.want_amount = _AMEND, price, amount
         order.sent_ns, order.deadline_ns = now_ns, now_ns + can.request_deadline_ns
         order.uncertain_until_ns = now_ns + uncertain_ns(can)
 

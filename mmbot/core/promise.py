@@ -33,6 +33,8 @@ from mmbot.core.why import Why
 FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
 """An attempt over the second path that is not back by then never comes."""
 
+_OF_ORDERS = (Place, Amend, Replace, Cancel, CancelAll)
+
 
 def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off here
     state: State,
@@ -44,7 +46,7 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
 ) -> None:
     """Believe that `intent` is on its way, before it leaves. `level`, `fair` and `owner` of the
     target."""
-    if isinstance(intent, Place | Amend | Replace | Cancel | CancelAll):
+    if isinstance(intent, _OF_ORDERS):
         changes = len(intent.labels) if isinstance(intent, CancelAll) else 1
         state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
     match intent:
@@ -138,6 +140,8 @@ def refill(state: State, now_ns: Nanos) -> None:
             if _is_answered(state, account, label)
         ]
         gates.refill(account, now_ns, done)
+        if not account.deferred:
+            continue
         again = [one for one in account.deferred if gates.affords(account, Draws.PLACE, one)]
         if again:
             state.dirty = dict.fromkeys(again) | state.dirty

@@ -115,13 +115,13 @@ def amount_of(size: Size, instrument: Instrument, index: float, mark: float) -> 
 
     None where the unit is not one of the instrument's, or the price it takes is not known.
     """
-    own = unit_of(instrument)
-    if size.unit in ("", own):
-        return size.amount
     if size.unit == _SMALLEST:
         return instrument.grid.min_amount
     if size.unit == LOTS:
         return size.amount * instrument.grid.amount_step
+    own = unit_of(instrument)
+    if size.unit in ("", own):
+        return size.amount
     if size.unit not in units(instrument):
         return None
     if own == USD:  # and the size is in coin
@@ -152,7 +152,7 @@ def most(instrument: Instrument, usd: Decimal, index: float, mark: float) -> Dec
 def surely_within(usd: Decimal, size: Decimal, price: float) -> bool:
     """Whether an order of `size` at so many US dollars a unit is so far below `usd` that no
     rounding matters: then it is below `most` too."""
-    return float(size) * price * _ROUNDED_UP <= usd
+    return float(size) * price * _ROUNDED_UP <= float(usd)
 
 
 def change(size: Size, instrument: Instrument, index: float, mark: float) -> str:

@@ -13,7 +13,7 @@ from mmbot.core.diff import Action
 from mmbot.core.fitting import amended_amount
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, VenueIntent
 from mmbot.core.mass_cancel import with_mass_cancels
-from mmbot.core.order_life import Request
+from mmbot.core.order_life import AMEND, CANCEL, PLACE, REPLACE
 from mmbot.core.promise import defer, go_without, promise, take_label
 from mmbot.core.resting import expected_loss
 from mmbot.core.state import State
@@ -21,11 +21,12 @@ from mmbot.core.types import Label, Nanos
 from mmbot.core.why import Why
 
 _DRAWS = {
-    Request.PLACE: Draws.PLACE,
-    Request.AMEND: Draws.MOVE,
-    Request.REPLACE: Draws.MOVE,
-    Request.CANCEL: Draws.CANCEL,
+    PLACE: Draws.PLACE,
+    AMEND: Draws.MOVE,
+    REPLACE: Draws.MOVE,
+    CANCEL: Draws.CANCEL,
 }
+_CREATE = (PLACE, REPLACE)
 
 
 def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
@@ -50,7 +51,7 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     order, account = action.order, state.account_of(action.instrument)
     if not account.trading_up or account.lease_lost:
         return None
-    creates = action.request in (Request.PLACE, Request.REPLACE)
+    creates = action.request in _CREATE
     if creates and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)
         return None
@@ -85,9 +86,9 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent
     if action.mass is not None:
         mass = action.mass
         return CancelAll(mass.venue, mass.instrument, tuple(mass.labels), action.why)
-    if target is None or action.request is Request.CANCEL:
+    if target is None or action.request is CANCEL:
         return Cancel(action.instrument, order.label, order.order_id, action.why)
-    if action.request is Request.REPLACE:
+    if action.request is REPLACE:
         return Replace(
             instrument=action.instrument,
             old=order.label,

@@ -96,7 +96,7 @@ class Side(Enum):
     @property
     def opposite(self) -> "Side":
         """The other side."""
-        return Side.SELL if self is Side.BUY else Side.BUY
+        return SELL if self is BUY else BUY
 
 
 BUY, SELL = Side  # where turns are decided: a member looked up by its class costs a Python call
@@ -109,6 +109,11 @@ class Kind(Enum):
     PERPETUAL = "perpetual"
     FUTURE = "future"
     BINARY = "binary"
+
+    __hash__ = object.__hash__  # as Side's
+
+
+OPTION, PERPETUAL, FUTURE, BINARY = Kind  # as BUY and SELL
 
 
 class Right(Enum):
@@ -132,6 +137,9 @@ class TimeInForce(Enum):
 
     GTC = "GTC"
     IOC = "IOC"
+
+
+GTC, IOC = TimeInForce
 
 
 Slot = tuple[Side, Owner, int]

@@ -8,11 +8,11 @@ stopped process) counts as it was at the last look.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mmbot.core.order_life import Status
+from mmbot.core.order_life import AMENDING, CANCELING, LIVE
 from mmbot.core.orders import Order
 from mmbot.core.types import Nanos, Side
 
-_RESTING = (Status.LIVE, Status.AMENDING, Status.CANCELING)
+_RESTING = (LIVE, AMENDING, CANCELING)
 """Known to be at the venue, and not known to be gone."""
 
 

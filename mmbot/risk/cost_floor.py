@@ -8,6 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, doc
 
 from mmbot.core import costs
+from mmbot.core.reads import no_levels
 from mmbot.core.types import ZERO, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
@@ -29,6 +30,8 @@ class CostFloor:
         Decimal, Ge(0), doc("expected loss of a round trip beyond fees, in price units")
     ] = ZERO
     profit: Annotated[Decimal, Ge(0), doc("wanted profit of a round trip, in price units")] = ZERO
+
+    reads = no_levels
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is too close to fair value (or when there is none)."""

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Gt, doc
 
+from mmbot.core.reads import no_levels
 from mmbot.core.types import ONE, ZERO, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
@@ -28,6 +29,8 @@ class MaxExposure:
     """
 
     limit: Annotated[Decimal, Gt(0), doc("largest exposure per underlying, in coin")] = Decimal(100)
+
+    reads = no_levels
 
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, shrink to the headroom left, or block (also without a usable index)."""

@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Gt, doc
 
 from mmbot.core.contracts import Instrument
+from mmbot.core.reads import no_levels
 from mmbot.core.sizes import Size, amount_of, most, surely_within, unit_price
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
 from mmbot.core.why import Why
@@ -28,6 +29,8 @@ class MaxOrder:
         Decimal, Gt(0), doc("largest order in USD of notional; never below the smallest order")
     ] = Decimal(5_000)
     limit: Annotated[Size | None, doc("largest order besides, as an amount")] = None
+
+    reads = no_levels
 
     def most(self, instrument: Instrument, index: float, mark: float) -> Decimal | None:
         """The largest order, in the instrument's amount unit; None without a usable price."""

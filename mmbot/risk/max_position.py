@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import doc
 
 from mmbot.core.contracts import Instrument
+from mmbot.core.reads import no_levels
 from mmbot.core.sizes import POSITION, Size, amount_of
 from mmbot.core.views import Block, Proposal, Verdict, View
 from mmbot.core.why import Why
@@ -26,6 +27,8 @@ class MaxPosition:
     """
 
     limit: Annotated[Size, doc("largest position either way")] = POSITION
+
+    reads = no_levels
 
     def most(self, instrument: Instrument, index: float, mark: float) -> Decimal | None:
         """The limit in the instrument's amount unit; None without the price it takes."""

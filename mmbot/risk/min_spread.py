@@ -7,7 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
-from mmbot.core.types import Kind, to_decimal
+from mmbot.core.reads import best_levels
+from mmbot.core.types import OPTION, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -32,9 +33,11 @@ class MinSpread:
         doc("least width between our bid and ask, in bps of mid (not for options)"),
     ] = Decimal(1)
 
+    reads = best_levels
+
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is too close."""
-        if view.instrument.kind is Kind.OPTION or proposal.opposite is None:
+        if view.instrument.kind is OPTION or proposal.opposite is None:
             return ALLOW
         target = proposal.target
         width = (proposal.opposite - target.price) * target.side.sign

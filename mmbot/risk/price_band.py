@@ -7,7 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
-from mmbot.core.types import Side, to_decimal
+from mmbot.core.reads import no_levels
+from mmbot.core.types import BUY, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -30,12 +31,14 @@ class PriceBand:
         int, Ge(0), Le(10_000), doc("or in ticks at the mark, whichever is more")
     ] = 20
 
+    reads = no_levels
+
     def check(self, view: View, proposal: Proposal) -> Verdict:
         """Allow, or block what is outside (or when there is no mark)."""
         if not (isfinite(view.mark) and view.mark > 0):
             return Block(Why.NO_MARK)
         price, side = proposal.target.price, proposal.target.side
-        venue_bound = view.max_price if side is Side.BUY else view.min_price
+        venue_bound = view.max_price if side is BUY else view.min_price
         if venue_bound is not None and not float(price) * side.sign <= venue_bound * side.sign:
             return Block(Why.PRICE_BAND)  # also when the bound is not a number
         mark = to_decimal(view.mark)

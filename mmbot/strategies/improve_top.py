@@ -8,8 +8,9 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.core.reads import Reads
 from mmbot.core.sizes import POSITION, SMALLEST, Size
-from mmbot.core.types import ZERO, Kind, Level, Quote, Side
+from mmbot.core.types import BUY, OPTION, SELL, ZERO, Kind, Level, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -23,6 +24,8 @@ _MIN_SPREAD_BPS = (1.0, 5.0)
 _NOISE = 1e-9
 """Relative error of float arithmetic that must not be mistaken for a difference."""
 
+_JOINING, _IMPROVING = Why.JOINING, Why.IMPROVING  # a class's look-up is a Python call
+
 
 class ImprovementUnit(Enum):
     """What `improvement` is counted in."""
@@ -31,6 +34,9 @@ class ImprovementUnit(Enum):
     TICKS = "ticks"
     PRICE = "price"
     BPS = "bps"
+
+
+_USD, _TICKS, _, _BPS = ImprovementUnit
 
 
 @register(Family.STRATEGY, "improve_top")
@@ -110,13 +116,13 @@ class ImproveTop:
         )
         if isinstance(context, Why):
             return context
-        bid = self._wish(view, context, Side.BUY)
-        ask = self._wish(view, context, Side.SELL)
+        bid = self._wish(view, context, BUY)
+        ask = self._wish(view, context, SELL)
         self._keep_apart(view, context, bid, ask)
         # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
         # tick and the other not at all.
         skew = round(context.skew * self.lean_ticks)
-        drafts = [*([] if self.ask_only else [bid]), *([] if self.bid_only else [ask])]
+        drafts = [ask] if self.ask_only else [bid] if self.bid_only else [bid, ask]
         for builder in drafts:
             builder.shift("skew", skew * context.tick)
             if skew and builder.why is not Why.FALLBACK_WIDTH:
@@ -132,6 +138,13 @@ class ImproveTop:
             for builder in drafts
         ]
 
+    def reads(self, kind: Kind) -> Reads:
+        """The best prices alone, unless a size or a width is looked for in the levels below."""
+        top = not self.improvement_reference_size and (
+            kind is OPTION or self.min_spread_bps is not None
+        )
+        return Reads(depth=1 if top else None)
+
     def _wish(self, view: View, context: QuoteContext, side: Side) -> QuoteBuilder:
         """Where we would like to be if nothing but the others' prices mattered."""
         reference = self._reference(view, side)
@@ -140,7 +153,7 @@ class ImproveTop:
                 side, "fallback", self._fallback(context, side), Why.FALLBACK_WIDTH
             )
         else:
-            builder = QuoteBuilder.start(side, "reference", reference, Why.JOINING)
+            builder = QuoteBuilder.start(side, "reference", reference, _JOINING)
         if context.tight:
             builder.clamp = Why.TIGHT_MARKET
             return builder
@@ -152,20 +165,20 @@ class ImproveTop:
             step = self._improvement(view, context, side, builder.price)
             builder.shift("improvement", side.sign * step)
         if step and reference is not None:
-            builder.why = Why.IMPROVING
+            builder.why = _IMPROVING
         return builder
 
     def _reference(self, view: View, side: Side) -> float | None:
         seen = 0.0
         wanted = float(self.improvement_reference_size)
-        for price, amount in view.bids if side is Side.BUY else view.asks:
+        for price, amount in view.bids if side is BUY else view.asks:
             seen = seen + amount if self.reference_cumulative else amount
             if seen >= wanted * (1 - _NOISE):
                 return price
         return None
 
     def _fallback(self, context: QuoteContext, side: Side) -> float:
-        if context.instrument.kind is Kind.OPTION:
+        if context.instrument.kind is OPTION:
             return context.fair - side.sign * context.edge
         return context.mid - side.sign * context.mid * self.spread_bps / 20_000
 
@@ -178,15 +191,13 @@ class ImproveTop:
             return 0.0
         instrument = view.instrument
         tick = context.tick_inward(side, reference)
-        match self.improvement_unit:
-            case ImprovementUnit.USD:
-                amount = amount / view.index if instrument.priced_in_coin else amount
-            case ImprovementUnit.TICKS:
-                amount = amount * tick
-            case ImprovementUnit.BPS:
-                amount = amount * reference / 10_000
-            case ImprovementUnit.PRICE:
-                pass
+        unit = self.improvement_unit
+        if unit is _USD:
+            amount = amount / view.index if instrument.priced_in_coin else amount
+        elif unit is _TICKS:
+            amount = amount * tick
+        elif unit is _BPS:
+            amount = amount * reference / 10_000
         return max(amount, tick)
 
     def _keep_apart(
@@ -194,7 +205,7 @@ class ImproveTop:
     ) -> None:
         """Our own width is at least the minimum spread, and a tick in any case."""
         least = context.tick
-        if context.instrument.kind is not Kind.OPTION:
+        if context.instrument.kind is not OPTION:
             least = max(least, self._min_spread(view, context))
         if ask.price - bid.price < least * (1 - _NOISE):
             for builder in (bid, ask):

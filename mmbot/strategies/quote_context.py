@@ -14,10 +14,12 @@ from msgspec import Struct
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
 from mmbot.core.sizes import Size, amount_of
-from mmbot.core.types import Kind, Side, to_decimal
+from mmbot.core.types import BUY, OPTION, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.strategies.quote_builder import QuoteBuilder
+
+_EDGE_CLAMP, _CROSS_CLAMP = Why.EDGE_CLAMP, Why.CROSS_CLAMP  # a class's look-up is a Python call
 
 _OPTION_PCT = 0.5
 """Lag of an option's order worth a request, % of its premium."""
@@ -62,24 +64,20 @@ class QuoteContext(Struct, frozen=True, gc=False):
 
     def hold(self, builder: QuoteBuilder) -> None:
         """Take the quote being built back to the edge and out of the other side's way."""
-        if builder.side is Side.BUY:
-            builder.hold("edge", self.fair - self.edge, Why.EDGE_CLAMP)
-            builder.hold("crossing", self.bid_max, Why.CROSS_CLAMP)
+        if builder.side is BUY:
+            builder.hold("edge", self.fair - self.edge, _EDGE_CLAMP)
+            builder.hold("crossing", self.bid_max, _CROSS_CLAMP)
         else:
-            builder.hold("edge", self.fair + self.edge, Why.EDGE_CLAMP)
-            builder.hold("crossing", self.ask_min, Why.CROSS_CLAMP)
+            builder.hold("edge", self.fair + self.edge, _EDGE_CLAMP)
+            builder.hold("crossing", self.ask_min, _CROSS_CLAMP)
 
     def tick_at(self, price: float) -> float:
         """The tick that holds at `price`."""
-        instrument = self.instrument
-        if not instrument.grid.tick_steps:
-            return float(instrument.grid.tick)
-        return float(instrument.grid.tick_at(to_decimal(price)))
+        return self.instrument.grid.ladder.tick_at(price)
 
     def tick_inward(self, side: Side, price: float) -> float:
         """One tick of the grid from a price of that side towards the other side."""
-        at = to_decimal(price)
-        return abs(float(self.instrument.grid.step_price(at, side.sign) - at))
+        return self.instrument.grid.ladder.gap(price, side.sign)
 
     def follow(
         self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
@@ -93,7 +91,7 @@ class QuoteContext(Struct, frozen=True, gc=False):
         again. A tick behind is always left. No level overtakes the one it is `behind` by so much.
         """
         price, sign, tick = builder.price, builder.side.sign, self.tick_at(builder.price)
-        if self.instrument.kind is Kind.OPTION:
+        if self.instrument.kind is OPTION:
             share = _OPTION_PCT if requote_pct is None else requote_pct
             return max(price * share / 100, tick), 0.0
         danger = min(behind, max(0.0, (self.fair - price) * sign - self.edge))
@@ -136,13 +134,14 @@ def find_ground(
     full = amount_of(max_position, instrument, index, view.mark)
     if amount is None or full is None:
         return Why.NO_MARK
-    mid = view.mid
-    bid_max = inf if ask is None else float(instrument.grid.step_price(to_decimal(ask), -1))
-    ask_min = 0.0 if bid is None else float(instrument.grid.step_price(to_decimal(bid), 1))
+    mid = fair if bid is None or ask is None else (bid + ask) / 2
+    ladder = instrument.grid.ladder
+    bid_max = inf if ask is None else ladder.beside(ask, -1)
+    ask_min = 0.0 if bid is None else ladder.beside(bid, 1)
     return QuoteContext(
         instrument=instrument,
         mid=mid,
-        tick=float(instrument.grid.tick_at(to_decimal(mid))),
+        tick=ladder.tick_at(mid),
         tight=ask_min >= bid_max,
         bid_max=bid_max,
         ask_min=ask_min,

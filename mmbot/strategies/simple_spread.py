@@ -9,6 +9,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.core.reads import best_levels
 from mmbot.core.sizes import POSITION, SMALLEST, Size
 from mmbot.core.types import ONE, ZERO, Quote, Side
 from mmbot.core.views import View
@@ -71,6 +72,7 @@ class SimpleSpread:
             "options, for others most of their own distance from fair value"
         ),
     ] = None
+    reads = best_levels  # for their middle, and for what would cross them
 
     def quotes(self, view: View) -> Iterable[Quote] | Why:
         """The levels of both sides, or why none."""

@@ -1,5 +1,6 @@
 """Laws that hold for every strategy, setting and market, before and after prices meet the grid."""
 
+import dataclasses
 from collections.abc import Callable
 from decimal import Decimal
 from math import inf, nan
@@ -11,12 +12,18 @@ from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
-from mmbot.core.ports import Strategy
+from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.reads import Reads, Telling
 from mmbot.core.types import Kind, Quote, Side, to_decimal
 from mmbot.core.views import Allow, View
 from mmbot.core.why import Why
 from mmbot.risk.cost_floor import CostFloor
+from mmbot.risk.max_exposure import MaxExposure
+from mmbot.risk.max_order import MaxOrder
+from mmbot.risk.max_position import MaxPosition
 from mmbot.risk.min_spread import MinSpread
+from mmbot.risk.price_band import PriceBand
+from mmbot.risk.stale_market import StaleMarket
 from mmbot.strategies.improve_top import ImprovementUnit, ImproveTop
 from mmbot.strategies.simple_spread import Center, SimpleSpread
 from tests.builders import a_linear_perpetual, a_perpetual, a_proposal, a_view, an_option
@@ -236,3 +243,78 @@ def test_what_is_not_a_number_is_never_quoted_on(
 )
 def test_a_bad_book_is_never_quoted_on(strategy: Strategy, view: View, why: Why) -> None:
     assert strategy.quotes(view) is why
+
+
+RULES: tuple[RiskRule, ...] = (
+    CostFloor(),
+    MaxExposure(),
+    MaxOrder(),
+    MaxPosition(),
+    MinSpread(),
+    PriceBand(),
+    StaleMarket(),
+)
+
+
+selective: st.SearchStrategy[ImproveTop | SimpleSpread] = st.one_of(
+    strategies,
+    st.builds(
+        lambda strategy, least: dataclasses.replace(
+            strategy, improvement_reference_size=Decimal(0), min_spread_bps=least
+        ),
+        improving,
+        st.none() | st.floats(0, 100),
+    ),
+)
+"""Some of them look at the best levels alone."""
+
+
+@settings(deadline=None)
+@given(views(), selective, st.data())
+def test_what_a_strategy_does_not_say_it_reads_changes_no_quote(
+    view: View, strategy: ImproveTop | SimpleSpread, data: st.DataObject
+) -> None:
+    other = unread(view, strategy.reads(view.instrument.kind), data)
+    assert strategy.quotes(other) == strategy.quotes(view)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@settings(deadline=None)
+@given(view=views(), side=st.sampled_from(Side), data=st.data())
+def test_what_a_rule_does_not_say_it_reads_changes_no_verdict(
+    rule: RiskRule, view: View, side: Side, data: st.DataObject
+) -> None:
+    assert isinstance(rule, Telling), "every rule of a desk by default says so"
+    away = data.draw(st.integers(-3, 40))
+    price = view.instrument.step_price(to_decimal(view.fair), -side.sign * away)
+    proposal = a_proposal(view.instrument, side=side, price=price, opposite=to_decimal(view.mid))
+    other = unread(view, rule.reads(view.instrument.kind), data)
+    assert rule.check(other, proposal) == rule.check(view, proposal)
+
+
+def unread(view: View, reads: Reads, data: st.DataObject) -> View:
+    """The same view at another moment, of another age below the limit, and with other levels where
+    none is read."""
+    depth = reads.depth
+    if depth is None:
+        bids, asks = view.bids, view.asks
+    else:
+        below = st.lists(st.tuples(st.floats(0.0001, 9000), st.floats(0, 99)), max_size=3)
+        bids = (*view.bids[:depth], *data.draw(below)) if len(view.bids) >= depth else view.bids
+        asks = (*view.asks[:depth], *data.draw(below)) if len(view.asks) >= depth else view.asks
+    return replace(
+        view,
+        bids=bids,
+        asks=asks,
+        now_ns=view.now_ns + data.draw(st.integers(0, 10**12)),
+        book_age_ns=data.draw(st.integers(0, int(min(reads.age_limit_ns, 10**12)))),
+    )
+
+
+def test_the_width_of_the_others_is_looked_for_in_all_their_levels() -> None:
+    """The minimum spread where none is given; a single level would not say what it averages."""
+    near = a_view(a_perpetual(), bids=[(2849.95, 1.0)], asks=[(2850.0, 1.0)], fair=2849.975)
+    wide = replace(near, bids=(*near.bids, (2849.0, 50.0)), asks=(*near.asks, (2851.0, 50.0)))
+    strategy = ImproveTop(min_spread_bps=None)
+    assert strategy.quotes(near) != strategy.quotes(wide)
+    assert strategy.reads(Kind.PERPETUAL).depth is None

@@ -1,0 +1,137 @@
+"""What a decision is made from, and whether it stands: a turn that would decide the same again is
+not taken twice.
+
+Theory of operation
+-------------------
+1. Reasons not to quote at all, the book without our own orders, the pricer's value and everything
+   else in the view are found anew each time (core.decide). What is saved is what follows from them:
+   the strategy, the grid, the rules, the diff and the worst case.
+2. A strategy and a rule see the view and nothing else, so their answer is the same while the view
+   is. It never quite is: it holds the moment, the age of the book, and levels far from the top. A
+   plug-in that says what it `reads` of these (core.reads) answers the same while that is the same;
+   one that says nothing is asked every time, and so is all of its desk.
+3. Everything else that is read on the way is in the basis by its value: every field of every order
+   of ours, whether each may be left to lag, what is held in the worst case, what people changed,
+   and why only what reduces may be sent.
+4. What depends on the moment alone is never remembered: a decision stands only if it asked for
+   nothing, so that nothing has to be tried again, and where no slot has to wait.
+5. A hedger wants what the whole desk adds up to: where one wants something, nothing stands.
+"""
+
+from dataclasses import fields
+from decimal import Decimal
+from itertools import chain
+from math import isfinite
+from operator import attrgetter
+
+from mmbot.core.approve import only_reducing
+from mmbot.core.books import Market
+from mmbot.core.desk import Desk
+from mmbot.core.orders import Order
+from mmbot.core.reads import Reads
+from mmbot.core.standing import SlotKey, Standing
+from mmbot.core.state import State
+from mmbot.core.types import BUY, SELL, Level, Nanos, Quote, Side
+from mmbot.core.views import View
+from mmbot.core.why import Why
+
+_TOLD_BY_READS = ("now_ns", "book_age_ns", "bids", "asks")
+
+VIEWED = tuple(name for name in View.__match_args__ if name not in _TOLD_BY_READS)
+"""What is in a view besides, every field of it."""
+
+_of_view = attrgetter(*VIEWED)
+_of_order = attrgetter(*[field.name for field in fields(Order)])
+
+
+def still_stands(
+    state: State,
+    desk: Desk,
+    market: Market,
+    view: View | Why,
+    orders: list[Order],
+    settled_ns: Nanos,
+) -> Standing | None:
+    """The last decision about a market, if nothing that it was made from has changed."""
+    last = market.stands
+    if last is None or isinstance(view, Why):
+        return None
+    reads = _reads(state, desk, view)
+    if (
+        reads is None
+        or last.book != _book(view, reads)  # mostly the first to differ
+        or last.basis != _basis(state, desk, market, view, orders, settled_ns)
+        or _must_wait(state, last.slots, view.now_ns)
+    ):
+        return None
+    return last
+
+
+def can_stand(
+    state: State,
+    desk: Desk,
+    market: Market,
+    view: View | Why,
+    orders: list[Order],
+    settled_ns: Nanos,
+    quotes: tuple[Quote, ...],
+    why: dict[Side, Why],
+    worst_coin: Decimal | None,
+) -> Standing | None:
+    """A decision that was made just now and asks for nothing, if it can stand."""
+    if isinstance(view, Why):
+        return None
+    reads = _reads(state, desk, view)
+    if reads is None:
+        return None
+    slots = tuple((view.instrument.id, one.side, one.owner, one.level) for one in quotes)
+    if _must_wait(state, slots, view.now_ns):
+        return None
+    basis = _basis(state, desk, market, view, orders, settled_ns)
+    return Standing(_book(view, reads), basis, slots, quotes, dict(why), worst_coin)
+
+
+def _reads(state: State, desk: Desk, view: View) -> Reads | None:
+    """What the desk's plug-ins read of the moment and the book; None where nothing may stand."""
+    reads = None if state.hedges else desk.reads(view.instrument.kind)
+    # Past the lowest limit of age nothing is known of the others.
+    return None if reads is None or view.book_age_ns > reads.age_limit_ns else reads
+
+
+def _book(view: View, reads: Reads) -> tuple[tuple[Level, ...], tuple[Level, ...], bool]:
+    """What of the others' book a desk reads."""
+    bids, asks, depth = view.bids, view.asks, reads.depth
+    if depth is None:
+        return bids, asks, True
+    # One sum finds every NaN and infinity: both survive addition.
+    sound = isfinite(sum(chain.from_iterable(bids)) + sum(chain.from_iterable(asks)))
+    return bids[:depth], asks[:depth], sound
+
+
+def _basis(
+    state: State,
+    desk: Desk,
+    market: Market,
+    view: View,
+    orders: list[Order],
+    settled_ns: Nanos,
+) -> tuple[object, ...]:
+    """What else a decision is made from, by its value."""
+    held, instrument = state.inventory, view.instrument.id
+    return (
+        desk,
+        _of_view(view),
+        [_of_order(order) for order in orders],
+        [order.sent_ns <= settled_ns for order in orders],
+        held.worst(instrument, BUY),
+        held.worst(instrument, SELL),
+        market.off,
+        state.controls.size_factor,
+        only_reducing(state, desk, view.now_ns),
+    )
+
+
+def _must_wait(state: State, slots: tuple[SlotKey, ...], now_ns: Nanos) -> bool:
+    """Whether something was tried in one of these slots a moment ago."""
+    memories = [state.slots.get(slot) for slot in slots] if state.slots else ()
+    return any(one is not None and now_ns < one.not_before_ns for one in memories)
