@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mmbot.core import events as ev
 from mmbot.core.intents import Intent
@@ -40,7 +40,9 @@ def anything(hint: Any) -> st.SearchStrategy[Any]:
     if hint is type(None):
         return st.none()
     if isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, Struct)):
-        return st.builds(hint, **{n: anything(one) for n, one in get_type_hints(hint).items()})
+        members = fields(hint) if is_dataclass(hint) else structs.fields(hint)
+        hints = get_type_hints(hint)
+        return st.builds(hint, **{f.name: anything(hints[f.name]) for f in members})
     parts = get_args(hint)
     if get_origin(hint) in (UnionType, typing.Union):
         return st.one_of(*map(anything, parts))
