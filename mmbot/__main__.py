@@ -15,7 +15,10 @@ def main() -> None:
         for ending in ENDINGS:
             if signal.getsignal(ending) is signal.SIG_DFL:  # nohup has it ignored
                 signal.signal(ending, _like_ctrl_c)
-        from mmbot.cli.app import run
+        from mmbot.plugins.importing import importing
+
+        with importing():
+            from mmbot.cli.app import run
 
         run()
     except KeyboardInterrupt:  # while it was still importing

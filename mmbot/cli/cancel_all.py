@@ -20,6 +20,7 @@ from mmbot.cli.wanted import DeskFile, StoreUrl
 from mmbot.core.sizes import plain
 from mmbot.core.types import instrument_name, unnamed
 from mmbot.errors import ConfigError, MmbotError, OrdersMayRemain, StoreError, VenueUnreachable
+from mmbot.plugins.importing import importing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,15 +97,16 @@ def _pulled(
     store: str | None,
     timing: "Timing | None",
 ) -> "Outcome":
-    from mmbot.clock import Clock
-    from mmbot.engine import tripping
-    from mmbot.engine.accounts import joined
-    from mmbot.engine.cancel_all import cancel_everywhere
-    from mmbot.engine.outcome import Outcome
-    from mmbot.engine.outside_kinds import with_kinds
-    from mmbot.engine.timing import USUAL
-    from mmbot.store.commands import whoami
-    from mmbot.store.known import find
+    with importing():
+        from mmbot.clock import Clock
+        from mmbot.engine import tripping
+        from mmbot.engine.accounts import joined
+        from mmbot.engine.cancel_all import cancel_everywhere
+        from mmbot.engine.outcome import Outcome
+        from mmbot.engine.outside_kinds import with_kinds
+        from mmbot.engine.timing import USUAL
+        from mmbot.store.commands import whoami
+        from mmbot.store.known import find
 
     # Whoever asked for this and then lost the line wants it carried out all the same.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP,))

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from mmbot.cli.help_screen import prepare
+from mmbot.plugins.importing import importing
 
 
 class Home(NamedTuple):
@@ -39,7 +40,8 @@ class LazyCommand(TyperCommand):
     def imported(self) -> Any:
         """The real command."""
         assert self.name is not None
-        found = getattr(import_module(self._home.module), self._home.name)
+        with importing():
+            found = getattr(import_module(self._home.module), self._home.name)
         around = typer.Typer()
         if isinstance(found, typer.Typer):
             around.add_typer(found, name=self.name)
@@ -60,5 +62,6 @@ class LazyGroup(TyperGroup):
 
     def format_help(self, *args: Any) -> None:
         """Typer's, with less to import."""
-        prepare()
-        super().format_help(*args)
+        with importing():
+            prepare()
+            super().format_help(*args)

@@ -19,6 +19,7 @@ from mmbot.cli.stream_log import StreamLog
 from mmbot.cli.streams import in_red, read_or_not
 from mmbot.config import KNOWN_FLAGS, Config, Mode, load_config
 from mmbot.errors import ConfigError, OrdersMayRemain, Refused, StoreError
+from mmbot.plugins.importing import importing
 
 if TYPE_CHECKING:
     from mmbot.engine.status import StatusFrame, Summary
@@ -199,8 +200,9 @@ def quote(
 def _require_keys(config: Config) -> None:
     """Raises ConfigError where the key pair of the venue is missing; of several venues, Refused
     with every pair that is."""
-    from mmbot.venues.plugin import credentials_of
-    from mmbot.venues.site import sites_of
+    with importing():
+        from mmbot.venues.plugin import credentials_of
+        from mmbot.venues.site import sites_of
 
     missing = []
     for site in sites_of(config):
@@ -291,7 +293,8 @@ async def _quoted(
 
     ahead = await begin_ahead(config)
     try:
-        from mmbot.assemble import run_quote
+        with importing():
+            from mmbot.assemble import run_quote
 
         await asyncio.sleep(0)  # Ctrl+C while we were importing ends it here
         return await run_quote(config, on_status=on_status, on_suspended=on_suspended, ahead=ahead)

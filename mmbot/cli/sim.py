@@ -16,6 +16,7 @@ from mmbot.cli.sim_faces import faces_of, ports
 from mmbot.cli.streams import read_or_not
 from mmbot.config import SIM_SEED, SIM_START, moment, number
 from mmbot.errors import ConfigError
+from mmbot.plugins.importing import importing
 from mmbot.plugins.settings import check, settings_class, unknown
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def serve(
     With --faults they misbehave, each for itself, and say on stderr what they have done; with
     --manners they behave, and say so in another way.
     """
-    from mmbot.sim.wire.faces import FACES
+    with importing():
+        from mmbot.sim.wire.faces import FACES
 
     faces = faces_of(exchange, FACES)
     if manners not in MANNERS:
@@ -165,13 +167,14 @@ def _serve(
     faces: "Mapping[str, str]", serving: Serving, plan: "FaultPlan", manners: str, json: bool
 ) -> None:
     """Serve until a signal ends it, or nobody is left."""
-    import asyncio
+    with importing():
+        import asyncio
 
-    import uvloop
+        import uvloop
 
-    from mmbot.sim.wire.manner import Manner
-    from mmbot.sim.wire.server import serve as serve_world
-    from mmbot.sim.wire.world import FaceOptions, WorldOptions
+        from mmbot.sim.wire.manner import Manner
+        from mmbot.sim.wire.server import serve as serve_world
+        from mmbot.sim.wire.world import FaceOptions, WorldOptions
 
     at = ports(serving.port, len(faces))
     options = WorldOptions(

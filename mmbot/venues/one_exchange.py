@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from threading import RLock
 from types import ModuleType
 
+from mmbot.plugins.importing import importing
+
 PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
 """Those whose first files import every exchange, outermost first."""
 
@@ -70,11 +72,12 @@ def load_alone(exchange: str) -> bool:
     if "ccxt" in sys.modules:
         return False
     try:
-        for name in PACKAGES:
-            _put_shell(name)
-        _put_basics(sys.modules["ccxt"])
-        for name in PACKAGES[1:]:  # the second stands on the first
-            import_module(f"{name}.{exchange}")
+        with importing():
+            for name in PACKAGES:
+                _put_shell(name)
+            _put_basics(sys.modules["ccxt"])
+            for name in PACKAGES[1:]:  # the second stands on the first
+                import_module(f"{name}.{exchange}")
         if all(isinstance(sys.modules[name], Shell) for name in PACKAGES):
             return True
     except Exception:  # noqa: BLE001  # whatever it was, the whole of ccxt may do without it

@@ -2,7 +2,8 @@
 
 A built-in kind lives in `mmbot/venues/KIND/plugin.py` and is imported when it is asked for; a
 module of a person's own registers another one. A plug-in imports what it stands on (ccxt, say)
-only when it builds something: naming a venue and its variables costs nothing.
+only when it builds something, or in a `prepare()` if it has one: naming a venue and its variables
+costs nothing.
 """
 
 from collections.abc import Callable

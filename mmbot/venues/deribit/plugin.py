@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.capabilities import Capabilities
+from mmbot.plugins.importing import importing
 from mmbot.plugins.registry import Family, register
 from mmbot.store.records import AccountKey
 from mmbot.venues.base import MarketData, Venue
@@ -34,8 +35,9 @@ class DeribitPlugin:
     def prepare(self) -> None:
         """Import ccxt, and what trades with it."""
         load_alone("deribit")
-        import mmbot.venues.deribit.clients
-        import mmbot.venues.deribit.venue  # noqa: F401
+        with importing():
+            import mmbot.venues.deribit.clients
+            import mmbot.venues.deribit.venue  # noqa: F401
 
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection."""
