@@ -15,9 +15,10 @@ from mmbot.core.statements import OpenOrder
 from mmbot.venues.canceller import CredentialsRefusedError, Look, Way, WayFailedError
 from mmbot.venues.deribit import rescue
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.failures import said
-from mmbot.venues.deribit.limits import Bucket, Limits
+from mmbot.venues.deribit.limits import Limits
 from mmbot.venues.deribit.orders import Call
+from mmbot.venues.failures import said
+from mmbot.venues.rates import Bucket
 
 
 class DeribitCanceller:

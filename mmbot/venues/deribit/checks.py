@@ -16,14 +16,16 @@ from mmbot.core.sizes import plain
 from mmbot.core.statements import Equity
 from mmbot.errors import MmbotError
 from mmbot.store.records import AccountKey
+from mmbot.venues import reading
 from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.checks import SAID_MAX_CHARS, Check, Result
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.client import Deribit
 from mmbot.venues.deribit.clients import client_at
-from mmbot.venues.deribit.failures import in_words
 from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.failures import in_words
+from mmbot.venues.reading import Unread, Unreadable, fields_of
 from mmbot.venues.site import Site
 
 SKEW_WARN_MS, SKEW_FAIL_MS = 200, 1000
@@ -216,11 +218,11 @@ def _percent(rate: Decimal) -> str:
 
 async def _margin(client: Deribit) -> Check:
     """With cross margin the portfolio's margin balance stands for what one currency is worth."""
-    answer, unread = await client.privateGetGetAccountSummaries({}), parse.Unread()
+    answer, unread = await client.privateGetGetAccountSummaries({}), Unread()
     try:
-        rows = parse.fields_of(answer.get("result"), "account").get("summaries", [])
-        stated, _ = parse.each(rows, lambda row: parse.equity_of(row, unread), unread, "account")
-    except parse.Unreadable as error:
+        rows = fields_of(answer.get("result"), "account").get("summaries", [])
+        stated, _ = reading.each(rows, lambda row: parse.equity_of(row, unread), unread, "account")
+    except Unreadable as error:
         return Check("margin", Result.WARN, f"not understood: {error}", "look at the account")
     held = [one for one in stated if one.equity]
     if unread.counts and not held:

@@ -14,10 +14,11 @@ from mmbot.core.events import Link, OrderSeen, SnapshotTaken
 from mmbot.core.intents import Resync
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
 from mmbot.core.types import InstrumentId, Label, Nanos, instrument_name
+from mmbot.venues import reading
+from mmbot.venues.answers import AnswerError
+from mmbot.venues.asking import ask, get
 from mmbot.venues.deribit import parse
-from mmbot.venues.deribit.answers import AnswerError
-from mmbot.venues.deribit.asking import ask, get
-from mmbot.venues.deribit.parse import Unread, Unreadable
+from mmbot.venues.reading import Unread, Unreadable, fields_of
 from mmbot.venues.recipe import Recipe
 
 POSITIONS_TRIES_MAX: Final = 3
@@ -58,7 +59,7 @@ class Looks:
     def take(self, intent: Resync, asked_ns: Nanos) -> Recipe[SnapshotTaken]:
         """The venue's word on everything. Raises AnswerError, and Unreadable."""
         answer = yield from _ask("private/get_open_orders", {})
-        orders, nameless = parse.each(
+        orders, nameless = reading.each(
             answer,
             lambda row: parse.open_order_of(self._venue, row, self._unread),
             self._unread,
@@ -107,7 +108,7 @@ class Looks:
         params = {"currency": followed.settlement, "label": label}
         answer = yield from _ask("private/get_order_state_by_label", params)
         rows = answer if isinstance(answer, list) else [answer]
-        seen, left_out = parse.each(
+        seen, left_out = reading.each(
             rows,
             lambda row: parse.seen_of(self._venue, row, None, self._unread),
             self._unread,
@@ -132,8 +133,8 @@ class Looks:
         """What the account is worth, as far as it is told: nothing else depends on it."""
         answer = yield from _ask("private/get_account_summaries", {})
         try:
-            rows = parse.fields_of(answer, "account").get("summaries", [])
-            found, _ = parse.each(
+            rows = fields_of(answer, "account").get("summaries", [])
+            found, _ = reading.each(
                 rows, lambda row: parse.equity_of(row, self._unread), self._unread, "account"
             )
         except Unreadable as error:
@@ -145,7 +146,7 @@ class Looks:
         """Every position. Where a row does not say of which instrument it is, each of ours that is
         in no other row is asked about by name: it might be that one."""
         answer = yield from _ask("private/get_positions", {"currency": "any"})
-        found, nameless = parse.each(answer, self._position, self._unread, "position")
+        found, nameless = reading.each(answer, self._position, self._unread, "position")
         if nameless:
             named = {position.instrument for position in found}
             for instrument in list(self._followed.values()):
@@ -164,7 +165,7 @@ class Looks:
             return HeldPosition(instrument.id, None)
 
     def _position(self, row: object) -> HeldPosition:
-        name = parse.fields_of(row, "position").get("instrument_name")
+        name = fields_of(row, "position").get("instrument_name")
         known = isinstance(name, str) and name not in self._followed
         terms = self._listed.get(str(name)) if known else None
         return parse.position_of(self._venue, row, terms, self._unread)
@@ -196,8 +197,8 @@ class Looks:
                 "historical": historical,
             }
             answer = yield from get("private/get_user_trades_by_currency_and_time", params)
-            page = parse.fields_of(answer, "trades")
-            fills, _ = parse.each(
+            page = fields_of(answer, "trades")
+            fills, _ = reading.each(
                 page.get("trades"),
                 lambda row: parse.fill_of(self._venue, row, self._unread),
                 self._unread,
@@ -241,8 +242,8 @@ class Looks:
         flows: list[Flow] = []
         for _ in range(PAGES_MAX):
             answer = yield from _ask("private/get_transaction_log", params)
-            page = parse.fields_of(answer, "log")
-            rows, _ = parse.each(page.get("logs"), self._row_flows, self._unread, "log row")
+            page = fields_of(answer, "log")
+            rows, _ = reading.each(page.get("logs"), self._row_flows, self._unread, "log row")
             flows += [flow for row in rows for flow in row]
             following = page.get("continuation")
             if not following or following == params.get("continuation"):

@@ -13,15 +13,15 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.events import Event, Link
 from mmbot.core.types import InstrumentId
 from mmbot.ops.limit import about
+from mmbot.venues.answers import AnswerError, LinkDown, Trouble
 from mmbot.venues.base import Sink
-from mmbot.venues.deribit.answers import AnswerError, LinkDown, Trouble
-from mmbot.venues.deribit.book import MalformedBook
+from mmbot.venues.book import MalformedBook
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.failures import in_words
-from mmbot.venues.deribit.in_ccxt import in_ccxt
 from mmbot.venues.deribit.public import PublicSession
-from mmbot.venues.deribit.shell import Shell
+from mmbot.venues.failures import in_words
+from mmbot.venues.in_ccxt import in_ccxt
 from mmbot.venues.recipe import Recipe
+from mmbot.venues.shell import Shell
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class DeribitMarket:
         self._clock = clock
         self._says = logging.LoggerAdapter(_log, about(self.name))
         self._sink: Sink = _nowhere
-        self._shell = Shell(self._session, client, clock, self._hear)
+        self._shell = Shell("deribit", self._session, client, clock, self._hear)
         self._first: dict[Link, asyncio.Future[None]] = {}
         self._session.on_note = self._note
         self._session.on_listed = self._tell_listed

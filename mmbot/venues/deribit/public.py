@@ -28,17 +28,17 @@ from mmbot.core.events import (
 )
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name
 from mmbot.core.why import Why
+from mmbot.venues.answers import AnswerError
+from mmbot.venues.asking import UnreadableError, ask, get, in_brief
 from mmbot.venues.deribit import parse
-from mmbot.venues.deribit.answers import AnswerError
-from mmbot.venues.deribit.asking import UnreadableError, ask, get, in_brief
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.connection import Connection
-from mmbot.venues.deribit.parse import Unread, Unreadable
-from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.deribit.signin import Keys
-from mmbot.venues.deribit.timers import Timer
 from mmbot.venues.effects import Effect, Emit, Frame, HttpAnswer
+from mmbot.venues.reading import Unread, Unreadable
 from mmbot.venues.recipe import Recipe, Wait
+from mmbot.venues.requests import Outcome, Reply
+from mmbot.venues.timers import Timer
 from mmbot.venues.timing import USUAL, Timing
 
 BOOK_LEVELS: Final = 10

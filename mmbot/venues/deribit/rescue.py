@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import instrument_name
+from mmbot.venues.answers import AnswerError
+from mmbot.venues.asking import get
 from mmbot.venues.canceller import ListUnreadableError, Look
-from mmbot.venues.deribit.answers import AnswerError
-from mmbot.venues.deribit.asking import get
-from mmbot.venues.deribit.limits import Bucket, Rate
 from mmbot.venues.deribit.orders import Call, cancel, cancel_all
-from mmbot.venues.deribit.parse import Unread, Unreadable, open_order_of
+from mmbot.venues.deribit.parse import open_order_of
+from mmbot.venues.rates import Bucket, Rate
+from mmbot.venues.reading import Unread, Unreadable
 from mmbot.venues.recipe import Recipe, Wait
 
 OPEN_ORDERS = "private/get_open_orders"

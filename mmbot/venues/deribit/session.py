@@ -32,19 +32,20 @@ from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.errors import VenueUnreachable
+from mmbot.venues.account import Account
+from mmbot.venues.answers import AnswerError, Trouble
+from mmbot.venues.asking import UnreadableError, get, in_brief
+from mmbot.venues.book import MalformedBook
 from mmbot.venues.canceller import ListUnreadableError
-from mmbot.venues.deribit import orders, rescue
-from mmbot.venues.deribit.account import Account
-from mmbot.venues.deribit.answers import AnswerError, Trouble
-from mmbot.venues.deribit.asking import UnreadableError, get, in_brief
-from mmbot.venues.deribit.book import MalformedBook
+from mmbot.venues.deribit import orders, parse, rescue
+from mmbot.venues.deribit.dialect import DERIBIT
 from mmbot.venues.deribit.looks import Looks
-from mmbot.venues.deribit.parse import Unreadable
 from mmbot.venues.deribit.public import PublicSession
-from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.deribit.signin import Keys
 from mmbot.venues.effects import Effect
+from mmbot.venues.reading import Unreadable, fields_of
 from mmbot.venues.recipe import Recipe
+from mmbot.venues.requests import Outcome, Reply
 from mmbot.venues.timing import USUAL, Timing
 
 TERMS_CODES: Final = frozenset({10002, 10026, 10043})
@@ -73,7 +74,7 @@ class DeribitSession(PublicSession):
     def __init__(self, name: str, keys: Keys, start_ns: Nanos, timing: Timing = USUAL) -> None:
         super().__init__(name, start_ns, timing, keys)
         self._keys = keys
-        self._account = Account(name, self._unread, self._emit)
+        self._account = Account(name, DERIBIT, parse, "order_state", self._unread, self._emit)
         self._looks = Looks(name, self._instruments, self._terms, self._now_ms, self._unread)
         self._told_ns: Nanos = 0
         """When the private channel last said something ..."""
@@ -151,7 +152,13 @@ class DeribitSession(PublicSession):
             self._platform_news(channel, data)
         if channel.startswith("user.changes."):
             self._told_ns, self._untold_ns = self.connection.now_ns, 0
-            self._account.changed(channel, data)
+            try:
+                changes = fields_of(data, channel)
+            except Unreadable as error:
+                self._account.untold(channel, error)
+                return
+            trades, orders = changes.get("trades") or [], changes.get("orders") or []
+            self._account.told(channel, trades, orders)
 
     def _now_ms(self) -> int:
         return self.connection.now_ns // MS

@@ -9,9 +9,9 @@ from mmbot.core.statements import OpenOrder
 from mmbot.errors import Refused
 from mmbot.venues.base import Sink
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.failures import in_words
 from mmbot.venues.deribit.market import DeribitMarket
 from mmbot.venues.deribit.session import DeribitSession
+from mmbot.venues.failures import in_words
 
 
 class DeribitVenue(DeribitMarket):

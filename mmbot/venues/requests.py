@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from mmbot.venues.deribit.errors import OrderFate, meaning_of
+from mmbot.venues.dialect import Dialect
+from mmbot.venues.meanings import OrderFate
 
 NO_REPLY = "no reply in time"
 """Why a request is UNKNOWN whose deadline has passed."""
@@ -29,11 +30,15 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The venue's error: `code` is Deribit's (11054), `message` its name (post_only_reject)."""
+    """The venue's error: `code` is its own, `message` the code's name."""
 
     code: int
     message: str
     data: Any = None
+    passing: bool = field(default=False, compare=False)
+    """The venue cannot now, rather than that it will not ..."""
+    timed_out: bool = field(default=False, compare=False)
+    """... having waited for long enough."""
 
     def __str__(self) -> str:
         detail = f" {self.data}" if self.data else ""
@@ -59,12 +64,14 @@ class Reply:
     out_us: int | None = None
     cause: Exception | None = field(default=None, compare=False)
     """What was raised where it was asked, over REST."""
+    venue: str = field(default="venue", compare=False)
+    """Who was asked, for people."""
 
 
 Done = Callable[[Reply], None]
 
 
-def reply_of(frame: dict[str, Any]) -> Reply:
+def reply_of(dialect: Dialect, frame: dict[str, Any]) -> Reply:
     """A JSON-RPC reply frame, with an id, as a Reply.
 
     An error of another shape than the venue's leaves open what happened.
@@ -72,25 +79,32 @@ def reply_of(frame: dict[str, Any]) -> Reply:
     out_us = frame.get("usOut")
     if out_us.__class__ is not int:
         out_us = None
-    error = frame.get("error")
+    id_, error, venue = frame["id"], frame.get("error"), dialect.name
     if error is None and "result" in frame:
-        return Reply(frame["id"], Outcome.OK, frame["result"], out_us=out_us)
-    refusal = refusal_of(error)
+        return Reply(id_, Outcome.OK, frame["result"], out_us=out_us, venue=venue)
+    refusal = refusal_of(dialect, error)
     if refusal is None:
         why = f"the answer cannot be read: {str(error)[:100]}"
-        return Reply(frame["id"], Outcome.UNKNOWN, why=why, out_us=out_us)
-    if meaning_of(refusal.code, refusal.data).fate is OrderFate.OPEN:
-        return Reply(frame["id"], Outcome.UNKNOWN, error=refusal, why=str(refusal), out_us=out_us)
-    return Reply(frame["id"], Outcome.REFUSED, error=refusal, out_us=out_us)
+        return Reply(id_, Outcome.UNKNOWN, why=why, out_us=out_us, venue=venue)
+    outcome, why = Outcome.REFUSED, ""
+    if dialect.meaning_of(refusal.code, refusal.data).fate is OrderFate.OPEN:
+        outcome, why = Outcome.UNKNOWN, str(refusal)
+    return Reply(id_, outcome, error=refusal, why=why, out_us=out_us, venue=venue)
 
 
-def refusal_of(error: object) -> Refusal | None:
+def refusal_of(dialect: Dialect, error: object) -> Refusal | None:
     """The `error` of a frame; None: it is none of the venue's."""
     code = error.get("code") if isinstance(error, dict) else None
     if not isinstance(error, dict) or code.__class__ is not int:
         return None
     message = error.get("message")
-    return Refusal(code, message if isinstance(message, str) else "", error.get("data"))
+    return Refusal(
+        code,
+        message if isinstance(message, str) else "",
+        error.get("data"),
+        code in dialect.passing,
+        code in dialect.timed_out,
+    )
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 A book is right or invalid, and an invalid one is asked for anew: its channel is unsubscribed and
-subscribed, and the venue begins with a snapshot. The book is invalid from the moment
+subscribed, and the venue begins with a whole one. The book is invalid from the moment
 
 * a message of its channel does not follow on the last one, or is no message (book.py),
 * it stays crossed for CROSSED_S,
@@ -19,29 +19,27 @@ from functools import partial
 from typing import Any
 
 from mmbot.core.error_scope import ErrorScope
-from mmbot.venues.deribit.answers import (
+from mmbot.venues.answers import (
     Declined,
     LeftOut,
     OddAnswer,
     refuses,
     result_of,
 )
-from mmbot.venues.deribit.book import Book, MalformedBook
-from mmbot.venues.deribit.calls import Calls, call
-from mmbot.venues.deribit.contradiction import Best, Contradiction
-from mmbot.venues.deribit.errors import meaning_of
-from mmbot.venues.deribit.link import LinkState
-from mmbot.venues.deribit.pools import Pool
-from mmbot.venues.deribit.requests import Refusal, Reply
-from mmbot.venues.deribit.signin import LOGIN_DEADLINE_S
-from mmbot.venues.deribit.tickers import instrument_of
+from mmbot.venues.book import Book, MalformedBook
+from mmbot.venues.calls import Calls, call
+from mmbot.venues.contradiction import Best, Contradiction
+from mmbot.venues.dialect import Dialect
+from mmbot.venues.entry import LOGIN_DEADLINE_S
+from mmbot.venues.link import LinkState
 from mmbot.venues.recipe import Ask, Recipe
+from mmbot.venues.requests import Refusal, Reply
 
 BATCH_S = 1.0
 SNAPSHOT_S = 5.0
 CROSSED_S = 3.0
 CHANNELS_PER_REQUEST = 200
-"""Keeps a subscription well under the venue's 32 kB a frame and 500 channels a request."""
+"""Keeps a subscription well under the venues' 32 kB a frame and 500 channels a request."""
 
 _PASSING = frozenset({ErrorScope.REQUEST, ErrorScope.PLATFORM, ErrorScope.SESSION})
 """Refusals that say nothing about the channels: they are asked for again."""
@@ -52,6 +50,7 @@ class Subscriptions:
 
     def __init__(self, calls: Calls, publish: Callable[[Book], None]) -> None:
         self._calls = calls
+        self._dialect = calls.dialect
         self._publish = publish
 
     # -- Channels --------------------------------------------------------------------------------
@@ -66,42 +65,49 @@ class Subscriptions:
         link.asked.update(todo)
         now_s = self._calls.now_s
         for channel in todo:
-            if channel.startswith("book."):
-                self._expect_book(link, channel, now_s)
-            elif channel.startswith("ticker."):
-                link.told_s[channel] = now_s
+            self._expect(link, channel, now_s)
         try:
-            for private, part in requests_for(todo):
+            for private, part in requests_for(self._dialect, todo):
                 yield from self._ask_for(link, private, part)
         except Exception:
             link.asked.difference_update(todo)  # unanswered, so ask again next time
             raise
 
     def _ask_for(self, link: LinkState, private: bool, part: list[str]) -> Recipe[None]:
-        method = "private/subscribe" if private else "public/subscribe"
+        method = self._dialect.subscribing(private)
         reply = yield Ask(link.link, method, {"channels": part}, LOGIN_DEADLINE_S)
         try:
             accepted = result_of(method, reply)
         except Declined as error:
-            if not refuses(error) or meaning_of(error.refusal.code).scope in _PASSING:
+            meaning = self._dialect.meaning_of(error.refusal.code)
+            if not refuses(error) or meaning.scope in _PASSING:
                 raise
             self._forget(link, part, error.refusal, f" ({error})")
             return
-        if not isinstance(accepted, list):
-            raise OddAnswer(method, reply, f"deribit {method}: the answer is no list: {accepted}")
-        self._forget(link, [c for c in part if c not in accepted], None, "")
+        left_out = self._dialect.left_out(part, accepted)
+        if left_out is None:
+            raise OddAnswer(method, reply, f"{method}: the answer is no list: {accepted}")
+        for words in dict.fromkeys(left_out.values()):
+            channels = [channel for channel in part if left_out.get(channel) == words]
+            self._forget(link, channels, None, f" ({words})" if words else "")
 
-    def _expect_book(self, link: LinkState, channel: str, now_s: float) -> None:
-        book = link.books.setdefault(channel, Book(channel, instrument_of(channel)))
-        if channel.count(".") == 2:  # grouped ones round their prices
+    def _expect(self, link: LinkState, channel: str, now_s: float) -> None:
+        if self._dialect.is_ticker(channel):
+            link.told_s[channel] = now_s
+            return
+        book = link.books.get(channel) or self._dialect.book_of(channel)
+        if book is None:
+            return
+        link.books[channel] = book
+        if self._dialect.has_single_levels(channel):
             link.named[book.name] = book
         link.awaiting_s[channel] = now_s
 
     def _forget(
         self, link: LinkState, channels: Sequence[str], refusal: Refusal | None, detail: str
     ) -> None:
-        names = ", ".join(channels)
-        error = LeftOut(f"deribit did not subscribe {names}{detail}: check the names", refusal)
+        said = f"did not subscribe {', '.join(channels)}{detail}: check the names"
+        error = LeftOut(said, refusal, self._dialect.name)
         for channel in channels:
             link.refused[channel] = error
             self.drop(link, channel)
@@ -126,8 +132,8 @@ class Subscriptions:
             if book is not None and book.invalidate("unsubscribed"):
                 self._publish(book)
         if link.up:
-            for private, part in requests_for(dropped):
-                method = "private/unsubscribe" if private else "public/unsubscribe"
+            for private, part in requests_for(self._dialect, dropped):
+                method = self._dialect.unsubscribing(private)
                 yield from call(link.link, method, {"channels": part}, LOGIN_DEADLINE_S)
 
     # -- Books -----------------------------------------------------------------------------------
@@ -238,7 +244,7 @@ class Subscriptions:
         link.gapped.clear()
         while wanted and link.open:
             now_s = self._calls.now_s
-            if wait_s := self._calls.pools.take(Pool.SUBSCRIBE, now_s):
+            if wait_s := self._calls.pools.take(self._dialect.subscribe_pool, now_s):
                 link.gapped.update(dict.fromkeys(wanted))
                 self._resubscribe_in(link, wait_s)
                 return
@@ -248,15 +254,17 @@ class Subscriptions:
 
     def _renew(self, link: LinkState, channels: list[str]) -> None:
         params, limit_s = {"channels": channels}, LOGIN_DEADLINE_S
-        self._calls.send(link, "public/unsubscribe", params, None, limit_s)
+        self._calls.send(link, self._dialect.unsubscribing(False), params, None, limit_s)
         done = partial(self._acknowledged, channels)
-        self._calls.send(link, "public/subscribe", params, done, limit_s, paid=True)
+        method = self._dialect.subscribing(False)
+        self._calls.send(link, method, params, done, limit_s, paid=True)
 
     def _acknowledged(self, asked: Sequence[str], reply: Reply) -> None:
-        accepted = reply.result if isinstance(reply.result, list) else ()
-        missing = sorted(set(asked).difference(c for c in accepted if isinstance(c, str)))
+        left_out = self._dialect.left_out(asked, reply.result)
+        missing = sorted(asked if left_out is None else left_out)
         if missing and reply.sent:
-            raise LeftOut(f"deribit did not resubscribe {', '.join(missing)}")
+            said = f"did not resubscribe {', '.join(missing)}"
+            raise LeftOut(said, venue=self._dialect.name)
 
     def close(self, link: LinkState) -> None:
         """Ask for nothing any more."""
@@ -265,16 +273,11 @@ class Subscriptions:
             link.resubscribe = None
 
 
-def is_private(channel: str) -> bool:
-    """Whether a channel needs signing in whatever its interval."""
-    return channel.startswith("user.")
-
-
-def requests_for(channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
+def requests_for(dialect: Dialect, channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
     """Channels as (private, part) requests that fit the venue's frame size."""
     requests = []
     for private in (False, True):
-        chosen = [channel for channel in channels if is_private(channel) is private]
+        chosen = [channel for channel in channels if dialect.is_private(channel) is private]
         for start in range(0, len(chosen), CHANNELS_PER_REQUEST):
             requests.append((private, chosen[start : start + CHANNELS_PER_REQUEST]))
     return requests

@@ -24,12 +24,12 @@ from ccxt.base.errors import NetworkError, RequestTimeout
 from mmbot.clock import Clock
 from mmbot.core.events import Event, Link
 from mmbot.core.types import SECOND, Nanos
-from mmbot.venues.deribit.connection import Connection
-from mmbot.venues.deribit.failures import said
-from mmbot.venues.deribit.unified import REAL_MIN_S, Unified
-from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.connection import Connection
 from mmbot.venues.effects import Cut, Dial, Driven, Effect, Emit, Frame, Http, HttpAnswer, Send
+from mmbot.venues.exchange import REAL_MIN_S, Exchange
+from mmbot.venues.failures import said
 from mmbot.venues.recipe import Recipe
+from mmbot.venues.wire import Wire
 
 T = TypeVar("T")
 
@@ -45,13 +45,15 @@ TRADING_MARK = "#trading"
 
 
 class Shell:
-    """Drives `session` over `exchange`, whose session, proxies and addresses are used; events go
+    """Drives `session` over `exchange`, whose session, proxies and addresses are used; `kind` is
+    how the venue is called in what is said of it. Events go
     to `emit`. `on_over` is told a wire that has ended, whoever ended it."""
 
     def __init__(
         self,
+        kind: str,
         session: Driven,
-        exchange: Unified,
+        exchange: Exchange,
         clock: Clock,
         emit: Callable[[Event], None] | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class Shell:
         self.failures: dict[Link, Exception] = {}
         """Why the last dial of a link failed."""
         self.on_over: Callable[[Link, Wire, Exception], None] | None = None
+        self._kind = kind
         self._session = session
         self._exchange = exchange
         self._clock = clock
@@ -110,7 +113,7 @@ class Shell:
             task.cancel()
         if wire is not None:
             wire.lose(effect.why, cut=not effect.politely)
-            self._end(effect.link, wire, _lost(effect.link, effect.why))
+            self._end(effect.link, wire, self._lost(effect.link, effect.why))
 
     def _forget(self, link: Link) -> Wire | None:
         wire = self.wires.pop(link, None)
@@ -161,7 +164,7 @@ class Shell:
             http_proxy, https_proxy, _ = exchange.check_ws_proxy_settings()
             settings = {
                 "asyncio_loop": exchange.asyncio_loop,
-                "keepAlive": 0,  # silence is watched by the session, with Deribit's own heartbeat
+                "keepAlive": 0,  # silence is watched by the session
                 "compress": 0,  # so that a frame can be written in one step
                 "connectionTimeout": DIALED_MS,
                 "goodbye_s": GOODBYE_S / self._clock.scale,
@@ -174,7 +177,7 @@ class Shell:
 
     def url(self, link: Link) -> str:
         """ccxt's key for a link."""
-        return f"{self._exchange.urls['api']['ws']}{TRADING_MARK if link is Link.TRADING else ''}"
+        return f"{self._exchange.socket_url}{TRADING_MARK if link is Link.TRADING else ''}"
 
     async def _dial(self, effect: Dial) -> None:
         link, limit_s = effect.link, max(effect.limit_s / self._clock.scale, REAL_MIN_S)
@@ -184,7 +187,7 @@ class Shell:
             async with asyncio.timeout(limit_s):
                 await wire.dial(self._exchange.session)
         except TimeoutError:
-            failure = RequestTimeout(f"deribit lets nobody in within {effect.limit_s:.0f} s")
+            failure = RequestTimeout(f"{self._kind} lets nobody in within {effect.limit_s:.0f} s")
         except Exception as error:  # noqa: BLE001  # whatever it was, we are not let in
             failure = error
         if self.wires.get(link) is not wire:  # cut meanwhile
@@ -211,17 +214,19 @@ class Shell:
         """A connection has ended, and not by a Cut."""
         if self.wires.get(link) is wire and link not in self._dialing:
             self._forget(link)
-            self._end(link, wire, _lost(link, why))
+            self._end(link, wire, self._lost(link, why))
             self.carry_out(self._session.closed(link, why, self._clock.now_ns()))
+
+    def _lost(self, link: Link, why: str) -> Exception:
+        error: Exception = NetworkError(f"{self._kind} {link.name}: {why}")
+        return error
 
     # -- REST ------------------------------------------------------------------------------------
 
     async def _ask(self, effect: Http) -> None:
-        scope, path = effect.method.split("/")
         # The exchange has the same limit, and says of whom it asked: let it come first.
         limit_s = max(effect.timeout_s / self._clock.scale, REAL_MIN_S) + REST_MARGIN_S
-        # Not the exchange's own: a place in the pool has been waited for.
-        request = Unified.fetch2(self._exchange, path, [scope], "GET", dict(effect.params))
+        request = self._exchange.over_rest(effect.method, effect.params)
         try:
             async with asyncio.timeout(limit_s):
                 answer = HttpAnswer(200, await request)
@@ -267,8 +272,3 @@ def _number(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal):
         return orjson.Fragment(f"{value:f}")
     raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-def _lost(link: Link, why: str) -> Exception:
-    error: Exception = NetworkError(f"deribit {link.name}: {why}")
-    return error

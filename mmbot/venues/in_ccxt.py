@@ -11,7 +11,7 @@ from ccxt.base.errors import (
     RequestTimeout,
 )
 
-from mmbot.venues.deribit.answers import (
+from mmbot.venues.answers import (
     Declined,
     LeftOut,
     LinkDown,
@@ -22,7 +22,7 @@ from mmbot.venues.deribit.answers import (
     Stopped,
     Unarmed,
 )
-from mmbot.venues.deribit.requests import Refusal
+from mmbot.venues.requests import Refusal
 
 Kinds = Mapping[str, type[Exception]]
 """Error codes of the venue's, as text, to ccxt's classes: `exceptions` of an exchange."""

@@ -6,23 +6,20 @@ ends exactly once, by `_again`, whatever ended it.
 
 from functools import partial
 
-from mmbot.core.events import Link
-from mmbot.venues.deribit.answers import LinkDown, Stopped, Trouble, refuses
-from mmbot.venues.deribit.calls import Calls, call
-from mmbot.venues.deribit.hooks import Hooks
-from mmbot.venues.deribit.link import LinkState
-from mmbot.venues.deribit.signin import SignIn
-from mmbot.venues.deribit.subscriptions import Subscriptions, is_private
-from mmbot.venues.deribit.tickers import TickerWatch
+from mmbot.venues.answers import LinkDown, Stopped, Trouble, refuses
+from mmbot.venues.calls import Calls
 from mmbot.venues.effects import Cut, Dial
+from mmbot.venues.entry import Entry
+from mmbot.venues.hooks import Hooks
+from mmbot.venues.link import LinkState
 from mmbot.venues.recipe import Recipe
+from mmbot.venues.subscriptions import Subscriptions
+from mmbot.venues.tickers import TickerWatch
 from mmbot.venues.timing import Timing
 
 HEARTBEAT_S = 10
-"""Deribit's shortest heartbeat. Silence of two of them is a dead connection."""
+"""Silence of so long is asked about, and of twice that is a dead connection."""
 DEADLINE_S = 2.0
-HELLO_S = 1.5
-"""The first request is easy to answer: a connection that leads nowhere is given up soon."""
 DIAL_S = 10.0
 REDIAL_S = 2.0
 """Dialing again takes no longer than this, or three times what it has taken before."""
@@ -34,8 +31,6 @@ UNWANTED_MAX_S = 30.0
 """The longest wait of one who is refused."""
 STEADY_S = 10.0
 """A link that stood this long is forgiven its earlier failures."""
-COOL_DOWN_S = 5.0
-"""After 10028 the venue refuses an immediate return."""
 
 
 class Lives:
@@ -44,7 +39,7 @@ class Lives:
     def __init__(
         self,
         calls: Calls,
-        entry: SignIn,
+        entry: Entry,
         subscriptions: Subscriptions,
         tickers: TickerWatch,
         hooks: Hooks,
@@ -78,7 +73,7 @@ class Lives:
         link.dialing = False
         self._over(link, why)
         if link.first:
-            self._ended(link, Stopped("deribit was closed"))
+            self._ended(link, Stopped("was closed", self._calls.dialect.name))
 
     def wait_to_dial(self, link: LinkState, wait_s: float) -> None:
         """Dial in so many seconds."""
@@ -119,19 +114,16 @@ class Lives:
 
     def _enter(self, link: LinkState) -> Recipe[None]:
         """Sign in and subscribe on a fresh connection."""
-        yield from call(link.link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
+        yield from self._entry.greet(link)
         try:
-            if self._entry.keys is not None:
-                yield from self._entry.sign_in(link)
-            if link.link is Link.TRADING:
-                yield from self._entry.arm(link)
-                yield from self._entry.read_limits(link)
+            yield from self._entry.enter(link)
         except Trouble as error:
             link.refusals += refuses(error)
             raise
+        private = self._calls.dialect.is_private
         while todo := [channel for channel in link.channels if channel not in link.asked]:
             yield from self._subscriptions.ask(link, todo)
-            blind = [channel for channel in todo if channel in link.refused and is_private(channel)]
+            blind = [channel for channel in todo if channel in link.refused and private(channel)]
             if blind:  # up without them, it would not tell of our own orders: try again later
                 link.channels.update(dict.fromkeys(blind))
                 unheard = link.refused[blind[0]]
@@ -179,17 +171,13 @@ class Lives:
             return
         if silent_s > HEARTBEAT_S and link.probed_s <= link.heard_s:
             link.probed_s = now_s
-            self.prove_alive(link)
+            self._entry.prove_alive(link)
         if now_s >= link.refresh_s and not link.renewing:
             link.renewing = True
             renewed = partial(self._renewed, link, link.connections)
             self._calls.run(self._entry.renew(link), renewed)
         self._subscriptions.look_after(link)
         self._tickers.look_after(link)
-
-    def prove_alive(self, link: LinkState) -> None:
-        """Answer the venue's question, or ask it ours."""
-        self._calls.send(link, "public/test", {}, None, DEADLINE_S)
 
     def _renewed(
         self, link: LinkState, connection: int, _: object, error: Exception | None
@@ -215,7 +203,7 @@ class Lives:
             link.dialing = False
             spent_s = self._calls.now_s - link.dialed_s
             late = spent_s >= DIAL_SHARE * link.limit_s
-            self._again(link, LinkDown(_words(link, why), timed_out=late), False)
+            self._again(link, self._down(link, why, timed_out=late), False)
         else:
             self._over(link, why)
 
@@ -238,14 +226,13 @@ class Lives:
             return
         was_up = link.up
         link.forget_connection()
-        if link.link is Link.TRADING:
-            self._entry.cod_enabled = False
+        self._entry.left(link)
         if was_up:
             self._calls.tell(self._hooks.on_link, link.link, False, why)
         self._calls.lost(link, why)  # also what was asked in order to enter
         self._subscriptions.end(link, why)
         # Later: whoever was entering hears of it first, and may know better what went wrong.
-        self._calls.tell_later(self._again, link, LinkDown(_words(link, why)), was_up)
+        self._calls.tell_later(self._again, link, self._down(link, why), was_up)
 
     def _again(self, link: LinkState, error: Exception, was_up: bool) -> None:
         """An attempt has ended, and the next one follows, unless it was the first."""
@@ -260,9 +247,9 @@ class Lives:
             link.timed_out = not was_up and isinstance(error, Trouble) and error.timed_out
             self.wait_to_dial(link, self._backoff_s(link))
 
-
-def _words(link: LinkState, why: str) -> str:
-    return f"deribit {link.link.name}: {why}"
+    def _down(self, link: LinkState, why: str, *, timed_out: bool = False) -> LinkDown:
+        name = self._calls.dialect.name
+        return LinkDown(f"{link.link.name}: {why}", name, timed_out=timed_out)
 
 
 def _doubled(times: int, at_most_s: float) -> float:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit.answers import LeftOut
-from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.contradiction import Contradiction
-from mmbot.venues.deribit.timers import Timer
+from mmbot.venues.answers import LeftOut
+from mmbot.venues.book import Book
+from mmbot.venues.contradiction import Contradiction
+from mmbot.venues.timers import Timer
 
 
 @dataclass(slots=True, eq=False)

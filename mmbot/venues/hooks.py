@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.requests import Reply
+from mmbot.venues.requests import Reply
 
 
 class Hooks:
     """Called from within the entry in which something happens, so none may call an entry."""
 
-    on_book: Callable[[Book], None] | None = None
-    """A book has changed, for better or worse."""
+    on_book: Callable[[Any], None] | None = None
+    """A book, of the venue's own kind, has changed, for better or worse."""
     on_ticker: Callable[[str, dict[str, Any]], None] | None = None
     on_trades: Callable[[str, list[dict[str, Any]]], None] | None = None
     on_index: Callable[[str, dict[str, Any]], None] | None = None

@@ -1,4 +1,4 @@
-"""What went wrong on the way to Deribit: one phrase for people, and whether it may pass by itself.
+"""What went wrong on the way to a venue: one phrase for people, and whether it may pass by itself.
 
 ccxt, aiohttp and the system each put a layer around a failure and few words into it. Here the
 layers are taken off, and what is at the bottom is said: refused, reset, no answer, TLS, redirected,
@@ -35,8 +35,8 @@ from ccxt.base.errors import (
 )
 
 from mmbot.errors import MmbotError, VenueUnreachable
-from mmbot.venues.deribit.asking import PHRASE_MAX_CHARS, UnreadableError
-from mmbot.venues.deribit.unified import NO_MESSAGE, REST_S, RedirectedError
+from mmbot.venues.asking import PHRASE_MAX_CHARS, UnreadableError
+from mmbot.venues.exchange import NO_MESSAGE, REST_S, RedirectedError
 
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_ERRORS = frozenset(

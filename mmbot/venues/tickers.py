@@ -2,7 +2,7 @@
 
 A mark that nobody repeats is soon no mark (the core drops it), and an instrument whose ticker
 channel broke would be left unquoted although its price is to be had. So the session asks
-`public/ticker` over the same link and hands on the answer like a push. At most one question an
+for it over the same link and hands on the answer like a push. At most one question an
 instrument is in flight, the longest silence comes first, and half of the pool is left to others.
 """
 
@@ -10,10 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from mmbot.venues.deribit.calls import Calls
-from mmbot.venues.deribit.link import LinkState
-from mmbot.venues.deribit.pools import Pool
-from mmbot.venues.deribit.requests import Outcome, Reply
+from mmbot.venues.calls import Calls
+from mmbot.venues.link import LinkState
+from mmbot.venues.requests import Outcome, Reply
 
 SILENT_S = 2.5
 ANSWER_S = 2.0
@@ -29,27 +28,22 @@ class TickerWatch:
 
     def look_after(self, link: LinkState) -> None:
         """Ask for every ticker that has been silent for too long, as far as the pool goes."""
-        now_s = self._calls.now_s
+        now_s, dialect = self._calls.now_s, self._calls.dialect
         silent = [
             (told_s, channel)
             for channel, told_s in link.told_s.items()
             if now_s - told_s >= SILENT_S and channel not in link.asking
         ]
         for _, channel in sorted(silent):
-            if self._calls.pools.take(Pool.OTHER, now_s, KEEP_SHARE):
+            if self._calls.pools.take(dialect.ticker_pool, now_s, KEEP_SHARE):
                 return
             link.told_s[channel] = now_s  # an answer that does not come is as good as silence
             link.asking.add(channel)
-            params = {"instrument_name": instrument_of(channel)}
+            params = {"instrument_name": dialect.instrument_of(channel)}
             done = partial(self._answered, link, channel)
-            self._calls.send(link, "public/ticker", params, done, ANSWER_S, paid=True)
+            self._calls.send(link, dialect.ticker_method, params, done, ANSWER_S, paid=True)
 
     def _answered(self, link: LinkState, channel: str, reply: Reply) -> None:
         link.asking.discard(channel)
         if reply.outcome is Outcome.OK and channel in link.told_s:
             self._on_ticker(link, channel, reply.result)
-
-
-def instrument_of(channel: str) -> str:
-    """The instrument that a channel (kind.<name>.<interval>) is about."""
-    return channel.split(".", 2)[1]

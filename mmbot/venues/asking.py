@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit.answers import AnswerError, Trouble, result_of
-from mmbot.venues.deribit.requests import Refusal
+from mmbot.venues.answers import AnswerError, Trouble, result_of
 from mmbot.venues.recipe import Ask, Get, Recipe
+from mmbot.venues.requests import Refusal
 
 ANSWER_S: Final = 5.0
 """How long a question over a connection may take, once it is sent ..."""
@@ -31,7 +31,7 @@ class RestError(AnswerError):
     def __init__(self, error: AnswerError) -> None:
         refusal, why = error.reply.error, error.reply.why
         text = _spoken(refusal) if refusal is not None and why in ("", str(refusal)) else why
-        super().__init__(error.method, error.reply, f"deribit {text}")
+        super().__init__(error.method, error.reply, text)
         self.refuses, self.timed_out = error.refuses, error.timed_out
 
 
@@ -52,10 +52,9 @@ def get(method: str, params: Mapping[str, Any]) -> Recipe[Any]:
 
 def in_brief(error: Exception) -> str:
     """What went wrong, in one phrase of one line."""
-    known = isinstance(error, Trouble)
     phrase = (
-        str(error).removeprefix("deribit ")
-        if known
+        error.brief
+        if isinstance(error, Trouble)
         else f"unreadable answer ({type(error).__name__}: {error})"
     )
     return " ".join(phrase.split())[:PHRASE_MAX_CHARS]

@@ -11,15 +11,19 @@ the end of the entry (`settle`).
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Any
 
 from mmbot.core.events import Link
 from mmbot.core.types import Nanos
-from mmbot.venues.deribit.answers import OddMessage, result_of
-from mmbot.venues.deribit.link import LinkState
-from mmbot.venues.deribit.pools import Pool, Pools, pool_of
-from mmbot.venues.deribit.requests import (
+from mmbot.venues.answers import OddMessage, result_of
+from mmbot.venues.dialect import Dialect
+from mmbot.venues.effects import Effect, Http, HttpAnswer, Send
+from mmbot.venues.link import LinkState
+from mmbot.venues.pools import Pools
+from mmbot.venues.recipe import Ask, Recipe, Wait
+from mmbot.venues.requests import (
     NO_REPLY,
     Done,
     Outcome,
@@ -28,9 +32,7 @@ from mmbot.venues.deribit.requests import (
     Requests,
     reply_of,
 )
-from mmbot.venues.deribit.timers import Timer, Timers
-from mmbot.venues.effects import Effect, Http, HttpAnswer, Send
-from mmbot.venues.recipe import Ask, Recipe, Wait
+from mmbot.venues.timers import Timer, Timers
 
 Fault = Callable[[Exception, Any], None]
 Told = Callable[[Any, Exception | None], None]
@@ -67,19 +69,27 @@ class _Running:
 class Calls:
     """What every part of a session asks the venue with. `fault` is told what a handler raised."""
 
-    def __init__(self, links: Mapping[Link, LinkState], start_ns: Nanos, fault: Fault) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        links: Mapping[Link, LinkState],
+        start_ns: Nanos,
+        fault: Fault,
+    ) -> None:
+        self.dialect = dialect
         self.links = links
         self.fault = fault
         self.timers = Timers(start_ns, lambda error: fault(error, None))
         self.effects: list[Effect] = []
         self.requests = Requests()
         self._pools: Pools | None = None
-        self._queues: dict[Pool, deque[Turn]] = {pool: deque() for pool in Pool}
-        self._waiting: set[Pool] = set()
+        self._pool_of = dialect.pool_of
+        self._queues: dict[Enum, deque[Turn]] = {}
+        self._waiting: set[Enum] = set()
         """Pools whose queue goes on when a timer says so."""
         self._later: list[Callable[[], None]] = []
         self._expiry: tuple[float, Timer] | None = None
-        self._gets: dict[int, tuple[Pool | None, Done]] = {}
+        self._gets: dict[int, tuple[Enum | None, Done]] = {}
 
     @property
     def now_s(self) -> float:
@@ -90,7 +100,7 @@ class Calls:
     def pools(self) -> Pools:
         """The account's pools, from the first request on."""
         if self._pools is None:
-            self._pools = Pools(self.now_s)
+            self._pools = self.dialect.pools(self.now_s)
         return self._pools
 
     def after(self, seconds: float, call: Callable[[], None]) -> Timer:
@@ -155,13 +165,12 @@ class Calls:
         if not link.open:
             return self.refuse(f"{link.link.name} is not connected", done)
         id_ = self.requests.next_id()
-        pool = pool_of(method)
+        pool = self._pool_of(method)
         if pool is not None:
             if not paid:
                 self.pools.spend(pool, self.now_s)
             self.pools.sent(pool)
-        frame = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
-        self.effects.append(Send(link.link, frame))
+        self.effects.append(Send(link.link, self.dialect.frame(id_, method, params)))
         self.requests.add(id_, link.link, method, done, self.now_s + timeout_s)
         if self._expiry is None or self.now_s + timeout_s < self._expiry[0]:
             self._expire_at(self.now_s + timeout_s)
@@ -171,7 +180,7 @@ class Calls:
         """A request that certainly never left: its id, and `done` is told."""
         id_ = self.requests.next_id()
         if done is not None:
-            self.tell_later(done, Reply(id_, Outcome.UNKNOWN, why=why, sent=False))
+            self.tell_later(done, self._unknown(id_, why, sent=False))
         return id_
 
     def ask(
@@ -207,7 +216,7 @@ class Calls:
 
     def get(self, method: str, params: Mapping[str, Any], done: Done, timeout_s: float) -> None:
         """The same over REST."""
-        id_, pool = self.requests.next_id(), pool_of(method)
+        id_, pool = self.requests.next_id(), self._pool_of(method)
 
         def go() -> None:
             if pool is not None:
@@ -225,7 +234,7 @@ class Calls:
         pool, done = self._gets.pop(id_, (None, None))
         if pool is not None:
             self.pools.ended(pool, self.now_s)
-        self.tell(done, _reply_over_rest(id_, answer))
+        self.tell(done, self._reply_over_rest(id_, answer))
 
     # -- Recipes ---------------------------------------------------------------------------------
 
@@ -265,15 +274,15 @@ class Calls:
 
     def place(self, method: str, turn: Turn) -> None:
         """Call `turn.go` as soon as the method's pool has room for one more, which is taken."""
-        pool = pool_of(method)
+        pool = self._pool_of(method)
         if pool is None:
             turn.go()
             return
-        self._queues[pool].append(turn)
+        self._queues.setdefault(pool, deque()).append(turn)
         if pool not in self._waiting:
             self._serve(pool)
 
-    def _serve(self, pool: Pool) -> None:
+    def _serve(self, pool: Enum) -> None:
         """Those who wait, as far as the pool goes."""
         self._waiting.discard(pool)
         while queue := self._queues[pool]:  # which a turn may change
@@ -288,7 +297,7 @@ class Calls:
 
     def give_up(self, mine: Callable[[Turn], bool]) -> None:
         """Let go, without a place, those who have waited for something that is over."""
-        for pool, queue in self._queues.items():
+        for pool, queue in list(self._queues.items()):
             gone = [turn for turn in queue if mine(turn) and not turn.canceled]
             self._queues[pool] = deque(turn for turn in queue if turn not in gone)
             for turn in gone:
@@ -300,10 +309,10 @@ class Calls:
         """End the request a frame answers; None: it had ended before, or was never made."""
         pending = self.requests.take(frame["id"])
         if pending is None and not self._was_made(frame["id"]):
-            raise OddMessage("deribit answers a request that was never made")
+            raise OddMessage("answers a request that was never made", self.dialect.name)
         if pending is not None:
             self._ended(pending)
-        return reply_of(frame), pending
+        return reply_of(self.dialect, frame), pending
 
     def _was_made(self, id_: object) -> bool:
         return isinstance(id_, int) and 0 < id_ <= self.requests.last_id
@@ -313,18 +322,18 @@ class Calls:
         pending = self.requests.take(id_)
         if pending is not None and isinstance(id_, int):
             self._ended(pending)
-            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=why, sent=False))
+            self.tell(pending.done, self._unknown(id_, why, sent=False))
 
     def lost(self, link: LinkState, why: str) -> None:
         """Everything in flight on a link ends with it, its outcome unknown."""
         for id_, pending in self.requests.take_all(link.link):
             self._ended(pending)
-            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=why))
+            self.tell(pending.done, self._unknown(id_, why))
         over = (link.link, link.connections)
         self.give_up(lambda turn: turn.connection == over)
 
     def _ended(self, pending: Pending) -> None:
-        pool = pool_of(pending.method)
+        pool = self._pool_of(pending.method)
         if pool is not None:
             self.pools.ended(pool, self.now_s)
 
@@ -337,22 +346,24 @@ class Calls:
         self._expiry = None
         for id_, pending in self.requests.take_expired(self.now_s):
             self._ended(pending)
-            self.tell(pending.done, Reply(id_, Outcome.UNKNOWN, why=NO_REPLY))
+            self.tell(pending.done, self._unknown(id_, NO_REPLY))
         if (earliest_s := self.requests.earliest_s) is not None:
             self._expire_at(earliest_s)
+
+    def _unknown(self, id_: int, why: str, *, sent: bool = True) -> Reply:
+        return Reply(id_, Outcome.UNKNOWN, why=why, sent=sent, venue=self.dialect.name)
+
+    def _reply_over_rest(self, id_: int, answer: HttpAnswer) -> Reply:
+        body, why, cause = answer.body, answer.why or f"HTTP {answer.status}", answer.cause
+        if not isinstance(body, Mapping) or not ("result" in body or "error" in body):
+            return replace(self._unknown(id_, why), cause=cause)
+        if (answer.status or 0) >= NOT_OK_FROM and body.get("error") is None:
+            return replace(self._unknown(id_, why), cause=cause)
+        reply = reply_of(self.dialect, {**body, "id": id_})
+        return replace(reply, why=answer.why or reply.why, cause=cause)
 
 
 def call(link: Link, method: str, params: Mapping[str, Any], timeout_s: float) -> Recipe[Any]:
     """A request's result. Raises as `result_of` does."""
     reply = yield Ask(link, method, params, timeout_s)
     return result_of(method, reply)
-
-
-def _reply_over_rest(id_: int, answer: HttpAnswer) -> Reply:
-    body, why, cause = answer.body, answer.why or f"HTTP {answer.status}", answer.cause
-    if not isinstance(body, Mapping) or not ("result" in body or "error" in body):
-        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
-    if (answer.status or 0) >= NOT_OK_FROM and body.get("error") is None:
-        return Reply(id_, Outcome.UNKNOWN, why=why, cause=cause)
-    reply = reply_of({**body, "id": id_})
-    return replace(reply, why=answer.why or reply.why, cause=cause)

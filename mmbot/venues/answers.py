@@ -1,34 +1,32 @@
 """What a question came to where that is no result: what everything without I/O raises and catches.
 
-`client.py` makes ccxt's errors of these for people (`in_ccxt.py`).
+Clients make ccxt's errors of these for people (`in_ccxt.py`).
 """
 
-from typing import Any, Final
+from typing import Any
 
-from mmbot.venues.deribit.requests import NO_REPLY, Outcome, Refusal, Reply
-
-TIMED_OUT: Final = 13888
-_PASSING: Final = frozenset(
-    {10028, 10040, 10041, 10047, 10066, 11035, 11051, 11093, 12001, 13028, 13503, TIMED_OUT}
-)
-"""Codes by which the venue says that it cannot now, rather than that it will not: busy, locked,
-down for maintenance. ccxt holds the same ones for errors of the network."""
+from mmbot.venues.requests import NO_REPLY, Outcome, Refusal, Reply
 
 
 class Trouble(Exception):
-    """Something known to go wrong between us and the venue; the text is for people."""
+    """Something known to go wrong between us and the venue; the text is for people, and `brief`
+    is the same without the name of the venue that it begins with."""
 
     refuses = True
     """The venue does not want what was asked; else the line, or its moment, was a bad one."""
     timed_out = False
     """There has been waiting for it."""
 
+    def __init__(self, brief: str, venue: str = "") -> None:
+        super().__init__(f"{venue} {brief}" if venue else brief)
+        self.brief = brief
+
 
 class AnswerError(Trouble):
     """A request that came to no result."""
 
     def __init__(self, method: str, reply: Reply, text: str = "") -> None:
-        super().__init__(text or f"deribit {method}: {reply.error or reply.why}")
+        super().__init__(text or f"{method}: {reply.error or reply.why}", reply.venue)
         self.method = method
         self.reply = reply
 
@@ -49,8 +47,8 @@ class Declined(AnswerError):
     def __init__(self, method: str, reply: Reply, refusal: Refusal) -> None:
         super().__init__(method, reply)
         self.refusal = refusal
-        self.refuses = refusal.code not in _PASSING
-        self.timed_out = refusal.code == TIMED_OUT
+        self.refuses = not refusal.passing
+        self.timed_out = refusal.timed_out
 
 
 class SignedOut(Declined):
@@ -68,8 +66,8 @@ class OddAnswer(AnswerError):
 class LeftOut(Trouble):
     """Channels that the venue did not subscribe; `refusal` where it said why."""
 
-    def __init__(self, text: str, refusal: Refusal | None = None) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, refusal: Refusal | None = None, venue: str = "") -> None:
+        super().__init__(text, venue)
         self.refusal = refusal
 
 
@@ -90,8 +88,8 @@ class LinkDown(Trouble):
 
     refuses = False
 
-    def __init__(self, text: str, *, timed_out: bool = False) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, venue: str = "", *, timed_out: bool = False) -> None:
+        super().__init__(text, venue)
         self.timed_out = timed_out
 
 
