@@ -1,22 +1,20 @@
-"""The border of a venue: its messages are read through types, or refused, element by element.
+"""Reading what a venue says: element by element, and nothing is guessed.
 
-Theory of operation
--------------------
-Every message is read through a msgspec Struct. One element that cannot be read is left out and
-noted (`Unread`); its neighbors count. Of an element whose vital fields are right (those without a
-default), a field that is wrong is unknown (None) and noted too. Nothing is guessed: unknown is
-None, zero is a number, and a number is finite.
-
-Pure: no clock, no socket, no log.
+One element that cannot be read is left out and noted (`Unread`); its neighbors count. Of an element
+whose vital fields are right (those without a default), a field that is wrong is unknown (None) and
+noted too. Unknown is None, zero is a number, and a number is finite.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final, TypeVar, get_args
 
 import msgspec
+
+from mmbot.core.types import InstrumentId
 
 T = TypeVar("T")
 StructT = TypeVar("StructT", bound=msgspec.Struct)
@@ -57,37 +55,10 @@ def read(kind: type[StructT], data: object, unread: Unread, what: str) -> Struct
     except msgspec.ValidationError as error:
         if not isinstance(data, Mapping):
             raise Unreadable(f"{what} is no object") from error
-        return _salvaged(kind, data, unread, what)
-    return message if _sound(message) else _salvaged(kind, _mapping(data), unread, what)
-
-
-def each(
-    rows: object, read_one: Callable[[object], T], unread: Unread, what: str
-) -> tuple[list[T], int]:
-    """Every row that can be read, and how many cannot. Raises Unreadable where it is no list."""
-    if not isinstance(rows, list):
-        raise Unreadable(f"{what}: no list")
-    found: list[T] = []
-    left_out = 0
-    for row in rows:
-        try:
-            found.append(read_one(row))
-        except Unreadable as error:
-            unread.note(what, error)
-            left_out += 1
-    return found, left_out
-
-
-def fields_of(result: object, what: str) -> Mapping[str, Any]:
-    """A result that is an object. Raises Unreadable."""
-    if not isinstance(result, Mapping):
-        raise Unreadable(f"{what}: no object")
-    return result
-
-
-def _mapping(data: object) -> Mapping[str, Any]:
-    assert isinstance(data, Mapping)  # a Struct was read of it
-    return data
+    else:
+        if _sound(message) or not isinstance(data, Mapping):
+            return message
+    return _salvaged(kind, data, unread, what)
 
 
 def _salvaged(kind: type[StructT], data: Mapping[str, Any], unread: Unread, what: str) -> StructT:
@@ -115,27 +86,23 @@ def _value(kind: Any, stated: object, unread: Unread, what: str) -> object:
     if inner is not None and isinstance(stated, Mapping):
         return read(inner, stated, unread, what)
     value = msgspec.convert(stated, kind)
-    if isinstance(value, Decimal) and not _sane(value):
+    if isinstance(value, Decimal) and not _is_sane(value):
         raise Unreadable("no number of this world")
     return value
 
 
-def _is_message(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
 def _sound(message: msgspec.Struct) -> bool:
-    """Whether every number in it is finite and of a size that numbers have."""
+    """Whether every decimal in it is finite, and of a size that numbers have."""
     for name in _numbers(type(message)):
         value = getattr(message, name)
-        if isinstance(value, Decimal) and not _sane(value):
+        if isinstance(value, Decimal) and not _is_sane(value):
             return False
         if isinstance(value, msgspec.Struct) and not _sound(value):
             return False
     return True
 
 
-def _sane(value: Decimal) -> bool:
+def _is_sane(value: Decimal) -> bool:
     return value.is_finite() and abs(value.adjusted()) <= _MAGNITUDE
 
 
@@ -147,3 +114,54 @@ def _numbers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
         for one in msgspec.structs.fields(kind)
         if any(part is Decimal or _is_message(part) for part in (one.type, *get_args(one.type)))
     )
+
+
+def _is_message(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def each(
+    rows: object, read_one: Callable[[object], T], unread: Unread, what: str
+) -> tuple[list[T], int]:
+    """Every row that can be read, and how many cannot. Raises Unreadable where it is no list."""
+    if not isinstance(rows, list):
+        raise Unreadable(f"{what}: no list")
+    found: list[T] = []
+    left_out = 0
+    for row in rows:
+        try:
+            found.append(read_one(row))
+        except Unreadable as error:
+            unread.note(what, error)
+            left_out += 1
+    return found, left_out
+
+
+def exact(value: float) -> Decimal:
+    """The venue's number, digit for digit: floats by their shortest text. Raises Unreadable."""
+    if not isfinite(value):
+        raise Unreadable(f"{value} is not a finite number")
+    return Decimal(repr(value))
+
+
+def exact_or_none(value: float | None) -> Decimal | None:
+    """The same, of what may be unknown."""
+    return None if value is None or not isfinite(value) else Decimal(repr(value))
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A model's number; None where it is none."""
+    return value if value is not None and isfinite(value) else None
+
+
+def instrument_id(venue: str, name: str) -> InstrumentId:
+    """An instrument by the venue's name for it. `venue`, here and below, is our name for the
+    venue, of which there may be several."""
+    return InstrumentId(f"{venue}:{name}")
+
+
+def fields_of(result: object, what: str) -> Mapping[str, Any]:
+    """A result that is an object. Raises Unreadable."""
+    if not isinstance(result, Mapping):
+        raise Unreadable(f"{what}: no object")
+    return result

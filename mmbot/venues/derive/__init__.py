@@ -7,7 +7,7 @@ catalog.py        what is listed, and what signatures call it: a recipe
 paging.py         lists that come in pages
 names.py          the venue's names and ccxt's symbols, both ways
 messages.py       what we need of each message
-parse.py          books, tickers, trades, orders and refusals as the core's values
-money.py          fills, positions, equity, and what moved without a trade
+parse.py          books, tickers, orders, fills and money as the core's values
+flows.py          what moved without a trade
 errors.py         every error code: how far it reaches
 """

@@ -17,14 +17,13 @@ from mmbot.venues.derive.messages import Listing, OptionDetails
 from mmbot.venues.derive.names import (
     SETTLEMENT,
     OptionName,
-    instrument_id,
     option_of,
     option_symbol,
     perpetual_symbol,
 )
 from mmbot.venues.derive.paging import AskFor, everything
 from mmbot.venues.derive.signing import Asset
-from mmbot.venues.reading import Unread, Unreadable, fields_of, read
+from mmbot.venues.reading import Unread, Unreadable, fields_of, instrument_id, read
 from mmbot.venues.recipe import Recipe
 
 LISTINGS: Final = "public/get_all_instruments"

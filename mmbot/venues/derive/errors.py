@@ -3,49 +3,25 @@
 One table. A code that is not in it reaches as far as one request, and its order is asked about; in
 the ranges where the venue speaks of itself, it says nothing of what became of the request. The
 names are the venue's own, as ccxt 4.5.90 repeats them and the venue's documentation lists them.
+
+A refused replace has neither ended the old order nor created another: where it did the one and
+failed at the other, the venue answers with a result that says so.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum, auto
 from typing import Final
 
 from mmbot.core.error_scope import ErrorScope
-
-
-class OrderFate(Enum):
-    """What a refusal of a request says of the order the request was about.
-
-    A refused replace has neither ended the old order nor created another; where it did the one and
-    failed at the other, the venue answers with a result that says so.
-    """
-
-    STANDS = auto()
-    """The order is as it was; a place left nothing behind."""
-    GONE = auto()
-    """The order has ended, or another request was faster: ask what became of it."""
-    CROSSED = auto()
-    """The order would have traded at once. What a refused replace did is asked for."""
-    OPEN = auto()
-    """The venue itself does not say whether the request was carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """One code's."""
-
-    name: str
-    scope: ErrorScope
-    fate: OrderFate = OrderFate.STANDS
-
+from mmbot.venues.meanings import Meaning, OrderFate
 
 _REQUEST, _ORDER, _SIDE = ErrorScope.REQUEST, ErrorScope.ORDER, ErrorScope.SIDE
 _INSTRUMENT, _SESSION = ErrorScope.INSTRUMENT, ErrorScope.SESSION
 _ACCOUNT, _US = ErrorScope.ACCOUNT, ErrorScope.US
 
 RATE_LIMIT: Final = -32000
+NOT_CONFIRMED: Final = 9000
 INVALID_PARAMS: Final = -32602
 MMP_FROZEN: Final = 11015
 NONCE_USED: Final = 11017
@@ -56,6 +32,9 @@ SUBACCOUNT_NOT_FOUND: Final = 14001
 SIGNATURE_INVALID: Final = 14014
 NOT_A_KEY: Final = 14023
 
+PASSING: Final = frozenset({RATE_LIMIT, -32100, -32603, NOT_CONFIRMED, 11002, 18001})
+"""Codes by which the venue says that it cannot now, rather than that it will not."""
+
 MEANINGS: Final[Mapping[int, Meaning]] = {
     -32700: Meaning("Parse error", _US),
     -32600: Meaning("Invalid request", _US),
@@ -64,7 +43,7 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     -32603: Meaning("Internal error", _REQUEST, OrderFate.OPEN),
     RATE_LIMIT: Meaning("Rate limit exceeded", _REQUEST),
     -32100: Meaning("Number of concurrent websocket clients limit exceeded", _SESSION),
-    9000: Meaning("Order confirmation timeout", _REQUEST, OrderFate.OPEN),
+    NOT_CONFIRMED: Meaning("Order confirmation timeout", _REQUEST, OrderFate.OPEN),
     10000: Meaning("Manager not found", _ACCOUNT),
     10001: Meaning("Asset is not an ERC20 token", _US),
     10002: Meaning("Sender and recipient wallet do not match", _US),
@@ -186,8 +165,8 @@ _UNHEARD_OF: Final = Meaning("", ErrorScope.REQUEST, OrderFate.GONE)
 _OF_ITSELF: Final = Meaning("", ErrorScope.REQUEST, OrderFate.OPEN)
 
 
-def meaning_of(code: int) -> Meaning:
-    """What an error of the venue's means."""
+def meaning_of(code: int, data: object = None) -> Meaning:  # noqa: ARG001  # as other venues' are
+    """What an error frame means. `data` is the frame's; no code of Derive's is told apart by it."""
     meaning = MEANINGS.get(code)
     if meaning is not None:
         return meaning

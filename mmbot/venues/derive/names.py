@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from mmbot.core.types import SECOND, InstrumentId, Nanos, Right
+from mmbot.core.types import SECOND, Nanos, Right
 
 SETTLEMENT: Final = "USDC"
 """What every contract is priced and settled in."""
@@ -37,12 +37,6 @@ class OptionName:
     expiry_ns: Nanos
     strike: Decimal
     right: Right
-
-
-def instrument_id(venue: str, name: str) -> InstrumentId:
-    """An instrument by the venue's name for it. `venue` is our name for the venue, of which there
-    may be several."""
-    return InstrumentId(f"{venue}:{name}")
 
 
 def option_of(name: str) -> OptionName | None:

@@ -1,9 +1,17 @@
-"""The border: Derive's market and order messages become the core's events, element by element.
+"""The border: Derive's messages become the core's values, or are refused, element by element.
 
+Theory of operation
+-------------------
 What cannot be read is left out and noted, as `mmbot/venues/reading.py` says. A book is one element:
-without one of its levels it would say something else. `venue` is our name for the venue.
+without one of its levels it would say something else. Everything is in USDC, and the venue's
+decimals are taken digit for digit.
 
-Pure: no clock, no socket, no log.
+Equity is what the venue says the subaccount is worth. Its `maintenance_margin` is what is left
+above the requirement, so what the positions need is minus `positions_maintenance_margin`, and that
+is compared with what is left plus that need: below it the venue liquidates. A position's delta is
+stated for one unit.
+
+Pure: no clock, no socket, no log. `venue` is our name for the venue.
 """
 
 from collections.abc import Iterable
@@ -17,21 +25,21 @@ from mmbot.core.error_scope import ErrorScope
 from mmbot.core.events import (
     BookChanged,
     OrderSeen,
-    OutcomeUnknown,
     RequestRefused,
     TickerChanged,
     TradePrinted,
 )
 from mmbot.core.order_life import OrderState, Request
-from mmbot.core.statements import OpenOrder
-from mmbot.core.types import InstrumentId, Label, Level, Nanos, Side
+from mmbot.core.statements import Equity, Fill, HeldPosition, Liquidity, OpenOrder
+from mmbot.core.types import ZERO, InstrumentId, Label, Level, Nanos, Side
 from mmbot.core.why import Why
 from mmbot.venues.derive import messages
-from mmbot.venues.derive.errors import RATE_LIMIT, OrderFate, meaning_of
-from mmbot.venues.derive.names import instrument_id
-from mmbot.venues.reading import Unread, Unreadable, fields_of, read
+from mmbot.venues.derive.errors import RATE_LIMIT, meaning_of
+from mmbot.venues.derive.names import SETTLEMENT, is_option
+from mmbot.venues.meanings import OrderFate
+from mmbot.venues.reading import Unread, Unreadable, each, fields_of, instrument_id, read
 
-SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
+_SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 _STATES: Final = {
     "open": OrderState.OPEN,
     "untriggered": OrderState.OPEN,
@@ -41,8 +49,10 @@ _STATES: Final = {
     "expired": OrderState.CANCELLED,
     "rejected": OrderState.REJECTED,
 }
+_LIQUIDITY: Final = {"maker": Liquidity.MAKER, "taker": Liquidity.TAKER}
+_UNPLACED: Final = ("untriggered", "algo_active")
 _PLAIN_TYPES: Final = ("limit", None)
-"""Of orders whose `limit_price` is the price they rest at. Those not yet triggered rest nowhere."""
+"""Of orders whose `limit_price` is the price they rest at, once they are placed."""
 
 
 # --- the market -------------------------------------------------------------------------------
@@ -126,7 +136,7 @@ def trade_printed(venue: str, data: object, unread: Unread) -> TradePrinted | No
         instrument=instrument_id(venue, trade.instrument_name),
         price=float(trade.trade_price),
         amount=float(trade.trade_amount),
-        side=SIDES[trade.direction],
+        side=_SIDES[trade.direction],
         venue_ms=trade.timestamp,
     )
 
@@ -146,7 +156,7 @@ def seen_of(venue: str, data: object, answers: Request | None, unread: Unread) -
         label=Label(order.label) if order.label else None,
         order_id=order.order_id,
         instrument=_id_or_none(venue, order),
-        side=SIDES[order.direction] if order.direction else None,
+        side=_SIDES[order.direction] if order.direction else None,
         price=_order_price(order),
         amount=_amount(order.amount, least=True),
         filled=_amount(order.filled_amount),
@@ -173,7 +183,7 @@ def open_order_of(venue: str, data: object, unread: Unread) -> OpenOrder:
         order_id=order.order_id,
         label=Label(label) if label is not None else None,
         instrument=_id_or_none(venue, order),
-        side=SIDES[order.direction] if order.direction else None,
+        side=_SIDES[order.direction] if order.direction else None,
         price=_order_price(order),
         amount=_amount(order.amount, least=True),
         filled=_amount(order.filled_amount),
@@ -187,8 +197,8 @@ def _id_or_none(venue: str, order: messages.Order) -> InstrumentId | None:
 
 
 def _order_price(order: messages.Order) -> Decimal | None:
-    """Where it rests; market orders and those not yet triggered do not."""
-    rests = order.order_type in _PLAIN_TYPES and order.order_status != "untriggered"
+    """Where it rests; market orders and those that wait for something do not."""
+    rests = order.order_type in _PLAIN_TYPES and order.order_status not in _UNPLACED
     price = order.limit_price
     return price if rests and price is not None and price > 0 else None
 
@@ -232,20 +242,18 @@ def error_of(data: object, unread: Unread) -> messages.RpcError:
 
 
 def refusal_of(
-    code: int, detail: str, label: Label, request: Request
-) -> RequestRefused | OutcomeUnknown:
-    """An error answer to an order request; OutcomeUnknown where the venue itself does not say what
-    became of it.
+    code: int, data: object, detail: str, label: Label, request: Request
+) -> RequestRefused:
+    """An error answer to an order request.
 
-    A refused place left nothing behind, a refused replace created nothing. The order that was to
-    end, by a cancel or a replace, is as it was unless the code says otherwise.
+    A refused place left nothing behind, unless the venue itself does not know; a refused replace
+    created nothing. The order that was to end, by a cancel or a replace, is as it was unless the
+    code says otherwise.
     """
-    meaning = meaning_of(code)
-    if meaning.fate is OrderFate.OPEN:
-        return OutcomeUnknown(label, request, Why.REPLY_LOST)
+    meaning = meaning_of(code, data)
     stands = True if meaning.fate is OrderFate.STANDS else None
     if request is Request.PLACE:
-        stands = False
+        stands = None if meaning.fate is OrderFate.OPEN else False
     elif meaning.scope is ErrorScope.INSTRUMENT:
         stands = None  # a closed book, or a protection that fired, may have taken the order with it
     why = _WHY_BY_FATE.get(meaning.fate) or _WHY_BY_SCOPE.get(meaning.scope, Why.REFUSED)
@@ -264,6 +272,90 @@ _WHY_BY_SCOPE: Final = {
     ErrorScope.SESSION: Why.LINK_DOWN,
     ErrorScope.ACCOUNT: Why.BLOCKED,
 }
+
+
+# --- money ------------------------------------------------------------------------------------
+
+
+def fill_of(venue: str, data: object, unread: Unread) -> Fill:
+    """One user trade. The fee is positive when paid. Raises Unreadable.
+
+    What a batch on the chain comes to later does not undo it: `batch_status` is no end of a trade.
+    """
+    trade = read(messages.UserTrade, data, unread, "trade")
+    if trade.trade_amount <= 0 or trade.trade_price < 0:
+        raise Unreadable(f"trade {trade.trade_id}: {trade.trade_amount} at {trade.trade_price}")
+    if not trade.trade_price and not is_option(trade.instrument_name):
+        raise Unreadable(f"trade {trade.trade_id}: a price of 0 is no price there")
+    return Fill(
+        trade_id=trade.trade_id,
+        instrument=instrument_id(venue, trade.instrument_name),
+        side=_SIDES[trade.direction],
+        price=trade.trade_price,
+        amount=trade.trade_amount,
+        fee=trade.trade_fee,
+        fee_currency=SETTLEMENT,
+        liquidity=_LIQUIDITY.get(trade.liquidity_role or ""),
+        order_id=trade.order_id or "",
+        label=Label(trade.label) if trade.label else None,
+        venue_ms=trade.timestamp,
+        mark=_positive(trade.mark_price, or_zero=is_option(trade.instrument_name)),
+        index=_positive(trade.index_price),
+    )
+
+
+def position_of(venue: str, data: object, terms: Instrument | None, unread: Unread) -> HeldPosition:
+    """One entry of private/get_positions. `terms`: of an instrument that is not followed. Raises
+    Unreadable where it does not tell of which instrument it is."""
+    held = read(messages.Position, data, unread, "position")
+    average = held.average_price_excl_fees
+    delta = None
+    if held.delta is not None and held.amount is not None:
+        delta = float(held.delta * held.amount)
+    return HeldPosition(
+        instrument=instrument_id(venue, held.instrument_name),
+        amount=held.amount,
+        mark=_positive(held.mark_price, or_zero=is_option(held.instrument_name)),
+        funding=held.pending_funding or ZERO,
+        terms=terms,
+        average=_positive(held.average_price if average is None else average),
+        index=_positive(held.index_price),
+        delta=delta,
+    )
+
+
+def equity_of(data: object, unread: Unread) -> Equity:
+    """private/get_subaccount: the account's one statement, in USDC. The balance is the USDC that is
+    held; other collateral counts in the equity alone. Raises Unreadable."""
+    stated = read(messages.Subaccount, data, unread, "account")
+    if stated.failed_to_fetch:
+        raise Unreadable("account: the venue could not load it")
+    need = has = None
+    if stated.maintenance_margin is not None and stated.positions_maintenance_margin is not None:
+        need = max(ZERO, -stated.positions_maintenance_margin)
+        has = stated.maintenance_margin + need
+    return Equity(
+        currency=SETTLEMENT,
+        equity=stated.subaccount_value,
+        balance=_cash(stated, unread),
+        maintenance_margin=need,
+        margin_balance=has,
+    )
+
+
+def _cash(stated: messages.Subaccount, unread: Unread) -> Decimal:
+    rows, unreadable = each(
+        stated.collaterals, lambda row: read(messages.Collateral, row, unread, "collateral"),
+        unread, "collateral",
+    )  # fmt: skip
+    cash = [row.amount for row in rows if row.asset_name == SETTLEMENT]
+    if unreadable and not cash:
+        raise Unreadable("account: its USDC cannot be read")
+    return sum(cash, ZERO)
+
+
+def _positive(value: Decimal | None, *, or_zero: bool = False) -> Decimal | None:
+    return None if value is None or value < 0 or (value == 0 and not or_zero) else value
 
 
 # --- the connection ---------------------------------------------------------------------------
