@@ -85,13 +85,14 @@ class SlimTicker(Struct, frozen=True):
 
 
 class Orderbook(Struct, frozen=True):
-    """A whole book: levels of [price, amount], best first."""
+    """A whole book, best level first: [price, amount], or an object of both, as its specification
+    has it."""
 
     instrument_name: Text
     timestamp: Moment
     publish_id: Count
-    bids: list[tuple[str | float, str | float]]
-    asks: list[tuple[str | float, str | float]]
+    bids: list[object]
+    asks: list[object]
 
 
 class PublicTrade(Struct, frozen=True):

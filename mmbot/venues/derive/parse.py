@@ -14,7 +14,7 @@ stated for one unit.
 Pure: no clock, no socket, no log. `venue` is our name for the venue.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
@@ -109,19 +109,22 @@ def publish_id(data: object) -> int | None:
     return stated if isinstance(stated, int) else None
 
 
-def _levels(stated: list[tuple[Any, Any]], most: int, order: int) -> tuple[Level, ...]:
-    levels = [level for pair in stated if (level := _level(pair))[1] > 0]
+def _levels(stated: list[object], most: int, order: int) -> tuple[Level, ...]:
+    levels = [level for row in stated if (level := _level(row))[1] > 0]
     levels.sort(key=lambda level: order * level[0])
     return tuple(levels[:most])
 
 
-def _level(pair: tuple[Any, Any]) -> Level:
+def _level(row: Any) -> Level:
     try:
-        price, amount = float(pair[0]), float(pair[1])
-    except ValueError as error:
-        raise Unreadable(f"book: level {pair!r:.60}") from error
+        if isinstance(row, Mapping):
+            price, amount = float(row["price"]), float(row["amount"])
+        else:
+            price, amount = float(row[0]), float(row[1])
+    except (LookupError, TypeError, ValueError) as error:
+        raise Unreadable(f"book: level {row!r:.60}") from error
     if not (isfinite(price) and isfinite(amount) and price > 0 and amount >= 0):
-        raise Unreadable(f"book: level {pair!r:.60}")
+        raise Unreadable(f"book: level {row!r:.60}")
     return price, amount
 
 
