@@ -1,15 +1,16 @@
 """Reading what a venue says: element by element, and nothing is guessed.
 
 One element that cannot be read is left out and noted (`Unread`); its neighbors count. Of an element
-whose vital fields are right, a field that is wrong is unknown (None) and noted too. Unknown is
-None, zero is a number, and a number is finite.
+whose vital fields are right (those without a default), a field that is wrong is unknown (None) and
+noted too. Unknown is None, zero is a number, and a number is finite.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 import msgspec
 
@@ -17,6 +18,9 @@ from mmbot.core.types import InstrumentId
 
 T = TypeVar("T")
 StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+_MAGNITUDE: Final = 40
+"""No money, price or amount has more digits before the point, or zeros after it."""
 
 
 class Unreadable(ValueError):
@@ -47,22 +51,26 @@ class Unread:
 def read(kind: type[StructT], data: object, unread: Unread, what: str) -> StructT:
     """One message. Raises Unreadable where a vital field is missing or wrong."""
     try:
-        return msgspec.convert(data, kind)
+        message = msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         if not isinstance(data, Mapping):
             raise Unreadable(f"{what} is no object") from error
-        return _salvaged(kind, data, unread, what)
+    else:
+        if _sound(message) or not isinstance(data, Mapping):
+            return message
+    return _salvaged(kind, data, unread, what)
 
 
 def _salvaged(kind: type[StructT], data: Mapping[str, Any], unread: Unread, what: str) -> StructT:
     values: dict[str, Any] = {}
     for one in msgspec.structs.fields(kind):
-        if one.name not in data:
+        if one.encode_name not in data:
             continue
+        stated = data[one.encode_name]
         try:
-            values[one.name] = msgspec.convert(data[one.name], one.type)
-        except msgspec.ValidationError as error:
-            told = f"{one.name} is {data[one.name]!r:.60}"
+            values[one.name] = _value(one.type, stated, unread, what)
+        except (msgspec.ValidationError, Unreadable) as error:
+            told = f"{one.encode_name} is {stated!r:.60}"
             if one.required:
                 raise Unreadable(f"{what}: {told}") from error
             unread.note(f"{what} field", told)
@@ -70,6 +78,46 @@ def _salvaged(kind: type[StructT], data: Mapping[str, Any], unread: Unread, what
         return kind(**values)
     except TypeError as error:
         raise Unreadable(f"{what}: {error}") from error
+
+
+def _value(kind: Any, stated: object, unread: Unread, what: str) -> object:
+    """One field; a message within a message is read with as much care."""
+    inner = next((one for one in (kind, *get_args(kind)) if _is_message(one)), None)
+    if inner is not None and isinstance(stated, Mapping):
+        return read(inner, stated, unread, what)
+    value = msgspec.convert(stated, kind)
+    if isinstance(value, Decimal) and not _is_sane(value):
+        raise Unreadable("no number of this world")
+    return value
+
+
+def _sound(message: msgspec.Struct) -> bool:
+    """Whether every decimal in it is finite, and of a size that numbers have."""
+    for name in _numbers(type(message)):
+        value = getattr(message, name)
+        if isinstance(value, Decimal) and not _is_sane(value):
+            return False
+        if isinstance(value, msgspec.Struct) and not _sound(value):
+            return False
+    return True
+
+
+def _is_sane(value: Decimal) -> bool:
+    return value.is_finite() and abs(value.adjusted()) <= _MAGNITUDE
+
+
+@lru_cache
+def _numbers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields that are decimals, or messages that may hold some."""
+    return tuple(
+        one.name
+        for one in msgspec.structs.fields(kind)
+        if any(part is Decimal or _is_message(part) for part in (one.type, *get_args(one.type)))
+    )
+
+
+def _is_message(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def each(
