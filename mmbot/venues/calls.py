@@ -171,10 +171,16 @@ class Calls:
                 self.pools.spend(pool, self.now_s)
             self.pools.sent(pool)
         self.effects.append(Send(link.link, self.dialect.frame(id_, method, params)))
+        self.expect(id_, link, method, done, timeout_s)
+        return id_
+
+    def expect(
+        self, id_: int, link: LinkState, method: str, done: Done | None, timeout_s: float
+    ) -> None:
+        """A request has been put out, and is to be answered within that time."""
         self.requests.add(id_, link.link, method, done, self.now_s + timeout_s)
         if self._expiry is None or self.now_s + timeout_s < self._expiry[0]:
             self._expire_at(self.now_s + timeout_s)
-        return id_
 
     def refuse(self, why: str, done: Done | None) -> int:
         """A request that certainly never left: its id, and `done` is told."""

@@ -40,6 +40,14 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class SendText:
+    """Write something that is no JSON. Nobody is told where that fails."""
+
+    link: Link
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """End a connection now, if it is not over. No `closed` follows. `politely`: say goodbye."""
 
@@ -66,7 +74,7 @@ class Emit:
     event: Event
 
 
-Effect = Dial | Send | Cut | Http | Emit
+Effect = Dial | Send | SendText | Cut | Http | Emit
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,23 @@ class Exchange(Base):  # type: ignore[misc]  # ccxt ships no types
     """To be inherited from together with a class of ccxt's, before it."""
 
     @property
+    def error_kinds(self) -> Mapping[str, type[Exception]]:
+        """ccxt's classes by the venue's error codes."""
+        raise NotImplementedError
+
+    @property
+    def rest_url(self) -> str:
+        """Where its REST is."""
+        raise NotImplementedError
+
+    @property
     def socket_url(self) -> str:
         """Where its WebSockets are."""
         raise NotImplementedError
+
+    async def aclose(self) -> None:
+        """Close everything; nothing is left running."""
+        await self.close()
 
     async def over_rest(self, method: str, params: Mapping[str, Any]) -> Any:
         """One method's answer. Raises ccxt's errors, with status and message as their `http`."""

@@ -29,9 +29,10 @@ class Pools:
     def __init__(self, now_s: float, rates: Mapping[Enum, Rate]) -> None:
         self._levels = {pool: _level(rate, now_s) for pool, rate in rates.items()}
 
-    def resize(self, pool: Enum, rate: Rate) -> None:
-        """The account has told its own limit."""
-        self._levels[pool].resize(rate)
+    def resize(self, pool: Enum, rate: Rate, spent: float | None = None) -> None:
+        """The account has told its own limit; `spent`: how much of it is used just now, where it
+        says that too."""
+        self._levels[pool].resize(rate, spent)
 
     def take(self, pool: Enum, now_s: float, keep_share: float = 0.0) -> float:
         """Spend one request if that leaves the share `keep_share` of the pool; 0.0, or the seconds
@@ -87,9 +88,10 @@ class _Level:
     def full(self) -> float:
         return max(1.0, self.burst - 1.0)
 
-    def resize(self, limit: Rate) -> None:
-        self.level *= max(1.0, limit.burst - 1.0) / self.full
+    def resize(self, limit: Rate, spent: float | None = None) -> None:
+        share = self.level / self.full
         self.rate, self.burst = _RATE_MARGIN * limit.rate, limit.burst
+        self.level = share * self.full if spent is None else self.full - spent
 
     def end(self) -> None:
         self.in_flight -= 1
@@ -115,8 +117,10 @@ class _Window(_Level):
     def _long_s(self) -> float:
         return self.burst / self.rate
 
-    def resize(self, limit: Rate) -> None:
+    def resize(self, limit: Rate, spent: float | None = None) -> None:
         self.rate, self.burst = _RATE_MARGIN * limit.rate, limit.burst
+        if spent is not None:
+            self._spent = [self._at_s + self._long_s] * max(0, round(spent) - self.in_flight)
 
     def end(self) -> None:
         super().end()

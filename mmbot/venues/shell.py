@@ -14,6 +14,7 @@ work, and get REAL_MIN_S of the wall's time however fast ours runs.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -25,7 +26,18 @@ from mmbot.clock import Clock
 from mmbot.core.events import Event, Link
 from mmbot.core.types import SECOND, Nanos
 from mmbot.venues.connection import Connection
-from mmbot.venues.effects import Cut, Dial, Driven, Effect, Emit, Frame, Http, HttpAnswer, Send
+from mmbot.venues.effects import (
+    Cut,
+    Dial,
+    Driven,
+    Effect,
+    Emit,
+    Frame,
+    Http,
+    HttpAnswer,
+    Send,
+    SendText,
+)
 from mmbot.venues.exchange import REAL_MIN_S, Exchange
 from mmbot.venues.failures import said
 from mmbot.venues.recipe import Recipe
@@ -85,6 +97,8 @@ class Shell:
                     self._emit(effect.event)
             elif isinstance(effect, Cut):
                 self._cut(effect)
+            elif isinstance(effect, SendText):
+                self._write_text(effect)
             elif isinstance(effect, Dial):
                 task = self._start(self._dial(effect))
                 self._dialing[effect.link] = task
@@ -102,6 +116,12 @@ class Shell:
         except (ConnectionError, TypeError) as error:
             # Told afterwards: what is left to be done comes first.
             asyncio.get_running_loop().call_soon(self._unsent, effect, str(error))
+
+    def _write_text(self, effect: SendText) -> None:
+        wire = self.wires.get(effect.link)
+        if wire is not None:
+            with suppress(ConnectionError):
+                wire.write(effect.text.encode())
 
     def _unsent(self, effect: Send, why: str) -> None:
         self.carry_out(self._session.unsent(effect.frame, why, self._clock.now_ns()))

@@ -2,8 +2,7 @@
 
 plugin.py         the door: what everything else may know of this folder
 clients.py        which client a site has
-market.py         what anybody may see, for the engine: `public.py` over real sockets
-venue.py          one account: the same of `session.py`
+venue.py          for the engine, over real sockets: what anybody may see, and one account
 session.py        one account without I/O: intents in, frames and events out; it stands on
 public.py         books, tickers, listings, locks and living links as events
 looks.py          the venue's word on everything: a recipe

@@ -189,10 +189,6 @@ class Linked(Hooks, Unified):
         if (wire := self._shell.wires.get(link)) is not None:
             wire.fail_watchers(failure)
 
-    async def aclose(self) -> None:
-        """Close everything. What is in flight ends as UNKNOWN; nothing is left running."""
-        await self.close()
-
     async def close(self, clean_instance_data: bool = False) -> None:
         """End every connection. What is in flight ends as UNKNOWN."""
         self._closing = True

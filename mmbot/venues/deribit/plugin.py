@@ -33,7 +33,7 @@ class DeribitPlugin:
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection."""
         from mmbot.venues.deribit.clients import client_at
-        from mmbot.venues.deribit.market import DeribitMarket
+        from mmbot.venues.deribit.venue import DeribitMarket
 
         return DeribitMarket(site.name, client_at(site, clock), clock)
 

@@ -55,6 +55,17 @@ class Unified(Exchange, ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships n
         return self.deep_extend(super().describe(), {"exceptions": _EXCEPTIONS})
 
     @property
+    def error_kinds(self) -> Mapping[str, type[Exception]]:
+        """ccxt's classes by the venue's codes."""
+        kinds: Mapping[str, type[Exception]] = self.exceptions
+        return kinds
+
+    @property
+    def rest_url(self) -> str:
+        """Where its REST is."""
+        return str(self.urls["api"]["rest"])
+
+    @property
     def socket_url(self) -> str:
         """Where its WebSockets are."""
         return str(self.urls["api"]["ws"])

@@ -337,7 +337,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[list[An
 @pytest.mark.parametrize("asked", ANSWERS)
 def test_the_good_elements_of_a_look_are_all_there(asked: str) -> None:
     for field, how, bad in damaged(ANSWERS[asked][0]):
-        looks = Looks("deribit", {ETH.name: ETH}, {}, lambda: 10_000, Unread())
+        looks = Looks("deribit", parse, {ETH.name: ETH}, {}, lambda: 10_000, Unread())
         recipe = looks.take(Resync("deribit", 0, 0, (), Why.REFRESH), 1)
         taken: SnapshotTaken | None = None
         reply: Reply | None = None

@@ -1,6 +1,6 @@
-"""Deribit's public half for the engine: its session without I/O, carried out over real sockets.
+"""A venue as anybody may see it: its session without I/O, carried out over real sockets.
 
-Needs no key: the client may have none. What `venue.py` adds is one account.
+Needs no key: the exchange may have none. What `account_venue.py` adds is one account.
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from mmbot.ops.limit import about
 from mmbot.venues.answers import AnswerError, LinkDown, Trouble
 from mmbot.venues.base import Sink
 from mmbot.venues.book import MalformedBook
-from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.public import PublicSession
+from mmbot.venues.exchange import Exchange
 from mmbot.venues.failures import in_words
 from mmbot.venues.in_ccxt import in_ccxt
+from mmbot.venues.public_session import PublicSession
 from mmbot.venues.recipe import Recipe
 from mmbot.venues.shell import Shell
 
@@ -30,21 +30,25 @@ _log = logging.getLogger(__name__)
 _LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING}
 
 
-class DeribitMarket:
-    """One Deribit, looked at. `client` is ours to close: its REST and its addresses are used."""
+class SocketMarket:
+    """One venue, looked at. `exchange` is ours to close: its REST and its addresses are used;
+    `kind` is how the venue is called in what is said of it."""
 
-    def __init__(
-        self, name: str, client: Deribit, clock: Clock, session: PublicSession | None = None
-    ) -> None:
-        self.name = name
+    asks_for_listings = "get_instruments"
+    asks_for_index = "get_index_price"
+    """What answers that cannot be read were answers to."""
+
+    def __init__(self, kind: str, exchange: Exchange, clock: Clock, session: PublicSession) -> None:
+        self.name = session.name
         self.on_listed: Callable[[list[Instrument]], None] | None = None
         """Called with everything listed when the venue lists something new, or on new terms."""
-        self._session = session or PublicSession(name, clock.now_ns(), client.timing)
-        self._client = client
+        self._kind = kind
+        self._session = session
+        self._exchange = exchange
         self._clock = clock
         self._says = logging.LoggerAdapter(_log, about(self.name))
         self._sink: Sink = _nowhere
-        self._shell = Shell("deribit", self._session, client, clock, self._hear)
+        self._shell = Shell(kind, session, exchange, clock, self._hear)
         self._first: dict[Link, asyncio.Future[None]] = {}
         self._session.on_note = self._note
         self._session.on_listed = self._tell_listed
@@ -54,7 +58,7 @@ class DeribitMarket:
     @property
     def endpoint(self) -> str:
         """Where it listens."""
-        return str(self._client.urls["api"]["rest"])
+        return self._exchange.rest_url
 
     @property
     def unread_listings(self) -> Mapping[str, str]:
@@ -65,7 +69,7 @@ class DeribitMarket:
 
     async def open(self) -> list[Instrument]:
         """Everything listed of what mmbot trades. Raises VenueUnreachable."""
-        with in_words(self.name, "to get_instruments"):
+        with in_words(self.name, f"to {self.asks_for_listings}"):
             return await self._answer(self._session.listed())
 
     async def venue_ms(self) -> int:
@@ -75,7 +79,7 @@ class DeribitMarket:
 
     async def index_price(self, instrument: Instrument) -> float:
         """USD per coin of what an instrument is on. Raises VenueUnreachable."""
-        with in_words(self.name, "to get_index_price"):
+        with in_words(self.name, f"to {self.asks_for_index}"):
             return await self._answer(self._session.index_price(instrument))
 
     async def _answer(self, recipe: Recipe[T]) -> T:
@@ -90,7 +94,7 @@ class DeribitMarket:
         """What the line itself said, where there is such a thing; else ccxt's word for it."""
         if isinstance(error, AnswerError) and error.reply.cause is not None:
             return error.reply.cause
-        return in_ccxt(error, self._client.exceptions)
+        return in_ccxt(error, self._exchange.error_kinds)
 
     # --- coming and going ---
 
@@ -137,7 +141,7 @@ class DeribitMarket:
         self._sink, self.on_listed = _nowhere, None
         self._shell.carry_out(self._session.stop(self._clock.now_ns()))
         await self._shell.close()
-        await self._client.aclose()
+        await self._exchange.aclose()
 
     # --- what the session says ---
 
@@ -157,8 +161,8 @@ class DeribitMarket:
 
     def _fault(self, error: Exception, _frame: Any) -> None:
         known = isinstance(error, Trouble | MalformedBook)
-        said = str(error) if known else f"deribit: {type(error).__name__}: {error}"
-        if self.name != "deribit":
+        said = str(error) if known else f"{self._kind}: {type(error).__name__}: {error}"
+        if self.name != self._kind:
             said = f"{self.name}: {said}"
         _log.warning("%s", said, extra=about(self.name))
 
