@@ -110,12 +110,13 @@ def publish_id(data: object) -> int | None:
 
 
 def _levels(stated: list[object], most: int, order: int) -> tuple[Level, ...]:
-    levels = [level for row in stated if (level := _level(row))[1] > 0]
+    levels = [level for row in stated if (level := level_of(row))[1] > 0]
     levels.sort(key=lambda level: order * level[0])
     return tuple(levels[:most])
 
 
-def _level(row: Any) -> Level:
+def level_of(row: Any) -> Level:
+    """One level of a book: [price, amount], or an object of both. Raises Unreadable."""
     try:
         if isinstance(row, Mapping):
             price, amount = float(row["price"]), float(row["amount"])
