@@ -273,9 +273,10 @@ def _ready_json(
     told = {"faults": dict(plan.active()), "manners": manners}
     first, *others = endpoints.values()
     if not others:
-        return orjson.dumps(asdict(first) | told).decode()
+        alone = asdict(first)
+        return orjson.dumps(alone | alone.pop("login") | told).decode()
     venues = {
-        name: {"kind": faces[name], "rest": one.rest, "ws": one.ws}
+        name: {"kind": faces[name], "rest": one.rest, "ws": one.ws, **one.login}
         for name, one in endpoints.items()
     }
     world = {"world_id": first.world_id, "pid": first.pid, "start_ms": first.start_ms}

@@ -132,6 +132,7 @@ class Booked:
     realized: Decimal = ZERO  # profit, before the fee
     funding: Decimal = ZERO  # earned since it was last booked
     cashflow: Decimal = ZERO  # the part of `change` that is neither fee nor funding
+    settled_funding: Decimal | None = None  # the part that is, where a trade settles it
 
 
 @dataclass(slots=True)

@@ -309,6 +309,7 @@ class ClearingHouse:
                 mark=public.mark,
                 index=public.index,
                 trade=trade,
+                settled_funding=booked.settled_funding,
             )
         return trade
 
@@ -384,8 +385,15 @@ class ClearingHouse:
         booked = owner.settle_trade(listing, signed, public.price, owed, cumulated)
         if listing.kind is Kind.OPTION or not self.rules.realizes_at_once:
             return booked
-        paid = owner.settle_session(owner.position(listing), cumulated).change
-        return replace(booked, change=booked.change + paid, cashflow=booked.cashflow + paid)
+        position = owner.position(listing)
+        funding = position.funding
+        paid = owner.settle_session(position, cumulated).change
+        return replace(
+            booked,
+            change=booked.change + paid,
+            cashflow=booked.cashflow + paid - funding,
+            settled_funding=funding,
+        )
 
     def _cumulated(self, name: str) -> Decimal:
         return self.cumulated_funding.get(name, ZERO)
