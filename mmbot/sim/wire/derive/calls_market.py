@@ -187,11 +187,7 @@ def _currency(venue: DeriveVenue, name: str) -> Json:
     if not is_cash:
         price = text_of(venue.market.index(f"{name}_{CASH}".lower()))
     interest = {"current_open_interest": "0", "interest_cap": "1000000000"}
-    universe: Json = {
-        "risk_universe_id": RISK_UNIVERSE_ID,
-        "risk_universe_name": "main",
-        "oi": interest,
-    }
+    universe: Json = {"risk_universe_id": RISK_UNIVERSE_ID, "oi": interest}
 
     def asset(kind: str) -> Json | None:
         if is_cash:
@@ -199,7 +195,7 @@ def _currency(venue: DeriveVenue, name: str) -> Json:
         return {
             "address": address_of(name, kind),
             "name": f"{name}-{kind.upper()}",
-            "universes": [universe],
+            "universes": [universe | {"risk_universe_name": "main"}],
         }
 
     held = universe | {

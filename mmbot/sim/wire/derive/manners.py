@@ -4,14 +4,14 @@ Theory of operation
 -------------------
 1. A frame that is ready to leave passes `Talk.frames`, over WebSocket and REST alike, and nothing
    else of the simulator knows of manners: what the venue does is the same with all of them.
-2. `THIN` keeps of every object what the specification requires; a field that is left out is one
-   that stands for nothing (`NOTHING`), for what says something is always said, and a null goes the
-   same way. The parts of an error that are not required go too.
+2. `THIN` keeps of every object what the specification requires. Of the other fields that it has,
+   those are left out that stand for nothing (`NOTHING`): what says something is always said. What
+   the specification does not have goes too.
 3. `ODD` says everything, and more, drawn from one seed: unknown fields and values, numbers for
    texts of numbers where nothing hangs on them, other orders of keys, replies that echo what they
    need not, other people's orders and strange instruments, notices before replies. Never touched is
    what money or safety hang on in our own elements (ids, labels, prices, amounts, states, fees).
-4. `optional.json` is what the specification requires; `python -m tests.sim.wire.derive.extract`
+4. `optional.json` is what the specification has and requires; `python -m tests.sim.wire.derive.extract`
    writes it.
 """
 
@@ -151,11 +151,11 @@ def _thinned(told: Any, node: Json) -> Any:
         return told
     if "each" in node:
         return {name: _thinned(one, node["each"]) for name, one in told.items()}
-    keep, inside = node.get("keep", ()), node.get("in", {})
+    keep, known, inside = node["keep"], node["known"], node.get("in", {})
     return {
         name: _thinned(one, inside.get(name, {}))
         for name, one in told.items()
-        if name in keep or one not in NOTHING
+        if name in keep or (name in known and one not in NOTHING)
     }
 
 

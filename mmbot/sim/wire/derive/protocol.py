@@ -84,7 +84,8 @@ class DeriveProtocol(DeriveVenue):
         a wallet of its own all the same.
         """
         now_ms, key = self.now_ms(), login.secret
-        if not is_private_key(key):
+        is_made_up = not is_private_key(key)
+        if is_made_up:
             key = made_up_key(f"session key {login.secret} {len(self.counters) or ''}").hex()
         owner = login.key.lower()
         if not is_address(login.key):
@@ -101,7 +102,7 @@ class DeriveProtocol(DeriveVenue):
             wallet=wallet,
             account=login.account,
             subaccount_id=self.open_subaccount(wallet, login.account),
-            key="0x" + key,
+            key="0x" + key if is_made_up else "",
             signer=signer,
             keeps_orders=login.keeps_orders,
             manners=Manners(login.manner, login.seed),
@@ -112,12 +113,12 @@ class DeriveProtocol(DeriveVenue):
 
     def credentials(self, counter: Counter) -> dict[str, str | int]:
         """What a client needs to come in there."""
-        return {
+        told: dict[str, str | int] = {
             "wallet": checksummed(counter.wallet.owner),
-            "session_key": counter.key,
             "signer": checksummed(counter.signer),
             "subaccount_id": counter.subaccount_id,
         }
+        return told | ({"session_key": counter.key} if counter.key else {})
 
     def on_open(
         self,
