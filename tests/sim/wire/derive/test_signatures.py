@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 
 import pytest
+from eth_hash.auto import keccak
 
 from mmbot.sim.exchange.listing import Right
 from mmbot.sim.exchange.rules import Period
@@ -19,7 +20,6 @@ from mmbot.sim.wire.derive.signatures import (
     Action,
     address_of,
     checksummed,
-    keccak,
     personal_digest,
     recovered,
     scaled,

@@ -320,10 +320,10 @@ class Judged:
         address = address_of(key)
         self.counter.wallet.keys[address] = SessionKey(address=address, **terms)
 
-    def pass_time(self, ms: int) -> None:
+    def pass_time(self, ms: int, step_ms: int = 50) -> None:
         """Let the venue live for so long."""
-        for _ in range(max(ms // 50, 1)):
-            self.us += min(ms, 50) * 1_000
+        for _ in range(max(ms // step_ms, 1)):
+            self.us += min(ms, step_ms) * 1_000
             self.venue.tick()
 
     def quote(self, name: str, side: Side, amount: str, price: str) -> Placed:
