@@ -114,7 +114,7 @@ TOLD: Final = frozenset(
 @cache
 def morning(manner: Manner = Manner.PLAIN, seed: int = 1) -> Judged:
     """Play it once; the tests share what was noted."""
-    judged = Judged(manner=manner, seed=seed, start_ms=BEFORE_EIGHT_MS, quiet=False)
+    judged = Judged(manner=manner, manner_seed=seed, start_ms=BEFORE_EIGHT_MS, quiet=False)
     caller = judged.caller()
     status = caller.subscribe(*CHANNELS)
     assert set(status.values()) == {"ok"}, status

@@ -263,6 +263,7 @@ class Judged:
         self,
         *,
         manner: Manner = Manner.PLAIN,
+        manner_seed: int = 1,
         seed: int = 1,
         start_ms: int = START_MS,
         ahead_ms: int = 0,
@@ -285,7 +286,7 @@ class Judged:
             secret=SESSION_KEY.hex(),
             token_expires_in_s=900.0,
             manner=manner,
-            seed=seed,
+            seed=manner_seed,
             keeps_orders=lambda: self.keeps_orders,
         )
         self.counter = self.venue.admit(login)
