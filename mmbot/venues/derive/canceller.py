@@ -20,6 +20,7 @@ from mmbot.venues.derive.connection import Connection
 from mmbot.venues.derive.dialect import UNKNOWN_TPS, window
 from mmbot.venues.derive.exchange import DeriveExchange
 from mmbot.venues.derive.rescue import DeriveRescue
+from mmbot.venues.derive.session import SUBACCOUNT, label_of
 from mmbot.venues.derive.signing import Signer
 from mmbot.venues.in_ccxt import in_ccxt
 from mmbot.venues.shell import Shell
@@ -36,6 +37,8 @@ class DeriveCanceller(AccountCanceller):
         signer: Signer,
         clock: Clock,
         call_limit_s: float,
+        *,
+        named_by_label: bool = False,
     ) -> None:
         rescue = DeriveRescue(name, signer.subaccount_id)
         super().__init__(name, rescue, exchange, clock, call_limit_s, window(UNKNOWN_TPS))
@@ -45,6 +48,7 @@ class DeriveCanceller(AccountCanceller):
         self._shell = Shell("derive", self._connection, exchange, clock)
         self._up: asyncio.Future[None] | None = None
         self._rest_failed = False
+        self._named_by_label = named_by_label
 
     async def account(self, way: Way) -> str | None:
         """The subaccount, if the wallet has it; else what it has instead. Raises WayFailedError."""
@@ -54,7 +58,11 @@ class DeriveCanceller(AccountCanceller):
         if not isinstance(subaccounts, list) or not subaccounts:
             return None
         ours = self._signer.subaccount_id
-        return str(ours if ours in subaccounts else subaccounts[0])
+        if ours not in subaccounts:
+            return str(subaccounts[0])
+        if not self._named_by_label:
+            return str(ours)
+        return label_of(await self._look(way, SUBACCOUNT, {"subaccount_id": ours}), ours)
 
     async def _over_socket(self, method: str, params: dict[str, Any]) -> Any:
         if not self._rest_failed:

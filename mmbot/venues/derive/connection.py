@@ -55,6 +55,10 @@ class Connection(connection.Connection):
         left = self._calls.pools.left(self.now_s)
         return {READS: left[Pool.PRIVATE]}
 
+    def read_public_limits(self) -> Recipe[None]:
+        """Ask over REST what anybody may ask from here."""
+        yield from self._entry.read_public_limits()
+
     def read_limits(self) -> Recipe[None]:
         """Ask for the limits again, on a link that is up. Raises NoAnswer."""
         yield from self._entry.read_limits(self.links[Link.TRADING])

@@ -19,16 +19,16 @@ class DeriveExchange(Exchange, ccxt.pro.derive):  # type: ignore[misc]  # ccxt s
     """Derive at `url`, its REST address. Without a `signer` private methods cannot be asked."""
 
     def __init__(self, url: str, clock: Clock, signer: Signer | None = None) -> None:
-        super().__init__({"enableRateLimit": False})
-        self.timeout = 1000 * max(REST_S / clock.scale, REAL_MIN_S)
         self._url = url.rstrip("/")
         self._signer = signer
         self._venue_clock = clock
+        super().__init__({"enableRateLimit": False})  # it reads every property once
+        self.timeout = 1000 * max(REST_S / clock.scale, REAL_MIN_S)
 
     @property
     def error_kinds(self) -> Mapping[str, type[Exception]]:
         """ccxt's classes by the venue's codes."""
-        kinds: Mapping[str, type[Exception]] = self.exceptions["exact"]
+        kinds: Mapping[str, type[Exception]] = (self.exceptions or {}).get("exact", {})
         return kinds
 
     @property

@@ -20,9 +20,9 @@ from mmbot.venues.timing import Timing
 _PARTS: Final = (("wallet", "WALLET"), ("subaccount", "SUBACCOUNT"), ("key", "PRIVATE_KEY"))
 
 _SIMULATED: Final = {
-    "wallet": "0x19E7E376E7C213B7E7e7e46cc70A5dD086DAff2A",
+    "wallet": "0x7fDbBDC6637f31e3c160ACe5d7F3dcb338cFc7CA",
     "subaccount": "130837",
-    "key": "0x" + 32 * "11",
+    "key": "0x5881aa2dc1f0f5e88ad340a53cf9e20f5c8564706f5d922d5f49cffa4094e122",
 }
 """What the simulated venue knows unless it was started with something else."""
 
@@ -67,7 +67,10 @@ class DerivePlugin:
 
         signer, part = signer_of(site, keys), part_of_process(clock)
         exchange = exchange_at(site, clock, signer)
-        return DeriveVenue(site.name, exchange, signer, part, clock, timing)
+        simulated = site.mode is Mode.SIM
+        return DeriveVenue(
+            site.name, exchange, signer, part, clock, timing, named_by_label=simulated
+        )
 
     def canceller(
         self, site: Site, keys: Credentials, clock: Clock, call_limit_s: float
@@ -78,7 +81,10 @@ class DerivePlugin:
 
         signer = signer_of(site, keys)
         exchange = exchange_at(site, clock, signer)
-        return DeriveCanceller(site.name, exchange, signer, clock, call_limit_s)
+        simulated = site.mode is Mode.SIM
+        return DeriveCanceller(
+            site.name, exchange, signer, clock, call_limit_s, named_by_label=simulated
+        )
 
     async def checks(
         self, site: Site, keys: Credentials, latch_of: Callable[[AccountKey], Check]

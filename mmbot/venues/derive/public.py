@@ -53,13 +53,15 @@ class PublicSession(public_session.PublicSession):
 
     def listed(self) -> Recipe[list[Instrument]]:
         """Everything listed of what mmbot trades. Raises AnswerError, and UnreadableError."""
+        yield from self.connection.read_public_limits()
         try:
             found = yield from catalog(get, self.name, self._unread)
         except Unreadable as error:
             raise UnreadableError(f"to {LISTINGS.partition('/')[2]}: {error}") from error
         self._listed |= found.listed
         self.unread_listings |= found.unread
-        live = found.instruments(self.connection.now_ns)
+        # By the venue's clock: ours may not be set yet, where the venue lives in another year.
+        live = found.instruments((yield from self.venue_ms()) * MS)
         self._terms |= {one.name: one for one in live}
         if not self._terms:
             raise UnreadableError(f"to {LISTINGS.partition('/')[2]}: nothing is listed")

@@ -41,6 +41,8 @@ from mmbot.venues.requests import Outcome, Reply
 from mmbot.venues.rescue import Call
 from mmbot.venues.timing import USUAL, Timing
 
+SUBACCOUNT: Final = "private/get_subaccount"
+
 LIMITS_EVERY_S: Final = 60
 """How often the account's limits are asked for while all is well."""
 
@@ -50,6 +52,10 @@ class DeriveSession(AccountSession, PublicSession):
     process apart from those of others, and `start_ns` is desk time now."""
 
     terms_codes = frozenset({11012, 11013})
+
+    named_by_label = False
+    """The account goes by its label, where it has one: numbers are the same in every simulated
+    world."""
 
     def __init__(
         self, name: str, signer: Signer, part: int, start_ns: Nanos, timing: Timing = USUAL
@@ -94,7 +100,10 @@ class DeriveSession(AccountSession, PublicSession):
         if not isinstance(subaccounts, list):
             raise UnreadableError(f"to get_subaccounts: {told!r:.80}")
         require(subaccounts, self._signer)
-        return str(self._signer.subaccount_id)
+        number = self._signer.subaccount_id
+        if not self.named_by_label:
+            return str(number)
+        return label_of((yield from get(SUBACCOUNT, {"subaccount_id": number})), number)
 
     @property
     def private_channels(self) -> list[str]:
@@ -204,6 +213,12 @@ class DeriveSession(AccountSession, PublicSession):
         request = Request.REPLACE if moved else Request.PLACE
         label = intent.old if isinstance(intent, Replace) else intent.label
         self._emit(RequestRefused(label, request, Why.REFUSED, why, moved, ErrorScope.ORDER))
+
+
+def label_of(subaccount: object, number: int) -> str:
+    """The label in an answer to get_subaccount, or else the number."""
+    label = subaccount.get("label") if isinstance(subaccount, dict) else None
+    return label if isinstance(label, str) and label else str(number)
 
 
 SESSION: Final = DeriveSession

@@ -20,6 +20,7 @@ from mmbot.venues.answers import (
     refuses,
     result_of,
 )
+from mmbot.venues.asking import REST_S
 from mmbot.venues.calls import Calls
 from mmbot.venues.derive.dialect import DERIVE, Pool, window
 from mmbot.venues.derive.limits import Limits, limits_of, tps_of
@@ -30,7 +31,7 @@ from mmbot.venues.entry import HELLO_S, LOGIN_DEADLINE_S
 from mmbot.venues.link import LinkState
 from mmbot.venues.lives import DEADLINE_S
 from mmbot.venues.reading import Unread, Unreadable, read
-from mmbot.venues.recipe import Ask, Recipe
+from mmbot.venues.recipe import Ask, Get, Recipe
 from mmbot.venues.requests import Refusal
 
 LIMITS: Final = "public/getRateLimits"
@@ -65,6 +66,16 @@ class SignIn:
             windows = yield from self._windows(link, HELLO_S)
             if windows is not None:
                 obey(self._calls, Pool.PUBLIC, windows)
+
+    def read_public_limits(self) -> Recipe[None]:
+        """The same before anything is connected. What goes wrong leaves the least."""
+        reply = yield Get(LIMITS, {}, REST_S)
+        try:
+            windows = read(RateLimits, result_of(LIMITS, reply), Unread(), "limits")
+        except (Trouble, Unreadable) as error:
+            self._calls.fault(Trouble(f"{LIMITS}: {error}", DERIVE.name), None)
+        else:
+            obey(self._calls, Pool.PUBLIC, windows)
 
     def enter(self, link: LinkState) -> Recipe[None]:
         """Log in where orders are; there cancel-on-disconnect and the limits too."""

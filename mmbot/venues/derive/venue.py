@@ -31,7 +31,8 @@ class DeriveMarket(SocketMarket):
 
 class DeriveVenue(AccountVenue):
     """One Derive account. `name` is ours for it, `signer` opens it, `part` sets its nonces apart
-    from those of other processes; `exchange` is ours to close."""
+    from those of other processes; `exchange` is ours to close. `named_by_label`: the account is
+    called as its owner called it, which simulated worlds do."""
 
     asks_for_listings = "get_all_instruments"
     asks_for_index = "get_ticker"
@@ -45,8 +46,11 @@ class DeriveVenue(AccountVenue):
         part: int,
         clock: Clock,
         timing: Timing = USUAL,
+        *,
+        named_by_label: bool = False,
     ) -> None:
         session = DeriveSession(name, signer, part, clock.now_ns(), timing)
+        session.named_by_label = named_by_label
         super().__init__("derive", exchange, clock, session)
         self._signer = signer
 

@@ -224,6 +224,7 @@ class DeriveVenue:
         """An account becomes a subaccount of a wallet; its positions are taken over as they are."""
         subaccount_id = SUBACCOUNT_FIRST + list(self.exchange.accounts).index(account)
         wallet.subaccounts[subaccount_id] = account
+        wallet.labels[subaccount_id] = account
         self.subaccount_ids[account] = subaccount_id
         self._entries[account] = self.exchange.accounts[account].log_count
         for trade in self.exchange.accounts[account].trades:
