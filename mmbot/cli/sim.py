@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.cli.sim_clients import how_to_enter, snippets
 from mmbot.cli.sim_faces import faces_of, ports
 from mmbot.cli.streams import read_or_not
 from mmbot.config import SIM_SEED, SIM_START, moment, number
@@ -276,9 +278,13 @@ def _ready_json(
     told = {"faults": dict(plan.active()), "manners": manners}
     first, *others = endpoints.values()
     if not others:
-        return orjson.dumps(asdict(first) | told).decode()
+        alone = asdict(first)
+        login = alone.pop("login")
+        if login:
+            login["snippets"] = snippets(next(iter(faces.values())), first, "", "")
+        return orjson.dumps(alone | login | told).decode()
     venues = {
-        name: {"kind": faces[name], "rest": one.rest, "ws": one.ws}
+        name: {"kind": faces[name], "rest": one.rest, "ws": one.ws, **one.login}
         for name, one in endpoints.items()
     }
     world = {"world_id": first.world_id, "pid": first.pid, "start_ms": first.start_ms}
@@ -304,47 +310,48 @@ def _ready(
     if others:
         title = f"Simulated world {first.world_id}"
         where = "".join(f"\n{_where(one, faces, endpoints)}" for one in endpoints).lstrip("\n")
+        by_pair = [one for one in endpoints.values() if not one.login]
+        where += "".join(f"\n{how_to_enter(one, pair, '  ')}" for one in by_pair[:1])
         mmbot = f"{variables}mmbot quote --config FILE, where FILE says of each\n\n"
         mmbot += "\n".join(
             f'  [venues.{one}]\n  kind = "{faces[one]}"\n  url = "{told.rest}"'
             for one, told in endpoints.items()
         )
-        whose = f"ccxt on {name}"
+        whose = f"on {name}"
         end = "its accounts"
     else:
         title = f"Simulated {kind.capitalize()}, world {first.world_id}"
-        where = f"  REST       {first.rest}\n  WebSocket  {first.ws}"
+        where = f"  REST       {first.rest}\n  WebSocket  {first.ws}\n"
+        where += how_to_enter(first, pair, "  ")
         mmbot = f"{variables}mmbot quote --exchange {kind} --expiry 20250606 "
         mmbot += f"--strikes 2800,2900 \\\n    --sim-url {first.rest}"
-        whose = "ccxt on it"
+        whose = "on it"
         end = "its account"
+    clients = "\n\n".join(
+        f"{client} {whose}:\n\n{indent(text, '  ')}"
+        for client, text in snippets(kind, first, key, secret).items()
+    )
     return f"""\
 {title}
 
   seed       {serving.seed}, from {start:%Y-%m-%d %H:%M} UTC (sim)
-{where}
-  key pair   {pair}; any other is refused{_faults(plan)}{said}
+{where}{_faults(plan)}{said}
 
 mmbot on it:
 
   {mmbot}
 
-{whose}:
-
-  import ccxt.pro
-  {kind} = ccxt.pro.{kind}({{
-      "apiKey": "{key}", "secret": "{secret}",
-      "urls": {{"api": {{"rest": "{first.rest}", "ws": "{first.ws}"}}}},
-  }})
+{clients}
 
 Ctrl+C ends it, and with it the world and {end}."""
 
 
 def _where(name: str, faces: "Mapping[str, str]", endpoints: "Mapping[str, Endpoints]") -> str:
-    """Two lines about one of several venues."""
+    """Where one of several venues listens, and what opens it if not the key pair of all."""
     kind = "" if faces[name] == name else f", a {faces[name]}"
     at = endpoints[name]
-    return f"  {name}{kind}\n    REST       {at.rest}\n    WebSocket  {at.ws}"
+    enter = f"\n{how_to_enter(at, '', '    ')}" if at.login else ""
+    return f"  {name}{kind}\n    REST       {at.rest}\n    WebSocket  {at.ws}{enter}"
 
 
 def _faults(plan: "FaultPlan") -> str:

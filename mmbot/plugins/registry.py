@@ -84,7 +84,7 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "order_to_volume": "mmbot.risk.guards.order_to_volume",
         "stale_references": "mmbot.risk.guards.stale_references",
     },
-    Family.VENUE: {kind: f"mmbot.venues.{kind}.plugin" for kind in ("deribit",)},
+    Family.VENUE: {kind: f"mmbot.venues.{kind}.plugin" for kind in ("deribit", "derive")},
 }
 """Family -> name -> the module whose import registers it."""
 

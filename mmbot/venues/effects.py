@@ -39,6 +39,13 @@ class Send(Struct, frozen=True, gc=False):
     frame: Frame
 
 
+class SendText(Struct, frozen=True, gc=False):
+    """Write something that is no JSON. Nobody is told where that fails."""
+
+    link: Link
+    text: str
+
+
 class Cut(Struct, frozen=True, gc=False):
     """End a connection now, if it is not over. No `closed` follows. `politely`: say goodbye."""
 
@@ -63,7 +70,7 @@ class Emit(Struct, frozen=True, gc=False):
     event: Event
 
 
-Effect = Dial | Send | Cut | Http | Emit
+Effect = Dial | Send | SendText | Cut | Http | Emit
 
 
 @dataclass(frozen=True, slots=True)

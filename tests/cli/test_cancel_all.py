@@ -328,7 +328,8 @@ async def test_nothing_there_is_nothing_to_do() -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         "No store knows of an account, and no key is set (DERIBIT_API_KEY, "
-        "DERIBIT_TESTNET_API_KEY): there is nothing to cancel.\n"
+        "DERIBIT_TESTNET_API_KEY, DERIVE_WALLET, DERIVE_TESTNET_WALLET): there is nothing to "
+        "cancel.\n"
     )
     assert (await mmbot("cancel-all", "--json")).json()["venues"] == []
 

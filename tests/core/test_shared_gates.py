@@ -10,8 +10,9 @@ from mmbot.core import gates
 from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
 from mmbot.core.types import MS, SECOND, Label
 from mmbot.engine.parts import venue_frame
-from mmbot.venues.deribit.limits import READ_GATES, Bucket, Rate
+from mmbot.venues.deribit.limits import READ_GATES
 from mmbot.venues.deribit.plugin import DeribitPlugin
+from mmbot.venues.rates import Bucket, Rate
 from tests.core.bot import VENUE, Bot
 
 SHARED = Gate("all", 4.0, 20.0, session_share=0.2)

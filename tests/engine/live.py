@@ -26,7 +26,7 @@ from mmbot.engine.supervise import Engine
 from mmbot.errors import VenueUnreachable
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit.connection import Connection
+from mmbot.venues.connection import Connection
 from mmbot.venues.deribit.venue import DeribitVenue
 from mmbot.venues.timing import USUAL, Timing
 

@@ -56,7 +56,7 @@ class Names:
     def fail(self, bot: Live) -> None:
         """No name is found any more, and every connection there is breaks."""
         self.fails = True
-        connector = venue_of(bot.engine)._client.session.connector
+        connector = venue_of(bot.engine)._exchange.session.connector
         connector.clear_dns_cache()  # ten minutes outlive it
         bot.venue.sever()
 

@@ -15,7 +15,7 @@ from mmbot.core.why import Why
 from mmbot.sim.models.credits import Bucket
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.wire import Wire
 from tests.engine.live import Live, live, until
 
 VIOLENT = VenueOptions(preset="crash", flow_scale=5.0)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit import Book
+from mmbot.venues.book import Book
 from tests.wire.clients import arrive, ours, state_of, wire_of
 from tests.wire.scripted import Scripted, change, snapshot, ticker
 

@@ -32,16 +32,18 @@ from mmbot.core.error_scope import ErrorScope
 from mmbot.core.intents import Resync
 from mmbot.core.statements import Fill
 from mmbot.core.types import Nanos
+from mmbot.venues import reading
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.book import Book
-from mmbot.venues.deribit.link import LinkState
 from mmbot.venues.deribit.looks import Looks
 from mmbot.venues.deribit.public import PublicSession
-from mmbot.venues.deribit.requests import Pending, Requests
 from mmbot.venues.deribit.session import DeribitSession
 from mmbot.venues.deribit.signin import SignIn
-from mmbot.venues.deribit.subscriptions import Subscriptions
+from mmbot.venues.link import LinkState
+from mmbot.venues.reading import Unread, Unreadable
 from mmbot.venues.recipe import Recipe
+from mmbot.venues.requests import Pending, Requests
+from mmbot.venues.subscriptions import Subscriptions
 from tests.simulation.test_planted_bugs import Plant, assert_caught
 
 # --- in the session ---------------------------------------------------------------------------
@@ -110,18 +112,18 @@ def an_unreadable_order_ends_the_look(patch: pytest.MonkeyPatch) -> None:
     """An order of other people's that says nothing of use makes the whole list useless."""
     read = parse.open_order_of
 
-    def strict(venue: str, data: object, unread: parse.Unread) -> Any:
+    def strict(venue: str, data: object, unread: Unread) -> Any:
         if isinstance(data, Mapping) and isinstance(data.get("price"), str):
-            raise parse.Unreadable("a price that is none")
+            raise Unreadable("a price that is none")
         return read(venue, data, unread)
 
     def each(rows: Any, read_one: Callable[[object], Any], *_: object) -> tuple[list[Any], int]:
         if not isinstance(rows, list):
-            raise parse.Unreadable("no list")
+            raise Unreadable("no list")
         return [read_one(row) for row in rows], 0
 
     patch.setattr(parse, "open_order_of", strict)
-    patch.setattr(parse, "each", each)
+    patch.setattr(reading, "each", each)
 
 
 def a_null_mark_is_zero(patch: pytest.MonkeyPatch) -> None:
@@ -157,7 +159,7 @@ def an_instruments_refusal_is_the_accounts(patch: pytest.MonkeyPatch) -> None:
 
 def the_second_execution_is_dropped(patch: pytest.MonkeyPatch) -> None:
     """Of a trade with oneself, which is two executions of one id, the second one is left out."""
-    read = parse.each
+    read = reading.each
 
     def each(*args: Any) -> tuple[list[Any], int]:
         found, left_out = read(*args)
@@ -171,7 +173,7 @@ def the_second_execution_is_dropped(patch: pytest.MonkeyPatch) -> None:
             kept.append(one)
         return kept, left_out
 
-    patch.setattr(parse, "each", each)
+    patch.setattr(reading, "each", each)
 
 
 def a_change_without_a_type_replaces_the_book(patch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ from mmbot.sim.wire.deribit import shapes
 from mmbot.sim.wire.manner import Manner
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.venues.deribit import parse as adapter
-from mmbot.venues.deribit.parse import Unread
+from mmbot.venues.reading import Unread
 from tests.builders import a_fill
 from tests.simulation.drawn import drawn_world
 

@@ -10,10 +10,11 @@ import ccxt.pro
 from mmbot.clock import Clock
 from mmbot.core.events import Link
 from mmbot.core.types import MS, SECOND
-from mmbot.venues.deribit import Book, Deribit, Reply
-from mmbot.venues.deribit.link import LinkState
-from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.deribit import Book, Deribit
+from mmbot.venues.link import LinkState
+from mmbot.venues.requests import Reply
 from mmbot.venues.timing import USUAL, Timing
+from mmbot.venues.wire import Wire
 from tests.wire.scripted import Scripted
 
 Stock = ccxt.pro.deribit

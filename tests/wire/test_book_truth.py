@@ -15,6 +15,7 @@ import pytest
 from mmbot.clock import Clock
 from mmbot.core.events import Link
 from mmbot.sim.wire.server import SimVenue, VenueOptions
+from mmbot.venues import book as shared
 from mmbot.venues.deribit import Book, Deribit
 from tests.engine.relay import Frame, Relay, Talk
 from tests.wire.clients import state_of
@@ -83,7 +84,7 @@ class Mischief:
         return [frame, *before]
 
 
-def levels(book: Book) -> Truth:
+def levels(book: shared.Book) -> Truth:
     bids, asks = book.levels()
     assert list(bids) == sorted(bids, reverse=True), "best first"
     assert list(asks) == sorted(asks), "best first"

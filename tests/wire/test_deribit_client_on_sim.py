@@ -15,8 +15,9 @@ from mmbot.core.types import Side
 from mmbot.sim.exchange.listing import Side as VenueSide
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.wire.server import SimVenue, VenueOptions
-from mmbot.venues.deribit import Deribit, Outcome, Reply, amend, cancel, place
+from mmbot.venues.deribit import Deribit, amend, cancel, place
 from mmbot.venues.deribit.orders import Call
+from mmbot.venues.requests import Outcome, Reply
 from tests.wire.clients import Notes, clock_of, wire_of
 from tests.wire.scripted import until
 from tests.wire.venue import OPTION, UNLIMITED, rest, scripted_venue

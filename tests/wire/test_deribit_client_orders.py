@@ -20,7 +20,7 @@ from mmbot.core.types import MS, InstrumentId, Label, Side, TimeInForce
 from mmbot.core.why import Why
 from mmbot.venues.deribit import amend, cancel, orders, place
 from mmbot.venues.deribit.orders import number
-from mmbot.venues.deribit.shell import encoded
+from mmbot.venues.shell import encoded
 from tests.wire.clients import HandClock, ours
 from tests.wire.scripted import (
     LIMITS,

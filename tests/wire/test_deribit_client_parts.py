@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.venues.deribit import Book, Limits, Outcome, Rate, Reply
-from mmbot.venues.deribit.book import MalformedBook
-from mmbot.venues.deribit.limits import Bucket
-from mmbot.venues.deribit.requests import Pending, Requests, reply_of
+from mmbot.venues.book import MalformedBook
+from mmbot.venues.deribit import Book, Limits
+from mmbot.venues.deribit.dialect import DERIBIT
+from mmbot.venues.rates import Bucket, Rate
+from mmbot.venues.requests import Outcome, Pending, Reply, Requests, reply_of
 from tests.wire.scripted import LIMITS, change, snapshot
 
 SOCKET, OTHER = "socket", "other socket"
@@ -221,13 +222,13 @@ class TestRequests:
 
     @pytest.mark.parametrize("error", ["no", 5, [], {}, {"code": "10009"}, {"code": True}])
     def test_an_error_of_another_shape_leaves_it_open(self, error: Any) -> None:
-        reply = reply_of({"id": 1, "error": error})
+        reply = reply_of(DERIBIT, {"id": 1, "error": error})
         assert (reply.outcome, reply.error) == (Outcome.UNKNOWN, None)
         assert "cannot be read" in reply.why
 
     def test_a_result_may_be_null_or_false(self) -> None:
-        assert reply_of({"id": 1, "result": None}) == Reply(1, Outcome.OK, None)
-        assert reply_of({"id": 1, "result": 0}).result == 0
+        assert reply_of(DERIBIT, {"id": 1, "result": None}) == Reply(1, Outcome.OK, None)
+        assert reply_of(DERIBIT, {"id": 1, "result": 0}).result == 0
 
 
 class TestLimits:

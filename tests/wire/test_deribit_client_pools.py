@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit import Limits, Rate
+from mmbot.venues.deribit import Limits
 from mmbot.venues.deribit.pools import Pool, Pools, pool_of
+from mmbot.venues.rates import Rate
 from tests.wire.clients import HandClock, ours
 from tests.wire.scripted import LIMITS, Refused, Scripted, snapshot, until, with_markets
 

@@ -14,7 +14,10 @@ import pytest
 import uvloop
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit import Book, Deribit, Outcome, Rate, Reply
+from mmbot.venues.book import Book
+from mmbot.venues.deribit import Deribit
+from mmbot.venues.rates import Rate
+from mmbot.venues.requests import Outcome, Reply
 from mmbot.venues.timing import Timing
 from tests.wire.clients import HandClock, Notes, ours, state_of, wire_of
 from tests.wire.scripted import (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mmbot.venues.deribit.contradiction import Best, Contradiction
+from mmbot.venues.contradiction import Best, Contradiction
 
 TICKER = {"timestamp": 5, "best_bid_price": 100.0, "best_ask_price": 101.0}
 

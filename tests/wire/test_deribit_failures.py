@@ -12,8 +12,8 @@ from mmbot.errors import VenueUnreachable
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.arrival import Arrival
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.failures import may_pass, said, unreachable
 from mmbot.venues.deribit.venue import DeribitVenue
+from mmbot.venues.failures import may_pass, said, unreachable
 from mmbot.venues.patience import patiently
 from tests.wire.no_venue import (
     NOWHERE,

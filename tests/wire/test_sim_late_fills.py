@@ -5,7 +5,8 @@ import pytest
 from mmbot.core.statements import Finality
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.wire.rules import Rules
-from mmbot.venues.deribit.parse import Unread, fill_of
+from mmbot.venues.deribit.parse import fill_of
+from mmbot.venues.reading import Unread
 from tests.wire.venue import OPTION, connected, rest, scripted_venue
 
 FEED = "user.trades.any.any.raw"

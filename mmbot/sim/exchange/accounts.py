@@ -18,7 +18,6 @@ from mmbot.sim.exchange.listing import (
     Listing,
     Side,
     average_price,
-    fee,
     payoff,
     value,
 )
@@ -134,6 +133,7 @@ class Booked(Struct, frozen=True, gc=False):
     realized: Decimal = ZERO  # profit, before the fee
     funding: Decimal = ZERO  # earned since it was last booked
     cashflow: Decimal = ZERO  # the part of `change` that is neither fee nor funding
+    settled_funding: Decimal | None = None  # the part that is, where a trade settles it
 
 
 @dataclass(slots=True)
@@ -180,15 +180,13 @@ class Account:
         listing: Listing,
         amount: Decimal,
         price: Decimal,
-        rate: Decimal,
-        index: Decimal,
+        owed: Decimal,
         cumulated_funding: Decimal,
     ) -> Booked:
-        """Book `amount` (signed) at `price`, fee at `rate`."""
+        """Book `amount` (signed) at `price`, for a fee of `owed`."""
         position = self.position(listing)
         funding = self.book_funding(position, cumulated_funding)
         realized = position.take(amount, price)
-        owed = fee(listing, abs(amount), price, rate, index)
         premium = ZERO
         if listing.kind is Kind.OPTION:
             premium = -value(listing, amount, price)
@@ -207,6 +205,14 @@ class Account:
         _add(self.cash, currency, realized + funding)
         position.realized = position.funding = ZERO
         return Booked(realized + funding, ZERO, realized, due, realized)
+
+    def realize_open(self, position: Position, mark: Decimal) -> None:
+        """The open profit of a perpetual or future at `mark` becomes its session's."""
+        worth = value(position.listing, position.size, mark)
+        gained = worth - position.cost
+        position.cost = worth
+        position.realized += gained
+        _add(self.session, position.listing.settlement, gained)
 
     def deliver(self, position: Position, delivery: Decimal, owed: Decimal) -> Booked:
         """The position ends at the `delivery` price (USD), for a fee of `owed`.

@@ -14,12 +14,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from mmbot.sim.exchange import margin
 from mmbot.sim.exchange.accounts import Account, Booked, Position, Print, SelfTrade, UserTrade
 from mmbot.sim.exchange.book import CHANGE_ID_FIRST, Book
 from mmbot.sim.exchange.ledger import Entry, EntryType
 from mmbot.sim.exchange.listing import (
     ZERO,
+    Charge,
     Expired,
     Kind,
     Listing,
@@ -206,7 +209,10 @@ class ClearingHouse:
     def position_margin(self, position: Position) -> Margin:
         """What a position alone must be covered by."""
         return margin.of_position(
-            position.listing, float(position.size), self._prices(position.listing.name)
+            position.listing,
+            float(position.size),
+            self._prices(position.listing.name),
+            self.rules.margin,
         )
 
     def open_orders_margin(self, account: str, name: str) -> float:
@@ -261,17 +267,15 @@ class ClearingHouse:
     # -- bookings --------------------------------------------------------------------------------
 
     def clear(
-        self, owner: Account, listing: Listing, order: Order, public: Print, rate: Decimal
+        self, owner: Account, listing: Listing, order: Order, public: Print, charge: Charge
     ) -> UserTrade | None:
-        """Book one account's side of a trade, its fee at `rate`.
+        """Book one account's side of a trade, its fee by the `charge`.
 
         Returns the trade as that account sees it; None for a maker that nobody follows.
         """
         signed = public.amount if order.side is Side.BUY else -public.amount
         held_before = self.position(owner.name, listing.name).size
-        booked = owner.settle_trade(
-            listing, signed, public.price, rate, public.index, self._cumulated(listing.name)
-        )
+        booked = self._settle_trade(owner, listing, signed, public, _owed(listing, public, charge))
         currency = listing.settlement
         self.collect_fee(currency, booked.fee)
         self.hold(currency, -booked.funding)
@@ -307,19 +311,18 @@ class ClearingHouse:
                 mark=public.mark,
                 index=public.index,
                 trade=trade,
+                settled_funding=booked.settled_funding,
             )
         return trade
 
     def take_back(
-        self, owner: Account, listing: Listing, side: Side, public: Print, rate: Decimal
+        self, owner: Account, listing: Listing, side: Side, public: Print, charge: Charge
     ) -> None:
-        """Undo one account's side of a trade, with the fee it paid at `rate`."""
+        """Undo one account's side of a trade, with the fee it paid by the `charge`."""
         signed = -public.amount if side is Side.BUY else public.amount
-        booked = owner.settle_trade(
-            listing, signed, public.price, ZERO, public.index, self._cumulated(listing.name)
-        )
+        booked = self._settle_trade(owner, listing, signed, public, ZERO)
         self.hold(listing.settlement, -booked.funding)
-        paid = fee(listing, public.amount, public.price, rate, public.index)
+        paid = _owed(listing, public, charge)
         owner.cash[listing.settlement] = owner.cash.get(listing.settlement, ZERO) + paid
         self.collect_fee(listing.settlement, -paid)
 
@@ -377,6 +380,23 @@ class ClearingHouse:
 
     # -- inside --------------------------------------------------------------------------------
 
+    def _settle_trade(
+        self, owner: Account, listing: Listing, signed: Decimal, public: Print, owed: Decimal
+    ) -> Booked:
+        cumulated = self._cumulated(listing.name)
+        booked = owner.settle_trade(listing, signed, public.price, owed, cumulated)
+        if listing.kind is Kind.OPTION or not self.rules.realizes_at_once:
+            return booked
+        position = owner.position(listing)
+        funding = position.funding
+        paid = owner.settle_session(position, cumulated).change
+        return replace(
+            booked,
+            change=booked.change + paid,
+            cashflow=booked.cashflow + paid - funding,
+            settled_funding=funding,
+        )
+
     def _cumulated(self, name: str) -> Decimal:
         return self.cumulated_funding.get(name, ZERO)
 
@@ -387,7 +407,9 @@ class ClearingHouse:
     def _initial(self, owner: Account, name: str, resting: Resting) -> float:
         position = owner.positions.get(name)
         size = float(position.size) if position is not None else 0.0
-        return margin.initial_with_orders(self.terms(name), size, resting, self._prices(name))
+        return margin.initial_with_orders(
+            self.terms(name), size, resting, self._prices(name), self.rules.margin
+        )
 
     def _resting(self, owner: Account, currency: str) -> dict[str, Resting]:
         found: dict[str, Resting] = {}
@@ -399,3 +421,9 @@ class ClearingHouse:
                 orders = found[order.name] = Resting()
             orders.add(order.side, float(order.open_amount), float(order.price))
         return found
+
+
+def _owed(listing: Listing, public: Print, charge: Charge) -> Decimal:
+    """The whole fee of one side of a trade, in settlement currency."""
+    by_rate = fee(listing, public.amount, public.price, charge.rate, public.index, public.mark)
+    return charge.base + by_rate

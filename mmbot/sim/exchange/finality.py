@@ -16,13 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum
 from random import Random
 from typing import Final
 
 from mmbot.sim.exchange.accounts import Print
-from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.listing import Charge, Side
 
 FAILS: Final = 0.15
 """The share of trades that fail."""
@@ -42,12 +41,12 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One account's part of a trade, with the rate of its fee."""
+    """One account's part of a trade, with what it was charged."""
 
     account: str
     order_id: str
     side: Side
-    rate: Decimal
+    charge: Charge
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,28 @@ class Right(Enum):
     PUT = "put"
 
 
+@dataclass(frozen=True, slots=True)
+class FeeBasis:
+    """What a fee is counted from, beside its rate.
+
+    `base`: what a taker's order costs besides, in settlement currency. `at_index`: the notional of
+    a linear perpetual or future is at the index, not at the price traded. `cap_at_mark`: what an
+    option's fee never exceeds is a share of its mark, not of the premium.
+    """
+
+    base: Decimal = ZERO
+    at_index: bool = False
+    cap_at_mark: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one side of a trade is charged: a rate, and what its order costs besides."""
+
+    rate: Decimal
+    base: Decimal = ZERO
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
     """One instrument's terms.
@@ -76,6 +98,7 @@ class Listing:
     tick_steps: tuple[tuple[Decimal, Decimal], ...] = ()
     maker_fee: Decimal = ZERO
     taker_fee: Decimal = ZERO
+    fee_basis: FeeBasis = FeeBasis()
     strike: Decimal | None = None
     right: Right | None = None
     expiry_ms: int = NEVER_MS
@@ -184,19 +207,26 @@ def payoff(listing: Listing, delivery: Decimal) -> Decimal:
 
 
 def fee(
-    listing: Listing, amount: Decimal, price: Decimal, rate: Decimal, index: Decimal
+    listing: Listing,
+    amount: Decimal,
+    price: Decimal,
+    rate: Decimal,
+    index: Decimal,
+    mark: Decimal = ZERO,
 ) -> Decimal:
     """What trading `amount` (unsigned) at `price` costs, in settlement currency; negative: rebate.
 
     Options: rate per coin (times the `index` in USDC when linear), never more than 12.5 % of the
-    premium. Perpetuals and futures: rate of the notional, amount / price coin when inverse.
+    premium, or of what the option is worth at its `mark`. Perpetuals and futures: rate of the
+    notional, amount / price coin when inverse. See `FeeBasis`.
     Source: the venue's published fee schedule (support article 25944746248989).
     """
     if listing.kind is Kind.OPTION:
         per_coin = rate if listing.inverse else rate * index
-        owed = min(per_coin * amount, OPTION_FEE_CAP_OF_PREMIUM * price * amount)
+        capped = mark if listing.fee_basis.cap_at_mark else price
+        owed = min(per_coin * amount, OPTION_FEE_CAP_OF_PREMIUM * capped * amount)
     elif listing.inverse:
         owed = rate * amount / price
     else:
-        owed = rate * amount * price
+        owed = rate * amount * (index if listing.fee_basis.at_index else price)
     return owed.quantize(MONEY_STEP)

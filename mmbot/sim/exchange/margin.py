@@ -6,10 +6,11 @@ Formulas, per unit of amount, F being the underlying's price and mark the option
 * short put: maintenance max(0.075, 0.075 mark) + mark, initial the same as a call's but never less
   than the maintenance (coin). Linear options: the parts without mark times F, in USDC;
 * long options: nothing, they are paid for;
-* perpetuals and futures: initial notional / MAX_LEVERAGE, maintenance half of it.
+* perpetuals and futures: initial notional / leverage, maintenance a share of it.
 
-Source: the venue's description of standard margin. The venue's own initial rate of futures rises
-slowly with the size of the position; here it does not. Nothing is netted across instruments.
+The numbers are the usual venue's; leverage and share are `MarginTerms`. Source: the venue's
+description of standard margin. The venue's own initial rate of futures rises slowly with the size
+of the position; here it does not. Nothing is netted across instruments.
 
 Open orders count as if the worse side of each instrument were filled in full: its position then,
 plus the premium its buys cost. What sells would bring in does not count, nor do fees. An order that
@@ -33,6 +34,18 @@ MAINTENANCE_SHARE: Final = 0.5  # of the initial margin of perpetuals and future
 SHORT_INITIAL: Final = 0.15
 SHORT_INITIAL_MIN: Final = 0.1
 SHORT_MAINTENANCE: Final = 0.075
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginTerms:
+    """What a venue asks for perpetuals and futures: initial notional / `max_leverage`, of which
+    `maintenance_share` is the maintenance margin."""
+
+    max_leverage: float = MAX_LEVERAGE
+    maintenance_share: float = MAINTENANCE_SHARE
+
+
+USUAL: Final = MarginTerms()
 
 
 class Margin(Struct, frozen=True, gc=False):
@@ -66,15 +79,17 @@ class Resting:
             self.sells += amount
 
 
-def of_position(listing: Listing, size: float, prices: Prices) -> Margin:
+def of_position(
+    listing: Listing, size: float, prices: Prices, terms: MarginTerms = USUAL
+) -> Margin:
     """What a position of `size` (signed) needs; nothing while there is no mark."""
     mark, underlying = prices.mark, prices.underlying
     if listing.kind is not Kind.OPTION:
         if mark <= 0:
             return Margin(0.0, 0.0)
         notional = abs(size) / mark if listing.inverse else abs(size) * mark
-        initial = notional / MAX_LEVERAGE
-        return Margin(initial, initial * MAINTENANCE_SHARE)
+        initial = notional / terms.max_leverage
+        return Margin(initial, initial * terms.maintenance_share)
     if size >= 0 or underlying <= 0:
         return Margin(0.0, 0.0)
     assert listing.strike is not None, "an option has a strike"
@@ -90,10 +105,16 @@ def of_position(listing: Listing, size: float, prices: Prices) -> Margin:
     return Margin(-size * (initial + mark), -size * (maintenance + mark))
 
 
-def initial_with_orders(listing: Listing, size: float, resting: Resting, prices: Prices) -> float:
+def initial_with_orders(
+    listing: Listing,
+    size: float,
+    resting: Resting,
+    prices: Prices,
+    terms: MarginTerms = USUAL,
+) -> float:
     """What a position and the account's open orders in its instrument need together."""
-    bought = of_position(listing, size + resting.buys, prices).initial
+    bought = of_position(listing, size + resting.buys, prices, terms).initial
     if listing.kind is Kind.OPTION:
         bought += resting.buys_value
-    sold = of_position(listing, size - resting.sells, prices).initial
+    sold = of_position(listing, size - resting.sells, prices, terms).initial
     return max(bought, sold)

@@ -52,7 +52,7 @@ from mmbot.sim.exchange.effects import (
     TradeConcluded,
 )
 from mmbot.sim.exchange.finality import LateFinality, Match, Part, Standing
-from mmbot.sim.exchange.listing import Expired, Kind, Listing, Side
+from mmbot.sim.exchange.listing import ZERO, Charge, Expired, Kind, Listing, Side
 from mmbot.sim.exchange.orders import CancelReason, Order, OrderState, OrderType, TimeInForce
 from mmbot.sim.exchange.refusals import Code, Refusal
 from mmbot.sim.exchange.requests import Edit, NewOrder, Placed, Terms
@@ -354,9 +354,7 @@ class Exchange(ClearingHouse):
         return self.counts.latest_ms
 
     def _new_id(self, listing: Listing, count: int) -> str:
-        # Bitcoin-settled ids are bare digits at the venue, the others carry their currency.
-        prefix = "" if listing.settlement == "BTC" else f"{listing.settlement}-"
-        return f"{prefix}{self.world}{count}"
+        return self.rules.ids.write(listing, self.world, count)
 
     def _change(self, book: Book, order: Order, terms: Terms, request: _Request) -> None:
         """Give an open order other terms, and its place in the queue if it keeps that."""
@@ -452,12 +450,19 @@ class Exchange(ClearingHouse):
         book.last_price = price
         book.last_tick_direction = public.tick_direction
         request.prints.append(public)
-        for order, rate in ((taker, listing.taker_fee), (maker, listing.maker_fee)):
-            trade = self.clear(self.accounts[order.account], listing, order, public, rate)
+        # What an order costs besides is paid with its first trade.
+        base = listing.fee_basis.base if taker.filled == amount else ZERO
+        charges = (
+            (taker, Charge(listing.taker_fee, base)),
+            (maker, Charge(listing.maker_fee)),
+        )
+        for order, charge in charges:
+            trade = self.clear(self.accounts[order.account], listing, order, public, charge)
             if trade is not None:
                 request.trades.setdefault(order.account, []).append(trade)
-        if self.finality is not None:
-            self._promise(self.finality, public, taker, maker)
+        if self.finality is not None and any(self.accounts[o.account].followed for o, _ in charges):
+            parts = tuple(Part(o.account, o.order_id, o.side, charge) for o, charge in charges)
+            self.finality.matched(public, parts)
 
     def conclude(self, now_ms: int) -> None:
         """Confirm the matched trades of which it is time, or take them back."""
@@ -466,13 +471,6 @@ class Exchange(ClearingHouse):
         for match in self.finality.due(now_ms):
             standing = Standing.FAILED if match.fails else Standing.CONFIRMED
             self._conclude(self.finality, match, standing, self._not_before(now_ms))
-
-    def _promise(self, finality: LateFinality, public: Print, taker: Order, maker: Order) -> None:
-        if any(self.accounts[order.account].followed for order in (taker, maker)):
-            terms = self.listings[public.name]
-            rates = ((taker, terms.taker_fee), (maker, terms.maker_fee))
-            parts = tuple(Part(o.account, o.order_id, o.side, rate) for o, rate in rates)
-            finality.matched(public, parts)
 
     def _conclude(
         self, finality: LateFinality, match: Match, standing: Standing, now_ms: int
@@ -483,7 +481,7 @@ class Exchange(ClearingHouse):
             owner = self.accounts[part.account]
             order = self.order(part.account, part.order_id)
             if standing is Standing.FAILED:
-                self.take_back(owner, listing, part.side, public, part.rate)
+                self.take_back(owner, listing, part.side, public, part.charge)
                 if order is not None:
                     order.take_back(public.amount, public.price, now_ms)
             if owner.followed:

@@ -105,6 +105,8 @@ def settle_session(exchange: Exchange, now_ms: int) -> None:
 def _settle_position(exchange: Exchange, account: Account, position: Position, now_ms: int) -> None:
     listing = position.listing
     book = exchange.book(listing.name)
+    if exchange.rules.settles_open and position.size and book.mark:
+        account.realize_open(position, book.mark)
     cumulated = exchange.cumulated_funding.get(listing.name, ZERO)
     funding = position.funding + position.funding_due(cumulated)
     booked = account.settle_session(position, cumulated)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.sim.exchange.listing import Kind, Listing, Right
-from mmbot.sim.exchange.rules import Family, FutureTerms, OptionTerms, Period
+from mmbot.sim.exchange.rules import Dates, Family, FutureTerms, OptionTerms, Period
 
 EXPIRY_HOUR: Final = 8  # UTC
 DAILIES: Final = 4
@@ -243,29 +243,38 @@ def strikes(family: Family, price: float, years: float) -> list[Decimal]:
     return [rung * family.strike_unit for rung in ladder]
 
 
-def _strike_code(strike: Decimal) -> str:
-    """As the venue writes it in names: 2800, and 2d2 for 2.2."""
+def date_code(dates: Dates, time_ms: int) -> str:
+    """An expiry as that venue writes it in names."""
+    if dates is Dates.SHORT:
+        return expiry_code(time_ms)
+    return f"{datetime.fromtimestamp(time_ms / 1_000, UTC):%Y%m%d}"
+
+
+def _strike_code(strike: Decimal, point: str) -> str:
+    """As a venue writes it in names: 2800, and 2d2 for 2.2 where that is its point."""
     text = f"{strike:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", "d")
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(".", point)
 
 
 def option(family: Family, expiry: Expiry, strike: Decimal, right: Right, now_ms: int) -> Listing:
     """An option: priced in coin (inverse) or USDC (linear), sized in coin."""
     letter = "C" if right is Right.CALL else "P"
-    terms = family.options
+    terms, names = family.options, family.names
+    date, struck = date_code(names.dates, expiry.time_ms), _strike_code(strike, names.point)
     return Listing(
-        name=f"{family.prefix}-{expiry.code}-{_strike_code(strike)}-{letter}",
+        name=f"{family.prefix}-{date}-{struck}-{letter}",
         kind=Kind.OPTION,
         underlying=family.underlying,
         settlement=family.settlement,
         inverse=family.inverse,
         contract_size=terms.contract,
         min_amount=terms.min_amount,
-        amount_step=terms.min_amount,
+        amount_step=terms.step or terms.min_amount,
         tick=terms.tick,
         tick_steps=terms.tick_steps,
         maker_fee=terms.maker_fee,
         taker_fee=terms.taker_fee,
+        fee_basis=terms.fee_basis,
         strike=strike,
         right=right,
         expiry_ms=expiry.time_ms,
@@ -285,10 +294,11 @@ def perpetual(family: Family, now_ms: int) -> Listing:
         inverse=family.inverse,
         contract_size=terms.contract,
         min_amount=terms.contract,
-        amount_step=terms.contract,
+        amount_step=terms.step or terms.contract,
         tick=terms.tick,
         maker_fee=terms.maker_fee,
         taker_fee=terms.taker_fee,
+        fee_basis=terms.fee_basis,
         created_ms=now_ms,
     )
 
@@ -300,7 +310,7 @@ def future(family: Family, expiry: Expiry, now_ms: int) -> Listing:
     weekly = expiry.period is Period.WEEK
     return replace(
         like,
-        name=f"{family.prefix}-{expiry.code}",
+        name=f"{family.prefix}-{date_code(family.names.dates, expiry.time_ms)}",
         kind=Kind.FUTURE,
         maker_fee=family.perpetual.weekly_maker_fee if weekly else like.maker_fee,
         expiry_ms=expiry.time_ms,

@@ -16,7 +16,8 @@ Theory of operation
    altogether: cheaper where the weather matters more than the crowd's manners.
 6. At 08:00 UTC what expires is delivered at the mean of its index since 07:30, sessions are
    settled, and what the calendar and the price now ask for is listed. For the exchange's
-   `settlement_pause_ms` nobody trades.
+   `settlement_pause_ms` nobody trades. Sessions of less than a day (`session_ms`) end in between
+   as well.
 7. Markets of one seed and one start that are told the same times have the same latent prices,
    whatever is traded in them: those of several exchanges in one world differ in their `crowd`.
 
@@ -44,6 +45,7 @@ from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from mmbot.sim.market import chain
 from mmbot.sim.market.chain import FAMILIES
+from mmbot.sim.market.delivery import SETTLEMENT_OF_DAY_MS
 from mmbot.sim.market.flow import (
     INFORMED_ACCOUNT,
     MAKERS,
@@ -114,6 +116,7 @@ class Market:
         self._marked: dict[str, Listing] = {}  # whatever was watched once: somebody may hold it
         self._watches: dict[str, int] = {}
         self._histories: dict[str, TradeHistory] = {}
+        self._session_ends_ms = _next_session_ms(start_ms, exchange.rules.session_ms)
         families = exchange.rules.families or tuple(FAMILIES.values())
         self._families = [one for one in families if one.underlying in prices]
         self._worth = Worth(exchange, self.underlyings, self._families, prices)
@@ -244,8 +247,7 @@ class Market:
         if self._steps % MARK_STEPS == 0:
             for listing in self._marked.values():
                 self._mark(listing)
-        if self.now_ms >= self._settles_ms:
-            self._settle()
+        self._end_sessions()
         for currency, latent in self.underlyings.latents.items():
             self._slices.setdefault(currency, []).extend(latent.slices)
         if self._steps % self._crowd_steps == 0:
@@ -287,11 +289,22 @@ class Market:
                 deliver(exchange, listing.name, delivered[listing.index_name], self.now_ms)
                 self._marked.pop(listing.name, None)
                 self._histories.pop(listing.name, None)
+        self._session_ends_ms = _next_session_ms(self.now_ms, exchange.rules.session_ms)
         settle_session(exchange, self.now_ms)
         exchange.settling_until_ms = self.now_ms + exchange.rules.settlement_pause_ms
         for listing in self._calendar():
             if listing.name not in exchange.listings:
                 exchange.list(listing, self.now_ms)
+
+    def _end_sessions(self) -> None:
+        """Where it is time: at 08:00 UTC, and between two mornings if sessions are that short."""
+        if self.now_ms >= self._settles_ms:
+            self._settle()
+        elif self.now_ms >= self._session_ends_ms:
+            for name in self._perpetuals:
+                self._mark(self.exchange.listings[name])
+            self._session_ends_ms = _next_session_ms(self.now_ms, self.exchange.rules.session_ms)
+            settle_session(self.exchange, self.now_ms)
 
     @property
     def _settles_ms(self) -> int:
@@ -349,3 +362,8 @@ class Market:
         ):
             if name not in self.exchange.accounts:
                 self.exchange.open_account(name, balances, followed=False)
+
+
+def _next_session_ms(now_ms: int, session_ms: int) -> int:
+    """When the session that holds `now_ms` ends; sessions are counted from 08:00 UTC."""
+    return now_ms - (now_ms - SETTLEMENT_OF_DAY_MS) % session_ms + session_ms

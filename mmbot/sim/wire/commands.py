@@ -39,7 +39,7 @@ class Commands:
     def answer(self, method: str, code: int, count: int = 1) -> None:
         """Requests of that method are refused with that error; being told of too many ends the
         session."""
-        limited = code == self.face.too_many_requests
+        limited = code == self.face.dialect.too_many_requests
         fault = "rate_limited" if limited else "refused"
         self.trouble.command(Stage.REQUEST, fault, method, Fate(Kind.ERROR, code=code), count)
 
@@ -69,7 +69,7 @@ class Commands:
 
     def skip_book_change(self, name: str, count: int = 1) -> None:
         """Changes of that instrument's books are not sent: the ones behind them leave a gap."""
-        self._on_push("book_gap", f"book.{name}.", Fate(Kind.LOST), count)
+        self._on_push("book_gap", f"{self.face.dialect.books}{name}.", Fate(Kind.LOST), count)
 
     def garble(self, count: int = 1, about: str = "") -> None:
         """Replies and messages (of methods and channels that begin so) come as something that

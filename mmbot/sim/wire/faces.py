@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from mmbot.sim.exchange.matching import Exchange
     from mmbot.sim.exchange.rules import VenueRules
     from mmbot.sim.wire.face import Market
+    from mmbot.sim.wire.faults import Dialect
     from mmbot.sim.wire.manner import Manner
     from mmbot.sim.wire.rules import Rules
 
 USUAL: Final = "deribit"
-FACES: Final[Mapping[str, str]] = {kind: f"mmbot.sim.wire.{kind}.face" for kind in (USUAL,)}
+FACES: Final[Mapping[str, str]] = {
+    kind: f"mmbot.sim.wire.{kind}.face" for kind in (USUAL, "derive")
+}
 """Kind -> the module whose FACE it is."""
 
 
@@ -61,6 +64,9 @@ class Spoken(Protocol):
     def admit(self, login: Login) -> Any:
         """Open a counter for one more account."""
 
+    def credentials(self, counter: Any) -> Mapping[str, str | int]:
+        """What opens that counter, where it is not the login's own key and secret."""
+
     def on_open(
         self, write: Callable[[Any, str | None], None], hang_up: Callable[[], None], counter: Any
     ) -> Any:
@@ -68,6 +74,9 @@ class Spoken(Protocol):
 
     def on_frame(self, session: Any, frame: bytes) -> None:
         """One WebSocket text frame."""
+
+    def on_beat(self, session: Any) -> None:
+        """A WebSocket's ping or pong has come."""
 
     def on_closed(self, session: Any) -> None:
         """A WebSocket is gone."""
@@ -119,8 +128,16 @@ class Face(Protocol):
         """Where WebSockets connect."""
 
     @property
-    def too_many_requests(self) -> int:
-        """The error that ends a session for asking too often."""
+    def rest_base(self) -> str:
+        """What of that path clients have in their base address."""
+
+    @property
+    def ping_s(self) -> float | None:
+        """How often WebSockets are pinged; None: never."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The words that faults must know."""
 
     @property
     def rules(self) -> VenueRules:
@@ -128,6 +145,11 @@ class Face(Protocol):
 
     def is_order(self, method: str) -> bool:
         """Whether a request of that method goes to the matching engine."""
+
+    def authorization(
+        self, headers: Mapping[str, str], method: str, path: str, body: str
+    ) -> tuple[str, str, str, str] | None:
+        """What a REST request says of who asks, as its protocol reads it; None: nothing."""
 
     def protocol(self, behind: Behind) -> Spoken:
         """The exchange, spoken to in frames."""

@@ -16,6 +16,7 @@ Faults go by the names they have in `FaultPlan`, without the `_per_hour`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,7 +28,16 @@ from mmbot.sim.models.faults import FaultPlan
 
 EXPIRY_AHEAD_S: Final = (45.0, 180.0)  # how long before an expiry a world with `expiry_soon` starts
 MS_PER_HOUR: Final = 3_600_000
-RATE_LIMITED: Final = 10028
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """A protocol's words, as far as faults must know them: how the names of channels of books
+    begin, and (a pattern) those of an account's; the error for asking too often."""
+
+    books: str = "book."
+    accounts: str = r"user\."
+    too_many_requests: int = 10028
 
 
 class Kind(Enum):
@@ -41,7 +51,7 @@ class Kind(Enum):
     GARBLED = "garbled"
     CUT_BEFORE = "cut before"  # the connection breaks instead of the request being carried out
     CUT_AFTER = "cut after"  # it breaks instead of the reply being sent
-    ERROR = "error"  # answered with `code`, not carried out; 10028 ends the session
+    ERROR = "error"  # answered with `code`, not carried out
     STATUS = "status"  # REST: HTTP status `code` instead of being carried out
     STATUS_AFTER = "status after"  # REST: HTTP status `code` instead of its reply
 
@@ -115,7 +125,9 @@ class FaultInjector:
 
     plan: FaultPlan
 
-    def __init__(self, plan: FaultPlan, now_ms: int) -> None:
+    def __init__(self, plan: FaultPlan, now_ms: int, dialect: Dialect | None = None) -> None:
+        self._dialect = dialect or Dialect()
+        self._of_accounts = re.compile(self._dialect.accounts)
         self.counts: Counter[str] = Counter()
         self.tell: Callable[[str, str], None] | None = None
         self._commands: dict[Stage, list[_Command]] = {stage: [] for stage in Stage}
@@ -194,7 +206,9 @@ class FaultInjector:
                 found.append(("http_5xx", Fate(kind, code=code)))
         else:
             if self._strikes("rate_limited", plan.rate_limited):
-                found.append(("rate_limited", Fate(Kind.ERROR, code=RATE_LIMITED)))
+                found.append(
+                    ("rate_limited", Fate(Kind.ERROR, code=self._dialect.too_many_requests))
+                )
             if is_order and self._strikes("cut_mid_order", plan.cut_mid_order):
                 dice = self._of("cut_mid_order")
                 kind = dice.choice((Kind.CUT_BEFORE, Kind.CUT_AFTER))
@@ -225,14 +239,14 @@ class FaultInjector:
         if fate is not None:
             return fate
         plan, found = self.plan, list[tuple[str, Fate]]()
-        kind, _, rest = channel.partition(".")
-        if kind == "book":
-            name = rest.partition(".")[0]
+        books = self._dialect.books
+        if channel.startswith(books):
+            name = channel.removeprefix(books).partition(".")[0]
             if self._stopped_books.get(name, 0) > now_ms:
                 return Fate(Kind.LOST)  # counted once, when the book stopped
             if self._strikes("book_gap", plan.book_gap):
                 found.append(("book_gap", Fate(Kind.LOST)))
-        elif kind == "user":
+        elif self._of_accounts.match(channel):
             if self._mute_until_ms > now_ms:
                 return Fate(Kind.LOST)  # counted once, when it fell silent
             found += self._of_account()

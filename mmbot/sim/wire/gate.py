@@ -19,6 +19,7 @@ from mmbot.sim.wire.frame import Frame
 UNSENT_FRAMES_MAX: Final = 20_000  # a client that does not read is cut off
 BEHIND_S_MAX: Final = 1.0  # a push that should follow the next one waits so long for it
 BACKLOG: Final = 128
+BARE: Final = ("subscribe", "unsubscribe")  # methods that are named without a slash
 
 
 class Gate:
@@ -56,7 +57,7 @@ class Gate:
         """Of a frame that leaves; `about` is the method it answers or the channel it is from."""
         if about is None or not self.trouble.is_on:
             return PASSES
-        if "/" in about:
+        if "/" in about or about in BARE:
             return self.trouble.reply(about)
         return self.trouble.push(about, self.now_ms())
 
@@ -150,6 +151,11 @@ class Link:
     def close(self) -> None:
         """Close once everything queued is out."""
         self._unsent.put_nowait(None)
+
+    def ping(self) -> None:
+        """Ask whether somebody is there."""
+        if not self.is_deaf:
+            self._send(b"", WSMsgType.PING)
 
     def cut(self) -> None:
         """Break the TCP connection; what is queued stays unsent, what has come in unread."""

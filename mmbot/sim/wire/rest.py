@@ -11,15 +11,11 @@ from aiohttp import web
 
 @dataclass(frozen=True, slots=True)
 class RestCall:
-    """A method with its parameters.
-
-    `authorization` is (header, HTTP method, path with query, body), None without the header.
-    """
+    """A method with its parameters."""
 
     method: str
     params: dict[str, Any]
     request_id: Any
-    authorization: tuple[str, str, str, str] | None
 
 
 def read_call(request: web.Request, body: str) -> RestCall | None:
@@ -40,8 +36,4 @@ def read_call(request: web.Request, body: str) -> RestCall | None:
             request_id = posted.get("id")
             posted = posted.get("params") or {}
         params |= posted
-    header = request.headers.get("Authorization")
-    authorization = None
-    if header is not None:
-        authorization = (header, request.method, request.raw_path, body)
-    return RestCall(method, params, request_id, authorization)
+    return RestCall(method, params, request_id)

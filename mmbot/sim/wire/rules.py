@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from mmbot.sim.models.credits import RATES, Pool, Rate
@@ -20,6 +20,20 @@ class Moves(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tiers:
+    """What a venue that counts in windows of five seconds allows: requests a second, of which five
+    seconds' worth may come at once. `instrument`: to the matching engine in one instrument."""
+
+    matching: int = 1
+    instrument: int = 1
+    other: int = 5
+    cancel_all: int = 1
+    by_label: int = 10
+    live_names: int = 1
+    connections: int = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """The defaults are the lowest tier's."""
 
@@ -29,6 +43,7 @@ class Rules:
     subscribe: Rate = RATES[Pool.SUBSCRIBE]
     transaction_log: Rate = RATES[Pool.TRANSACTION_LOG]
     other: Rate = RATES[Pool.OTHER]
+    tiers: Tiers = field(default_factory=Tiers)
     heartbeat_min_s: float = 10.0
     inactivity_s: float = 600.0
     ignore_cancel_on_disconnect: bool = False

@@ -63,6 +63,8 @@ class Endpoints:
     pid: int
     world_id: str
     start_ms: int
+    login: Mapping[str, str | int] = field(default_factory=dict)
+    """What opens its account, where it is not the key and the secret it was started with."""
 
 
 class Venue(Commands):
@@ -88,6 +90,7 @@ class Venue(Commands):
         self._counter: Any = None
         self._runner: web.AppRunner | None = None
         self._door: Door | None = None
+        self._ping_due_ms = 0
         self._shut_until_ms = 0
         self._away_until_ms = 0
         self._silent_until_ms: int | None = None  # None: until `speak`
@@ -101,7 +104,9 @@ class Venue(Commands):
         """Let clients in. The world is open."""
         assert self._door is not None, "the door comes first"
         world = self.world
-        self.trouble = FaultInjector(world.plan_of(self.settings), world.now_ms())
+        self.trouble = FaultInjector(
+            world.plan_of(self.settings), world.now_ms(), self.face.dialect
+        )
         self.gate = Gate(self.trouble, world.now_ms)
         entered = world.enter(self.settings, self.trouble.keeps_orders)
         self.account, self._counter = entered.account, entered.counter
@@ -115,11 +120,12 @@ class Venue(Commands):
         await self._let_in()
         at = f"{HOST}:{self._door.port}"
         self.endpoints = Endpoints(
-            f"http://{at}",
+            f"http://{at}{self.face.rest_base}",
             f"ws://{at}{self.face.ws_path}",
             os.getpid(),
             world.world_id,
             world.start_ms,
+            self.protocol.credentials(self._counter),
         )
 
     def hush(self) -> None:
@@ -144,6 +150,10 @@ class Venue(Commands):
             self._silent_until_ms = None
             self.speak()
         self._open_books(now_ms)
+        if self.face.ping_s is not None and now_ms >= self._ping_due_ms:
+            self._ping_due_ms = now_ms + round(self.face.ping_s * 1000)
+            for link in self._links:
+                link.ping()
         if now_ms >= self._shut_until_ms:
             await self._let_in()
 
@@ -347,8 +357,10 @@ class Venue(Commands):
                     break
                 if link.is_deaf or not self.gate.lets_in():
                     continue
-                if message.type is WSMsgType.PING:
-                    await socket.pong(message.data)
+                if message.type in (WSMsgType.PING, WSMsgType.PONG):
+                    self.protocol.on_beat(session)
+                    if message.type is WSMsgType.PING:
+                        await socket.pong(message.data)
                 elif session.closed:
                     # The venue gave it up while the line was silent, and says so now.
                     link.close()
@@ -418,8 +430,11 @@ class Venue(Commands):
         struck = await self._strike_rest(request, call, fate)
         if struck is not None:
             return struck
+        authorization = self.face.authorization(
+            request.headers, request.method, request.raw_path, body
+        )
         status, answer = self.protocol.on_rest(
-            call.method, call.params, call.request_id, call.authorization, self._counter
+            call.method, call.params, call.request_id, authorization, self._counter
         )
         if fate.kind is Kind.CUT_AFTER:
             return _broken(request)

@@ -28,9 +28,9 @@ from mmbot.core.types import Side
 from mmbot.venues.deribit import orders
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.linked import Linked
-from mmbot.venues.deribit.wire import Wire
 from mmbot.venues.effects import Frame
 from mmbot.venues.timing import USUAL, Timing
+from mmbot.venues.wire import Wire
 
 CANCEL_RESERVE = 0.2
 """The part of the rate limit's burst that only cancels may use."""

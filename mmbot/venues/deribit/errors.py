@@ -6,40 +6,23 @@ users of other bots met.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any, Final
 
 from mmbot.core.error_scope import ErrorScope
-
-
-class OrderFate(Enum):
-    """What a refusal of a request says of the order the request was about."""
-
-    STANDS = auto()
-    """The order is as it was; a place left nothing behind."""
-    GONE = auto()
-    """The order has ended, or another request was faster: ask what became of it."""
-    CROSSED = auto()
-    """The order would have traded at once. A refused amend may have cancelled it: ask."""
-    OPEN = auto()
-    """The venue itself does not say whether the request was carried out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Meaning:
-    """One code's."""
-
-    name: str
-    scope: ErrorScope
-    fate: OrderFate = OrderFate.STANDS
-
+from mmbot.venues.meanings import Meaning, OrderFate
 
 _REQUEST, _ORDER, _SIDE = ErrorScope.REQUEST, ErrorScope.ORDER, ErrorScope.SIDE
 _INSTRUMENT, _PLATFORM, _SESSION = ErrorScope.INSTRUMENT, ErrorScope.PLATFORM, ErrorScope.SESSION
 _ACCOUNT, _US = ErrorScope.ACCOUNT, ErrorScope.US
 
 TOO_MANY_REQUESTS: Final = 10028
+TIMED_OUT: Final = 13888
+PASSING: Final = frozenset(
+    {10028, 10040, 10041, 10047, 10066, 11035, 11051, 11093, 12001, 13028, 13503, TIMED_OUT}
+)
+"""Codes by which the venue says that it cannot now, rather than that it will not: busy, locked,
+down for maintenance. ccxt holds the same ones for errors of the network."""
+
 INVALID_PARAMS: Final = -32602
 
 MEANINGS: Final[Mapping[int, Meaning]] = {

@@ -1,4 +1,4 @@
-"""How many requests this account may make, as the venue itself says, and a bucket to spend them.
+"""How many requests this account may make, as the venue itself says.
 
 Deribit counts requests to the matching engine (place, amend, cancel) in a bucket that refills at
 `rate` a second up to `burst`. Going below zero ends the session (10028), so nobody may try.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mmbot.core.capabilities import Draws, Gate
+from mmbot.venues.rates import Rate
 
 _READS = ((Draws.READ, 1.0),)
 
@@ -22,22 +23,18 @@ READ_GATES: Final = (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`rate` requests a second, `burst` at once."""
-
-    rate: float
-    burst: float
+_LOWEST: Final = Rate(5.0, 20.0)
+_LOWEST_READS: Final = Rate(20.0, 100.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The account's limits. The defaults are Deribit's lowest tier: safe before we know better."""
 
-    matching: Rate = Rate(5.0, 20.0)
-    cancel_all: Rate = Rate(5.0, 20.0)
-    quotes: Rate = Rate(5.0, 20.0)
-    non_matching: Rate = Rate(20.0, 100.0)
+    matching: Rate = _LOWEST
+    cancel_all: Rate = _LOWEST
+    quotes: Rate = _LOWEST
+    non_matching: Rate = _LOWEST_READS
 
     @classmethod
     def from_venue(cls, limits: Mapping[str, Any]) -> "Limits":
@@ -60,25 +57,3 @@ def _slowest(entry: Any, default: Rate) -> Rate:
         return Rate(float(entry["rate"]), float(entry["burst"]))
     nested = [_slowest(inner, default) for inner in entry.values() if isinstance(inner, Mapping)]
     return min(nested, key=lambda rate: (rate.rate, rate.burst), default=default)
-
-
-class Bucket:
-    """A token bucket. The part `keep` of it can be spent only by those who ask for no reserve."""
-
-    __slots__ = ("_at_s", "_tokens", "limit")
-
-    def __init__(self, limit: Rate, now_s: float) -> None:
-        self.limit = limit
-        self._tokens = limit.burst
-        self._at_s = now_s
-
-    def take(self, now_s: float, keep: float = 0.0) -> float:
-        """Spend one token if that leaves `keep`; returns 0.0, or the seconds until it could."""
-        refill = max(0.0, now_s - self._at_s) * self.limit.rate
-        self._tokens = min(self.limit.burst, self._tokens + refill)
-        self._at_s = now_s
-        missing = 1.0 + keep - self._tokens
-        if missing <= 0.0:
-            self._tokens -= 1.0
-            return 0.0
-        return missing / self.limit.rate

@@ -10,20 +10,22 @@ from ccxt.base.errors import AuthenticationError, BaseError, ExchangeClosedByUse
 from mmbot.clock import Clock
 from mmbot.core.events import Link
 from mmbot.ops.limit import about
-from mmbot.venues.deribit.answers import LinkDown, Trouble
-from mmbot.venues.deribit.book import Book, MalformedBook
-from mmbot.venues.deribit.calls import call
+from mmbot.venues.answers import LinkDown, Trouble
+from mmbot.venues.book import MalformedBook
+from mmbot.venues.calls import call
+from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.connection import Connection
-from mmbot.venues.deribit.hooks import Hooks
-from mmbot.venues.deribit.in_ccxt import in_ccxt
 from mmbot.venues.deribit.limits import Limits
-from mmbot.venues.deribit.lives import DEADLINE_S
-from mmbot.venues.deribit.requests import Done
-from mmbot.venues.deribit.shell import Shell
-from mmbot.venues.deribit.unified import REAL_MIN_S, REST_S, Unified
-from mmbot.venues.deribit.wire import Wire
+from mmbot.venues.deribit.unified import Unified
+from mmbot.venues.exchange import REAL_MIN_S, REST_S
+from mmbot.venues.hooks import Hooks
+from mmbot.venues.in_ccxt import in_ccxt
+from mmbot.venues.lives import DEADLINE_S
 from mmbot.venues.recipe import Recipe
+from mmbot.venues.requests import Done
+from mmbot.venues.shell import Shell
 from mmbot.venues.timing import USUAL, Timing
+from mmbot.venues.wire import Wire
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Linked(Hooks, Unified):
         self.timing = timing
         self._clock = clock or Clock()
         self._connection = Connection("deribit", None, timing, self._clock.now_ns())
-        self._shell = Shell(self._connection, self, self._clock)
+        self._shell = Shell("deribit", self._connection, self, self._clock)
         self._starting: dict[Link, asyncio.Future[None]] = {}
         self._closing = False
         super().__init__(dict(config or {}))  # it reads every property once
@@ -186,10 +188,6 @@ class Linked(Hooks, Unified):
         first.exception()  # whoever started us may have gone
         if (wire := self._shell.wires.get(link)) is not None:
             wire.fail_watchers(failure)
-
-    async def aclose(self) -> None:
-        """Close everything. What is in flight ends as UNKNOWN; nothing is left running."""
-        await self.close()
 
     async def close(self, clean_instance_data: bool = False) -> None:
         """End every connection. What is in flight ends as UNKNOWN."""

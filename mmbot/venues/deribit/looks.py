@@ -1,27 +1,22 @@
-"""Asking the venue for its word: open orders, positions, trades, money that moved, account values.
+"""Deribit's word on everything: which questions a look is made of (`venues/looks.py`)."""
 
-A snapshot is several questions, and anything may happen between them; positions come last, and are
-asked again until they stand still. What cannot be read of an answer is left out (`parse`); only an
-answer that is not even a list makes the look fail.
-"""
-
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import Link, OrderSeen, SnapshotTaken
-from mmbot.core.intents import Resync
+from mmbot.core.events import Link, OrderSeen
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
-from mmbot.core.types import InstrumentId, Label, Nanos, instrument_name
+from mmbot.core.types import InstrumentId, Label, instrument_name
+from mmbot.venues import looks, reading
+from mmbot.venues.answers import AnswerError
+from mmbot.venues.asking import ask, get
 from mmbot.venues.deribit import parse
-from mmbot.venues.deribit.answers import AnswerError
-from mmbot.venues.deribit.asking import ask, get
-from mmbot.venues.deribit.parse import Unread, Unreadable
+from mmbot.venues.looks import Wanted
+from mmbot.venues.reading import Unreadable, fields_of
 from mmbot.venues.recipe import Recipe
 
-POSITIONS_TRIES_MAX: Final = 3
 LOG_PAGE_ROWS: Final = 250
 PAGE_TRADES: Final = 1000
 """The most rows the venue returns at once, of its log and of trades."""
@@ -35,69 +30,22 @@ PAGES_MAX: Final = 1000
 """A list that goes on for longer than that is going round in circles."""
 
 
-class Looks:
-    """One account at `venue`, asked over the trading connection and, for long lists, over REST.
+class Looks(looks.Looks):
+    """Most of it is asked by settlement currency."""
 
-    `followed` are the instruments we trade, by name, `listed` the terms of everything else, and
-    `now_ms` the venue's time.
-    """
+    def _orders(self) -> Recipe[object]:
+        return (yield from _ask("private/get_open_orders", {}))
 
-    def __init__(
-        self,
-        venue: str,
-        followed: Mapping[str, Instrument],
-        listed: Mapping[str, Instrument],
-        now_ms: Callable[[], int],
-        unread: Unread,
-    ) -> None:
-        self._venue = venue
-        self._followed = followed
-        self._listed = listed
-        self._now_ms = now_ms
-        self._unread = unread
-
-    def take(self, intent: Resync, asked_ns: Nanos) -> Recipe[SnapshotTaken]:
-        """The venue's word on everything. Raises AnswerError, and Unreadable."""
-        answer = yield from _ask("private/get_open_orders", {})
-        orders, nameless = parse.each(
-            answer,
-            lambda row: parse.open_order_of(self._venue, row, self._unread),
-            self._unread,
-            "order",
-        )
-        named = {order.label for order in orders} | {order.order_id for order in orders}
-        lookups: list[tuple[Label, OrderSeen | None]] = []
-        for place, (instrument, label) in enumerate(intent.labels):
-            order_id = intent.order_ids[place] if intent.order_ids else ""
-            if (order_id or label) in named:
-                continue  # what the list says of it is the venue's word already
+    def _look_up_all(
+        self, wanted: Sequence[Wanted]
+    ) -> Recipe[list[tuple[Label, OrderSeen | None]]]:
+        found: list[tuple[Label, OrderSeen | None]] = []
+        for instrument, label, order_id in wanted:
             if order_id:
-                lookups.append((label, (yield from self._look_up_id(order_id, label))))
+                found.append((label, (yield from self._look_up_id(order_id, label))))
             else:
-                lookups.append((label, (yield from self._look_up(instrument, label))))
-        # Positions last: the less happens after them, the better they go with our fills. And what
-        # the account is worth goes with them: it is valued at their marks.
-        positions = yield from self._positions()
-        for _ in range(POSITIONS_TRIES_MAX):
-            fills = yield from self._fills(intent.fills_since_ms)
-            flows, flows_complete = yield from self._flows(intent.flows_since_ms)
-            equity = yield from self._equity()
-            again = yield from self._positions()
-            if _sizes(again) == _sizes(positions):
-                break
-            positions = again  # a fill came in between: trades and positions must agree
-        return SnapshotTaken(
-            venue=self._venue,
-            asked_ns=asked_ns,
-            orders=tuple(orders),
-            positions=tuple(positions),
-            fills=tuple(fills),
-            flows=tuple(flows),
-            lookups=tuple(lookups),
-            equity=tuple(equity),
-            orders_complete=not nameless,
-            flows_complete=flows_complete,
-        )
+                found.append((label, (yield from self._look_up(instrument, label))))
+        return found
 
     def _look_up(self, instrument: InstrumentId, label: Label) -> Recipe[OrderSeen | None]:
         """The newest statement about a label. Raises Unreadable where there is one, but none that
@@ -108,12 +56,7 @@ class Looks:
         params = {"currency": followed.settlement, "label": label}
         answer = yield from _ask("private/get_order_state_by_label", params)
         rows = answer if isinstance(answer, list) else [answer]
-        seen, left_out = parse.each(
-            rows,
-            lambda row: parse.seen_of(self._venue, row, None, self._unread),
-            self._unread,
-            "order",
-        )
+        seen, left_out = reading.each(rows, self._seen, self._unread, "order")
         if left_out and not seen:
             raise Unreadable(f"what became of {label}")
         return max(seen, key=lambda one: one.venue_ms, default=None)
@@ -127,14 +70,14 @@ class Looks:
             if error.reply.error is None or error.reply.error.code != ORDER_NOT_FOUND:
                 raise
             return None
-        return replace(parse.seen_of(self._venue, answer, None, self._unread), label=label)
+        return replace(self._seen(answer), label=label)
 
     def _equity(self) -> Recipe[list[Equity]]:
         """What the account is worth, as far as it is told: nothing else depends on it."""
         answer = yield from _ask("private/get_account_summaries", {})
         try:
-            rows = parse.fields_of(answer, "account").get("summaries", [])
-            found, _ = parse.each(
+            rows = fields_of(answer, "account").get("summaries", [])
+            found, _ = reading.each(
                 rows, lambda row: parse.equity_of(row, self._unread), self._unread, "account"
             )
         except Unreadable as error:
@@ -146,7 +89,7 @@ class Looks:
         """Every position. Where a row does not say of which instrument it is, each of ours that is
         in no other row is asked about by name: it might be that one."""
         answer = yield from _ask("private/get_positions", {"currency": "any"})
-        found, nameless = parse.each(answer, self._position, self._unread, "position")
+        found, nameless = reading.each(answer, self._position, self._unread, "position")
         if nameless:
             named = {position.instrument for position in found}
             for instrument in list(self._followed.values()):
@@ -163,12 +106,6 @@ class Looks:
         except Unreadable as error:
             self._unread.note("position", error)
             return HeldPosition(instrument.id, None)
-
-    def _position(self, row: object) -> HeldPosition:
-        name = parse.fields_of(row, "position").get("instrument_name")
-        known = isinstance(name, str) and name not in self._followed
-        terms = self._listed.get(str(name)) if known else None
-        return parse.position_of(self._venue, row, terms, self._unread)
 
     def _currencies(self) -> list[str]:
         return sorted({instrument.settlement for instrument in self._followed.values()})
@@ -197,13 +134,8 @@ class Looks:
                 "historical": historical,
             }
             answer = yield from get("private/get_user_trades_by_currency_and_time", params)
-            page = parse.fields_of(answer, "trades")
-            fills, _ = parse.each(
-                page.get("trades"),
-                lambda row: parse.fill_of(self._venue, row, self._unread),
-                self._unread,
-                "trade",
-            )
+            page = fields_of(answer, "trades")
+            fills, _ = reading.each(page.get("trades"), self._fill, self._unread, "trade")
             new = {fill.key: fill for fill in fills if fill.key not in found}
             found |= new
             if not page.get("has_more"):
@@ -242,8 +174,8 @@ class Looks:
         flows: list[Flow] = []
         for _ in range(PAGES_MAX):
             answer = yield from _ask("private/get_transaction_log", params)
-            page = parse.fields_of(answer, "log")
-            rows, _ = parse.each(page.get("logs"), self._row_flows, self._unread, "log row")
+            page = fields_of(answer, "log")
+            rows, _ = reading.each(page.get("logs"), self._row_flows, self._unread, "log row")
             flows += [flow for row in rows for flow in row]
             following = page.get("continuation")
             if not following or following == params.get("continuation"):
@@ -258,7 +190,3 @@ class Looks:
 
 def _ask(method: str, params: dict[str, Any]) -> Recipe[Any]:
     return ask(Link.TRADING, method, params)
-
-
-def _sizes(positions: Sequence[HeldPosition]) -> dict[InstrumentId, object]:
-    return {position.instrument: position.amount for position in positions}

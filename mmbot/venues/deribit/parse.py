@@ -11,14 +11,11 @@ told from the instrument's own name is taken from there, and nothing else.
 Pure: no clock, no socket, no log.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from math import isfinite
-from typing import Any, Final, TypeVar
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
@@ -40,10 +37,18 @@ from mmbot.core.statements import (
 from mmbot.core.types import MS, ZERO, InstrumentId, Kind, Label, Nanos, Right, Side
 from mmbot.core.why import Why
 from mmbot.venues.deribit import messages
-from mmbot.venues.deribit.errors import OrderFate, meaning_of
-
-T = TypeVar("T")
-StructT = TypeVar("StructT", bound=msgspec.Struct)
+from mmbot.venues.deribit.errors import meaning_of
+from mmbot.venues.meanings import OrderFate
+from mmbot.venues.reading import (
+    Unread,
+    Unreadable,
+    exact,
+    exact_or_none,
+    fields_of,
+    finite_or_none,
+    instrument_id,
+    read,
+)
 
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 _STATES: Final = {
@@ -76,109 +81,6 @@ _FEE_CAP: Final = Decimal("0.125")
 _COIN_LADDER: Final = (TickStep(Decimal("0.005"), Decimal("0.0005")),)
 """Of options priced in coin, where a listing states no ladder: every price on it is also on the
 finer grid, so that none is refused."""
-
-
-class Unreadable(ValueError):
-    """This element is not understood: why, in words."""
-
-
-@dataclass(slots=True)
-class Unread:
-    """What could not be read since this was last taken, by kind of message."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
-    """About the last one of each kind."""
-
-    def note(self, kind: str, why: object) -> None:
-        """One more."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        self.details[kind] = str(why)[:200]
-
-    def take(self) -> list[tuple[str, int, str]]:
-        """(kind, how many, about the last one); forgotten with that."""
-        taken = [(kind, count, self.details[kind]) for kind, count in self.counts.items()]
-        self.counts.clear()
-        self.details.clear()
-        return taken
-
-
-# --- reading ----------------------------------------------------------------------------------
-
-
-def read(kind: type[StructT], data: object, unread: Unread, what: str) -> StructT:
-    """One message. Raises Unreadable where a vital field is missing or wrong."""
-    try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        if not isinstance(data, Mapping):
-            raise Unreadable(f"{what} is no object") from error
-        return _salvaged(kind, data, unread, what)
-
-
-def _salvaged(kind: type[StructT], data: Mapping[str, Any], unread: Unread, what: str) -> StructT:
-    values: dict[str, Any] = {}
-    for one in msgspec.structs.fields(kind):
-        if one.name not in data:
-            continue
-        try:
-            values[one.name] = msgspec.convert(data[one.name], one.type)
-        except msgspec.ValidationError as error:
-            told = f"{one.name} is {data[one.name]!r:.60}"
-            if one.required:
-                raise Unreadable(f"{what}: {told}") from error
-            unread.note(f"{what} field", told)
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise Unreadable(f"{what}: {error}") from error
-
-
-def each(
-    rows: object, read_one: Callable[[object], T], unread: Unread, what: str
-) -> tuple[list[T], int]:
-    """Every row that can be read, and how many cannot. Raises Unreadable where it is no list."""
-    if not isinstance(rows, list):
-        raise Unreadable(f"{what}: no list")
-    found: list[T] = []
-    left_out = 0
-    for row in rows:
-        try:
-            found.append(read_one(row))
-        except Unreadable as error:
-            unread.note(what, error)
-            left_out += 1
-    return found, left_out
-
-
-def exact(value: float) -> Decimal:
-    """The venue's number, digit for digit: floats by their shortest text. Raises Unreadable."""
-    if not isfinite(value):
-        raise Unreadable(f"{value} is not a finite number")
-    return Decimal(repr(value))
-
-
-def exact_or_none(value: float | None) -> Decimal | None:
-    """The same, of what may be unknown."""
-    return None if value is None or not isfinite(value) else Decimal(repr(value))
-
-
-def finite_or_none(value: float | None) -> float | None:
-    """A model's number; None where it is none."""
-    return value if value is not None and isfinite(value) else None
-
-
-def instrument_id(venue: str, name: str) -> InstrumentId:
-    """An instrument by the venue's name for it. `venue`, here and below, is our name for the
-    venue, of which there may be several."""
-    return InstrumentId(f"{venue}:{name}")
-
-
-def fields_of(result: object, what: str) -> Mapping[str, Any]:
-    """A result that is an object. Raises Unreadable."""
-    if not isinstance(result, Mapping):
-        raise Unreadable(f"{what}: no object")
-    return result
 
 
 # --- the market -------------------------------------------------------------------------------

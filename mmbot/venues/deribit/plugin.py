@@ -43,7 +43,7 @@ class DeribitPlugin:
         """Over one connection."""
         load_alone("deribit")
         from mmbot.venues.deribit.clients import client_at
-        from mmbot.venues.deribit.market import DeribitMarket
+        from mmbot.venues.deribit.venue import DeribitMarket
 
         return DeribitMarket(site.name, client_at(site, clock), clock)
 

@@ -9,8 +9,9 @@ import hmac
 from typing import Any
 
 from mmbot.core.error_scope import ErrorScope
+from mmbot.core.events import Link
 from mmbot.core.types import MS
-from mmbot.venues.deribit.answers import (
+from mmbot.venues.answers import (
     OddAnswer,
     SignedOut,
     Trouble,
@@ -18,14 +19,17 @@ from mmbot.venues.deribit.answers import (
     refuses,
     result_of,
 )
-from mmbot.venues.deribit.calls import Calls
+from mmbot.venues.calls import Calls, call
 from mmbot.venues.deribit.errors import meaning_of
-from mmbot.venues.deribit.limits import Bucket, Limits, Rate
-from mmbot.venues.deribit.link import LinkState
-from mmbot.venues.deribit.requests import Refusal
+from mmbot.venues.deribit.limits import Limits
+from mmbot.venues.deribit.pools import Pools
+from mmbot.venues.entry import HELLO_S, LOGIN_DEADLINE_S
+from mmbot.venues.link import LinkState
+from mmbot.venues.lives import DEADLINE_S, HEARTBEAT_S
+from mmbot.venues.rates import Bucket, Rate
 from mmbot.venues.recipe import Ask, Recipe
+from mmbot.venues.requests import Refusal
 
-LOGIN_DEADLINE_S = 5.0
 REFRESH_AT = 0.8
 """The part of a token's life after which it is renewed."""
 RATE_MARGIN = 0.95
@@ -51,6 +55,27 @@ class SignIn:
         """As last read."""
         self.bucket: Bucket | None = None
         """Of requests to the matching engine made by hand (`client.py`)."""
+
+    def greet(self, link: LinkState) -> Recipe[None]:
+        """Ask for heartbeats."""
+        yield from call(link.link, "public/set_heartbeat", {"interval": HEARTBEAT_S}, HELLO_S)
+
+    def enter(self, link: LinkState) -> Recipe[None]:
+        """Sign in where there are keys; for orders, cancel-on-disconnect and the limits too."""
+        if self.keys is not None:
+            yield from self.sign_in(link)
+        if link.link is Link.TRADING:
+            yield from self.arm(link)
+            yield from self.read_limits(link)
+
+    def prove_alive(self, link: LinkState) -> None:
+        """Answer the venue's question, or ask it ours."""
+        self._calls.send(link, "public/test", {}, None, DEADLINE_S)
+
+    def left(self, link: LinkState) -> None:
+        """What was armed on a connection is over with it."""
+        if link.link is Link.TRADING:
+            self.cod_enabled = False
 
     def sign_in(self, link: LinkState) -> Recipe[None]:
         """Raises Declined when the venue refuses."""
@@ -80,7 +105,7 @@ class SignIn:
         reply = yield Ask(link.link, method, request, LOGIN_DEADLINE_S)
         token = result_of(method, reply)
         if not isinstance(token, dict):
-            raise OddAnswer(method, reply, f"deribit {method}: the answer is no token: {token}")
+            raise OddAnswer(method, reply, f"{method}: the answer is no token: {token}")
         refresh_token, life_s = token.get("refresh_token"), token.get("expires_in")
         link.refresh_token = refresh_token if isinstance(refresh_token, str) else None
         # A life that is not stated ends when the venue says so, and then the link is ended.
@@ -105,7 +130,7 @@ class SignIn:
         stated = state.get("enabled", done == "ok") if isinstance(state, dict) else None
         self.cod_enabled = stated is True
         if not self.cod_enabled:
-            unarmed = Unarmed("deribit does not confirm cancel-on-disconnect")
+            unarmed = Unarmed("does not confirm cancel-on-disconnect", "deribit")
             self._calls.fault(unarmed, state)
             if self._was_armed:
                 raise unarmed
@@ -125,7 +150,9 @@ class SignIn:
         for summary in summaries if isinstance(summaries, list) else ():
             if isinstance(summary, dict) and summary.get("limits"):
                 self.limits = Limits.from_venue(summary["limits"])
-                self._calls.pools.obey(self.limits)
+                pools = self._calls.pools
+                assert isinstance(pools, Pools)
+                pools.obey(self.limits)
                 break
         stated = (self.limits or Limits()).matching
         spendable = Rate(RATE_MARGIN * stated.rate, max(1.0, stated.burst - 1.0))

@@ -4,9 +4,7 @@
 * Orders and trades: the label is the clientOrderId, fees are in the settlement currency, and the
   cost of an inverse option is amount x price in coin (ccxt divides, as for inverse futures).
 * Positions: a flat one has no side, and `contracts` counts contracts whatever the size's unit.
-* A REST answer that is no message is a NetworkError, where ccxt hands it on as text.
 * The list of instruments is asked for with the currency that the venue requires.
-* A redirect is an error (RedirectedError), where ccxt follows it to whoever is named.
 * Open orders without a symbol are those of every currency, and fills are fetched to the last page.
 
 `amount_to_precision` keeps ccxt's meaning: it rounds down to the lot, for people who want a number
@@ -18,9 +16,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import ccxt.pro
-from aiohttp import ClientError, ClientSession, TraceConfig, TraceRequestRedirectParams
 from ccxt.base.errors import (
-    BaseError,
     DDoSProtection,
     ExchangeError,
     ExchangeNotAvailable,
@@ -29,6 +25,8 @@ from ccxt.base.errors import (
     RequestTimeout,
 )
 from ccxt.base.precise import Precise
+
+from mmbot.venues.exchange import Exchange
 
 PAGE_TRADES = 1000
 """The most trades Deribit returns at once."""
@@ -49,82 +47,34 @@ _EXCEPTIONS = {
 """Codes ccxt does not know."""
 
 
-NO_MESSAGE = "the answer is no message"
-
-REST_S = 10.0
-REAL_MIN_S = 2.0
-"""Dialing and REST get that much of the wall's time, however fast ours runs: they are real work."""
-
-
-class RedirectedError(ClientError):
-    """The answer sends us elsewhere: a login page, a proxy, another scheme; never the venue."""
-
-    def __init__(self, target: str) -> None:
-        super().__init__(f"redirected to {target}")
-        self.target = target
-
-
-async def _refuse_redirect(
-    _session: ClientSession, _context: object, params: TraceRequestRedirectParams
-) -> None:
-    target = params.response.headers.get("Location", "nowhere")
-    params.response.close()
-    raise RedirectedError(target)
-
-
-_STAY = TraceConfig()
-_STAY.on_request_redirect.append(_refuse_redirect)
-_STAY.freeze()
-
-
-class Unified(ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
+class Unified(Exchange, ccxt.pro.deribit):  # type: ignore[misc]  # ccxt ships no types
     """Stock ccxt with its unified structures corrected; nothing about sockets."""
 
     def describe(self) -> Any:
         """ccxt's description of the exchange, with every error code the venue documents."""
         return self.deep_extend(super().describe(), {"exceptions": _EXCEPTIONS})
 
-    def open(self, lazy: bool = False) -> None:
-        """ccxt's session, which every request and dialing goes through."""
-        super().open(lazy)
-        if _STAY not in self.session.trace_configs:
-            self.session.trace_configs.append(_STAY)
+    @property
+    def error_kinds(self) -> Mapping[str, type[Exception]]:
+        """ccxt's classes by the venue's codes."""
+        kinds: Mapping[str, type[Exception]] = self.exceptions
+        return kinds
 
-    def handle_errors(
-        self,
-        httpCode: int,
-        reason: str,
-        url: str,
-        method: str,
-        headers: Any,
-        body: Any,
-        response: Any,
-        requestHeaders: Any,
-        requestBody: Any,
-    ) -> None:
-        """ccxt's look at every REST answer. An HTTP error without a message is left to it.
+    @property
+    def rest_url(self) -> str:
+        """Where its REST is."""
+        return str(self.urls["api"]["rest"])
 
-        What is raised has status and message as its `http`.
-        """
-        try:
-            if not isinstance(response, dict) and str(httpCode) not in self.httpExceptions:
-                raise ExchangeNotAvailable(f"{self.id} {method} {url}: {NO_MESSAGE}")
-            super().handle_errors(
-                httpCode, reason, url, method, headers, body, response, requestHeaders, requestBody
-            )
-        except BaseError as error:
-            error.http = (httpCode, response if isinstance(response, dict) else None)
-            raise
+    @property
+    def socket_url(self) -> str:
+        """Where its WebSockets are."""
+        return str(self.urls["api"]["ws"])
 
-    def handle_http_status_code(
-        self, code: int, reason: str, url: str, method: str, body: Any
-    ) -> None:
-        """ccxt's look at the status of an answer that is no message."""
-        try:
-            super().handle_http_status_code(code, reason, url, method, body)
-        except BaseError as error:
-            error.http = (code, None)
-            raise
+    async def over_rest(self, method: str, params: Mapping[str, Any]) -> Any:
+        """One method's answer. Not by way of what a subclass makes of `fetch2`: whoever asks here
+        has waited for a place in the pool."""
+        scope, path = method.split("/")
+        return await Unified.fetch2(self, path, [scope], "GET", dict(params))
 
     def price_to_precision(self, symbol: str, price: Any) -> str | None:
         """`price` at the nearest tick that holds there, as text without exponent.

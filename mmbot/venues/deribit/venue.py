@@ -1,50 +1,27 @@
-"""One Deribit account for the engine: its session without I/O, carried out over real sockets."""
-
-from collections.abc import Mapping, Sequence
+"""Deribit for the engine, over real sockets: what anybody may see, and one account."""
 
 from mmbot.clock import Clock
-from mmbot.core.contracts import Instrument
-from mmbot.core.intents import VenueIntent
-from mmbot.core.statements import OpenOrder
-from mmbot.errors import Refused
-from mmbot.venues.base import Sink
+from mmbot.venues.account_venue import AccountVenue
 from mmbot.venues.deribit.client import Deribit
-from mmbot.venues.deribit.failures import in_words
-from mmbot.venues.deribit.market import DeribitMarket
+from mmbot.venues.deribit.public import PublicSession
 from mmbot.venues.deribit.session import DeribitSession
+from mmbot.venues.market import SocketMarket
 
 
-class DeribitVenue(DeribitMarket):
+class DeribitMarket(SocketMarket):
+    """One Deribit, looked at. `client` may have no key, and is ours to close."""
+
+    def __init__(self, name: str, client: Deribit, clock: Clock) -> None:
+        session = PublicSession(name, clock.now_ns(), client.timing)
+        super().__init__("deribit", client, clock, session)
+
+
+class DeribitVenue(AccountVenue):
     """One Deribit account. `name` is ours for it; `client` has the keys, and is ours to close."""
 
-    _session: DeribitSession
+    asks_for_account = "get_account_summaries"
 
     def __init__(self, name: str, client: Deribit, clock: Clock) -> None:
         keys = (client.apiKey, client.secret)
         session = DeribitSession(name, keys, clock.now_ns(), client.timing)
-        super().__init__(name, client, clock, session)
-
-    async def account(self) -> str:
-        """The account our credentials open, by the venue's name for it. Raises VenueUnreachable."""
-        with in_words(self.name, "to get_account_summaries"):
-            return await self._answer(self._session.account())
-
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
-        """Log in, subscribe, and let events flow. Raises VenueUnreachable, and Refused."""
-        await super().connect(sink, instruments)
-        if not self._session.cod_enabled:
-            raise Refused(f"{self.name} did not confirm cancel-on-disconnect: not safe to quote")
-
-    def submit(self, intents: Sequence[VenueIntent]) -> None:
-        """Write every frame now; nothing is awaited."""
-        self._shell.carry_out(self._session.submit(intents, self._clock.now_ns()))
-
-    def reads_left(self) -> Mapping[str, float]:
-        """What is left of the limits that only reads draw from."""
-        return self._session.reads_left()
-
-    async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
-        """Cancel every order of ours over REST, whatever its list looks like; what the venue still
-        lists of ours then. Raises VenueUnreachable, also where a list cannot be read in full: then
-        nothing is proved."""
-        return await self._answer(self._session.cancel_ours(order_ids))
+        super().__init__("deribit", client, clock, session)

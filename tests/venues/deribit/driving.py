@@ -7,8 +7,8 @@ from mmbot.core.events import Link
 from mmbot.core.types import SECOND, Nanos
 from mmbot.venues.deribit.book import Book
 from mmbot.venues.deribit.connection import Connection
-from mmbot.venues.deribit.requests import Reply
 from mmbot.venues.effects import Cut, Dial, Effect, Http, HttpAnswer, Send
+from mmbot.venues.requests import Reply
 from mmbot.venues.timing import USUAL, Timing
 from tests.wire.scripted import LIMITS, TOKEN
 

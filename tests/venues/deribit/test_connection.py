@@ -9,10 +9,10 @@ import pytest
 
 from mmbot.core.events import Link
 from mmbot.core.types import SECOND
-from mmbot.venues.deribit.answers import Declined, LeftOut, LinkDown, Stopped, Unarmed
+from mmbot.venues.answers import Declined, LeftOut, LinkDown, Stopped, Unarmed
 from mmbot.venues.deribit.connection import Connection
-from mmbot.venues.deribit.requests import Outcome, Reply
 from mmbot.venues.effects import Cut
+from mmbot.venues.requests import Outcome, Reply
 from mmbot.venues.timing import Timing
 from tests.venues.deribit.driving import KEYS, SILENCE, START_NS, Driver, Json, Refused
 from tests.wire.scripted import change, snapshot

@@ -4,7 +4,8 @@ import ccxt
 import pytest
 
 from mmbot.core.error_scope import ErrorScope
-from mmbot.venues.deribit.errors import MEANINGS, OrderFate, meaning_of
+from mmbot.venues.deribit.errors import MEANINGS, meaning_of
+from mmbot.venues.meanings import OrderFate
 
 PUBLISHED = """
 10000 10001 10002 10003 10004 10005 10006 10007 10009 10010 10011 10012 10013 10014 10015 10016

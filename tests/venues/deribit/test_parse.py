@@ -15,7 +15,7 @@ from mmbot.core.types import Kind, Label, Right, Side
 from mmbot.core.why import Why
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.venues.deribit import parse
-from mmbot.venues.deribit.parse import Unread, Unreadable
+from mmbot.venues.reading import Unread, Unreadable, each
 from tests.builders import a_perpetual, an_option
 from tests.venues.shared import fixture, frames, listings, needs_recordings
 from tests.wire.scripted import instrument, option, order
@@ -284,7 +284,7 @@ def test_an_order_of_ours_without_an_id_is_still_known_by_its_label() -> None:
 def test_rows_that_do_not_even_tell_which_order_they_are_make_a_list_incomplete(row: Any) -> None:
     unread = Unread()
     rows = [order(), row, order(order_id="1002")]
-    found, nameless = parse.each(
+    found, nameless = each(
         rows, lambda one: parse.open_order_of("deribit", one, unread), unread, "order"
     )
     assert [one.order_id for one in found] == ["1001", "1002"]
@@ -295,7 +295,7 @@ def test_rows_that_do_not_even_tell_which_order_they_are_make_a_list_incomplete(
 @pytest.mark.parametrize("answer", [None, "ok", 5, {}, {"orders": []}, True])
 def test_a_list_that_is_none_is_no_empty_list(answer: Any) -> None:
     with pytest.raises(Unreadable):
-        parse.each(answer, lambda row: row, Unread(), "order")
+        each(answer, lambda row: row, Unread(), "order")
 
 
 @pytest.mark.parametrize("state", [None, "", "sleeping", 3])

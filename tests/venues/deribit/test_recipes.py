@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from mmbot.core.events import Link
-from mmbot.venues.deribit.answers import Declined, NoAnswer, result_of
-from mmbot.venues.deribit.requests import Outcome
+from mmbot.venues.answers import Declined, NoAnswer, result_of
 from mmbot.venues.effects import Http, HttpAnswer
 from mmbot.venues.recipe import Ask, Get, Recipe, Wait
+from mmbot.venues.requests import Outcome
 from tests.venues.deribit.driving import SILENCE, Driver, Refused
 
 TRADING = Link.TRADING

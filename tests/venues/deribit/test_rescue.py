@@ -12,7 +12,7 @@ from mmbot.core.statements import OpenOrder
 from mmbot.core.types import Label, Side
 from mmbot.core.why import Why
 from mmbot.venues.canceller import ListUnreadableError
-from mmbot.venues.deribit.rescue import OPEN_ORDERS, cancels, look_at
+from mmbot.venues.deribit.rescue import OPEN_ORDERS, DeribitRescue
 from mmbot.venues.effects import HttpAnswer
 from tests.builders import NOW_NS
 from tests.venues.deribit.driven import Driven, account, raising
@@ -30,48 +30,48 @@ def keys(rows: tuple[OpenOrder, ...]) -> list[tuple[str, str | None]]:
 
 class TestALook:
     def test_tells_ours_from_other_peoples(self) -> None:
-        look = look_at("deribit", [ours(), order(label="by hand"), STOP, order(label=None)])
+        look = RESCUE.look_at([ours(), order(label="by hand"), STOP, order(label=None)])
         assert keys(look.ours) == [("101", "mm7-1")]
         assert [row.label for row in look.others] == ["by hand", None, None]
         assert look.unread == 0
 
     def test_needs_nothing_of_ours_but_id_and_label(self) -> None:
-        [row] = look_at("deribit", [{"order_id": "5", "label": "mm7-1"}]).ours
+        [row] = RESCUE.look_at([{"order_id": "5", "label": "mm7-1"}]).ours
         assert (row.order_id, row.label, row.instrument, row.amount) == ("5", "mm7-1", None, None)
 
     def test_shows_what_there_is_to_see_of_an_order(self) -> None:
-        [row] = look_at("deribit", [ours(amount=10.0, filled_amount=4.0)]).ours
+        [row] = RESCUE.look_at([ours(amount=10.0, filled_amount=4.0)]).ours
         assert (row.side, row.price) == (Side.BUY, Decimal("100.0"))
         assert (row.amount, row.filled) == (Decimal(10), Decimal(4))
 
     @pytest.mark.parametrize("field", ["price", "amount", "filled_amount", "direction"])
     @pytest.mark.parametrize("value", [None, "word", [], {}, True, float("nan")])
     def test_survives_any_value_in_what_it_does_not_need(self, field: str, value: Any) -> None:
-        assert keys(look_at("deribit", [ours(**{field: value})]).ours) == [("101", "mm7-1")]
+        assert keys(RESCUE.look_at([ours(**{field: value})]).ours) == [("101", "mm7-1")]
 
     @pytest.mark.parametrize("id_", [None, "", [], 5.5, True])
     def test_knows_ours_by_the_label_where_the_id_cannot_be_read(self, id_: Any) -> None:
-        look = look_at("deribit", [{**ours(), "order_id": id_}])
+        look = RESCUE.look_at([{**ours(), "order_id": id_}])
         assert keys(look.ours) == [("", "mm7-1")]
 
     @pytest.mark.parametrize(
         "row", [None, "row", 5, [], {}, {"label": "", "amount": 1}, {**ours(), "label": 7}]
     )
     def test_counts_rows_that_may_be_anybodys(self, row: Any) -> None:
-        look = look_at("deribit", [row, ours()])
+        look = RESCUE.look_at([row, ours()])
         assert look.unread == 1
         assert keys(look.ours) == [("101", "mm7-1")]
 
     @pytest.mark.parametrize("rows", [None, "rows", 5, {}, {"orders": []}])
     def test_at_what_is_no_list_says_so(self, rows: Any) -> None:
         with pytest.raises(ListUnreadableError, match="cannot be read"):
-            look_at("deribit", rows)
+            RESCUE.look_at(rows)
 
 
 class TestCancels:
     def sent(self, *rows: Any) -> list[tuple[str, dict[str, Any]]]:
-        look = look_at("deribit", list(rows))
-        return cancels(look.ours, look.others, look.unread)
+        look = RESCUE.look_at(list(rows))
+        return RESCUE.cancels(look.ours, look.others, look.unread)
 
     def test_go_all_at_once_where_nothing_else_rests(self) -> None:
         assert self.sent(ours(1), ours(2)) == [("private/cancel_all", {})]
@@ -105,6 +105,7 @@ class TestCancels:
         ]
 
 
+RESCUE = DeribitRescue("deribit")
 OPEN, CANCEL, BY_LABEL = OPEN_ORDERS, "private/cancel", "private/cancel_by_label"
 ALL_OF_ONE = "private/cancel_all_by_instrument"
 

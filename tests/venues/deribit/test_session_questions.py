@@ -6,8 +6,8 @@ import pytest
 
 from mmbot.core.types import Kind
 from mmbot.errors import VenueUnreachable
-from mmbot.venues.deribit.answers import AnswerError
-from mmbot.venues.deribit.asking import UnreadableError, in_brief
+from mmbot.venues.answers import AnswerError
+from mmbot.venues.asking import UnreadableError, in_brief
 from mmbot.venues.deribit.session import DeribitSession
 from mmbot.venues.effects import HttpAnswer
 from mmbot.venues.recipe import Recipe

@@ -8,10 +8,10 @@ import pytest
 from mmbot.clock import Clock
 from mmbot.core.types import Nanos
 from mmbot.venues.deribit.connection import Connection
-from mmbot.venues.deribit.requests import Outcome, Reply
-from mmbot.venues.deribit.shell import Shell
 from mmbot.venues.deribit.unified import Unified
 from mmbot.venues.recipe import Get, Recipe
+from mmbot.venues.requests import Outcome, Reply
+from mmbot.venues.shell import Shell
 from mmbot.venues.timing import USUAL
 from tests.wire.no_venue import NOWHERE, http, json, no_venue
 from tests.wire.scripted import Refused, Scripted
@@ -25,7 +25,7 @@ async def shell_at(rest_url: str) -> AsyncIterator[tuple[Shell, Connection]]:
     exchange = Unified({"apiKey": "k", "secret": "s", "urls": urls, "timeout_on_exit": 0})
     now_ns: Nanos = clock.now_ns()
     connection = Connection("deribit", ("k", "s"), USUAL, now_ns)
-    shell = Shell(connection, exchange, clock)
+    shell = Shell("deribit", connection, exchange, clock)
     try:
         yield shell, connection
     finally:

@@ -22,13 +22,14 @@ from mmbot.core.intents import Resync
 from mmbot.core.order_life import Request
 from mmbot.core.types import Label
 from mmbot.core.why import Why
-from mmbot.venues.deribit import Book, Outcome, Reply, parse
-from mmbot.venues.deribit.answers import Trouble
-from mmbot.venues.deribit.book import MalformedBook
+from mmbot.venues.answers import Trouble
+from mmbot.venues.book import MalformedBook
+from mmbot.venues.deribit import Book, parse
 from mmbot.venues.deribit.looks import Looks
-from mmbot.venues.deribit.parse import Unread, Unreadable
 from mmbot.venues.deribit.session import DeribitSession
+from mmbot.venues.reading import Unread, Unreadable
 from mmbot.venues.recipe import Wait
+from mmbot.venues.requests import Outcome, Reply
 from tests.builders import NOW_NS
 from tests.venues.deribit.driven import KEYS, Driven
 from tests.wire.spec.strategies import VALUES, Break, broken, permitted
@@ -336,7 +337,7 @@ ANSWERS: Final[dict[str, tuple[dict[str, Any], dict[str, Any], Callable[[list[An
 @pytest.mark.parametrize("asked", ANSWERS)
 def test_the_good_elements_of_a_look_are_all_there(asked: str) -> None:
     for field, how, bad in damaged(ANSWERS[asked][0]):
-        looks = Looks("deribit", {ETH.name: ETH}, {}, lambda: 10_000, Unread())
+        looks = Looks("deribit", parse, {ETH.name: ETH}, {}, lambda: 10_000, Unread())
         recipe = looks.take(Resync("deribit", 0, 0, (), Why.REFRESH), 1)
         taken: SnapshotTaken | None = None
         reply: Reply | None = None

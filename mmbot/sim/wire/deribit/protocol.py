@@ -145,6 +145,13 @@ class DeribitProtocol(DeribitVenue):
         self.sessions[session] = None
         return session
 
+    def credentials(self, _counter: Counter) -> dict[str, str | int]:
+        """The key and the secret are the login's own."""
+        return {}
+
+    def on_beat(self, _session: Session) -> None:
+        """What keeps a line open here are requests."""
+
     def on_frame(self, session: Session, frame: bytes) -> None:
         """One WebSocket text frame."""
         try:

@@ -1,0 +1,98 @@
+"""How many requests an account may make, and what the venue is like, as the core is told it.
+
+Theory of operation
+-------------------
+1. Orders draw from the wallet's matching budget, a window of five seconds, and from a bucket for
+   each instrument that refills steadily. `cancel_all` has a budget of its own. So with one request
+   a second, four options on two sides cannot be moved at once: the budget decides which are.
+2. The account states what it is allowed a second (private/get_account), and public/getRateLimits
+   what its windows hold just now; where both say something, the less counts, and where nobody
+   does, the least that the venue gives anybody.
+3. What an instrument may be sent differs for options and perpetuals; the less counts for both.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from mmbot.core.capabilities import (
+    Capabilities,
+    DeadMan,
+    Draws,
+    Gate,
+    GateKind,
+    GateScope,
+    Move,
+)
+from mmbot.venues.derive.dialect import UNKNOWN_TPS, WINDOW_S
+from mmbot.venues.derive.messages import Account, RateLimit, RateLimits
+
+ORDERS: Final = "matching"
+INSTRUMENTS: Final = "per instrument"
+MASS_CANCELS: Final = "cancel_all"
+READS: Final = "non_matching"
+
+_SINGLE: Final = ((Draws.PLACE, 1.0), (Draws.MOVE, 1.0), (Draws.CANCEL, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests a second, by budget. The defaults are safe before more is known."""
+
+    matching: float = UNKNOWN_TPS
+    non_matching: float = UNKNOWN_TPS
+    instrument: float = UNKNOWN_TPS
+    cancel_all: float = UNKNOWN_TPS
+
+
+def limits_of(account: Account | None, windows: RateLimits | None) -> Limits:
+    """What both say together; None: not asked, or refused."""
+    stated_matching = stated_reads = instrument = cancel_all = None
+    if account is not None:
+        stated_matching = account.websocket_matching_tps
+        stated_reads = account.websocket_non_matching_tps
+        instrument = _least(account.websocket_option_tps, account.websocket_perp_tps)
+        cancel_all = (account.per_endpoint_tps or {}).get("private/cancel_all")
+    matching = reads = None
+    if windows is not None:
+        matching, reads = tps_of(windows.remaining_matching), tps_of(windows.remaining_non_matching)
+    return Limits(
+        matching=_least(stated_matching, matching) or UNKNOWN_TPS,
+        non_matching=_least(stated_reads, reads) or UNKNOWN_TPS,
+        instrument=instrument or UNKNOWN_TPS,
+        cancel_all=cancel_all or UNKNOWN_TPS,
+    )
+
+
+def tps_of(window: RateLimit) -> float:
+    """Requests a second that a window amounts to; 0 where it holds none."""
+    return max(0, window.remaining_points + window.consumed_points) / WINDOW_S
+
+
+def _least(*stated: float | None) -> float | None:
+    """The least that is stated and is not nothing."""
+    return min((float(one) for one in stated if one), default=None)
+
+
+def capabilities(limits: Limits) -> Capabilities:
+    """An order moves by being replaced; requests expire; a wallet's connection that ends takes all
+    of the wallet's orders along."""
+    return Capabilities(
+        move=Move.REPLACE,
+        dead_man=DeadMan.WALLET,
+        gates=(
+            _window(ORDERS, limits.matching, _SINGLE),
+            Gate(
+                INSTRUMENTS,
+                limits.instrument,
+                limits.instrument * WINDOW_S,
+                scope=GateScope.INSTRUMENT,
+                weights=_SINGLE,
+            ),
+            _window(MASS_CANCELS, limits.cancel_all, ((Draws.MASS_CANCEL, 1.0),)),
+            _window(READS, limits.non_matching, ((Draws.READ, 1.0),)),
+        ),
+    )
+
+
+def _window(name: str, tps: float, weights: tuple[tuple[Draws, float], ...]) -> Gate:
+    return Gate(name, tps, tps * WINDOW_S, kind=GateKind.FIXED_WINDOW, weights=weights)

@@ -1,0 +1,225 @@
+"""One Derive account for the engine (`venues/account_session.py`): signatures, limits, replaces.
+
+Every order is signed for a while only, so that what nobody renews ends by itself. A replace says
+how much of the old order is filled as far as we know; where more is, the venue does nothing, and
+the core decides again.
+"""
+
+from typing import Any, Final
+
+from mmbot.core.capabilities import Capabilities
+from mmbot.core.error_scope import ErrorScope
+from mmbot.core.events import (
+    Event,
+    Link,
+    OutcomeUnknown,
+    RequestRefused,
+    SnapshotTaken,
+    VenueDescribed,
+)
+from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
+from mmbot.core.labels import is_ours
+from mmbot.core.order_life import Request
+from mmbot.core.types import Label, Nanos, instrument_name
+from mmbot.core.why import Why
+from mmbot.venues.account import Account
+from mmbot.venues.account_session import AccountSession, OrderIntent
+from mmbot.venues.asking import UnreadableError, get
+from mmbot.venues.derive import orders, parse
+from mmbot.venues.derive.dialect import DERIVE, window
+from mmbot.venues.derive.limits import capabilities
+from mmbot.venues.derive.looks import Looks
+from mmbot.venues.derive.nonces import Nonces
+from mmbot.venues.derive.progress import Progress
+from mmbot.venues.derive.public import PublicSession
+from mmbot.venues.derive.rescue import DeriveRescue
+from mmbot.venues.derive.signin import require
+from mmbot.venues.derive.signing import Signer, Unsignable, expires_s, text_of
+from mmbot.venues.rates import Rate
+from mmbot.venues.recipe import Recipe
+from mmbot.venues.requests import Outcome, Reply
+from mmbot.venues.rescue import Call
+from mmbot.venues.timing import USUAL, Timing
+
+SUBACCOUNT: Final = "private/get_subaccount"
+
+LIMITS_EVERY_S: Final = 60
+"""How often the account's limits are asked for while all is well."""
+
+
+class DeriveSession(AccountSession, PublicSession):
+    """One Derive account. `name` is ours for it, `signer` opens it; `part` sets the nonces of this
+    process apart from those of others, and `start_ns` is desk time now."""
+
+    terms_codes = frozenset({11012, 11013})
+
+    named_by_label = False
+    """The account goes by its label, where it has one: numbers are the same in every simulated
+    world."""
+
+    def __init__(
+        self, name: str, signer: Signer, part: int, start_ns: Nanos, timing: Timing = USUAL
+    ) -> None:
+        PublicSession.__init__(self, name, start_ns, timing, signer)
+        self._signer = signer
+        self._nonces = Nonces(part)
+        self._progress = Progress()
+        self._described: Capabilities | None = None
+        """What the venue is like, as it was last told."""
+        self._looked = False
+        account = Account(name, DERIVE, parse, "order_status", self._unread, self._emit)
+        self._account = account
+        self._looks = Looks(
+            name,
+            signer.subaccount_id,
+            self._instruments,
+            self._terms,
+            self._now_ms,
+            self._unread,
+        )
+        self._rescue = DeriveRescue(name, signer.subaccount_id)
+        self.connection.on_user = self._on_user
+        self.connection.on_late_reply = account.answered_late
+
+    # --- the account --------------------------------------------------------------------------
+
+    @property
+    def cod_enabled(self) -> bool:
+        """Whether the venue has confirmed that the end of TRADING cancels the wallet's orders."""
+        return self.connection.cod_enabled
+
+    def reads_left(self) -> dict[str, float]:
+        """What is left of the limits that only reads draw from, by the names of their gates."""
+        return self.connection.reads_left()
+
+    def account(self) -> Recipe[str]:
+        """The subaccount, by its number. Raises AnswerError, UnreadableError, and NoSubaccount
+        where the wallet has no such one."""
+        told = yield from get("private/get_subaccounts", {"wallet": self._signer.owner})
+        subaccounts = told.get("subaccount_ids") if isinstance(told, dict) else None
+        if not isinstance(subaccounts, list):
+            raise UnreadableError(f"to get_subaccounts: {told!r:.80}")
+        require(subaccounts, self._signer)
+        number = self._signer.subaccount_id
+        if not self.named_by_label:
+            return str(number)
+        return label_of((yield from get(SUBACCOUNT, {"subaccount_id": number})), number)
+
+    @property
+    def private_channels(self) -> list[str]:
+        """Orders, trades and what moves the balance, each by a channel."""
+        kinds = ("orders", "trades", "balances")
+        return [f"{self._signer.subaccount_id}.{kind}" for kind in kinds]
+
+    @property
+    def _cancel_rate(self) -> Rate:
+        return window(self.connection.limits.matching)
+
+    def _tell_limits(self) -> None:
+        """The limits are part of what the venue is like; told again only where they differ."""
+        described = capabilities(self.connection.limits)
+        if described != self._described:
+            self._described = described
+            self._emit(VenueDescribed(self.name, described))
+
+    def _each_second(self) -> None:
+        super()._each_second()
+        if self._seconds % LIMITS_EVERY_S == 0 and self.connection.up(Link.TRADING):
+            self._carry_out(self._read_limits())
+
+    def _read_limits(self) -> Recipe[None]:
+        yield from self.connection.read_limits()
+        self._tell_limits()
+
+    def _emit(self, event: Event) -> None:
+        self._progress.note(event)
+        super()._emit(event)
+        if isinstance(event, SnapshotTaken) and not self._looked:
+            self._looked = True
+            foreign = sum(not is_ours(order.label) for order in event.orders)
+            if foreign:
+                said = "%s: when a connection ends, foreign orders on this wallet go with it: %d"
+                self._note("warning", said, self.name, foreign)
+
+    # --- what is told -------------------------------------------------------------------------
+
+    def _on_user(self, channel: str, data: Any) -> None:
+        kind = channel.partition(".")[2]
+        if kind == "orders":
+            self._heard_privately()
+            self._account.told(channel, [], data)
+        elif kind == "trades":
+            self._account.told(channel, data, [])
+
+    def _answered(self, intent: OrderIntent, reply: Reply, request: Request) -> None:
+        by_label = isinstance(intent, Cancel) and not intent.order_id
+        if by_label and reply.outcome is Outcome.OK:
+            self._cancelled_by_label(intent.label, reply.result)
+        else:
+            super()._answered(intent, reply, request)
+
+    def _cancelled_by_label(self, label: Label, result: Any) -> None:
+        """The answer counts orders and says nothing of them; what became of one, its own message
+        tells, or a look at it."""
+        count = result.get("cancelled_orders") if isinstance(result, dict) else None
+        if count == 0:
+            said = "no open order has that label"
+            self._emit(RequestRefused(label, Request.CANCEL, Why.ABSENT, said, None))
+        else:
+            self._emit(OutcomeUnknown(label, Request.CANCEL, Why.REPLY_LOST))
+
+    # --- intents to calls ---------------------------------------------------------------------
+
+    def _call_of(self, intent: OrderIntent | CancelAll) -> Call | None:
+        name = instrument_name(intent.instrument) if intent.instrument else None
+        match intent:
+            case Place() | Replace():
+                return self._order(intent)
+            case Cancel() if intent.order_id:
+                return orders.cancel(self._signer.subaccount_id, name or "", intent.order_id)
+            case Cancel():
+                return orders.cancel_by_label(self._signer.subaccount_id, name, intent.label)
+            case CancelAll():
+                return orders.cancel_all(self._signer.subaccount_id, name)
+            case Amend():
+                raise AssertionError("orders move by being replaced here")
+
+    def _order(self, intent: Place | Replace) -> Call | None:
+        """A new order, signed; None where it cannot be, which is told as a refusal."""
+        listed = self._listed.get(instrument_name(intent.instrument))
+        if listed is None:
+            self._unsignable(intent, "the venue does not list it")
+            return None
+        now_ns = self.connection.now_ns
+        seal = orders.Seal(
+            nonce=self._nonces.draw(now_ns),
+            expiry_s=expires_s(now_ns),
+            max_fee=orders.max_fee_of(listed, intent.price, None),
+        )
+        try:
+            if isinstance(intent, Place):
+                return orders.place(intent, listed, self._signer, seal)
+            method, params = orders.replace(intent, listed, self._signer, seal)
+        except Unsignable as error:
+            self._unsignable(intent, str(error))
+            return None
+        filled = self._progress.filled(intent.order_id)
+        if filled is not None:
+            params["expected_filled_amount"] = text_of(filled)
+        return method, params
+
+    def _unsignable(self, intent: Place | Replace, why: str) -> None:
+        moved = isinstance(intent, Replace)
+        request = Request.REPLACE if moved else Request.PLACE
+        label = intent.old if isinstance(intent, Replace) else intent.label
+        self._emit(RequestRefused(label, request, Why.REFUSED, why, moved, ErrorScope.ORDER))
+
+
+def label_of(subaccount: object, number: int) -> str:
+    """The label in an answer to get_subaccount, or else the number."""
+    label = subaccount.get("label") if isinstance(subaccount, dict) else None
+    return label if isinstance(label, str) and label else str(number)
+
+
+SESSION: Final = DeriveSession
+"""What virtual time drives of this kind of venue."""

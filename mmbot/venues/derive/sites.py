@@ -1,0 +1,39 @@
+"""Where Derive is, and what opens an account there: addresses, networks, variables."""
+
+import os
+import socket
+from typing import Final
+
+from mmbot.clock import Clock
+from mmbot.config import Mode
+from mmbot.errors import ConfigError
+from mmbot.venues.credentials import Credentials
+from mmbot.venues.derive.exchange import DeriveExchange
+from mmbot.venues.derive.nonces import part_of
+from mmbot.venues.derive.signing import MAINNET, TESTNET, Signer
+from mmbot.venues.site import Site
+
+_URLS: Final = {
+    Mode.LIVE: "https://api.derive.xyz/v3",
+    Mode.PAPER: "https://api.derive.xyz/v3",
+    Mode.TESTNET: "https://testnet.api.derive.xyz/v3",
+}
+
+
+def signer_of(site: Site, keys: Credentials) -> Signer:
+    """What signs for the account there. Raises ConfigError for what is no key, wallet or number."""
+    subaccount = keys["subaccount"]
+    if not subaccount.isascii() or not subaccount.isdigit():
+        raise ConfigError(f"the subaccount {subaccount!r:.40} is no number")
+    chain = TESTNET if site.mode is Mode.TESTNET else MAINNET
+    return Signer(keys["key"], keys["wallet"], int(subaccount), chain)
+
+
+def exchange_at(site: Site, clock: Clock, signer: Signer | None = None) -> DeriveExchange:
+    """The exchange there, not connected."""
+    return DeriveExchange(site.url or _URLS[site.mode], clock, signer)
+
+
+def part_of_process(clock: Clock) -> int:
+    """What sets the nonces of this process apart."""
+    return part_of(socket.gethostname(), os.getpid(), clock.now_ns())
