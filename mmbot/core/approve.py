@@ -144,10 +144,11 @@ def _judge(
 
 def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | None:
     """Why a target cannot be sent at this moment, whatever the rules say."""
-    side, price = target.side, target.price
-    memory = court.state.slots.get((target.instrument, side, target.owner, target.level))
-    if memory is not None and court.now_ns < memory.not_before_ns:
-        return memory.why
+    side, price, slots = target.side, target.price, court.state.slots
+    if slots:
+        memory = slots.get((target.instrument, side, target.owner, target.level))
+        if memory is not None and court.now_ns < memory.not_before_ns:
+            return memory.why
     if not target.post_only and any(o.slot == target.slot and o.unbooked for o in court.orders):
         return Why.LATE_FILL  # taken already, which what is wanted does not know yet
     for other in approved:

@@ -131,9 +131,10 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     decision.worst_coin = worst_coin(state, market, coming, approved)
     if state.exit_ns:
         wanted += _insist(orders, decision.why)
-    decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
-    decision.again = len(decision.actions) < len(wanted)
-    if not wanted:
+    if wanted:
+        decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
+        decision.again = len(decision.actions) < len(wanted)
+    else:
         decision.stands = can_stand(
             state,
             desk,

@@ -56,15 +56,20 @@ def affords(
 ) -> bool:
     """Whether a request of that kind passes every gate. `reserve`: it may take of what is kept for
     cancels."""
-    for left, weight in drawn_from(account, draws, instrument):
+    return all_afford(drawn_from(account, draws, instrument), reserve=reserve)
+
+
+def all_afford(drawn: Iterable[Drawn], *, reserve: bool = False) -> bool:
+    """Whether a request passes all these gates."""
+    for left, weight in drawn:  # noqa: SIM110  # a generator costs more than the question
         if not left.affords(weight, cancel=reserve):
             return False
     return True
 
 
-def spend(account: Account, draws: Draws, instrument: InstrumentId | None, about: Label) -> None:
+def spend(drawn: Iterable[Drawn], about: Label) -> None:
     """It leaves: every gate it draws from has so much less, until it is answered and longer."""
-    for left, weight in drawn_from(account, draws, instrument):
+    for left, weight in drawn:
         left.spend(about, weight)
 
 

@@ -68,7 +68,7 @@ def turn(
     dirty = with_hedges(state, take_dirty(state), desks, now_ns)
     actions = _decide(state, dirty, desks, now_ns)
 
-    intents: list[Intent] = list(ask_store(state, now_ns))
+    intents: list[Intent] = [*ask_store(state, now_ns)]
     if may_send(state, now_ns):
         intents += spend(state, actions, now_ns)
     else:
@@ -87,7 +87,7 @@ def _decide(
     now_ns: Nanos,
 ) -> list[Action]:
     """What the orders of every dirty market should become, market by market."""
-    record_exposures(state, [instrument for instrument in dirty if instrument in desks])
+    record_exposures(state, dirty, desks)
     actions: list[Action] = []
     for instrument in dirty:
         desk, market = desks.get(instrument), state.markets.get(instrument)
