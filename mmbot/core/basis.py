@@ -31,7 +31,7 @@ from mmbot.core.orders import Order
 from mmbot.core.reads import Reads
 from mmbot.core.standing import SlotKey, Standing
 from mmbot.core.state import State
-from mmbot.core.types import BUY, SELL, Level, Nanos, Quote, Side
+from mmbot.core.types import BUY, SELL, Nanos, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 
@@ -59,7 +59,7 @@ def still_stands(
     reads = _reads(state, desk, view)
     if (
         reads is None
-        or last.book != _book(view, reads)  # mostly the first to differ
+        or not _same_book(view, reads.depth, last)  # mostly the first to differ
         or last.basis != _basis(state, desk, market, view, orders, settled_ns)
         or _must_wait(state, last.slots, view.now_ns)
     ):
@@ -88,7 +88,8 @@ def can_stand(
     if _must_wait(state, slots, view.now_ns):
         return None
     basis = _basis(state, desk, market, view, orders, settled_ns)
-    return Standing(_book(view, reads), basis, slots, quotes, dict(why), worst_coin)
+    bids, asks, sound = view.bids[: reads.depth], view.asks[: reads.depth], _is_sound(view)
+    return Standing(bids, asks, sound, basis, slots, quotes, dict(why), worst_coin)
 
 
 def _reads(state: State, desk: Desk, view: View) -> Reads | None:
@@ -98,14 +99,18 @@ def _reads(state: State, desk: Desk, view: View) -> Reads | None:
     return None if reads is None or view.book_age_ns > reads.age_limit_ns else reads
 
 
-def _book(view: View, reads: Reads) -> tuple[tuple[Level, ...], tuple[Level, ...], bool]:
-    """What of the others' book a desk reads."""
-    bids, asks, depth = view.bids, view.asks, reads.depth
-    if depth is None:
-        return bids, asks, True
-    # One sum finds every NaN and infinity: both survive addition.
-    sound = isfinite(sum(chain.from_iterable(bids)) + sum(chain.from_iterable(asks)))
-    return bids[:depth], asks[:depth], sound
+def _same_book(view: View, depth: int | None, last: Standing) -> bool:
+    """Whether what a desk reads of the others' book is as it was. A slice to None is the whole."""
+    return (
+        view.bids[:depth] == last.bids
+        and view.asks[:depth] == last.asks
+        and _is_sound(view) == last.sound
+    )
+
+
+def _is_sound(view: View) -> bool:
+    """Whether all levels are numbers. One sum finds NaN and infinity: both survive addition."""
+    return isfinite(sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks)))
 
 
 def _basis(

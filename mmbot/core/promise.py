@@ -19,14 +19,13 @@ from mmbot.core.intents import (
     ReserveLabels,
     Resync,
     SaveLatch,
-    venue_of,
 )
 from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import Account, State
 from mmbot.core.two_orders import replace_sent
-from mmbot.core.types import IOC, SECOND, InstrumentId, Label, Nanos, Owner
+from mmbot.core.types import IOC, SECOND, InstrumentId, Label, Nanos, Owner, venue_name
 from mmbot.core.why import Why
 
 FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
@@ -72,8 +71,9 @@ def _promise_order(
     fair: float,
     owner: Owner,
 ) -> None:
-    account = state.account(venue_of(intent))
-    changes, can = 1, account.capabilities
+    at = intent.venue if isinstance(intent, CancelAll) else venue_name(intent.instrument)
+    account, changes = state.account(at), 1
+    can = account.capabilities
     match intent:
         case Place():
             state.watch.requests.sent(now_ns)
