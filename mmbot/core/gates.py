@@ -91,11 +91,14 @@ def drawn_from(account: Account, draws: Draws, instrument: InstrumentId | None) 
     can = account.capabilities
     if not can.gates:
         return [] if draws is Draws.READ else [(account.budget, 1.0)]
-    return [
-        (_left(account, gate, instrument), weight)
-        for gate, weight in can.takes(draws)
-        if instrument is not None or gate.scope is not _PER_INSTRUMENT
-    ]
+    drawn: list[Drawn] = []
+    order_gate = can.order_gate
+    for gate, weight in can.takes(draws):
+        if gate is order_gate:
+            drawn.append((account.budget, weight))
+        elif instrument is not None or gate.scope is not _PER_INSTRUMENT:
+            drawn.append((_left(account, gate, instrument), weight))
+    return drawn
 
 
 def lookups(account: Account, most: int) -> int:
