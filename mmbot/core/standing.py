@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from mmbot.core.reads import Reads
 from mmbot.core.types import InstrumentId, Level, Owner, Quote, Side
 from mmbot.core.why import Why
 
@@ -17,6 +18,7 @@ SlotKey = tuple[InstrumentId, Side, Owner, int]
 class Standing(Struct, frozen=True):
     """A decision that asked for nothing, and what it was made from."""
 
+    reads: Reads
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     """The levels that were looked at ..."""
