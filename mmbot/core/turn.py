@@ -21,7 +21,7 @@ Theory of operation
 The function is pure: same state, events, time and desks give the same intents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mmbot.core.apply import apply
 from mmbot.core.decide import decide, decide_orphans
@@ -82,7 +82,7 @@ def turn(
 
 def _decide(
     state: State,
-    dirty: Iterable[InstrumentId],
+    dirty: Collection[InstrumentId],
     desks: Mapping[InstrumentId, Desk],
     now_ns: Nanos,
 ) -> list[Action]:
