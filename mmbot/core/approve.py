@@ -144,28 +144,20 @@ def _judge(
 
 def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | None:
     """Why a target cannot be sent at this moment, whatever the rules say."""
-    side, price = target.side, target.price
-    memory = court.state.slots.get((target.instrument, side, target.owner, target.level))
-    if memory is not None and court.now_ns < memory.not_before_ns:
-        return memory.why
+    side, price, slots = target.side, target.price, court.state.slots
+    if slots:
+        memory = slots.get((target.instrument, side, target.owner, target.level))
+        if memory is not None and court.now_ns < memory.not_before_ns:
+            return memory.why
     if not target.post_only and any(o.slot == target.slot and o.unbooked for o in court.orders):
         return Why.LATE_FILL  # taken already, which what is wanted does not know yet
-    for other in approved:
-        if other.side is not side and _meets(price, other.price, side):
-            return Why.SELF_CROSS
+    against = [other.price for other in approved if other.side is not side]
     for order in court.orders:
-        if (
-            order.side is not side
-            and order.status is not DONE
-            and (
-                _meets(price, order.price, side)
-                or (order.want_price and _meets(price, order.want_price, side))
-            )
-        ):
+        if order.side is not side and order.status is not DONE:
+            against.append(order.price)
+            if order.want_price:
+                against.append(order.want_price)
+    for other_price in against:
+        if price >= other_price if side is BUY else price <= other_price:
             return Why.SELF_CROSS
     return None
-
-
-def _meets(price: Decimal, other: Decimal, side: Side) -> bool:
-    """Whether an order of that side would trade with one at another price."""
-    return price >= other if side is BUY else price <= other

@@ -28,10 +28,10 @@ from mmbot.core.approve import only_reducing
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
 from mmbot.core.orders import Order
-from mmbot.core.reads import Reads
+from mmbot.core.reads import read_by_all
 from mmbot.core.standing import SlotKey, Standing
 from mmbot.core.state import State
-from mmbot.core.types import BUY, SELL, Level, Nanos, Quote, Side
+from mmbot.core.types import BUY, SELL, Nanos, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 
@@ -54,12 +54,12 @@ def still_stands(
 ) -> Standing | None:
     """The last decision about a market, if nothing that it was made from has changed."""
     last = market.stands
-    if last is None or isinstance(view, Why):
-        return None
-    reads = _reads(state, desk, view)
     if (
-        reads is None
-        or last.book != _book(view, reads)  # mostly the first to differ
+        last is None
+        or isinstance(view, Why)
+        or state.hedges
+        or view.book_age_ns > last.reads.age_limit_ns
+        or not _same_book(view, last)  # mostly the first to differ
         or last.basis != _basis(state, desk, market, view, orders, settled_ns)
         or _must_wait(state, last.slots, view.now_ns)
     ):
@@ -79,33 +79,33 @@ def can_stand(
     worst_coin: Decimal | None,
 ) -> Standing | None:
     """A decision that was made just now and asks for nothing, if it can stand."""
-    if isinstance(view, Why):
+    if isinstance(view, Why) or state.hedges:
         return None
-    reads = _reads(state, desk, view)
-    if reads is None:
+    reads = read_by_all((desk.strategy, *desk.rules), view.instrument)
+    # Past the lowest limit of age nothing is known of the others.
+    if reads is None or view.book_age_ns > reads.age_limit_ns:
         return None
     slots = tuple((view.instrument.id, one.side, one.owner, one.level) for one in quotes)
     if _must_wait(state, slots, view.now_ns):
         return None
     basis = _basis(state, desk, market, view, orders, settled_ns)
-    return Standing(_book(view, reads), basis, slots, quotes, dict(why), worst_coin)
+    bids, asks, sound = view.bids[: reads.depth], view.asks[: reads.depth], _is_sound(view)
+    return Standing(reads, bids, asks, sound, basis, slots, quotes, dict(why), worst_coin)
 
 
-def _reads(state: State, desk: Desk, view: View) -> Reads | None:
-    """What the desk's plug-ins read of the moment and the book; None where nothing may stand."""
-    reads = None if state.hedges else desk.reads(view.instrument.kind)
-    # Past the lowest limit of age nothing is known of the others.
-    return None if reads is None or view.book_age_ns > reads.age_limit_ns else reads
+def _same_book(view: View, last: Standing) -> bool:
+    """Whether what a desk reads of the others' book is as it was. A slice to None is the whole."""
+    depth = last.reads.depth
+    return (
+        view.bids[:depth] == last.bids
+        and view.asks[:depth] == last.asks
+        and _is_sound(view) == last.sound
+    )
 
 
-def _book(view: View, reads: Reads) -> tuple[tuple[Level, ...], tuple[Level, ...], bool]:
-    """What of the others' book a desk reads."""
-    bids, asks, depth = view.bids, view.asks, reads.depth
-    if depth is None:
-        return bids, asks, True
-    # One sum finds every NaN and infinity: both survive addition.
-    sound = isfinite(sum(chain.from_iterable(bids)) + sum(chain.from_iterable(asks)))
-    return bids[:depth], asks[:depth], sound
+def _is_sound(view: View) -> bool:
+    """Whether all levels are numbers. One sum finds NaN and infinity: both survive addition."""
+    return isfinite(sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks)))
 
 
 def _basis(

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import inf
-from typing import TYPE_CHECKING
 
 from mmbot.core.closures import Closure
 from mmbot.core.contracts import Instrument
@@ -46,8 +45,7 @@ class _Beside:
     """Room for what is kept beside a market's fields: no part of equality or of a tape."""
 
     __slots__ = ("_stands",)
-    if TYPE_CHECKING:  # at run time it would pass for a field
-        _stands: Standing | None
+    _stands: Standing | None
 
     @property
     def stands(self) -> Standing | None:

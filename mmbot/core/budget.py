@@ -56,7 +56,8 @@ class Budget:
     @property
     def full(self) -> float:
         """Requests that may be sent at once by one who has sent none for a while."""
-        return max(self.heaviest, self.burst - 1.0)
+        left = self.burst - 1.0
+        return left if left > self.heaviest else self.heaviest
 
     @property
     def reserve(self) -> float:

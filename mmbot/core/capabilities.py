@@ -6,9 +6,9 @@ a broken connection cancels what was sent over it. What the core cannot do yet i
 `unsupported`, so that such a venue is refused before anything is sent to it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from mmbot.core.types import SECOND, Nanos
 
@@ -146,9 +146,8 @@ class _Derived:
     """Room for what follows from the gates: no field, so no part of equality, text or tape."""
 
     __slots__ = ("_order_gate", "_takes")
-    if TYPE_CHECKING:  # at run time it would pass for a field
-        _order_gate: Gate | None
-        _takes: dict[Draws, tuple[tuple[Gate, float], ...]]
+    _order_gate: Gate | None
+    _takes: Mapping[Draws, tuple[tuple[Gate, float], ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ def maker_fee_price(instrument: Instrument, fair: float, index: float) -> float:
     if cap is None:
         return fee
     most = cap * fair
-    return max(-most, min(most, fee))
+    return most if fee > most else -most if fee < -most else fee
 
 
 def cost_floor(instrument: Instrument, fair: float, index: float, margin: float) -> float:

@@ -131,9 +131,10 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     decision.worst_coin = worst_coin(state, market, coming, approved)
     if state.exit_ns:
         wanted += _insist(orders, decision.why)
-    decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
-    decision.again = len(decision.actions) < len(wanted)
-    if not wanted:
+    if wanted:
+        decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
+        decision.again = len(decision.actions) < len(wanted)
+    else:
         decision.stands = can_stand(
             state,
             desk,
@@ -272,9 +273,11 @@ def _view(
     if not 0 <= valuation.fair < inf:  # true for NaN
         return Why.NO_FAIR
     references = state.references.newest  # mostly there are none
-    position = state.inventory.amount(instrument.id)
-    worst_long = state.inventory.worst(instrument.id, BUY)
-    worst_short = state.inventory.worst(instrument.id, SELL)
+    inventory = state.inventory
+    position = worst_long = worst_short = inventory.amount(instrument.id)
+    if inventory.provisional:
+        worst_long = inventory.worst(instrument.id, BUY)
+        worst_short = inventory.worst(instrument.id, SELL)
     for order in orders:
         if order.side is BUY:
             worst_long += order.exposed

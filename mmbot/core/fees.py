@@ -16,7 +16,6 @@ A venue that charges takers alone has a maker rate of zero.
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from mmbot.core.types import ZERO
 
@@ -39,8 +38,7 @@ class _Derived:
     """Room for what follows from a schedule's fields: no field, so no part of equality or tape."""
 
     __slots__ = ("_maker",)
-    if TYPE_CHECKING:  # at run time it would pass for a field
-        _maker: tuple[float, float | None]
+    _maker: tuple[float, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

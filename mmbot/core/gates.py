@@ -68,15 +68,20 @@ def affords(
 ) -> bool:
     """Whether a request of that kind passes every gate. `reserve`: it may take of what is kept for
     cancels."""
-    for left, weight in drawn_from(account, draws, instrument):
+    return all_afford(drawn_from(account, draws, instrument), reserve=reserve)
+
+
+def all_afford(drawn: Iterable[Drawn], *, reserve: bool = False) -> bool:
+    """Whether a request passes all these gates."""
+    for left, weight in drawn:  # noqa: SIM110  # a generator costs more than the question
         if not left.affords(weight, cancel=reserve):
             return False
     return True
 
 
-def spend(account: Account, draws: Draws, instrument: InstrumentId | None, about: Label) -> None:
+def spend(drawn: Iterable[Drawn], about: Label) -> None:
     """It leaves: every gate it draws from has so much less, until it is answered and longer."""
-    for left, weight in drawn_from(account, draws, instrument):
+    for left, weight in drawn:
         left.spend(about, weight)
 
 
@@ -98,11 +103,14 @@ def drawn_from(account: Account, draws: Draws, instrument: InstrumentId | None) 
     can = account.capabilities
     if not can.gates:
         return [] if draws is Draws.READ else [(account.budget, 1.0)]
-    return [
-        (_left(account, gate, instrument), weight)
-        for gate, weight in can.takes(draws)
-        if instrument is not None or gate.scope is not _PER_INSTRUMENT
-    ]
+    drawn: list[Drawn] = []
+    order_gate = can.order_gate
+    for gate, weight in can.takes(draws):
+        if gate is order_gate:
+            drawn.append((account.budget, weight))
+        elif instrument is not None or gate.scope is not _PER_INSTRUMENT:
+            drawn.append((_left(account, gate, instrument), weight))
+    return drawn
 
 
 def lookups(account: Account, most: int) -> int:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
-from typing import TYPE_CHECKING
 
 from mmbot.core.types import BUY, SELL, ZERO, Side, to_decimal
 
@@ -72,8 +71,7 @@ class _Derived:
     """Room for what follows from a grid's fields: no field, so no part of equality or of a tape."""
 
     __slots__ = ("_ladder",)
-    if TYPE_CHECKING:  # at run time it would pass for a field
-        _ladder: Ladder
+    _ladder: Ladder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -278,7 +278,8 @@ class Inventory:
     def worst(self, instrument: InstrumentId, side: Side) -> Decimal:
         """What is held of it if just those provisional fills are taken back that stand in the way
         of one side: the largest position where we buy, the smallest where we sell."""
-        held = self.amount(instrument)
+        position = self.positions.get(instrument)
+        held = position.amount if position is not None else ZERO
         if not self.provisional:
             return held
         against = side.opposite

@@ -9,16 +9,16 @@ SEQUENCES_MAX = 1 << 24
 """Labels of one run."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 
 
 def base36(number: int) -> str:
     """Base 36, lower case."""
     digits = ""
-    while True:
-        number, rest = divmod(number, 36)
-        digits = _DIGITS[rest] + digits
-        if not number:
-            return digits
+    while number >= len(_PAIRS):
+        number, rest = divmod(number, len(_PAIRS))
+        digits = _PAIRS[rest] + digits
+    return (_PAIRS[number] if number >= len(_DIGITS) else _DIGITS[number]) + digits
 
 
 def is_ours(label: Label | None) -> bool:

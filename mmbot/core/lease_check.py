@@ -4,8 +4,6 @@ A machine that slept or a process that was stopped does not act on what was true
 nothing until lease and latch have been read again.
 """
 
-from collections.abc import Iterator
-
 from mmbot.core.exit import trip
 from mmbot.core.intents import CheckLease, ReserveLabels, SaveLatch, StoreIntent
 from mmbot.core.promise import promise
@@ -46,25 +44,26 @@ def may_send(state: State, now_ns: Nanos) -> bool:
     return not state.latch.holds_back(now_ns)
 
 
-def ask_store(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
+def ask_store(state: State, now_ns: Nanos) -> list[StoreIntent]:
     """What the store must do for us: read lease and latch, keep the latch, set labels aside."""
-    for intent in _wanted(state, now_ns):
+    wanted = _wanted(state, now_ns)
+    for intent in wanted:
         promise(state, intent, now_ns)
-        yield intent
+    return wanted
 
 
-def _wanted(state: State, now_ns: Nanos) -> Iterator[StoreIntent]:
+def _wanted(state: State, now_ns: Nanos) -> list[StoreIntent]:
+    wanted: list[StoreIntent] = []
     if state.lease_checked_ns < state.away_ns and (
         state.lease_check_asked_ns < state.away_ns
         or now_ns >= state.lease_check_asked_ns + LEASE_CHECK_AGAIN_NS
     ):
-        yield CheckLease()
+        wanted.append(CheckLease())
     latch = state.latch
     if latch.tripped is not None and not latch.asked:
-        yield SaveLatch(latch.tripped, latch.detail)
-    if state.exit_ns:
-        return
-    if state.reserved_upto - state.next_sequence < LABELS_LOW and (
-        state.labels_asked <= state.reserved_upto
-    ):
-        yield ReserveLabels(max(state.reserved_upto, state.next_sequence) + LABELS_BLOCK)
+        wanted.append(SaveLatch(latch.tripped, latch.detail))
+    low = state.reserved_upto - state.next_sequence < LABELS_LOW
+    if low and state.labels_asked <= state.reserved_upto and not state.exit_ns:
+        upto = max(state.reserved_upto, state.next_sequence) + LABELS_BLOCK
+        wanted.append(ReserveLabels(upto))
+    return wanted

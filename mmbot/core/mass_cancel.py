@@ -32,6 +32,8 @@ def with_mass_cancels(
     budget, and instruments to decide about again at once."""
     waiting: list[InstrumentId] = []
     again: list[InstrumentId] = []
+    if all(action.target is not None for action in actions):
+        return actions, waiting, again
     if state.exit_ns and len(actions) >= MASS_CANCEL_FROM:
         return _gathered(state, actions, None), waiting, again
     for account in state.accounts.values():

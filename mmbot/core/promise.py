@@ -20,14 +20,13 @@ from mmbot.core.intents import (
     ReserveLabels,
     Resync,
     SaveLatch,
-    venue_of,
 )
 from mmbot.core.labels import label_of
 from mmbot.core.order_life import IN_FLIGHT, Request, Status
 from mmbot.core.orders import ORPHAN_LEVEL, Order
 from mmbot.core.state import Account, State
 from mmbot.core.two_orders import replace_sent
-from mmbot.core.types import SECOND, InstrumentId, Label, Nanos, Owner, TimeInForce
+from mmbot.core.types import IOC, SECOND, InstrumentId, Label, Nanos, Owner, venue_name
 from mmbot.core.why import Why
 
 FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
@@ -36,7 +35,7 @@ FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
 _OF_ORDERS = (Place, Amend, Replace, Cancel, CancelAll)
 
 
-def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off here
+def promise(
     state: State,
     intent: Intent,
     now_ns: Nanos,
@@ -47,36 +46,9 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
     """Believe that `intent` is on its way, before it leaves. `level`, `fair` and `owner` of the
     target."""
     if isinstance(intent, _OF_ORDERS):
-        changes = len(intent.labels) if isinstance(intent, CancelAll) else 1
-        state.account(venue_of(intent)).order_to_volume.sent(changes, now_ns)
+        _promise_order(state, intent, now_ns, level, fair, owner)
+        return
     match intent:
-        case Place():
-            can = state.account_of(intent.instrument).capabilities
-            state.watch.requests.sent(now_ns)
-            if intent.time_in_force is TimeInForce.IOC:
-                state.slot(intent.instrument, intent.side, level, owner).tried(now_ns)
-            state.orders.add(_new(intent, can, now_ns, level, fair, owner))
-        case Replace():
-            can = state.account_of(intent.instrument).capabilities
-            state.watch.requests.sent(now_ns)
-            successor = _new(intent, can, now_ns, level, fair, owner)
-            successor.replaces = intent.old
-            replace_sent(state.orders, state.orders.by_label[intent.old], successor, can, now_ns)
-        case Amend():
-            can = state.account_of(intent.instrument).capabilities
-            state.watch.requests.sent(now_ns)
-            order = state.orders.by_label[intent.label]
-            state.orders.amend_sent(order, intent.price, intent.amount, can, now_ns)
-            order.why, order.fair = intent.why, fair
-        case Cancel():
-            can = state.account_of(intent.instrument).capabilities
-            state.orders.cancel_sent(state.orders.by_label[intent.label], can, now_ns)
-        case CancelAll():
-            can = state.account(intent.venue).capabilities
-            for label in intent.labels:
-                order = state.orders.by_label[label]
-                if order.status in (Status.LIVE, Status.UNKNOWN):
-                    state.orders.cancel_sent(order, can, now_ns)
         case Resync():
             account = state.account(intent.venue)
             account.asked_ns = now_ns
@@ -90,6 +62,44 @@ def promise(  # noqa: C901, PLR0912  # one case an intent: the union is read off
             state.latch.asked = True
         case ReserveLabels():
             state.labels_asked = intent.upto
+
+
+def _promise_order(
+    state: State,
+    intent: Place | Replace | Amend | Cancel | CancelAll,
+    now_ns: Nanos,
+    level: int,
+    fair: float,
+    owner: Owner,
+) -> None:
+    at = intent.venue if isinstance(intent, CancelAll) else venue_name(intent.instrument)
+    account, changes = state.account(at), 1
+    can = account.capabilities
+    match intent:
+        case Place():
+            state.watch.requests.sent(now_ns)
+            if intent.time_in_force is IOC:
+                state.slot(intent.instrument, intent.side, level, owner).tried(now_ns)
+            state.orders.add(_new(intent, can, now_ns, level, fair, owner))
+        case Replace():
+            state.watch.requests.sent(now_ns)
+            successor = _new(intent, can, now_ns, level, fair, owner)
+            successor.replaces = intent.old
+            replace_sent(state.orders, state.orders.by_label[intent.old], successor, can, now_ns)
+        case Amend():
+            state.watch.requests.sent(now_ns)
+            order = state.orders.by_label[intent.label]
+            state.orders.amend_sent(order, intent.price, intent.amount, can, now_ns)
+            order.why, order.fair = intent.why, fair
+        case Cancel():
+            state.orders.cancel_sent(state.orders.by_label[intent.label], can, now_ns)
+        case CancelAll():
+            changes = len(intent.labels)
+            for label in intent.labels:
+                order = state.orders.by_label[label]
+                if order.status in (Status.LIVE, Status.UNKNOWN):
+                    state.orders.cancel_sent(order, can, now_ns)
+    account.order_to_volume.sent(changes, now_ns)
 
 
 def _new(

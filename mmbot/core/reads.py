@@ -1,16 +1,16 @@
 """What of a view's moment and book a plug-in's answer depends on, said by the plug-in itself.
 
-A strategy or a rule with a method `reads(kind)` is not asked again while everything in the view is
-as it was but for the moment, the age of the book, and the levels beyond those it reads. What it
-does not say it reads it must not read: then a decision would stand that is wrong by now. One that
-depends on the moment says nothing, has no such method, and is asked every time.
+A strategy or a rule with a method `reads(instrument)` is not asked again while everything in the
+view is as it was but for the moment, the age of the book, and the levels beyond those it reads.
+What it does not say it reads it must not read: a decision would stand that is wrong by now. One
+that depends on the moment has no such method, and is asked every time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import inf
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
-from mmbot.core.types import Kind
+from mmbot.core.contracts import Instrument
 
 
 class Reads(NamedTuple):
@@ -21,33 +21,25 @@ class Reads(NamedTuple):
     age_limit_ns: float = inf
 
 
-@runtime_checkable
-class Telling(Protocol):
-    """A strategy or a rule that says what it reads."""
-
-    def reads(self, kind: Kind) -> Reads:
-        """What it reads of an instrument of that kind."""
-        ...
-
-
-def no_levels(plugin: object, kind: Kind) -> Reads:  # noqa: ARG001  # the same for all
+def no_levels(plugin: object, instrument: Instrument) -> Reads:  # noqa: ARG001  # the same for all
     """No level of the book, at no moment: `reads = no_levels` in a plug-in's class."""
     return Reads(depth=0)
 
 
-def best_levels(plugin: object, kind: Kind) -> Reads:  # noqa: ARG001  # the same for all
+def best_levels(plugin: object, instrument: Instrument) -> Reads:  # noqa: ARG001  # the same for all
     """The best level of each side, at no moment in particular."""
     return Reads(depth=1)
 
 
-def read_by_all(plugins: Iterable[object], kind: Kind) -> Reads | None:
+def read_by_all(plugins: Iterable[object], instrument: Instrument) -> Reads | None:
     """All that any of them reads, and the lowest limit of age; None where one does not say."""
-    told = [plugin.reads(kind) if isinstance(plugin, Telling) else None for plugin in plugins]
     depth: int | None = 0
     age_limit_ns = inf
-    for reads in told:
-        if reads is None:
+    for plugin in plugins:
+        tell: Callable[[Instrument], Reads] | None = getattr(plugin, "reads", None)
+        if tell is None:
             return None
+        reads = tell(instrument)
         depth = None if depth is None or reads.depth is None else max(depth, reads.depth)
         age_limit_ns = min(age_limit_ns, reads.age_limit_ns)
     return Reads(depth, age_limit_ns)

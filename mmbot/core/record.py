@@ -1,6 +1,6 @@
 """What a turn leaves in the state besides events and promises: decisions, and that it was taken."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from mmbot.core.books import Market
@@ -68,11 +68,16 @@ def record_exposure(state: State, market: Market, worst_coin: Decimal | None) ->
         market.worst_coin = worst_coin
 
 
-def record_exposures(state: State, dirty: Sequence[InstrumentId]) -> None:
+def record_exposures(
+    state: State, dirty: Collection[InstrumentId], desks: Mapping[InstrumentId, Desk]
+) -> None:
     """Every dirty market is judged by what the others may add up to, as it is by now. A market
     alone is judged by exposures that stand."""
-    if len(dirty) > 1:
-        for instrument in dirty:
+    if len(dirty) < 2:
+        return
+    traded = [instrument for instrument in dirty if instrument in desks]
+    if len(traded) > 1:
+        for instrument in traded:
             market = state.markets.get(instrument)
             if market is not None:
                 orders = list(state.orders.on(instrument))

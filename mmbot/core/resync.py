@@ -3,8 +3,6 @@
 When everything must go, each venue is asked until it shows nothing of ours, and then no more.
 """
 
-from collections.abc import Iterator
-
 from mmbot.core import gates
 from mmbot.core.intents import FallbackCancel, Resync, VenueIntent
 from mmbot.core.lease_check import may_send
@@ -34,11 +32,11 @@ LOOKUPS_MAX = 40
 """Orders asked about by name at a time: questions count at the venue too."""
 
 
-def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]:
+def look(state: State, account: Account, now_ns: Nanos) -> list[VenueIntent]:
     """Ask for a snapshot when one is due; when leaving or tripped, until it shows us flat."""
-    yield from _second_path(state, account, now_ns)
+    asked_for = _second_path(state, account, now_ns)
     if not account.trading_up or not _snapshot_due(state, account, now_ns):
-        return
+        return asked_for
     flows_due = now_ns >= account.flows_ns + FLOWS_EVERY_NS or any(
         market.expiry_asked and state.inventory.amount(market.instrument.id)
         for market in state.markets.values()
@@ -55,10 +53,10 @@ def look(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
         order_ids=() if by_label else tuple(o.order_id for o in asked),
     )
-    if not gates.spend_look(account, len(intent.labels)):
-        return
-    promise(state, intent, now_ns)
-    yield intent
+    if gates.spend_look(account, len(intent.labels)):
+        promise(state, intent, now_ns)
+        asked_for.append(intent)
+    return asked_for
 
 
 def _snapshot_due(state: State, account: Account, now_ns: Nanos) -> bool:
@@ -70,21 +68,22 @@ def _snapshot_due(state: State, account: Account, now_ns: Nanos) -> bool:
     return not in_flight and bool(due_ns) and now_ns >= due_ns
 
 
-def _second_path(state: State, account: Account, now_ns: Nanos) -> Iterator[VenueIntent]:
+def _second_path(state: State, account: Account, now_ns: Nanos) -> list[VenueIntent]:
     """The trading link is down and stays down, or tripped and orders still there: go round it."""
     if account.flat_verified or state.latch.holds_back(now_ns):
-        return
+        return []
     if not account.trading_up and (state.exit_ns or _left_behind(state, account, now_ns)):
         due_ns = account.trading_ns + FALLBACK_NS
     elif state.latch.tripped is not None and state.orders.working(account.venue):
         due_ns = state.exit_ns + FALLBACK_NS
     else:
-        return
-    if now_ns >= max(due_ns, account.fallback_ns):
-        why = state.latch.tripped or state.stopping or Why.LINK_DOWN
-        intent = FallbackCancel(account.venue, why, known_ids(state, account))
-        promise(state, intent, now_ns)
-        yield intent
+        return []
+    if now_ns < max(due_ns, account.fallback_ns):
+        return []
+    why = state.latch.tripped or state.stopping or Why.LINK_DOWN
+    intent = FallbackCancel(account.venue, why, known_ids(state, account))
+    promise(state, intent, now_ns)
+    return [intent]
 
 
 def known_ids(state: State, account: Account) -> tuple[str, ...]:

@@ -5,8 +5,6 @@ reduces a position, then the rest. What cannot be afforded is not kept: its mark
 again once there is budget, so the newest quote wins. A cancel always has budget in reserve.
 """
 
-from collections.abc import Iterator
-
 from mmbot.core import gates
 from mmbot.core.capabilities import Draws
 from mmbot.core.diff import Action
@@ -29,8 +27,11 @@ _DRAWS = {
 _CREATE = (PLACE, REPLACE)
 
 
-def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueIntent]:
+def spend(state: State, actions: list[Action], now_ns: Nanos) -> list[VenueIntent]:
     """The requests that are sent now, as far as the budget reaches."""
+    sent: list[VenueIntent] = []
+    if not actions:
+        return sent
     actions, waiting, again = with_mass_cancels(state, actions, now_ns)
     defer(state, waiting, again)
     if len(actions) > 1:
@@ -43,7 +44,8 @@ def spend(state: State, actions: list[Action], now_ns: Nanos) -> Iterator[VenueI
                 promise(state, intent, now_ns)
             else:
                 promise(state, intent, now_ns, target.level, target.fair, target.owner)
-            yield intent
+            sent.append(intent)
+    return sent
 
 
 def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
@@ -58,12 +60,13 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     draws = _DRAWS[action.request] if action.mass is None else Draws.MASS_CANCEL
     about = action.instrument if action.mass is None else action.mass.instrument
     # A cancel that only makes room for another order has no part in what is kept for cancels.
-    if not gates.affords(account, draws, about, reserve=action.target is None):
+    drawn = gates.drawn_from(account, draws, about)
+    if not gates.all_afford(drawn, reserve=action.target is None):
         go_without(state, action, Why.RATE_LIMITED)
         return None
     label = take_label(state) if creates or order is None else order.label
     assert label is not None
-    gates.spend(account, draws, about, label)
+    gates.spend(drawn, label)
     return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
 
 
@@ -121,8 +124,9 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
     order, target = action.order, action.target
     if target is None:
         return (0, 0.0)
-    if target.priority:
-        return (1, -target.priority)
+    priority = target.priority
+    if priority:
+        return (1, -priority)
     market = state.markets[action.instrument]
     if order is not None and (order.price - target.price) * order.side.sign > 0:
         return (2, -expected_loss(market, order, target))

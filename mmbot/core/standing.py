@@ -4,21 +4,26 @@ What it was made from is found in core.basis, before the strategy and the rules 
 keeps its last decision beside what is on the tape: without it the same would be decided again.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
 
+from msgspec import Struct
+
+from mmbot.core.reads import Reads
 from mmbot.core.types import InstrumentId, Level, Owner, Quote, Side
 from mmbot.core.why import Why
 
 SlotKey = tuple[InstrumentId, Side, Owner, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A decision that asked for nothing, and what it was made from."""
 
-    book: tuple[tuple[Level, ...], tuple[Level, ...], bool]
-    """The levels that were looked at, and whether all others are numbers, too."""
+    reads: Reads
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    """The levels that were looked at ..."""
+    sound: bool
+    """... and whether all there were are numbers."""
     basis: tuple[object, ...]
     """Everything else."""
     slots: tuple[SlotKey, ...]

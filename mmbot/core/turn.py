@@ -21,7 +21,7 @@ Theory of operation
 The function is pure: same state, events, time and desks give the same intents.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mmbot.core.apply import apply
 from mmbot.core.decide import decide, decide_orphans
@@ -68,7 +68,7 @@ def turn(
     dirty = with_hedges(state, take_dirty(state), desks, now_ns)
     actions = _decide(state, dirty, desks, now_ns)
 
-    intents: list[Intent] = list(ask_store(state, now_ns))
+    intents: list[Intent] = [*ask_store(state, now_ns)]
     if may_send(state, now_ns):
         intents += spend(state, actions, now_ns)
     else:
@@ -82,12 +82,12 @@ def turn(
 
 def _decide(
     state: State,
-    dirty: Iterable[InstrumentId],
+    dirty: Collection[InstrumentId],
     desks: Mapping[InstrumentId, Desk],
     now_ns: Nanos,
 ) -> list[Action]:
     """What the orders of every dirty market should become, market by market."""
-    record_exposures(state, [instrument for instrument in dirty if instrument in desks])
+    record_exposures(state, dirty, desks)
     actions: list[Action] = []
     for instrument in dirty:
         desk, market = desks.get(instrument), state.markets.get(instrument)

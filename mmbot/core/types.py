@@ -132,6 +132,9 @@ class Owner(Enum):
     __hash__ = object.__hash__  # as Side's
 
 
+DESK, HEDGE = Owner
+
+
 class TimeInForce(Enum):
     """How long an order stays open: until it is cancelled, or not at all beyond its arrival."""
 
@@ -201,7 +204,7 @@ class Target(Struct, frozen=True, gc=False):
     @property
     def priority(self) -> int:
         """Where requests are short, more goes before less; 0 waits for what is at stake."""
-        return 1 if self.owner is Owner.HEDGE else 0
+        return 1 if self.owner is HEDGE else 0
 
 
 if TYPE_CHECKING:  # as NewType has it, which mypy cannot take of a Struct

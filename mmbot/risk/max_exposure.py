@@ -38,7 +38,9 @@ class MaxExposure:
             return ALLOW
         if not (isfinite(view.index) and view.index > 0):
             return Block(Why.NO_MARK)
-        headroom_coin = max(ZERO, self.limit - view.desk.others_coin)
+        headroom_coin = self.limit - view.desk.others_coin
+        if headroom_coin < 0:
+            headroom_coin = ZERO
         unit_coin = view.instrument.coin(ONE, to_decimal(view.index))
         headroom = headroom_coin / unit_coin
         return fit(view.instrument, proposal, headroom, cut=Why.CUT_EXPOSURE, full=Why.MAX_EXPOSURE)

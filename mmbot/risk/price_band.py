@@ -42,5 +42,8 @@ class PriceBand:
         if venue_bound is not None and not float(price) * side.sign <= venue_bound * side.sign:
             return Block(Why.PRICE_BAND)  # also when the bound is not a number
         mark = to_decimal(view.mark)
-        allowed = max(mark * self.max_pct / 100, self.max_ticks * view.instrument.tick_at(mark))
-        return ALLOW if abs(price - mark) <= allowed else Block(Why.PRICE_BAND)
+        away = abs(price - mark)
+        if away <= mark * self.max_pct / 100:
+            return ALLOW
+        in_ticks = self.max_ticks * view.instrument.tick_at(mark)
+        return ALLOW if away <= in_ticks else Block(Why.PRICE_BAND)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 from annotated_types import Gt, Le, doc
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.reads import Reads
-from mmbot.core.types import SECOND, Kind
+from mmbot.core.types import SECOND
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -28,6 +29,6 @@ class StaleMarket:
         too_old = view.book_age_ns > self.after_s * SECOND
         return Block(Why.BOOK_STALE) if too_old else ALLOW
 
-    def reads(self, kind: Kind) -> Reads:  # noqa: ARG002  # the same for all
+    def reads(self, instrument: Instrument) -> Reads:  # noqa: ARG002  # the same for all
         """The age of the book, and no level of it."""
         return Reads(depth=0, age_limit_ns=self.after_s * SECOND)

@@ -8,9 +8,10 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, doc
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.reads import Reads
 from mmbot.core.sizes import POSITION, SMALLEST, Size
-from mmbot.core.types import BUY, OPTION, SELL, ZERO, Kind, Level, Quote, Side
+from mmbot.core.types import BUY, OPTION, SELL, ZERO, Level, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -138,10 +139,10 @@ class ImproveTop:
             for builder in drafts
         ]
 
-    def reads(self, kind: Kind) -> Reads:
+    def reads(self, instrument: Instrument) -> Reads:
         """The best prices alone, unless a size or a width is looked for in the levels below."""
         top = not self.improvement_reference_size and (
-            kind is OPTION or self.min_spread_bps is not None
+            instrument.kind is OPTION or self.min_spread_bps is not None
         )
         return Reads(depth=1 if top else None)
 

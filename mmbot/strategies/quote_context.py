@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
+from mmbot.core.grid import Ladder
 from mmbot.core.sizes import Size, amount_of
 from mmbot.core.types import BUY, OPTION, Side
 from mmbot.core.views import View
@@ -32,6 +33,8 @@ class QuoteContext(Struct, frozen=True, gc=False):
     """Facts of one view after every doubt about them is settled. Prices in price units."""
 
     instrument: Instrument
+    ladder: Ladder
+    """The instrument's grid."""
     mid: float
     """Middle of the others' best prices; fair where a side is missing."""
     tick: float
@@ -71,13 +74,9 @@ class QuoteContext(Struct, frozen=True, gc=False):
             builder.hold("edge", self.fair + self.edge, _EDGE_CLAMP)
             builder.hold("crossing", self.ask_min, _CROSS_CLAMP)
 
-    def tick_at(self, price: float) -> float:
-        """The tick that holds at `price`."""
-        return self.instrument.grid.ladder.tick_at(price)
-
     def tick_inward(self, side: Side, price: float) -> float:
         """One tick of the grid from a price of that side towards the other side."""
-        return self.instrument.grid.ladder.gap(price, side.sign)
+        return self.ladder.gap(price, side.sign)
 
     def follow(
         self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
@@ -90,7 +89,8 @@ class QuoteContext(Struct, frozen=True, gc=False):
         until fair value less the costs has come up to it, or the middle has left it by half as much
         again. A tick behind is always left. No level overtakes the one it is `behind` by so much.
         """
-        price, sign, tick = builder.price, builder.side.sign, self.tick_at(builder.price)
+        price, sign = builder.price, builder.side.sign
+        tick = self.ladder.tick_at(price)
         if self.instrument.kind is OPTION:
             share = _OPTION_PCT if requote_pct is None else requote_pct
             return max(price * share / 100, tick), 0.0
@@ -140,6 +140,7 @@ def find_ground(
     ask_min = 0.0 if bid is None else ladder.beside(bid, 1)
     return QuoteContext(
         instrument=instrument,
+        ladder=ladder,
         mid=mid,
         tick=ladder.tick_at(mid),
         tight=ask_min >= bid_max,

@@ -52,7 +52,7 @@ def test_the_weights_of_requests_count() -> None:
     bot = quoting_at(Gate("points", 5.0, 20.0, weights=weights))
     for number in range(2):  # 20, one never used, 5 for cancels: two of 5 each
         assert gates.affords(bot.account, Draws.PLACE, None)
-        gates.spend(bot.account, Draws.PLACE, None, Label(f"mmtest-{number}"))
+        gates.spend(gates.drawn_from(bot.account, Draws.PLACE, None), Label(f"mmtest-{number}"))
     assert not gates.affords(bot.account, Draws.PLACE, None)
     assert gates.affords(bot.account, Draws.MOVE, None), "it passes beside"
     assert gates.affords(bot.account, Draws.CANCEL, None)
@@ -88,7 +88,7 @@ def test_another_run_may_have_spent_every_gate() -> None:
 
 def test_status_shows_each_limit_and_of_those_per_instrument_the_scarcest() -> None:
     bot = quoting_at(USUAL, EACH)
-    gates.spend(bot.account, Draws.PLACE, an_option().id, Label("mmtest-9"))
+    gates.spend(gates.drawn_from(bot.account, Draws.PLACE, an_option().id), Label("mmtest-9"))
     limits = venue_frame(bot.state, bot.account, {}, {}).limits
     assert [(limit.name, limit.scope, limit.full) for limit in limits] == [
         ("requests", "account", 20.0),
@@ -110,5 +110,7 @@ def test_status_shows_the_limits_of_reads_as_their_adapter_keeps_them() -> None:
 
 def test_what_is_left_for_an_instrument_goes_with_it() -> None:
     account = quoting_at(USUAL, EACH).account
-    gates.spend(account, Draws.PLACE, InstrumentId("deribit:X"), Label("mmtest-9"))
+    gates.spend(
+        gates.drawn_from(account, Draws.PLACE, InstrumentId("deribit:X")), Label("mmtest-9")
+    )
     assert list(account.gates) == ["each deribit:X"]

@@ -9,10 +9,11 @@ import pytest
 from msgspec import structs
 
 from mmbot.core import events as ev
+from mmbot.core.contracts import Instrument
 from mmbot.core.ports import RiskRule
 from mmbot.core.reads import Reads, best_levels
 from mmbot.core.scope import Scope
-from mmbot.core.types import MS, SECOND, Kind, Level, Quote, Side
+from mmbot.core.types import MS, SECOND, Level, Quote, Side
 from mmbot.core.views import ALLOW, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.risk.reference_price import ReferencePrice
@@ -30,7 +31,7 @@ class Telling(Puppet):
 
     depth: int | None = 1
 
-    def reads(self, kind: Kind) -> Reads:  # the same for all
+    def reads(self, instrument: Instrument) -> Reads:  # the same for all
         return Reads(depth=self.depth)
 
 

@@ -110,7 +110,7 @@ def test_no_gate_is_overdrawn_however_long_requests_and_answers_take(
             if gates.affords(account, draws, instrument, reserve=draws is Draws.CANCEL):
                 number += 1
                 label = Label(f"mmtest-{number}")
-                gates.spend(account, draws, instrument, label)
+                gates.spend(gates.drawn_from(account, draws, instrument), label)
                 counted_ns = now_ns + there_ms * MS
                 for venue in venues:
                     venue.count(counted_ns, instrument, draws)
@@ -132,14 +132,14 @@ def test_what_is_kept_for_cancels_is_there_whatever_else_was_sent(
     gates.refill(account, SECOND, ())
     for number, draws in enumerate(sent):
         if gates.affords(account, draws, instrument, reserve=draws is Draws.CANCEL):
-            gates.spend(account, draws, instrument, Label(f"mmtest-{number}"))
+            gates.spend(gates.drawn_from(account, draws, instrument), Label(f"mmtest-{number}"))
     kept = min(
         int(left.reserve / weight)
         for left, weight in gates.drawn_from(account, Draws.CANCEL, instrument)
     )
     for number in range(kept):
         assert gates.affords(account, Draws.CANCEL, instrument, reserve=True)
-        gates.spend(account, Draws.CANCEL, instrument, Label(f"mmtest-c{number}"))
+        gates.spend(gates.drawn_from(account, Draws.CANCEL, instrument), Label(f"mmtest-c{number}"))
 
 
 def test_at_full_demand_a_window_is_used_up_and_never_overdrawn() -> None:
@@ -154,7 +154,9 @@ def test_at_full_demand_a_window_is_used_up_and_never_overdrawn() -> None:
         now_ns = step * 50 * MS
         gates.refill(account, now_ns, list(account.budget.in_flight))
         while gates.affords(account, Draws.PLACE, None):
-            gates.spend(account, Draws.PLACE, None, Label(f"mmtest-{len(sent_ns)}"))
+            gates.spend(
+                gates.drawn_from(account, Draws.PLACE, None), Label(f"mmtest-{len(sent_ns)}")
+            )
             sent_ns.append(now_ns)
     most = max(sum(at <= one < at + 5 * SECOND for one in sent_ns) for at in sent_ns)
     assert most == 24

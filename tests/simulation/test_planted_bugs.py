@@ -30,7 +30,7 @@ and of two accounts:
     each_account_its_own_book             18   limit
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -172,8 +172,8 @@ def latch_not_persisted(patch: pytest.MonkeyPatch) -> None:
     """The kill switch is known to the process alone."""
     wanted = lease_check._wanted
 
-    def forgetful(bot: state.State, now_ns: Nanos) -> Iterator[intents.StoreIntent]:
-        return (i for i in wanted(bot, now_ns) if not isinstance(i, intents.SaveLatch))
+    def forgetful(bot: state.State, now_ns: Nanos) -> list[intents.StoreIntent]:
+        return [i for i in wanted(bot, now_ns) if not isinstance(i, intents.SaveLatch)]
 
     patch.setattr(lease_check, "_wanted", forgetful)
 

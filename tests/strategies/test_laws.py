@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
 from mmbot.core.ports import RiskRule, Strategy
-from mmbot.core.reads import Reads, Telling
+from mmbot.core.reads import Reads, read_by_all
 from mmbot.core.types import Kind, Quote, Side, to_decimal
 from mmbot.core.views import Allow, View
 from mmbot.core.why import Why
@@ -274,7 +274,7 @@ selective: st.SearchStrategy[ImproveTop | SimpleSpread] = st.one_of(
 def test_what_a_strategy_does_not_say_it_reads_changes_no_quote(
     view: View, strategy: ImproveTop | SimpleSpread, data: st.DataObject
 ) -> None:
-    other = unread(view, strategy.reads(view.instrument.kind), data)
+    other = unread(view, strategy.reads(view.instrument), data)
     assert strategy.quotes(other) == strategy.quotes(view)
 
 
@@ -284,11 +284,12 @@ def test_what_a_strategy_does_not_say_it_reads_changes_no_quote(
 def test_what_a_rule_does_not_say_it_reads_changes_no_verdict(
     rule: RiskRule, view: View, side: Side, data: st.DataObject
 ) -> None:
-    assert isinstance(rule, Telling), "every rule of a desk by default says so"
+    reads = read_by_all([rule], view.instrument)
+    assert reads is not None, "every rule of a desk by default says so"
     away = data.draw(st.integers(-3, 40))
     price = view.instrument.step_price(to_decimal(view.fair), -side.sign * away)
     proposal = a_proposal(view.instrument, side=side, price=price, opposite=to_decimal(view.mid))
-    other = unread(view, rule.reads(view.instrument.kind), data)
+    other = unread(view, reads, data)
     assert rule.check(other, proposal) == rule.check(view, proposal)
 
 
@@ -317,4 +318,4 @@ def test_the_width_of_the_others_is_looked_for_in_all_their_levels() -> None:
     wide = replace(near, bids=(*near.bids, (2849.0, 50.0)), asks=(*near.asks, (2851.0, 50.0)))
     strategy = ImproveTop(min_spread_bps=None)
     assert strategy.quotes(near) != strategy.quotes(wide)
-    assert strategy.reads(Kind.PERPETUAL).depth is None
+    assert strategy.reads(a_perpetual()).depth is None
