@@ -17,7 +17,7 @@ with the rate at zero:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 VOL_MIN = 0.001
 VOL_MAX = 10.0
@@ -29,8 +29,7 @@ _DAY = 1 / 365
 _STEPS_MAX = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """An option's price (USD per coin) and greeks as the crypto venues scale them.
 
     `delta` is coin per coin, `gamma` delta per USD, `vega` USD per volatility point, `theta` USD a

@@ -314,7 +314,8 @@ class Market:
         if self.preset.flow.snipers:
             crowd.sniper.act(exchange, scene)
         for maker in crowd.makers:
-            maker.act(exchange, scene)
+            if maker.wake_ms <= self.now_ms:
+                maker.act(exchange, scene)
 
     def _scene(self, listing: Listing) -> tuple[Scene, float]:
         latent = self.underlyings[listing.underlying]

@@ -77,6 +77,7 @@ _STEP_YEARS: Final = _STEP_S / SECONDS_A_YEAR
 _SLOW_STEPS: Final = 20  # the slow factors move once a second
 _MEMORY_STEPS: Final = MEMORY_MS // STEP_MS
 _LN2: Final = math.log(2)
+_OWN_SHARE: Final = math.sqrt(1 - COMMON_CORRELATION**2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +201,10 @@ class Latent:
         """The latent price `lag_ms` ago (at most `MEMORY_MS`)."""
         return self._memory[-1 - min(round(lag_ms / STEP_MS), _MEMORY_STEPS)]
 
+    def move_ago(self, lag_ms: float) -> float:
+        """The log move of the latent price since `lag_ms` ago (at most `MEMORY_MS`)."""
+        return math.log(self.price) - math.log(self.price_ago(lag_ms))
+
     def pending(self, about: About) -> float:
         """What traded news has yet to do: log price or volatility points, signed."""
         return self._pending_move if about is About.PRICE else self._pending_points
@@ -209,8 +214,8 @@ class Latent:
         return VolState(
             self.params.diffusion_variance,
             self.params.jump_variance,
-            math.exp(2 * self._slow - 2 * SLOW_SD**2),
-            math.exp(2 * self._fast - 2 * FAST_SD**2),
+            self._slow_ratio,
+            self._fast_ratio,
             response_points(self._log_price - self._average) + response_points(self._jumped),
             self._premium,
         )
@@ -222,7 +227,7 @@ class Latent:
             self._hear_news(now_ms)
         self._steps += 1
         self._trade_news(now_ms)
-        own = math.sqrt(1 - COMMON_CORRELATION**2) * self._shock.gauss(0, 1)
+        own = _OWN_SHARE * self._shock.gauss(0, 1)
         sd = self._diffusion_sd
         move = sd * (COMMON_CORRELATION * common_shock + own) - 0.5 * sd * sd
         if self._pending_move:
@@ -257,6 +262,8 @@ class Latent:
     def _refresh_volatility(self) -> None:
         log_ratio = self._fast + self._slow - 0.5 * (FAST_SD**2 + SLOW_SD**2)
         self._volatility = self.params.vol_mean * math.exp(log_ratio)
+        self._slow_ratio = math.exp(2 * self._slow - 2 * SLOW_SD**2)
+        self._fast_ratio = math.exp(2 * self._fast - 2 * FAST_SD**2)
         self._diffusion_sd = self._volatility * math.sqrt((1 - self._news_share) * _STEP_YEARS)
 
     def _hear_news(self, now_ms: int) -> None:
@@ -355,8 +362,9 @@ class _Jumps:
             return ()
         self._next_ms = now_ms + self._gap()
         shared = COMMON_CORRELATION * self._draw.gauss(0, 1)
-        own = math.sqrt(1 - COMMON_CORRELATION**2)
-        return [self._sd * (mean_sds + shared + own * draw.gauss(0, 1)) for draw in self._own]
+        return [
+            self._sd * (mean_sds + shared + _OWN_SHARE * draw.gauss(0, 1)) for draw in self._own
+        ]
 
     def _gap(self) -> float:
         return self._draw.expovariate(self._rate) if self._rate else math.inf

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -40,6 +40,18 @@ class Mark:
     high: Decimal
 
 
+@dataclass(slots=True)
+class _Ahead:
+    """What the options of one expiry have in common as long as the latent prices stand still.
+
+    `growth` is the forward over the spot, `left` the share of a move that reaches the delivery.
+    """
+
+    smile: Smile
+    growth: float
+    left: float
+
+
 class Worth:
     """Every instrument's worth now, which is when the underlyings have come to."""
 
@@ -57,7 +69,7 @@ class Worth:
         self._exchange = exchange
         self._underlyings = underlyings
         self._families = families
-        self._smiles: dict[tuple[str, int], Smile] = {}
+        self._ahead: dict[tuple[str, int], _Ahead] = {}
 
     @property
     def now_ms(self) -> int:
@@ -66,7 +78,7 @@ class Worth:
 
     def moved(self) -> None:
         """The latent prices have moved: what was derived from them is worth nothing now."""
-        self._smiles.clear()
+        self._ahead.clear()
 
     def index(self, name: str) -> float:
         """The index in USD, by the venue's name for it (`eth_usd`); KeyError for any other."""
@@ -92,18 +104,22 @@ class Worth:
         """
         strike, is_call = option_terms(listing)
         years = self.years(listing)
-        forward = self.forward(listing, spot)
         if years <= 0:
+            forward = self.forward(listing, spot)
             return forward, scalar.value(forward, strike, 0.0, 0.0, is_call=is_call), 0.0
-        curve = self._smile(listing.underlying, listing.expiry_ms, years)
-        left = self.share_left(listing)
-        deviation = averaged_deviation(years, curve.volatility(math.log(strike / forward)), left)
+        ahead = self._ahead_of(listing, years)
+        left = ahead.left
+        forward = spot * ahead.growth
+        if left < 1:
+            forward = self.windows[listing.index_name].blend(self.now_ms, forward)
+        curve = ahead.smile.volatility(math.log(strike / forward))
+        deviation = averaged_deviation(years, curve, left)
         if left < 1:
             deviation *= spot / forward  # it is the coin that still moves, not the mean so far
         volatility = deviation / math.sqrt(years)
         value = scalar.value(forward, strike, years, volatility, is_call=is_call)
         if left < 1:
-            value = replace(value, delta=left * value.delta, gamma=left * left * value.gamma)
+            value = value._replace(delta=left * value.delta, gamma=left * left * value.gamma)
         return forward, value, volatility
 
     def forward(self, listing: Listing, spot: float) -> float:
@@ -161,11 +177,16 @@ class Worth:
                 return family
         raise KeyError(index_name)
 
-    def _smile(self, currency: str, expiry_ms: int, years: float) -> Smile:
-        key = (currency, expiry_ms)
-        found = self._smiles.get(key)
+    def _ahead_of(self, listing: Listing, years: float) -> _Ahead:
+        key = (listing.index_name, listing.expiry_ms)
+        found = self._ahead.get(key)
         if found is None:
-            found = self._smiles[key] = smile(self._underlyings[currency].vol_state(), years)
+            latent = self._underlyings[listing.underlying]
+            found = self._ahead[key] = _Ahead(
+                smile(latent.vol_state(), years),
+                latent.forward(1.0, years),
+                self.share_left(listing),
+            )
         return found
 
 

@@ -286,11 +286,15 @@ class AccountChecks:
         market = state.markets.get(instrument)
         if market is None or instrument not in self._desks:
             return False
-        account = state.account_of(instrument)
-        if not account.trading_up or state.lease_checked_ns < state.away_ns or account.lease_lost:
-            return False
         why = market.why.get(side)
-        return why is not None and why not in _WANTED and why is not Why.RECONCILING
+        if why is None or why in _WANTED or why is Why.RECONCILING:
+            return False
+        account = state.account_of(instrument)
+        return (
+            account.trading_up
+            and state.lease_checked_ns >= state.away_ns
+            and not account.lease_lost
+        )
 
     # --- what arrives at the venue ---
 
