@@ -15,7 +15,7 @@ from tests.benchmarks.market import STEPS_MAX
 from tests.benchmarks.race import Case, Loop, race
 from tests.benchmarks.startup import Begun, begin_quoting
 from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
-from tests.benchmarks.turns import Manner, Subject
+from tests.benchmarks.turns import KINDS, Manner, Subject, take_turns
 from tests.benchmarks.venue import Account
 
 TINY = Effort(rounds=1, ticks=2, turns=2, paced=1, starts=1, quotes=1, seeds=1)
@@ -43,6 +43,15 @@ def test_the_measured_turns_are_the_ones_they_claim_to_be(instruments: int, mann
         for kind in (subject.amend, subject.quiet, subject.tick):
             subject.prepare()
             kind()  # each asserts what the turn sent
+
+
+@pytest.mark.parametrize("manner", Manner)
+def test_a_bench_may_last_long(manner: Manner) -> None:
+    # By then the venue has been asked for its word, and an hour's messages are more than allowed.
+    taken = take_turns(Subject(1, manner), 2_000, paced=False)
+    assert {kind: len(durations) for kind, durations in taken.items()} == dict.fromkeys(
+        KINDS, 2_000
+    )
 
 
 def test_where_prices_are_fresh_none_is_shown_twice() -> None:
