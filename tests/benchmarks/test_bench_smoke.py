@@ -48,9 +48,9 @@ def test_the_measured_turns_are_the_ones_they_claim_to_be(instruments: int, mann
 @pytest.mark.parametrize("manner", Manner)
 def test_a_bench_may_last_long(manner: Manner) -> None:
     # By then the venue has been asked for its word, and an hour's messages are more than allowed.
-    taken = take_turns(Subject(1, manner), 2_000, paced=False)
+    taken = take_turns(Subject(1, manner), 1_700, paced=False)
     assert {kind: len(durations) for kind, durations in taken.items()} == dict.fromkeys(
-        KINDS, 2_000
+        KINDS, 1_700
     )
 
 

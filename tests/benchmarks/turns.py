@@ -167,7 +167,7 @@ class Subject:
 
     def _rest_of(self, intents: Sequence[Intent]) -> list[Intent]:
         """What was sent but for a question about everything, which is answered: as believed."""
-        rest = [intent for intent in intents if not isinstance(intent, Resync)]
+        rest: list[Intent] = [one for one in intents if not isinstance(one, Resync)]
         if len(rest) < len(intents):
             orders = [self._bot.stated(order) for order in self._bot.orders if order.working]
             self._bot.turn(self._bot.snapshot(orders=orders))
