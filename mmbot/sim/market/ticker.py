@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from mmbot.pricing import scalar
 from mmbot.sim.exchange.book import Book
@@ -14,8 +14,7 @@ from mmbot.sim.market.underlying import Latent
 from mmbot.sim.market.worth import FUTURE_DIGITS, OPTION_DIGITS, Worth, band, option_terms
 
 
-@dataclass(frozen=True, slots=True)
-class Greeks:
+class Greeks(NamedTuple):
     """As the venue scales them: see `scalar.Value`."""
 
     delta: float
@@ -25,8 +24,7 @@ class Greeks:
     rho: float
 
 
-@dataclass(frozen=True, slots=True)
-class MarketTicker:
+class MarketTicker(NamedTuple):
     """What the venue publishes about an instrument beside its book, rounded as it does.
 
     The volatilities, `underlying_*` and `greeks` are None where it is no option, the funding rates
@@ -69,8 +67,8 @@ def linear_ticker(
     )
     if funding is None:
         return ticker
-    return replace(
-        ticker, current_funding=round(funding.rate, 8), funding_8h=round(funding.mean_8h, 8)
+    return ticker._replace(
+        current_funding=round(funding.rate, 8), funding_8h=round(funding.mean_8h, 8)
     )
 
 

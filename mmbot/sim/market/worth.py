@@ -28,6 +28,8 @@ OPTION_BAND_MIN: Final = 0.02  # coin
 OPTION_BAND_SHARE: Final = 0.4  # of the mark
 PERPETUAL_BAND_SHARE: Final = 0.015  # of the index
 
+_YEAR_MS: Final = 1_000 * SECONDS_A_YEAR
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -155,7 +157,7 @@ class Worth:
 
     def years(self, listing: Listing) -> float:
         """The time to expiry, ACT/365."""
-        return (listing.expiry_ms - self.now_ms) / (1_000 * SECONDS_A_YEAR)
+        return (listing.expiry_ms - self._underlyings.now_ms) / _YEAR_MS
 
     def mark(self, listing: Listing) -> Mark:
         """What the venue marks an instrument at now."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -265,8 +264,7 @@ class _Seldom:
         return made
 
     def _at(self, found: MarketTicker, book: Book) -> MarketTicker:
-        return replace(
-            found,
+        return found._replace(
             time_ms=self._market.now_ms,
             mark_price=float(book.mark),
             index_price=float(book.index),

@@ -319,8 +319,8 @@ class Odd(Talk):
             return self._random.choice(STRANGE_WORDS) if isinstance(value, str) else 99
         if name in MAY_BE_NULL and self._chance(NULL):
             return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name in LOOSE_NUMBERS and is_number and self._chance(TEXT):
+        # Not a truth value, which is an int to isinstance.
+        if name in LOOSE_NUMBERS and type(value) in (int, float) and self._chance(TEXT):
             return str(value)
         # A book's rows stay rows of numbers.
         stays = name in ("bids", "asks") or not isinstance(value, NESTED)
