@@ -57,7 +57,7 @@ SEED_TO_BASE = 0.65
 TURN_NAMES = {
     "amend": "both orders amended",
     "quiet": "nothing to send",
-    "tick": "tick of the clock, all markets",
+    "tick": "clock tick, all markets",
 }
 
 T = TypeVar("T")

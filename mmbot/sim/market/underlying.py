@@ -178,6 +178,8 @@ class Latent:
         self._fast = self._factors.gauss(0, FAST_SD)
         self._slow = self._factors.gauss(0, SLOW_SD)
         self._memory = deque([price] * (_MEMORY_STEPS + 1), maxlen=_MEMORY_STEPS + 1)
+        # Of the same prices; not the sum of the moves, which is another number in its last digits.
+        self._logs = deque([math.log(price)] * (_MEMORY_STEPS + 1), maxlen=_MEMORY_STEPS + 1)
         self._steps = 0
         self._news_share = params.news_share if params.news_per_hour else 0.0
         self._diffusion_sd = 0.0
@@ -199,11 +201,11 @@ class Latent:
 
     def price_ago(self, lag_ms: float) -> float:
         """The latent price `lag_ms` ago (at most `MEMORY_MS`)."""
-        return self._memory[-1 - min(round(lag_ms / STEP_MS), _MEMORY_STEPS)]
+        return self._memory[-1 - _steps_ago(lag_ms)]
 
     def move_ago(self, lag_ms: float) -> float:
         """The log move of the latent price since `lag_ms` ago (at most `MEMORY_MS`)."""
-        return math.log(self.price) - math.log(self.price_ago(lag_ms))
+        return self._logs[-1] - self._logs[-1 - _steps_ago(lag_ms)]
 
     def pending(self, about: About) -> float:
         """What traded news has yet to do: log price or volatility points, signed."""
@@ -247,6 +249,7 @@ class Latent:
         self.price = math.exp(self._log_price)
         self.index += (self.price - self.index) * _INDEX
         self._memory.append(self.price)
+        self._logs.append(math.log(self.price))
 
     def _move_factors(self) -> None:
         draw = self._factors.gauss
@@ -368,6 +371,10 @@ class _Jumps:
 
     def _gap(self) -> float:
         return self._draw.expovariate(self._rate) if self._rate else math.inf
+
+
+def _steps_ago(lag_ms: float) -> int:
+    return min(round(lag_ms / STEP_MS), _MEMORY_STEPS)
 
 
 def response_points(displacement: float) -> float:

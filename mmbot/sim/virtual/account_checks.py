@@ -31,6 +31,7 @@ from mmbot.core.types import (
     Owner,
     Side,
     instrument_name,
+    venue_name,
 )
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
@@ -253,8 +254,8 @@ class AccountChecks:
         """A turn has ended with this table of orders."""
         taken: dict[tuple[InstrumentId, Side, Owner, int], list[Belief]] = {}
         unwanted: dict[Label, Nanos] = {}
-        for order in state.orders.at(self.name):
-            if not order.working:
+        for order in state.orders.by_label.values():
+            if not order.working or venue_name(order.instrument) != self.name:
                 continue
             if order.venue_ms < self._told_ms.get(order.label, 0):
                 raise Violated("memory", f"{order.label} is believed to be as it was before")
