@@ -52,8 +52,11 @@ soak-markets: install ## 1,000 short-lived markets come and go in virtual time; 
 docs: install ## write what the documentation takes from the code: settings, the order table
 	$(BIN)/python -m tests.house.generated
 
-bench: install ## from a book frame to both orders on the wire, against a bare and a naive loop
-	$(BIN)/python -m tests.benchmarks
+BASE ?=
+ONLY ?=
+
+bench: install ## speed as ratios: BASE=COMMIT to that one, ONLY=wire|turns|start|seeds a part of it
+	$(BIN)/python -m tests.benchmarks $(BASE:%=--base %) $(ONLY:%=--only %) $(JSON:%=--json)
 
 install: .venv/installed ## create .venv with mmbot in it
 

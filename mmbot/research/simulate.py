@@ -40,10 +40,11 @@ from mmbot.sim.virtual.translate import VENUE, instrument_of
 from mmbot.sim.virtual.world import World
 from mmbot.sim.wire.manner import Manner
 
-ALONE_MAX = 8
-"""So few seeds are not worth a second process."""
+USUAL_S = WorldOptions().seconds
+ALONE_S = 160.0
+"""So much virtual time, of all seeds together, is done before other processes have imported all."""
 
-CHUNK = 4
+CHUNK_MAX = 4
 DEPARTURES_PER_HOUR = 300.0
 """How often people end a run of several accounts, in the seeds in which they do."""
 
@@ -82,6 +83,11 @@ class Wish:
         )
 
     @property
+    def lasts_s(self) -> float:
+        """Virtual seconds of all seeds together, until nothing goes wrong any more."""
+        return self.count * (USUAL_S if self.hours is None else self.hours * 3_600)
+
+    @property
     def seeds(self) -> range:
         """The seeds themselves."""
         return range(self.first, self.first + self.count)
@@ -98,14 +104,16 @@ def check(wish: Wish) -> Mapping[str, Sequence[str]]:
 
 def outcomes(wish: Wish) -> Iterator[Outcome]:
     """What became of each seed, in order, as they come."""
-    if wish.count <= ALONE_MAX:
+    processes = min(os.cpu_count() or 1, wish.count)
+    if processes == 1 or wish.lasts_s <= ALONE_S:
         yield from (run(wish, seed) for seed in wish.seeds)
         return
     context = multiprocessing.get_context("spawn")
     with _children_leave_signals_alone():
-        pool = context.Pool(min(os.cpu_count() or 1, wish.count))
+        pool = context.Pool(processes)
     with pool:
-        yield from pool.imap(_Run(wish), wish.seeds, CHUNK)
+        chunk = max(1, min(CHUNK_MAX, wish.count // processes))
+        yield from pool.imap(_Run(wish), wish.seeds, chunk)
 
 
 def run(wish: Wish, seed: int) -> Outcome:

@@ -1,168 +1,314 @@
-"""`python -m tests.benchmarks [--ticks N] [--json]`: every number, beside what it is to become.
+"""`python -m tests.benchmarks [--base COMMIT] [--only PART] [--json]`: every number, and its aim.
 
-A number that misses its aim is printed as missed; the exit code is 0 all the same, because what a
-busy machine measures is no reason to fail anything.
+With a base, what that commit's mmbot takes is measured beside ours, in the same run, and every
+number comes as a ratio to it, too. A number that misses its aim is printed as missed; the exit code
+is 0 all the same, because what a busy machine measures is no reason to fail anything.
 """
 
 import argparse
 import json
-import os
 import sys
-from dataclasses import asdict, dataclass
-from itertools import groupby
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import product
+from statistics import fmean, median
+from typing import TypeVar
 
 from rich.console import Console
-from rich.table import Table
 
-from tests.benchmarks.race import Case, Loop, Samples, percentile_us, race
-from tests.benchmarks.startup import EMPTY_APP, FLOOR, HELP, startup_ns
-from tests.benchmarks.turns import TurnCosts, inbox_events_per_s, turn_costs
+from tests.benchmarks.blocks import (
+    Blocks,
+    alternate,
+    grouped,
+    percentile_us,
+    pooled_ratio,
+    ratio_of_blocks,
+)
+from tests.benchmarks.checkout import OURS, Checkout, checked_out
+from tests.benchmarks.driver import Durations, driven
+from tests.benchmarks.race import Case, Loop, Samples, race
+from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
+from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
+from tests.benchmarks.turns import KINDS, Manner, inbox_events_per_s
 
-BLOCK = 50
 FEW, MANY = 4, 50
 """Instruments in the State of a turn."""
 
-BARE_AT_MOST = 3.0
-NAIVE_AT_LEAST = 3.0
-TURN_US_AT_MOST = 60.0
-HELP_AT_MOST = 1.5
+BARE_AIMS = (Aim(3.0), Aim(2.0, "blocks"))
+"""Of tick to both orders; the second is of amends."""
+NAIVE_AIM = Aim(3.0, at_least=True)
+TURN_US_AIM = Aim(60.0)
+HELP_AIMS = (Aim(1.5), Aim(1.6))
+RESIDENT_MB_AIM = Aim(135.0)
+
+# Ratios to the base, by the median of blocks.
+RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
+TURN_TO_BASE = {
+    ("amend", False): 0.60,
+    ("quiet", False): 0.30,
+    ("tick", False): 0.30,
+    ("amend", True): 0.70,
+}
+"""Of few instruments, plain, by kind and whether paced."""
+FIRST_ORDER_TO_BASE = 0.65
+SEED_TO_BASE = 0.65
+
+TURN_NAMES = {
+    "amend": "both orders amended",
+    "quiet": "nothing to send",
+    "tick": "clock tick, all markets",
+}
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
-    """One line of the table: medians and 90th percentiles, or their ratios.
+class Effort:
+    """How much is measured."""
 
-    `aim` is the bound of the median, and `met` whether it holds (None without one).
-    """
+    rounds: int = 8
+    """Blocks of every contestant."""
+    ticks: int = 60
+    """Of each loop in each case of the race, a block."""
+    turns: int = 100
+    """Of each kind back to back, a block."""
+    paced: int = 30
+    starts: int = 10
+    quotes: int = 8
+    seeds: int = 5
+    """A block."""
 
-    group: str
-    name: str
-    unit: str
-    p50: float
-    p90: float | None = None
-    aim: str = ""
-    met: bool | None = None
+
+@dataclass(frozen=True, slots=True)
+class TurnCase:
+    """Turns that are measured together."""
+
+    instruments: int
+    paced: bool
+    manner: Manner
+
+    @property
+    def group(self) -> str:
+        """Its heading."""
+        pace = "paced" if self.paced else "back to back"
+        manner = "" if self.manner is Manner.PLAIN else f", {self.manner.value}"
+        return f"turn, {self.instruments} markets, {pace}{manner}"
 
 
-def measure(ticks: int) -> list[Number]:
-    """Every number, from one run. Raises RuntimeError if a loop does not answer."""
-    numbers = race_numbers(race(ticks, BLOCK, warm_up=BLOCK))
-    for instruments in (FEW, MANY):
-        for paced in (True, False):
-            costs = turn_costs(instruments, ticks if paced else 5 * ticks, paced=paced)
-            numbers += _turn_numbers(costs)
-    per_s = inbox_events_per_s(bursts=2000, burst=100)
-    numbers.append(Number("events", "inbox, put and drained", "million/s", per_s / 1e6))
-    return numbers + _startup_numbers(runs=max(2, min(20, ticks // 20)))
+TURN_CASES = [
+    *(TurnCase(FEW, paced, manner) for manner, paced in product(Manner, (False, True))),
+    *(TurnCase(MANY, paced, Manner.PLAIN) for paced in (False, True)),
+]
+
+
+# --- what is measured ---
+
+
+def measure_wire(effort: Effort, base: Checkout | None) -> list[Number]:
+    """From a tick to both orders."""
+    return race_numbers(race(effort.ticks, effort.rounds, base))
+
+
+def measure_turns(effort: Effort, base: Checkout | None) -> list[Number]:
+    """One turn, and the inbox."""
+    trees = [OURS] if base is None else [OURS, base]
+    numbers: list[Number] = []
+    with ExitStack() as stack:
+        drivers = {tree.name: stack.enter_context(driven(tree)) for tree in trees}
+        for case in TURN_CASES:
+            turns = effort.paced if case.paced else effort.turns
+
+            def measure(name: str, case: TurnCase = case, turns: int = turns) -> Durations:
+                return drivers[name].ask(
+                    turns=turns,
+                    instruments=case.instruments,
+                    paced=case.paced,
+                    manner=case.manner.value,
+                )
+
+            for name in drivers:
+                measure(name)  # to warm up
+            numbers += turn_numbers(case, alternate(drivers, effort.rounds, measure), base)
+    per_s = inbox_events_per_s(bursts=20 * effort.turns, burst=100)
+    return [*numbers, Number("events", "inbox, put and drained", "M/s", per_s / 1e6)]
+
+
+def measure_start(effort: Effort, base: Checkout | None) -> list[Number]:
+    """Start-up and memory."""
+    trees = [OURS] if base is None else [OURS, base]
+    begun = alternate(trees, effort.quotes, lambda tree: [begin_quoting(tree)])
+    return [
+        *help_numbers(help_ns(effort.starts, base)),
+        *quote_numbers(_flat(begun[OURS]), None if base is None else _flat(begun[base])),
+    ]
+
+
+def measure_seeds(effort: Effort, base: Checkout | None) -> list[Number]:
+    """CPU of simulated histories."""
+    trees = [OURS] if base is None else [OURS, base]
+    with ExitStack() as stack:
+        drivers = {tree: stack.enter_context(driven(tree)) for tree in trees}
+        numbers = {tree: iter(range(1, 10**6)) for tree in trees}
+
+        def measure(tree: Checkout) -> list[int]:
+            seeds = [next(numbers[tree]) for _ in range(effort.seeds)]
+            return [ns for seed in seeds for ns in drivers[tree].ask(seed=seed)["seed"]]
+
+        for tree in trees:
+            drivers[tree].ask(seed=0)  # to warm up
+        taken = alternate(trees, effort.rounds, measure)
+    return seed_numbers(taken[OURS], None if base is None else taken[base])
+
+
+PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
+    "wire": measure_wire,
+    "turns": measure_turns,
+    "start": measure_start,
+    "seeds": measure_seeds,
+}
+
+
+def measure(effort: Effort, parts: Iterable[str], base: str | None) -> list[Number]:
+    """Every number of these parts, from one run. Raises RuntimeError if a contestant fails."""
+    with ExitStack() as stack:
+        tree = None if base is None else stack.enter_context(checked_out(base))
+        return [number for part in parts for number in PARTS[part](effort, tree)]
+
+
+# --- the numbers ---
 
 
 def race_numbers(samples: Samples) -> list[Number]:
     numbers = []
     for case in Case:
         group = f"tick to both orders, {case.value}"
-        p50 = {loop: percentile_us(samples[case, loop], 50) for loop in Loop}
-        p90 = {loop: percentile_us(samples[case, loop], 90) for loop in Loop}
-        bare, live, naive = Loop.BARE, Loop.LIVE, Loop.NAIVE
+        of = {loop: blocks for (one, loop), blocks in samples.items() if one is case}
+        bare, live, naive = of[Loop.BARE], of[Loop.LIVE], of[Loop.NAIVE]
+        aims = BARE_AIMS if case is Case.AMEND else BARE_AIMS[:1]
         numbers += [
-            Number(group, "bare aiohttp + orjson loop", "us", p50[bare], p90[bare]),
-            Number(group, "mmbot quote", "us", p50[live], p90[live]),
-            Number(group, "naive ccxt loop", "us", p50[naive], p90[naive]),
-            _at_most(
-                group,
-                "mmbot / bare",
-                "x",
-                BARE_AT_MOST,
-                p50[live] / p50[bare],
-                p90[live] / p90[bare],
-            ),
-            _at_least(
-                group,
-                "naive / mmbot",
-                "x",
-                NAIVE_AT_LEAST,
-                p50[naive] / p50[live],
-                p90[naive] / p90[live],
-            ),
+            _taken(group, "bare aiohttp + orjson loop", bare),
+            _taken(group, "mmbot quote", live),
+            _taken(group, "naive ccxt loop", naive),
+            _ratio(group, "mmbot / bare", live, bare, *aims),
+            _ratio(group, "naive / mmbot", naive, live, NAIVE_AIM),
+        ]
+        if Loop.BASE in of:
+            base = of[Loop.BASE]
+            numbers += [
+                _taken(group, "base", base),
+                _ratio(group, "base / bare", base, bare),
+                _ratio(group, "mmbot / base", live, base, Aim(RACE_TO_BASE[case], "blocks")),
+            ]
+    return numbers
+
+
+def turn_numbers(
+    case: TurnCase, taken: dict[str, list[Durations]], base: Checkout | None
+) -> list[Number]:
+    numbers = []
+    plain = case.manner is Manner.PLAIN
+    for kind in KINDS:
+        of = grouped(taken, kind)
+        ours, name = of[OURS.name], TURN_NAMES[kind]
+        aims = [TURN_US_AIM] if plain and case.paced and kind == "amend" else []
+        numbers.append(_taken(case.group, name, ours, *aims))
+        if base is not None:
+            bound = TURN_TO_BASE.get((kind, case.paced))
+            judged = bound is not None and plain and case.instruments == FEW
+            to_base = [Aim(bound, "blocks")] if judged and bound is not None else []
+            numbers.append(_ratio(case.group, f"{name} / base", ours, of[base.name], *to_base))
+    return numbers
+
+
+def help_numbers(taken: dict[Command, Blocks]) -> list[Number]:
+    group = "start"
+    numbers = [_taken(group, one.value, blocks, ms=True) for one, blocks in taken.items()]
+    ours = taken[Command.HELP]
+    floor = taken[Command.FLOOR]
+    numbers.append(_ratio(group, "mmbot --help / typer and rich", ours, floor, *HELP_AIMS))
+    if Command.BASE in taken:
+        numbers.append(_ratio(group, "mmbot --help / base", ours, taken[Command.BASE]))
+    return numbers
+
+
+def quote_numbers(ours: Sequence[Begun], base: Sequence[Begun] | None) -> list[Number]:
+    group = "mmbot quote, 4 instruments"
+    first = [[one.first_order_ns] for one in ours]
+    resident = "resident memory"
+    mb = median(one.resident_mb for one in ours)
+    numbers = [
+        _taken(group, "start to its first order", first, ms=True),
+        Number(group, resident, "MB", mb, aims=[RESIDENT_MB_AIM]),
+    ]
+    if base is not None:
+        first_of_base = [[one.first_order_ns] for one in base]
+        mb_of_base = median(one.resident_mb for one in base)
+        aim = Aim(FIRST_ORDER_TO_BASE, "blocks")
+        numbers += [
+            _taken(group, "start to its first order, base", first_of_base, ms=True),
+            Number(group, f"{resident}, base", "MB", mb_of_base),
+            _ratio(group, "first order / base", first, first_of_base, aim),
+            Number(group, f"{resident} / base", "x", mb / mb_of_base),
         ]
     return numbers
 
 
-def _turn_numbers(costs: TurnCosts) -> list[Number]:
-    pace = "paced" if costs.paced else "back to back"
-    group = f"one turn, {costs.instruments} instruments, {pace}"
-    amend, quiet, tick = (
-        (percentile_us(taken, 50), percentile_us(taken, 90))
-        for taken in (costs.amend, costs.quiet, costs.tick)
-    )
-    name = "both orders amended"
-    return [
-        _at_most(group, name, "us", TURN_US_AT_MOST, *amend)
-        if costs.paced
-        else Number(group, name, "us", *amend),
-        Number(group, "nothing to send", "us", *quiet),
-        Number(group, "tick of the clock, all markets", "us", *tick),
-    ]
+def seed_numbers(ours: Blocks, base: Blocks | None) -> list[Number]:
+    """Means, because histories differ in length, and so do those of two commits."""
+    group = "mmbot simulate --faults harsh, CPU"
+    count = sum(map(len, ours))
+    name = f"a seed, mean of {count}"
+    mean_ns = fmean(_flat(ours))
+    numbers = [Number(group, name, "ms", mean_ns / 1e6)]
+    if base is not None:
+        base_ns = fmean(_flat(base))
+        numbers += [
+            Number(group, f"{name}, base", "ms", base_ns / 1e6),
+            Number(group, "mean / base", "x", mean_ns / base_ns, aims=[Aim(SEED_TO_BASE)]),
+        ]
+    return numbers
 
 
-def _startup_numbers(runs: int) -> list[Number]:
-    group = "start"
-    taken = startup_ns(runs)
-    ours, floor, empty = (percentile_us(taken[c], 50) / 1e3 for c in (HELP, FLOOR, EMPTY_APP))
-    return [
-        Number(group, "python importing typer and rich", "ms", floor),
-        Number(group, "empty typer application --help", "ms", empty),
-        Number(group, "mmbot --help", "ms", ours),
-        _at_most(group, "mmbot --help / typer and rich", "x", HELP_AT_MOST, ours / floor),
-    ]
+def _taken(group: str, name: str, blocks: Blocks, *aims: Aim, ms: bool = False) -> Number:
+    """What something took."""
+    p50, p90 = (percentile_us(blocks, percent) for percent in (50, 90))
+    if ms:
+        return Number(group, name, "ms", p50 / 1e3, p90 / 1e3, aims=aims)
+    return Number(group, name, "us", p50, p90, aims=aims)
 
 
-def _at_most(
-    group: str, name: str, unit: str, bound: float, p50: float, p90: float | None = None
-) -> Number:
-    return Number(group, name, unit, p50, p90, f"at most {bound:g} {unit}", p50 <= bound)
+def _ratio(group: str, name: str, ours: Blocks, theirs: Blocks, *aims: Aim) -> Number:
+    p50, p90 = (pooled_ratio(ours, theirs, percent) for percent in (50, 90))
+    return Number(group, name, "x", p50, p90, ratio_of_blocks(ours, theirs), aims)
 
 
-def _at_least(
-    group: str, name: str, unit: str, bound: float, p50: float, p90: float | None = None
-) -> Number:
-    return Number(group, name, unit, p50, p90, f"at least {bound:g} {unit}", p50 >= bound)
+def _flat(blocks: Sequence[Sequence[T]]) -> list[T]:
+    return [one for block in blocks for one in block]
 
 
-def as_table(numbers: list[Number]) -> Table:
-    """The numbers for people, at most 100 columns wide."""
-    caption = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    table = Table("", "p50", "p90", "unit", "aim", "", title="mmbot bench", caption=caption)
-    for column in (1, 2):
-        table.columns[column].justify = "right"
-    for group, members in groupby(numbers, key=lambda number: number.group):
-        table.add_section()
-        table.add_row(f"[bold]{group}")
-        for number in members:
-            p90 = "" if number.p90 is None else _short(number.p90)
-            verdict = {None: "", True: "[green]pass", False: "[red]missed"}[number.met]
-            table.add_row(
-                f"  {number.name}", _short(number.p50), p90, number.unit, number.aim, verdict
-            )
-    return table
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+# --- the command ---
 
 
 def main() -> int:
     """Measure and print; 1 if something did not even run."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    parser.add_argument("--ticks", type=int, default=500, help="samples of each loop and case")
+    parser.add_argument("--base", metavar="COMMIT", help="compare with the mmbot of a commit")
+    parser.add_argument("--only", metavar="PART", action="append", choices=PARTS)
+    parser.add_argument("--blocks", type=int, default=8, help="of every contestant")
+    parser.add_argument("--ticks", type=int, help="samples of each loop and case, all blocks")
     parser.add_argument("--json", action="store_true", help="one JSON array on stdout")
     given = parser.parse_args()
+    effort = Effort(rounds=given.blocks)
+    if given.ticks is not None:
+        effort = replace(effort, ticks=max(2, given.ticks // given.blocks))
     try:
-        numbers = measure(given.ticks)
+        numbers = measure(effort, given.only or PARTS, given.base)
     except RuntimeError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if given.json:
-        print(json.dumps([asdict(number) for number in numbers], indent=2))
+        print(json.dumps(as_json(numbers), indent=2))
     else:
-        Console(width=100).print(as_table(numbers))
+        Console(width=WIDTH).print(as_table(numbers))
     return 0

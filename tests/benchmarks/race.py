@@ -1,7 +1,8 @@
 """Tick to both orders: mmbot, a bare loop and a naive one, in turns on one scripted venue.
 
-Every contestant is a process of its own, and mmbot is the command itself, as anybody starts it.
-Blocks of ticks alternate between them, so that whatever else the machine does hits all alike.
+Every contestant is a process of its own, and mmbot is the command itself, as anybody starts it; the
+mmbot of another commit can be one more. Blocks of ticks alternate between them, so that whatever
+else the machine does hits all alike.
 """
 
 import json
@@ -9,11 +10,13 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from enum import Enum
-from statistics import quantiles
 from tempfile import TemporaryDirectory, TemporaryFile
+
+from tests.benchmarks.blocks import Blocks, alternate
+from tests.benchmarks.checkout import OURS, Checkout
 
 STOP_DEADLINE_S = 20.0
 PACE_S = 0.005
@@ -30,39 +33,38 @@ class Case(Enum):
 class Loop(Enum):
     """The contestants. The value is the account's key at the venue."""
 
+    # In this order: what is compared are neighbors, in time too.
+    BASE = "base"
+    """mmbot as it was."""
     LIVE = "live"
     BARE = "bare"
     NAIVE = "naive"
 
 
-Samples = dict[tuple[Case, Loop], list[int]]
-"""Latencies in nanoseconds."""
+Samples = dict[tuple[Case, Loop], Blocks]
+"""Latencies."""
 
 
-def race(ticks: int, block: int, warm_up: int) -> Samples:
-    """`ticks` latencies of every loop in both cases, `block` at a time, after a warm-up each.
+def race(ticks: int, blocks: int, base: Checkout | None = None) -> Samples:
+    """So many blocks of `ticks` latencies of every loop in both cases, after one to warm up.
 
     Raises RuntimeError if a loop does not answer, or mmbot does not leave cleanly.
     """
+    trees = {Loop.LIVE: OURS} | ({} if base is None else {Loop.BASE: base})
+    loops = [loop for loop in Loop if loop is not Loop.BASE or base is not None]
     with ExitStack() as stack:
         url = stack.enter_context(_venue())
-        for loop in Loop:
-            stack.enter_context(_contestant(loop, url))
-        for case in Case:
-            for loop in Loop:
-                _block(url, loop, case, warm_up)
-        samples: Samples = {(case, loop): [] for case in Case for loop in Loop}
-        while any(len(taken) < ticks for taken in samples.values()):
-            for (case, loop), taken in samples.items():
-                taken += _block(url, loop, case, min(block, ticks - len(taken)))
-    return samples
+        for loop in loops:
+            stack.enter_context(_contestant(loop, url, trees.get(loop)))
 
+        def measure(contestant: tuple[Case, Loop]) -> list[int]:
+            case, loop = contestant
+            return _block(url, loop, case, ticks)
 
-def percentile_us(samples_ns: list[int], percent: int) -> float:
-    """A percentile of some durations, in microseconds."""
-    if len(samples_ns) < 2:
-        return samples_ns[0] / 1e3
-    return quantiles(samples_ns, n=100, method="inclusive")[percent - 1] / 1e3
+        contestants = [(case, loop) for case in Case for loop in loops]
+        for contestant in contestants:
+            measure(contestant)
+        return alternate(contestants, blocks, measure)
 
 
 def _block(url: str, loop: Loop, case: Case, ticks: int) -> list[int]:
@@ -89,9 +91,11 @@ def _venue() -> Iterator[str]:
 
 
 @contextmanager
-def _contestant(loop: Loop, url: str) -> Iterator[None]:
-    """One loop in its own process. mmbot is asked to leave and must, orders and all."""
-    if loop is Loop.LIVE:
+def _contestant(loop: Loop, url: str, tree: Checkout | None) -> Iterator[None]:
+    """One loop in its own process. mmbot, of a tree, is asked to leave and must, orders and all."""
+    environment: Mapping[str, str] = os.environ
+    if tree is not None:
+        environment = tree.environment()
         command = [
             *(sys.executable, "-m", "mmbot", "quote", "--exchange", "deribit", "--no-screen"),
             *("--expiry", "20250606", "--strikes", "2800,2900", "--refresh", "0.1"),
@@ -102,11 +106,15 @@ def _contestant(loop: Loop, url: str) -> Iterator[None]:
     with TemporaryDirectory() as home, TemporaryFile("w+") as said:
         ours = {"MMBOT_SIM_KEY": loop.value, "MMBOT_SIM_SECRET": loop.value, "MMBOT_HOME": home}
         process = subprocess.Popen(
-            command, env={**os.environ, **ours}, stdout=subprocess.DEVNULL, stderr=said
+            command,
+            cwd=None if tree is None else tree.root,
+            env={**environment, **ours},
+            stdout=subprocess.DEVNULL,
+            stderr=said,
         )
         try:
             yield
-            if loop is Loop.LIVE:
+            if tree is not None:
                 process.terminate()
                 if process.wait(STOP_DEADLINE_S):
                     raise RuntimeError(f"{loop.value} left with exit code {process.returncode}")

@@ -15,7 +15,8 @@ import orjson
 import uvloop
 from aiohttp import WSMsgType
 
-from tests.benchmarks.venue import CALL, TICK
+from tests.benchmarks.market import TICK
+from tests.benchmarks.venue import CALL
 
 SIZE = 1.0
 SYMBOL = "ETH/USD:ETH-250606-2800-C"

@@ -1,67 +1,77 @@
 """What one turn costs, and how many events the inbox takes, without venue or socket.
 
-The turn is the real one: improve_top with the default rules, on options whose orders all rest. Four
-kinds are measured, each on few and on many instruments:
+The turn is the real one: improve_top with the default rules, on options whose orders all rest.
+Three kinds are measured:
 
 * *amend*: one book moved outward, and both orders must follow;
 * *quiet*: one book changed, but nothing in it that matters to us;
 * *tick*: the time signal, which looks at every market; a book that comes meanwhile has to wait.
 
 Back to back shows the work itself; *paced*, with the process asleep between turns, what it costs in
-life, when caches and branch predictors have been used by others meanwhile.
+life, when caches and branch predictors have been used by others meanwhile. The *manner* says what
+else is as in life: guards that watch, or prices of which none comes twice, so that nothing that is
+remembered by price is of use.
+
+This file is run on older commits too (see driver.py).
 """
 
 import time
-from dataclasses import dataclass
-from typing import cast
-
-from msgspec.structs import replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from enum import Enum
+from typing import Any, cast
 
 from mmbot.config import load_config
 from mmbot.core import events as ev
-from mmbot.core.contracts import Instrument
-from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
-from mmbot.core.intents import Amend, Intent
-from mmbot.core.ports import RiskRule, Strategy
+from mmbot.core.intents import Amend, Intent, Resync
+from mmbot.core.ports import Guard, RiskRule, Strategy
 from mmbot.core.turn import turn
 from mmbot.core.types import InstrumentId
-from tests.benchmarks.venue import CLOSED_ASK, CLOSED_BID, LEVELS, STEPS_MAX, TICK
+from mmbot.risk.guards.order_to_volume import OrderToVolume
+from mmbot.risk.price_band import PriceBand
+from tests.benchmarks.market import (
+    CLOSED_ASK,
+    CLOSED_BID,
+    LEVELS,
+    OTHERS_AMOUNT,
+    STEPS_MAX,
+    TICK,
+)
 from tests.builders import an_option
 from tests.core.bot import VENUE, Bot
-from tests.wire.fixed import INDEX_USD, MARK
 
 PACE_S = 0.005
+MARK = 0.0350
+INDEX_USD = 2850.0
+FINE = 1e-7
+"""The tick where no price comes twice: each time the market closes, it does so one further out."""
+BAND_PCT = Decimal(50)
 
 
-@dataclass(frozen=True, slots=True)
-class TurnCosts:
-    """Durations in nanoseconds of single turns."""
+class Manner(Enum):
+    """What the turns are like beside their kind."""
 
-    instruments: int
-    paced: bool
-    amend: list[int]
-    quiet: list[int]
-    tick: list[int]
+    PLAIN = "plain"
+    GUARDED = "guarded"
+    FRESH = "fresh"
 
 
-def turn_costs(instruments: int, samples: int, *, paced: bool) -> TurnCosts:
-    """Measure each kind of turn that many times, after a tenth of it as warm-up."""
-    subject = Subject(instruments)
-    costs = TurnCosts(instruments, paced, [], [], [])
-    pause_s = PACE_S if paced else 0.0
-    for _ in range(samples + samples // 10):
-        for taken, kind in (
-            (costs.amend, subject.amend),
-            (costs.quiet, subject.quiet),
-            (costs.tick, subject.tick),
-        ):
-            if pause_s:
-                time.sleep(pause_s)
-            taken.append(kind())
-    for taken in (costs.amend, costs.quiet, costs.tick):
-        del taken[: samples // 10]
-    return costs
+KINDS = ("amend", "quiet", "tick")
+
+
+def take_turns(subject: "Subject", samples: int, *, paced: bool) -> dict[str, list[int]]:
+    """Durations (ns) of each kind of turn, that many times, the kinds in turns."""
+    taken: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for _ in range(samples):
+        for kind, durations in taken.items():
+            subject.prepare()
+            if paced:
+                time.sleep(PACE_S)
+            measure: Callable[[], int] = getattr(subject, kind)
+            durations.append(measure())
+    return taken
 
 
 def inbox_events_per_s(bursts: int, burst: int) -> float:
@@ -80,38 +90,60 @@ def inbox_events_per_s(bursts: int, burst: int) -> float:
 class Subject:
     """A bot with both orders resting on every instrument, and a market that can be moved."""
 
-    def __init__(self, instruments: int) -> None:
+    def __init__(self, instruments: int, manner: Manner = Manner.PLAIN) -> None:
+        self._manner = manner
+        fine = {"tick": Decimal(repr(FINE)), "tick_steps": ()} if manner is Manner.FRESH else {}
         options = [
-            an_option(id=InstrumentId(f"{VENUE}:option-{n}"), name=f"option-{n}")
+            an_option(id=InstrumentId(f"{VENUE}:option-{n}"), name=f"option-{n}", **fine)
             for n in range(instruments)
         ]
         self._bot = Bot(*options)
         self._step = 0
-        self._odd = False
-        self._bot.desks = dict.fromkeys(self._bot.desks, _desk())
+        self._closures = 0
+        self._count = 0
+        config = load_config({"--symbols": "any"})
+        desk: Any = getattr(config, "lone", config)  # once there was only one
+        built = replace(
+            next(iter(self._bot.desks.values())),
+            strategy=cast(Strategy, desk.strategy.build()),
+            rules=tuple(_wide(cast(RiskRule, rule.build())) for rule in desk.rules),
+        )
+        self._bot.desks = dict.fromkeys(self._bot.desks, built)
+        if manner is Manner.GUARDED:
+            guards = (cast(Guard, guard.build()) for guard in config.guards)
+            self._bot.guards = tuple(map(_patient, guards))
         self._bot.connect()
         self._bot.turn(ev.LimitsRead(VENUE, rate_per_s=1e6, burst=1e6))
         self._bot.turn(self._bot.snapshot())
-        tickers = [self._bot.ticker(o, mark=MARK, index=INDEX_USD) for o in options]
-        self._bot.turn(self._bot.alive(), *tickers, *map(self._book, options))
+        self._bot.turn(self._bot.alive(), *self._tickers(), *map(self._book, options))
         self._settle()
         self._bot.turn(*map(self._book, options))
 
+    def prepare(self) -> None:
+        """What happens before a turn and is not measured: the market closes when it is wide open,
+        and where nothing comes twice the reference values become a little more."""
+        fresh = self._manner is Manner.FRESH
+        if self._step == STEPS_MAX:
+            self._closures += fresh
+            self._move(0)
+        if fresh:
+            self._count += 1
+            sent = self._rest_of(self._bot.turn(*self._tickers()))
+            assert not sent, sent
+
     def amend(self) -> int:
         """Duration (ns) of the turn in which both orders of one instrument must follow."""
-        if self._step == STEPS_MAX:
-            self._move(0)
         took_ns, intents = self._move(self._step + 1)
         assert [type(intent) for intent in intents] == [Amend, Amend], intents
         return took_ns
 
     def quiet(self) -> int:
         """Duration (ns) of a turn for a book change that leaves everything as it is."""
-        self._odd = not self._odd
+        self._count += 1
         book = self._book(self._bot.instrument)
-        (price, amount), *rest = reversed(book.bids)
-        worst = (price, amount + self._odd)
-        took_ns, intents = self._timed(replace(book, bids=(*reversed(rest), worst)))
+        *best, (price, amount) = book.bids
+        more = self._count if self._manner is Manner.FRESH else self._count % 2
+        took_ns, intents = self._timed(_with_bids(book, (*best, (price, amount + more))))
         assert not intents, intents
         return took_ns
 
@@ -131,34 +163,60 @@ class Subject:
     def _settle(self) -> None:
         """The venue says yes to everything that is under way, and gives a sign of life."""
         said = [self._bot.says_open(o) for o in self._bot.orders if o.request is not None]
-        self._bot.turn(*said, self._bot.alive())
+        self._rest_of(self._bot.turn(*said, self._bot.alive()))
+
+    def _rest_of(self, intents: Sequence[Intent]) -> list[Intent]:
+        """What was sent but for a question about everything, which is answered: as believed."""
+        rest: list[Intent] = [one for one in intents if not isinstance(one, Resync)]
+        if len(rest) < len(intents):
+            orders = [self._bot.stated(order) for order in self._bot.orders if order.working]
+            self._bot.turn(self._bot.snapshot(orders=orders))
+        return rest
+
+    def _tickers(self) -> list[ev.TickerChanged]:
+        mark, index = MARK + self._count * 1e-10, INDEX_USD + self._count * 1e-7
+        return [self._bot.ticker(o, mark=mark, index=index) for o in self._bot.instruments]
 
     def _timed(self, event: ev.Event) -> tuple[int, list[Intent]]:
         bot = self._bot
         bot.now_ns += 1_000_000
+        events = (event,)
         started_ns = time.perf_counter_ns()
-        intents = turn(bot.state, (event,), bot.now_ns, bot.desks)
-        return time.perf_counter_ns() - started_ns, intents
+        intents = turn(bot.state, events, bot.now_ns, bot.desks, bot.guards)
+        took_ns = time.perf_counter_ns() - started_ns
+        return took_ns, self._rest_of(intents)
 
-    def _book(self, instrument: Instrument) -> ev.BookChanged:
+    def _book(self, instrument: Any) -> ev.BookChanged:
         """Ten levels of the others a side, and our orders among them."""
         step = self._step if instrument is self._bot.instrument else 0
-        bid, ask = CLOSED_BID - step * TICK, CLOSED_ASK + step * TICK
-        best = self._bot.book(round(bid, 4), round(ask, 4), instrument=instrument)
+        out = step * TICK + self._closures * FINE
+        bid, ask = CLOSED_BID - out, CLOSED_ASK + out
+        best = self._bot.book(round(bid, 7), round(ask, 7), instrument=instrument)
         deeper = range(1, LEVELS)
-        return replace(
-            best,
-            bids=(*best.bids, *((round(bid - n * TICK, 4), 25.0) for n in deeper)),
-            asks=(*best.asks, *((round(ask + n * TICK, 4), 25.0) for n in deeper)),
+        return ev.BookChanged(
+            instrument=best.instrument,
+            bids=(*best.bids, *((round(bid - n * TICK, 7), OTHERS_AMOUNT) for n in deeper)),
+            asks=(*best.asks, *((round(ask + n * TICK, 7), OTHERS_AMOUNT) for n in deeper)),
+            venue_ms=best.venue_ms,
+            received_ns=best.received_ns,
         )
 
 
-def _desk() -> Desk:
-    """The default desk, free to amend at any time."""
-    config = load_config({"--symbols": "any"})
-    return Desk(
-        name=config.lone.strategy.name,
-        venue=VENUE,
-        strategy=cast(Strategy, config.lone.strategy.build()),
-        rules=tuple(cast(RiskRule, rule.build()) for rule in config.lone.rules),
+def _wide(rule: RiskRule) -> RiskRule:
+    """A band in ticks at the coarse tick is a band in percent at the fine one."""
+    return replace(rule, max_pct=BAND_PCT) if isinstance(rule, PriceBand) else rule
+
+
+def _patient(guard: Guard) -> Guard:
+    """Nothing trades here, and there are thousands of amends in a few seconds."""
+    return replace(guard, least=10**9) if isinstance(guard, OrderToVolume) else guard
+
+
+def _with_bids(book: ev.BookChanged, bids: tuple[tuple[float, float], ...]) -> ev.BookChanged:
+    return ev.BookChanged(
+        instrument=book.instrument,
+        bids=bids,
+        asks=book.asks,
+        venue_ms=book.venue_ms,
+        received_ns=book.received_ns,
     )

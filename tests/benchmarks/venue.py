@@ -25,6 +25,7 @@ add to the loops that await one.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,14 @@ import orjson
 import uvloop
 from aiohttp import WSMsgType, web
 
+from tests.benchmarks.market import (
+    CLOSED_ASK,
+    CLOSED_BID,
+    LEVELS,
+    OTHERS_AMOUNT,
+    STEPS_MAX,
+    TICK,
+)
 from tests.wire.fixed import INDEX_USD, MARK, NAMES, OWN_FEED, START_MS, answers, position
 from tests.wire.scripted import TOKEN
 
@@ -42,12 +51,6 @@ CALL = NAMES[0]
 """The instrument whose book moves."""
 DEADLINE_S = 30.0
 """A tick that nobody answers ends the run."""
-
-TICK = 0.0005
-CLOSED_BID, CLOSED_ASK = 0.0330, 0.0370
-STEPS_MAX = 12
-LEVELS = 10
-OTHERS_AMOUNT = 25.0
 
 Json = dict[str, Any]
 Levels = dict[float, float]
@@ -228,6 +231,9 @@ class BenchVenue:
                 bids, asks = account.shown[name].book
                 best = max(bids, default=0.0), min(asks, default=0.0)
                 return {"result": self._ticker(name, *best)}
+            case "private/get_account_summaries":
+                # One machine trades an account once: ours, the base's, those of another bench.
+                return {"result": answers(f"{account.name}-{os.getpid()}")[method]}
             case "public/get_time":
                 return {"result": self.now_ms()}
         if method in _ANSWERS:

@@ -109,7 +109,8 @@ def test_two_processes_say_the_same_as_one(mmbot: Mmbot, desk: str) -> None:
     """Nine seeds are shared out; one of them alone has the hash it has among them."""
     from mmbot.research import simulate
 
-    wish = simulate.Wish(Path(desk), 1, 9, Harshness.MILD, hours=0.002)
+    wish = simulate.Wish(Path(desk), 1, 9, Harshness.MILD, hours=0.005)  # 162 s
+    assert wish.lasts_s > simulate.ALONE_S
     shared = [outcome.hash for outcome in simulate.outcomes(wish)]
     assert shared == [simulate.run(wish, seed).hash for seed in wish.seeds]
 
@@ -118,7 +119,7 @@ def test_a_violation_names_seed_event_and_command(
     mmbot: Mmbot, desk: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
-    command = ("simulate", desk, "--seeds", "8", "--from", "3", "--faults", "harsh")
+    command = ("simulate", desk, "--seeds", "4", "--from", "3", "--faults", "harsh")
     code, out, err = mmbot.run(*command)
     assert code == 1
     assert "book: " in err
@@ -157,7 +158,7 @@ def test_how_orders_live_is_asked_for_and_part_of_the_command_that_shows_a_seed_
     assert said["requests"]["Replace"] > 0
     assert "Amend" not in said["requests"]
     monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
-    said = mmbot.json("simulate", desk, "--seeds", "8", "--from", "3", *lives, code=1)
+    said = mmbot.json("simulate", desk, "--seeds", "4", "--from", "3", *lives, code=1)
     assert said["failed"] == len(said["violations"])
     assert said["violations"][0]["reproduce"].endswith("--move replace --echo none")
 
@@ -206,7 +207,7 @@ def test_a_violation_of_one_of_several_desks_is_shown_again_by_its_name(
     mmbot: Mmbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Market, "lose_book", lambda self, why: None)
-    said = mmbot.json("simulate", TWO, "--desk", "perp", "--seeds", "8", "--from", "3", code=1)
+    said = mmbot.json("simulate", TWO, "--desk", "perp", "--seeds", "4", "--from", "3", code=1)
     for violation in said["violations"]:
         again = f"--desk perp --seeds 1 --from {violation['seed']} --faults harsh"
         assert violation["reproduce"] == f"mmbot simulate {TWO} {again}"

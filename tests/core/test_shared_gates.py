@@ -84,7 +84,7 @@ def test_both_at_full_demand_never_take_more_than_there_is(
         gates.refill(account, now_ns, ())
         while gates.affords(account, Draws.CANCEL, None, reserve=True):
             label = Label(f"mmx-{step}")
-            gates.spend(account, Draws.CANCEL, None, label)
+            gates.spend(gates.drawn_from(account, Draws.CANCEL, None), label)
             gates.refill(account, now_ns, [label])
             sent[0] += 1
             assert take(now_s), f"an order after {now_s} s"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
+from mmbot.sim.exchange.ladder import Ladder
 from mmbot.sim.exchange.listing import ZERO, Listing, Side
 from mmbot.sim.exchange.orders import Level, Order
 
@@ -94,6 +95,7 @@ class Book:
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
+        self.ladder = Ladder(listing)
         self.bids = BookSide(is_bid=True)
         self.asks = BookSide(is_bid=False)
         self.change_id = CHANGE_ID_FIRST

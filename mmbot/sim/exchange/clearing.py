@@ -146,8 +146,12 @@ class ClearingHouse:
 
     def open_interest(self, name: str) -> Decimal:
         """The sum of all long positions, in the listing's amount unit."""
-        held = (account.positions.get(name) for account in self.accounts.values())
-        return sum((one.size for one in held if one is not None and one.size > 0), ZERO)
+        total = ZERO
+        for account in self.accounts.values():
+            held = account.positions.get(name)
+            if held is not None and held.size > 0:
+                total += held.size
+        return total
 
     def options_value(self, account: str, currency: str) -> Decimal:
         """What the account's options settled in `currency` are worth at their marks."""

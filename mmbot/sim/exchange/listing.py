@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import Enum
+from functools import cache
 from typing import Final
 
 MONEY_STEP: Final = Decimal("1E-12")
@@ -26,6 +27,9 @@ class Side(Enum):
 
     BUY = "buy"
     SELL = "sell"
+
+    # One object each, and dictionaries are asked by side all the time.
+    __hash__ = object.__hash__
 
     @property
     def sign(self) -> int:
@@ -107,7 +111,7 @@ class Listing:
     @property
     def index_name(self) -> str:
         """Of the price index behind it: eth_usd, eth_usdc."""
-        return f"{self.underlying}_{'usd' if self.inverse else self.settlement}".lower()
+        return _index_name(self.underlying, "usd" if self.inverse else self.settlement)
 
     @property
     def settlement_period(self) -> str:
@@ -152,6 +156,11 @@ class Listing:
         """The lowest ladder price at or above `price`, which is positive."""
         tick = self.tick_at(price)
         return (price / tick).to_integral_value(ROUND_CEILING) * tick
+
+
+@cache
+def _index_name(underlying: str, quote: str) -> str:
+    return f"{underlying}_{quote}".lower()
 
 
 @dataclass(frozen=True, slots=True)

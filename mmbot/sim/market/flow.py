@@ -24,6 +24,11 @@ from mmbot.sim.exchange.requests import Edit, NewOrder, Placed
 from mmbot.sim.market.scene import Scene
 from mmbot.sim.market.underlying import STEP_MS
 
+# Looked up through their class, members of an enumeration take as long as a division of decimals.
+BUY: Final = Side.BUY
+SELL: Final = Side.SELL
+OPEN: Final = OrderState.OPEN
+
 NOISE_ACCOUNT: Final = "noise"
 SNIPER_ACCOUNT: Final = "sniper"
 INFORMED_ACCOUNT: Final = "informed"
@@ -58,7 +63,6 @@ INFORMED_VALUE_MIN: Final = 0.3  # in half-spreads: less is not worth trading on
 INFORMED_LOTS_MEDIAN: Final = 3.0
 
 LOTS_MAX: Final = 50
-PRICE_DIGITS: Final = 8  # finer than any tick, coarser than what floats get wrong
 PERPETUAL_LOT_USD: Final = Decimal(1000)
 LINEAR_OPTION_LOT: Final = 10  # smallest amounts: they are a tenth of an inverse option's
 LINEAR_PERPETUAL_LOT: Final = 100  # smallest amounts
@@ -124,7 +128,7 @@ def take(
     if limit <= 0:
         return
     listing = scene.listing
-    best = scene.book.best_ask if side is Side.BUY else scene.book.best_bid
+    best = scene.book.best_ask if side is BUY else scene.book.best_bid
     if best is None or (float(best.price) - limit) * side.sign > 0:
         return
     exchange.place(
@@ -133,17 +137,17 @@ def take(
             name=listing.name,
             side=side,
             amount=lots * lot(listing),
-            price=_inward(listing, side, limit),
+            price=_inward(scene, side, limit),
             time_in_force=TimeInForce.IOC,
         ),
         scene.now_ms,
     )
 
 
-def _inward(listing: Listing, side: Side, limit: float) -> Decimal:
+def _inward(scene: Scene, side: Side, limit: float) -> Decimal:
     """The ladder price nearest to `limit` that is no worse for the one who pays it."""
-    exact = Decimal(repr(round(limit, PRICE_DIGITS)))
-    return listing.snap_down(exact) if side is Side.BUY else listing.snap_up(exact)
+    ladder = scene.book.ladder
+    return ladder.down(limit) if side is BUY else ladder.up(limit)
 
 
 class Quoter:
@@ -162,9 +166,9 @@ class Quoter:
         "_profile",
         "_pulled_ms",
         "_seen",
-        "_wake_ms",
         "_width",
         "_woken_ms",
+        "wake_ms",
     )
 
     def __init__(
@@ -183,7 +187,8 @@ class Quoter:
         self._misjudgment = draw.gauss(0, profile.noise)
         self._believed = 0.0
         self._flat = 0.0  # the position this maker no longer minds, in lots
-        self._wake_ms = float(now_ms)
+        self.wake_ms = float(now_ms)
+        """When it looks again; whoever lets it act may leave it asleep until then."""
         self._woken_ms = now_ms
         self._pulled_ms = 0.0
         self._latency_ms = self._latency[1]
@@ -194,12 +199,12 @@ class Quoter:
     def act(self, exchange: Exchange, scene: Scene) -> None:
         """Requote, pull or sleep on."""
         now_ms = scene.now_ms
-        if now_ms < self._wake_ms:
+        if now_ms < self.wake_ms:
             return
         draw = self._draw
         profile = self._profile
         pause_ms = draw.uniform(profile.pause_ms_min, profile.pause_ms_max)
-        self._wake_ms = now_ms + pause_ms * self._pace
+        self.wake_ms = now_ms + pause_ms * self._pace
         self._change_mind(now_ms)
         if now_ms < self._pulled_ms:
             return
@@ -213,7 +218,7 @@ class Quoter:
         believed = scene.fair - scene.per_log * late + (self._misjudgment - skew) * scene.unit
         # The side that makes room goes first, or the maker's own quote would stand in its way.
         rising = believed > self._believed
-        for side in (Side.SELL, Side.BUY) if rising else (Side.BUY, Side.SELL):
+        for side in (SELL, BUY) if rising else (BUY, SELL):
             self._quote(exchange, scene, side, believed)
         self._believed = believed
         self._woken_ms = now_ms
@@ -242,31 +247,25 @@ class Quoter:
         return held - self._flat
 
     def _quote(self, exchange: Exchange, scene: Scene, side: Side, believed: float) -> None:
-        listing = scene.listing
-        wanted = believed - side.sign * self._width * scene.unit
+        sign = 1 if side is BUY else -1
+        wanted = believed - sign * self._width * scene.unit
         order = self._orders.get(side)
-        if order is not None and order.state is not OrderState.OPEN:
+        if order is not None and order.state is not OPEN:
             order = None
-        if wanted <= float(listing.tick) / 2:
+        if wanted <= scene.book.ladder.tick / 2:
             if order is not None:
                 exchange.cancel(self._profile.account, order.order_id, scene.now_ms)
             return
-        price = _inward(listing, side, wanted)
+        price = _inward(scene, side, wanted)
         if self._profile.undercuts:
             edge = UNDERCUT_EDGE_SHARE * self._width * scene.unit
-            price = self._undercut(scene, side, price, believed - side.sign * edge, order)
+            price = self._undercut(scene, side, price, believed - sign * edge, order)
         if price <= 0:
             return
         if order is None:
             self._place(exchange, scene, side, price)
-        elif order.price != price and not self._close_enough(listing, order, wanted, price):
+        elif order.price != price and not _close_enough(scene, order, wanted, price):
             self._move(exchange, scene, order, price)
-
-    def _close_enough(self, listing: Listing, order: Order, wanted: float, price: Decimal) -> bool:
-        """Whether moving is not worth the place in the queue: a little hysteresis."""
-        tick = float(listing.tick_at(price))
-        room = (wanted - float(order.price)) * order.side.sign / tick
-        return -0.1 <= room < 1.3
 
     def _undercut(
         self, scene: Scene, side: Side, price: Decimal, worst: float, order: Order | None
@@ -274,12 +273,12 @@ class Quoter:
         """A tick better than the best of the others, if the mood is for it and the edge is left."""
         book = scene.book
         listing = scene.listing
-        best = book.best_bid if side is Side.BUY else book.best_ask
+        sign, best = (1, book.best_bid) if side is BUY else (-1, book.best_ask)
         if best is None:
             return price
         if order is not None and order.price == best.price:
-            leads = (order.price - price) * side.sign > 0
-            affordable = (worst - float(order.price)) * side.sign >= 0
+            leads = (order.price - price) * sign > 0
+            affordable = (worst - float(order.price)) * sign >= 0
             if leads and affordable and self._draw.random() >= RETREAT_CHANCE:
                 return order.price
             return price
@@ -288,11 +287,9 @@ class Quoter:
             self._beats[side] = self._draw.random() < UNDERCUT_CHANCE
         if not self._beats[side]:
             return price
-        better = (
-            listing.next_above(best.price) if side is Side.BUY else listing.next_below(best.price)
-        )
-        affordable = (worst - float(better)) * side.sign >= 0
-        improves = (better - price) * side.sign > 0
+        better = listing.next_above(best.price) if side is BUY else listing.next_below(best.price)
+        affordable = (worst - float(better)) * sign >= 0
+        improves = (better - price) * sign > 0
         return better if affordable and improves else price
 
     def _place(self, exchange: Exchange, scene: Scene, side: Side, price: Decimal) -> None:
@@ -317,6 +314,13 @@ class Quoter:
         amount = order.filled + lots * lot(scene.listing)
         edit = Edit(order_id=order.order_id, price=price, amount=amount)
         exchange.edit(self._profile.account, edit, scene.now_ms)
+
+
+def _close_enough(scene: Scene, order: Order, wanted: float, price: Decimal) -> bool:
+    """Whether moving is not worth the place in the queue: a little hysteresis."""
+    tick = float(scene.listing.tick_at(price))
+    room = (wanted - float(order.price)) * order.side.sign / tick
+    return -0.1 <= room < 1.3
 
 
 class NoiseTaker:
@@ -348,14 +352,16 @@ class NoiseTaker:
 class Sniper:
     """Takes any quote that has become wrong by more than its fee and a tick, one step later."""
 
-    __slots__ = ("_armed",)
+    __slots__ = ("_armed", "_costs")
 
     def __init__(self) -> None:
-        self._armed: dict[Side, bool] = {Side.BUY: False, Side.SELL: False}
+        self._armed: dict[Side, bool] = {BUY: False, SELL: False}
+        # What it last looked at, and what taking that would cost: the best price seldom changes.
+        self._costs: dict[Side, tuple[Decimal, Decimal, float, float]] = {}
 
     def act(self, exchange: Exchange, scene: Scene) -> None:
         """Take what was wrong in the last step and still is; remember what is wrong now."""
-        for side in Side:
+        for side in (BUY, SELL):
             worst = self._worst(scene, side)
             if worst is not None and self._armed[side]:
                 self._take_through(exchange, scene, side, worst)
@@ -365,14 +371,18 @@ class Sniper:
     def _worst(self, scene: Scene, side: Side) -> float | None:
         """The last price worth taking, None when even the best is not."""
         book = scene.book
-        best = book.best_ask if side is Side.BUY else book.best_bid
+        sign, best = (1, book.best_ask) if side is BUY else (-1, book.best_bid)
         if best is None:
             return None
-        price = float(best.price)
-        fee = taker_fee(scene.listing, price, float(book.index))
-        cost = fee + float(scene.listing.tick_at(best.price))
-        worst = scene.fair - side.sign * cost
-        return worst if (worst - price) * side.sign > 0 else None
+        known = self._costs.get(side)
+        if known is None or known[0] != best.price or known[1] != book.index:
+            price = float(best.price)
+            fee = taker_fee(scene.listing, price, float(book.index))
+            cost = fee + float(scene.listing.tick_at(best.price))
+            known = self._costs[side] = (best.price, book.index, price, cost)
+        _, _, price, cost = known
+        worst = scene.fair - sign * cost
+        return worst if (worst - price) * sign > 0 else None
 
     def _take_through(self, exchange: Exchange, scene: Scene, side: Side, worst: float) -> None:
         amount = ZERO

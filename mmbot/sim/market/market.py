@@ -60,7 +60,7 @@ from mmbot.sim.market.presets import PRESETS, Preset
 from mmbot.sim.market.scene import Scene, scene_of
 from mmbot.sim.market.stats import Stats, TradeHistory
 from mmbot.sim.market.ticker import MarketTicker, linear_ticker, option_ticker
-from mmbot.sim.market.underlying import STEP_MS, News, Underlyings
+from mmbot.sim.market.underlying import STEP_MS, Latent, News, Underlyings
 from mmbot.sim.market.worth import Worth, rounded
 
 START_MS: Final = 1_748_865_600_000  # 2025-06-02T12:00:00Z
@@ -78,6 +78,7 @@ class _Crowd:
     """Everybody who trades one watched instrument."""
 
     listing: Listing
+    latent: Latent
     makers: list[Quoter]
     noise: NoiseTaker
     sniper: Sniper
@@ -155,6 +156,7 @@ class Market:
         }[listing.kind]
         crowd = self._crowds[name] = _Crowd(
             listing,
+            self.underlyings[listing.underlying],
             [
                 Quoter(
                     profile,
@@ -175,7 +177,7 @@ class Market:
         self._mark(listing)
         if self.exchange.is_halted(listing):
             return
-        scene, _ = self._scene(listing)
+        scene, _ = self._scene(crowd)
         for maker in crowd.makers:
             maker.act(self.exchange, scene)
 
@@ -319,20 +321,20 @@ class Market:
     def _trade(self, crowd: _Crowd) -> None:
         """One step of one instrument: takers first, then makers."""
         exchange = self.exchange
-        scene, activity = self._scene(crowd.listing)
-        latent = self.underlyings[crowd.listing.underlying]
+        scene, activity = self._scene(crowd)
         for news in self._slices[crowd.listing.underlying]:
-            crowd.informed.act(exchange, scene, scene.gain(latent, news))
+            crowd.informed.act(exchange, scene, scene.gain(crowd.latent, news))
         crowd.noise.act(exchange, scene, activity)
         if self.preset.flow.snipers:
             crowd.sniper.act(exchange, scene)
         for maker in crowd.makers:
-            maker.act(exchange, scene)
+            if maker.wake_ms <= self.now_ms:
+                maker.act(exchange, scene)
 
-    def _scene(self, listing: Listing) -> tuple[Scene, float]:
-        latent = self.underlyings[listing.underlying]
+    def _scene(self, crowd: _Crowd) -> tuple[Scene, float]:
+        listing = crowd.listing
         book = self.exchange.book(listing.name)
-        return scene_of(self._worth, listing, book, latent, self.preset.path.vol_mean)
+        return scene_of(self._worth, listing, book, crowd.latent, self.preset.path.vol_mean)
 
     def _mark(self, listing: Listing) -> None:
         mark = self._worth.mark(listing)

@@ -10,13 +10,15 @@ from typing import Final
 from mmbot.sim.exchange.book import Book
 from mmbot.sim.exchange.listing import Kind, Listing
 from mmbot.sim.market.underlying import SECONDS_A_YEAR, About, Latent, News
-from mmbot.sim.market.worth import OPTION_DIGITS, Worth, rounded
+from mmbot.sim.market.worth import OPTION_DIGITS, Worth
 
 PERPETUAL_UNIT_SHARE: Final = 0.00005  # at mean volatility; it widens and narrows with it
 PERPETUAL_UNIT_RATIO_MIN: Final = 0.5
 PERPETUAL_UNIT_RATIO_MAX: Final = 4.0
 HALF_SPREAD_UNITS: Final = 1.1
 ACTIVITY_MIN: Final = 0.02
+
+_ROOT_OF_A_YEAR: Final = math.sqrt(SECONDS_A_YEAR)  # in seconds
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ def scene_of(
     """
     if listing.kind is Kind.OPTION:
         return _option_scene(worth, listing, book, latent)
-    tick = float(listing.tick)
+    tick = book.ladder.tick
     fair = worth.linear_price(listing, latent, latent.price)
     ratio = latent.volatility / vol_mean
     ratio = max(PERPETUAL_UNIT_RATIO_MIN, min(PERPETUAL_UNIT_RATIO_MAX, ratio))
@@ -69,8 +71,8 @@ def scene_of(
         0.0,
         unit,
         half_spread,
-        _volatility_1s(latent),
-        _moves(latent),
+        latent.volatility / _ROOT_OF_A_YEAR,
+        latent.move_ago,
     )
     return scene, 1.0
 
@@ -85,7 +87,7 @@ def _option_scene(
     if listing.inverse:
         per_log = (per_log - worth.share_left(listing) * fair) / forward
         fair, per_point = fair / forward, per_point / forward
-    tick = float(listing.tick_at(rounded(fair, OPTION_DIGITS)))
+    tick = book.ladder.tick_at(round(fair, OPTION_DIGITS))
     unit = max(per_point, tick / 2)
     scene = Scene(
         listing,
@@ -96,18 +98,8 @@ def _option_scene(
         per_point,
         unit,
         max(HALF_SPREAD_UNITS * unit, tick),
-        _volatility_1s(latent),
-        _moves(latent),
+        latent.volatility / _ROOT_OF_A_YEAR,
+        latent.move_ago,
     )
     activity = max(4 * abs(value.delta) * (1 - abs(value.delta)), ACTIVITY_MIN)
     return scene, activity
-
-
-def _volatility_1s(latent: Latent) -> float:
-    return latent.volatility / math.sqrt(SECONDS_A_YEAR)
-
-
-def _moves(latent: Latent) -> Callable[[float], float]:
-    """The log move of the latent price since so many milliseconds ago."""
-    log_price = math.log(latent.price)
-    return lambda ms: log_price - math.log(latent.price_ago(ms))

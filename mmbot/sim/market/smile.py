@@ -56,28 +56,45 @@ class Smile:
         return math.sqrt(self.total_variance(k) / self.years)
 
 
+class _Horizon:
+    """How much of each factor has faded so many years from now."""
+
+    __slots__ = ("both", "fast", "shift", "slow", "years")
+
+    def __init__(self, years: float) -> None:
+        self.years = years
+        self.slow = 1 - math.exp(-_SLOW * years)
+        self.fast = 1 - math.exp(-_FAST * years)
+        self.both = 1 - math.exp(-(_SLOW + _FAST) * years)
+        self.shift = 1 - math.exp(-_SHIFT * years)
+
+
+_WEEK_AHEAD: Final = _Horizon(_WEEK)
+
+
 def smile(state: VolState, years: float) -> Smile:
     """The smile of the expiry `years` away (more than zero)."""
     assert years > 0, "an expired option has no smile"
+    ahead = _Horizon(years)
     lift = math.exp(2 * state.premium)
-    week = lift * _base_variance(state, _WEEK)
+    week = lift * _base_variance(state, _WEEK_AHEAD)
     volatility_week = math.sqrt(week / _WEEK) + state.shift_points / 100
     bump = volatility_week**2 * _WEEK - week
-    fade = (1 - math.exp(-_SHIFT * years)) / (1 - math.exp(-_SHIFT * _WEEK))
-    return Smile(years, lift * _base_variance(state, years) + bump * fade)
+    fade = ahead.shift / _WEEK_AHEAD.shift
+    return Smile(years, lift * _base_variance(state, ahead) + bump * fade)
 
 
-def _base_variance(state: VolState, years: float) -> float:
-    """Total variance before the price's response: the integral, from now to the expiry, of
+def _base_variance(state: VolState, ahead: _Horizon) -> float:
+    """Total variance before the price's response: the integral, from now to the horizon, of
 
     diffusion (1 + (slow - 1) exp(-a u)) (1 + (fast - 1) exp(-b u)) + jumps.
     """
     slow = state.slow_ratio - 1
     fast = state.fast_ratio - 1
     diffusion = (
-        years
-        + slow * (1 - math.exp(-_SLOW * years)) / _SLOW
-        + fast * (1 - math.exp(-_FAST * years)) / _FAST
-        + slow * fast * (1 - math.exp(-(_SLOW + _FAST) * years)) / (_SLOW + _FAST)
+        ahead.years
+        + slow * ahead.slow / _SLOW
+        + fast * ahead.fast / _FAST
+        + slow * fast * ahead.both / (_SLOW + _FAST)
     )
-    return state.diffusion_variance * diffusion + state.jump_variance * years
+    return state.diffusion_variance * diffusion + state.jump_variance * ahead.years

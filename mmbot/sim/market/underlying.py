@@ -79,6 +79,7 @@ _STEP_YEARS: Final = _STEP_S / SECONDS_A_YEAR
 _SLOW_STEPS: Final = 20  # the slow factors move once a second
 _MEMORY_STEPS: Final = MEMORY_MS // STEP_MS
 _LN2: Final = math.log(2)
+_OWN_SHARE: Final = math.sqrt(1 - COMMON_CORRELATION**2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +179,8 @@ class Latent:
         self._fast = self._factors.gauss(0, FAST_SD)
         self._slow = self._factors.gauss(0, SLOW_SD)
         self._memory = deque([price] * (_MEMORY_STEPS + 1), maxlen=_MEMORY_STEPS + 1)
+        # Of the same prices; not the sum of the moves, which is another number in its last digits.
+        self._logs = deque([math.log(price)] * (_MEMORY_STEPS + 1), maxlen=_MEMORY_STEPS + 1)
         self._steps = 0
         self._news_share = params.news_share if params.news_per_hour else 0.0
         self._diffusion_sd = 0.0
@@ -199,7 +202,11 @@ class Latent:
 
     def price_ago(self, lag_ms: float) -> float:
         """The latent price `lag_ms` ago (at most `MEMORY_MS`)."""
-        return self._memory[-1 - min(round(lag_ms / STEP_MS), _MEMORY_STEPS)]
+        return self._memory[-1 - _steps_ago(lag_ms)]
+
+    def move_ago(self, lag_ms: float) -> float:
+        """The log move of the latent price since `lag_ms` ago (at most `MEMORY_MS`)."""
+        return self._logs[-1] - self._logs[-1 - _steps_ago(lag_ms)]
 
     def pending(self, about: About) -> float:
         """What traded news has yet to do: log price or volatility points, signed."""
@@ -210,8 +217,8 @@ class Latent:
         return VolState(
             self.params.diffusion_variance,
             self.params.jump_variance,
-            math.exp(2 * self._slow - 2 * SLOW_SD**2),
-            math.exp(2 * self._fast - 2 * FAST_SD**2),
+            self._slow_ratio,
+            self._fast_ratio,
             response_points(self._log_price - self._average) + response_points(self._jumped),
             self._premium,
         )
@@ -223,7 +230,7 @@ class Latent:
             self._hear_news(now_ms)
         self._steps += 1
         self._trade_news(now_ms)
-        own = math.sqrt(1 - COMMON_CORRELATION**2) * self._shock.gauss(0, 1)
+        own = _OWN_SHARE * self._shock.gauss(0, 1)
         sd = self._diffusion_sd
         move = sd * (COMMON_CORRELATION * common_shock + own) - 0.5 * sd * sd
         if self._pending_move:
@@ -243,6 +250,7 @@ class Latent:
         self.price = math.exp(self._log_price)
         self.index += (self.price - self.index) * _INDEX
         self._memory.append(self.price)
+        self._logs.append(math.log(self.price))
 
     def _move_factors(self) -> None:
         draw = self._factors.gauss
@@ -258,6 +266,8 @@ class Latent:
     def _refresh_volatility(self) -> None:
         log_ratio = self._fast + self._slow - 0.5 * (FAST_SD**2 + SLOW_SD**2)
         self._volatility = self.params.vol_mean * math.exp(log_ratio)
+        self._slow_ratio = math.exp(2 * self._slow - 2 * SLOW_SD**2)
+        self._fast_ratio = math.exp(2 * self._fast - 2 * FAST_SD**2)
         self._diffusion_sd = self._volatility * math.sqrt((1 - self._news_share) * _STEP_YEARS)
 
     def _hear_news(self, now_ms: int) -> None:
@@ -356,11 +366,16 @@ class _Jumps:
             return ()
         self._next_ms = now_ms + self._gap()
         shared = COMMON_CORRELATION * self._draw.gauss(0, 1)
-        own = math.sqrt(1 - COMMON_CORRELATION**2)
-        return [self._sd * (mean_sds + shared + own * draw.gauss(0, 1)) for draw in self._own]
+        return [
+            self._sd * (mean_sds + shared + _OWN_SHARE * draw.gauss(0, 1)) for draw in self._own
+        ]
 
     def _gap(self) -> float:
         return self._draw.expovariate(self._rate) if self._rate else math.inf
+
+
+def _steps_ago(lag_ms: float) -> int:
+    return min(round(lag_ms / STEP_MS), _MEMORY_STEPS)
 
 
 def response_points(displacement: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -30,6 +31,8 @@ OPTION_BAND_MIN: Final = 0.02  # coin
 OPTION_BAND_SHARE: Final = 0.4  # of the mark
 PERPETUAL_BAND_SHARE: Final = 0.015  # of the index
 
+_YEAR_MS: Final = 1_000 * SECONDS_A_YEAR
+
 
 class Mark(Struct, frozen=True, gc=False):
     """What the venue marks an instrument at: `underlying` in USD, `low` and `high` the band."""
@@ -39,6 +42,18 @@ class Mark(Struct, frozen=True, gc=False):
     underlying: Decimal
     low: Decimal
     high: Decimal
+
+
+@dataclass(slots=True)
+class _Ahead:
+    """What the options of one expiry have in common as long as the latent prices stand still.
+
+    `growth` is the forward over the spot, `left` the share of a move that reaches the delivery.
+    """
+
+    smile: Smile
+    growth: float
+    left: float
 
 
 class Worth:
@@ -58,7 +73,7 @@ class Worth:
         self._exchange = exchange
         self._underlyings = underlyings
         self._families = families
-        self._smiles: dict[tuple[str, int], Smile] = {}
+        self._ahead: dict[tuple[str, int], _Ahead] = {}
 
     @property
     def now_ms(self) -> int:
@@ -67,7 +82,7 @@ class Worth:
 
     def moved(self) -> None:
         """The latent prices have moved: what was derived from them is worth nothing now."""
-        self._smiles.clear()
+        self._ahead.clear()
 
     def index(self, name: str) -> float:
         """The index in USD, by the venue's name for it (`eth_usd`); KeyError for any other."""
@@ -93,12 +108,16 @@ class Worth:
         """
         strike, is_call = option_terms(listing)
         years = self.years(listing)
-        forward = self.forward(listing, spot)
         if years <= 0:
+            forward = self.forward(listing, spot)
             return forward, scalar.value(forward, strike, 0.0, 0.0, is_call=is_call), 0.0
-        curve = self._smile(listing.underlying, listing.expiry_ms, years)
-        left = self.share_left(listing)
-        deviation = averaged_deviation(years, curve.volatility(math.log(strike / forward)), left)
+        ahead = self._ahead_of(listing, years)
+        left = ahead.left
+        forward = spot * ahead.growth
+        if left < 1:
+            forward = self.windows[listing.index_name].blend(self.now_ms, forward)
+        curve = ahead.smile.volatility(math.log(strike / forward))
+        deviation = averaged_deviation(years, curve, left)
         if left < 1:
             deviation *= spot / forward  # it is the coin that still moves, not the mean so far
         volatility = deviation / math.sqrt(years)
@@ -140,7 +159,7 @@ class Worth:
 
     def years(self, listing: Listing) -> float:
         """The time to expiry, ACT/365."""
-        return (listing.expiry_ms - self.now_ms) / (1_000 * SECONDS_A_YEAR)
+        return (listing.expiry_ms - self._underlyings.now_ms) / _YEAR_MS
 
     def mark(self, listing: Listing) -> Mark:
         """What the venue marks an instrument at now."""
@@ -162,11 +181,16 @@ class Worth:
                 return family
         raise KeyError(index_name)
 
-    def _smile(self, currency: str, expiry_ms: int, years: float) -> Smile:
-        key = (currency, expiry_ms)
-        found = self._smiles.get(key)
+    def _ahead_of(self, listing: Listing, years: float) -> _Ahead:
+        key = (listing.index_name, listing.expiry_ms)
+        found = self._ahead.get(key)
         if found is None:
-            found = self._smiles[key] = smile(self._underlyings[currency].vol_state(), years)
+            latent = self._underlyings[listing.underlying]
+            found = self._ahead[key] = _Ahead(
+                smile(latent.vol_state(), years),
+                latent.forward(1.0, years),
+                self.share_left(listing),
+            )
         return found
 
 

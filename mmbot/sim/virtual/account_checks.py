@@ -32,6 +32,7 @@ from mmbot.core.types import (
     Owner,
     Side,
     instrument_name,
+    venue_name,
 )
 from mmbot.core.why import Why
 from mmbot.risk.max_position import MaxPosition
@@ -262,8 +263,8 @@ class AccountChecks:
         """A turn has ended with this table of orders."""
         taken: dict[tuple[InstrumentId, Side, Owner, int], list[Belief]] = {}
         unwanted: dict[Label, Nanos] = {}
-        for order in state.orders.at(self.name):
-            if not order.working:
+        for order in state.orders.by_label.values():
+            if not order.working or venue_name(order.instrument) != self.name:
                 continue
             if order.venue_ms < self._told_ms.get(order.label, 0):
                 raise Violated("memory", f"{order.label} is believed to be as it was before")
@@ -326,11 +327,15 @@ class AccountChecks:
         market = state.markets.get(instrument)
         if market is None or instrument not in self._desks:
             return False
-        account = state.account_of(instrument)
-        if not account.trading_up or state.lease_checked_ns < state.away_ns or account.lease_lost:
-            return False
         why = market.why.get(side)
-        return why is not None and why not in _WANTED and why is not Why.RECONCILING
+        if why is None or why in _WANTED or why is Why.RECONCILING:
+            return False
+        account = state.account_of(instrument)
+        return (
+            account.trading_up
+            and state.lease_checked_ns >= state.away_ns
+            and not account.lease_lost
+        )
 
     # --- what arrives at the venue ---
 

@@ -7,9 +7,10 @@ from mmbot.core.intents import Amend, Cancel, Intent, Place, Replace, Resync
 from mmbot.sim.virtual.leaving import Left
 
 
-def told(events: Sequence[ev.Event]) -> str:
-    """What the bot was told in a turn, in a few words."""
-    return ", ".join(_word(event) for event in events) or "nothing"
+def told(events: Sequence[ev.Event], intents: Sequence[Intent] = ()) -> str:
+    """What the bot was told in a turn and what it wanted, in a few words."""
+    heard = ", ".join(_word(event) for event in events) or "nothing"
+    return f"{heard} -> {'; '.join(map(said, intents))}" if intents else heard
 
 
 def _word(event: ev.Event) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from msgspec.structs import replace
 from mmbot.core.capabilities import Capabilities, DeadMan, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.types import SECOND, Nanos
+from mmbot.sim.exchange.book import Book
 from mmbot.sim.exchange.effects import Effect, Prints
 from mmbot.sim.exchange.funding import FundingHour
 from mmbot.sim.exchange.matching import Exchange
@@ -252,19 +254,30 @@ class _Seldom:
         self._market = market
         self._exchange = exchange
         self._looked: dict[str, tuple[int, MarketTicker]] = {}
+        self._priced: dict[str, tuple[tuple[Decimal | None, ...], MarketTicker]] = {}
 
     def ticker(self, name: str) -> MarketTicker:
-        """Prices of now; volatilities, greeks and statistics of a while ago."""
+        """Prices of now, since when they are the same; volatilities, greeks and statistics of a
+        while ago."""
         now_ms = self._market.now_ms
         at_ms, found = self._looked.get(name, (0, None))
         if found is None or now_ms >= at_ms + GREEKS_EVERY_MS or name in self._exchange.expired:
             found = self._market.ticker(name)
             self._looked[name] = (now_ms, found)
+            self._priced.pop(name, None)
             return found
         book = self._exchange.book(name)
+        prices = (book.mark, book.index, book.underlying, book.min_price, book.max_price)
+        at_prices, made = self._priced.get(name, ((), found))
+        if at_prices != prices:
+            made = self._at(found, book)
+            self._priced[name] = (prices, made)
+        return made
+
+    def _at(self, found: MarketTicker, book: Book) -> MarketTicker:
         return replace(
             found,
-            time_ms=now_ms,
+            time_ms=self._market.now_ms,
             mark_price=float(book.mark),
             index_price=float(book.index),
             underlying_price=float(book.underlying) if found.greeks is not None else None,

@@ -497,7 +497,7 @@ class Pump:
     def _arrived(self, line: _Line, heard: Mapping[str, Any] | str | bytes) -> None:
         if not self._gone and not line.over:
             now_ns = self._timeline.now_ns
-            if isinstance(heard, Mapping) and _channel_of(heard).startswith("user.changes."):
+            if isinstance(heard, dict) and _channel_of(heard).startswith("user.changes."):
                 line.untold_ns = 0  # also one that left before the silence began
             self._carry_out(self._adapter.receive(line.link, heard, now_ns))
 

@@ -16,7 +16,7 @@ Theory of operation
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -160,7 +160,8 @@ class World:
         self._leaving: Leaving | None = None
         self._turn_due = False
         self._keep_due = False
-        self._doing = "nothing yet"
+        self._doing: str | Callable[[], str] = "nothing yet"
+        """What is happening, or who can tell: of nearly every turn nobody asks."""
         self._settled = False
         self._healed_ns: Nanos = 0
         self._fills = 0
@@ -235,8 +236,9 @@ class World:
         return min(expiries, default=next_ms) - int(1_000 * ahead_s)
 
     def _violation(self, check: str, detail: str) -> Violation:
-        now_ns = self.timeline.now_ns
-        return Violation(check, detail, self.seed, now_ns, self.turns, self._doing)
+        now_ns, doing = self.timeline.now_ns, self._doing
+        said_doing = doing if isinstance(doing, str) else doing()
+        return Violation(check, detail, self.seed, now_ns, self.turns, said_doing)
 
     def _outcome(self, violation: Violation | None) -> Outcome:
         tripped = self.store.latch[0].value if self.store.latch is not None else ""
@@ -364,14 +366,14 @@ class World:
         events = self._inbox.drain()
         for event in events:
             self.checks.told(event)
-        self._doing = told(events)
+        self._doing = partial(told, events)
         self.turns += 1
         taken = self._bot.step(events, now_ns)
         if taken.error is not None:  # whatever it is, it would have tripped the kill switch
             raise Violated("bug", taken.failure) from taken.error
         intents = taken.intents
         if intents:
-            self._doing += " -> " + "; ".join(map(said, intents))
+            self._doing = partial(told, events, intents)
         self._note_taken(events, intents, now_ns)
         self.checks.decided(state, intents, now_ns)
         for event in events:

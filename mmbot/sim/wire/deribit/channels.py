@@ -52,6 +52,9 @@ class Source(Protocol):
     def ticker_of(self, name: str) -> Json:
         """An instrument's ticker."""
 
+    def ticker_state(self, name: str) -> object:
+        """What a ticker says but for its time: where it is equal, nothing has changed."""
+
     def summary_of(self, account: str, currency: str) -> Json:
         """An account's summary in one currency."""
 

@@ -150,6 +150,7 @@ class TickerChannel(Channel):
         self.instrument = instrument
         self.interval = interval
         self._sent: Json = {}
+        self._looked: object = None  # the state at the last look
 
     def greeting(self) -> Iterable[Any]:
         """The whole ticker."""
@@ -169,6 +170,10 @@ class TickerChannel(Channel):
     def flush(self) -> None:
         """The ticker, if it differs from the last one sent."""
         assert self.instrument is not None, "a ticker channel has an instrument"
+        state = self.source.ticker_state(self.instrument)
+        if state == self._looked:
+            return
+        self._looked = state
         fresh = self.source.ticker_of(self.instrument)
         if _changed(self._sent, fresh):
             self._sent = fresh

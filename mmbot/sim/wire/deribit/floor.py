@@ -116,6 +116,10 @@ class Floor:
         """An instrument's ticker as it goes out now."""
         return shapes.ticker(self.exchange, name, self.market_ticker(name), self.now_ms())
 
+    def ticker_state(self, name: str) -> object:
+        """What `ticker_of` says but for its time: where it is equal, nothing has changed."""
+        return shapes.ticker_state(self.exchange, name, self.market_ticker(name))
+
     def summary_of(self, account: str, currency: str) -> Json:
         """An account's summary in one currency as it goes out now."""
         held = self.exchange.accounts[account]

@@ -117,6 +117,8 @@ LOOSE_NUMBERS: Final = frozenset(
         "volume_notional",
     }
 )
+CHANGEABLE: Final = LISTED_VALUES | MAY_BE_NULL | LOOSE_NUMBERS
+NESTED: Final = (dict, list)
 TICKER_NUMBERS: Final = (
     "best_ask_amount",
     "best_bid_price",
@@ -219,7 +221,12 @@ def _thinned(value: Any, node: Json) -> Any:
         if keep is not None and name not in keep and name not in kept:
             continue
         nothing = name in UNKNOWN or (name in NONE_IS_ZERO and not one)
-        made[name] = None if name in nullable and nothing else _thinned(one, inside.get(name, {}))
+        if name in nullable and nothing:
+            made[name] = None
+        elif isinstance(one, NESTED):
+            made[name] = _thinned(one, inside.get(name, {}))
+        else:
+            made[name] = one
     return made
 
 
@@ -236,12 +243,15 @@ class Odd(Talk):
         if frame.message.get("method") == "heartbeat":
             yield frame
             return
-        said: Json = _copied(frame.message)
+        said = frame.message
         push = said.get("method") == "subscription"
         if push:
-            self._channel(said["params"]["channel"], said["params"]["data"])
+            params = said["params"]
+            data = self._channel(params["channel"], params["data"])
+            if data is not params["data"]:
+                said = {**said, "params": {**params, "data": data}}
         elif "result" in said:
-            self._result(about or "", said["result"])
+            said = {**said, "result": self._result(about or "", said["result"])}
         yield Frame(self._strange(said))
         if push and self._news is not None and self._chance(NEWS):
             news = strangers.news(self._random, self._now_ms())
@@ -253,38 +263,48 @@ class Odd(Talk):
                 }
             )
 
-    def _channel(self, channel: str, data: Any) -> None:
+    def _channel(self, channel: str, data: Any) -> Any:
+        """The data of a channel, or other data in its place."""
         if channel.startswith(("ticker.", "incremental_ticker.")) and self._chance(TICKER_FAULT):
             name = self._random.choice(TICKER_NUMBERS)
             if isinstance(data.get(name), float | int):
-                data[name] = INDEX_MISSING if name == "index_price" else str(data[name])
+                wrong = INDEX_MISSING if name == "index_price" else str(data[name])
+                data = {**data, name: wrong}
         if channel.startswith("book."):
             if self._chance(BOOK_FAULT):
+                data = _copied(data)
                 for row in (*data["bids"][:1], *data["asks"][:1]):
                     row[-1] = str(row[-1])
             if self._chance(TYPELESS):
-                data.pop("type", None)
+                data = {name: one for name, one in data.items() if name != "type"}
         if channel.startswith("trades."):
-            for trade in data:
-                if self._chance(TEXT):
-                    trade["price"] = str(trade["price"])
+            data = [
+                {**trade, "price": str(trade["price"])} if self._chance(TEXT) else trade
+                for trade in data
+            ]
+        return data
 
-    def _result(self, method: str, result: Any) -> None:
-        """Put other people's things beside ours."""
+    def _result(self, method: str, result: Any) -> Any:
+        """The result, or one with other people's things beside ours."""
         if method.endswith("/subscribe"):
             listed = [one for one in result if one.startswith("instrument.state.")]
             self._news = listed[0] if listed else self._news
         invent: Callable[[Random, Any], None] | None = _ODDITIES.get(method)
         if invent is not None:
+            result = _copied(result)
             invent(self._random, result)
+        return result
 
     def _strange(self, value: Any) -> Any:
         """A copy of any JSON, with the oddities that hurt nobody."""
         if isinstance(value, list):
-            return [self._strange(one) if isinstance(one, dict | list) else one for one in value]
+            return [self._strange(one) if isinstance(one, NESTED) else one for one in value]
         if not isinstance(value, dict):
             return value
-        made = {name: self._field(name, one) for name, one in value.items()}
+        made = {
+            name: self._field(name, one) if name in CHANGEABLE or isinstance(one, NESTED) else one
+            for name, one in value.items()
+        }
         if self._chance(UNKNOWN_FIELD):
             name = f"x_{self._random.randrange(100)}"
             made[name] = self._random.choice(STRANGE_VALUES)
@@ -299,11 +319,12 @@ class Odd(Talk):
             return self._random.choice(STRANGE_WORDS) if isinstance(value, str) else 99
         if name in MAY_BE_NULL and self._chance(NULL):
             return None
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name in LOOSE_NUMBERS and is_number and self._chance(TEXT):
+        # Not a truth value, which is an int to isinstance.
+        if name in LOOSE_NUMBERS and type(value) in (int, float) and self._chance(TEXT):
             return str(value)
         # A book's rows stay rows of numbers.
-        return value if name in ("bids", "asks") else self._strange(value)
+        stays = name in ("bids", "asks") or not isinstance(value, NESTED)
+        return value if stays else self._strange(value)
 
     def _chance(self, probability: float) -> bool:
         return self._random.random() < probability
