@@ -390,7 +390,10 @@ class Venue(Commands):
                 self.gate.under_way.later(
                     fate.seconds, lambda: self._receive_late(link, session, frame, is_order)
                 )
-            case Kind.ERROR:
+            case Kind.ERROR | Kind.ERROR_AFTER:
+                if fate.kind is Kind.ERROR_AFTER:
+                    with link.without_reply(method):
+                        self.protocol.on_frame(session, frame)
                 self.protocol.refuse(session, orjson.loads(frame), fate.code)
             case Kind.CUT_BEFORE | Kind.CUT_AFTER:
                 if fate.kind is Kind.CUT_AFTER:
@@ -436,6 +439,8 @@ class Venue(Commands):
         status, answer = self.protocol.on_rest(
             call.method, call.params, call.request_id, authorization, self._counter
         )
+        if fate.kind is Kind.ERROR_AFTER:
+            status, answer = self.protocol.refuse_rest(call.request_id, fate.code, self._counter)
         if fate.kind is Kind.CUT_AFTER:
             return _broken(request)
         if fate.kind is Kind.STATUS_AFTER:

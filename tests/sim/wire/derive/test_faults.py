@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import ccxt
 import orjson
 import pytest
 from aiohttp import WSMsgType
@@ -104,6 +105,28 @@ async def test_replies_pushes_and_books_are_lost_on_command() -> None:
             venue.skip_book_change(PERPETUAL)
             assert venue.trouble.is_on
         assert venue.trouble.counts["lost_reply"] == 1
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_what_the_venue_could_not_confirm_may_have_been_done(carried_out: bool) -> None:
+    async with (
+        served() as (venue,),
+        stock_derive(venue.endpoints) as client,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(venue.ws_url) as socket,
+    ):
+        venue.freeze()
+        line = Line(venue, socket)
+        await line.login()
+        (order_id,) = [(await within(client.create_order(*TERMS)))["id"]]
+        venue.answer("private/cancel", 9000, 2, carried_out=carried_out)
+        where = {"subaccount_id": 130_837, "instrument_name": PERPETUAL, "order_id": order_id}
+        told = await line.ask("private/cancel", **where)
+        assert told["code"] == 9000
+        assert open_orders(venue) == (0 if carried_out else 1)
+        with pytest.raises(ccxt.InvalidOrder, match="9000"):
+            await within(client.cancel_order(order_id, TERMS[0]))
+        assert await line.ask("public/get_time") > 0  # nothing is left over
 
 
 async def test_what_is_drawn_about_accounts_befalls_the_channels_of_accounts() -> None:

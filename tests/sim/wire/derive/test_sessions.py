@@ -530,6 +530,34 @@ def test_too_much_traded_freezes_the_protected_quotes_of_the_currency(judged: Ju
     assert caller.refusal("private/order", **caller.signed(mmp=True)) == 0
 
 
+def test_a_freeze_in_the_middle_of_forty_quotes_ends_each_of_them_once(judged: Judged) -> None:
+    caller = judged.caller()
+    orders = f"{judged.subaccount_id}.orders"
+    protect(caller, mmp_amount_limit="0.5")
+    names = [
+        name
+        for name, one in judged.exchange.listings.items()
+        if name.startswith("ETH-20250606-") and one.strike and 2700 <= one.strike <= 2925
+    ]
+    for name in names:
+        judged.venue.watch(name)
+        judged.market.unwatch(name)
+        tick, mark = judged.exchange.terms(name).tick, judged.exchange.book(name).mark
+        bid = mark // tick * tick - 10 * tick
+        for side, price in (("buy", bid), ("sell", bid + 20 * tick)):
+            caller.order(name, side, "1", str(price), mmp=True, label=f"{name} {side}")
+    resting = caller.open_orders()
+    assert len(resting) == 40
+    caller.subscribe(orders)
+    hit = next(one for one in resting if one["label"].endswith("sell"))
+    judged.quote(hit["instrument_name"], Side.BUY, "1", hit["limit_price"])
+    assert caller.open_orders() == []
+    ends = [one for rows in caller.told(orders) for one in rows]
+    assert len(ends) == len({one["order_id"] for one in ends}) == 40
+    told = sorted(one["cancel_reason"] for one in ends)
+    assert told == ["", *["mmp_trigger"] * 39]  # the first was filled
+
+
 def test_delta_counts_with_its_sign_and_only_for_so_long(judged: Judged) -> None:
     caller = judged.caller()
     protect(caller, mmp_interval=2_000, mmp_delta_limit="1")
