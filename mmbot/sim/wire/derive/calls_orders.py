@@ -291,7 +291,8 @@ def verified(venue: DeriveVenue, session: Session, params: Params) -> Verified:
             nonce=action.nonce,
             signer=params.text("signer"),
             signature=params.text("signature"),
-            expiry_sec=_their_expiry_sec(session, action),
+            expiry_sec=action.expiry_sec,
+            ends_ms=action.expiry_sec * 1_000 - session.ahead_ms,
             max_fee=action.max_fee,
             mmp=params.flag("mmp"),
             type=order_type,
@@ -364,11 +365,6 @@ def _check_signed(
         raise WireError(14014, "Signature does not match data")
     if (action.subaccount_id, action.nonce) in session.owner.nonces:
         raise WireError(11017, f"Nonce {action.nonce} has been used")
-
-
-def _their_expiry_sec(session: Session, action: Action) -> int:
-    """When the signature ends, by the venue's clock."""
-    return action.expiry_sec - session.ahead_ms // 1_000
 
 
 def _check_terms(venue: DeriveVenue, wanted: Verified) -> None:

@@ -272,7 +272,7 @@ class DeriveVenue:
         for account in self.subaccount_ids:
             for order in list(self.exchange.accounts[account].open_orders.values()):
                 ticket = self.tickets.get(order.order_id)
-                if ticket is not None and ticket.expiry_sec * 1_000 <= now_ms:
+                if ticket is not None and ticket.ends_ms <= now_ms:
                     self.cancel(order, reason="", status="expired")
 
     # -- orders --------------------------------------------------------------------------------

@@ -16,9 +16,17 @@ from aiohttp import WSMsgType
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.derive.face import FACE
 from mmbot.sim.wire.derive.signatures import personal_digest
-from mmbot.sim.wire.server import Venue
+from mmbot.sim.wire.server import SimVenue, Venue, VenueOptions
 from tests.sim.wire.derive.judges import stock_derive
-from tests.sim.wire.derive.venue import PERPETUAL, served, sign, within
+from tests.sim.wire.derive.venue import (
+    FREE,
+    OWNER,
+    PERPETUAL,
+    SESSION_KEY,
+    served,
+    sign,
+    within,
+)
 from tests.wire.venue import until
 
 TERMS = ("ETH/USDC:USDC", "limit", "buy", 1, 2500, {"max_fee": 100})
@@ -42,10 +50,11 @@ class Line:
                 return frame.get("result", frame.get("error"))
             self.pushes.append(frame)
 
-    async def login(self) -> Any:
+    async def login(self, key: bytes | None = None) -> Any:
         told = self.venue.endpoints.login
         stamp = str(self.venue.now_ms())
-        key = bytes.fromhex(str(told["session_key"]).removeprefix("0x"))
+        if key is None:
+            key = bytes.fromhex(str(told["session_key"]).removeprefix("0x"))
         signature = sign(personal_digest(stamp), key)
         return await self.ask(
             "public/login", wallet=told["wallet"], timestamp=stamp, signature=signature
@@ -86,6 +95,19 @@ async def test_it_pings_and_a_text_ping_is_answered(monkeypatch: pytest.MonkeyPa
             if message.type is WSMsgType.PING:
                 await socket.pong(message.data)
         assert heard[WSMsgType.TEXT] == "pong"
+
+
+async def test_it_lives_alone_in_a_world_of_a_test() -> None:
+    options = VenueOptions(kind="derive", key=OWNER, secret=SESSION_KEY.hex(), rules=FREE)
+    async with SimVenue(options) as venue, aiohttp.ClientSession() as http:
+        assert venue.endpoints.login["wallet"].lower() == OWNER  # type: ignore[union-attr]
+        assert "session_key" not in venue.endpoints.login
+        async with http.ws_connect(venue.ws_url) as socket:
+            line = Line(venue, socket)
+            assert await line.login(SESSION_KEY) == [130_837]
+            await line.ask("subscribe", channels=[f"orderbook.{PERPETUAL}.1.10"])
+            venue.stop_book(PERPETUAL, 60.0)
+            assert venue.trouble.counts["stale_book"] == 1
 
 
 async def test_replies_pushes_and_books_are_lost_on_command() -> None:

@@ -119,10 +119,15 @@ def test_a_caller_of_another_year_is_judged_by_its_own_clock() -> None:
     caller = judged.caller()
     made = caller.order(reject_timestamp=judged.now_ms + year_ms)
     assert made["order_status"] == "open"
-    # By the venue's clock it ends as soon as it would have by the caller's.
-    assert made["signature_expiry_sec"] == judged.now_ms // 1_000 + 600
     late = caller.signed(reject_timestamp=judged.now_ms + year_ms - 1)
     assert caller.refusal("private/order", **late) == 11022
+    # It ends as soon as it would have by the caller's clock.
+    assert made["signature_expiry_sec"] == (judged.now_ms + year_ms) // 1_000 + 600
+    judged.venue.market_moves = True
+    judged.pass_time(599_000, 1_000)
+    assert len(caller.open_orders()) == 1
+    judged.pass_time(2_000, 1_000)
+    assert caller.open_orders() == []
 
 
 def test_a_caller_that_is_a_little_off_is_judged_by_the_venues() -> None:
@@ -153,6 +158,30 @@ def test_a_word_makes_up_a_wallet_and_each_holder_has_its_own(judged: Judged) ->
     assert caller.login() == [first["subaccount_id"]]
     # A key that was given is not told again.
     assert "session_key" not in judged.venue.credentials(judged.counter)
+
+
+def test_accounts_of_one_owner_are_subaccounts_of_one_wallet(judged: Judged) -> None:
+    judged.exchange.open_account("hedge", {"USDC": Decimal(1_000)})
+    login = Login(
+        account="hedge",
+        key=OWNER,
+        secret=STRANGER_KEY.hex(),
+        token_expires_in_s=1.0,
+        manner=Manner.PLAIN,
+        seed=1,
+        keeps_orders=lambda: False,
+    )
+    second = judged.venue.admit(login).subaccount_id
+    caller, other = judged.caller(), judged.caller(STRANGER_KEY)
+    assert caller.login() == other.login() == sorted([judged.subaccount_id, second])
+    caller.order()
+    other.order(subaccount_id=second, amount="0.1", price="2000")
+    assert len(caller.ask("private/get_order_history", wallet=OWNER)["orders"]) == 0
+    assert len(caller.ask("private/get_all_portfolios", wallet=OWNER)) == 2
+    other.ask("private/set_cancel_on_disconnect", enabled=True)
+    other.hang_up()
+    assert caller.open_orders() == []
+    assert len(caller.ask("private/get_order_history", wallet=OWNER)["orders"]) == 2
 
 
 # --- frames -----------------------------------------------------------------------------------
