@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from mmbot.sim.wire.server import Venue
 from tests.sim.wire.derive.judges import printed_and_run, stock_derive
 from tests.sim.wire.derive.venue import served, within
+from tests.wire.venue import until
 
 OPTION = "ETH/USDC:USDC-250606-2800-C"
 PERPETUAL = "ETH/USDC:USDC"
@@ -27,6 +29,10 @@ async def trading() -> AsyncIterator[tuple[Venue, Any]]:
         markets = await within(client.load_markets())
         assert markets[OPTION]["option"]
         yield venue, client
+
+
+def told_of(order_id: str, told: list[Any], name: str) -> bool:
+    return any(one[name] == order_id for one in told)
 
 
 async def touch(client: Any, symbol: str) -> tuple[float, float]:
@@ -56,7 +62,7 @@ async def test_it_reads_six_pages_of_markets_and_the_public_data() -> None:
 
 async def test_it_places_moves_and_cancels_orders() -> None:
     async with trading() as (_, client):
-        for number in range(CALLS):
+        for number in range(2 * CALLS):
             label = f"mine-{number}"
             terms = {**FEE, "clientOrderId": label}
             made = await within(client.create_order(OPTION, "limit", "buy", 1, 50, terms))
@@ -74,7 +80,7 @@ async def test_it_places_moves_and_cancels_orders() -> None:
                 await within(client.cancel_all_orders(OPTION if number % 4 else None))
             assert await within(client.fetch_open_orders()) == []
         closed = await within(client.fetch_canceled_and_closed_orders(params={"page_size": 100}))
-        assert len(closed) == 2 * CALLS
+        assert len(closed) == 4 * CALLS
 
 
 async def test_it_hears_of_its_orders_and_trades_and_reads_what_it_holds() -> None:
@@ -91,7 +97,10 @@ async def test_it_hears_of_its_orders_and_trades_and_reads_what_it_holds() -> No
                 traded.extend(await client.watch_my_trades())
 
         listening = [asyncio.create_task(hear()), asyncio.create_task(trade())]
-        await asyncio.sleep(0.2)
+        sub = venue.endpoints.login["subaccount_id"]
+        protocol: Any = venue.protocol
+        for kind in ("orders", "trades"):
+            await until(partial(protocol.hub.follows, f"{sub}.{kind}"))
         for number in range(CALLS):
             bid, ask = await touch(client, PERPETUAL)
             side, price, amount = ("buy", ask + 2, 0.2) if number % 3 else ("sell", bid - 2, 0.1)
@@ -101,12 +110,8 @@ async def test_it_hears_of_its_orders_and_trades_and_reads_what_it_holds() -> No
             )
             assert made["status"] == "closed"
             assert made["filled"] == amount
-            for _ in range(200):
-                if any(one["order"] == made["id"] for one in traded):
-                    break
-                await asyncio.sleep(0.05)
-            assert any(one["order"] == made["id"] for one in traded)
-            assert any(one["id"] == made["id"] for one in heard)
+            await until(partial(told_of, made["id"], heard, "id"))
+            await until(partial(told_of, made["id"], traded, "order"))
             (position,) = await within(client.fetch_positions())
             held = venue.exchange.accounts[venue.account].positions["ETH-PERP"].size
             assert position["contracts"] == abs(float(held))
