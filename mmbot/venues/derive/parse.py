@@ -120,6 +120,8 @@ def level_of(row: Any) -> Level:
     try:
         if isinstance(row, Mapping):
             price, amount = float(row["price"]), float(row["amount"])
+        elif isinstance(row, str):
+            raise TypeError("a text")
         else:
             price, amount = float(row[0]), float(row[1])
     except (LookupError, TypeError, ValueError) as error:
