@@ -62,6 +62,35 @@ def test_json_prints_exactly_one_object_once_it_listens() -> None:
         assert err == "The simulated venue has ended.\n"
 
 
+def test_a_venue_that_is_asked_by_wallet_says_what_opens_it() -> None:
+    with served(exchange="derive") as (_, ready):
+        login = {"wallet", "signer", "session_key", "subaccount_id"}
+        usual = {"rest", "ws", "pid", "world_id", "start_ms", "faults", "manners"}
+        assert ready.keys() == usual | login | {"snippets"}
+        assert ready["snippets"].keys() == {"ccxt", "derive-py"}
+        for text in ready["snippets"].values():
+            compile(text, "snippet", "exec")
+            assert all(str(ready[name]) in text for name in ("rest", "ws", "session_key", "wallet"))
+    with served(exchange="deribit,derive") as (_, ready):
+        deribit, derive = ready["venues"].values()
+        assert deribit.keys() == {"kind", "rest", "ws"}
+        assert derive.keys() == {"kind", "rest", "ws"} | login
+
+
+def test_a_session_key_of_ones_own_is_not_printed() -> None:
+    key = "0x" + "5a" * 32
+    with served("--secret", key, exchange="derive") as (_, ready):
+        assert "session_key" not in ready
+        assert key not in json.dumps(ready)
+        assert "SESSION_KEY" in ready["snippets"]["ccxt"]
+    with Terminal(MMBOT, "sim", "serve", "--exchange", "derive", "--secret", key) as terminal:
+        text = terminal.wait_for("Ctrl+C ends it")
+        assert "its key    the --secret you gave" in text
+        assert key not in text
+        terminal.interrupt()
+        assert terminal.exit_code() == 0
+
+
 def test_the_world_starts_at_the_moment_asked_for() -> None:
     with served("--at", "2025-03-01T08:00:00+02:00") as (_, ready):
         # 2025-03-01 06:00 UTC is 1,740,787,200 s + 21,600 s after 1970.

@@ -16,9 +16,10 @@ from mmbot.sim.exchange.requests import NewOrder
 
 
 def check_terms(
-    book: Book, side: Side, price: Decimal, amount: Decimal, *, is_market: bool
+    book: Book, side: Side, price: Decimal, amount: Decimal, *, is_market: bool, banded: bool
 ) -> Refusal | None:
-    """Why that price and amount are refused in any case; None where they are not."""
+    """Why that price and amount are refused in any case; None where they are not. `banded`: a price
+    beyond the band is."""
     listing = book.listing
     if amount <= 0 or amount % listing.amount_step:
         return Refusal(
@@ -34,6 +35,8 @@ def check_terms(
         return Refusal(
             Code.PRICE_WRONG_TICK, f"must be a multiple of {listing.tick_at(price)}", "price"
         )
+    if not banded:
+        return None
     if side is Side.BUY and book.max_price is not None and price > book.max_price:
         return Refusal(Code.PRICE_TOO_HIGH, f"must be at most {book.max_price}", "price")
     if side is Side.SELL and book.min_price is not None and price < book.min_price:

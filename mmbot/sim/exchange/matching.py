@@ -189,7 +189,10 @@ class Exchange(ClearingHouse):
             return _settling()
         book = self.book(order.name)
         terms = edit.terms(order)
-        refusal = check_terms(book, order.side, terms.price, terms.amount, is_market=False)
+        banded = self.rules.band_refuses
+        refusal = check_terms(
+            book, order.side, terms.price, terms.amount, is_market=False, banded=banded
+        )
         if refusal is not None:
             return refusal
         if terms.amount <= order.filled:
@@ -306,7 +309,10 @@ class Exchange(ClearingHouse):
         if isinstance(price, Refusal):
             return price
         amount = wish.amount
-        refusal = check_terms(book, wish.side, price, amount, is_market=wish.is_market)
+        banded = self.rules.band_refuses
+        refusal = check_terms(
+            book, wish.side, price, amount, is_market=wish.is_market, banded=banded
+        )
         if refusal is not None:
             return refusal
         if wish.reduce_only:

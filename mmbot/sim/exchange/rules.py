@@ -136,16 +136,19 @@ class VenueRules:
     `families`: what is listed; none: the usual ones (`market.chain.FAMILIES`). `self_trade`: how an
     account is opened. `post_only_slides`: a post-only order that would trade is moved to one tick
     off the touch, unless it asks to be refused; without, it is refused in any case.
-    `settlement_pause_ms`: how long nobody can trade after 08:00 UTC. `session_ms`: how long a
-    session of perpetuals and futures lasts, counted from there; where one `settles_open`, their
-    open profit is settled with it. `realizes_at_once`: what a trade in them realizes, and their
-    funding so far, is cash with the trade and does not wait for the session's end.
+    `band_refuses`: no order is let in beyond the price band; without, whoever places one sees to
+    it that nobody trades there. `settlement_pause_ms`: how long nobody can trade after 08:00 UTC.
+    `session_ms`: how long a session of perpetuals and futures lasts, counted from there; where one
+    `settles_open`, their open profit is settled with it. `realizes_at_once`: what a trade in them
+    realizes, and their funding so far, is cash with the trade and does not wait for the session's
+    end.
     """
 
     families: tuple[Family, ...] = ()
     self_trade: SelfTrade = SelfTrade.CANCEL_MAKER
     post_only_slides: bool = True
     delivery_fee: DeliveryFee = field(default_factory=DeliveryFee)
+    band_refuses: bool = True
     settlement_pause_ms: int = 2_000
     session_ms: int = 86_400_000
     settles_open: bool = False

@@ -36,12 +36,13 @@ class Commands:
         fate = Fate(Kind.CUT_BEFORE if before else Kind.CUT_AFTER)
         self.trouble.command(Stage.REQUEST, "cut_mid_order", method, fate, count)
 
-    def answer(self, method: str, code: int, count: int = 1) -> None:
-        """Requests of that method are refused with that error; being told of too many ends the
-        session."""
+    def answer(self, method: str, code: int, count: int = 1, *, carried_out: bool = False) -> None:
+        """Requests of that method are answered with that error, `carried_out` or not; where being
+        told of too many ends sessions, it does."""
         limited = code == self.face.dialect.too_many_requests
         fault = "rate_limited" if limited else "refused"
-        self.trouble.command(Stage.REQUEST, fault, method, Fate(Kind.ERROR, code=code), count)
+        kind = Kind.ERROR_AFTER if carried_out else Kind.ERROR
+        self.trouble.command(Stage.REQUEST, fault, method, Fate(kind, code=code), count)
 
     def answer_http(
         self, method: str, status: int, count: int = 1, *, carried_out: bool = False

@@ -52,6 +52,7 @@ class Kind(Enum):
     CUT_BEFORE = "cut before"  # the connection breaks instead of the request being carried out
     CUT_AFTER = "cut after"  # it breaks instead of the reply being sent
     ERROR = "error"  # answered with `code`, not carried out
+    ERROR_AFTER = "error after"  # the same, and carried out all the same
     STATUS = "status"  # REST: HTTP status `code` instead of being carried out
     STATUS_AFTER = "status after"  # REST: HTTP status `code` instead of its reply
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import WSMsgType, web
@@ -116,6 +117,7 @@ class Link:
         self._gate = gate
         self._unsent: asyncio.Queue[tuple[bytes, WSMsgType] | None] = asyncio.Queue()
         self._behind: dict[str, list[bytes]] = {}  # by kind of channel
+        self._unanswered: str | None = None
 
     @property
     def is_deaf(self) -> bool:
@@ -125,6 +127,8 @@ class Link:
     def write(self, frame: Frame, about: str | None) -> None:
         """Queue a frame; `about` is the method it answers, the channel it is from, or None."""
         if self.is_deaf:
+            return
+        if about is not None and about == self._unanswered:
             return
         payload = frame.text
         fate = self._gate.fate_out(about)
@@ -151,6 +155,13 @@ class Link:
     def close(self) -> None:
         """Close once everything queued is out."""
         self._unsent.put_nowait(None)
+
+    @contextmanager
+    def without_reply(self, method: str) -> Iterator[None]:
+        """What that method answers meanwhile is not sent."""
+        self._unanswered = method
+        yield
+        self._unanswered = None
 
     def ping(self) -> None:
         """Ask whether somebody is there."""

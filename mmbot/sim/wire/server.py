@@ -390,7 +390,10 @@ class Venue(Commands):
                 self.gate.under_way.later(
                     fate.seconds, lambda: self._receive_late(link, session, frame, is_order)
                 )
-            case Kind.ERROR:
+            case Kind.ERROR | Kind.ERROR_AFTER:
+                if fate.kind is Kind.ERROR_AFTER:
+                    with link.without_reply(method):
+                        self.protocol.on_frame(session, frame)
                 self.protocol.refuse(session, orjson.loads(frame), fate.code)
             case Kind.CUT_BEFORE | Kind.CUT_AFTER:
                 if fate.kind is Kind.CUT_AFTER:
@@ -436,6 +439,8 @@ class Venue(Commands):
         status, answer = self.protocol.on_rest(
             call.method, call.params, call.request_id, authorization, self._counter
         )
+        if fate.kind is Kind.ERROR_AFTER:
+            status, answer = self.protocol.refuse_rest(call.request_id, fate.code, self._counter)
         if fate.kind is Kind.CUT_AFTER:
             return _broken(request)
         if fate.kind is Kind.STATUS_AFTER:
@@ -591,8 +596,10 @@ def _method_of(frame: bytes) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueOptions:
-    """A world with one face: `WorldOptions` and `FaceOptions` in one."""
+    """A world with one face: `WorldOptions` and `FaceOptions` in one. `exchange_rules`: None as the
+    kind has them."""
 
+    kind: str = USUAL
     port: int = 0
     seed: int = 1
     start_ms: int = START_MS
@@ -604,7 +611,7 @@ class VenueOptions:
     preset: str = "normal"
     token_expires_in_s: float = 900.0
     rules: Rules = field(default_factory=Rules)
-    exchange_rules: VenueRules = field(default_factory=VenueRules)
+    exchange_rules: VenueRules | None = None
     combos_per_hour: float | None = None
     state_path: Path | None = None
     restore_orders: bool = True
@@ -617,8 +624,8 @@ class VenueOptions:
     def world(self) -> WorldOptions:
         """The world, with its face."""
         face = FaceOptions(
-            name=USUAL,
-            kind=USUAL,
+            name=self.kind,
+            kind=self.kind,
             port=self.port,
             key=self.key,
             secret=self.secret,
@@ -633,7 +640,7 @@ class VenueOptions:
             world_id=self.world_id,
             flow_scale=self.flow_scale,
             preset=self.preset,
-            exchange_rules={USUAL: self.exchange_rules},
+            exchange_rules={} if self.exchange_rules is None else {self.kind: self.exchange_rules},
             rules=self.rules,
             combos_per_hour=self.combos_per_hour,
             state_path=self.state_path,
@@ -645,7 +652,8 @@ class VenueOptions:
 
 
 class SimVenue(Closures, Venue):  # type: ignore[misc]  # both say whose protocol it speaks
-    """The usual exchange alone in its world, in this process: `async with SimVenue(options)`."""
+    """An exchange alone in its world, in this process: `async with SimVenue(options)`. What it
+    closes and locks is the usual one's to close and lock."""
 
     def __init__(self, options: VenueOptions | None = None) -> None:
         self.options = options or VenueOptions()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmbot.sim.exchange.listing import average_price, fee, value
+from mmbot.sim.exchange.listing import FeeBasis, average_price, fee, value
 from tests.sim.orders import D
 from tests.wire.venue import option, perpetual
 
@@ -18,6 +18,12 @@ def test_fees() -> None:
     assert fee(perpetual(), D(1000), D(2500), usdc, D(2500)) == D("0.0002")
     linear_perpetual = perpetual(inverse=False, settlement="USDC")
     assert fee(linear_perpetual, D(2), D(2500), usdc, D(2500)) == D("2.5")
+    # Where the fee is capped by the mark, the price traded has nothing to do with it.
+    capped = option(inverse=False, settlement="USDC", fee_basis=FeeBasis(cap_at_mark=True))
+    assert fee(capped, D(2), D(75), coin, D(2500), D(4)) == D(1)
+    # Where it is counted from the index, neither.
+    indexed = perpetual(inverse=False, settlement="USDC", fee_basis=FeeBasis(at_index=True))
+    assert fee(indexed, D(2), D(2500), usdc, D(2600)) == D("2.6")
     # A rebate is negative.
     assert fee(linear_perpetual, D(2), D(2500), D("-0.0001"), D(2500)) == D("-0.5")
 

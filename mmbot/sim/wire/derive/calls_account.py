@@ -50,7 +50,7 @@ def _account(venue: DeriveVenue, session: Session, params: Params) -> Json:
         "subaccount_ids": sorted(wallet.subaccounts),
         "fallback_subaccount_id": 0,
         "cancel_on_disconnect": wallet.cancels_on_disconnect,
-        "creation_timestamp_sec": venue.now_ms() // SECOND_MS,
+        "creation_timestamp_sec": venue.opened_ms // SECOND_MS,
         "fee_info": dict.fromkeys((*fees, "spot_maker_fee", "spot_taker_fee"))
         | dict.fromkeys(("base_fee_discount", "rfq_maker_discount", "rfq_taker_discount"), "0"),
         "is_rfq_maker": False,

@@ -9,7 +9,8 @@ Theory of operation
 2. A replace verifies first, then cancels, then asks the exchange. So what is wrong with the request
    leaves the old order alone, and what the exchange refuses is said beside the order that is
    cancelled already (`create_order_error`).
-3. A market order is one that takes what its limit price allows and does not rest.
+3. A market order is one that takes what its limit price allows and does not rest. Nobody is matched
+   beyond the price band: there such an order ends, and one that rests may only wait.
 """
 
 from __future__ import annotations
@@ -290,7 +291,8 @@ def verified(venue: DeriveVenue, session: Session, params: Params) -> Verified:
             nonce=action.nonce,
             signer=params.text("signer"),
             signature=params.text("signature"),
-            expiry_sec=_their_expiry_sec(session, action),
+            expiry_sec=action.expiry_sec,
+            ends_ms=action.expiry_sec * 1_000 - session.ahead_ms,
             max_fee=action.max_fee,
             mmp=params.flag("mmp"),
             type=order_type,
@@ -365,11 +367,6 @@ def _check_signed(
         raise WireError(11017, f"Nonce {action.nonce} has been used")
 
 
-def _their_expiry_sec(session: Session, action: Action) -> int:
-    """When the signature ends, by the venue's clock."""
-    return action.expiry_sec - session.ahead_ms // 1_000
-
-
 def _check_terms(venue: DeriveVenue, wanted: Verified) -> None:
     """Raise what is wrong with price, amount, fee and kind."""
     listing, action, ticket = wanted.listing, wanted.action, wanted.ticket
@@ -401,9 +398,10 @@ def _submit(venue: DeriveVenue, session: Session, wanted: Verified) -> Json:
     protection = session.owner.protections.get((wanted.action.subaccount_id, listing.underlying))
     if ticket.mmp and protection is not None and protection.is_frozen(now_ms):
         raise WireError(11015, f"Frozen in {listing.underlying}")
-    price = wanted.action.limit_price
+    price, matched_at = wanted.action.limit_price, _within_band(venue, wanted)
+    is_beyond = wanted.rests and price != matched_at
     if not wanted.rests:
-        price = _within_band(venue, wanted)
+        price = matched_at
         _check_liquidity(venue, wanted, price)
     wish = NewOrder(
         name=listing.name,
@@ -414,8 +412,8 @@ def _submit(venue: DeriveVenue, session: Session, wanted: Verified) -> Json:
         if wanted.rests
         else _EXCHANGES.get(ticket.time_in_force, TimeInForce.IOC),
         label=wanted.label,
-        post_only=ticket.time_in_force == "post_only",
-        reject_post_only=wanted.reject_post_only,
+        post_only=ticket.time_in_force == "post_only" or is_beyond,
+        reject_post_only=wanted.reject_post_only or is_beyond,
         reduce_only=wanted.reduce_only,
     )
     placed = venue.exchange.place(wanted.account, wish, now_ms)
@@ -447,7 +445,7 @@ def _rows(venue: DeriveVenue, order: Order, placed: Placed) -> list[Json]:
 
 
 def _within_band(venue: DeriveVenue, wanted: Verified) -> Decimal:
-    """The worst price at which an order that does not rest is matched."""
+    """The worst price at which an order is matched."""
     book, price = venue.exchange.book(wanted.listing.name), wanted.action.limit_price
     if wanted.side is Side.BUY:
         return price if book.max_price is None else min(price, book.max_price)

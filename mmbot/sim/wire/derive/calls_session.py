@@ -8,7 +8,7 @@ from typing import Any, Final
 from mmbot.sim.wire.derive.calls import Method, enter
 from mmbot.sim.wire.derive.channels import owner_of
 from mmbot.sim.wire.derive.errors import MESSAGES, WireError, invalid_params
-from mmbot.sim.wire.derive.params import Params
+from mmbot.sim.wire.derive.params import WHOLE, Params
 from mmbot.sim.wire.derive.session import Session
 from mmbot.sim.wire.derive.shapes import Json
 from mmbot.sim.wire.derive.signatures import is_address, personal_digest, recovered
@@ -30,7 +30,7 @@ def let_in(
     """
     if not is_address(wallet):
         raise invalid_params("wallet: not an address")
-    if not timestamp.isdigit():
+    if not WHOLE.fullmatch(timestamp):
         raise invalid_params("timestamp: expected milliseconds since the epoch")
     signer = recovered(personal_digest(timestamp), signature)
     if signer is None:

@@ -8,11 +8,11 @@ Theory of operation
    those are left out that stand for nothing (`NOTHING`): what says something is always said. What
    the specification does not have goes too.
 3. `ODD` says everything, and more, drawn from one seed: unknown fields and values, numbers for
-   texts of numbers where nothing hangs on them, other orders of keys, replies that echo what they
-   need not, other people's orders and strange instruments, notices before replies. Never touched is
-   what money or safety hang on in our own elements (ids, labels, prices, amounts, states, fees).
-4. `optional.json` is what the specification has and requires; `python -m tests.sim.wire.derive.extract`
-   writes it.
+   texts of numbers where nothing hangs on them, other orders of keys, other people's orders and
+   strange instruments, notices before replies. Never touched is what money or safety hang on in our
+   own elements (ids, labels, prices, amounts, states, fees).
+4. `optional.json` is what the specification has and requires; it is written by
+   `python -m tests.sim.wire.derive.extract`.
 """
 
 from __future__ import annotations

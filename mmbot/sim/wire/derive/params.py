@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -10,6 +11,7 @@ from mmbot.sim.wire.derive.errors import invalid_params
 from mmbot.sim.wire.derive.signatures import DIGITS
 
 FOREVER_MS: Final = 2**63 - 1
+WHOLE: Final = re.compile(r"-?[0-9]{1,78}")  # as long as what fits into a word
 PAGE_SIZE: Final = 100
 PAGE_SIZE_MAX: Final = 1_000
 
@@ -51,7 +53,7 @@ class Params:
         found = self.raw.get(name)
         if found is None:
             return default
-        if isinstance(found, str) and found.removeprefix("-").isdigit():
+        if isinstance(found, str) and WHOLE.fullmatch(found):
             return int(found)
         return self.integer(name)
 

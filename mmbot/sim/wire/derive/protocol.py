@@ -161,6 +161,9 @@ class DeriveProtocol(DeriveVenue):
             session.write(Pong(), None)
             return
         request_id = request.get("id") if isinstance(request, dict) else None
+        if not isinstance(request_id, str | int | float | None):
+            self._reply_error(session, None, None, WireError(-32600, "no such id"))
+            return
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             self._reply_error(session, request_id, None, WireError(-32600, "no method"))
             return

@@ -94,6 +94,7 @@ RULES: Final = VenueRules(
     families=(ETH, BTC),
     self_trade=SelfTrade.REJECT_TAKER,
     delivery_fee=DeliveryFee(rate=Decimal(0)),
+    band_refuses=False,
     settlement_pause_ms=0,
     session_ms=HOUR_MS,
     settles_open=True,

@@ -12,13 +12,15 @@ from mmbot.sim.exchange.listing import ZERO
 
 @dataclass(slots=True, kw_only=True)
 class Ticket:
-    """One order's. `status` and `reason` are in the venue's words, where it did not end as the
-    exchange has it. Money in USDC."""
+    """One order's. `expiry_sec` is as it was signed, `ends_ms` that moment by the venue's clock.
+    `status` and `reason` are in the venue's words, where it did not end as the exchange has it.
+    Money in USDC."""
 
     nonce: int = 0
     signer: str = "0x0000000000000000000000000000000000000000"
     signature: str = ""
     expiry_sec: int = 2**63 - 1
+    ends_ms: int = 2**63 - 1
     max_fee: Decimal = ZERO
     mmp: bool = False
     replaced_order_id: str | None = None

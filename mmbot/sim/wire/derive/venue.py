@@ -94,12 +94,13 @@ class DeriveVenue:
         self._lives: dict[tuple[str, str], Life] = {}  # by account and instrument
         self._trades: dict[str, deque[Json]] = {}  # by account, as they went out
         self._prints: dict[str, deque[Print]] = {}
+        self._traded_ms: dict[str, deque[int]] = {}  # of every trade of the last day
         self._unsettled: deque[tuple[int, Listing, Json, Json]] = deque()
         self._entries: dict[str, int] = {}  # of the log, told so far
         self._telling: list[tuple[str, Any]] = []
         self._watched_ms: dict[str, int] = {}
         self._tickers: dict[str, MarketTicker] = {}
-        self._market_ms = self.now_ms()
+        self._market_ms = self.opened_ms = self.now_ms()
 
     # -- the present ---------------------------------------------------------------------------
 
@@ -127,10 +128,11 @@ class DeriveVenue:
 
     def ticker_of(self, name: str) -> Json:
         """An instrument's ticker as it goes out now."""
-        listing, since_ms = self.exchange.terms(name), self.now_ms() - DAY_MS
-        traded = sum(1 for made in self._prints.get(name, ()) if made.time_ms > since_ms)
-        market = self.market_ticker(name)
-        return shapes.ticker(self.exchange, listing, market, traded, self.now_ms())
+        traded_ms, since_ms = self._traded_ms.get(name, deque()), self.now_ms() - DAY_MS
+        while traded_ms and traded_ms[0] <= since_ms:
+            traded_ms.popleft()
+        listing, market = self.exchange.terms(name), self.market_ticker(name)
+        return shapes.ticker(self.exchange, listing, market, len(traded_ms), self.now_ms())
 
     def feed_of(self, currency: str) -> Json:
         """A coin's price as it goes out now."""
@@ -271,7 +273,7 @@ class DeriveVenue:
         for account in self.subaccount_ids:
             for order in list(self.exchange.accounts[account].open_orders.values()):
                 ticket = self.tickets.get(order.order_id)
-                if ticket is not None and ticket.expiry_sec * 1_000 <= now_ms:
+                if ticket is not None and ticket.ends_ms <= now_ms:
                     self.cancel(order, reason="", status="expired")
 
     # -- orders --------------------------------------------------------------------------------
@@ -356,6 +358,8 @@ class DeriveVenue:
     def _take_trades(self, prints: Prints) -> None:
         self.market.note(prints)
         self._prints.setdefault(prints.name, deque(maxlen=PRINTS_KEPT)).extend(prints.trades)
+        traded_ms = self._traded_ms.setdefault(prints.name, deque())
+        traded_ms.extend(made.time_ms for made in prints.trades)
         rows = [shapes.public_trade(made) for made in prints.trades]
         for channel in of_trades(self.exchange.terms(prints.name)):
             self._tell(channel, rows)

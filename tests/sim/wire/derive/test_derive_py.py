@@ -71,6 +71,7 @@ async def test_it_logs_in_and_reads_its_account_and_every_instrument() -> None:
             assert client.account.state.cancel_on_disconnect is False
             assert len(client.markets.option_instruments_cache) > 5_000
             for _ in range(CALLS):
+                await within(client.authenticate())
                 state = await within(client.fetch_subaccount(login["subaccount_id"]))
                 assert state.state.subaccount_value == "250000"
             universe = client.markets.perp_instruments_cache["ETH-PERP"].risk_universe_id

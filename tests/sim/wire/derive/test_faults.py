@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import ccxt
 import orjson
 import pytest
 from aiohttp import WSMsgType
@@ -15,9 +16,17 @@ from aiohttp import WSMsgType
 from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.derive.face import FACE
 from mmbot.sim.wire.derive.signatures import personal_digest
-from mmbot.sim.wire.server import Venue
+from mmbot.sim.wire.server import SimVenue, Venue, VenueOptions
 from tests.sim.wire.derive.judges import stock_derive
-from tests.sim.wire.derive.venue import PERPETUAL, served, sign, within
+from tests.sim.wire.derive.venue import (
+    FREE,
+    OWNER,
+    PERPETUAL,
+    SESSION_KEY,
+    served,
+    sign,
+    within,
+)
 from tests.wire.venue import until
 
 TERMS = ("ETH/USDC:USDC", "limit", "buy", 1, 2500, {"max_fee": 100})
@@ -41,10 +50,11 @@ class Line:
                 return frame.get("result", frame.get("error"))
             self.pushes.append(frame)
 
-    async def login(self) -> Any:
+    async def login(self, key: bytes | None = None) -> Any:
         told = self.venue.endpoints.login
         stamp = str(self.venue.now_ms())
-        key = bytes.fromhex(str(told["session_key"]).removeprefix("0x"))
+        if key is None:
+            key = bytes.fromhex(str(told["session_key"]).removeprefix("0x"))
         signature = sign(personal_digest(stamp), key)
         return await self.ask(
             "public/login", wallet=told["wallet"], timestamp=stamp, signature=signature
@@ -87,6 +97,19 @@ async def test_it_pings_and_a_text_ping_is_answered(monkeypatch: pytest.MonkeyPa
         assert heard[WSMsgType.TEXT] == "pong"
 
 
+async def test_it_lives_alone_in_a_world_of_a_test() -> None:
+    options = VenueOptions(kind="derive", key=OWNER, secret=SESSION_KEY.hex(), rules=FREE)
+    async with SimVenue(options) as venue, aiohttp.ClientSession() as http:
+        assert venue.endpoints.login["wallet"].lower() == OWNER  # type: ignore[union-attr]
+        assert "session_key" not in venue.endpoints.login
+        async with http.ws_connect(venue.ws_url) as socket:
+            line = Line(venue, socket)
+            assert await line.login(SESSION_KEY) == [130_837]
+            await line.ask("subscribe", channels=[f"orderbook.{PERPETUAL}.1.10"])
+            venue.stop_book(PERPETUAL, 60.0)
+            assert venue.trouble.counts["stale_book"] == 1
+
+
 async def test_replies_pushes_and_books_are_lost_on_command() -> None:
     async with served() as (venue,), aiohttp.ClientSession() as http:
         venue.freeze()
@@ -104,6 +127,28 @@ async def test_replies_pushes_and_books_are_lost_on_command() -> None:
             venue.skip_book_change(PERPETUAL)
             assert venue.trouble.is_on
         assert venue.trouble.counts["lost_reply"] == 1
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_what_the_venue_could_not_confirm_may_have_been_done(carried_out: bool) -> None:
+    async with (
+        served() as (venue,),
+        stock_derive(venue.endpoints) as client,
+        aiohttp.ClientSession() as http,
+        http.ws_connect(venue.ws_url) as socket,
+    ):
+        venue.freeze()
+        line = Line(venue, socket)
+        await line.login()
+        (order_id,) = [(await within(client.create_order(*TERMS)))["id"]]
+        venue.answer("private/cancel", 9000, 2, carried_out=carried_out)
+        where = {"subaccount_id": 130_837, "instrument_name": PERPETUAL, "order_id": order_id}
+        told = await line.ask("private/cancel", **where)
+        assert told["code"] == 9000
+        assert open_orders(venue) == (0 if carried_out else 1)
+        with pytest.raises(ccxt.InvalidOrder, match="9000"):
+            await within(client.cancel_order(order_id, TERMS[0]))
+        assert await line.ask("public/get_time") > 0  # nothing is left over
 
 
 async def test_what_is_drawn_about_accounts_befalls_the_channels_of_accounts() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from mmbot.sim.exchange.listing import Side
 from tests.sim.wire.derive.venue import (
+    MAKER,
     NETWORKS,
     OPTION,
     OWNER_KEY,
@@ -172,7 +173,6 @@ def test_a_moment_after_which_it_is_not_wanted(judged: Judged, caller: Caller) -
         ({"order_type": "market", "time_in_force": "post_only"}, 11010),
         ({"reduce_only": True}, 11024),
         ({"reduce_only": True, "time_in_force": "ioc", "price": ASK}, 11025),
-        ({"price": "5000"}, 11013),
     ],
 )
 def test_terms_that_cannot_be(caller: Caller, terms: dict[str, Any], code: int) -> None:
@@ -214,6 +214,20 @@ def test_an_order_that_would_trade_is_refused_or_moved_off_the_touch(caller: Cal
     made = caller.order(price=ASK, time_in_force="post_only", reject_post_only=False)
     assert (made["limit_price"], made["signed_limit_price"]) == ("2859.99", ASK)
     assert made["order_status"] == "open"
+
+
+def test_beyond_the_price_band_an_order_may_only_wait(judged: Judged, caller: Caller) -> None:
+    book = judged.exchange.book(PERPETUAL)
+    assert book.max_price is not None
+    beyond = str(book.max_price + 10)
+    assert refused(caller, price=beyond) == 11008
+    # What takes is matched up to the band, and ends there.
+    judged.quote(PERPETUAL, Side.SELL, "5", str(book.max_price + 5))
+    made = caller.order(amount="7", price=beyond, time_in_force="ioc")
+    assert (made["filled_amount"], made["average_price"]) == ("5", ASK)
+    for order_id in list(judged.exchange.accounts[MAKER].open_orders):
+        judged.exchange.cancel(MAKER, order_id, judged.now_ms)
+    assert caller.order(price=beyond)["order_status"] == "open"
 
 
 def test_an_order_never_meets_the_accounts_own(caller: Caller) -> None:

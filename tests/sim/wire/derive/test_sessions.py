@@ -119,10 +119,15 @@ def test_a_caller_of_another_year_is_judged_by_its_own_clock() -> None:
     caller = judged.caller()
     made = caller.order(reject_timestamp=judged.now_ms + year_ms)
     assert made["order_status"] == "open"
-    # By the venue's clock it ends as soon as it would have by the caller's.
-    assert made["signature_expiry_sec"] == judged.now_ms // 1_000 + 600
     late = caller.signed(reject_timestamp=judged.now_ms + year_ms - 1)
     assert caller.refusal("private/order", **late) == 11022
+    # It ends as soon as it would have by the caller's clock.
+    assert made["signature_expiry_sec"] == (judged.now_ms + year_ms) // 1_000 + 600
+    judged.venue.market_moves = True
+    judged.pass_time(599_000, 1_000)
+    assert len(caller.open_orders()) == 1
+    judged.pass_time(2_000, 1_000)
+    assert caller.open_orders() == []
 
 
 def test_a_caller_that_is_a_little_off_is_judged_by_the_venues() -> None:
@@ -153,6 +158,30 @@ def test_a_word_makes_up_a_wallet_and_each_holder_has_its_own(judged: Judged) ->
     assert caller.login() == [first["subaccount_id"]]
     # A key that was given is not told again.
     assert "session_key" not in judged.venue.credentials(judged.counter)
+
+
+def test_accounts_of_one_owner_are_subaccounts_of_one_wallet(judged: Judged) -> None:
+    judged.exchange.open_account("hedge", {"USDC": Decimal(1_000)})
+    login = Login(
+        account="hedge",
+        key=OWNER,
+        secret=STRANGER_KEY.hex(),
+        token_expires_in_s=1.0,
+        manner=Manner.PLAIN,
+        seed=1,
+        keeps_orders=lambda: False,
+    )
+    second = judged.venue.admit(login).subaccount_id
+    caller, other = judged.caller(), judged.caller(STRANGER_KEY)
+    assert caller.login() == other.login() == sorted([judged.subaccount_id, second])
+    caller.order()
+    other.order(subaccount_id=second, amount="0.1", price="2000")
+    assert len(caller.ask("private/get_order_history", wallet=OWNER)["orders"]) == 0
+    assert len(caller.ask("private/get_all_portfolios", wallet=OWNER)) == 2
+    other.ask("private/set_cancel_on_disconnect", enabled=True)
+    other.hang_up()
+    assert caller.open_orders() == []
+    assert len(caller.ask("private/get_order_history", wallet=OWNER)["orders"]) == 2
 
 
 # --- frames -----------------------------------------------------------------------------------
@@ -528,6 +557,34 @@ def test_too_much_traded_freezes_the_protected_quotes_of_the_currency(judged: Ju
     assert caller.refusal("private/order", **caller.signed()) == 0
     judged.us += 2_000_000
     assert caller.refusal("private/order", **caller.signed(mmp=True)) == 0
+
+
+def test_a_freeze_in_the_middle_of_forty_quotes_ends_each_of_them_once(judged: Judged) -> None:
+    caller = judged.caller()
+    orders = f"{judged.subaccount_id}.orders"
+    protect(caller, mmp_amount_limit="0.5")
+    names = [
+        name
+        for name, one in judged.exchange.listings.items()
+        if name.startswith("ETH-20250606-") and one.strike and 2700 <= one.strike <= 2925
+    ]
+    for name in names:
+        judged.venue.watch(name)
+        judged.market.unwatch(name)
+        tick, mark = judged.exchange.terms(name).tick, judged.exchange.book(name).mark
+        bid = mark // tick * tick - 10 * tick
+        for side, price in (("buy", bid), ("sell", bid + 20 * tick)):
+            caller.order(name, side, "1", str(price), mmp=True, label=f"{name} {side}")
+    resting = caller.open_orders()
+    assert len(resting) == 40
+    caller.subscribe(orders)
+    hit = next(one for one in resting if one["label"].endswith("sell"))
+    judged.quote(hit["instrument_name"], Side.BUY, "1", hit["limit_price"])
+    assert caller.open_orders() == []
+    ends = [one for rows in caller.told(orders) for one in rows]
+    assert len(ends) == len({one["order_id"] for one in ends}) == 40
+    told = sorted(one["cancel_reason"] for one in ends)
+    assert told == ["", *["mmp_trigger"] * 39]  # the first was filled
 
 
 def test_delta_counts_with_its_sign_and_only_for_so_long(judged: Judged) -> None:

@@ -56,7 +56,7 @@ async def test_it_reads_six_pages_of_markets_and_the_public_data() -> None:
 
 async def test_it_places_moves_and_cancels_orders() -> None:
     async with trading() as (_, client):
-        for number in range(CALLS):
+        for number in range(2 * CALLS):
             label = f"mine-{number}"
             terms = {**FEE, "clientOrderId": label}
             made = await within(client.create_order(OPTION, "limit", "buy", 1, 50, terms))
@@ -74,7 +74,7 @@ async def test_it_places_moves_and_cancels_orders() -> None:
                 await within(client.cancel_all_orders(OPTION if number % 4 else None))
             assert await within(client.fetch_open_orders()) == []
         closed = await within(client.fetch_canceled_and_closed_orders(params={"page_size": 100}))
-        assert len(closed) == 2 * CALLS
+        assert len(closed) == 4 * CALLS
 
 
 async def test_it_hears_of_its_orders_and_trades_and_reads_what_it_holds() -> None:
