@@ -99,6 +99,24 @@ def test_another_taker_with_rates_of_its_own_too() -> None:
     assert fee.quantize(CENT_12, ROUND_DOWN) == Decimal("0.449108704180")
 
 
+@pytest.mark.parametrize(
+    ("sample", "changes", "amount", "index", "taker", "fee"),
+    [
+        (samples.ETH_CALL, {}, "2", "2200", True, "2.26"),
+        (samples.BTC_PERP, {"taker_fee_rate": "0.0006", "base_fee": "0.1"},
+         "0.1", "43000", True, "2.68"),
+        (samples.BTC_PERP, {}, "0.1", "43000", False, "0.43"),
+    ],
+)  # fmt: skip
+def test_the_examples_of_the_venues_own_page_come_out(
+    sample: dict[str, Any], changes: dict[str, Any], amount: str, index: str, taker: bool, fee: str
+) -> None:
+    """help.derive.xyz, "What are the fees?": 2 puts taken with spot at 2200; 0.1 BTC-PERP at 43000,
+    its taker and its maker."""
+    one = listed(sample, **changes).instrument
+    assert one.fee(Decimal(amount), Decimal(120), Decimal(index), taker=taker) == Decimal(fee)
+
+
 def test_a_maker_pays_no_base_fee() -> None:
     one = listed(samples.BTC_PERP).instrument
     assert one.fee(Decimal("0.01"), Decimal(84000), Decimal(84000)) == Decimal("0.084")
