@@ -159,7 +159,7 @@ def test_what_does_not_trade_is_not_listed() -> None:
     assert listed_of("derive", {**samples.ETH_CALL, "is_active": False}, Unread()) is None
 
 
-@pytest.mark.parametrize("details", [None, {}, {"expiry": 1749196800}])
+@pytest.mark.parametrize("details", [None, {}, {"expiry": 1749196800}, {"expiry": 2**62}])
 def test_an_option_without_details_is_told_by_its_name(details: Any) -> None:
     one = listed(samples.ETH_CALL, option_details=details).instrument
     assert (one.strike, one.right) == (Decimal(2800), Right.CALL)
