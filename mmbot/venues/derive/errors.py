@@ -32,6 +32,15 @@ SUBACCOUNT_NOT_FOUND: Final = 14001
 SIGNATURE_INVALID: Final = 14014
 NOT_A_KEY: Final = 14023
 
+SESSION_KEY_NOT_FOUND: Final = 14026
+SESSION_KEY_EXPIRED: Final = 14030
+OUT_OF_SCOPE: Final = 14031
+
+REFUSES_KEY: Final = frozenset(
+    {SIGNATURE_INVALID, NOT_A_KEY, SESSION_KEY_NOT_FOUND, 14029, SESSION_KEY_EXPIRED, OUT_OF_SCOPE}
+)
+"""Codes by which the venue says that a key may not act for the wallet."""
+
 PASSING: Final = frozenset({RATE_LIMIT, -32100, -32603, NOT_CONFIRMED, 11002, 18001})
 """Codes by which the venue says that it cannot now, rather than that it will not."""
 
@@ -134,12 +143,12 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     NOT_A_KEY: Meaning("Signer is not wallet owner or registered session key", _ACCOUNT),
     14024: Meaning("Chain ID must match the current roll up chain id", _US),
     14025: Meaning("The private request is missing a wallet or subaccount_id param", _US),
-    14026: Meaning("Session key not found", _ACCOUNT),
+    SESSION_KEY_NOT_FOUND: Meaning("Session key not found", _ACCOUNT),
     14027: Meaning("Unauthorized as RFQ maker", _US),
     14028: Meaning("Cross currency RFQ not supported", _US),
     14029: Meaning("Session key IP not whitelisted", _ACCOUNT),
-    14030: Meaning("Session key expired", _ACCOUNT),
-    14031: Meaning("Unauthorized key scope", _ACCOUNT),
+    SESSION_KEY_EXPIRED: Meaning("Session key expired", _ACCOUNT),
+    OUT_OF_SCOPE: Meaning("Unauthorized key scope", _ACCOUNT),
     14032: Meaning("Scope should not be changed", _US),
     16000: Meaning("Restricted region", _ACCOUNT),
     16001: Meaning("Account is disabled due to compliance violations", _ACCOUNT),

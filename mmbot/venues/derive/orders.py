@@ -99,11 +99,11 @@ def cancel(subaccount_id: int, name: str, order_id: str) -> Call:
     return "private/cancel", params
 
 
-def cancel_by_label(subaccount_id: int, name: str, label: str) -> Call:
+def cancel_by_label(subaccount_id: int, name: str | None, label: str) -> Call:
     """The same of an order whose id the venue did not tell. The instrument makes the venue answer
-    with how many it was, and counts among orders."""
-    params = {"subaccount_id": subaccount_id, "instrument_name": name, "label": label}
-    return "private/cancel_by_label", params
+    with how many it was, and counts among orders; without it (None) the venue only begins."""
+    params: dict[str, Any] = {"subaccount_id": subaccount_id, "label": label}
+    return "private/cancel_by_label", params if name is None else params | {"instrument_name": name}
 
 
 def cancel_by_nonce(subaccount_id: int, name: str, nonce: int) -> Call:

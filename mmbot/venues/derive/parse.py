@@ -17,7 +17,7 @@ Pure: no clock, no socket, no log. `venue` is our name for the venue.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from math import inf
+from math import isfinite
 from typing import Any, Final
 
 from mmbot.core.contracts import Instrument
@@ -96,8 +96,8 @@ def book_changed(
     book = read(messages.Orderbook, data, unread, "book")
     return BookChanged(
         instrument=instrument_id(venue, book.instrument_name),
-        bids=_levels(book.bids, levels, falling=True),
-        asks=_levels(book.asks, levels, falling=False),
+        bids=_levels(book.bids, levels, -1),
+        asks=_levels(book.asks, levels, 1),
         venue_ms=book.timestamp,
         received_ns=now_ns,
     )
@@ -109,25 +109,26 @@ def publish_id(data: object) -> int | None:
     return stated if isinstance(stated, int) else None
 
 
-def _levels(stated: list[object], most: int, *, falling: bool) -> tuple[Level, ...]:
-    levels = [level for row in stated if (level := _level(row))[1] > 0]
-    levels.sort(reverse=falling)
+def _levels(stated: list[object], most: int, order: int) -> tuple[Level, ...]:
+    levels = [level for row in stated if (level := level_of(row))[1] > 0]
+    levels.sort(key=lambda level: order * level[0])
     return tuple(levels[:most])
 
 
-def _level(row: Any) -> Level:
+def level_of(row: Any) -> Level:
+    """One level of a book: [price, amount], or an object of both. Raises Unreadable."""
     try:
-        if type(row) is list:
-            price, amount = float(row[0]), float(row[1])
-        elif isinstance(row, Mapping):
+        if isinstance(row, Mapping):
             price, amount = float(row["price"]), float(row["amount"])
-        else:
+        elif isinstance(row, str):
             raise TypeError
+        else:
+            price, amount = float(row[0]), float(row[1])
     except (LookupError, TypeError, ValueError) as error:
         raise Unreadable(f"book: level {row!r:.60}") from error
-    if 0 < price < inf and 0 <= amount < inf:
-        return price, amount
-    raise Unreadable(f"book: level {row!r:.60}")
+    if not (isfinite(price) and isfinite(amount) and price > 0 and amount >= 0):
+        raise Unreadable(f"book: level {row!r:.60}")
+    return price, amount
 
 
 def trade_printed(venue: str, data: object, unread: Unread) -> TradePrinted | None:

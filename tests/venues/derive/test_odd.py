@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmbot.core.order_life import Request
-from mmbot.venues.derive import flows, keys, limits, parse
+from mmbot.venues.derive import flows, keys, parse
 from mmbot.venues.derive.catalog import listed_of
-from mmbot.venues.derive.limits import Limits
 from mmbot.venues.derive.signing import MAINNET, Signer
 from mmbot.venues.reading import Unread, Unreadable
 from tests.venues.derive import samples
@@ -73,11 +72,6 @@ READERS: dict[str, tuple[Any, Reader]] = {
     ),
     "deposit": ([samples.DEPOSIT], flows.deposit_flows),
     "withdrawal": ([samples.DEPOSIT], flows.withdrawal_flows),
-    "account": (samples.ACCOUNT, lambda data, unread: limits.granted(data, unread, Limits())),
-    "rate limits": (
-        samples.RATE_LIMITS,
-        lambda data, unread: limits.measured(data, unread, Limits()),
-    ),
     "session keys": (
         {"public_session_keys": [samples.SESSION_KEY]},
         lambda data, unread: keys.trouble_with(SIGNER, data, 1, unread),
