@@ -11,7 +11,8 @@ from mmbot.venues.derive.signing import Signer
 from mmbot.venues.reading import Unread, Unreadable, each, fields_of, read
 
 TRADING: Final = frozenset({"admin", "trade:all"})
-"""Scopes by which a key may trade anything and set cancel-on-disconnect."""
+"""Scopes by which a key may trade anything and set cancel-on-disconnect, as derive-py names them;
+the venue's pages write Trade(All)."""
 
 
 def trouble_with(signer: Signer, data: object, now_s: int, unread: Unread) -> str | None:
@@ -34,10 +35,14 @@ def trouble_with(signer: Signer, data: object, now_s: int, unread: Unread) -> st
         may = ", ".join(map(str, found.subaccount_ids))
         return f"the session key {signer.address} is for the subaccounts {may}"
     scopes = found.protocol_scopes
-    if scopes is not None and not TRADING & {one.lower() for one in scopes}:
+    if scopes is not None and not TRADING & {_plain(one) for one in scopes}:
         may = ", ".join(scopes) or "nothing"
         return f"the session key {signer.address} may not trade all (trade:all), only {may}"
     return None
+
+
+def _plain(scope: str) -> str:
+    return scope.lower().replace("(", ":").removesuffix(")")
 
 
 def _not_registered(signer: Signer, keys: list[SessionKey]) -> str:

@@ -19,7 +19,7 @@ def trouble(*keys: Any, signer: Signer = SIGNER) -> str | None:
     return trouble_with(signer, {"public_session_keys": list(keys)}, NOW_S, Unread())
 
 
-@pytest.mark.parametrize("scopes", [["trade:all"], ["transfer:all", "Trade:All"], ["admin"]])
+@pytest.mark.parametrize("scopes", [["trade:all"], ["transfer:all", "Trade(All)"], ["admin"]])
 def test_a_key_that_may_trade_everything_is_none(scopes: list[str]) -> None:
     assert trouble(samples.SESSION_KEY, {**KEY, "protocol_scopes": scopes}) is None
 
@@ -49,7 +49,7 @@ def test_a_key_for_other_subaccounts_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "scopes", [[], ["withdraw"], ["trade:rfq:all"], ["trade:orderbook:option"]]
+    "scopes", [[], ["withdraw"], ["trade:rfq:all"], ["Trade(Spot)"], ["trade:orderbook:option"]]
 )
 def test_a_key_that_may_not_trade_everything_is_told(scopes: list[str]) -> None:
     assert "may not trade" in str(trouble({**KEY, "protocol_scopes": scopes}))
