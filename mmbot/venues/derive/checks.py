@@ -20,17 +20,15 @@ from mmbot.venues.credentials import Credentials
 from mmbot.venues.derive import parse
 from mmbot.venues.derive.dialect import WINDOW_S
 from mmbot.venues.derive.exchange import DeriveExchange
+from mmbot.venues.derive.keys import trouble_with
 from mmbot.venues.derive.limits import limits_of
-from mmbot.venues.derive.messages import Account, RateLimits, SessionKey
+from mmbot.venues.derive.messages import Account, RateLimits
 from mmbot.venues.derive.signing import Signer
-from mmbot.venues.derive.sites import exchange_at, part_of_process, signer_of
-from mmbot.venues.derive.venue import DeriveVenue
+from mmbot.venues.derive.sites import exchange_at, signer_of
+from mmbot.venues.derive.venue import venue_at
 from mmbot.venues.failures import in_words, said
-from mmbot.venues.reading import Unread, Unreadable, each, fields_of, read
+from mmbot.venues.reading import Unread, Unreadable, read
 from mmbot.venues.site import Site
-
-TRADE_SCOPES = ("trade", "admin")
-"""How the scopes begin of a key that may place orders."""
 
 
 async def checks(
@@ -41,7 +39,7 @@ async def checks(
     clock = Clock()
     signer = signer_of(site, keys)
     exchange = exchange_at(site, clock, signer)
-    venue = DeriveVenue(site.name, exchange, signer, part_of_process(clock), clock)
+    venue = venue_at(site, exchange, signer, clock)
     found: list[Check] = []
     arrival = Arrival(venue, clock, LOOK_S)
     try:
@@ -73,18 +71,12 @@ async def _key(exchange: DeriveExchange, signer: Signer, account: str, clock: Cl
         found = f"{account}: the wallet's own key, which may do everything"
         return Check("account", Result.WARN, found, "register a session key that may only trade")
     told = await _asked(exchange, "private/session_keys", {"wallet": signer.owner})
-    rows = fields_of(told, "session keys").get("public_session_keys")
-    stated, _ = each(rows, lambda row: read(SessionKey, row, Unread(), "key"), Unread(), "key")
-    ours = [one for one in stated if one.public_session_key.lower() == signer.address.lower()]
-    if not ours:
-        found = f"{signer.address} is no session key of {signer.owner}"
-        return Check("account", Result.FAIL, found, "register it at the venue")
-    if ours[0].expiry_sec * SECOND <= clock.now_ns():
-        return Check("account", Result.FAIL, f"{signer.address} has expired", "register another")
-    scopes = [*(ours[0].protocol_scopes or ()), *(ours[0].offchain_scopes or ())]
-    if not any(scope.lower().startswith(TRADE_SCOPES) for scope in scopes):
-        found = f"{account}: the key may {', '.join(scopes) or 'do nothing'}, and not trade"
-        return Check("account", Result.FAIL, found, "give it the scope to trade")
+    try:
+        trouble = trouble_with(signer, told, clock.now_ns() // SECOND, Unread())
+    except Unreadable as error:
+        return Check("account", Result.WARN, f"not understood: {error}", "look at the keys")
+    if trouble is not None:
+        return Check("account", Result.FAIL, trouble, "register a key that may trade")
     return Check("account", Result.PASS, f"{account}: the key may trade")
 
 

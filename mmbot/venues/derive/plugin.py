@@ -62,15 +62,11 @@ class DerivePlugin:
 
     def trading(self, site: Site, keys: Credentials, clock: Clock, timing: Timing) -> Venue:
         """Over two connections, of which one is logged in and takes the wallet's orders along."""
-        from mmbot.venues.derive.sites import exchange_at, part_of_process, signer_of
-        from mmbot.venues.derive.venue import DeriveVenue
+        from mmbot.venues.derive.sites import exchange_at, signer_of
+        from mmbot.venues.derive.venue import venue_at
 
-        signer, part = signer_of(site, keys), part_of_process(clock)
-        exchange = exchange_at(site, clock, signer)
-        simulated = site.mode is Mode.SIM
-        return DeriveVenue(
-            site.name, exchange, signer, part, clock, timing, named_by_label=simulated
-        )
+        signer = signer_of(site, keys)
+        return venue_at(site, exchange_at(site, clock, signer), signer, clock, timing)
 
     def canceller(
         self, site: Site, keys: Credentials, clock: Clock, call_limit_s: float

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mmbot.clock import Clock
+from mmbot.config import Mode
 from mmbot.core.contracts import Instrument
 from mmbot.errors import ConfigError, Refused, VenueUnreachable
 from mmbot.venues.account_venue import AccountVenue
@@ -15,7 +16,9 @@ from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
 from mmbot.venues.derive.signin import NoSubaccount
 from mmbot.venues.derive.signing import Signer
+from mmbot.venues.derive.sites import part_of_process
 from mmbot.venues.market import SocketMarket
+from mmbot.venues.site import Site
 from mmbot.venues.timing import USUAL, Timing
 
 
@@ -83,6 +86,21 @@ class DeriveVenue(AccountVenue):
                         f"{signer.owner}: {refusal.code} {refusal.message}"
                     ) from error
             raise
+
+
+def venue_at(
+    site: Site, exchange: DeriveExchange, signer: Signer, clock: Clock, timing: Timing = USUAL
+) -> DeriveVenue:
+    """The account there."""
+    return DeriveVenue(
+        site.name,
+        exchange,
+        signer,
+        part_of_process(clock),
+        clock,
+        timing,
+        named_by_label=site.mode is Mode.SIM,
+    )
 
 
 def _layers(error: BaseException | None) -> Iterator[BaseException]:

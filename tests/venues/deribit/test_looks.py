@@ -22,8 +22,9 @@ from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.venues.effects import HttpAnswer
 from tests.builders import NOW_NS
-from tests.venues.deribit.driven import NOW_MS, OPTION, PERPETUAL, Driven, account, raising
+from tests.venues.deribit.driven import NOW_MS, OPTION, PERPETUAL, Driven, account
 from tests.venues.deribit.test_session_orders import PLACED, TRADE
+from tests.venues.driven import raising
 from tests.wire.scripted import SILENCE, Refused
 
 LOST = Label("mm7-9")

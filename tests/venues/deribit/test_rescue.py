@@ -15,8 +15,9 @@ from mmbot.venues.canceller import ListUnreadableError
 from mmbot.venues.deribit.rescue import OPEN_ORDERS, DeribitRescue
 from mmbot.venues.effects import HttpAnswer
 from tests.builders import NOW_NS
-from tests.venues.deribit.driven import Driven, account, raising
+from tests.venues.deribit.driven import Driven, account
 from tests.venues.deribit.test_session_orders import PLACED, USER, place
+from tests.venues.driven import raising
 from tests.wire.scripted import STOP, Refused, order
 
 

@@ -21,7 +21,8 @@ from mmbot.core.why import Why
 from mmbot.venues.deribit.public import PublicSession
 from mmbot.venues.deribit.session import DeribitSession
 from tests.builders import NOW_NS, an_option
-from tests.venues.deribit.driven import KEYS, OPTION, PERPETUAL, Driven, account, raising
+from tests.venues.deribit.driven import KEYS, OPTION, PERPETUAL, Driven, account
+from tests.venues.driven import raising
 from tests.wire.scripted import SILENCE, Refused, option
 
 BOOK, TICKER = f"book.{PERPETUAL.name}.raw", f"ticker.{PERPETUAL.name}.raw"

@@ -22,7 +22,8 @@ from mmbot.core.order_life import OrderState, Request
 from mmbot.core.types import MS, SECOND, Label, Side, TimeInForce
 from mmbot.core.why import Why
 from tests.builders import NOW_NS, a_perpetual
-from tests.venues.deribit.driven import OPTION, PERPETUAL, Driven, account, raising
+from tests.venues.deribit.driven import OPTION, PERPETUAL, Driven, account
+from tests.venues.driven import raising
 from tests.wire.scripted import SILENCE, Refused, option
 
 BID, ASK = Label("mm7-1"), Label("mm7-2")

@@ -12,7 +12,8 @@ from mmbot.venues.deribit.session import DeribitSession
 from mmbot.venues.effects import HttpAnswer
 from mmbot.venues.recipe import Recipe
 from tests.builders import NOW_NS, a_linear_perpetual
-from tests.venues.deribit.driven import KEYS, OPTION, PERPETUAL, Driven, raising
+from tests.venues.deribit.driven import KEYS, OPTION, PERPETUAL, Driven
+from tests.venues.driven import raising
 from tests.wire.scripted import Refused, option, order
 
 
