@@ -54,7 +54,7 @@ def test_a_venue_needs_few_lines() -> None:
 
 
 def test_an_unknown_kind_is_told_with_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"unknown venue 'nil'; there is: deribit"):
+    with pytest.raises(ConfigError, match=r"unknown venue 'nil'; there is: deribit, derive"):
         plugin_of("nil")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mmbot.core.intents import Place, Replace
 from mmbot.core.types import InstrumentId, Label, Side, TimeInForce
@@ -57,7 +58,7 @@ REPLACE = Replace(
 
 
 def placed(**changes: Any) -> dict[str, Any]:
-    method, params = orders.place(replace(PLACE, **changes), listed(), SIGNER, SEAL)
+    method, params = orders.place(structs.replace(PLACE, **changes), listed(), SIGNER, SEAL)
     assert method == "private/order"
     return params
 
@@ -100,7 +101,7 @@ def test_a_quote_says_all_that_the_venue_wants() -> None:
 
 
 def test_a_hedge_that_trades_at_once_is_no_quote() -> None:
-    hedge = replace(
+    hedge = structs.replace(
         PLACE, post_only=False, reduce_only=True, time_in_force=TimeInForce.IOC, side=Side.SELL
     )
     _, params = orders.place(hedge, listed(), SIGNER, replace(SEAL, mmp=False))
@@ -207,13 +208,17 @@ def test_each_cancel_has_its_method() -> None:
     [
         orders.place(PLACE, listed(), SIGNER, SEAL),
         orders.place(
-            replace(PLACE, post_only=False, reduce_only=True, time_in_force=TimeInForce.IOC),
+            structs.replace(
+                PLACE, post_only=False, reduce_only=True, time_in_force=TimeInForce.IOC
+            ),
             listed(),
             SIGNER,
             SEAL,
         ),
         orders.place(
-            replace(PLACE, instrument=InstrumentId("derive:BTC-PERP"), price=Decimal(84000)),
+            structs.replace(
+                PLACE, instrument=InstrumentId("derive:BTC-PERP"), price=Decimal(84000)
+            ),
             listed(samples.BTC_PERP),
             SIGNER,
             SEAL,

@@ -1,10 +1,10 @@
 """An account's session driven by hand: intents become frames, and what is said events."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.events import (
