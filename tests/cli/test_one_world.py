@@ -111,10 +111,10 @@ def test_the_names_of_faces() -> None:
 @pytest.mark.parametrize(
     ("exchange", "said"),
     [
-        ("", "unknown exchange ''; there is: deribit, derive"),
-        ("derbit", "unknown exchange 'derbit'; did you mean 'deribit'? There is: deribit, derive"),
+        ("", "unknown exchange ''; there is: deribit"),
+        ("derbit", "unknown exchange 'derbit'; did you mean 'deribit'? There is: deribit"),
         ("deribit,derbit:x", "unknown exchange 'derbit'; did you mean 'deribit'?"),
-        (":x", "unknown exchange ''; there is: deribit, derive"),
+        (":x", "unknown exchange ''; there is: deribit"),
         ("deribit,", "'deribit,' has an empty part: write it like deribit,deribit:hedge"),
         (",", "',' has an empty part: write it like deribit,deribit:hedge"),
         ("deribit:", "'deribit:' has no name of letters, digits, - and _ after the colon"),

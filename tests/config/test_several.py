@@ -399,11 +399,12 @@ def test_a_desk_that_is_alone_has_a_name_too() -> None:
         ("[venues]\nhedge = 'deribit'\n", "desk.toml:2: expected a table such as [venues.NAME]"),
         (
             VENUES + PERP.replace('"hedge"', '"hegde"'),
-            "desk.toml:5: unknown venue 'hegde'; did you mean 'hedge'? There is: deribit, derive, hedge",
+            "desk.toml:5: unknown venue 'hegde'; did you mean 'hedge'? There is: deribit, hedge",
         ),
         (
             PERP,
-            "desk.toml:2: unknown exchange 'hedge'; there is: deribit, derive; another name needs a table",
+            "desk.toml:2: unknown exchange 'hedge'; there is: deribit, derive; another name needs a "
+            "table",
         ),
         (
             VENUES + "[desks.perp]\n" + SYMBOL,
