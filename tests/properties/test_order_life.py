@@ -77,9 +77,10 @@ class OrderLife(RuleBasedStateMachine):
     def turn(self, *events: ev.Event, after_s: float = 0.001) -> None:
         lease_check = ev.LeaseChecked(self.bot.now_ns)
         self.venue.now_ns = self.bot.now_ns + int(after_s * SECOND)
+        intents = self.bot.turn(lease_check, *events, after_s=after_s)
         for event in events:
             self.hear(event)
-        self.sent(self.bot.turn(lease_check, *events, after_s=after_s))
+        self.sent(intents)
 
     def hear(self, event: ev.Event) -> None:
         """Keep the newest statement about each order that has reached us."""
@@ -91,7 +92,8 @@ class OrderLife(RuleBasedStateMachine):
             if event.answers is None:
                 self.pushed.append(event)
         elif (
-            isinstance(event, ev.SnapshotTaken) and event.asked_ns >= self.bot.account.asked_ns > 0
+            isinstance(event, ev.SnapshotTaken)
+            and event.asked_ns == self.bot.account.last_snapshot_ns  # else it was superseded
         ):
             statements += [*event.orders, *(seen for _, seen in event.lookups if seen is not None)]
         for statement in statements:
