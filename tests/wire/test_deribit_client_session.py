@@ -300,7 +300,11 @@ class TestRequests:
             assert not replies, "never from within send"
             await until(lambda: replies, "told")
             assert replies[0] == Reply(
-                id_, Outcome.UNKNOWN, why="TRADING is not connected", sent=False
+                id_,
+                Outcome.UNKNOWN,
+                why="TRADING is not connected",
+                sent=False,
+                venue="deribit",
             )
             with pytest.raises(ccxt.NetworkError, match="not connected"):
                 await client.rpc(Link.TRADING, "private/buy", {})
