@@ -1,4 +1,4 @@
-"""Derive's door: what opens an account, what is refused in one line, and cancelling from outside."""
+"""Derive's door: what opens an account, what is refused in a line, cancelling from outside."""
 
 from collections.abc import Mapping
 from pathlib import Path
