@@ -9,8 +9,8 @@ Theory of operation
 2. A replace verifies first, then cancels, then asks the exchange. So what is wrong with the request
    leaves the old order alone, and what the exchange refuses is said beside the order that is
    cancelled already (`create_order_error`).
-3. A market order is one that takes what its limit price allows and does not rest. Nobody is matched
-   beyond the price band: there such an order ends, and one that rests may only wait.
+3. A market order is one that takes what its limit price allows and does not rest. Matching ends at
+   the price band: beyond it such an order is cancelled, and one that rests may only wait.
 """
 
 from __future__ import annotations

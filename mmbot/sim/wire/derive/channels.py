@@ -32,7 +32,7 @@ STATUSES: Final = tuple(
     for stage in ("Batching", "Executing", "Proving", "Settling", SETTLED)
 )
 SILENT: Final = ("auctions.watch", "margin.watch")
-"""Nobody is ever liquidated here."""
+"""Channels of liquidations, of which there is none here."""
 
 
 class Interval(Enum):
@@ -105,7 +105,7 @@ class BookChannel(Channel):
         yield self._levels()
 
     def touch(self) -> None:
-        """It is due at the next flush."""
+        """The book is due at the next flush."""
         self._changed = True
 
     def flush(self) -> None:

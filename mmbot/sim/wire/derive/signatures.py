@@ -7,8 +7,8 @@ Theory of operation
    keccak(TYPEHASH, subaccount, nonce, module, keccak(data), expiry, owner, signer), and data holds
    the terms of the order in seven words. Each word is 32 bytes; prices, amounts and fees are scaled
    by 10^18, and more than twelve fractional digits are refused.
-2. Nobody is asked who signed: the address is recovered from the signature, and must be the signer
-   that the request names. A word that differs by a bit recovers a stranger.
+2. The address of who signed is recovered from the signature, and must be that of the signer whom
+   the request names. A word that differs by a bit recovers a stranger.
 3. The domain is of one of two networks. This venue is on neither, and takes both.
 
 Sources: the venue's specification of action signing; test vectors in `derive.md`, section 4.

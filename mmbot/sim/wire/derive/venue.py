@@ -160,7 +160,7 @@ class DeriveVenue:
         rows = []
         for one in [one for one in held if one.size]:
             name = one.listing.name
-            # Somebody holds this, so its mark must follow the market whoever else looks.
+            # The mark of what is held must follow the market whoever else looks.
             self.watch(name)
             life = self._lives.setdefault((account, name), Life())
             ticker = self.market_ticker(name)

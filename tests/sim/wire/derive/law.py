@@ -89,7 +89,7 @@ EXCEPTIONS: Final = (
 
 @cache
 def law() -> Json:
-    """The extract with the exceptions applied. Nobody may write to it."""
+    """The extract with the exceptions applied, for reading only."""
     document: Json = json.loads(EXTRACT.read_text())
     for one in EXCEPTIONS:
         if one.schema is not None:

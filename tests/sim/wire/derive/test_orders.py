@@ -137,7 +137,7 @@ def test_a_nonce_is_used_once_and_need_not_grow(judged: Judged, caller: Caller) 
     assert refused(caller, nonce=later) == 0
     assert refused(caller, nonce=earlier) == 0
     assert refused(caller, nonce=later) == 11017
-    # It is used up by an order that there is, not by one that was refused.
+    # A nonce is used up by an order that there is, not by one that was refused.
     fresh = str((judged.now_ms + 2) * 10**6)
     assert refused(caller, nonce=fresh, price=ASK, time_in_force="post_only") == 11008
     assert refused(caller, nonce=fresh) == 0

@@ -121,7 +121,7 @@ def test_a_caller_of_another_year_is_judged_by_its_own_clock() -> None:
     assert made["order_status"] == "open"
     late = caller.signed(reject_timestamp=judged.now_ms + year_ms - 1)
     assert caller.refusal("private/order", **late) == 11022
-    # It ends as soon as it would have by the caller's clock.
+    # The order ends as soon as it would have by the caller's clock.
     assert made["signature_expiry_sec"] == (judged.now_ms + year_ms) // 1_000 + 600
     judged.venue.market_moves = True
     judged.pass_time(599_000, 1_000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from mmbot.sim.wire.server import Venue
 from tests.sim.wire.derive.judges import printed_and_run, stock_derive
 from tests.sim.wire.derive.venue import served, within
+from tests.wire.venue import until
 
 OPTION = "ETH/USDC:USDC-250606-2800-C"
 PERPETUAL = "ETH/USDC:USDC"
@@ -27,6 +29,10 @@ async def trading() -> AsyncIterator[tuple[Venue, Any]]:
         markets = await within(client.load_markets())
         assert markets[OPTION]["option"]
         yield venue, client
+
+
+def told_of(order_id: str, told: list[Any], name: str) -> bool:
+    return any(one[name] == order_id for one in told)
 
 
 async def touch(client: Any, symbol: str) -> tuple[float, float]:
@@ -91,7 +97,10 @@ async def test_it_hears_of_its_orders_and_trades_and_reads_what_it_holds() -> No
                 traded.extend(await client.watch_my_trades())
 
         listening = [asyncio.create_task(hear()), asyncio.create_task(trade())]
-        await asyncio.sleep(0.2)
+        sub = venue.endpoints.login["subaccount_id"]
+        protocol: Any = venue.protocol
+        for kind in ("orders", "trades"):
+            await until(partial(protocol.hub.follows, f"{sub}.{kind}"))
         for number in range(CALLS):
             bid, ask = await touch(client, PERPETUAL)
             side, price, amount = ("buy", ask + 2, 0.2) if number % 3 else ("sell", bid - 2, 0.1)
@@ -101,12 +110,8 @@ async def test_it_hears_of_its_orders_and_trades_and_reads_what_it_holds() -> No
             )
             assert made["status"] == "closed"
             assert made["filled"] == amount
-            for _ in range(200):
-                if any(one["order"] == made["id"] for one in traded):
-                    break
-                await asyncio.sleep(0.05)
-            assert any(one["order"] == made["id"] for one in traded)
-            assert any(one["id"] == made["id"] for one in heard)
+            await until(partial(told_of, made["id"], heard, "id"))
+            await until(partial(told_of, made["id"], traded, "order"))
             (position,) = await within(client.fetch_positions())
             held = venue.exchange.accounts[venue.account].positions["ETH-PERP"].size
             assert position["contracts"] == abs(float(held))

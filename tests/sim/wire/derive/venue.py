@@ -328,7 +328,7 @@ class Judged:
             self.venue.tick()
 
     def quote(self, name: str, side: Side, amount: str, price: str) -> Placed:
-        """Somebody else's order."""
+        """An order of the other maker."""
         wish = NewOrder(name=name, side=side, amount=Decimal(amount), price=Decimal(price))
         placed = self.exchange.place(MAKER, wish, self.now_ms)
         assert isinstance(placed, Placed), placed
