@@ -172,7 +172,7 @@ def _link(
         case ev.LinkAlive():
             if event.link is ev.Link.MARKET:
                 account.alive_ns, account.proven_ns = event.received_ns, event.asked_ns
-            account.skew_ns = _skew_ns(event)
+            account.skew_ns = _skew_ns(event, account.skew_ns)
         case ev.LinkChanged():
             _link_changed(state, event, now_ns)
         case ev.LimitsRead():
@@ -189,11 +189,11 @@ def _link(
             account.look_by(now_ns + RESYNC_RETRY_NS)
 
 
-def _skew_ns(alive: ev.LinkAlive) -> Nanos:
+def _skew_ns(alive: ev.LinkAlive, known_ns: Nanos) -> Nanos:
     """The venue answered at some moment between question and answer; what is beyond that is the
-    clocks."""
+    clocks. Where it does not say when, what is known stands."""
     if alive.venue_ns is None:
-        return 0
+        return known_ns
     return max(0, alive.asked_ns - alive.venue_ns, alive.venue_ns - alive.received_ns)
 
 

@@ -262,6 +262,16 @@ def test_the_way_there_and_back_is_no_skew(venue_is_ahead_s: float, apart_s: flo
     assert bot.reading.skew_ns == pytest.approx(apart_s * SECOND, abs=1)
 
 
+def test_a_proof_of_life_without_the_venues_clock_leaves_the_skew_that_is_known() -> None:
+    bot = Guarded()
+    apart_ns = bot.now_ns + 2 * SECOND
+    bot.turn(ev.LinkAlive(VENUE, ev.Link.TRADING, bot.now_ns, bot.now_ns, apart_ns))
+    bot.turn(ev.LinkAlive(VENUE, ev.Link.TRADING, bot.now_ns, bot.now_ns, None))
+    assert bot.reading.skew_ns == 2 * SECOND
+    bot.turn(ev.LinkAlive(VENUE, ev.Link.TRADING, bot.now_ns, bot.now_ns, bot.now_ns))
+    assert bot.reading.skew_ns == 0
+
+
 def test_margin_is_what_the_venue_states() -> None:
     bot = Guarded()
     bot.ask_again()

@@ -8,9 +8,7 @@ A refused replace has neither ended the old order nor created another: where it 
 failed at the other, the venue answers with a result that says so.
 """
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Final
 
 from mmbot.core.error_scope import ErrorScope
@@ -183,10 +181,3 @@ def meaning_of(code: int, data: object = None) -> Meaning:  # noqa: ARG001  # as
         return meaning
     # Servers' own troubles: JSON-RPC's reserved codes, and those beside the confirmation timeout.
     return _OF_ITSELF if -32768 <= code <= -32000 or 9000 <= code <= 9999 else _UNHEARD_OF
-
-
-def least_max_fee(data: object) -> Decimal | None:
-    """What the venue says a refused order (MAX_FEE_TOO_LOW) must allow at least, in USDC for one
-    unit of amount: "signed max_fee must be >= 194.42"; None where it does not say."""
-    found = re.search(r">=\s*(\d{1,18}(?:\.\d{1,40})?)", data) if isinstance(data, str) else None
-    return Decimal(found[1]) if found else None

@@ -23,6 +23,7 @@ class DeriveExchange(Exchange, ccxt.pro.derive):  # type: ignore[misc]  # ccxt s
         self._signer = signer
         self._venue_clock = clock
         super().__init__({"enableRateLimit": False})  # it reads every property once
+        self.clients: dict[str, Any] = {}  # ccxt has one for all exchanges of a process
         self.timeout = 1000 * max(REST_S / clock.scale, REAL_MIN_S)
 
     @property

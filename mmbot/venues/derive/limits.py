@@ -31,6 +31,9 @@ INSTRUMENTS: Final = "per instrument"
 MASS_CANCELS: Final = "cancel_all"
 READS: Final = "non_matching"
 
+_CANCEL_RESERVE: Final = 0.2
+"""Of five requests in five seconds, one is kept for cancels; `cancel_all` has its own besides."""
+
 _SINGLE: Final = ((Draws.PLACE, 1.0), (Draws.MOVE, 1.0), (Draws.CANCEL, 1.0))
 
 
@@ -87,6 +90,7 @@ def capabilities(limits: Limits) -> Capabilities:
                 limits.instrument * WINDOW_S,
                 scope=GateScope.INSTRUMENT,
                 weights=_SINGLE,
+                cancel_reserve=_CANCEL_RESERVE,
             ),
             _window(MASS_CANCELS, limits.cancel_all, ((Draws.MASS_CANCEL, 1.0),)),
             _window(READS, limits.non_matching, ((Draws.READ, 1.0),)),
@@ -95,4 +99,11 @@ def capabilities(limits: Limits) -> Capabilities:
 
 
 def _window(name: str, tps: float, weights: tuple[tuple[Draws, float], ...]) -> Gate:
-    return Gate(name, tps, tps * WINDOW_S, kind=GateKind.FIXED_WINDOW, weights=weights)
+    return Gate(
+        name,
+        tps,
+        tps * WINDOW_S,
+        kind=GateKind.FIXED_WINDOW,
+        weights=weights,
+        cancel_reserve=_CANCEL_RESERVE,
+    )

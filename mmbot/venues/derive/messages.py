@@ -86,29 +86,6 @@ class SlimTicker(Struct, frozen=True):
     option_pricing: OptionPricing | None = None
 
 
-class Orderbook(Struct, frozen=True):
-    """A whole book, best level first: [price, amount], or an object of both, as its specification
-    has it."""
-
-    instrument_name: Text
-    timestamp: Moment
-    publish_id: Count
-    bids: list[object]
-    asks: list[object]
-
-
-class PublicTrade(Struct, frozen=True):
-    """A trade as everybody sees it. In a history each is told twice, with each side's role."""
-
-    trade_id: Text
-    instrument_name: Text
-    timestamp: Moment
-    direction: Direction
-    trade_price: Decimal
-    trade_amount: Decimal
-    liquidity_role: str | None = None
-
-
 # --- our orders and trades --------------------------------------------------------------------
 
 
@@ -150,14 +127,6 @@ class UserTrade(Struct, frozen=True):
     mark_price: Decimal | None = None
     index_price: Decimal | None = None
     batch_status: str | None = None
-
-
-class RpcError(Struct, frozen=True):
-    """An error, in a reply or as the reason why a replace has no new order."""
-
-    code: int
-    message: str | None = None
-    data: object = None
 
 
 # --- money ------------------------------------------------------------------------------------

@@ -15,7 +15,6 @@ Pure: no clock, no socket, no log. `venue` is our name for the venue.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
 from typing import Any, Final
@@ -23,11 +22,9 @@ from typing import Any, Final
 from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.events import (
-    BookChanged,
     OrderSeen,
     RequestRefused,
     TickerChanged,
-    TradePrinted,
 )
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import Equity, Fill, HeldPosition, Liquidity, OpenOrder
@@ -89,32 +86,6 @@ def _price(value: Decimal | None, *, may_be_zero: bool = False) -> float | None:
     return float(value)
 
 
-def book_changed(
-    venue: str, data: object, levels: int, unread: Unread, now_ns: Nanos
-) -> BookChanged:
-    """orderbook: the whole of it, cut to so many levels. Raises Unreadable."""
-    book = read(messages.Orderbook, data, unread, "book")
-    return BookChanged(
-        instrument=instrument_id(venue, book.instrument_name),
-        bids=_levels(book.bids, levels, -1),
-        asks=_levels(book.asks, levels, 1),
-        venue_ms=book.timestamp,
-        received_ns=now_ns,
-    )
-
-
-def publish_id(data: object) -> int | None:
-    """Which version of a book it is: they only grow; None where it does not say."""
-    stated = data.get("publish_id") if isinstance(data, dict) else None
-    return stated if isinstance(stated, int) else None
-
-
-def _levels(stated: list[object], most: int, order: int) -> tuple[Level, ...]:
-    levels = [level for row in stated if (level := level_of(row))[1] > 0]
-    levels.sort(key=lambda level: order * level[0])
-    return tuple(levels[:most])
-
-
 def level_of(row: Any) -> Level:
     """One level of a book: [price, amount], or an object of both. Raises Unreadable."""
     try:
@@ -129,22 +100,6 @@ def level_of(row: Any) -> Level:
     if not (isfinite(price) and isfinite(amount) and price > 0 and amount >= 0):
         raise Unreadable(f"book: level {row!r:.60}")
     return price, amount
-
-
-def trade_printed(venue: str, data: object, unread: Unread) -> TradePrinted | None:
-    """One public trade; None for the maker's half of one that is told twice. Raises Unreadable."""
-    trade = read(messages.PublicTrade, data, unread, "public trade")
-    if trade.liquidity_role == "maker":
-        return None
-    if trade.trade_price < 0 or trade.trade_amount <= 0:
-        raise Unreadable(f"public trade {trade.trade_id}: {trade.trade_amount} amount")
-    return TradePrinted(
-        instrument=instrument_id(venue, trade.instrument_name),
-        price=float(trade.trade_price),
-        amount=float(trade.trade_amount),
-        side=_SIDES[trade.direction],
-        venue_ms=trade.timestamp,
-    )
 
 
 # --- orders -----------------------------------------------------------------------------------
@@ -214,37 +169,6 @@ def _amount(value: Decimal | None, *, least: bool = False) -> Decimal | None:
 
 
 # --- answers ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """The answer to private/replace: the old order as it ended, and the new one, or why there is
-    none. `trades`: those of the new one, as they came."""
-
-    old: OrderSeen
-    new: OrderSeen | None
-    why_not: messages.RpcError | None
-    trades: object
-
-
-def replaced_of(venue: str, data: object, unread: Unread) -> Replaced:
-    """Raises Unreadable where it does not tell what became of both orders."""
-    fields = fields_of(data, "answer")
-    old = seen_of(venue, fields.get("cancelled_order"), Request.REPLACE, unread)
-    made, why_not = fields.get("order"), fields.get("create_order_error")
-    if made is None and why_not is None:
-        raise Unreadable("an answer with no new order, and no reason")
-    return Replaced(
-        old=old,
-        new=None if made is None else seen_of(venue, made, Request.PLACE, unread),
-        why_not=None if made is not None else error_of(why_not, unread),
-        trades=fields.get("trades") or [],
-    )
-
-
-def error_of(data: object, unread: Unread) -> messages.RpcError:
-    """An error in a reply. Raises Unreadable where it has no code."""
-    return read(messages.RpcError, data, unread, "error")
 
 
 def refusal_of(

@@ -10,6 +10,7 @@ from mmbot.errors import ConfigError, Refused, VenueUnreachable
 from mmbot.venues.account_venue import AccountVenue
 from mmbot.venues.answers import AnswerError
 from mmbot.venues.base import Sink
+from mmbot.venues.derive.dialect import DERIVE
 from mmbot.venues.derive.errors import REFUSES_KEY
 from mmbot.venues.derive.exchange import DeriveExchange
 from mmbot.venues.derive.public import PublicSession
@@ -18,6 +19,7 @@ from mmbot.venues.derive.signin import NoSubaccount
 from mmbot.venues.derive.signing import Signer
 from mmbot.venues.derive.sites import part_of_process
 from mmbot.venues.market import SocketMarket
+from mmbot.venues.requests import Refusal, refusal_of
 from mmbot.venues.site import Site
 from mmbot.venues.timing import USUAL, Timing
 
@@ -78,7 +80,7 @@ class DeriveVenue(AccountVenue):
             for layer in _layers(error):
                 if isinstance(layer, NoSubaccount):
                     raise ConfigError(f"{self.name}: {layer.brief}") from error
-                refusal = layer.reply.error if isinstance(layer, AnswerError) else None
+                refusal = _refusal_in(layer)
                 if refusal is not None and refusal.code in REFUSES_KEY:
                     signer = self._signer
                     raise Refused(
@@ -86,6 +88,14 @@ class DeriveVenue(AccountVenue):
                         f"{signer.owner}: {refusal.code} {refusal.message}"
                     ) from error
             raise
+
+
+def _refusal_in(layer: BaseException) -> Refusal | None:
+    """The venue's own error in one of a failure's layers: as an answer, or as ccxt has it."""
+    if isinstance(layer, AnswerError):
+        return layer.reply.error
+    _, body = getattr(layer, "http", (None, None))
+    return refusal_of(DERIVE, body.get("error")) if isinstance(body, dict) else None
 
 
 def venue_at(

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from mmbot.core.budget import Budget
 from mmbot.core.capabilities import DeadMan, Draws, Gate, GateKind, GateScope, Move
 from mmbot.core.events import Link, LinkAlive, LinkChanged, VenueDescribed
-from mmbot.core.types import MS
+from mmbot.core.types import MS, Label
 from mmbot.venues.derive.limits import INSTRUMENTS, MASS_CANCELS, ORDERS, READS
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
@@ -167,6 +168,13 @@ def test_what_draws_from_which_limit() -> None:
         assert found[ORDERS].weight(draws) == found[INSTRUMENTS].weight(draws) == 1.0
     assert found[ORDERS].weight(Draws.MASS_CANCEL) == 0.0
     assert found[MASS_CANCELS].weight(Draws.MASS_CANCEL) == 1.0
+    left = Budget(rate_per_s=1.0, burst=5.0, level=4.0, windowed=True)
+    left.reserve_share = found[ORDERS].cancel_reserve
+    spent = 0
+    while left.affords():
+        left.spend(Label(str(spent)))
+        spent += 1
+    assert spent == 3, "of five, one is never used and one is kept for a cancel"
 
 
 def test_orders_are_replaced_and_the_dead_man_is_the_wallets() -> None:

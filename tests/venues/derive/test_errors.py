@@ -1,12 +1,10 @@
 """Every error code has a scope and a fate; the list it is held against is other people's."""
 
-from decimal import Decimal
-
 import ccxt
 import pytest
 
 from mmbot.core.error_scope import ErrorScope
-from mmbot.venues.derive.errors import MEANINGS, PASSING, least_max_fee, meaning_of
+from mmbot.venues.derive.errors import MEANINGS, PASSING, meaning_of
 from mmbot.venues.meanings import OrderFate
 
 OF_THE_SHEET = """
@@ -96,23 +94,3 @@ def test_a_new_code_of_the_servers_own_troubles_leaves_everything_open(code: int
 def test_what_may_pass_is_known_and_is_no_refusal_of_the_order_itself() -> None:
     assert all(meaning_of(code).scope is not ErrorScope.ACCOUNT for code in PASSING)
     assert MEANINGS.keys() >= PASSING
-
-
-@pytest.mark.parametrize(
-    ("data", "least"),
-    [
-        (
-            "signed max_fee must be >= 194.420835871999983091712000000000000000",
-            Decimal("194.420835871999983091712000000000000000"),
-        ),
-        ("signed max_fee must be >= 3", Decimal(3)),
-        ("signed max_fee is too low", None),
-        ("", None),
-        (None, None),
-        ({"limit": "1"}, None),
-    ],
-)
-def test_a_fee_cap_that_is_too_low_is_told_what_would_do(
-    data: object, least: Decimal | None
-) -> None:
-    assert least_max_fee(data) == least

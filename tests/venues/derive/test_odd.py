@@ -20,12 +20,6 @@ Reader = Callable[[Any, Unread], object]
 
 SIGNER = Signer("11" * 32, "0x5cb67F7829d01d9C75385A920De5E51060663374", 86815, MAINNET)
 FOLLOWED = {CALL.name: CALL, PERP.name: PERP}
-REPLACED = {
-    "cancelled_order": {**samples.ORDER, "order_status": "cancelled"},
-    "order": samples.ORDER,
-    "create_order_error": None,
-    "trades": [samples.TRADE],
-}
 
 READERS: dict[str, tuple[Any, Reader]] = {
     "option": (samples.ETH_CALL, lambda data, unread: listed_of("derive", data, unread)),
@@ -33,15 +27,6 @@ READERS: dict[str, tuple[Any, Reader]] = {
     "ticker": (
         {"timestamp": 1, "instrument_ticker": samples.OPTION_TICKER},
         lambda data, unread: parse.ticker_changed(CALL, data, unread, 1),
-    ),
-    "book": (
-        samples.ORDERBOOK,
-        lambda data, unread: parse.book_changed("derive", data, 10, unread, 1),
-    ),
-    "version": (samples.ORDERBOOK, lambda data, _: parse.publish_id(data)),
-    "public trade": (
-        samples.PUBLIC_TRADE,
-        lambda data, unread: parse.trade_printed("derive", data, unread),
     ),
     "order": (
         samples.ORDER,
@@ -51,7 +36,6 @@ READERS: dict[str, tuple[Any, Reader]] = {
         samples.ORDER,
         lambda data, unread: parse.open_order_of("derive", data, unread),
     ),
-    "replace": (REPLACED, lambda data, unread: parse.replaced_of("derive", data, unread)),
     "fill": (samples.TRADE, lambda data, unread: parse.fill_of("derive", data, unread)),
     "position": (
         samples.POSITION,

@@ -88,83 +88,6 @@ def test_a_ticker_that_is_none_says_nothing_and_is_counted(odd: Any) -> None:
     assert [(kind, count) for kind, count, _ in unread] == [("ticker", 1)]
 
 
-# --- books ------------------------------------------------------------------------------------
-
-
-def book(**changes: Any) -> Any:
-    return parse.book_changed("derive", {**samples.ORDERBOOK, **changes}, 2, Unread(), NOW_NS)
-
-
-def test_a_book_is_taken_whole_and_cut_to_what_is_looked_at() -> None:
-    found = book()
-    assert found.instrument == InstrumentId("derive:ETH-20250606-2800-C")
-    assert found.bids == ((118.2, 4.0), (118.1, 10.5))
-    assert found.asks == ((119.0, 3.25), (119.4, 1.0))
-    assert (found.venue_ms, found.received_ns) == (1748865600123, NOW_NS)
-    assert parse.publish_id(samples.ORDERBOOK) == 4711
-
-
-def test_levels_may_come_as_objects_and_in_any_order() -> None:
-    asks = [{"price": "119.4", "amount": "1"}, {"price": "119", "amount": "3.25"}]
-    assert book(asks=asks).asks == ((119.0, 3.25), (119.4, 1.0))
-    assert book(bids=[["118.1", 10.5], [118.2, "4"]]).bids == ((118.2, 4.0), (118.1, 10.5))
-
-
-def test_a_level_of_nothing_is_no_level() -> None:
-    assert book(bids=[["118.2", "0"], ["118.1", "1"]]).bids == ((118.1, 1.0),)
-    assert book(asks=[]).asks == ()
-
-
-@pytest.mark.parametrize(
-    "level",
-    [None, [], ["118"], "118", ["x", "1"], ["NaN", "1"], ["118", "inf"], ["0", "1"], ["118", "-1"],
-     {"price": "118"}, [None, None], 5],
-)  # fmt: skip
-def test_a_book_with_a_level_that_cannot_be_read_is_no_book(level: Any) -> None:
-    with pytest.raises(Unreadable):
-        book(bids=[["118.3", "1"], level])
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"bids": None}, {"asks": {}}, {"publish_id": None}, {"instrument_name": ""},
-     {"timestamp": "soon"}, {"timestamp": -1}],
-)  # fmt: skip
-def test_a_book_without_a_vital_field_is_no_book(changes: dict[str, Any]) -> None:
-    with pytest.raises(Unreadable):
-        book(**changes)
-
-
-@pytest.mark.parametrize("data", [None, {}, {"publish_id": "7"}, []])
-def test_a_version_that_is_not_told_is_unknown(data: Any) -> None:
-    assert parse.publish_id(data) is None
-
-
-# --- public trades ----------------------------------------------------------------------------
-
-
-def test_a_public_trade_is_on_the_takers_side() -> None:
-    found = parse.trade_printed("derive", samples.PUBLIC_TRADE, Unread())
-    assert found is not None
-    assert (found.instrument, found.side) == (InstrumentId("derive:BTC-PERP"), Side.BUY)
-    assert (found.price, found.amount, found.venue_ms) == (83863, 0.0357, 1790792657383)
-
-
-def test_a_trade_that_is_told_from_both_sides_is_one() -> None:
-    told = [{**samples.PUBLIC_TRADE, "liquidity_role": role} for role in ("maker", "taker")]
-    found = [parse.trade_printed("derive", one, Unread()) for one in told]
-    assert found[0] is None
-    assert found[1] is not None
-
-
-@pytest.mark.parametrize(
-    "changes", [{"trade_amount": "0"}, {"trade_price": "-1"}, {"direction": "up"}, {"trade_id": ""}]
-)
-def test_a_public_trade_that_is_none_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(Unreadable):
-        parse.trade_printed("derive", {**samples.PUBLIC_TRADE, **changes}, Unread())
-
-
 # --- orders -----------------------------------------------------------------------------------
 
 
@@ -259,55 +182,6 @@ def test_a_row_of_open_orders_needs_no_more_than_what_cancels_it() -> None:
 def test_a_row_that_names_no_order_is_not_understood(row: Any) -> None:
     with pytest.raises(Unreadable):
         parse.open_order_of("derive", row, Unread())
-
-
-# --- replaces ---------------------------------------------------------------------------------
-
-OLD = {**samples.ORDER, "order_status": "cancelled", "cancel_reason": "user_request"}
-NEW = {**samples.ORDER, "order_id": "1625ce89-9cf3-4ec0-8a6c-e208b49e5830", "label": LABEL}
-
-
-def replaced(answer: Any) -> parse.Replaced:
-    return parse.replaced_of("derive", answer, Unread())
-
-
-def test_a_replace_tells_of_both_orders() -> None:
-    found = replaced(
-        {"cancelled_order": OLD, "order": NEW, "create_order_error": None, "trades": [1]}
-    )
-    assert (found.old.state, found.old.answers) == (OrderState.CANCELLED, Request.REPLACE)
-    assert found.new is not None
-    assert (found.new.label, found.new.state) == (LABEL, OrderState.OPEN)
-    assert found.new.answers is Request.PLACE
-    assert (found.why_not, found.trades) == (None, [1])
-
-
-@pytest.mark.parametrize("rest", [{}, {"order": None}, {"order": None, "trades": None}])
-def test_a_replace_may_end_one_order_and_create_none(rest: dict[str, Any]) -> None:
-    error = {"code": 11008, "message": "Post-only reject", "data": None}
-    found = replaced({"cancelled_order": OLD, "create_order_error": error, **rest})
-    assert found.old.state is OrderState.CANCELLED
-    assert found.new is None
-    assert found.why_not is not None
-    assert (found.why_not.code, found.trades) == (11008, [])
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        None,
-        {},
-        {"cancelled_order": OLD},
-        {"cancelled_order": OLD, "order": None, "create_order_error": None},
-        {"cancelled_order": OLD, "create_order_error": "failed"},
-        {"cancelled_order": OLD, "create_order_error": {"code": "11008"}},
-        {"cancelled_order": None, "order": NEW},
-        {"cancelled_order": OLD, "order": {"order_id": ""}},
-    ],
-)
-def test_a_replace_that_does_not_tell_what_became_of_both_is_not_understood(answer: Any) -> None:
-    with pytest.raises(Unreadable):
-        replaced(answer)
 
 
 # --- refusals ---------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_a_place_is_one_signed_frame_on_the_grid() -> None:
         "subaccount_id": SUBACCOUNT,
         "direction": "buy",
         "limit_price": "90.1",
-        "amount": "2.00",
+        "amount": "2",
         "signature_expiry_sec": driven.now_ns // SECOND + 600,
         "signer": signer().address,
         "order_type": "limit",
@@ -160,7 +160,7 @@ def test_a_replace_names_the_order_that_ends_and_is_a_new_one_itself() -> None:
     method, params = sent(driven)
     assert method == "private/replace"
     assert params["order_id_to_cancel"] == OLD_ID
-    assert (params["label"], params["limit_price"], params["amount"]) == (NEXT, "90.2", "1.50")
+    assert (params["label"], params["limit_price"], params["amount"]) == (NEXT, "90.2", "1.5")
     assert "expected_filled_amount" not in params  # nothing was ever told of it
 
 
