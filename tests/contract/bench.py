@@ -102,6 +102,8 @@ class Bench(ABC):
     """The id of an order that never was."""
     amount: ClassVar[Decimal]
     """Of one order, four times the smallest at least."""
+    wide_ticks: ClassVar[int] = 6
+    """How far each side of a wide market is from where it was: further than what an order costs."""
     books_are_whole: ClassVar[bool] = False
     """Every message of a book is all of it: none of them can leave a gap."""
     logins_last: ClassVar[bool] = False

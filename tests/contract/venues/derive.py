@@ -98,6 +98,7 @@ class DeriveBench(SimulatedBench):
     methods = METHODS
     accounts = f"{SUBACCOUNT}."
     cash = "USDC"
+    wide_ticks = 30
     books_are_whole = True
     logins_last = True
     snaps = True
