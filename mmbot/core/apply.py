@@ -172,7 +172,8 @@ def _link(
         case ev.LinkAlive():
             if event.link is ev.Link.MARKET:
                 account.alive_ns, account.proven_ns = event.received_ns, event.asked_ns
-            account.skew_ns = _skew_ns(event)
+            if event.venue_ns is not None:
+                account.skew_ns = _skew_ns(event, event.venue_ns)
         case ev.LinkChanged():
             _link_changed(state, event, now_ns)
         case ev.LimitsRead():
@@ -189,12 +190,10 @@ def _link(
             account.look_by(now_ns + RESYNC_RETRY_NS)
 
 
-def _skew_ns(alive: ev.LinkAlive) -> Nanos:
+def _skew_ns(alive: ev.LinkAlive, venue_ns: Nanos) -> Nanos:
     """The venue answered at some moment between question and answer; what is beyond that is the
     clocks."""
-    if alive.venue_ns is None:
-        return 0
-    return max(0, alive.asked_ns - alive.venue_ns, alive.venue_ns - alive.received_ns)
+    return max(0, alive.asked_ns - venue_ns, venue_ns - alive.received_ns)
 
 
 def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
