@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.core import events as ev
-from mmbot.core.capabilities import DeadMan, Draws
+from mmbot.core.capabilities import DeadMan, Draws, GateKind
 from mmbot.core.order_life import IN_FLIGHT, Status
 from mmbot.core.orders import Order
 from mmbot.core.statements import FlowKind
@@ -52,13 +52,17 @@ async def test_ten_minutes_at_full_demand_without_a_rate_refusal(start: Start) -
 
 
 def _allowed(desk: Desk) -> float:
-    """Requests about orders a second, by what the venue has told of the account."""
+    """Requests about orders a second, by what the venue has told of the account. Of a small window
+    one is left alone, and one at least is kept for cancels."""
     told = desk.heard(ev.LimitsRead)
     if told:
         return told[-1].rate_per_s
     gate = desk.account.capabilities.order_gate
     assert gate is not None
-    return gate.rate_per_s
+    if gate.kind is GateKind.TOKEN_BUCKET:
+        return gate.rate_per_s
+    kept = 1 + max(1, int(gate.burst * gate.cancel_reserve))
+    return gate.rate_per_s * (gate.burst - kept) / gate.burst
 
 
 def _orders_asked(bench: Bench) -> int:
