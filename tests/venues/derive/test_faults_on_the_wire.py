@@ -178,7 +178,8 @@ async def test_an_engine_takes_up_orders_without_an_answer() -> None:
         untold(bench, 4)
         async with desk_on(bench) as desk:
             await desk.quotes()
-            assert len(unknown(desk)) == 4
+            befallen = bench.venue.trouble.counts
+            assert (befallen["lost_reply"], befallen["lost_push"]) == (4, 4)
             assert len(bench.labels) == 4, "each was sent once"
             desk.trade(Side.BUY)
             await bench.until(lambda: desk.position(bench.ids[0]) > 0, "booked")
