@@ -160,7 +160,7 @@ class Subscriptions:
             if link.doubts and channel in link.doubts:
                 self._reconsider(link, book)
             self._publish(book)
-        elif was_valid:
+        elif was_valid and not book.valid:
             self._lost(link, book, was_valid)
 
     def doubt(self, link: LinkState, book: Book, why: str) -> None:

@@ -104,6 +104,8 @@ class Bench(ABC):
     """Of one order, four times the smallest at least."""
     wide_ticks: ClassVar[int] = 6
     """How far each side of a wide market is from where it was: further than what an order costs."""
+    messages_max: ClassVar[int] = 200
+    """Within so many messages an engine is killed that has begun to quote: some seconds' worth."""
     books_are_whole: ClassVar[bool] = False
     """Every message of a book is all of it: none of them can leave a gap."""
     logins_last: ClassVar[bool] = False

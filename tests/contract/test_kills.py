@@ -18,7 +18,6 @@ from tests.contract.conftest import Start
 from tests.engine.test_crash import Books
 
 KILLS = 10
-MESSAGES_MAX = 200
 ORDER_MESSAGES_MAX = 12
 STARTING_MESSAGES_MAX = 60
 """About as many as pass until the first order is sent."""
@@ -39,7 +38,7 @@ async def test_ten_kills(start: Start, home: Path) -> None:
             if bench.capabilities.dead_man is not DeadMan.NONE:
                 bench.keep_orders(kept=keeps[kill])
             starting = dice.random() < 0.2
-            most = ORDER_MESSAGES_MAX if in_flight[kill] else MESSAGES_MAX
+            most = ORDER_MESSAGES_MAX if in_flight[kill] else bench.messages_max
             message = dice.randint(1, STARTING_MESSAGES_MAX if starting else most)
             async with a_process(bench, home) as engine:
                 if not starting:

@@ -41,7 +41,7 @@ def told(client: Client, since: int) -> list[tuple[object, object]]:
 async def test_book_gap_double_reorder(start: Start) -> None:
     """A book is as it is or none: no state of it is told that never was, and it comes right."""
     async with start(World()) as bench, client_on(bench) as client:
-        name = bench.instruments[0]
+        name, asked = bench.instruments[0], len(bench.asked)
         for trouble in (bench.gap_book, bench.double_book, bench.reorder_book):
             since, states = client.so_far, [bench.book(name)]
             trouble(name)
@@ -57,6 +57,8 @@ async def test_book_gap_double_reorder(start: Start) -> None:
                 assert client.heard(ev.BookLost) != [], "a gap was noticed"
             if bench.books_are_whole:
                 assert client.heard(ev.BookLost) == [], "where there is no gap, none is seen"
+                again = [one for one in bench.asked[asked:] if "subscribe" in one.method]
+                assert again == [], "and nothing is asked for again"
             for one in resting:
                 bench.take_away(one)
             await right(client, client.so_far - 1)

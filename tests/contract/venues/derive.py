@@ -99,6 +99,7 @@ class DeriveBench(SimulatedBench):
     accounts = f"{SUBACCOUNT}."
     cash = "USDC"
     wide_ticks = 30
+    messages_max = 60
     books_are_whole = True
     logins_last = True
     snaps = True
