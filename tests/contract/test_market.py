@@ -10,6 +10,8 @@ from tests.contract.conftest import Start
 from tests.contract.desk import Desk, desk_on
 from tests.contract.test_orders import agreed
 
+SETTLED_S = 3.0
+"""So long after a market has gone wide, quotes are made from that."""
 TOLD_WITHIN_S = 0.25
 """A book that comes whole each time comes so soon after it has changed."""
 
@@ -112,6 +114,7 @@ async def test_own_orders_out_of_the_reference(start: Start) -> None:
                         Decimal(repr(levels[0][0])), -bench.wide_ticks * side.sign
                     )
                     bench.rest(name, side, 10 * bench.amount, away)
+            await bench.pass_s(SETTLED_S)
             await desk.quotes()
             await bench.until(lambda: alone_at_the_best(desk) == 4, "ours are the best")
             prices = {(o.instrument, o.side): o.price for o in bench.ours()}
