@@ -61,8 +61,11 @@ class Budget:
 
     @property
     def reserve(self) -> float:
-        """Requests kept back for cancels."""
-        return min(self.burst * self.reserve_share, self.full - self.heaviest)
+        """Requests kept back for cancels; of a window whole ones, as it is given back whole."""
+        kept = self.burst * self.reserve_share
+        if self.windowed and kept:
+            kept = max(self.heaviest, kept // self.heaviest * self.heaviest)
+        return min(kept, self.full - self.heaviest)
 
     @property
     def window_ns(self) -> Nanos:

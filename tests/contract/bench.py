@@ -28,10 +28,11 @@ from mmbot.config import Mode
 from mmbot.core.capabilities import Capabilities, Draws, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import Link
-from mmbot.core.intents import Amend, Cancel, Place, VenueIntent
+from mmbot.core.intents import Amend, Cancel, Place, Replace, VenueIntent
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import Fill, OpenOrder
 from mmbot.core.types import InstrumentId, Level, Side
+from mmbot.sim.wire.manner import Manner
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.plugin import VenuePlugin, plugin_of
 from mmbot.venues.site import Site
@@ -60,6 +61,8 @@ class World:
     """How long one sign-in is good; None: as long as usual."""
     unlimited: bool = True
     """Requests are not counted; else they are, as for the smallest account."""
+    manners: Manner = Manner.THIN
+    """How it says what it says, where it is a simulated one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,16 @@ class Bench(ABC):
     """The id of an order that never was."""
     amount: ClassVar[Decimal]
     """Of one order, four times the smallest at least."""
+    wide_ticks: ClassVar[int] = 6
+    """How far each side of a wide market is from where it was: further than what an order costs."""
+    messages_max: ClassVar[int] = 200
+    """Within so many messages an engine is killed that has begun to quote: some seconds' worth."""
+    books_are_whole: ClassVar[bool] = False
+    """Every message of a book is all of it: none of them can leave a gap."""
+    logins_last: ClassVar[bool] = False
+    """A sign-in is good for as long as its connection."""
+    snaps: ClassVar[bool] = False
+    """The plug-in puts an order onto the grid itself, away from the market, before it is sent."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -171,7 +184,20 @@ class Bench(ABC):
             return [amend]
         if self.capabilities.move is Move.NONE:
             return [Cancel(resting.instrument, resting.label, resting.order_id, again.why)]
-        raise AssertionError("a venue that replaces says how in its bench")
+        replacing = Replace(
+            instrument=resting.instrument,
+            old=resting.label,
+            order_id=resting.order_id,
+            label=again.label,
+            side=again.side,
+            price=price,
+            amount=amount,
+            post_only=True,
+            reduce_only=False,
+            valid_until_ns=valid_until_ns,
+            why=again.why,
+        )
+        return [replacing]
 
     async def until(
         self, condition: Callable[[], object], what: str, deadline_s: float = DEADLINE_S

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from mmbot.sim.wire.manner import Manner
 from tests.contract.bench import Bench, World
 
 VENUES = Path(__file__).with_name("venues")
@@ -31,13 +33,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def start(request: pytest.FixtureRequest) -> Start:
+def start(request: pytest.FixtureRequest, manners: Manner) -> Start:
     """Starts the loopback venue of a kind, and ends it; what it said must have been permitted."""
     kind: str = request.param
 
     @asynccontextmanager
     async def started(world: World) -> AsyncIterator[Bench]:
-        bench: Bench = import_module(f"tests.contract.venues.{kind}").BENCH(world)
+        bench: Bench = import_module(f"tests.contract.venues.{kind}").BENCH(
+            replace(world, manners=manners)
+        )
         assert bench.kind == kind
         async with bench:
             yield bench

@@ -18,7 +18,6 @@ from tests.contract.conftest import Start
 from tests.engine.test_crash import Books
 
 KILLS = 10
-MESSAGES_MAX = 200
 ORDER_MESSAGES_MAX = 12
 STARTING_MESSAGES_MAX = 60
 """About as many as pass until the first order is sent."""
@@ -34,13 +33,12 @@ async def test_ten_kills(start: Start, home: Path) -> None:
     dice.shuffle(keeps)
     dice.shuffle(in_flight)
     async with start(World(lively=True)) as bench:
-        name, books = bench.instruments[1], Books()
-        hers = bench.place_by_hand(name, Side.BUY, bench.amount, bench.lowest(name))
+        books, hers = Books(), by_hand(bench)
         for kill in range(KILLS):
             if bench.capabilities.dead_man is not DeadMan.NONE:
                 bench.keep_orders(kept=keeps[kill])
             starting = dice.random() < 0.2
-            most = ORDER_MESSAGES_MAX if in_flight[kill] else MESSAGES_MAX
+            most = ORDER_MESSAGES_MAX if in_flight[kill] else bench.messages_max
             message = dice.randint(1, STARTING_MESSAGES_MAX if starting else most)
             async with a_process(bench, home) as engine:
                 if not starting:
@@ -51,16 +49,34 @@ async def test_ten_kills(start: Start, home: Path) -> None:
                 assert killed == -signal.SIGKILL
             with takers(bench, dice):
                 await bench.pass_s(0.2)
+            hers = still_there(bench, hers, kept=keeps[kill])
         bench.keep_orders(kept=False)
         async with a_process(bench, home) as engine:
             await agreed(bench, books, engine.pid, hers)
             assert bench.trades(), "somebody traded with us"
             assert await ended(engine) == 0
+        hers = still_there(bench, hers, kept=False)
         assert [one.order_id for one in bench.orders()] == [hers]
         assert books.orders() == {}
         assert differences(bench, books) == []
         assert bench.most_in_a_slot == 1
         assert len(set(bench.labels)) == len(bench.labels), "no label was ever used twice"
+
+
+def by_hand(bench: Bench) -> str:
+    """A person's order, in nobody's way; its id."""
+    name = bench.instruments[1]
+    return bench.place_by_hand(name, Side.BUY, bench.amount, bench.lowest(name))
+
+
+def still_there(bench: Bench, hers: str, *, kept: bool) -> str:
+    """The person's order after an engine has gone. Where the dead-man is the wallet's, and works,
+    it has gone along, as the capabilities say; then she places another."""
+    there = hers in {one.order_id for one in bench.orders()}
+    goes_along = bench.capabilities.dead_man is DeadMan.WALLET and not kept
+    if not goes_along:
+        assert there
+    return hers if there else by_hand(bench)
 
 
 @contextmanager

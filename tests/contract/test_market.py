@@ -10,8 +10,10 @@ from tests.contract.conftest import Start
 from tests.contract.desk import Desk, desk_on
 from tests.contract.test_orders import agreed
 
-WIDE_TICKS = 6
-"""How far each side of a wide market is from where it was."""
+SETTLED_S = 3.0
+"""So long after a market has gone wide, quotes are made from that."""
+TOLD_WITHIN_S = 0.25
+"""A book that comes whole each time comes so soon after it has changed."""
 
 
 def stir(bench: Bench, client: Client, ticks: int) -> str:
@@ -41,7 +43,7 @@ def told(client: Client, since: int) -> list[tuple[object, object]]:
 async def test_book_gap_double_reorder(start: Start) -> None:
     """A book is as it is or none: no state of it is told that never was, and it comes right."""
     async with start(World()) as bench, client_on(bench) as client:
-        name = bench.instruments[0]
+        name, asked = bench.instruments[0], len(bench.asked)
         for trouble in (bench.gap_book, bench.double_book, bench.reorder_book):
             since, states = client.so_far, [bench.book(name)]
             trouble(name)
@@ -49,10 +51,16 @@ async def test_book_gap_double_reorder(start: Start) -> None:
             for ticks in range(3):
                 resting.append(stir(bench, client, ticks))
                 states.append(bench.book(name))
+                if bench.books_are_whole:
+                    await bench.pass_s(TOLD_WITHIN_S)
             await right(client, since)
             assert [one for one in told(client, since) if one not in states] == []
-            if trouble is bench.gap_book:
+            if trouble is bench.gap_book and not bench.books_are_whole:
                 assert client.heard(ev.BookLost) != [], "a gap was noticed"
+            if bench.books_are_whole:
+                assert client.heard(ev.BookLost) == [], "where there is no gap, none is seen"
+                again = [one for one in bench.asked[asked:] if "subscribe" in one.method]
+                assert again == [], "and nothing is asked for again"
             for one in resting:
                 bench.take_away(one)
             await right(client, client.so_far - 1)
@@ -66,7 +74,8 @@ async def test_insane_snapshot(start: Start) -> None:
         name = bench.instruments[0]
         since = client.so_far
         bench.spoil_books(name, spoiled=True)
-        bench.gap_book(name)
+        if not bench.books_are_whole:
+            bench.gap_book(name)
         resting = [stir(bench, client, ticks) for ticks in range(3)]
         await client.hear(ev.BookLost, lambda e: e.instrument == bench.ids[0], since)
         await bench.until(lambda: bench.spoiled > 0, "a whole book that is nonsense")
@@ -101,8 +110,11 @@ async def test_own_orders_out_of_the_reference(start: Start) -> None:
                 grid = desk.state.markets[bench.id_of(name)].instrument.grid
                 bench.clear(name)
                 for side, levels in zip(Side, books[name], strict=True):
-                    away = grid.step_price(Decimal(repr(levels[0][0])), -WIDE_TICKS * side.sign)
+                    away = grid.step_price(
+                        Decimal(repr(levels[0][0])), -bench.wide_ticks * side.sign
+                    )
                     bench.rest(name, side, 10 * bench.amount, away)
+            await bench.pass_s(SETTLED_S)
             await desk.quotes()
             await bench.until(lambda: alone_at_the_best(desk) == 4, "ours are the best")
             prices = {(o.instrument, o.side): o.price for o in bench.ours()}

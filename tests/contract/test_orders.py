@@ -110,8 +110,14 @@ async def test_grid_lot_and_notional_refused(start: Start) -> None:
         grid, price = instrument.grid, client.a_price(Side.BUY, -1)
         half_a_tick = grid.tick_at(price) / 2
         lots = bench.amount + grid.amount_step / 2
-        await refused(client, client.order(price=price - half_a_tick))
-        await refused(client, client.order(price=price, amount=lots))
+        off_the_grid = client.order(price=price - half_a_tick)
+        off_the_lot = client.order(price=price, amount=lots)
+        if bench.snaps:
+            await snapped(client, off_the_grid, price - 2 * half_a_tick, bench.amount)
+            await snapped(client, off_the_lot, price, bench.amount)
+        else:
+            await refused(client, off_the_grid)
+            await refused(client, off_the_lot)
         await refused(client, client.order(price=price, amount=grid.min_amount / 2))
         if grid.min_notional is not None:
             least = grid.least_amount(price)
@@ -119,6 +125,18 @@ async def test_grid_lot_and_notional_refused(start: Start) -> None:
         smallest = grid.least_amount(price)
         await client.rests(client.order(price=price, amount=smallest))
         assert [one.amount for one in bench.ours()] == [smallest]
+
+
+async def snapped(client: Client, order: Place, price: Decimal, amount: Decimal) -> None:
+    """That a place is carried out on the grid, no nearer to the market and no larger, and told as
+    it is."""
+    resting = await client.rests(order)
+    (there,) = client.bench.ours()
+    assert (there.price, there.amount) == (price, amount)
+    seen = await client.seen(order.label)
+    assert (seen.price, seen.amount) == (price, amount)
+    client.cancel(resting)
+    await ended(client, order.label)
 
 
 async def moved(client: Client, resting: OpenOrder, price: Decimal, amount: Decimal) -> Place:

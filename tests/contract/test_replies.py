@@ -15,6 +15,8 @@ from tests.contract.test_orders import agreed
 
 LATE_S = 60.0
 LATE = World(scale=20.0)
+MOVING = {Move.SAME_ID: Request.AMEND, Move.REPLACE: Request.REPLACE}
+"""What moves an order, where one request does."""
 
 
 async def test_reply_lost(start: Start) -> None:
@@ -76,11 +78,12 @@ async def test_reply_60_s_late(start: Start) -> None:
         bench.late_reply(Draws.PLACE, LATE_S, 4)
         desk.tell(ev.Unpause())
         await bench.until(lambda: unknown(desk, Request.PLACE), "places that nobody answers")
-        if bench.capabilities.move is Move.SAME_ID:
+        moving = MOVING.get(bench.capabilities.move)
+        if moving is not None:
             await desk.quotes()
             bench.late_reply(Draws.MOVE, LATE_S, 4)
             desk.tell(ev.SizeScaled(Decimal(2)))
-            await bench.until(lambda: unknown(desk, Request.AMEND), "moves that nobody answers")
+            await bench.until(lambda: unknown(desk, moving), "moves that nobody answers")
         await bench.pass_s(LATE_S + 2.0)
         await desk.quotes()
         assert bench.now_ms() - began_ms > LATE_S * 1000

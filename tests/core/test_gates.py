@@ -35,6 +35,15 @@ def test_a_window_per_instrument_holds_up_that_instrument_alone() -> None:
     assert gates.affords(bot.account, Draws.CANCEL, an_option().id, reserve=True)
 
 
+def test_of_a_small_window_three_in_five_are_for_orders() -> None:
+    """5 in 5 s: one never used, and of a quarter kept for cancels the one that is whole."""
+    bot = quoting_at(Gate("matching", 1.0, 5.0, GateKind.FIXED_WINDOW, weights=ORDERS))
+    bot.wants = [replace(both_sides()[0], level=n) for n in range(5)]
+    assert len(places(bot.turn(bot.book()))) == 3
+    assert not gates.affords(bot.account, Draws.PLACE, None)
+    assert gates.affords(bot.account, Draws.CANCEL, None, reserve=True)
+
+
 def test_a_window_gives_back_a_whole_window_after_the_answer() -> None:
     bot = quoting_at(USUAL, EACH)
     bot.wants = [replace(both_sides()[0], level=n) for n in range(3)]

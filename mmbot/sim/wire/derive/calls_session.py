@@ -117,8 +117,10 @@ def _names(channels: Any) -> list[str]:
 
 
 @method("public/get_time")
-def _get_time(venue: DeriveVenue, _session: Session, _params: Params) -> int:
-    return venue.right_ms()
+def _get_time(venue: DeriveVenue, session: Session, _params: Params) -> int:
+    """Over a connection the venue's own clock, however wrong; over REST the right one, by which
+    whoever comes into a simulated world sets theirs."""
+    return venue.now_ms() if session.is_websocket else venue.right_ms()
 
 
 @method("public/getRateLimits")
