@@ -51,7 +51,6 @@ ASKED_MAX: Final = 3
 UNTOLD_MAX_S: Final = 14.0
 """Five seconds of patience, a late reply (another five), a second until it is looked at, and some
 for a line that is being entered just then."""
-UNAUTHORIZED: Final = "13009 unauthorized"
 RENEWED_BY_NS: Nanos = 1 * SECOND
 """By then an order that may be moved has been."""
 CANCEL_WAIT_NS: Nanos = 200 * MS
@@ -108,6 +107,8 @@ class AccountChecks:
 
     def __init__(self, exchange: Exchange, account: VirtualAccount, store: VirtualStore) -> None:
         self.longest_cancel_wait_ns: Nanos = 0
+        self.residual = ZERO
+        """The most of a change of equity that was not explained in the end."""
         self.name = account.name
         self._exchange = exchange
         self._account = account
@@ -233,7 +234,7 @@ class AccountChecks:
         side = fill.side.opposite if fill.reverses else fill.side
         for made in reversed(self._exchange.accounts[self._account.account].trades):
             if made.public.trade_id == traded and made.side.value == side.value:
-                truth = fill_at(self._exchange, made, self.name)
+                truth = self._true(made)
                 taken_back = bool(fill.reverses) or fill.finality is Finality.VOIDED
                 if taken_back and truth.finality is not Finality.VOIDED:
                     raise Violated("booking", f"trade {traded} stands, and was taken back")
@@ -243,6 +244,10 @@ class AccountChecks:
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
         raise Violated("booking", f"trade {fill.trade_id} never happened on {self.name}")
+
+    def _true(self, made: UserTrade) -> Fill:
+        """An execution as the venue tells it."""
+        return fill_at(self._exchange, made, self.name, self._venue.kind.travelled)
 
     def _as_told(self, fill: Fill, entry: Booked) -> Fill:
         """A fill without what the venue need not tell of it and did not, and without what changes
@@ -376,7 +381,7 @@ class AccountChecks:
 
     def carried_out(self, request: OrderRequest) -> None:
         """The request has been carried out."""
-        if self._venue.counts["10028 too_many_requests"]:
+        if self._venue.refusals[self._venue.kind.too_many]:
             raise Violated("credits", f"{in_short(request)} was one request too many")
         if isinstance(request, Place | Replace):
             self._check_slots(instrument_name(request.instrument))
@@ -397,7 +402,7 @@ class AccountChecks:
 
     def second(self) -> None:
         """Every now and then: the line is what it is taken for."""
-        if self._venue.counts[UNAUTHORIZED]:
+        if self._venue.refusals[self._venue.kind.unauthorized]:
             raise Violated("login", f"a request to {self.name} came over a line not signed in")
         untold_s = self._account.line.untold_s() if self._account.line is not None else 0.0
         if untold_s > UNTOLD_MAX_S:
@@ -518,7 +523,7 @@ class AccountChecks:
             if market is not None and market.halted:
                 yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[self._account.account].trades:
-            yield from self._unkept(fill_at(self._exchange, made, self.name))
+            yield from self._unkept(self._true(made))
 
     def _unkept(self, traded: Fill) -> Iterator[str]:
         kept = self._store.fills.get(traded.key)
@@ -561,6 +566,7 @@ class AccountChecks:
             parts = explained.spread + explained.inventory + explained.funding - explained.fees
             change = self._exchange.equity(self._account.account, currency) - before
             for what, said in (("total", explained.total), ("its parts", parts)):
+                self.residual = max(self.residual, abs(change - said))
                 if abs(change - said) >= RESIDUAL_MAX:
                     detail = f"{currency}: equity changed by {change}, {what} say {said}"
                     raise Violated("money", detail)

@@ -72,6 +72,7 @@ from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import instrument_of
 from mmbot.sim.virtual.violation import Violated, Violation
+from mmbot.sim.wire.faces import USUAL, face_of
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -110,11 +111,13 @@ class World:
         self._draw = Random(f"world {seed}")
         self._departing = Random(f"departures {seed}")
         names = list(dict.fromkeys(map(instrument_name, desks)))
-        listings = {name: listing_of(name, self.options.start_ms) for name in names}
+        kind, start_ms = self.options.kind, self.options.start_ms
+        rules = face_of(kind).rules
+        listings = {name: listing_of(name, start_ms, kind) for name in names}
         start_ms = self._start_ms(list(listings.values()))
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
-        self.exchange = Exchange(f"w{seed}-")
+        self.exchange = Exchange(f"w{seed}-", rules)
         if not self.options.can.fills_final:
             self.exchange.finality = LateFinality(seed)
         for listing in listings.values():
@@ -170,7 +173,9 @@ class World:
         """One account with its side of the line, and what goes wrong on it."""
         first = not self.accounts
         name = known_as(venue, first=first)
-        own = SelfTrade.TRADES if self.options.foreign else SelfTrade.CANCEL_MAKER
+        own = self.exchange.rules.self_trade
+        if self.options.foreign and own is SelfTrade.CANCEL_MAKER:
+            own = SelfTrade.TRADES
         self.exchange.open_account(name, balances, self_trade=own)
         trouble = self.trouble if first else FaultInjector(self._plan, venue)
         served = VirtualVenue(
@@ -187,6 +192,7 @@ class World:
             seed=self.seed,
             token_s=self.options.token_s,
             beside=next((one.venue for one in self.accounts.values()), None),
+            kind=self.options.kind,
         )
         served.observe = self._observe
         served.on_rest = partial(self._arriving, venue)
@@ -254,6 +260,7 @@ class World:
             tripped=tripped,
             settled_s=(self.timeline.now_ns - healed_ns) / SECOND,
             longest_cancel_wait_ms=self.checks.longest_cancel_wait_ns / MS,
+            residual=float(self.checks.residual),
             hash=self._hash.hexdigest(),
             violation=violation,
         )
@@ -596,13 +603,14 @@ def _sum(counts: Iterable[Counter[str]]) -> dict[str, int]:
 
 
 @lru_cache(64)
-def listing_of(name: str, at_ms: int) -> Listing:
+def listing_of(name: str, at_ms: int, kind: str = USUAL) -> Listing:
     """The terms of an instrument that is listed at that moment. Raises KeyError for any other."""
-    return _listed(name.partition("-")[0], at_ms)[name]
+    return _listed(name.partition("-")[0], at_ms, kind)[name]
 
 
 @lru_cache(8)
-def _listed(prefix: str, at_ms: int) -> Mapping[str, Listing]:
-    family = chain.FAMILIES[prefix]
+def _listed(prefix: str, at_ms: int, kind: str) -> Mapping[str, Listing]:
+    families = chain.families_of(face_of(kind).rules)
+    family = next(one for one in families if one.prefix == prefix)
     price = START_PRICES[family.underlying]
     return {one.name: one for one in chain.listings(family, price, at_ms)}
