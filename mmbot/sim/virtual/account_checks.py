@@ -12,6 +12,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from mmbot.core import events as ev
+from mmbot.core import gates
+from mmbot.core.capabilities import Draws
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, venue_of
 from mmbot.core.inventory import Booked, Pnl
@@ -127,6 +129,8 @@ class AccountChecks:
         self._asked: Counter[Label] = Counter()
         """How often the venue has been asked about an order that is still unknown."""
         self._unwanted_ns: dict[Label, Nanos] = {}
+        self._short_ns: dict[Label, Nanos] = {}
+        """When no request was left for a cancel, at a venue that takes few of them."""
         self._movable_ns: dict[Label, Nanos] = {}
         """Since when the bot could have moved an order, had it wanted to."""
         self.empty_ns: Nanos = 0
@@ -146,6 +150,7 @@ class AccountChecks:
         self._told_ms.clear()
         self._asked.clear()
         self._unwanted_ns.clear()
+        self._short_ns.clear()
         self._movable_ns.clear()
         self.empty_ns = 0
 
@@ -286,19 +291,32 @@ class AccountChecks:
             rests = order.status is Status.LIVE and order.remaining
             if rests and self._unwanted(state, order.instrument, order.side):
                 unwanted[order.label] = self._unwanted_ns.get(order.label, now_ns)
-        reserve_ns = _reserve_ns(state, self.name)
-        for label, since_ns in unwanted.items():
-            order = state.orders.by_label[label]
-            waits_ns = now_ns - max(since_ns, order.cancel_again_ns, reserve_ns)
-            if waits_ns > CANCEL_WAIT_NS + TICK_NS:
-                raise Violated("cancel", f"{label} waits {waits_ns // MS} ms for its cancel")
-            self.longest_cancel_wait_ns = max(self.longest_cancel_wait_ns, waits_ns)
+        self._check_waits(state, unwanted, now_ns)
         self._unwanted_ns = unwanted
         self._movable_ns = {
             order.label: self._movable_ns.get(order.label, now_ns)
             for order in state.orders.at(self.name)
             if self._may_move(state, order)
         }
+
+    def _check_waits(self, state: State, unwanted: Mapping[Label, Nanos], now_ns: Nanos) -> None:
+        """No cancel waits that could leave; `unwanted`: since when an order is."""
+        reserve_ns = _reserve_ns(state, self.name)
+        for label, since_ns in unwanted.items():
+            order = state.orders.by_label[label]
+            if self._venue.is_narrow and not self._affords_cancel(state, order):
+                self._short_ns[label] = now_ns
+            waits_ns = now_ns - max(
+                since_ns, order.cancel_again_ns, reserve_ns, self._short_ns.get(label, 0)
+            )
+            if waits_ns > CANCEL_WAIT_NS + TICK_NS:
+                raise Violated("cancel", f"{label} waits {waits_ns // MS} ms for its cancel")
+            self.longest_cancel_wait_ns = max(self.longest_cancel_wait_ns, waits_ns)
+
+    def _affords_cancel(self, state: State, order: Belief) -> bool:
+        """Whether there is a request left for its cancel. Beside foreign orders none is of all."""
+        account = state.account(self.name)
+        return gates.affords(account, Draws.CANCEL, order.instrument, reserve=True)
 
     def _may_move(self, state: State, order: Belief) -> bool:
         """Whether nothing keeps the bot from moving an order that it wants."""
@@ -548,6 +566,8 @@ class AccountChecks:
             working = {o.side for o in state.orders.on(instrument) if o.status is Status.LIVE}
             for side in Side:
                 why = market.why.get(side)
+                if why is Why.RATE_LIMITED and self._venue.is_narrow:
+                    continue
                 if side not in working and (why is None or why in _NOT_YET):
                     said = why.value if why is not None else "nothing decided"
                     yield f"{market.instrument.name} {side.value}: {said}"
@@ -588,6 +608,8 @@ def _are_a_pair(orders: Sequence[Belief]) -> bool:
 def _reserve_ns(state: State, venue: str) -> Nanos:
     """When a process that found nothing left of its request budget has a reserve for cancels."""
     budget = state.account(venue).budget
+    if budget.windowed:  # given back all at once
+        return state.started_ns + budget.window_ns
     return state.started_ns + int(budget.reserve / budget.rate_per_s * SECOND)
 
 
