@@ -73,9 +73,9 @@ class VirtualVenue:
         self._words = self.kind.face.dialect
         self._of_account = re.compile(self._words.accounts)
         self._of_orders = re.compile(self.kind.tells_orders)
-        self.is_narrow = rate.burst < 2 * len(instruments)
-        """It never takes as many requests at once as there are sides to quote: whoever quotes them
-        all is short of some of them most of the time."""
+        self.is_narrow = rate.burst < 3 * len(instruments)
+        """It takes hardly as many requests at once as there are sides to quote, or fewer: whoever
+        quotes them all, and keeps some for cancels, is short of some most of the time."""
         self.account = account
         self.name = name
         self.exchange = exchange

@@ -356,10 +356,9 @@ class Pump:
         self._timeline.at(arrives_ns, partial(self._at_venue, line, asked, message))
 
     def _send_text(self, line: _Line, text: str) -> None:
-        """Something that is no request leaves us."""
-        if not self._trouble.strikes("lost_request"):
-            line.up_ns = max(line.up_ns, self._timeline.now_ns + self._latency_ns())
-            self._timeline.at(line.up_ns, partial(self._text_at_venue, line, text))
+        """Something that is no request leaves us: it shares the fate of its line."""
+        line.up_ns = max(line.up_ns, self._timeline.now_ns + self._latency_ns())
+        self._timeline.at(line.up_ns, partial(self._text_at_venue, line, text))
 
     def _text_at_venue(self, line: _Line, text: str) -> None:
         deaf = self._timeline.now_ns < line.deaf_until_ns

@@ -15,7 +15,7 @@ from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import Fill, Finality, Liquidity
-from mmbot.core.types import MS, InstrumentId, Kind, Label, Right, Side
+from mmbot.core.types import MS, ONE, InstrumentId, Kind, Label, Right, Side
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.finality import Standing
 from mmbot.sim.exchange.listing import Kind as VenueKind
@@ -53,7 +53,8 @@ def id_of(name: str, venue: str = VENUE) -> InstrumentId:
 
 
 def instrument_of(listing: Listing, venue: str = VENUE) -> Instrument:
-    """The terms of an instrument as the adapter of an account reads them."""
+    """The terms of an instrument as the adapter of an account reads them. Where fees are at the
+    index, amounts are coins whatever the lot."""
     inverse_base = listing.underlying
     quote = "USD" if listing.inverse else listing.settlement
     is_perpetual = listing.kind is VenueKind.PERPETUAL
@@ -66,7 +67,7 @@ def instrument_of(listing: Listing, venue: str = VENUE) -> Instrument:
         underlying=listing.underlying,
         settlement=listing.settlement,
         inverse=listing.inverse,
-        contract_size=listing.contract_size,
+        contract_size=ONE if listing.fee_basis.at_index else listing.contract_size,
         grid=Grid(
             min_amount=listing.min_amount,
             amount_step=listing.amount_step,
