@@ -58,6 +58,7 @@ KIND: Final = VenueKind(
     too_many=10028,
     unauthorized=13009,
     unconfirmed=None,
+    cancels_first=False,
     entering=frozenset(
         {
             "public/set_heartbeat",

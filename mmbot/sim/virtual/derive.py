@@ -133,6 +133,7 @@ KIND: Final = VenueKind(
     too_many=RATE_LIMITED,
     unauthorized=_NOT_LOGGED_IN,
     unconfirmed=_NOT_CONFIRMED,
+    cancels_first=True,
     entering=frozenset(
         {
             "public/login",

@@ -43,6 +43,8 @@ class VenueKind:
     unconfirmed: int | None
     """The error that says of an order request that nobody knows what came of it; None: there is
     none."""
+    cancels_first: bool
+    """Whether a replace whose new order is refused has ended the old one all the same."""
     entering: frozenset[str]
     """What is asked of a connection before it is used."""
     tells_orders: str

@@ -56,6 +56,7 @@ from mmbot.sim.virtual.account_checks import AccountChecks
 from mmbot.sim.virtual.bystanders import (
     RAIDER,
     Departure,
+    InTheWay,
     departure,
     operator_command,
     place_foreign,
@@ -109,15 +110,15 @@ class World:
         self.trouble = FaultInjector(plan)
         """What befalls the exchange, our process, and the first account's line."""
         self._draw = Random(f"world {seed}")
+        self._in_the_way = InTheWay(seed)
         self._departing = Random(f"departures {seed}")
         names = list(dict.fromkeys(map(instrument_name, desks)))
-        kind, start_ms = self.options.kind, self.options.start_ms
-        rules = face_of(kind).rules
-        listings = {name: listing_of(name, start_ms, kind) for name in names}
+        at_ms, kind = self.options.start_ms, self.options.kind
+        listings = {name: listing_of(name, at_ms, kind) for name in names}
         start_ms = self._start_ms(list(listings.values()))
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
-        self.exchange = Exchange(f"w{seed}-", rules)
+        self.exchange = Exchange(f"w{seed}-", face_of(kind).rules)
         if not self.options.can.fills_final:
             self.exchange.finality = LateFinality(seed)
         for listing in listings.values():
@@ -550,8 +551,11 @@ class World:
         self._doing = f"arrives: {said(request)}"
         self._note(f"{self.timeline.now_ns} {said(request)}")
         self.checks.at[name].arriving(request)
+        if not self._healed_ns and self.options.raids_per_s:
+            self._in_the_way.before(self.accounts[name].venue, request)
 
     def _carried_out(self, name: str, request: OrderRequest) -> None:
+        self._in_the_way.after(self.accounts[name].venue)
         self.checks.at[name].carried_out(request)
 
     def _observe(self, effect: Effect) -> None:
