@@ -189,6 +189,7 @@ class _Sum:
     tripped: int = 0
     slowest_s: float = 0.0
     longest_cancel_wait_ms: float = 0.0
+    residual: float = 0.0
     took_s: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
     requests: Counter[str] = field(default_factory=Counter)
@@ -210,6 +211,7 @@ class _Sum:
         self.longest_cancel_wait_ms = max(self.longest_cancel_wait_ms, waited_ms)
         self.faults.update(outcome.faults)
         self.requests.update(outcome.requests)
+        self.residual = max(self.residual, outcome.residual)
         self._hashes.update(f"{outcome.seed} {outcome.hash}".encode())
         if outcome.violation is not None:
             self.violations.append(outcome.violation)
@@ -233,7 +235,7 @@ class _Sum:
             "accounts": accounts,
             "faults": wish.harshness.value,
             "manners": wish.manner.value if wish.manner is not None else None,
-            "move": Moves[wish.move.name].value,
+            "move": Moves[wish.can.move.name].value,
             "echo": (Echo.LABEL if wish.label_echoed else Echo.NONE).value,
             "finality": wish.finality.value,
             "from": wish.first,
@@ -250,6 +252,7 @@ class _Sum:
             "tripped": self.tripped,
             "slowest_settling_s": round(self.slowest_s, 3),
             "longest_cancel_wait_ms": round(self.longest_cancel_wait_ms, 1),
+            "identity_residual_max": self.residual,
             "turns_per_s": round(self.turns_per_s),
             "hash": self.hash,
             "failed": len(self.violations),

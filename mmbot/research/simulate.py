@@ -36,9 +36,12 @@ from mmbot.sim.market.market import START_PRICES
 from mmbot.sim.models.faults import FaultPlan, Harshness
 from mmbot.sim.models.finality import Finality
 from mmbot.sim.virtual.history import Outcome, WorldOptions
-from mmbot.sim.virtual.translate import VENUE, instrument_of
+from mmbot.sim.virtual.kinds import KINDS, kind_of
+from mmbot.sim.virtual.translate import instrument_of
 from mmbot.sim.virtual.world import World
+from mmbot.sim.wire.faces import USUAL
 from mmbot.sim.wire.manner import Manner
+from mmbot.venues.plugin import plugin_of
 
 USUAL_S = WorldOptions().seconds
 ALONE_S = 160.0
@@ -76,6 +79,9 @@ class Wish:
     @property
     def can(self) -> Capabilities:
         """What the venue can do. One where nothing moves says little of what it has cancelled."""
+        kind = kind_of(_traded(self.path, self.desk).kind)
+        if not kind.adapts:
+            return plugin_of(kind.name).capabilities()
         return Capabilities(
             move=self.move,
             label_echoed=self.label_echoed,
@@ -97,7 +103,13 @@ def check(wish: Wish) -> Mapping[str, Sequence[str]]:
     """The instruments that will be traded, by account. Raises ConfigError for what cannot be
     simulated."""
     found: dict[str, list[str]] = {}
-    for instrument in _traded(wish.path, wish.desk).desks:
+    traded = _traded(wish.path, wish.desk)
+    usual = (wish.move, wish.label_echoed, wish.finality) == (Move.SAME_ID, True, Finality.FINAL)
+    if not (usual or kind_of(traded.kind).adapts):
+        raise ConfigError(
+            f"--move, --echo and --finality are about {USUAL}: on {traded.kind} orders live one way"
+        )
+    for instrument in traded.desks:
         found.setdefault(venue_name(instrument), []).append(instrument_name(instrument))
     return found
 
@@ -126,7 +138,13 @@ def world(wish: Wish, seed: int) -> World:
     traded = _traded(wish.path, wish.desk)
     plan = FaultPlan.drawn(seed, wish.harshness)
     options = _options(wish, seed, traded)
-    options = replace(options, manner=wish.manner or Manner.drawn(seed))
+    rates = kind_of(traded.kind).rates
+    options = replace(
+        options,
+        manner=wish.manner or Manner.drawn(seed),
+        kind=traded.kind,
+        rate=rates[seed % len(rates)],
+    )
     return World(seed, plan, traded.desks, traded.guards, options)
 
 
@@ -161,6 +179,8 @@ class _Traded:
     desks: Mapping[InstrumentId, Desk]
     guards: tuple[Guard, ...]
     start_ms: int
+    kind: str
+    """Of the exchange that all accounts are at."""
 
 
 @lru_cache(1)
@@ -176,7 +196,18 @@ def _traded(path: Path, name: str | None) -> _Traded:
     for one in named:
         desks |= dict.fromkeys((i.id for i in chosen[one.name]), trading_desk(one))
     guards = tuple(cast(Guard, guard.build()) for guard in config.guards)
-    return _Traded(desks, guards, start_ms)
+    return _Traded(desks, guards, start_ms, _kind(config, named))
+
+
+def _kind(config: Config, desks: Sequence[DeskConfig]) -> str:
+    """The one kind of venue that desks are at. Raises ConfigError where they are several."""
+    kinds = list(dict.fromkeys(config.venue(desk.settings.venue).kind for desk in desks))
+    if len(kinds) > 1:
+        where = config.origin(f"{desks[-1].path}.venue")
+        raise ConfigError(
+            f"{where}: {' and '.join(kinds)} cannot be simulated together: name a --desk"
+        )
+    return kinds[0]
 
 
 def _named(config: Config, name: str | None) -> Sequence[DeskConfig]:
@@ -192,14 +223,14 @@ def _named(config: Config, name: str | None) -> Sequence[DeskConfig]:
 def _chosen(config: Config, desk: DeskConfig, start_ms: int) -> list[Instrument]:
     """What a desk trades of what is listed in the beginning. Raises ConfigError."""
     venue = config.venue(desk.settings.venue)
-    if venue.kind != VENUE:
+    if venue.kind not in KINDS:
         raise ConfigError(
             f"{config.origin(f'{desk.path}.venue')}: {venue.kind} cannot be simulated: only "
-            f"{VENUE} can"
+            f"{' and '.join(KINDS)} can"
         )
     listed = [
         instrument_of(listing, venue.name)
-        for family in chain.FAMILIES.values()
+        for family in chain.families_of(kind_of(venue.kind).face.rules)
         for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
     ]
     return choose(listed, desk, config, now_ns=start_ms * MS)

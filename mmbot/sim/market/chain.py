@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from mmbot.sim.exchange.listing import Kind, Listing, Right
-from mmbot.sim.exchange.rules import Dates, Family, FutureTerms, OptionTerms, Period
+from mmbot.sim.exchange.rules import Dates, Family, FutureTerms, OptionTerms, Period, VenueRules
 
 EXPIRY_HOUR: Final = 8  # UTC
 DAILIES: Final = 4
@@ -173,6 +173,11 @@ def expiry_code(time_ms: int) -> str:
     """An expiry as the venue writes it in names: `6JUN25`."""
     day = datetime.fromtimestamp(time_ms / 1_000, UTC)
     return f"{day.day}{_MONTHS[day.month - 1]}{day.year % 100:02d}"
+
+
+def families_of(rules: VenueRules) -> tuple[Family, ...]:
+    """What an exchange of these rules lists."""
+    return rules.families or tuple(FAMILIES.values())
 
 
 def expiries(now_ms: int) -> list[Expiry]:

@@ -44,7 +44,6 @@ from mmbot.sim.exchange.listing import Kind, Listing
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.settlement import deliver, settle_session
 from mmbot.sim.market import chain
-from mmbot.sim.market.chain import FAMILIES
 from mmbot.sim.market.delivery import SETTLEMENT_OF_DAY_MS
 from mmbot.sim.market.flow import (
     INFORMED_ACCOUNT,
@@ -118,7 +117,7 @@ class Market:
         self._watches: dict[str, int] = {}
         self._histories: dict[str, TradeHistory] = {}
         self._session_ends_ms = _next_session_ms(start_ms, exchange.rules.session_ms)
-        families = exchange.rules.families or tuple(FAMILIES.values())
+        families = chain.families_of(exchange.rules)
         self._families = [one for one in families if one.underlying in prices]
         self._worth = Worth(exchange, self.underlyings, self._families, prices)
         self._open_accounts()

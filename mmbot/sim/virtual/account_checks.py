@@ -12,6 +12,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from mmbot.core import events as ev
+from mmbot.core import gates
+from mmbot.core.capabilities import Draws
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace, venue_of
 from mmbot.core.inventory import Booked, Pnl
@@ -52,7 +54,6 @@ ASKED_MAX: Final = 3
 UNTOLD_MAX_S: Final = 14.0
 """Five seconds of patience, a late reply (another five), a second until it is looked at, and some
 for a line that is being entered just then."""
-UNAUTHORIZED: Final = "13009 unauthorized"
 RENEWED_BY_NS: Nanos = 1 * SECOND
 """By then an order that may be moved has been."""
 CANCEL_WAIT_NS: Nanos = 200 * MS
@@ -109,6 +110,8 @@ class AccountChecks:
 
     def __init__(self, exchange: Exchange, account: VirtualAccount, store: VirtualStore) -> None:
         self.longest_cancel_wait_ns: Nanos = 0
+        self.residual = ZERO
+        """The most of a change of equity that was not explained in the end."""
         self.name = account.name
         self._exchange = exchange
         self._account = account
@@ -127,6 +130,8 @@ class AccountChecks:
         self._asked: Counter[Label] = Counter()
         """How often the venue has been asked about an order that is still unknown."""
         self._unwanted_ns: dict[Label, Nanos] = {}
+        self._short_ns: dict[Label, Nanos] = {}
+        """When no request was left for a cancel, at a venue that takes few of them."""
         self._movable_ns: dict[Label, Nanos] = {}
         """Since when the bot could have moved an order, had it wanted to."""
         self.empty_ns: Nanos = 0
@@ -146,6 +151,7 @@ class AccountChecks:
         self._told_ms.clear()
         self._asked.clear()
         self._unwanted_ns.clear()
+        self._short_ns.clear()
         self._movable_ns.clear()
         self.empty_ns = 0
 
@@ -234,7 +240,7 @@ class AccountChecks:
         side = fill.side.opposite if fill.reverses else fill.side
         for made in reversed(self._exchange.accounts[self._account.account].trades):
             if made.public.trade_id == traded and made.side.value == side.value:
-                truth = fill_at(self._exchange, made, self.name)
+                truth = self._true(made)
                 taken_back = bool(fill.reverses) or fill.finality is Finality.VOIDED
                 if taken_back and truth.finality is not Finality.VOIDED:
                     raise Violated("booking", f"trade {traded} stands, and was taken back")
@@ -244,6 +250,10 @@ class AccountChecks:
                     raise Violated("booking", f"trade {fill.trade_id} is booked as {fill}")
                 return
         raise Violated("booking", f"trade {fill.trade_id} never happened on {self.name}")
+
+    def _true(self, made: UserTrade) -> Fill:
+        """An execution as the venue tells it."""
+        return fill_at(self._exchange, made, self.name, self._venue.kind.travelled)
 
     def _as_told(self, fill: Fill, entry: Booked) -> Fill:
         """A fill without what the venue need not tell of it and did not, and without what changes
@@ -282,19 +292,32 @@ class AccountChecks:
             rests = order.status is Status.LIVE and order.remaining
             if rests and self._unwanted(state, order.instrument, order.side):
                 unwanted[order.label] = self._unwanted_ns.get(order.label, now_ns)
-        reserve_ns = _reserve_ns(state, self.name)
-        for label, since_ns in unwanted.items():
-            order = state.orders.by_label[label]
-            waits_ns = now_ns - max(since_ns, order.cancel_again_ns, reserve_ns)
-            if waits_ns > CANCEL_WAIT_NS + TICK_NS:
-                raise Violated("cancel", f"{label} waits {waits_ns // MS} ms for its cancel")
-            self.longest_cancel_wait_ns = max(self.longest_cancel_wait_ns, waits_ns)
+        self._check_waits(state, unwanted, now_ns)
         self._unwanted_ns = unwanted
         self._movable_ns = {
             order.label: self._movable_ns.get(order.label, now_ns)
             for order in state.orders.at(self.name)
             if self._may_move(state, order)
         }
+
+    def _check_waits(self, state: State, unwanted: Mapping[Label, Nanos], now_ns: Nanos) -> None:
+        """No cancel waits that could leave; `unwanted`: since when an order is."""
+        reserve_ns = _reserve_ns(state, self.name)
+        for label, since_ns in unwanted.items():
+            order = state.orders.by_label[label]
+            if self._venue.is_narrow and not self._affords_cancel(state, order):
+                self._short_ns[label] = now_ns
+            waits_ns = now_ns - max(
+                since_ns, order.cancel_again_ns, reserve_ns, self._short_ns.get(label, 0)
+            )
+            if waits_ns > CANCEL_WAIT_NS + TICK_NS:
+                raise Violated("cancel", f"{label} waits {waits_ns // MS} ms for its cancel")
+            self.longest_cancel_wait_ns = max(self.longest_cancel_wait_ns, waits_ns)
+
+    def _affords_cancel(self, state: State, order: Belief) -> bool:
+        """Whether there is a request left for its cancel. Beside foreign orders none is of all."""
+        account = state.account(self.name)
+        return gates.affords(account, Draws.CANCEL, order.instrument, reserve=True)
 
     def _may_move(self, state: State, order: Belief) -> bool:
         """Whether nothing keeps the bot from moving an order that it wants."""
@@ -381,7 +404,7 @@ class AccountChecks:
 
     def carried_out(self, request: OrderRequest) -> None:
         """The request has been carried out."""
-        if self._venue.counts["10028 too_many_requests"]:
+        if self._venue.refusals[self._venue.kind.too_many]:
             raise Violated("credits", f"{in_short(request)} was one request too many")
         if isinstance(request, Place | Replace):
             self._check_slots(instrument_name(request.instrument))
@@ -402,7 +425,7 @@ class AccountChecks:
 
     def second(self) -> None:
         """Every now and then: the line is what it is taken for."""
-        if self._venue.counts[UNAUTHORIZED]:
+        if self._venue.refusals[self._venue.kind.unauthorized]:
             raise Violated("login", f"a request to {self.name} came over a line not signed in")
         untold_s = self._account.line.untold_s() if self._account.line is not None else 0.0
         if untold_s > UNTOLD_MAX_S:
@@ -523,7 +546,7 @@ class AccountChecks:
             if market is not None and market.halted:
                 yield f"{name}: {market.halted}"
         for made in self._exchange.accounts[self._account.account].trades:
-            yield from self._unkept(fill_at(self._exchange, made, self.name))
+            yield from self._unkept(self._true(made))
 
     def _unkept(self, traded: Fill) -> Iterator[str]:
         kept = self._store.fills.get(traded.key)
@@ -548,6 +571,8 @@ class AccountChecks:
             working = {o.side for o in state.orders.on(instrument) if o.status is Status.LIVE}
             for side in Side:
                 why = market.why.get(side)
+                if why is Why.RATE_LIMITED and self._venue.is_narrow:
+                    continue
                 if side not in working and (why is None or why in _NOT_YET):
                     said = why.value if why is not None else "nothing decided"
                     yield f"{market.instrument.name} {side.value}: {said}"
@@ -566,6 +591,7 @@ class AccountChecks:
             parts = explained.spread + explained.inventory + explained.funding - explained.fees
             change = self._exchange.equity(self._account.account, currency) - before
             for what, said in (("total", explained.total), ("its parts", parts)):
+                self.residual = max(self.residual, abs(change - said))
                 if abs(change - said) >= RESIDUAL_MAX:
                     detail = f"{currency}: equity changed by {change}, {what} say {said}"
                     raise Violated("money", detail)
@@ -587,6 +613,8 @@ def _are_a_pair(orders: Sequence[Belief]) -> bool:
 def _reserve_ns(state: State, venue: str) -> Nanos:
     """When a process that found nothing left of its request budget has a reserve for cancels."""
     budget = state.account(venue).budget
+    if budget.windowed:  # given back all at once
+        return state.started_ns + budget.window_ns
     return state.started_ns + int(budget.reserve / budget.rate_per_s * SECOND)
 
 

@@ -8,22 +8,13 @@ from mmbot.core.error_scope import ErrorScope
 from mmbot.core.types import InstrumentId, instrument_name
 from mmbot.sim.exchange.effects import BookDelta
 from mmbot.sim.exchange.matching import Exchange
+from mmbot.sim.virtual.kinds import VenueKind
 from mmbot.sim.virtual.true_book import TrueBook
 from mmbot.sim.virtual.violation import Violated
 
 MARK_TIMES: Final = 3.0
 MARK_TICKS: Final = 20
 """A mark on its way is old; so far the venue's own may have moved meanwhile."""
-
-_REACH: Final = {
-    "10028": ErrorScope.SESSION,
-    "10009": ErrorScope.SIDE,
-    "11044": ErrorScope.ORDER,
-    "11054": ErrorScope.ORDER,
-    "13019": ErrorScope.INSTRUMENT,
-    "10041": ErrorScope.PLATFORM,
-}
-"""How far the refusals reach that the venue has for us, by number."""
 
 
 class BorderChecks:
@@ -56,10 +47,12 @@ class BorderChecks:
             raise Violated("mark", f"{instrument} is told to be worth {mark}, and is {truth}")
 
 
-def check_blame(refused: ev.RequestRefused) -> None:
+def check_blame(refused: ev.RequestRefused, kind: VenueKind) -> None:
     """A refusal must be told with the reach that it has."""
     code = refused.detail.partition(" ")[0]
-    reach = ErrorScope.INSTRUMENT if "is not open" in refused.detail else _REACH.get(code)
+    reach = kind.reach.get(code)
+    if kind.closed_words in refused.detail:
+        reach = ErrorScope.INSTRUMENT
     if reach is not None and refused.scope is not reach:
         said = f"{refused.detail} is told as if it were about {refused.scope.value}"
         raise Violated("blame", said)

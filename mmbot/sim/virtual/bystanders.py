@@ -8,15 +8,22 @@ from random import Random
 from typing import Final
 
 from mmbot.core import events as ev
+from mmbot.core.intents import Replace
+from mmbot.core.types import instrument_name
 from mmbot.core.why import Why
 from mmbot.sim.exchange.listing import Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order, TimeInForce
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.virtual.face import VirtualVenue
+from mmbot.sim.virtual.requests import OrderRequest
+from mmbot.sim.virtual.translate import SIDES
 
 RAIDER: Final = "raider"
 """The account of who trades through the book up to our orders."""
+
+IN_THE_WAY: Final = 0.3
+"""Of the replaces at a venue that cancels first, those whose new order is refused."""
 
 BY_HAND: Final = "by hand"
 """The label of other people's orders on our account."""
@@ -66,6 +73,35 @@ def raid(
     if not isinstance(placed, Placed):
         return None
     return Raid(placed.order, f"somebody trades {taken} with {who}")
+
+
+class InTheWay:
+    """Somebody who quotes where a replace of ours would rest, just before it arrives, so that its
+    new order is refused; where a venue has cancelled the old one by then."""
+
+    def __init__(self, seed: int) -> None:
+        self._draw = Random(f"in the way {seed}")
+        self._there: Order | None = None
+
+    def before(self, venue: VirtualVenue, request: OrderRequest) -> None:
+        """A request is about to be carried out."""
+        if not (isinstance(request, Replace) and venue.kind.cancels_first):
+            return
+        if self._draw.random() < IN_THE_WAY:
+            wish = NewOrder(
+                name=instrument_name(request.instrument),
+                side=SIDES[request.side].opposite,
+                amount=request.amount,
+                price=request.price,
+            )
+            placed = venue.exchange.place(RAIDER, wish, venue.ms)
+            self._there = placed.order if isinstance(placed, Placed) else None
+
+    def after(self, venue: VirtualVenue) -> None:
+        """It has been."""
+        if self._there is not None:
+            venue.exchange.cancel(RAIDER, self._there.order_id, venue.ms)
+            self._there = None
 
 
 def operator_command(draw: Random) -> ev.Event | None:

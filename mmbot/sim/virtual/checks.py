@@ -90,6 +90,7 @@ class Checks:
         self._store = store
         self._desks = {id_: desk for one in accounts for id_, desk in one.desks.items()}
         self._border = BorderChecks(exchange, self._desks)
+        self._kind = accounts[0].venue.kind
         self._left: Left = {}
         """What the last process said that it left, by account; None: it did not know."""
         self._currencies = tuple(exchange.currencies)
@@ -99,6 +100,11 @@ class Checks:
     def longest_cancel_wait_ns(self) -> Nanos:
         """On whichever account."""
         return max(one.longest_cancel_wait_ns for one in self.at.values())
+
+    @property
+    def residual(self) -> Decimal:
+        """The most of a change of equity that was not explained in the end."""
+        return max(one.residual for one in self.at.values())
 
     # --- what the bot is told, does and books ---
 
@@ -119,7 +125,7 @@ class Checks:
                 self._border.shown(event)
                 self._of(event.instrument).book_shown(event)
             case ev.RequestRefused():
-                check_blame(event)
+                check_blame(event, self._kind)
             case ev.OrderSeen(label=label) if label is not None:
                 self.at[event.venue].order_seen(label, event.venue_ms)
             case ev.BookLost():

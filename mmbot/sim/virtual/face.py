@@ -12,6 +12,7 @@ Theory of operation
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -20,9 +21,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from mmbot.core.capabilities import Capabilities, DeadMan, Move
+from mmbot.core.capabilities import Capabilities
 from mmbot.core.contracts import Instrument
-from mmbot.core.types import SECOND, Nanos
+from mmbot.core.types import Nanos
 from mmbot.sim.exchange.book import Book
 from mmbot.sim.exchange.effects import Effect, Prints
 from mmbot.sim.exchange.funding import FundingHour
@@ -32,20 +33,16 @@ from mmbot.sim.market.market import Market
 from mmbot.sim.market.ticker import MarketTicker
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.virtual.faults import FaultInjector
+from mmbot.sim.virtual.kinds import KEY, SECRET, kind_of
 from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import VENUE, is_our_order
-from mmbot.sim.wire.faces import Behind, Login, face_of
+from mmbot.sim.wire.faces import USUAL, Behind, Login
 from mmbot.sim.wire.manner import Manner
-from mmbot.sim.wire.rules import Moves, Rules
 
 ACCOUNT: Final = "bot"
-KEY: Final = "sim"
-SECRET: Final = "sim"  # no password: it opens a made-up account
 TOKEN_S: Final = 900.0
 GREEKS_EVERY_MS: Final = 2_000
-TOO_MANY: Final = 10028
-UNAUTHORIZED: Final = 13009
 
 
 class VirtualVenue:
@@ -70,10 +67,17 @@ class VirtualVenue:
         seed: int = 1,
         token_s: float = TOKEN_S,
         beside: VirtualVenue | None = None,
+        kind: str = USUAL,
     ) -> None:
         self.can = can or Capabilities()
-        self.kind = VENUE
+        self.kind = kind_of(kind)
         """Whose protocol is spoken."""
+        self._words = self.kind.face.dialect
+        self._of_account = re.compile(self._words.accounts)
+        self._of_orders = re.compile(self.kind.tells_orders)
+        self.is_narrow = rate.burst < 3 * len(instruments)
+        """It takes hardly as many requests at once as there are sides to quote, or fewer: whoever
+        quotes them all, and keeps some for cancels, is short of some most of the time."""
         self.account = account
         self.name = name
         self.exchange = exchange
@@ -87,6 +91,8 @@ class VirtualVenue:
         """Sees every request that is about to be carried out beside the line."""
         self.counts: Counter[str] = Counter()
         """Requests to the matching engine by kind, and those refused, by code."""
+        self.refusals: Counter[int] = Counter()
+        """Those refused, by code alone."""
         self.guarded = True
         """Of the last order request: the line it came over takes its orders along."""
         self._timeline = timeline
@@ -97,11 +103,11 @@ class VirtualVenue:
         self.protocol: Any = (
             beside.protocol
             if beside is not None
-            else face_of(self.kind).protocol(
+            else self.kind.face.protocol(
                 Behind(
                     exchange=exchange,
                     market=_Seldom(market, exchange),
-                    rules=_rules(rate, self.can),
+                    rules=self.kind.rules(rate, self.can),
                     seed=seed,
                     now_us=lambda: timeline.now_ns // 1_000 + skew_us,
                     skew_ms=skew_us // 1_000,
@@ -192,9 +198,21 @@ class VirtualVenue:
 
     def stands_still(self, channel: str) -> bool:
         """Whether that channel is of a book that is stopped: what it showed last, it still does."""
-        if not self._stopped or not channel.startswith("book."):
+        if not self._stopped or not self.is_book(channel):
             return False
         return self._timeline.now_ns < self._stopped.get(channel.split(".")[1], 0)
+
+    def is_book(self, channel: str) -> bool:
+        """Whether a channel is of a book."""
+        return channel.startswith(self._words.books)
+
+    def is_of_account(self, channel: str) -> bool:
+        """Whether a channel is of the account."""
+        return self._of_account.match(channel) is not None
+
+    def is_of_orders(self, channel: str) -> bool:
+        """Whether a channel tells of the account's orders."""
+        return self._of_orders.match(channel) is not None
 
     def advance(self) -> None:
         """The market moves up to now, and everybody hears of it."""
@@ -218,33 +236,7 @@ class VirtualVenue:
     def refused(self, error: Mapping[str, Any]) -> None:
         """A request was refused with that."""
         self.counts[f"{error['code']} {error['message']}"] += 1
-
-
-_MOVES: Final = {
-    Move.SAME_ID: Moves.EDIT,
-    Move.REPLACE: Moves.REPLACE,
-    Move.NONE: Moves.NONE,
-}
-
-
-def _rules(rate: Rate, can: Capabilities) -> Rules:
-    """The rules of a venue that is like that."""
-    return Rules(
-        matching=rate,
-        moves=_MOVES[can.move],
-        names_labels=can.label_echoed,
-        cancel_tells_filled=can.move is not Move.NONE,
-        fills_final=can.fills_final,
-        ignore_cancel_on_disconnect=can.dead_man is DeadMan.ORDER_EXPIRY,
-        orders_expire_s=_lives_s(can),
-    )
-
-
-def _lives_s(can: Capabilities) -> float | None:
-    """How long an order lives once its request could not be carried out any more."""
-    if can.orders_expire_ns is None:
-        return None
-    return (can.orders_expire_ns - can.takes_effect_within_ns) / SECOND
+        self.refusals[error["code"]] += 1
 
 
 class _Seldom:

@@ -11,6 +11,7 @@ from mmbot.sim.market.underlying import STEP_MS
 from mmbot.sim.models.credits import Rate
 from mmbot.sim.virtual.face import TOKEN_S
 from mmbot.sim.virtual.violation import Violation
+from mmbot.sim.wire.faces import USUAL
 from mmbot.sim.wire.manner import Manner
 
 
@@ -25,9 +26,9 @@ class WorldOptions:
     somebody else has orders on the account. `people`: somebody pauses, winds down or trips the kill
     switch now and then. `departures_per_hour`: how often people end the run.
     `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
-    them has a part in the jumps of all. `manner`: how the venue says things. `can`: how orders live
-    there. `as_text`: whether frames are encoded and read again on their way; None: in one seed of
-    ten. `token_s`: how long a login lasts.
+    them has a part in the jumps of all. `manner`: how the venue says things. `kind`: whose protocol
+    it speaks. `can`: how orders live there. `as_text`: whether frames are encoded and read again on
+    their way; None: in one seed of ten. `token_s`: how long a login lasts.
     """
 
     start_ms: int = START_MS
@@ -48,6 +49,7 @@ class WorldOptions:
     manner: Manner = Manner.PLAIN
     as_text: bool | None = None
     can: Capabilities = field(default_factory=Capabilities)
+    kind: str = USUAL
     token_s: float = TOKEN_S
 
     @staticmethod
@@ -68,7 +70,8 @@ class WorldOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one seed. `settled_s`: how long it took after the last fault."""
+    """What became of one seed. `settled_s`: how long it took after the last fault. `residual`: the
+    most of a change of equity that is not explained, in whatever currency."""
 
     seed: int
     turns: int
@@ -82,5 +85,6 @@ class Outcome:
     tripped: str
     settled_s: float
     longest_cancel_wait_ms: float
+    residual: float
     hash: str
     violation: Violation | None

@@ -16,7 +16,6 @@ Theory of operation
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,13 +30,23 @@ from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Place, VenueIntent
 from mmbot.core.types import MS, SECOND, InstrumentId, Nanos, instrument_name
-from mmbot.sim.virtual.face import KEY, SECRET, TOO_MANY, UNAUTHORIZED, VirtualVenue
+from mmbot.sim.virtual.face import VirtualVenue
 from mmbot.sim.virtual.faults import FaultInjector
-from mmbot.sim.virtual.requests import OrderRequest, request_of
+from mmbot.sim.virtual.requests import OrderRequest
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.wire.faults import garbled
 from mmbot.sim.wire.frame import Frame
-from mmbot.venues.effects import Cut, Dial, Driven, Effect, Emit, Http, HttpAnswer, Send
+from mmbot.venues.effects import (
+    Cut,
+    Dial,
+    Driven,
+    Effect,
+    Emit,
+    Http,
+    HttpAnswer,
+    Send,
+    SendText,
+)
 
 LATENCY_MS: Final = (2.0, 40.0)
 HANG_UP_NS: Nanos = 1 * MS
@@ -46,25 +55,12 @@ AGAIN_NS: Nanos = SECOND // 2
 QUEUED_CHANCE: Final = 0.3
 """That a request which arrives after its session has ended is carried out all the same."""
 
-UNPARDONED: Final = (TOO_MANY, UNAUTHORIZED)
-"""Refusals that nothing we ask may be met with."""
-
-ENTERING: Final = frozenset(
-    {
-        "public/set_heartbeat",
-        "public/auth",
-        "private/enable_cancel_on_disconnect",
-        "private/get_cancel_on_disconnect",
-        "private/get_account_summaries",
-        "public/subscribe",
-        "private/subscribe",
-    }
-)
 ENTERING_SHARE: Final = 1 / 7
 """A connection is entered by that many questions, each of which may be lost: together they shall be
 as likely to fail as any one question."""
 
-_AUTHORIZATION: Final = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+SUBSCRIBING: Final = frozenset({"subscribe", "unsubscribe"})
+"""Methods without a group; all others have a slash, and no channel has one."""
 
 Sink = Callable[[ev.Event], None]
 _Said = list[tuple[Frame, str | None]]
@@ -149,6 +145,9 @@ class Pump:
     ) -> None:
         self._timeline = timeline
         self._venue = venue
+        self._kind = venue.kind
+        self._unpardoned = (venue.kind.too_many, venue.kind.unauthorized)
+        """Refusals that nothing we ask may be met with."""
         self._trouble = trouble
         self._draw = draw
         self.unexpected: list[Exception] = []
@@ -174,8 +173,10 @@ class Pump:
 
     def _session(self) -> Adapter:
         """The session that trades, listened to."""
-        kind = import_module(f"mmbot.venues.{self._venue.kind}.session").SESSION
-        session: Adapter = kind(self._venue.name, (KEY, SECRET), self._timeline.now_ns)
+        venue = self._venue
+        make = import_module(f"mmbot.venues.{self._kind.name}.session").SESSION
+        opening = self._kind.opening(venue.protocol, venue.counter, list(venue.instruments))
+        session: Adapter = make(venue.name, start_ns=self._timeline.now_ns, **opening)
         session.watch(self._started, self.unexpected.append)
         return session
 
@@ -248,6 +249,8 @@ class Pump:
                     self._tell(event)
                 case Send(link, frame):
                     self._send(self._lines[link], frame)
+                case SendText(link, text):
+                    self._send_text(self._lines[link], text)
                 case Http():
                     self._ask(effect)
                 case Dial(link):
@@ -340,7 +343,7 @@ class Pump:
         message = self._through(_spoken(frame))
         asked = _Asked()
         request = self._request_of(message["method"], message.get("params", {}))
-        share = ENTERING_SHARE if message["method"] in ENTERING else 1.0
+        share = ENTERING_SHARE if message["method"] in self._kind.entering else 1.0
         if self._trouble.strikes("lost_request", share):
             return
         arrives_ns = self._timeline.now_ns + self._latency_ns()
@@ -352,6 +355,16 @@ class Pump:
             self._flying[asked] = request
         self._timeline.at(arrives_ns, partial(self._at_venue, line, asked, message))
 
+    def _send_text(self, line: _Line, text: str) -> None:
+        """Something that is no request leaves us: it shares the fate of its line."""
+        line.up_ns = max(line.up_ns, self._timeline.now_ns + self._latency_ns())
+        self._timeline.at(line.up_ns, partial(self._text_at_venue, line, text))
+
+    def _text_at_venue(self, line: _Line, text: str) -> None:
+        deaf = self._timeline.now_ns < line.deaf_until_ns
+        if not (deaf or self._venue.down or _is_closed(line)):
+            self._venue.protocol.on_frame(line.session, text)
+
     def _at_venue(self, line: _Line, asked: _Asked, message: dict[str, Any]) -> None:
         """A request arrives."""
         session, request = line.session, self._flying.pop(asked, None)
@@ -362,7 +375,7 @@ class Pump:
             lose = partial(self._lose, line, "the venue has ended the session")
             self._timeline.after(self._latency_ns(), lose)
         elif request is None:
-            self._leave(line, self._carried_out(line, session, message, UNPARDONED))
+            self._leave(line, self._carried_out(line, session, message, self._unpardoned))
         else:
             self._order(line, session, request, message)
 
@@ -373,11 +386,15 @@ class Pump:
         the notices of what it did go out before the reply or after it."""
         venue, trouble = self._venue, self._trouble
         severed = trouble.strikes("cut_mid_order")
-        if severed and trouble.either():
+        unconfirmed = severed and self._kind.unconfirmed is not None and trouble.either()
+        if unconfirmed and trouble.either():
+            venue.protocol.refuse(session, message, self._kind.unconfirmed)
+            return
+        if severed and not unconfirmed and trouble.either():
             self._break(line, "cut as an order arrived")
             return
         if trouble.strikes("rate_limited"):
-            venue.protocol.refuse(session, message, TOO_MANY)
+            venue.protocol.refuse(session, message, self._kind.too_many)
             return
         if self._closes_ns and isinstance(request, Place):
             venue.close_book(instrument_name(request.instrument), self._closes_ns)
@@ -388,11 +405,20 @@ class Pump:
         self._on_carried_out(request)
         replies = [one for one in said if one[1] == message["method"]]
         notices = [one for one in said if one[1] != message["method"]]
-        if severed:
+        if unconfirmed:
+            replies = self._held(line, message, self._kind.unconfirmed)
+        elif severed:
             self._break(line, "cut as an order was carried out")
             replies = []
         self._leave(line, notices + replies if trouble.either() else replies + notices)
         self._note_silence(line, replies, notices)
+
+    def _held(self, line: _Line, message: dict[str, Any], code: int | None) -> _Said:
+        """An error in place of a reply."""
+        line.held = held = _Said()
+        self._venue.protocol.refuse(line.session, message, code)
+        line.held = None
+        return held
 
     def _note_silence(self, line: _Line, replies: _Said, notices: _Said) -> None:
         done = any("result" in frame.message for frame, _ in replies)
@@ -421,7 +447,7 @@ class Pump:
 
     def _request_of(self, method: str, params: Mapping[str, Any]) -> OrderRequest | None:
         venue = self._venue
-        return request_of(method, params, venue.exchange, venue.account, venue.name)
+        return self._kind.request_of(method, params, venue.exchange, venue.account, venue.name)
 
     # --- to us ---
 
@@ -444,16 +470,16 @@ class Pump:
         if about is None:
             if self._venue.stands_still(_channel_of(frame.message)):
                 return
-        elif "/" in about:
-            share = ENTERING_SHARE if about in ENTERING else 1.0
+        elif "/" in about or about in SUBSCRIBING:
+            share = ENTERING_SHARE if about in self._kind.entering else 1.0
             if trouble.strikes("lost_reply", share):
                 return
             if trouble.strikes("late_reply", share):
                 late_ns = trouble.up_to(trouble.plan.late_s)
-        elif about.startswith("user."):
+        elif self._venue.is_of_account(about):
             self._tell_account(line, frame)
             return
-        elif about.startswith("book.") and self._stays_away(about):
+        elif self._venue.is_book(about) and self._stays_away(about):
             return
         self._down(line, frame, late_ns)
 
@@ -491,13 +517,13 @@ class Pump:
             noise, is_binary = garbled(frame.text, self._trouble.pick(3) / 3)
             heard = noise if is_binary else noise.decode(errors="replace")
         else:
-            heard = orjson.loads(frame.text) if self._as_text else frame.message
+            heard = self._read(frame)
         self._timeline.at(arrives_ns, partial(self._arrived, line, heard))
 
     def _arrived(self, line: _Line, heard: Mapping[str, Any] | str | bytes) -> None:
         if not self._gone and not line.over:
             now_ns = self._timeline.now_ns
-            if isinstance(heard, dict) and _channel_of(heard).startswith("user.changes."):
+            if isinstance(heard, dict) and self._venue.is_of_orders(_channel_of(heard)):
                 line.untold_ns = 0  # also one that left before the silence began
             self._carry_out(self._adapter.receive(line.link, heard, now_ns))
 
@@ -547,11 +573,12 @@ class Pump:
         if request is not None:
             self._venue.asked(request, guarded=True)
             self._venue.on_rest(request)
-        header = (_AUTHORIZATION, "GET", f"/{http.method}", "")
+        now_ms = self._timeline.now_ns // MS
+        header = self._kind.authorization(self._venue.counter, http.method, now_ms)
         status, frame = self._venue.protocol.on_rest(
             http.method, params, None, header, self._venue.counter
         )
-        return HttpAnswer(status, orjson.loads(frame.text) if self._as_text else frame.message)
+        return HttpAnswer(status, self._read(frame))
 
     def _answer_at(
         self, http: Http, asked_ns: Nanos, answers_ns: Nanos | None, answer: HttpAnswer
@@ -576,6 +603,11 @@ class Pump:
         read: dict[str, Any] = orjson.loads(orjson.dumps(message))
         return read
 
+    def _read(self, frame: Frame) -> Any:
+        """A frame as we read it; one that is no JSON passes as the word that it is."""
+        is_object = isinstance(frame.message, dict)
+        return orjson.loads(frame.text) if self._as_text and is_object else frame.message
+
     def _latency_ns(self) -> Nanos:
         least, most = LATENCY_MS
         return int((least + (most - least) * self._draw.random() ** 2) * MS)
@@ -585,7 +617,9 @@ def _is_closed(line: _Line) -> bool:
     return line.session is not None and bool(line.session.closed)
 
 
-def _channel_of(message: Mapping[str, Any]) -> str:
+def _channel_of(message: Mapping[str, Any] | str) -> str:
+    if isinstance(message, str):
+        return ""
     params = message.get("params")
     return str(params.get("channel", "")) if params is not None else ""
 

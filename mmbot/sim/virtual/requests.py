@@ -41,9 +41,9 @@ def request_of(
             )
         case "private/edit":
             order_id = str(params["order_id"])
-            found = _order(exchange, account, order_id)
+            found = order_of(exchange, account, order_id)
             return Amend(
-                *_about(found, venue),
+                *about(found, venue),
                 order_id,
                 _decimal(params.get("price", found.price if found is not None else 0)),
                 _decimal(params["amount"]),
@@ -53,10 +53,10 @@ def request_of(
             )
         case "private/replace":
             order_id = str(params["order_id"])
-            found = _order(exchange, account, order_id)
+            found = order_of(exchange, account, order_id)
             return Replace(
                 instrument=InstrumentId(f"{venue}:{params['instrument_name']}"),
-                old=_about(found, venue)[1],
+                old=about(found, venue)[1],
                 order_id=order_id,
                 label=Label(params.get("label", "")),
                 side=Side(params["direction"]),
@@ -69,9 +69,9 @@ def request_of(
             )
         case "private/cancel":
             order_id = str(params["order_id"])
-            found = _order(exchange, account, order_id)
+            found = order_of(exchange, account, order_id)
             return Cancel(
-                *_about(found, venue),
+                *about(found, venue),
                 order_id,
                 _UNTOLD,
             )
@@ -86,12 +86,13 @@ def request_of(
             return None
 
 
-def _order(exchange: Exchange, account: str, order_id: str) -> Order | None:
+def order_of(exchange: Exchange, account: str, order_id: str) -> Order | None:
+    """An order of the account, open or not; None where there is none."""
     held = exchange.accounts[account]
     return held.open_orders.get(order_id) or held.closed_orders.get(order_id)
 
 
-def _about(order: Order | None, venue: str) -> tuple[InstrumentId, Label]:
+def about(order: Order | None, venue: str) -> tuple[InstrumentId, Label]:
     """The instrument and the label of an order; both empty where there is none."""
     name, label = (order.name, order.label) if order is not None else ("", "")
     return InstrumentId(f"{venue}:{name}"), Label(label)

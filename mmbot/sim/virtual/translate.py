@@ -1,8 +1,10 @@
 """The exchange's own objects as the core has them, for those who judge by them.
 
-Amounts and prices take the way they take on the wire, through a float's shortest text.
+Amounts and prices take the way they take on the wire (`travelled`), which is through a float's
+shortest text unless told otherwise.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
@@ -13,7 +15,7 @@ from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
 from mmbot.core.labels import is_ours
 from mmbot.core.statements import Fill, Finality, Liquidity
-from mmbot.core.types import MS, InstrumentId, Kind, Label, Right, Side
+from mmbot.core.types import MS, ONE, InstrumentId, Kind, Label, Right, Side
 from mmbot.sim.exchange.accounts import UserTrade
 from mmbot.sim.exchange.finality import Standing
 from mmbot.sim.exchange.listing import Kind as VenueKind
@@ -37,13 +39,22 @@ _FINALITY: Final = {
 }
 
 
+Travelled = Callable[[Decimal], Decimal]
+
+
+def by_float(number: Decimal) -> Decimal:
+    """As it is read from a float's shortest text."""
+    return Decimal(repr(float(number)))
+
+
 def id_of(name: str, venue: str = VENUE) -> InstrumentId:
     """An instrument by the exchange's name for it and ours for the account."""
     return InstrumentId(f"{venue}:{name}")
 
 
 def instrument_of(listing: Listing, venue: str = VENUE) -> Instrument:
-    """The terms of an instrument as the adapter of an account reads them."""
+    """The terms of an instrument as the adapter of an account reads them. Where fees are at the
+    index, amounts are coins whatever the lot."""
     inverse_base = listing.underlying
     quote = "USD" if listing.inverse else listing.settlement
     is_perpetual = listing.kind is VenueKind.PERPETUAL
@@ -56,48 +67,56 @@ def instrument_of(listing: Listing, venue: str = VENUE) -> Instrument:
         underlying=listing.underlying,
         settlement=listing.settlement,
         inverse=listing.inverse,
-        contract_size=listing.contract_size,
+        contract_size=ONE if listing.fee_basis.at_index else listing.contract_size,
         grid=Grid(
             min_amount=listing.min_amount,
-            amount_step=listing.min_amount,
+            amount_step=listing.amount_step,
             tick=listing.tick,
             tick_steps=tuple(TickStep(above, tick) for above, tick in listing.tick_steps),
         ),
-        fees=Fees(
-            basis=FeeBasis.INDEX if listing.strike is not None else FeeBasis.NOTIONAL,
-            maker=listing.maker_fee,
-            taker=listing.taker_fee,
-            cap=_FEE_CAP,
-        ),
+        fees=_fees_of(listing),
         strike=listing.strike,
         right=Right(listing.right.value) if listing.right is not None else None,
         expiry_ns=None if is_perpetual else listing.expiry_ms * MS,
     )
 
 
-def fill_of(made: UserTrade, venue: str) -> Fill:
+def _fees_of(listing: Listing) -> Fees:
+    is_option, at_index = listing.strike is not None, listing.fee_basis.at_index
+    return Fees(
+        basis=FeeBasis.INDEX if is_option or at_index else FeeBasis.NOTIONAL,
+        maker=listing.maker_fee,
+        taker=listing.taker_fee,
+        base=listing.fee_basis.base,
+        cap=_FEE_CAP if is_option or not at_index else None,
+    )
+
+
+def fill_of(made: UserTrade, venue: str, travelled: Travelled = by_float) -> Fill:
     """An execution as the account sees it."""
     public = made.public
     return Fill(
         trade_id=public.trade_id,
         instrument=id_of(public.name, venue),
         side=_SIDES[made.side],
-        price=_travelled(public.price),
-        amount=_travelled(public.amount),
-        fee=_travelled(made.fee),
+        price=travelled(public.price),
+        amount=travelled(public.amount),
+        fee=travelled(made.fee),
         fee_currency=made.fee_currency,
         liquidity=Liquidity.MAKER if made.is_maker else Liquidity.TAKER,
         order_id=made.order_id,
         label=Label(made.label) if made.label else None,
         venue_ms=public.time_ms,
-        mark=_travelled(public.mark) if public.mark else None,
-        index=_travelled(public.index) if public.index else None,
+        mark=travelled(public.mark) if public.mark else None,
+        index=travelled(public.index) if public.index else None,
     )
 
 
-def fill_at(exchange: Exchange, made: UserTrade, venue: str) -> Fill:
+def fill_at(
+    exchange: Exchange, made: UserTrade, venue: str, travelled: Travelled = by_float
+) -> Fill:
     """An execution as the account is told of it, which says whether it stands where it may not."""
-    fill = fill_of(made, venue)
+    fill = fill_of(made, venue, travelled)
     if exchange.finality is None:
         return fill
     standing, since_ms = exchange.finality.standing(made.public.trade_id)
@@ -107,7 +126,3 @@ def fill_at(exchange: Exchange, made: UserTrade, venue: str) -> Fill:
 def is_our_order(order: Order) -> bool:
     """Whether an order at the venue carries a label of ours."""
     return is_ours(Label(order.label))
-
-
-def _travelled(number: Decimal) -> Decimal:
-    return Decimal(repr(float(number)))

@@ -56,6 +56,7 @@ from mmbot.sim.virtual.account_checks import AccountChecks
 from mmbot.sim.virtual.bystanders import (
     RAIDER,
     Departure,
+    InTheWay,
     departure,
     operator_command,
     place_foreign,
@@ -72,6 +73,7 @@ from mmbot.sim.virtual.store import CYCLE_NS, LABELS_NS, VirtualStore
 from mmbot.sim.virtual.timeline import Timeline
 from mmbot.sim.virtual.translate import instrument_of
 from mmbot.sim.virtual.violation import Violated, Violation
+from mmbot.sim.wire.faces import USUAL, face_of
 
 TICK_NS: Nanos = 100 * MS
 KEEP_NS: Nanos = 1 * MS
@@ -108,13 +110,15 @@ class World:
         self.trouble = FaultInjector(plan)
         """What befalls the exchange, our process, and the first account's line."""
         self._draw = Random(f"world {seed}")
+        self._in_the_way = InTheWay(seed)
         self._departing = Random(f"departures {seed}")
         names = list(dict.fromkeys(map(instrument_name, desks)))
-        listings = {name: listing_of(name, self.options.start_ms) for name in names}
+        at_ms, kind = self.options.start_ms, self.options.kind
+        listings = {name: listing_of(name, at_ms, kind) for name in names}
         start_ms = self._start_ms(list(listings.values()))
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
-        self.exchange = Exchange(f"w{seed}-")
+        self.exchange = Exchange(f"w{seed}-", face_of(kind).rules)
         if not self.options.can.fills_final:
             self.exchange.finality = LateFinality(seed)
         for listing in listings.values():
@@ -171,7 +175,9 @@ class World:
         """One account with its side of the line, and what goes wrong on it."""
         first = not self.accounts
         name = known_as(venue, first=first)
-        own = SelfTrade.TRADES if self.options.foreign else SelfTrade.CANCEL_MAKER
+        own = self.exchange.rules.self_trade
+        if self.options.foreign and own is SelfTrade.CANCEL_MAKER:
+            own = SelfTrade.TRADES
         self.exchange.open_account(name, balances, self_trade=own)
         trouble = self.trouble if first else FaultInjector(self._plan, venue)
         served = VirtualVenue(
@@ -188,6 +194,7 @@ class World:
             seed=self.seed,
             token_s=self.options.token_s,
             beside=next((one.venue for one in self.accounts.values()), None),
+            kind=self.options.kind,
         )
         served.observe = self._observe
         served.on_rest = partial(self._arriving, venue)
@@ -256,6 +263,7 @@ class World:
             tripped=tripped,
             settled_s=(self.timeline.now_ns - healed_ns) / SECOND,
             longest_cancel_wait_ms=self.checks.longest_cancel_wait_ns / MS,
+            residual=float(self.checks.residual),
             hash=self._hash.hexdigest(),
             violation=violation,
         )
@@ -545,8 +553,11 @@ class World:
         self._doing = f"arrives: {said(request)}"
         self._note(f"{self.timeline.now_ns} {said(request)}")
         self.checks.at[name].arriving(request)
+        if not self._healed_ns and self.options.raids_per_s:
+            self._in_the_way.before(self.accounts[name].venue, request)
 
     def _carried_out(self, name: str, request: OrderRequest) -> None:
+        self._in_the_way.after(self.accounts[name].venue)
         self.checks.at[name].carried_out(request)
 
     def _observe(self, effect: Effect) -> None:
@@ -598,13 +609,14 @@ def _sum(counts: Iterable[Counter[str]]) -> dict[str, int]:
 
 
 @lru_cache(64)
-def listing_of(name: str, at_ms: int) -> Listing:
+def listing_of(name: str, at_ms: int, kind: str = USUAL) -> Listing:
     """The terms of an instrument that is listed at that moment. Raises KeyError for any other."""
-    return _listed(name.partition("-")[0], at_ms)[name]
+    return _listed(name.partition("-")[0], at_ms, kind)[name]
 
 
 @lru_cache(8)
-def _listed(prefix: str, at_ms: int) -> Mapping[str, Listing]:
-    family = chain.FAMILIES[prefix]
+def _listed(prefix: str, at_ms: int, kind: str) -> Mapping[str, Listing]:
+    families = chain.families_of(face_of(kind).rules)
+    family = next(one for one in families if one.prefix == prefix)
     price = START_PRICES[family.underlying]
     return {one.name: one for one in chain.listings(family, price, at_ms)}

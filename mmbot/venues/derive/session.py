@@ -5,6 +5,7 @@ how much of the old order is filled as far as we know; where more is, the venue 
 the core decides again.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from mmbot.core.capabilities import Capabilities
@@ -29,12 +30,12 @@ from mmbot.venues.derive import orders, parse
 from mmbot.venues.derive.dialect import DERIVE, window
 from mmbot.venues.derive.limits import capabilities
 from mmbot.venues.derive.looks import Looks
-from mmbot.venues.derive.nonces import Nonces
+from mmbot.venues.derive.nonces import Nonces, part_of
 from mmbot.venues.derive.progress import Progress
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.rescue import DeriveRescue
 from mmbot.venues.derive.signin import require
-from mmbot.venues.derive.signing import Signer, Unsignable, expires_s, text_of
+from mmbot.venues.derive.signing import MAINNET, Signer, Unsignable, expires_s, text_of
 from mmbot.venues.rates import Rate
 from mmbot.venues.recipe import Recipe
 from mmbot.venues.requests import Outcome, Reply
@@ -141,6 +142,11 @@ class DeriveSession(AccountSession, PublicSession):
                 said = "%s: when a connection ends, foreign orders on this wallet go with it: %d"
                 self._note("warning", said, self.name, foreign)
 
+    def learn(self, listings: Iterable[object]) -> None:
+        """Terms that were read before anything was connected."""
+        for row in listings:
+            self._list(row)
+
     # --- what is told -------------------------------------------------------------------------
 
     def _on_user(self, channel: str, data: Any) -> None:
@@ -221,5 +227,15 @@ def label_of(subaccount: object, number: int) -> str:
     return label if isinstance(label, str) and label else str(number)
 
 
-SESSION: Final = DeriveSession
+def opened(
+    name: str, wallet: str, subaccount: int, key: str, listings: Iterable[object], start_ns: Nanos
+) -> DeriveSession:
+    """The session of a wallet's subaccount, which has read the terms of what it will trade."""
+    signer = Signer(key, wallet, subaccount, MAINNET)
+    session = DeriveSession(name, signer, part_of(name, start_ns), start_ns)
+    session.learn(listings)
+    return session
+
+
+SESSION: Final = opened
 """What virtual time drives of this kind of venue."""
