@@ -6,7 +6,8 @@ The schedules this has to say:
 
     Deribit     options 0.03 % of the index, at most 12.5 % of the premium; perpetuals and futures
                 a rate of the notional, makers' may be negative (a rebate)
-    Derive      the same, and `base_fee` US dollars for every order that takes
+    Derive      a rate of the index, options' and perpetuals' alike, the same cap on options, and
+                `base_fee` US dollars for every order that takes
     Degen       takers a rate of the notional, makers nothing
     Polymarket  takers 0.07 x p (1 - p) a share, makers nothing
 

@@ -8,7 +8,7 @@ noted too. Unknown is None, zero is a number, and a number is finite.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from math import isfinite
 from typing import Any, Final, TypeVar, get_args
 
@@ -106,14 +106,18 @@ def _is_sane(value: Decimal) -> bool:
     return value.is_finite() and abs(value.adjusted()) <= _MAGNITUDE
 
 
-@lru_cache
+@cache
 def _numbers(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    """The fields that are decimals, or messages that may hold some."""
+    """The fields that are decimals, or messages with some."""
     return tuple(
         one.name
         for one in msgspec.structs.fields(kind)
-        if any(part is Decimal or _is_message(part) for part in (one.type, *get_args(one.type)))
+        if any(_has_decimals(part) for part in (one.type, *get_args(one.type)))
     )
+
+
+def _has_decimals(kind: Any) -> bool:
+    return kind is Decimal or (_is_message(kind) and bool(_numbers(kind)))
 
 
 def _is_message(kind: Any) -> bool:

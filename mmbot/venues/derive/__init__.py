@@ -9,5 +9,6 @@ names.py          the venue's names and ccxt's symbols, both ways
 messages.py       what we need of each message
 parse.py          books, tickers, orders, fills and money as the core's values
 flows.py          what moved without a trade
+keys.py           whether a session key may trade
 errors.py         every error code: how far it reaches
 """

@@ -52,6 +52,8 @@ MEANINGS: Final[Mapping[int, Meaning]] = {
     -32603: Meaning("Internal error", _REQUEST, OrderFate.OPEN),
     RATE_LIMIT: Meaning("Rate limit exceeded", _REQUEST),
     -32100: Meaning("Number of concurrent websocket clients limit exceeded", _SESSION),
+    401: Meaning("Unauthorized", _SESSION),
+    403: Meaning("Forbidden", _SESSION),
     NOT_CONFIRMED: Meaning("Order confirmation timeout", _REQUEST, OrderFate.OPEN),
     10000: Meaning("Manager not found", _ACCOUNT),
     10001: Meaning("Asset is not an ERC20 token", _US),

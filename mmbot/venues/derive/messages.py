@@ -16,6 +16,8 @@ from msgspec import Meta, Struct, field
 
 Text = Annotated[str, Meta(min_length=1)]
 Moment = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[int, Meta(ge=0, lt=1 << 33)]
+"""Seconds since 1970, until 2242: what calendars know."""
 Count = Annotated[int, Meta(ge=0)]
 Direction = Literal["buy", "sell"]
 
@@ -26,7 +28,7 @@ Direction = Literal["buy", "sell"]
 class OptionDetails(Struct, frozen=True):
     """The terms of an option."""
 
-    expiry: Moment | None = None
+    expiry: Seconds | None = None
     strike: Decimal | None = None
     option_type: str | None = None
 
@@ -214,7 +216,7 @@ class OptionSettlement(Struct, frozen=True):
     """An option position that has ended."""
 
     instrument_name: Text
-    expiry: Moment
+    expiry: Seconds
     amount: Decimal
     settlement_price: Decimal
     settlement_value: Decimal

@@ -74,7 +74,7 @@ def ticker_changed(
         mark=_price(stated.mark, may_be_zero=instrument.may_be_worthless),
         index=_price(stated.index),
         forward=_price(option.forward),
-        mark_iv=_price(option.iv, may_be_zero=True),
+        mark_iv=_price(option.iv),
         delta=None if option.delta is None else float(option.delta),
         min_price=_price(stated.min_price, may_be_zero=True),
         max_price=_price(stated.max_price),
@@ -83,7 +83,7 @@ def ticker_changed(
 
 
 def _price(value: Decimal | None, *, may_be_zero: bool = False) -> float | None:
-    """A model's number; None where it is none, as the venue writes 0 for a price that it lacks."""
+    """A model's number; None where it is none, as the venue writes 0 for what it lacks."""
     if value is None or value < 0 or (value == 0 and not may_be_zero):
         return None
     return float(value)
@@ -120,6 +120,8 @@ def level_of(row: Any) -> Level:
     try:
         if isinstance(row, Mapping):
             price, amount = float(row["price"]), float(row["amount"])
+        elif isinstance(row, str):
+            raise TypeError
         else:
             price, amount = float(row[0]), float(row[1])
     except (LookupError, TypeError, ValueError) as error:

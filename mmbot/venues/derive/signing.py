@@ -188,8 +188,10 @@ def scaled(value: Decimal) -> int:
 
 
 def text_of(value: Decimal) -> str:
-    """The same value for the JSON of the request: plain digits, no exponent."""
-    return f"{value:f}"
+    """The same value for the JSON of the request: plain digits, no exponent, and none of the zeros
+    at the end that would count as fractional digits."""
+    plain = f"{value:f}"
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 def domain_separator(chain_id: int) -> bytes:

@@ -408,7 +408,7 @@ SESSION_KEY: Final[Json] = {
     "ip_whitelist": [],
     "label": "mmbot",
     "offchain_scopes": ["account_info"],
-    "protocol_scopes": ["Trade(All)"],
+    "protocol_scopes": ["trade:all"],
     "public_session_key": "0x9050dfa063d1be7ca711c750b18d51fdd13e90ee",
     "registered_sec": 1748000000,
     "subaccount_ids": [86815],

@@ -265,7 +265,8 @@ def test_what_cannot_be_signed_is_refused_and_never_rounded(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("1E+3", "1000"), ("1E-12", "0.000000000001"), ("2800.50", "2800.50")]
+    ("value", "text"),
+    [("1E+3", "1000"), ("1E-12", "0.000000000001"), ("2800.50", "2800.5"), ("300", "300")],
 )
 def test_what_is_stated_has_no_exponent(value: str, text: str) -> None:
     assert text_of(Decimal(value)) == text
