@@ -1,8 +1,9 @@
 """Sizes as people write them: `1 ETH`, `1000 USD`, `2 lots`; a bare number is the venue's unit.
 
 What an amount is counted in depends on the product (core.types): 1 is 1 ETH of an option, one US
-dollar of an inverse perpetual and one share of a binary. A size keeps what was written; it becomes
-an amount of one instrument where its price is known.
+dollar of an inverse perpetual and one share of a binary. Lots count smallest orders, where those
+are more than one step of the grid: ten lots are room for ten orders everywhere. A size keeps what
+was written; it becomes an amount of one instrument where its price is known.
 """
 
 import re
@@ -118,7 +119,7 @@ def amount_of(size: Size, instrument: Instrument, index: float, mark: float) -> 
     if size.unit == _SMALLEST:
         return instrument.grid.min_amount
     if size.unit == LOTS:
-        return size.amount * instrument.grid.amount_step
+        return size.amount * max(instrument.grid.amount_step, instrument.grid.min_amount)
     own = unit_of(instrument)
     if size.unit in ("", own):
         return size.amount

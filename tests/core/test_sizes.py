@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mmbot.core.contracts import Instrument
 from mmbot.core.sizes import (
     LOTS,
+    POSITION,
     SHARES,
     SMALLEST,
     Size,
@@ -159,6 +160,13 @@ def test_a_size_in_dollars_stands_still_while_the_price_ticks() -> None:
     size = Size.parse("1000 USD")
     orders = {order_size(size, a_linear_perpetual(), INDEX, 2900 + tick / 20) for tick in range(60)}
     assert len(orders) == 1
+
+
+def test_lots_count_smallest_orders_where_those_are_several_steps() -> None:
+    fine = an_option(min_amount=D("0.1"), amount_step=D("0.01"))
+    assert amount_of(POSITION, fine, INDEX, 90.0) == D(1)
+    assert amount_of(Size(D(2), LOTS), fine, INDEX, 90.0) == D("0.2")
+    assert amount_of(POSITION, BTC_PERPETUAL, INDEX, INDEX) == D(100)
 
 
 def test_an_amount_in_words_names_its_unit_and_its_worth() -> None:
