@@ -247,6 +247,7 @@ def _venue(account: "AccountRow", frame: "StatusFrame | None") -> dict[str, Any]
         "limits": said.limits if said else [],
         "equity": said.equity if said else {},
         "open_orders": said and said.open_orders,
+        "dead_man": (said and said.dead_man) or None,
     }
 
 

@@ -7,6 +7,7 @@ none of it belongs to the only desk there is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mmbot.core.books import Market
+from mmbot.core.capabilities import Draws
 from mmbot.core.gates import gate_is
 from mmbot.core.order_counts import OrderCounts as Counted
 from mmbot.core.state import Account, State
@@ -47,6 +48,7 @@ def venue_frame(
         limits=tuple(_limits(account, reads_left)),
         equity=holdings.equity(account),
         open_orders=sum(order.working for order in state.orders.at(account.venue)),
+        dead_man=account.capabilities.dead_man.value,
     )
 
 
@@ -58,8 +60,12 @@ def _limits(account: Account, reads_left: Mapping[str, float]) -> Iterator[Limit
         if gate is can.order_gate:
             continue
         if not gate.for_orders:
+            kept = account.gates.get(gate.name)
             if gate.name in reads_left:
                 left = reads_left[gate.name]
+                yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
+            elif gate.weight(Draws.MASS_CANCEL):
+                left = gate.burst if kept is None else kept.level
                 yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
             continue
         each = [one for key, one in account.gates.items() if gate_is(gate, key)]

@@ -225,6 +225,8 @@ class VenueFrame:
     """By currency, as the venue last stated it; currencies without any left out."""
     open_orders: int
     """Of ours, in flight and unknown ones included."""
+    dead_man: str = ""
+    """What cancels our orders when this engine is gone, in a word (core.capabilities.DeadMan)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
