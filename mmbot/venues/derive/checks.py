@@ -5,13 +5,13 @@ those of an engine that runs among them. Sends no order.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.core.types import SECOND
-from mmbot.errors import MmbotError
+from mmbot.errors import ConfigError, MmbotError, Refused
 from mmbot.store.records import AccountKey
 from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.checks import SAID_MAX_CHARS, Check, Result
@@ -21,16 +21,13 @@ from mmbot.venues.derive import parse
 from mmbot.venues.derive.dialect import WINDOW_S
 from mmbot.venues.derive.exchange import DeriveExchange
 from mmbot.venues.derive.limits import limits_of
-from mmbot.venues.derive.messages import Account, RateLimits, SessionKey
+from mmbot.venues.derive.messages import Account, Mmp, RateLimits
 from mmbot.venues.derive.signing import Signer
 from mmbot.venues.derive.sites import exchange_at, part_of_process, signer_of
 from mmbot.venues.derive.venue import DeriveVenue
 from mmbot.venues.failures import in_words, said
-from mmbot.venues.reading import Unread, Unreadable, each, fields_of, read
+from mmbot.venues.reading import Unread, Unreadable, each, read
 from mmbot.venues.site import Site
-
-TRADE_SCOPES = ("trade", "admin")
-"""How the scopes begin of a key that may place orders."""
 
 
 async def checks(
@@ -39,10 +36,13 @@ async def checks(
     """Look at everything. What goes wrong is one check that failed, and the last. `latch_of`: what
     else there is to say once the venue has named the account."""
     clock = Clock()
-    signer = signer_of(site, keys)
+    try:
+        signer = signer_of(site, keys)
+    except ConfigError as error:
+        return [Check("key", Result.FAIL, str(error), "set it right, in the environment or .env")]
     exchange = exchange_at(site, clock, signer)
     venue = DeriveVenue(site.name, exchange, signer, part_of_process(clock), clock)
-    found: list[Check] = []
+    found = [Check("key", Result.PASS, f"it is that of {signer.address}")]
     arrival = Arrival(venue, clock, LOOK_S)
     try:
         with in_words(venue.name):
@@ -52,10 +52,17 @@ async def checks(
             )
             if site.mode is Mode.SIM:
                 clock.set_to_ms(await arrival.venue_ms())
-            account = await arrival.asked(venue.account)
-            found.append(await _key(exchange, signer, account, clock))
+            try:
+                account = await arrival.asked(venue.account)
+            except (ConfigError, Refused) as error:
+                do = "register the key for the wallet with the scope Trade(All)"
+                if isinstance(error, ConfigError):
+                    do = "set the number of one that it has"
+                return [*found, Check("account", Result.FAIL, str(error), do)]
+            found.append(_key(signer, account))
             found.append(latch_of(AccountKey(site.mode, venue.name, account)))
             found += await _account(exchange, signer)
+            found.append(await _protection(exchange, signer))
             found += await round_trips(partial(_venue_ms, exchange), clock, site.mode)
             found += [ticks(listed), fees(listed)]
             found.append(await _margin(exchange, signer))
@@ -67,25 +74,30 @@ async def checks(
     return found
 
 
-async def _key(exchange: DeriveExchange, signer: Signer, account: str, clock: Clock) -> Check:
-    """Whether the key may trade for the wallet, and for how long."""
+def _key(signer: Signer, account: str) -> Check:
+    """Whose key it is; that it may trade has been looked at."""
     if signer.is_owner:
         found = f"{account}: the wallet's own key, which may do everything"
         return Check("account", Result.WARN, found, "register a session key that may only trade")
-    told = await _asked(exchange, "private/session_keys", {"wallet": signer.owner})
-    rows = fields_of(told, "session keys").get("public_session_keys")
-    stated, _ = each(rows, lambda row: read(SessionKey, row, Unread(), "key"), Unread(), "key")
-    ours = [one for one in stated if one.public_session_key.lower() == signer.address.lower()]
-    if not ours:
-        found = f"{signer.address} is no session key of {signer.owner}"
-        return Check("account", Result.FAIL, found, "register it at the venue")
-    if ours[0].expiry_sec * SECOND <= clock.now_ns():
-        return Check("account", Result.FAIL, f"{signer.address} has expired", "register another")
-    scopes = [*(ours[0].protocol_scopes or ()), *(ours[0].offchain_scopes or ())]
-    if not any(scope.lower().startswith(TRADE_SCOPES) for scope in scopes):
-        found = f"{account}: the key may {', '.join(scopes) or 'do nothing'}, and not trade"
-        return Check("account", Result.FAIL, found, "give it the scope to trade")
-    return Check("account", Result.PASS, f"{account}: the key may trade")
+    return Check("account", Result.PASS, f"{account}: the session key is registered and may trade")
+
+
+async def _protection(exchange: DeriveExchange, signer: Signer) -> Check:
+    """Market-maker protection, by currency."""
+    name, params = "market-maker protection", {"subaccount_id": signer.subaccount_id}
+    try:
+        rows = await _asked(exchange, "private/get_mmp_config", params)
+        stated, _ = each(rows, lambda row: read(Mmp, row, Unread(), name), Unread(), name)
+    except (MmbotError, Unreadable) as error:
+        return Check(name, Result.WARN, f"not told: {said(error)}")
+    on = [one for one in stated if one.mmp_interval]
+    frozen = [one.currency for one in on if one.is_frozen]
+    if frozen:
+        held = f"quotes in {', '.join(frozen)} are frozen"
+        return Check(name, Result.WARN, held, f"`mmbot unpause --venue {exchange.id}` resets it")
+    if not on:
+        return Check(name, Result.PASS, "not set: the venue stops no quotes by itself")
+    return Check(name, Result.PASS, f"set for {', '.join(one.currency for one in on)}")
 
 
 async def _account(exchange: DeriveExchange, signer: Signer) -> list[Check]:
@@ -107,8 +119,9 @@ async def _account(exchange: DeriveExchange, signer: Signer) -> list[Check]:
 
 
 def _limits(account: Account, windows: RateLimits | None) -> Check:
-    tps = limits_of(account, windows).matching
-    return rate_limits(tps, tps * WINDOW_S)
+    limits = limits_of(account, windows)
+    stated = rate_limits(limits.matching, limits.matching * WINDOW_S)
+    return replace(stated, found=f"{stated.found}; {limits.instrument:g} a second an instrument")
 
 
 async def _margin(exchange: DeriveExchange, signer: Signer) -> Check:

@@ -13,6 +13,9 @@ from mmbot.venues.derive.nonces import part_of
 from mmbot.venues.derive.signing import MAINNET, TESTNET, Signer
 from mmbot.venues.site import Site
 
+DIGITS: Final = 18
+"""Of a subaccount's number, at most."""
+
 _URLS: Final = {
     Mode.LIVE: "https://api.derive.xyz/v3",
     Mode.PAPER: "https://api.derive.xyz/v3",
@@ -23,10 +26,13 @@ _URLS: Final = {
 def signer_of(site: Site, keys: Credentials) -> Signer:
     """What signs for the account there. Raises ConfigError for what is no key, wallet or number."""
     subaccount = keys["subaccount"]
-    if not subaccount.isascii() or not subaccount.isdigit():
-        raise ConfigError(f"the subaccount {subaccount!r:.40} is no number")
+    if not subaccount.isascii() or not subaccount.isdigit() or len(subaccount) > DIGITS:
+        raise ConfigError(f"{site.name}: the subaccount {subaccount!r:.40} is no number")
     chain = TESTNET if site.mode is Mode.TESTNET else MAINNET
-    return Signer(keys["key"], keys["wallet"], int(subaccount), chain)
+    try:
+        return Signer(keys["key"], keys["wallet"], int(subaccount), chain)
+    except ConfigError as error:
+        raise ConfigError(f"{site.name}: {error}") from None
 
 
 def exchange_at(site: Site, clock: Clock, signer: Signer | None = None) -> DeriveExchange:
