@@ -9,6 +9,7 @@ from typing import Any
 
 from mmbot.core.books import Market, book_fault
 from mmbot.core.contracts import Instrument
+from mmbot.core.costs import maker_fee_price
 from mmbot.core.order_life import Status
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.orders import Order
@@ -321,7 +322,17 @@ def _row(
         venue=instrument.venue,
         desk=desk,
         references=tuple(_references(state, instrument.underlying, now_ns)),
+        settlement=instrument.settlement,
+        maker_fee=_maker_fee(market),
+        base_fee=instrument.fees.base,
     )
+
+
+def _maker_fee(market: Market) -> float | None:
+    fair = market.quotes[0].fair if market.quotes else market.mark
+    if fair is None or market.index is None:
+        return None
+    return maker_fee_price(market.instrument, fair, market.index)
 
 
 def _references(state: State, asset: str, now_ns: Nanos) -> Iterator[ReferenceRow]:
