@@ -220,6 +220,16 @@ class LinkFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MmpFrame:
+    """Market-maker protection of an account: whether it is set, and what it does."""
+
+    configured: bool
+    frozen: bool
+    until: int | None
+    """Desk time, in ns; None: not frozen, or until it is reset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFrame:
     """One account at one moment."""
 
@@ -234,6 +244,7 @@ class VenueFrame:
     """Of ours, in flight and unknown ones included."""
     dead_man: str = ""
     """What cancels our orders when this engine is gone, in a word (core.capabilities.DeadMan)."""
+    mmp: MmpFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
@@ -31,6 +31,9 @@ _SIMULATED: Final = {
 @dataclass(frozen=True, slots=True)
 class DerivePlugin:
     """Options and perpetuals on ETH, BTC and others, in USDC; orders are signed."""
+
+    protects: ClassVar[bool] = True
+    """Quotes may be put under market-maker protection."""
 
     def credentials(self, mode: Mode, name: str) -> Sets:
         """A wallet, one of its subaccounts, and a private key that may sign for it: NAME_WALLET,
@@ -62,14 +65,26 @@ class DerivePlugin:
 
     def trading(self, site: Site, keys: Credentials, clock: Clock, timing: Timing) -> Venue:
         """Over two connections, of which one is logged in and takes the wallet's orders along."""
-        from mmbot.venues.derive.sites import exchange_at, part_of_process, signer_of
+        from mmbot.venues.derive.sites import (
+            exchange_at,
+            part_of_process,
+            protection_of,
+            signer_of,
+        )
         from mmbot.venues.derive.venue import DeriveVenue
 
         signer, part = signer_of(site, keys), part_of_process(clock)
         exchange = exchange_at(site, clock, signer)
         simulated = site.mode is Mode.SIM
         return DeriveVenue(
-            site.name, exchange, signer, part, clock, timing, named_by_label=simulated
+            site.name,
+            exchange,
+            signer,
+            part,
+            clock,
+            timing,
+            named_by_label=simulated,
+            mmp=protection_of(site),
         )
 
     def canceller(

@@ -10,6 +10,7 @@ from mmbot.errors import ConfigError
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.derive.exchange import DeriveExchange
 from mmbot.venues.derive.nonces import part_of
+from mmbot.venues.derive.protection import Terms
 from mmbot.venues.derive.signing import MAINNET, TESTNET, Signer
 from mmbot.venues.site import Site
 
@@ -33,6 +34,20 @@ def signer_of(site: Site, keys: Credentials) -> Signer:
         return Signer(keys["key"], keys["wallet"], int(subaccount), chain)
     except ConfigError as error:
         raise ConfigError(f"{site.name}: {error}") from None
+
+
+def protection_of(site: Site) -> Terms | None:
+    """The market-maker protection that is wanted there."""
+    mmp = site.mmp
+    if mmp is None:
+        return None
+    return Terms(
+        interval_ms=mmp.interval_ms,
+        frozen_ms=mmp.frozen_ms,
+        amount=mmp.amount,
+        delta=mmp.delta,
+        auto_reset_s=mmp.auto_reset_s,
+    )
 
 
 def exchange_at(site: Site, clock: Clock, signer: Signer | None = None) -> DeriveExchange:

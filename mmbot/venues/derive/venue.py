@@ -13,6 +13,7 @@ from mmbot.venues.asking import get
 from mmbot.venues.derive.errors import REFUSES_KEY
 from mmbot.venues.derive.exchange import DeriveExchange
 from mmbot.venues.derive.keys import trouble_with
+from mmbot.venues.derive.protection import Terms
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
 from mmbot.venues.derive.signin import NoSubaccount
@@ -54,11 +55,17 @@ class DeriveVenue(AccountVenue):
         timing: Timing = USUAL,
         *,
         named_by_label: bool = False,
+        mmp: Terms | None = None,
     ) -> None:
-        session = DeriveSession(name, signer, part, clock.now_ns(), timing)
+        session = DeriveSession(name, signer, part, clock.now_ns(), timing, mmp)
         session.named_by_label = named_by_label
         super().__init__("derive", exchange, clock, session)
         self._signer = signer
+        self._derive = session
+
+    def reset_protection(self) -> None:
+        """A person has the venue take quotes again that market-maker protection froze."""
+        self._shell.carry_out(self._derive.reset_protection(self._clock.now_ns()))
 
     async def account(self) -> str:
         """The subaccount, by its number. Raises VenueUnreachable, Refused where the key may not

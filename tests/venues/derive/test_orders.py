@@ -1,12 +1,13 @@
 """Orders as the venue wants them: what is stated is what is signed, and what the venue permits."""
 
-from dataclasses import replace
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmbot.core.intents import Place, Replace
 from mmbot.core.types import InstrumentId, Label, Side, TimeInForce
@@ -103,7 +104,7 @@ def test_a_hedge_that_trades_at_once_is_no_quote() -> None:
     hedge = replace(
         PLACE, post_only=False, reduce_only=True, time_in_force=TimeInForce.IOC, side=Side.SELL
     )
-    _, params = orders.place(hedge, listed(), SIGNER, replace(SEAL, mmp=False))
+    _, params = orders.place(hedge, listed(), SIGNER, dataclasses.replace(SEAL, mmp=False))
     assert (params["time_in_force"], params["reduce_only"]) == ("ioc", True)
     assert (params["direction"], params["mmp"]) == ("sell", False)
     assert "reject_post_only" not in params
