@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mmbot.sim.exchange.listing import Side
+from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import Venue
 from tests.cli.desk import COMMAND_S, mmbot
 from tests.cli.terminal import MMBOT
 from tests.cli.test_derive import opens
+from tests.engine.live import until
 from tests.sim.wire.derive.venue import served
-from tests.wire.venue import until
-
-OURS = "ETH-20250606-2800-C", "ETH-20250606-2800-P"
 
 
 def desk(path: Path, venue: Venue, protection: str) -> Path:
@@ -57,6 +58,15 @@ def ours(venue: Venue) -> list[Any]:
     return list(venue.exchange.accounts[venue.account].open_orders.values())
 
 
+def sell_to(venue: Venue) -> None:
+    """Somebody sells through everything down to a bid of ours."""
+    bid = next(one for one in ours(venue) if one.side is Side.BUY)
+    venue.exchange.open_account("seller", {"USDC": Decimal(10**9)}, followed=False)
+    wish = NewOrder(name=bid.name, side=Side.SELL, amount=Decimal(2000), price=bid.price)
+    assert isinstance(venue.exchange.place("seller", wish, venue.now_ms()), Placed)
+    venue.publish()
+
+
 @pytest.mark.parametrize("resets", ["person", "policy"])
 async def test_a_freeze_pauses_the_quotes_of_its_coin_until_it_is_reset(
     tmp_path: Path, resets: str
@@ -68,13 +78,14 @@ async def test_a_freeze_pauses_the_quotes_of_its_coin_until_it_is_reset(
         home = tmp_path / "home"
         engine = await start(desk(tmp_path / "desk.toml", venue, terms), venue, home)
         try:
-            await until(lambda: bool(ours(venue)), "quotes", COMMAND_S)
+            await until(lambda: len(ours(venue)) == 4, "quotes", COMMAND_S)
             tickets: Any = venue.protocol
             assert all(tickets.tickets[one.order_id].mmp for one in ours(venue))
             protections = venue._counter.wallet.protections.values()
             assert [(p.config.interval_ms, str(p.config.amount_limit)) for p in protections] == [
                 (600_000, "0.05")
             ]
+            sell_to(venue)
             if resets == "policy":
                 await until(lambda: any(p.until_ms for p in protections), "a freeze", COMMAND_S)
                 await until(lambda: not any(p.until_ms for p in protections), "ours", COMMAND_S)
