@@ -211,6 +211,7 @@ def _engine(
         )
     engine = Engine(config, clock, list(members), list(traded), runner, store, tape)
     runner.on_retired = engine.forget
+    store.reset_protection = engine.reset_protection
     for member in members:
         member.venue.on_listed = partial(engine.extend, member)
     return engine

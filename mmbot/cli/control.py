@@ -50,6 +50,9 @@ Instrument = Annotated[
     str | None, typer.Option(metavar="NAME", help="One instrument, by the venue's or ccxt's name.")
 ]
 Expiry = Annotated[str | None, typer.Option(metavar="DATE", help="One expiry.")]
+Venue = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Reset market-maker protection there.")
+]
 Side = Annotated[str | None, typer.Option(metavar="SIDE", help="bid or ask.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -65,11 +68,20 @@ def pause(
 
 
 def unpause(
-    run: Run = None, config: DeskFile = None, store: StoreUrl = None, json: Json = False
+    run: Run = None,
+    config: DeskFile = None,
+    store: StoreUrl = None,
+    json: Json = False,
+    venue: Venue = None,
 ) -> None:
-    """Quote again after `mmbot pause`. A tripped kill switch needs `mmbot resume`."""
+    """Quote again after `mmbot pause`; with --venue, after the venue froze our quotes there. A
+    tripped kill switch needs `mmbot resume`."""
     from mmbot.store.records import CommandKind
 
+    if venue is not None:
+        said = f"market-maker protection at {venue} is reset"
+        ask(Meant(run, config, store), CommandKind.UNPAUSE, {"venue": venue}, said, json)
+        return
     engines = meant_engines(Meant(run, config, store))
     alive = [pair for pair in engines if not killed(pair[1])]
     if not alive:

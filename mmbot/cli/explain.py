@@ -154,6 +154,7 @@ def _show(one: _Said) -> None:
     )
     if row.get("fair") is not None and row.get("pricer"):
         print(f"  fair     {row['fair']:.{digits + 2}f}, by the pricer {row['pricer']}")
+    _show_fees(row, digits)
     if row.get("book"):
         print(f"  book     {row['book']}")
     for reference in row.get("references", ()):
@@ -163,6 +164,16 @@ def _show(one: _Said) -> None:
         ("sell", "our_ask", "our_ask_size"),
     ):
         _show_side(row, side, row[resting], row[size])
+
+
+def _show_fees(row: Mapping[str, Any], digits: int) -> None:
+    """What a fill costs, where that is more than a rate."""
+    if Decimal(str(row.get("base_fee") or 0)) and row.get("maker_fee") is not None:
+        print(
+            f"  fees     premiums and fees in {row['settlement']}; floor "
+            f"{row['maker_fee']:.{digits + 2}f} a side as maker, and a base fee of "
+            f"{_text(row['base_fee'])} for an order that takes"
+        )
 
 
 def _which(frame: Mapping[str, Any], row: Mapping[str, Any]) -> str:
@@ -255,6 +266,7 @@ _NUMBERS = frozenset(
         "average",
         "min_amount",
         "amount_step",
+        "base_fee",
     }
 )
 """What the store keeps as text, digit for digit."""

@@ -12,11 +12,14 @@ from rich.text import Text
 
 from mmbot.cli import cells
 from mmbot.cli.sums import apportioned, digits_for, rounded
+from mmbot.core.capabilities import DeadMan
 from mmbot.engine.status import DeskFrame, Limit, StatusFrame, VenueFrame
 from mmbot.store.moments import moment
 
 _GAP = "  "
 _MARGIN_HIGH = 0.5
+_WALLET_WIDE = "COD wallet-wide"
+"""Cancel-on-disconnect takes the orders of others on the wallet along."""
 _CONSOLE = Console()
 """For breaking lines; nothing is printed on it."""
 
@@ -97,7 +100,9 @@ def _venue(venue: VenueFrame, up: bool) -> list[Text]:
         style = "green" if venue.link.ok else "bold red"
         said.append(Text("link ").append(venue.link.text, style))
         said += map(_limit, venue.limits[:1])
-        said += map(_limit, filter(_is_scarce, venue.limits[1:]))
+        said += map(_limit, _worth_saying(venue))
+        if _is_wallet_wide(venue):
+            said.append(Text(_WALLET_WIDE, "yellow"))
         said.append(Text(f"open {venue.open_orders}"))
     if venue.equity:
         said.append(Text(f"equity {_held(venue.equity)}"))
@@ -105,9 +110,20 @@ def _venue(venue: VenueFrame, up: bool) -> list[Text]:
 
 
 def scarce(frame: StatusFrame) -> list[Text]:
-    """Limits beside the one of orders of which little is left."""
-    limits = [one for venue in frame.venues for one in venue.limits[1:] if _is_scarce(one)]
-    return [Text("requests left", "dim"), *map(_limit, limits)] if limits else []
+    """Limits beside the one of orders: all where they are what decides how much can be quoted,
+    else those of which little is left; and whom the end of our connection takes along."""
+    said = [Text(_WALLET_WIDE, "yellow")] if any(map(_is_wallet_wide, frame.venues)) else []
+    limits = [one for venue in frame.venues for one in _worth_saying(venue)]
+    return said + ([Text("requests left", "dim"), *map(_limit, limits)] if limits else [])
+
+
+def _worth_saying(venue: VenueFrame) -> list[Limit]:
+    by_instrument = any(one.scope == "instrument" for one in venue.limits)
+    return [one for one in venue.limits[1:] if by_instrument or _is_scarce(one)]
+
+
+def _is_wallet_wide(venue: VenueFrame) -> bool:
+    return venue.dead_man == DeadMan.WALLET.value
 
 
 def _is_scarce(limit: Limit) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mmbot.cli.engines import Engine, Everything
     from mmbot.clock import Clock
     from mmbot.core.types import Nanos
-    from mmbot.engine.status import InstrumentRow, StatusFrame
+    from mmbot.engine.status import InstrumentRow, StatusFrame, VenueFrame
     from mmbot.store.queries import AccountRow
 
 _REFRESH_S = 0.5
@@ -247,7 +247,19 @@ def _venue(account: "AccountRow", frame: "StatusFrame | None") -> dict[str, Any]
         "limits": said.limits if said else [],
         "equity": said.equity if said else {},
         "open_orders": said and said.open_orders,
+        "dead_man": (said and said.dead_man) or None,
+        "mmp": said and _mmp(said),
     }
+
+
+def _mmp(venue: "VenueFrame") -> dict[str, Any] | None:
+    from mmbot.store.moments import moment
+
+    mmp = venue.mmp
+    if mmp is None:
+        return None
+    until = None if mmp.until is None else moment(mmp.until)
+    return {"configured": mmp.configured, "frozen": mmp.frozen, "until": until}
 
 
 def _instrument(row: "InstrumentRow") -> dict[str, Any]:

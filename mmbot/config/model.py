@@ -73,6 +73,23 @@ class VenueSettings:
 
 @settings_class
 @dataclass(frozen=True, slots=True)
+class MmpSettings:
+    """Market-maker protection, where a venue has it, for each coin: more than `amount` or `delta`
+    traded within the interval, and the venue cancels our quotes. A limit of 0 is none."""
+
+    interval_ms: Annotated[int, Ge(1000), Le(86_400_000), doc("the interval that is looked at")]
+    frozen_ms: Annotated[
+        int, Ge(0), Le(86_400_000), doc("so long no quotes are taken then; 0: until it is reset")
+    ]
+    amount: Annotated[Decimal, Ge(0), doc("in coin, most that may trade")] = Decimal(0)
+    delta: Annotated[Decimal, Ge(0), doc("in coin, most delta that may trade")] = Decimal(0)
+    auto_reset_s: Annotated[
+        float | None, Ge(1), Le(86_400), doc("we reset it after this time; else a person does")
+    ] = None
+
+
+@settings_class
+@dataclass(frozen=True, slots=True)
 class DeskSettings:
     """What a desk quotes, and on which venue of the file."""
 
@@ -171,6 +188,7 @@ class VenueConfig:
     """Where it was named."""
     require_dead_man: bool | None = None
     """None: as the run says."""
+    mmp: MmpSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

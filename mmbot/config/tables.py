@@ -13,6 +13,7 @@ from mmbot.config.model import (
     LONE,
     DeskSettings,
     LoneDeskSettings,
+    MmpSettings,
     Mode,
     RunSettings,
     SimSettings,
@@ -120,7 +121,9 @@ def venue_configs(
 def _venue(written: Written, name: str) -> VenueConfig:
     path = f"venues.{name}"
     where = written.where(path)
-    settings = check(VenueSettings, written.table(path), f"[{path}]", where)
+    table = dict(written.table(path))
+    mmp = _mmp(written, f"{path}.mmp", table.pop("mmp", None))
+    settings = check(VenueSettings, table, f"[{path}]", where)
     kinds = names(Family.VENUE)
     if settings.kind is None and name not in kinds:
         raise ConfigError(
@@ -134,7 +137,19 @@ def _venue(written: Written, name: str) -> VenueConfig:
     if settings.url is not None:
         _check_loopback(settings.url, _place(path, "url", where))
     kind, required = settings.kind or name, settings.require_dead_man
-    return VenueConfig(name, kind, settings.url, where(""), required)
+    return VenueConfig(name, kind, settings.url, where(""), required, mmp)
+
+
+def _mmp(written: Written, path: str, table: object) -> MmpSettings | None:
+    where = written.where(path)
+    if table is None:
+        return None
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where('')}: expected a table [{path}]")
+    settings = check(MmpSettings, table, f"[{path}]", where)
+    if not settings.amount and not settings.delta:
+        raise ConfigError(f"{where('')}: [{path}] limits nothing: give it an amount or a delta")
+    return settings
 
 
 def _check_addresses(written: Written, venues: Sequence[VenueConfig]) -> None:

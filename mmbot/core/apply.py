@@ -89,6 +89,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             | ev.LinkAlive()
             | ev.LimitsRead()
             | ev.PlatformState()
+            | ev.ProtectionTold()
             | ev.ElementsUnread()
             | ev.VenueDescribed()
             | ev.MessageLost()
@@ -180,6 +181,9 @@ def _link(
         case ev.VenueDescribed():
             gates.described(account, event.capabilities)
             account.capabilities = event.capabilities
+        case ev.ProtectionTold():
+            account.protected[event.underlying] = event.frozen_until_ns
+            state.touch_all()
         case ev.PlatformState():
             _platform(state, event)
         case ev.ElementsUnread():

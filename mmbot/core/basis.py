@@ -12,7 +12,7 @@ Theory of operation
    one that says nothing is asked every time, and so is all of its desk.
 3. Everything else that is read on the way is in the basis by its value: every field of every order
    of ours, whether each may be left to lag, what is held in the worst case, what people changed,
-   and why only what reduces may be sent.
+   why only what reduces may be sent, and whether the venue has frozen quotes.
 4. What depends on the moment alone is never remembered: a decision stands only if it asked for
    nothing, so that nothing has to be tried again, and where no slot has to wait.
 5. A hedger wants what the whole desk adds up to: where one wants something, nothing stands.
@@ -28,6 +28,7 @@ from mmbot.core.approve import only_reducing
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
 from mmbot.core.orders import Order
+from mmbot.core.protection import is_frozen
 from mmbot.core.reads import read_by_all
 from mmbot.core.standing import SlotKey, Standing
 from mmbot.core.state import State
@@ -118,6 +119,7 @@ def _basis(
 ) -> tuple[object, ...]:
     """What else a decision is made from, by its value."""
     held, instrument = state.inventory, view.instrument.id
+    account = state.account(view.instrument.venue)
     return (
         desk,
         _of_view(view),
@@ -128,6 +130,7 @@ def _basis(
         market.off,
         state.controls.size_factor,
         only_reducing(state, desk, view.now_ns),
+        is_frozen(account.protected, view.instrument.underlying, view.now_ns),
     )
 
 

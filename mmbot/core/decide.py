@@ -11,6 +11,7 @@ Theory of operation
 Nothing is written here: a Decision says what was found out on the way, and core.record writes it.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import chain
 from math import inf
@@ -28,6 +29,7 @@ from mmbot.core.exposure import others_coin, worst_coin
 from mmbot.core.moves import in_two_orders
 from mmbot.core.order_life import CANCEL, DONE, Request, Status
 from mmbot.core.orders import Order
+from mmbot.core.protection import is_frozen
 from mmbot.core.references import NO_REFERENCES
 from mmbot.core.remember import values
 from mmbot.core.standing import Standing
@@ -57,6 +59,7 @@ EXPIRY_LOOK_NS: Nanos = 1 * SECOND
 
 _SAME_ID = Move.SAME_ID
 _NOT_QUOTED, _RECONCILING = Why.NOT_QUOTED, Why.RECONCILING  # a class's look-up is a Python call
+_MMP_FROZEN = Why.MMP_FROZEN
 
 _ORPHANED = {Side.BUY: Why.ORPHAN, Side.SELL: Why.ORPHAN}
 
@@ -109,7 +112,7 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
         last = still_stands(state, desk, market, view, orders, settled_ns)
         if last is not None:
             return _again(decision, last)
-        quotes = view if isinstance(view, Why) else desk.strategy.quotes(view)
+        quotes = _wanted(account, desk, view)
         hedges = _hedges(state, market) if state.hedges else ()
         if isinstance(quotes, Why):
             decision.why = {Side.BUY: quotes, Side.SELL: quotes}
@@ -147,6 +150,15 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
             decision.worst_coin,
         )
     return decision
+
+
+def _wanted(account: Account, desk: Desk, view: View | Why) -> Iterable[Quote] | Why:
+    """What the strategy quotes, or why it is not asked. Hedges are not under protection."""
+    if isinstance(view, Why):
+        return view
+    if is_frozen(account.protected, view.instrument.underlying, view.now_ns):
+        return _MMP_FROZEN
+    return desk.strategy.quotes(view)
 
 
 def _again(decision: Decision, last: Standing) -> Decision:

@@ -23,6 +23,7 @@ from mmbot.core.commands import (
 from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.order_life import OrderState, Request
+from mmbot.core.protection import ProtectionTold
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
 from mmbot.core.types import InstrumentId, Label, Level, Nanos, Side
 from mmbot.core.why import Why
@@ -312,7 +313,15 @@ class Tick(Struct, frozen=True, gc=False):
 MarketEvent = (
     InstrumentsListed | BookChanged | BookLost | TickerChanged | InstrumentState | TradePrinted
 )
-LinkEvent = LinkChanged | LinkAlive | LimitsRead | PlatformState | ElementsUnread | VenueDescribed
+LinkEvent = (
+    LinkChanged
+    | LinkAlive
+    | LimitsRead
+    | PlatformState
+    | ProtectionTold
+    | ElementsUnread
+    | VenueDescribed
+)
 OrderEvent = (
     OrderSeen
     | RequestRefused

@@ -121,6 +121,8 @@ class Account:
     """What was told of orders that are not known to be ours, by order id, where no labels are."""
     resume_ms: int = 0
     """Fills since this moment (venue time) may be unknown to us."""
+    protected: dict[str, Nanos] = field(default_factory=dict)
+    """By coin, until when the venue takes no quotes of ours (core.protection); 0: it takes them."""
 
     def no_new_risk(self, now_ns: Nanos) -> Why | None:
         """Why only what reduces a position may be sent: the venue has not shown us the account for

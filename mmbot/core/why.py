@@ -46,6 +46,7 @@ class Why(Enum):
     BELOW_MIN_SIZE = "below minimum size"
     CLOSED = "instrument closed"
     LOCKED = "locked by the venue"
+    MMP_FROZEN = "mmp frozen"
     OWN_ORDERS_UNCLEAR = "own order in flight"
     NOT_QUOTED = "not quoted here"
     # Risk

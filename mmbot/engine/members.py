@@ -123,6 +123,8 @@ async def _reached(
     """One venue. Desk time is that of the first one's world, which it may share; other simulated
     worlds keep their own."""
     plugin = plugin_of(site.kind)
+    if site.mmp is not None and not getattr(plugin, "protects", False):
+        raise ConfigError(f"[venues.{site.name}.mmp]: {site.kind} has no market-maker protection")
     capabilities = plugin.capabilities()
     lacking = unsupported(capabilities)
     if lacking is not None:

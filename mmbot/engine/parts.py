@@ -7,8 +7,10 @@ none of it belongs to the only desk there is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mmbot.core.books import Market
+from mmbot.core.capabilities import Draws
 from mmbot.core.gates import gate_is
 from mmbot.core.order_counts import OrderCounts as Counted
+from mmbot.core.protection import FOREVER
 from mmbot.core.state import Account, State
 from mmbot.core.totals import Total
 from mmbot.core.types import InstrumentId, Nanos, Side, venue_name
@@ -21,6 +23,7 @@ from mmbot.engine.status import (
     InstrumentRow,
     Limit,
     LinkFrame,
+    MmpFrame,
     OrderCounts,
     SettledRow,
     VenueFrame,
@@ -35,6 +38,7 @@ def venue_frame(
     account: Account,
     accounts: Mapping[str, tuple[str, str]],
     reads_left: Mapping[str, float],
+    now_ns: Nanos = 0,
 ) -> VenueFrame:
     """One account at this moment. `accounts`: the kind of each venue, and whose account.
     `reads_left`: of the limits that only reads draw from, which its adapter keeps."""
@@ -47,6 +51,18 @@ def venue_frame(
         limits=tuple(_limits(account, reads_left)),
         equity=holdings.equity(account),
         open_orders=sum(order.working for order in state.orders.at(account.venue)),
+        dead_man=account.capabilities.dead_man.value,
+        mmp=_mmp(account, now_ns),
+    )
+
+
+def _mmp(account: Account, now_ns: Nanos) -> MmpFrame:
+    ends = [until_ns for until_ns in account.protected.values() if until_ns > now_ns]
+    until = max(ends, default=FOREVER)
+    return MmpFrame(
+        configured=bool(account.protected),
+        frozen=bool(ends),
+        until=until if until < FOREVER else None,
     )
 
 
@@ -58,8 +74,12 @@ def _limits(account: Account, reads_left: Mapping[str, float]) -> Iterator[Limit
         if gate is can.order_gate:
             continue
         if not gate.for_orders:
+            kept = account.gates.get(gate.name)
             if gate.name in reads_left:
                 left = reads_left[gate.name]
+                yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
+            elif gate.weight(Draws.MASS_CANCEL):
+                left = gate.burst if kept is None else kept.level
                 yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
             continue
         each = [one for key, one in account.gates.items() if gate_is(gate, key)]

@@ -9,9 +9,11 @@ from typing import Any
 
 from mmbot.core.books import Market, book_fault
 from mmbot.core.contracts import Instrument
+from mmbot.core.costs import maker_fee_price
 from mmbot.core.order_life import Status
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.orders import Order
+from mmbot.core.protection import is_frozen
 from mmbot.core.sizes import unit_of, unit_price
 from mmbot.core.state import State
 from mmbot.core.statements import OpenOrder
@@ -124,7 +126,7 @@ def status_frame(
         margin_use=holdings.margin_use(state),
         trip=_tripped(state) or "",
         venues=tuple(
-            parts.venue_frame(state, account, accounts, reads_left.get(account.venue, {}))
+            parts.venue_frame(state, account, accounts, reads_left.get(account.venue, {}), now_ns)
             for account in here
         ),
         desks=tuple(parts.desk_frames(state, rows, desks)),
@@ -321,7 +323,17 @@ def _row(
         venue=instrument.venue,
         desk=desk,
         references=tuple(_references(state, instrument.underlying, now_ns)),
+        settlement=instrument.settlement,
+        maker_fee=_maker_fee(market),
+        base_fee=instrument.fees.base,
     )
+
+
+def _maker_fee(market: Market) -> float | None:
+    fair = market.quotes[0].fair if market.quotes else market.mark
+    if fair is None or market.index is None:
+        return None
+    return maker_fee_price(market.instrument, fair, market.index)
 
 
 def _references(state: State, asset: str, now_ns: Nanos) -> Iterator[ReferenceRow]:
@@ -395,6 +407,9 @@ def _locks(state: State, named: Mapping[InstrumentId, str], now_ns: Nanos) -> It
     """What the venues do not let us trade at present."""
     for account in state.accounts.values():
         where = f"{account.venue}: " if len(state.accounts) > 1 else ""
+        for coin in account.protected:
+            if is_frozen(account.protected, coin, now_ns):
+                yield f"{where}quotes on {coin} frozen: `mmbot unpause --venue {account.venue}`"
         for name in account.locks:
             yield f"{where}{name or 'everything'} locked by the venue"
         if account.refused.reason(now_ns) is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
+from mmbot.core.types import ZERO
 from mmbot.core.why import Why
 from mmbot.errors import ExitCode
 
@@ -104,6 +105,12 @@ class InstrumentRow:
     """Where it is traded, and by which desk; no desk where it is only held."""
     references: tuple[ReferenceRow, ...] = ()
     """The underlying's price elsewhere."""
+    settlement: str = ""
+    """What it is settled in, and prices are in where it is not inverse."""
+    maker_fee: float | None = None
+    """Of one unit of amount at the fair value, in price units: the floor under a quote ..."""
+    base_fee: Decimal = ZERO
+    """... and what an order that takes costs besides, whatever its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +220,16 @@ class LinkFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MmpFrame:
+    """Market-maker protection of an account: whether it is set, and what it does."""
+
+    configured: bool
+    frozen: bool
+    until: int | None
+    """Desk time, in ns; None: not frozen, or until it is reset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VenueFrame:
     """One account at one moment."""
 
@@ -225,6 +242,9 @@ class VenueFrame:
     """By currency, as the venue last stated it; currencies without any left out."""
     open_orders: int
     """Of ours, in flight and unknown ones included."""
+    dead_man: str = ""
+    """What cancels our orders when this engine is gone, in a word (core.capabilities.DeadMan)."""
+    mmp: MmpFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -46,6 +46,7 @@ from mmbot.store.records import (
     Audited,
     BaselineKept,
     Command,
+    CommandKind,
     FillBooked,
     FillClaimed,
     FlowBooked,
@@ -88,6 +89,8 @@ class StoreBridge:
         self._was_late = False
         self._baseline: Baseline | None = None
         self._baseline_ns: Nanos = 0
+        self.reset_protection: Callable[[str], bool] = lambda _venue: False
+        """Has a venue take quotes again that it froze; whether there is such a venue."""
 
     # --- the core's wishes ---
 
@@ -219,6 +222,10 @@ class StoreBridge:
         said = " ".join(f"{key}={value}" for key, value in command.arguments.items())
         _log.info("%s asks: %s %s", command.who, command.kind.value, said, extra=ALWAYS)
         body = {"who": command.who, "what": command.kind.value, **command.arguments}
+        if command.kind is CommandKind.UNPAUSE and "venue" in command.arguments:
+            done = self.reset_protection(command.arguments["venue"])
+            self._audit("command" if done else "command refused", body)
+            return
         try:
             event = event_of(command, self._clock.now_ns())
         except (ValueError, KeyError, ArithmeticError) as error:

@@ -112,6 +112,16 @@ class Engine:
         """Connect to every venue. Raises VenueUnreachable, Refused."""
         await connect(self.members, self.runner.sink, self.instruments)
 
+    def reset_protection(self, venue: str) -> bool:
+        """A person has a venue take quotes again that it froze; whether there is such a venue."""
+        for member in self.members:
+            reset = getattr(member.venue, "reset_protection", None)
+            if member.site.name == venue and reset is not None:
+                reset()
+                return True
+        _log.error("%s has no market-maker protection to be reset", venue)
+        return False
+
     def extend(self, member: Member, listed: list[Instrument]) -> None:
         """A venue lists something new: what the configuration names of it is traded too, by the
         first desk that names it."""

@@ -78,6 +78,7 @@ _Market = (
 )
 _Venue = (
     ev.PlatformState
+    | ev.ProtectionTold
     | ev.ElementsUnread
     | ev.LinkChanged
     | ev.LinkAlive
@@ -157,12 +158,16 @@ def _of_market(event: _Market) -> Line:
             return Line(Topic.TICKERS, "ref", text)
 
 
-def _of_venue(event: _Venue) -> Line:
+def _of_venue(event: _Venue) -> Line:  # noqa: C901  # one case an event
     match event:
         case ev.PlatformState():
             what = event.currency or "everything"
             text = f"{event.venue}: {what} {'locked' if event.locked else 'unlocked'}"
             return Line(Topic.LINK, "platform", text, alarm=event.locked)
+        case ev.ProtectionTold():
+            frozen = event.frozen_until_ns > 0
+            text = f"{event.venue}: quotes on {event.underlying} {'frozen' if frozen else 'taken'}"
+            return Line(Topic.LINK, "protection", text, alarm=frozen)
         case ev.ElementsUnread():
             text = f"{event.venue}: {event.count} {event.kind} not understood: {event.detail}"
             return Line(Topic.LINK, "unread", text, alarm=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mmbot.config import Config, Mode
+from mmbot.config import Config, MmpSettings, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,15 @@ class Site:
     kind: str
     url: str = ""
     """Its REST address; empty: where the mode's own venue is, or no simulated one yet."""
+    mmp: MmpSettings | None = None
+    """The market-maker protection that is wanted there."""
 
 
 def sites_of(config: Config) -> list[Site]:
     """The venues of a configuration, in the order of its file."""
     mode = config.run.mode
     return [
-        Site(mode, venue.name, venue.kind, (venue.url or "") if mode is Mode.SIM else "")
+        Site(mode, venue.name, venue.kind, (venue.url or "") if mode is Mode.SIM else "", venue.mmp)
         for venue in config.venues
     ]
 

@@ -5,13 +5,13 @@ those of an engine that runs among them. Sends no order.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.core.types import SECOND
-from mmbot.errors import MmbotError
+from mmbot.errors import ConfigError, MmbotError, Refused
 from mmbot.store.records import AccountKey
 from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.checks import SAID_MAX_CHARS, Check, Result
@@ -20,14 +20,13 @@ from mmbot.venues.credentials import Credentials
 from mmbot.venues.derive import parse
 from mmbot.venues.derive.dialect import WINDOW_S
 from mmbot.venues.derive.exchange import DeriveExchange
-from mmbot.venues.derive.keys import trouble_with
 from mmbot.venues.derive.limits import limits_of
-from mmbot.venues.derive.messages import Account, RateLimits
+from mmbot.venues.derive.messages import Account, Mmp, RateLimits
 from mmbot.venues.derive.signing import Signer
 from mmbot.venues.derive.sites import exchange_at, signer_of
 from mmbot.venues.derive.venue import venue_at
 from mmbot.venues.failures import in_words, said
-from mmbot.venues.reading import Unread, Unreadable, read
+from mmbot.venues.reading import Unread, Unreadable, each, read
 from mmbot.venues.site import Site
 
 
@@ -37,10 +36,13 @@ async def checks(
     """Look at everything. What goes wrong is one check that failed, and the last. `latch_of`: what
     else there is to say once the venue has named the account."""
     clock = Clock()
-    signer = signer_of(site, keys)
+    try:
+        signer = signer_of(site, keys)
+    except ConfigError as error:
+        return [Check("key", Result.FAIL, str(error), "set it right, in the environment or .env")]
     exchange = exchange_at(site, clock, signer)
     venue = venue_at(site, exchange, signer, clock)
-    found: list[Check] = []
+    found = [Check("key", Result.PASS, f"it is that of {signer.address}")]
     arrival = Arrival(venue, clock, LOOK_S)
     try:
         with in_words(venue.name):
@@ -50,10 +52,17 @@ async def checks(
             )
             if site.mode is Mode.SIM:
                 clock.set_to_ms(await arrival.venue_ms())
-            account = await arrival.asked(venue.account)
-            found.append(await _key(exchange, signer, account, clock))
+            try:
+                account = await arrival.asked(venue.account)
+            except (ConfigError, Refused) as error:
+                do = "register the key for the wallet with the scope Trade(All)"
+                if isinstance(error, ConfigError):
+                    do = "set the number of one that it has"
+                return [*found, Check("account", Result.FAIL, str(error), do)]
+            found.append(_key(signer, account))
             found.append(latch_of(AccountKey(site.mode, venue.name, account)))
             found += await _account(exchange, signer)
+            found.append(await _protection(exchange, signer))
             found += await round_trips(partial(_venue_ms, exchange), clock, site.mode)
             found += [ticks(listed), fees(listed)]
             found.append(await _margin(exchange, signer))
@@ -65,19 +74,30 @@ async def checks(
     return found
 
 
-async def _key(exchange: DeriveExchange, signer: Signer, account: str, clock: Clock) -> Check:
-    """Whether the key may trade for the wallet, and for how long."""
+def _key(signer: Signer, account: str) -> Check:
+    """Whose key it is; that it may trade has been looked at."""
     if signer.is_owner:
         found = f"{account}: the wallet's own key, which may do everything"
         return Check("account", Result.WARN, found, "register a session key that may only trade")
-    told = await _asked(exchange, "private/session_keys", {"wallet": signer.owner})
+    return Check("account", Result.PASS, f"{account}: the session key is registered and may trade")
+
+
+async def _protection(exchange: DeriveExchange, signer: Signer) -> Check:
+    """Market-maker protection, by currency."""
+    name, params = "market-maker protection", {"subaccount_id": signer.subaccount_id}
     try:
-        trouble = trouble_with(signer, told, clock.now_ns() // SECOND, Unread())
-    except Unreadable as error:
-        return Check("account", Result.WARN, f"not understood: {error}", "look at the keys")
-    if trouble is not None:
-        return Check("account", Result.FAIL, trouble, "register a key that may trade")
-    return Check("account", Result.PASS, f"{account}: the key may trade")
+        rows = await _asked(exchange, "private/get_mmp_config", params)
+        stated, _ = each(rows, lambda row: read(Mmp, row, Unread(), name), Unread(), name)
+    except (MmbotError, Unreadable) as error:
+        return Check(name, Result.WARN, f"not told: {said(error)}")
+    on = [one for one in stated if one.mmp_interval]
+    frozen = [one.currency for one in on if one.is_frozen]
+    if frozen:
+        held = f"quotes in {', '.join(frozen)} are frozen"
+        return Check(name, Result.WARN, held, f"`mmbot unpause --venue {exchange.id}` resets it")
+    if not on:
+        return Check(name, Result.PASS, "not set: the venue stops no quotes by itself")
+    return Check(name, Result.PASS, f"set for {', '.join(one.currency for one in on)}")
 
 
 async def _account(exchange: DeriveExchange, signer: Signer) -> list[Check]:
@@ -99,8 +119,9 @@ async def _account(exchange: DeriveExchange, signer: Signer) -> list[Check]:
 
 
 def _limits(account: Account, windows: RateLimits | None) -> Check:
-    tps = limits_of(account, windows).matching
-    return rate_limits(tps, tps * WINDOW_S)
+    limits = limits_of(account, windows)
+    stated = rate_limits(limits.matching, limits.matching * WINDOW_S)
+    return replace(stated, found=f"{stated.found}; {limits.instrument:g} a second an instrument")
 
 
 async def _margin(exchange: DeriveExchange, signer: Signer) -> Check:

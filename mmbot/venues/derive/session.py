@@ -5,7 +5,7 @@ how much of the old order is filled as far as we know; where more is, the venue 
 the core decides again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from mmbot.core.capabilities import Capabilities
@@ -28,14 +28,17 @@ from mmbot.venues.account_session import AccountSession, OrderIntent
 from mmbot.venues.asking import UnreadableError, get
 from mmbot.venues.derive import orders, parse
 from mmbot.venues.derive.dialect import DERIVE, window
+from mmbot.venues.derive.errors import MMP_FROZEN
 from mmbot.venues.derive.limits import capabilities
 from mmbot.venues.derive.looks import Looks
 from mmbot.venues.derive.nonces import Nonces, part_of
 from mmbot.venues.derive.progress import Progress
+from mmbot.venues.derive.protection import Protection, Terms, frozen_by
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.rescue import DeriveRescue
 from mmbot.venues.derive.signin import require
 from mmbot.venues.derive.signing import MAINNET, Signer, Unsignable, expires_s, text_of
+from mmbot.venues.effects import Effect
 from mmbot.venues.rates import Rate
 from mmbot.venues.recipe import Recipe
 from mmbot.venues.requests import Outcome, Reply
@@ -59,7 +62,13 @@ class DeriveSession(AccountSession, PublicSession):
     world."""
 
     def __init__(
-        self, name: str, signer: Signer, part: int, start_ns: Nanos, timing: Timing = USUAL
+        self,
+        name: str,
+        signer: Signer,
+        part: int,
+        start_ns: Nanos,
+        timing: Timing = USUAL,
+        mmp: Terms | None = None,
     ) -> None:
         PublicSession.__init__(self, name, start_ns, timing, signer)
         self._signer = signer
@@ -79,6 +88,9 @@ class DeriveSession(AccountSession, PublicSession):
             self._unread,
         )
         self._rescue = DeriveRescue(name, signer.subaccount_id)
+        self._protection = Protection(
+            name, signer.subaccount_id, mmp, self._emit, self._warn, self._unread
+        )
         self.connection.on_user = self._on_user
         self.connection.on_late_reply = account.answered_late
 
@@ -125,8 +137,34 @@ class DeriveSession(AccountSession, PublicSession):
 
     def _each_second(self) -> None:
         super()._each_second()
-        if self._seconds % LIMITS_EVERY_S == 0 and self.connection.up(Link.TRADING):
+        now_ns, up = self.connection.now_ns, self.connection.up(Link.TRADING)
+        if up and self._protection.is_due(now_ns):
+            self._carry_out(self._protection.reset(now_ns))
+        if up and self._seconds % LIMITS_EVERY_S == 0:
             self._carry_out(self._read_limits())
+            self._carry_out(self._protection.look(now_ns))
+
+    def _on_link(self, link: Link, up: bool, why: str) -> None:
+        super()._on_link(link, up, why)
+        if link is Link.TRADING and up:
+            coins = sorted({one.underlying for one in self._instruments.values()})
+            self._carry_out(self._protection.set_up(coins, self.connection.now_ns))
+
+    def reset_protection(self, now_ns: Nanos) -> Sequence[Effect]:
+        """A person has the venue take quotes again."""
+        self.connection.at(now_ns)
+        self._carry_out(self._protection.reset(now_ns))
+        return self.connection.settle()
+
+    def _warn(self, said: str) -> None:
+        self._note("warning", "%s: %s", self.name, said)
+
+    def _frozen(self, name: str) -> None:
+        """The venue has said so about an order on this instrument."""
+        instrument = self._instruments.get(name)
+        if instrument is not None and instrument.underlying not in self._protection.frozen:
+            now_ns = self.connection.now_ns
+            self._carry_out(self._protection.froze(instrument.underlying, now_ns))
 
     def _read_limits(self) -> Recipe[None]:
         yield from self.connection.read_limits()
@@ -153,11 +191,15 @@ class DeriveSession(AccountSession, PublicSession):
         kind = channel.partition(".")[2]
         if kind == "orders":
             self._heard_privately()
+            for name in frozen_by(data):
+                self._frozen(name)
             self._account.told(channel, [], data)
         elif kind == "trades":
             self._account.told(channel, data, [])
 
     def _answered(self, intent: OrderIntent, reply: Reply, request: Request) -> None:
+        if reply.error is not None and reply.error.code == MMP_FROZEN:
+            self._frozen(instrument_name(intent.instrument))
         by_label = isinstance(intent, Cancel) and not intent.order_id
         if by_label and reply.outcome is Outcome.OK:
             self._cancelled_by_label(intent.label, reply.result)
@@ -201,6 +243,7 @@ class DeriveSession(AccountSession, PublicSession):
             nonce=self._nonces.draw(now_ns),
             expiry_s=expires_s(now_ns),
             max_fee=orders.max_fee_of(listed, intent.price, None),
+            mmp=intent.post_only and self._protection.covers(listed.instrument.underlying),
         )
         try:
             if isinstance(intent, Place):

@@ -1,27 +1,34 @@
 """Derive for the engine, over real sockets: what anybody may see, and one account."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import logging
+
+from ccxt.base.errors import BaseError
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
-from mmbot.core.contracts import Instrument
-from mmbot.errors import ConfigError, Refused, VenueUnreachable
+from mmbot.core.types import SECOND
+from mmbot.errors import ConfigError, Refused
 from mmbot.venues.account_venue import AccountVenue
 from mmbot.venues.answers import AnswerError
-from mmbot.venues.base import Sink
+from mmbot.venues.asking import get
 from mmbot.venues.derive.dialect import DERIVE
 from mmbot.venues.derive.errors import REFUSES_KEY
 from mmbot.venues.derive.exchange import DeriveExchange
+from mmbot.venues.derive.keys import trouble_with
+from mmbot.venues.derive.protection import Terms
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
 from mmbot.venues.derive.signin import NoSubaccount
 from mmbot.venues.derive.signing import Signer
-from mmbot.venues.derive.sites import part_of_process
+from mmbot.venues.derive.sites import part_of_process, protection_of
+from mmbot.venues.failures import said
 from mmbot.venues.market import SocketMarket
+from mmbot.venues.reading import Unread, Unreadable
 from mmbot.venues.requests import Refusal, refusal_of
 from mmbot.venues.site import Site
 from mmbot.venues.timing import USUAL, Timing
+
+_log = logging.getLogger(__name__)
 
 
 class DeriveMarket(SocketMarket):
@@ -53,48 +60,59 @@ class DeriveVenue(AccountVenue):
         timing: Timing = USUAL,
         *,
         named_by_label: bool = False,
+        mmp: Terms | None = None,
     ) -> None:
-        session = DeriveSession(name, signer, part, clock.now_ns(), timing)
+        session = DeriveSession(name, signer, part, clock.now_ns(), timing, mmp)
         session.named_by_label = named_by_label
         super().__init__("derive", exchange, clock, session)
         self._signer = signer
+        self._derive = session
+
+    def reset_protection(self) -> None:
+        """A person has the venue take quotes again that market-maker protection froze."""
+        self._shell.carry_out(self._derive.reset_protection(self._clock.now_ns()))
 
     async def account(self) -> str:
-        """The subaccount, by its number. Raises VenueUnreachable, Refused where the key is not one
-        of the wallet's, and ConfigError where the wallet has no such subaccount."""
-        with self._of_us():
-            return await super().account()
+        """The subaccount, by its number. Raises VenueUnreachable, Refused where the key may not
+        trade for the wallet, and ConfigError where the wallet has no such subaccount."""
+        name = await super().account()
+        if not self._signer.is_owner:
+            await self._check_key()
+        return name
 
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
-        """Log in, subscribe, and let events flow. Raises as `account` does, and Refused without
-        cancel-on-disconnect."""
-        with self._of_us():
-            await super().connect(sink, instruments)
-
-    @contextmanager
-    def _of_us(self) -> Iterator[None]:
-        """What the venue says of our key and our subaccount, said so that it can be put right."""
+    async def _check_key(self) -> None:
+        """Raises Refused where the session key may not do what is asked of it here. A list that
+        cannot be had or read says nothing: then the venue's own refusals tell."""
+        wallet, unread = {"wallet": self._signer.owner}, Unread()
         try:
-            yield
-        except VenueUnreachable as error:
-            for layer in _layers(error):
-                if isinstance(layer, NoSubaccount):
-                    raise ConfigError(f"{self.name}: {layer.brief}") from error
-                refusal = _refusal_in(layer)
-                if refusal is not None and refusal.code in REFUSES_KEY:
-                    signer = self._signer
-                    raise Refused(
-                        f"{self.name} refuses the key {signer.address} for the wallet "
-                        f"{signer.owner}: {refusal.code} {refusal.message}"
-                    ) from error
-            raise
+            listed = await self._answer(get("private/session_keys", wallet))
+            now_s = self._clock.now_ns() // SECOND
+            trouble = trouble_with(self._signer, listed, now_s, unread)
+        except (BaseError, Unreadable) as error:
+            _log.warning("%s: whether the key may trade is not known: %s", self.name, said(error))
+            return
+        if trouble is not None:
+            raise Refused(f"{self.name}: {trouble}")
+
+    def _in_ccxt(self, error: Exception) -> Exception:
+        """What the venue says of our key and our subaccount, said so that it can be put right."""
+        if isinstance(error, NoSubaccount):
+            return ConfigError(f"{self.name}: {error.brief}")
+        refusal = _refusal_in(error)
+        if refusal is not None and refusal.code in REFUSES_KEY:
+            signer = self._signer
+            return Refused(
+                f"{self.name} refuses the key {signer.address} for the wallet {signer.owner}: "
+                f"{refusal.code} {refusal.message}"
+            )
+        return super()._in_ccxt(error)
 
 
-def _refusal_in(layer: BaseException) -> Refusal | None:
-    """The venue's own error in one of a failure's layers: as an answer, or as ccxt has it."""
-    if isinstance(layer, AnswerError):
-        return layer.reply.error
-    _, body = getattr(layer, "http", (None, None))
+def _refusal_in(error: Exception) -> Refusal | None:
+    """The venue's own error in a failure: as an answer, or as ccxt has it."""
+    if isinstance(error, AnswerError):
+        return error.reply.error
+    _, body = getattr(error, "http", (None, None))
     return refusal_of(DERIVE, body.get("error")) if isinstance(body, dict) else None
 
 
@@ -110,11 +128,5 @@ def venue_at(
         clock,
         timing,
         named_by_label=site.mode is Mode.SIM,
+        mmp=protection_of(site),
     )
-
-
-def _layers(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from."""
-    while error is not None:
-        yield error
-        error = error.__cause__

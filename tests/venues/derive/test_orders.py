@@ -1,6 +1,6 @@
 """Orders as the venue wants them: what is stated is what is signed, and what the venue permits."""
 
-from dataclasses import replace
+import dataclasses
 from decimal import Decimal
 from typing import Any
 
@@ -104,7 +104,7 @@ def test_a_hedge_that_trades_at_once_is_no_quote() -> None:
     hedge = structs.replace(
         PLACE, post_only=False, reduce_only=True, time_in_force=TimeInForce.IOC, side=Side.SELL
     )
-    _, params = orders.place(hedge, listed(), SIGNER, replace(SEAL, mmp=False))
+    _, params = orders.place(hedge, listed(), SIGNER, dataclasses.replace(SEAL, mmp=False))
     assert (params["time_in_force"], params["reduce_only"]) == ("ioc", True)
     assert (params["direction"], params["mmp"]) == ("sell", False)
     assert "reject_post_only" not in params
