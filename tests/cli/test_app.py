@@ -90,7 +90,10 @@ def test_the_version() -> None:
         (["quote", *OPTIONS, "--expiry", ""], "--expiry: '' is not a date"),
         (["quote", *OPTIONS, "--strikes", "2800,x"], "--strikes: strike 'x' is not a number"),
         (["quote", *OPTIONS, "--size", "1e"], "--size: [strategy.improve_top] size = '1e'"),
-        (["quote", *OPTIONS, "--exchange", "mtgox"], "unknown exchange 'mtgox'; there is: deribit"),
+        (
+            ["quote", *OPTIONS, "--exchange", "mtgox"],
+            "unknown exchange 'mtgox'; there is: deribit, derive",
+        ),
         (["quote", *OPTIONS, "--bid-only", "--ask-only"], "contradict each other: give one"),
         (["quote", *OPTIONS, "--live"], "DERIBIT_API_KEY and DERIBIT_API_SECRET are not set; put"),
         (["quote", *OPTIONS, "--testnet"], "--testnet needs credentials: DERIBIT_TESTNET_API_KEY"),
