@@ -13,6 +13,7 @@ from mmbot.sim.models.faults import FaultPlan
 from mmbot.sim.wire.derive.errors import RATE_LIMITED
 from mmbot.sim.wire.derive.protocol import DeriveProtocol
 from mmbot.sim.wire.derive.signatures import address_of, checksummed, made_up_key
+from mmbot.sim.wire.derive.terms import ETH, RULES
 from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.rules import Rules
@@ -24,6 +25,8 @@ from tests.sim.wire.derive import law
 from tests.sim.wire.derive.venue import FREE, Judge
 
 FIRST_EXPIRES_MS: Final = 1_749_196_800_000  # 2025-06-06T08:00:00Z
+ONE_COIN: Final = replace(RULES, families=(ETH,))
+"""Each start reads everything listed, in pages all the same."""
 SUBACCOUNT: Final = 130_837
 WALLET: Final = checksummed(address_of(made_up_key("owner of the bench")))
 KEY: Final = made_up_key("session key of the bench").hex()
@@ -115,6 +118,7 @@ class DeriveBench(SimulatedBench):
         options = WorldOptions(
             faces=(face,),
             start_ms=start_ms,
+            exchange_rules={self.kind: ONE_COIN},
             flow_scale=5.0 if world.violent else 1.0 if world.lively else 0.0,
             preset="crash" if world.violent else "normal",
             rules=replace(
