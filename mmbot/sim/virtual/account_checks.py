@@ -125,6 +125,8 @@ class AccountChecks:
         self.foreign_fills: Counter[str] = Counter()
         """By the exchange's name of an instrument: orders of other people on it have traded."""
         self._instruments: dict[str, Instrument] = {}
+        self._existed: dict[str, None] = {}
+        """Labels of ours that the venue has ever had an order of."""
         self._told_ms: dict[Label, int] = {}
         """The venue's newest stamp that the bot has seen on an order."""
         self._asked: Counter[Label] = Counter()
@@ -196,8 +198,15 @@ class AccountChecks:
                 said = f"{held.amount} {name} are held, which is before the last trade"
                 raise Violated("look", said)
 
-    def order_seen(self, label: Label, venue_ms: int) -> None:
+    def exists(self, order: Order) -> None:
+        """The venue has that order, or had it."""
+        if is_our_order(order):
+            self._existed[order.label] = None
+
+    def order_seen(self, label: Label, venue_ms: int, *, is_open: bool) -> None:
         """The bot is told of an order, as it was at that stamp."""
+        if is_open and is_ours(label) and label not in self._existed:
+            raise Violated("ghost", f"{label} is told to rest, and the venue never had it")
         self._told_ms[label] = max(self._told_ms.get(label, 0), venue_ms)
 
     def wanted(self, state: State, intent: Place | Amend | Replace) -> None:

@@ -20,6 +20,7 @@ Always:
             all accounts together within those of the one risk book
 * deadline  no request in flight outlives its deadline, and no order stays unknown though the venue
             has been asked about it, by name and late enough, more than three times
+* ghost     no order is told to rest that the venue never had
 * order     no amend or cancel leaves before the venue has answered for the order it is about
 * memory    of an order, the newest word that came is believed, whatever comes after it
 * booking   every fill is booked once, as the venue has it (R-B1), and taken back if it is void
@@ -59,6 +60,7 @@ from mmbot.core.intents import (
     venue_of,
 )
 from mmbot.core.inventory import Booked, Entry
+from mmbot.core.order_life import OrderState
 from mmbot.core.state import State
 from mmbot.core.types import ZERO, InstrumentId, Nanos, instrument_name, venue_name
 from mmbot.risk.max_exposure import MaxExposure
@@ -127,7 +129,8 @@ class Checks:
             case ev.RequestRefused():
                 check_blame(event, self._kind)
             case ev.OrderSeen(label=label) if label is not None:
-                self.at[event.venue].order_seen(label, event.venue_ms)
+                is_open = event.state is OrderState.OPEN
+                self.at[event.venue].order_seen(label, event.venue_ms, is_open=is_open)
             case ev.BookLost():
                 self._of(event.instrument).book_lost(event.instrument)
             case ev.LinkChanged(link=ev.Link.MARKET, up=False):

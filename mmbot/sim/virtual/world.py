@@ -567,6 +567,7 @@ class World:
         elif isinstance(effect, AccountChange):
             for order in effect.orders:
                 self._note(f"{order.order_id} {order.state.value} {order.filled} {order.price}")
+                self._judge_of(effect.account).exists(order)
                 if order.cancel_reason is CancelReason.EXPIRY:
                     self.trouble.counts["expired"] += 1
                     if self.state is not None:
