@@ -403,7 +403,7 @@ def test_a_desk_that_is_alone_has_a_name_too() -> None:
         ),
         (
             PERP,
-            "desk.toml:2: unknown exchange 'hedge'; there is: deribit; another name needs a table",
+            "desk.toml:2: unknown exchange 'hedge'; there is: deribit, derive; another name needs",
         ),
         (
             VENUES + "[desks.perp]\n" + SYMBOL,
