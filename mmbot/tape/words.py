@@ -167,7 +167,7 @@ def _of_venue(event: _Venue) -> Line:  # noqa: C901  # one case an event
         case ev.ProtectionTold():
             frozen = event.frozen_until_ns > 0
             text = f"{event.venue}: quotes on {event.underlying} {'frozen' if frozen else 'taken'}"
-            return Line(Topic.LINK, "protection", text, alarm=frozen)
+            return Line(Topic.LINK, "mmp", text, alarm=frozen)
         case ev.ElementsUnread():
             text = f"{event.venue}: {event.count} {event.kind} not understood: {event.detail}"
             return Line(Topic.LINK, "unread", text, alarm=True)

@@ -218,6 +218,7 @@ def test_an_engine_of_two_accounts_is_one_with_its_venues() -> None:
     [engine] = asyncio.run(mmbot("status", "--json")).json()["engines"]
     assert (engine["venue"], engine["account"]) == ("deribit", "sim-1")
     untold: dict[str, object] = {"link": None, "limits": [], "equity": {}, "open_orders": None}
+    untold |= {"dead_man": None, "mmp": None}
     assert engine["venues"] == [
         {"name": "deribit", "kind": "deribit", "account": "sim-1"} | untold,
         {"name": "hedge", "kind": "deribit", "account": "sim-2"} | untold,
