@@ -244,7 +244,7 @@ def test_a_default_limit_that_leaves_no_room_is_refused_not_idled_on() -> None:
     coarse = [changed(i, min_amount=Decimal(1000)) for i in options(2800)]
     flags = {"--expiry": "20250606", "--strikes": "2800"}
     with pytest.raises(
-        ConfigError, match=r"default: risk\.max_position\.limit = 10 lots .*--max-pos"
+        ConfigError, match=r"default: risk\.max_exposure\.limit = 100 .*--max-exposure"
     ):
         pick(coarse, load_config(flags))
     wide = {**flags, "--max-position": "5000", "--max-exposure": "20000"}
