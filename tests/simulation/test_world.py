@@ -419,6 +419,7 @@ class TestChecks:
     def test_an_old_word_believed(self) -> None:
         judged = Judged()
         label = judged.place().label
+        judged.at_account._existed[label] = None
         said = ev.OrderSeen(
             VENUE,
             label,
@@ -522,7 +523,7 @@ class TestChecks:
 
     def test_one_request_too_many(self) -> None:
         judged = Judged()
-        judged.world.lone.venue.counts["10028 too_many_requests"] += 1
+        judged.world.lone.venue.refusals[10028] += 1
         with fails("credits"):
             judged.at_account.carried_out(judged.place())
 
