@@ -10,7 +10,7 @@ quote: install ## quote four ETH options on the simulated venue; Ctrl+C stops
 	$(BIN)/mmbot quote --exchange deribit --expiry 20250606 --strikes 2800,2900
 
 test: install ## the whole test suite, but for what `make contract` and `make test-long` run
-	$(BIN)/python -m pytest -n 3 --dist worksteal --ignore tests/contract
+	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore tests/contract
 
 VENUE ?=
 

@@ -23,8 +23,10 @@ from mmbot.core.capabilities import (
     GateScope,
     Move,
 )
+from mmbot.core.types import SECOND
 from mmbot.venues.derive.dialect import UNKNOWN_TPS, WINDOW_S
 from mmbot.venues.derive.messages import Account, RateLimit, RateLimits
+from mmbot.venues.derive.signing import EXPIRES_AFTER_S
 
 ORDERS: Final = "matching"
 INSTRUMENTS: Final = "per instrument"
@@ -78,10 +80,11 @@ def _least(*stated: float | None) -> float | None:
 
 def capabilities(limits: Limits) -> Capabilities:
     """An order moves by being replaced; requests expire; a wallet's connection that ends takes all
-    of the wallet's orders along."""
+    of the wallet's orders along. What is signed ends with its signature, unless it is renewed."""
     return Capabilities(
         move=Move.REPLACE,
         dead_man=DeadMan.WALLET,
+        orders_expire_ns=EXPIRES_AFTER_S * SECOND,
         gates=(
             _window(ORDERS, limits.matching, _SINGLE),
             Gate(

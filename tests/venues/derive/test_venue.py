@@ -20,7 +20,7 @@ from mmbot.venues.derive.venue import DeriveVenue
 from mmbot.venues.plugin import credentials_of, plugin_of, variables_of
 from mmbot.venues.site import Site
 from tests.venues.derive.driven import CALL, KEY, OWNER, SUBACCOUNT, signer
-from tests.venues.derive.samples import ORDER
+from tests.venues.derive.samples import ORDER, SESSION_KEY
 from tests.venues.derive.samples import SUBACCOUNT as STATED
 
 LIVE = Site(Mode.LIVE, "derive", "derive")
@@ -117,7 +117,8 @@ def test_addresses_are_the_venues_own() -> None:
 
 
 async def named(answers: Mapping[str, Any], *, by_label: bool = False) -> str:
-    exchange = Played(answers)
+    key = {**SESSION_KEY, "public_session_key": signer().address, "expiry_sec": 2**40}
+    exchange = Played({"private/session_keys": {"public_session_keys": [key]}, **answers})
     venue = DeriveVenue("derive", exchange, signer(), 7, Clock(), named_by_label=by_label)
     try:
         return await venue.account()
