@@ -19,6 +19,8 @@ CLIENTS = ("tests/contract/", "tests/engine/", "tests/cli/", "tests/wire/test_de
 
 ODD_ONE_IN = 5
 
+LONGEST = "tests/simulation/test_out_of_the_box.py"
+
 ENDINGS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 # Tests run in the background of a shell, or with nohup, inherit ignored signals, and so would every
@@ -32,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Here, where pytest looks whatever folder it is given."""
     words = "a venue that tests/contract is about; repeatable, without it all"
     parser.addoption("--venue", action="append", default=[], metavar="KIND", help=words)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that nobody waits for it alone in the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(autouse=True)

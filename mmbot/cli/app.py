@@ -57,7 +57,8 @@ class Commands(LazyGroup):
         "unpause": Home(
             "mmbot.cli.control",
             "unpause",
-            "Quote again after `mmbot pause`. A tripped kill switch needs `mmbot resume`.",
+            "Quote again after `mmbot pause`; with --venue, after the venue froze our quotes "
+            "there. A tripped kill switch needs `mmbot resume`.",
         ),
         "wind-down": Home(
             "mmbot.cli.control",
