@@ -14,6 +14,7 @@ from mmbot.core.events import Link, OrderSeen
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition
 from mmbot.core.types import Label
 from mmbot.venues import looks, reading
+from mmbot.venues.answers import AnswerError
 from mmbot.venues.asking import ask, get
 from mmbot.venues.derive import flows, parse
 from mmbot.venues.derive.paging import everything
@@ -116,15 +117,22 @@ class Looks(looks.Looks):
     # --- money that moved otherwise -----------------------------------------------------------
 
     def _flows(self, since_ms: int | None) -> Recipe[tuple[list[Flow], bool]]:
-        """What moved, and whether that is all of it. A history that cannot be read is missing, and
-        the others count."""
+        """What moved, and whether that is all of it. A history that is not handed over or cannot be
+        read is missing, and the others count; where two are not answered at all, the rest is not
+        waited for either."""
         found: list[Flow] = []
-        complete = True
+        complete, unanswered = True, 0
         if since_ms is None:
             return found, complete
         for history in self._histories(since_ms):
             try:
                 moved, whole = yield from history
+            except AnswerError as error:
+                complete = False
+                unanswered += error.reply.error is None
+                if unanswered > 1:
+                    break
+                continue
             except Unreadable as error:
                 self._unread.note("history", error)
                 moved, whole = [], False

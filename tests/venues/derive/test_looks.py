@@ -12,6 +12,7 @@ from mmbot.core.order_life import OrderState
 from mmbot.core.statements import FlowKind
 from mmbot.core.types import InstrumentId, Label
 from mmbot.core.why import Why
+from mmbot.venues.effects import HttpAnswer
 from tests.venues.derive.driven import CALL, NOW_MS, PERP, SUBACCOUNT, Driven, account
 from tests.venues.derive.samples import (
     DEPOSIT,
@@ -263,9 +264,25 @@ def test_everything_that_moved_money_is_asked_for_when_it_is_wanted() -> None:
         "private/get_erc20_transfer_history",
     ],
 )
-def test_a_history_that_cannot_be_read_leaves_the_others(method: str) -> None:
-    told = taken({method: {}}, True)
+@pytest.mark.parametrize("answer", [{}, raising(Refused(-32603, "Internal error"))])
+def test_a_history_that_is_not_to_be_had_leaves_the_others(method: str, answer: Any) -> None:
+    deposit = {**DEPOSIT, "timestamp": NOW_MS - 3000}
+    others = {"private/get_deposit_history": {"deposits": [deposit]}}
+    told = taken({**others, method: answer}, True)
     assert not told.flows_complete
+    assert len(told.flows) == (method not in others)
+    assert len(told.positions) == 1
+
+
+def test_a_venue_that_says_nothing_is_not_waited_for_six_times() -> None:
+    nothing = HttpAnswer(None, why="no answer in 10 s")
+    methods = ["funding", "option_settlement", "interest", "deposit", "withdrawal"]
+    silent = {f"private/get_{one}_history": nothing for one in methods}
+    driven, told = look(silent, True)
+    assert isinstance(told, SnapshotTaken)
+    assert not told.flows_complete
+    waited = [one.method for one in driven.asked if one.method in silent]
+    assert waited == ["private/get_funding_history", "private/get_option_settlement_history"]
 
 
 def test_foreign_orders_that_would_go_along_are_said_once() -> None:
