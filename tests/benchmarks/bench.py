@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from tests.benchmarks import signing
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -28,6 +29,7 @@ from tests.benchmarks.blocks import (
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
 from tests.benchmarks.race import Case, Loop, Samples, race
+from tests.benchmarks.signing import signing_ns
 from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
 from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
 from tests.benchmarks.turns import KINDS, Manner, inbox_events_per_s
@@ -41,6 +43,7 @@ NAIVE_AIM = Aim(3.0, at_least=True)
 TURN_US_AIM = Aim(60.0)
 HELP_AIMS = (Aim(1.5), Aim(1.6))
 RESIDENT_MB_AIM = Aim(135.0)
+SIGNATURE_AIM = Aim(1.5)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -78,6 +81,7 @@ class Effort:
     quotes: int = 8
     seeds: int = 5
     """A block."""
+    signatures: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +165,17 @@ def measure_seeds(effort: Effort, base: Checkout | None) -> list[Number]:
     return seed_numbers(taken[OURS], None if base is None else taken[base])
 
 
+def measure_signing(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """One signature of a Derive order."""
+    return signing_numbers(signing_ns(effort.signatures))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "turns": measure_turns,
     "start": measure_start,
     "seeds": measure_seeds,
+    "signing": measure_signing,
 }
 
 
@@ -267,6 +277,16 @@ def seed_numbers(ours: Blocks, base: Blocks | None) -> list[Number]:
             Number(group, f"{name}, base", "ms", base_ns / 1e6),
             Number(group, "mean / base", "x", mean_ns / base_ns, aims=[Aim(SEED_TO_BASE)]),
         ]
+    return numbers
+
+
+def signing_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group, floor = "Derive, one order signed", taken[signing.FLOOR]
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    for name, blocks in taken.items():
+        if name != signing.FLOOR:
+            aims = [SIGNATURE_AIM] if name == signing.OURS else []
+            numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
     return numbers
 
 

@@ -1,19 +1,15 @@
 """What one signature of a Derive order costs, beside what cannot be saved and what others take.
 
-    python -m tests.benchmarks.signing [SAMPLES]
-
 The *floor* is three hashes of the sizes that an order has and one operation on the curve, by the
 same libraries, of bytes that lie ready. `mmbot, as a call` is a whole `private/order`: onto the
 grid, signed, and its parameters. eth-account signs a digest that lies ready, too; derive-py signs
 the same order from its terms. Both only where they are installed, the extra `judges`.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
-from statistics import median, quantiles
 from typing import Final
 
 from coincurve import PrivateKey
@@ -27,6 +23,7 @@ from mmbot.venues.derive.catalog import listed_of
 from mmbot.venues.derive.orders import Seal
 from mmbot.venues.derive.signing import MAINNET, OrderTerms, Signer
 from mmbot.venues.reading import Unread
+from tests.benchmarks.blocks import Blocks, alternate
 from tests.venues.derive import samples
 from tests.venues.derive.drawn import drawn
 from tests.venues.derive.judge import signed
@@ -36,9 +33,6 @@ OURS: Final = "mmbot, signature"
 CALL: Final = "mmbot, as a call"
 ETH_ACCOUNT: Final = "eth-account, digest ready"
 DERIVE_PY: Final = "derive-py"
-
-FLOOR_AT_MOST: Final = 1.5
-"""Times the floor that a signature may cost."""
 
 BLOCK: Final = 25
 
@@ -97,30 +91,19 @@ def contestants() -> dict[str, Callable[[], object]]:
     return found
 
 
-def signing_ns(rounds: int) -> dict[str, list[int]]:
-    """Nanoseconds of single signatures by contestant, in turns of a block each, the first of which
-    warms up."""
-    taken: dict[str, list[int]] = {}
+def signing_ns(rounds: int) -> dict[str, Blocks]:
+    """Nanoseconds of single signatures by contestant, in alternating blocks, after one that warms
+    up."""
     sign_by = contestants()
-    for number in range(-(-rounds // BLOCK) + 1):
-        for name, sign in sign_by.items():
-            for _ in range(BLOCK):
-                started = time.perf_counter_ns()
-                sign()
-                if number:
-                    taken.setdefault(name, []).append(time.perf_counter_ns() - started)
-    return taken
 
+    def measure(name: str) -> list[int]:
+        taken = []
+        for _ in range(BLOCK):
+            started = time.perf_counter_ns()
+            sign_by[name]()
+            taken.append(time.perf_counter_ns() - started)
+        return taken
 
-def main(rounds: int) -> None:
-    """Print the table."""
-    taken = signing_ns(rounds)
-    floor = median(taken[FLOOR])
-    for name, ns in taken.items():
-        p50, p90 = median(ns), quantiles(ns, n=10)[-1]
-        aim = f"  aim: at most {FLOOR_AT_MOST:g} x" if name == OURS else ""
-        print(f"{name:28} {p50 / 1e3:8.1f} us {p90 / 1e3:8.1f} us {p50 / floor:6.2f} x{aim}")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    for name in sign_by:
+        measure(name)
+    return alternate(sign_by, -(-rounds // BLOCK), measure)
