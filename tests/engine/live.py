@@ -1,6 +1,7 @@
 """The real engine on the real client, trading on a simulated venue in the test's own process."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -120,6 +121,12 @@ def venue_of(engine: Engine) -> DeribitVenue:
 def connection_of(engine: Engine) -> Connection:
     """What keeps that venue's links up."""
     return venue_of(engine)._session.connection
+
+
+def here(seconds: float) -> float:
+    """What takes so long on a machine that has a core for everybody, on this one as busy as it is:
+    for bounds on processes beside the test's own."""
+    return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 async def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:

@@ -39,7 +39,7 @@ from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from tests.engine.live import key_of, until
+from tests.engine.live import here, key_of, until
 from tests.wire.venue import MANY_STARTS
 
 AGREE_S = 5.0
@@ -226,7 +226,7 @@ async def agreed(venue: SimVenue, books: Books, pid: int) -> None:
         return not last
 
     try:
-        await until(same, "agreement", AGREE_S)
+        await until(same, "agreement", here(AGREE_S))
     except AssertionError as error:
         raise AssertionError(f"{error}\n" + "\n".join(last)) from None
     orders = venue.exchange.accounts[venue.account].open_orders.values()

@@ -22,7 +22,7 @@ from mmbot.errors import StoreError
 from mmbot.sim.wire.server import SimVenue, VenueOptions
 from mmbot.store.locations import locate
 from mmbot.store.queries import Reader
-from tests.engine.live import until
+from tests.engine.live import here, until
 from tests.engine.pair import DESKS, NAMES, Pair, a_pair, ending
 from tests.engine.test_crash import (
     AGREE_S,
@@ -104,7 +104,7 @@ async def agreed(pair: Pair, books: Books, pid: int) -> None:
         return not last
 
     try:
-        await until(same, "agreement", AGREE_S)
+        await until(same, "agreement", here(AGREE_S))
     except AssertionError as error:
         raise AssertionError(f"{error}\n" + "\n".join(last) + "\n" + pair.log) from None
     for venue in pair.both:
