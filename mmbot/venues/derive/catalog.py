@@ -27,7 +27,6 @@ from mmbot.venues.reading import Unread, Unreadable, fields_of, instrument_id, r
 from mmbot.venues.recipe import Recipe
 
 LISTINGS: Final = "public/get_all_instruments"
-ONE_LISTING: Final = "public/get_instrument"
 
 KINDS: Final = ("perp", "option")
 """Those mmbot trades; the venue has `erc20` besides, spot."""

@@ -11,7 +11,6 @@ number of rows that cannot be read; it raises Unreadable where there is no list.
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Final
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.statements import Flow, FlowKind
@@ -24,9 +23,6 @@ Instruments = Mapping[str, Instrument]
 """Those that are followed, by the venue's name. What happened to others is not told."""
 
 Flows = tuple[list[Flow], int]
-
-TRADE: Final = "trade"
-"""The `update_type` of {subaccount}.balances that trades explain; all others are flows."""
 
 
 def funding_flows(rows: object, instruments: Instruments, unread: Unread) -> Flows:

@@ -219,15 +219,6 @@ class Transfer(Struct, frozen=True):
     fee: Decimal | None = None
 
 
-class BalanceUpdate(Struct, frozen=True):
-    """{subaccount}.balances: an amount of money or of an instrument has changed."""
-
-    name: Text
-    new_balance: Decimal
-    previous_balance: Decimal
-    update_type: Text
-
-
 # --- the account ------------------------------------------------------------------------------
 
 

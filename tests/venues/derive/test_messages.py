@@ -26,7 +26,6 @@ SCHEMAS: dict[type[msgspec.Struct], tuple[str, ...]] = {
     messages.Interest: ("InterestPayment",),
     messages.Deposit: ("DepositEntry", "WithdrawalEntry"),
     messages.Transfer: ("TransferEntry",),
-    messages.BalanceUpdate: ("BalanceUpdate",),
     messages.Account: ("PrivateGetAccountResponse",),
     messages.RateLimit: ("RateLimitInfo",),
     messages.RateLimits: ("RateLimitResult",),

@@ -10,11 +10,12 @@ import orjson
 import pytest
 
 from mmbot.sim.exchange.listing import Side
-from mmbot.sim.wire.deribit.manners import Manners, Talk
+from mmbot.sim.wire.deribit.manners import Manners
 from mmbot.sim.wire.deribit.strangers import BASKET, STRANGE_ID
 from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
 from mmbot.sim.wire.server import SimVenue
+from mmbot.sim.wire.talk import Talk
 from tests.wire.spec import history, law
 from tests.wire.venue import OPTION, connected, rest, scripted_options
 

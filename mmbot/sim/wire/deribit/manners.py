@@ -29,6 +29,7 @@ import orjson
 from mmbot.sim.wire.deribit import strangers
 from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
+from mmbot.sim.wire.talk import Talk
 
 Json = dict[str, Any]
 
@@ -173,17 +174,6 @@ class Manners:
     def notice_first(self) -> bool:
         """Whether the notice of an order goes out before the reply to the request."""
         return self.manner is Manner.ODD and self._random.random() < NOTICE_FIRST
-
-
-class Talk:
-    """One connection's frames, as they are."""
-
-    def frames(self, frame: Frame, _about: str | None) -> Iterable[Frame]:
-        """What is sent in place of a frame.
-
-        The second argument is the method it answers, or its channel; other manners go by it.
-        """
-        return (frame,)
 
 
 class Thin(Talk):

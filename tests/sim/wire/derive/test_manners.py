@@ -7,10 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from mmbot.sim.wire.derive.manners import Manners, Talk
+from mmbot.sim.wire.derive.manners import Manners
 from mmbot.sim.wire.derive.strangers import STRANGE_NAME, STRANGE_ORDER
 from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.manner import Manner
+from mmbot.sim.wire.talk import Talk
 from tests.sim.wire.derive import history, law
 from tests.sim.wire.derive.venue import PERPETUAL, Judged, objects
 
