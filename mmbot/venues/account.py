@@ -31,6 +31,9 @@ from mmbot.venues.reading import Unread, Unreadable, fields_of
 from mmbot.venues.requests import Outcome, Reply, refusal_of
 
 PLACED_MAX: Final = 1000
+TOLD_MAX: Final = 1000
+UNREAD: Final = ""
+"""What stands for an order of which nobody can read which one it is."""
 
 
 class Account:
@@ -55,6 +58,9 @@ class Account:
         self.placed: dict[Label, None] = {}
         """Orders that may rest by our own account, the oldest first: what there is to go by where
         the venue's list cannot be read."""
+        self._told: dict[str, bool] = {}
+        """Orders that pushes have told of, by label and by the venue's id, the oldest first; and
+        whether as ended."""
 
     def may_rest(self, label: Label) -> None:
         """An order is about to be placed."""
@@ -63,6 +69,25 @@ class Account:
             del self.placed[next(iter(self.placed))]
 
     # --- pushes ---
+
+    def forget_told(self, *orders: str) -> None:
+        """What has been told of these so far is not what is waited for now."""
+        for order in (*orders, UNREAD):
+            self._told.pop(order, None)
+
+    def has_told(self, *orders: str, ended: bool) -> bool:
+        """Whether pushes have told of any of these since, or of what may have been one. `ended`:
+        that it is over, not only that it has traded."""
+        said = [self._told[order] for order in (*orders, UNREAD) if order in self._told]
+        return any(said) if ended else bool(said)
+
+    def _note_told(self, ended: bool, *orders: str | None) -> None:
+        for order in orders:
+            if order is not None:
+                self._told.pop(order, None)
+                self._told[order] = ended
+        while len(self._told) > TOLD_MAX:
+            del self._told[next(iter(self._told))]
 
     def told(self, channel: str, trades: object, orders: object) -> None:
         """What a message tells of executions, and of orders. Noted where it is none."""
@@ -82,6 +107,7 @@ class Account:
 
     def untold(self, channel: str, why: Unreadable) -> None:
         """A message that cannot be read: nobody knows what it said."""
+        self._note_told(True, UNREAD)
         self._unread.note(channel, why)
         self._emit(MessageLost(self._venue))
 
@@ -95,10 +121,14 @@ class Account:
         along.
         """
         try:
-            self._tell_seen(self._border.seen_of(self._venue, row, None, self._unread))
-            return True
+            seen = self._border.seen_of(self._venue, row, None, self._unread)
         except Unreadable as error:
+            self._note_told(True, UNREAD)
             self._unread.note("order", error)
+        else:
+            self._note_told(seen.state is not OrderState.OPEN, seen.label, seen.order_id)
+            self._tell_seen(seen)
+            return True
         try:
             order = self._border.open_order_of(self._venue, row, self._unread)
         except Unreadable:

@@ -6,7 +6,7 @@ that does not work (`rescue.py`), and the watch over the private channel.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS
@@ -27,7 +27,7 @@ from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.errors import VenueUnreachable
-from mmbot.venues.account import Account
+from mmbot.venues.account import UNREAD, Account
 from mmbot.venues.answers import AnswerError, Trouble
 from mmbot.venues.asking import in_brief
 from mmbot.venues.book import MalformedBook
@@ -71,10 +71,9 @@ class AccountSession(PublicSession):
     _account: Account
     _looks: Looks
     _rescue: Rescue
-    _told_ns: Nanos = 0
-    """When the private channel last said something ..."""
     _untold_ns: Nanos = 0
-    """... and when the first request was sent of which it has not told; 0: there is none."""
+    """When the first request was sent that was carried out, and of which the private channel has
+    not told, nor of anything since we know; 0: there is none."""
 
     # --- what is each venue's own ---
 
@@ -156,7 +155,7 @@ class AccountSession(PublicSession):
 
     def _heard_privately(self) -> None:
         """The private channel has said something."""
-        self._told_ns, self._untold_ns = self.connection.now_ns, 0
+        self._untold_ns = 0
 
     def _now_ms(self) -> int:
         return self.connection.now_ns // MS
@@ -193,13 +192,16 @@ class AccountSession(PublicSession):
 
     def _request(self, intent: OrderIntent, request: Request) -> None:
         sent_ns = self.connection.now_ns
+        about, ends = orders_of(intent), isinstance(intent, Cancel | Replace)
+        self._account.forget_told(*about)
 
         def done(reply: Reply) -> None:
             self._answered(intent, reply, request)
             if reply.error is not None and reply.error.code in self.terms_codes:
                 self._ask_terms(instrument_name(intent.instrument), TERMS_AFTER_S)
-            if reply.outcome is Outcome.OK and self._told_ns <= sent_ns:
-                self._untold_ns = self._untold_ns or sent_ns
+            if reply.outcome is Outcome.OK:
+                told = self._account.has_told(*about, id_in(reply), ended=ends)
+                self._untold_ns = self._untold_ns or (0 if told else sent_ns)
 
         self._send(intent, done)
 
@@ -260,3 +262,22 @@ class AccountSession(PublicSession):
             self._emit(FallbackTried(self.name, asked_ns, None))
         else:
             self._emit(FallbackTried(self.name, asked_ns, tuple(left)))
+
+
+def orders_of(intent: OrderIntent) -> tuple[str, ...]:
+    """The orders that an intent is about, by label and by the venue's id."""
+    match intent:
+        case Place():
+            return (intent.label,)
+        case Replace():
+            return (intent.old, intent.order_id)
+        case Amend() | Cancel():
+            return (intent.label, intent.order_id)
+
+
+def id_in(reply: Reply) -> str:
+    """The venue's id of the order that an answer is about; UNREAD where nobody can tell."""
+    result = reply.result
+    order = result.get("order", result) if isinstance(result, Mapping) else None
+    order_id = order.get("order_id") if isinstance(order, Mapping) else None
+    return order_id if isinstance(order_id, str) else UNREAD

@@ -425,6 +425,51 @@ def test_a_channel_that_spoke_before_the_answer_has_told() -> None:
     assert driven.cuts == []
 
 
+def _answered_after(told: dict[str, Any]) -> Driven:
+    """A cancel is answered, after the channel has said that and before it falls silent."""
+    driven = account({"private/cancel": SILENCE})
+    driven.submit(CANCEL)
+    driven.wait(0.1)
+    driven.push(Link.TRADING, USER, {"orders": [told]})
+    driven.reply("private/cancel", result=PLACED | {"order_state": "cancelled"})
+    driven.wait(20.0)
+    return driven
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"order_id": "ETH-2", "label": ASK, "order_state": "cancelled"}, id="another"),
+        pytest.param({"filled_amount": 1.0}, id="it traded"),
+    ],
+)
+def test_news_of_something_else_does_not_tell_of_a_cancel(told: dict[str, Any]) -> None:
+    assert [cut.link for cut in _answered_after(PLACED | told).cuts] == [Link.TRADING]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"order_state": "cancelled"}, id="it ended"),
+        pytest.param({"order_state": "filled", "filled_amount": 3.0}, id="it was filled"),
+        pytest.param({"order_state": "cancelled", "label": ""}, id="by its id alone"),
+        pytest.param({"order_id": None, "amount": None}, id="one that nobody can read"),
+    ],
+)
+def test_news_of_an_end_tells_of_a_cancel(told: dict[str, Any]) -> None:
+    assert _answered_after(PLACED | told).cuts == []
+
+
+def test_the_channel_may_tell_of_an_order_by_an_id_that_only_the_answer_gives() -> None:
+    driven = account({"private/buy": SILENCE})
+    driven.submit(place())
+    driven.wait(0.1)
+    driven.push(Link.TRADING, USER, {"orders": [PLACED | {"label": ""}]})
+    driven.reply("private/buy", result={"order": PLACED, "trades": []})
+    driven.wait(20.0)
+    assert driven.cuts == []
+
+
 def test_a_refused_order_is_nothing_that_the_channel_would_tell_of() -> None:
     driven = account({"private/buy": raising(Refused(11054, "post_only_reject"))})
     driven.submit(place())
