@@ -82,6 +82,13 @@ class Market(_Beside):
     delta: float | None = None
     min_price: float | None = None
     max_price: float | None = None
+    best_bid: float | None = None
+    """As the ticker states them, our own orders included; volatilities and funding as there."""
+    best_ask: float | None = None
+    bid_iv: float | None = None
+    ask_iv: float | None = None
+    current_funding: float | None = None
+    funding_8h: float | None = None
     own_ms: dict[Side, int] = field(default_factory=lambda: {Side.BUY: 0, Side.SELL: 0})
     """The venue's last stamp on an order of ours, per side."""
     held: dict[Side, tuple[tuple[Level, ...], Nanos]] = field(default_factory=dict)
@@ -145,6 +152,9 @@ class Market(_Beside):
         self.forward = event.forward if event.forward is not None else event.index
         self.mark_iv, self.delta = event.mark_iv, event.delta
         self.min_price, self.max_price = event.min_price, event.max_price
+        self.best_bid, self.best_ask = event.best_bid, event.best_ask
+        self.bid_iv, self.ask_iv = event.bid_iv, event.ask_iv
+        self.current_funding, self.funding_8h = event.current_funding, event.funding_8h
 
 
 def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:

@@ -71,6 +71,14 @@ class TickerChanged(Struct, frozen=True, gc=False):
     received_ns: Nanos
     state: str | None = None
     """Of the instrument, in the venue's word."""
+    best_bid: float | None = None
+    """Best prices with our own orders in them, and their volatilities as fractions per year."""
+    best_ask: float | None = None
+    bid_iv: float | None = None
+    ask_iv: float | None = None
+    current_funding: float | None = None
+    """What longs pay of the notional in 8 hours, at the rate of this moment and of the last 8."""
+    funding_8h: float | None = None
 
 
 class InstrumentState(Struct, frozen=True, gc=False):

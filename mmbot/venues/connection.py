@@ -213,13 +213,15 @@ class Connection(Hooks):
 
     def subscribed(self, link: Link, channels: Iterable[str]) -> Recipe[None]:
         """Until channels that are wanted are subscribed. Raises LeftOut for what the venue leaves
-        out, and LinkDown while the link is down (they are then subscribed when it comes back)."""
+        out and a desk needs, and LinkDown while the link is down (they are then subscribed when it
+        comes back)."""
         state, wanted = self.links[link], list(dict.fromkeys(channels))
         if not state.up and wanted:
             name = self._calls.dialect.name
             raise LinkDown("is reconnecting: the channels follow when it is back", name)
         yield from self._subscriptions.ask(state, [c for c in wanted if c in state.channels])
-        refusals = [state.refused[channel] for channel in wanted if channel in state.refused]
+        spared = self._calls.dialect.is_trades
+        refusals = [state.refused[c] for c in wanted if c in state.refused and not spared(c)]
         if refusals:
             raise refusals[0]
 

@@ -80,6 +80,11 @@ class Dialect(Protocol):
         """Whether a channel tells reference values of an instrument."""
         ...
 
+    def is_trades(self, channel: str) -> bool:
+        """Whether a channel tells what anybody has traded. A desk can do without: where the venue
+        refuses it, everything else goes on."""
+        ...
+
     def instrument_of(self, channel: str) -> str:
         """The instrument that a channel is about."""
         ...

@@ -34,6 +34,7 @@ from mmbot.venues.asking import ask, in_brief
 from mmbot.venues.book import Book
 from mmbot.venues.connection import Connection
 from mmbot.venues.effects import Effect, Emit, Frame, HttpAnswer
+from mmbot.venues.prints import Prints, PublicTrade
 from mmbot.venues.reading import Unread, Unreadable
 from mmbot.venues.recipe import Recipe, Wait
 from mmbot.venues.requests import Done, Outcome, Reply
@@ -81,10 +82,12 @@ class PublicSession(ABC):
         self._unread = Unread()
         self._noted_ns: dict[str, Nanos] = {}
         """When elements of a kind that could not be read were last noted."""
+        self._prints = Prints()
         self._watch: Timer | None = None
         """For the next look whether links live, once all have been up."""
         connection.on_book = self._on_book
         connection.on_ticker = self._on_ticker
+        connection.on_trades = self._on_trades
         connection.on_link = self._on_link
         connection.on_unreadable = self._on_unreadable
 
@@ -118,6 +121,12 @@ class PublicSession(ABC):
     @abstractmethod
     def _ticker_changed(self, instrument: Instrument, data: Any) -> TickerChanged:
         """What a ticker says."""
+        ...
+
+    @abstractmethod
+    def _trade_printed(self, instrument: Instrument, row: object) -> PublicTrade | None:
+        """One public trade; None for one that was not made in the instrument's book. Raises
+        Unreadable."""
         ...
 
     @abstractmethod
@@ -292,6 +301,20 @@ class PublicSession(ABC):
         instrument = self._instruments.get(name)
         if instrument is not None:
             self._emit(self._ticker_changed(instrument, data))
+
+    def _on_trades(self, name: str, rows: Sequence[object]) -> None:
+        instrument = self._instruments.get(name)
+        if instrument is None:
+            return
+        for row in rows:
+            try:
+                trade = self._trade_printed(instrument, row)
+            except Unreadable as error:
+                self._unread.note("public trade", error)
+                continue
+            if trade is not None:
+                for printed in self._prints.news(trade):
+                    self._emit(printed)
 
     def _on_unreadable(self, link: Link) -> None:
         """On MARKET a book has a gap now, and says so itself."""

@@ -274,10 +274,15 @@ class Subscriptions:
 
 
 def requests_for(dialect: Dialect, channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
-    """Channels as (private, part) requests that fit the venue's frame size."""
+    """Channels as (private, part) requests that fit the venue's frame size. What a desk can do
+    without is asked for on its own, as a whole request may be refused."""
     requests = []
-    for private in (False, True):
-        chosen = [channel for channel in channels if dialect.is_private(channel) is private]
+    for private, spared in ((False, False), (True, False), (False, True)):
+        chosen = [
+            channel
+            for channel in channels
+            if dialect.is_private(channel) is private and dialect.is_trades(channel) is spared
+        ]
         for start in range(0, len(chosen), CHANNELS_PER_REQUEST):
             requests.append((private, chosen[start : start + CHANNELS_PER_REQUEST]))
     return requests

@@ -67,6 +67,10 @@ class DeribitDialect:
         """ticker.<name>.<interval>."""
         return channel.startswith("ticker.")
 
+    def is_trades(self, channel: str) -> bool:
+        """trades.<name>.<interval>."""
+        return channel.startswith("trades.")
+
     def instrument_of(self, channel: str) -> str:
         """The instrument that a channel (kind.<name>.<interval>) is about."""
         return channel.split(".", 2)[1]

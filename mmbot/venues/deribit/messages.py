@@ -113,6 +113,22 @@ class Ticker(Struct, frozen=True):
     min_price: float | None = None
     max_price: float | None = None
     state: str | None = None
+    best_bid_price: NotNegative | None = None
+    best_ask_price: NotNegative | None = None
+    bid_iv: NotNegative | None = None
+    ask_iv: NotNegative | None = None
+    current_funding: float | None = None
+    funding_8h: float | None = None
+
+
+class PublicTrade(Struct, frozen=True):
+    """A trade of anybody's; `direction` is the taker's."""
+
+    trade_id: Text
+    price: NotNegative
+    amount: Positive
+    direction: Direction
+    timestamp: Moment
 
 
 class TickStep(Struct, frozen=True):

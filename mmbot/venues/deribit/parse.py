@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from mmbot.core.contracts import Instrument
 from mmbot.core.error_scope import ErrorScope
-from mmbot.core.events import OrderSeen, RequestRefused, TickerChanged
+from mmbot.core.events import OrderSeen, RequestRefused, TickerChanged, TradePrinted
 from mmbot.core.fees import FeeBasis, Fees
 from mmbot.core.grid import Grid, TickStep
 from mmbot.core.order_life import OrderState, Request
@@ -39,6 +39,7 @@ from mmbot.core.why import Why
 from mmbot.venues.deribit import messages
 from mmbot.venues.deribit.errors import meaning_of
 from mmbot.venues.meanings import OrderFate
+from mmbot.venues.prints import PublicTrade
 from mmbot.venues.reading import (
     Unread,
     Unreadable,
@@ -51,6 +52,8 @@ from mmbot.venues.reading import (
 )
 
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
+_BESIDE_THE_BOOK: Final = ("block_trade_id", "block_rfq_id", "combo_trade_id", "combo_id")
+"""What a public trade has that was agreed on beside the instrument's book, or made in another."""
 _STATES: Final = {
     "open": OrderState.OPEN,
     "untriggered": OrderState.OPEN,
@@ -110,7 +113,36 @@ def ticker_changed(
         max_price=finite_or_none(stated.max_price),
         received_ns=now_ns,
         state=stated.state,
+        best_bid=_best(stated.best_bid_price),
+        best_ask=_best(stated.best_ask_price),
+        bid_iv=_of_percent(stated.bid_iv),
+        ask_iv=_of_percent(stated.ask_iv),
+        current_funding=finite_or_none(stated.current_funding),
+        funding_8h=finite_or_none(stated.funding_8h),
     )
+
+
+def _best(price: float | None) -> float | None:
+    """The venue writes 0 where there is none."""
+    return finite_or_none(price) or None
+
+
+def _of_percent(iv: float | None) -> float | None:
+    """A quote's volatility; 0 stands for none, as of a bid below intrinsic value."""
+    found = finite_or_none(iv)
+    return found / 100.0 if found else None
+
+
+def trade_printed(instrument: Instrument, data: object, unread: Unread) -> PublicTrade | None:
+    """One public trade; None for one that was not made in the instrument's own book. Raises
+    Unreadable."""
+    fields = fields_of(data, "public trade")
+    if any(fields.get(name) is not None for name in _BESIDE_THE_BOOK):
+        return None
+    row = read(messages.PublicTrade, data, unread, "public trade")
+    side = _SIDES[row.direction]
+    printed = TradePrinted(instrument.id, row.price, row.amount, side, row.timestamp)
+    return PublicTrade(row.trade_id, printed)
 
 
 def instrument_of(venue: str, data: object, unread: Unread) -> Instrument | None:

@@ -16,6 +16,7 @@ from mmbot.venues.asking import UnreadableError, ask, get, in_brief
 from mmbot.venues.deribit import parse
 from mmbot.venues.deribit.connection import Connection
 from mmbot.venues.deribit.signin import Keys
+from mmbot.venues.prints import PublicTrade
 from mmbot.venues.reading import Unreadable
 from mmbot.venues.recipe import Recipe
 from mmbot.venues.requests import Done, Reply
@@ -80,7 +81,7 @@ class PublicSession(public_session.PublicSession):
         interval = self.connection.interval
         return [
             f"{kind}.{instrument.name}.{interval}"
-            for kind in ("book", "ticker")
+            for kind in ("book", "ticker", "trades")
             for instrument in instruments
         ]
 
@@ -97,6 +98,9 @@ class PublicSession(public_session.PublicSession):
 
     def _ticker_changed(self, instrument: Instrument, data: Any) -> TickerChanged:
         return parse.ticker_changed(instrument, data, self._unread, self.connection.now_ns)
+
+    def _trade_printed(self, instrument: Instrument, row: object) -> PublicTrade | None:
+        return parse.trade_printed(instrument, row, self._unread)
 
     # --- news of listings and of the platform ---
 

@@ -124,6 +124,10 @@ class DeriveDialect:
         """ticker_slim.{name}.{interval}."""
         return channel.startswith("ticker_slim.")
 
+    def is_trades(self, channel: str) -> bool:
+        """trades.{name}."""
+        return channel.startswith("trades.")
+
     def instrument_of(self, channel: str) -> str:
         """The instrument that a channel (kind.{name}.…) is about."""
         return channel.split(".", 2)[1]

@@ -43,6 +43,10 @@ class Frames(frames.Frames):
             self.subscriptions.take(link, channel, data)
         elif channel.startswith("ticker_slim."):
             self.ticker(link, channel, data)
+        elif channel.startswith("trades."):
+            self._require_data(channel, data, list)
+            if hooks.on_trades is not None:
+                hooks.on_trades(self._calls.dialect.instrument_of(channel), data)
         elif self._calls.dialect.is_private(channel):
             self._require_data(channel, data, list)
             if hooks.on_user is not None:

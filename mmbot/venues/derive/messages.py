@@ -71,6 +71,8 @@ class OptionPricing(Struct, frozen=True):
 
     delta: Decimal | None = field(default=None, name="d")
     iv: Decimal | None = field(default=None, name="i")
+    bid_iv: Decimal | None = field(default=None, name="bi")
+    ask_iv: Decimal | None = field(default=None, name="ai")
     forward: Decimal | None = field(default=None, name="f")
 
 
@@ -83,7 +85,19 @@ class SlimTicker(Struct, frozen=True):
     min_price: Decimal | None = field(default=None, name="minp")
     max_price: Decimal | None = field(default=None, name="maxp")
     funding: Decimal | None = field(default=None, name="f")
+    best_bid: Decimal | None = field(default=None, name="b")
+    best_ask: Decimal | None = field(default=None, name="a")
     option_pricing: OptionPricing | None = None
+
+
+class PublicTrade(Struct, frozen=True):
+    """A trade of anybody's; `direction` is the taker's."""
+
+    trade_id: Text
+    trade_price: Decimal
+    trade_amount: Decimal
+    direction: Direction
+    timestamp: Moment
 
 
 # --- our orders and trades --------------------------------------------------------------------

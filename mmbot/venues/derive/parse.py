@@ -25,6 +25,7 @@ from mmbot.core.events import (
     OrderSeen,
     RequestRefused,
     TickerChanged,
+    TradePrinted,
 )
 from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import Equity, Fill, HeldPosition, Liquidity, OpenOrder
@@ -34,7 +35,11 @@ from mmbot.venues.derive import messages
 from mmbot.venues.derive.errors import RATE_LIMIT, meaning_of
 from mmbot.venues.derive.names import SETTLEMENT, is_option
 from mmbot.venues.meanings import OrderFate
+from mmbot.venues.prints import PublicTrade
 from mmbot.venues.reading import Unread, Unreadable, each, fields_of, instrument_id, read
+
+FUNDING_HOURS: Final = 8
+"""The hours for which the core states funding; the venue's is for one."""
 
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 _STATES: Final = {
@@ -76,6 +81,26 @@ def ticker_changed(
         min_price=_price(stated.min_price, may_be_zero=True),
         max_price=_price(stated.max_price),
         received_ns=now_ns,
+        best_bid=_price(stated.best_bid),
+        best_ask=_price(stated.best_ask),
+        bid_iv=_price(option.bid_iv),
+        ask_iv=_price(option.ask_iv),
+        current_funding=None if stated.funding is None else float(stated.funding) * FUNDING_HOURS,
+    )
+
+
+def trade_printed(instrument: Instrument, data: object, unread: Unread) -> PublicTrade | None:
+    """One public trade; None for one that was not made in the instrument's book. Raises
+    Unreadable."""
+    if fields_of(data, "public trade").get("rfq_id") is not None:
+        return None
+    row = read(messages.PublicTrade, data, unread, "public trade")
+    price, amount = float(row.trade_price), float(row.trade_amount)
+    if price < 0 or amount <= 0:
+        raise Unreadable(f"a public trade of {row.trade_amount} @ {row.trade_price}")
+    side = _SIDES[row.direction]
+    return PublicTrade(
+        row.trade_id, TradePrinted(instrument.id, price, amount, side, row.timestamp)
     )
 
 

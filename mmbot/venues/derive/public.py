@@ -18,6 +18,7 @@ from mmbot.venues.derive.catalog import LISTINGS, Listed, catalog, listed_of
 from mmbot.venues.derive.connection import Connection
 from mmbot.venues.derive.names import symbol_of
 from mmbot.venues.derive.signing import Signer
+from mmbot.venues.prints import PublicTrade
 from mmbot.venues.reading import Unreadable
 from mmbot.venues.recipe import Recipe
 from mmbot.venues.requests import Done, Reply
@@ -94,7 +95,8 @@ class PublicSession(public_session.PublicSession):
 
     def _channels(self, instruments: Sequence[Instrument]) -> list[str]:
         books = [f"orderbook.{one.name}.{GROUP}.{DEPTH}" for one in instruments]
-        return books + [f"ticker_slim.{one.name}.{TICKER_MS}" for one in instruments]
+        tickers = [f"ticker_slim.{one.name}.{TICKER_MS}" for one in instruments]
+        return books + tickers + [f"trades.{one.name}" for one in instruments]
 
     def _probe(self, link: Link, done: Done) -> None:
         limit_s = self._timing.probe_timeout_s
@@ -109,6 +111,9 @@ class PublicSession(public_session.PublicSession):
 
     def _ticker_changed(self, instrument: Instrument, data: Any) -> TickerChanged:
         return parse.ticker_changed(instrument, data, self._unread, self.connection.now_ns)
+
+    def _trade_printed(self, instrument: Instrument, row: object) -> PublicTrade | None:
+        return parse.trade_printed(instrument, row, self._unread)
 
     # --- news of listings ---
 

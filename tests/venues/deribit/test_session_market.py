@@ -43,6 +43,7 @@ BOTH = (Link.MARKET, Link.TRADING)
 def test_an_account_comes_up_on_two_links_with_its_channels() -> None:
     driven = Driven(DeribitSession("deribit", KEYS, NOW_NS), {})
     driven.carry_out(driven.session.start([PERPETUAL], NOW_NS))
+    driven.wait(1.0)  # for a place in the pool
     assert driven.dials == [*BOTH]
     assert [(one.link, one.up) for one in driven.told(LinkChanged)] == [(one, True) for one in BOTH]
     channels = [one for call in driven.calls("public/subscribe") for one in call["channels"]]
@@ -75,12 +76,13 @@ def test_what_is_followed_later_is_subscribed_and_what_has_ended_is_dropped() ->
     driven = account()
     later = an_option(name="ETH-6JUN25-2900-C", id="deribit:ETH-6JUN25-2900-C")
     channels = [f"book.{later.name}.raw", f"ticker.{later.name}.raw"]
+    trades = [f"trades.{later.name}.raw"]
     driven.carry_out(driven.session.follow([later], driven.now_ns))
     driven.wait(1.0)  # for a place in the pool
-    assert driven.calls("public/subscribe") == [{"channels": channels}]
+    assert driven.calls("public/subscribe") == [{"channels": channels}, {"channels": trades}]
     driven.carry_out(driven.session.unfollow([later.id], driven.now_ns))
     driven.wait(1.0)
-    assert driven.calls("public/unsubscribe") == [{"channels": channels}]
+    assert driven.calls("public/unsubscribe") == [{"channels": channels}, {"channels": trades}]
     driven.push(Link.MARKET, channels[1], {"mark_price": 0.02})
     assert driven.told(TickerChanged) == []
 

@@ -77,6 +77,8 @@ def test_channels_are_asked_for_by_instrument_and_by_subaccount() -> None:
     assert {channel for part in asked for channel in part} == {
         f"orderbook.{CALL}.1.10",
         f"orderbook.{PERP}.1.10",
+        f"trades.{CALL}",
+        f"trades.{PERP}",
         f"ticker_slim.{CALL}.100",
         f"ticker_slim.{PERP}.100",
         *TRADING_CHANNELS,
