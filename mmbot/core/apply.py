@@ -7,7 +7,7 @@ core.booking, for everything that a snapshot states in core.reconcile.
 from typing import assert_never
 
 from mmbot.core import events as ev
-from mmbot.core import gates
+from mmbot.core import gates, watched
 from mmbot.core.booking import book_fill, value_opening
 from mmbot.core.books import Market
 from mmbot.core.exit import begin_exit, trip
@@ -44,6 +44,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             if market is not None:
                 market.take_book(event)
                 state.touch(event.instrument)
+            else:
+                watched.hear(state, event, now_ns)
         case ev.TickerChanged():
             _ticker_changed(state, event, now_ns)
         case ev.OrderSeen():
@@ -77,13 +79,19 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             if market is not None:
                 market.lose_book(event.why)
                 state.touch(event.instrument)
+            else:
+                watched.hear(state, event, now_ns)
         case ev.InstrumentState():
             market = state.markets.get(event.instrument)
             if market is not None:
                 market.closure.hear_news(event.state, now_ns)
                 state.touch(event.instrument)
+            else:
+                watched.hear(state, event, now_ns)
         case ev.InstrumentsListed():
             _listed(state, event)
+        case ev.InstrumentsWatched():
+            watched.begin_watching(state, event)
         case (
             ev.LinkChanged()
             | ev.LinkAlive()
@@ -129,6 +137,7 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
 def _ticker_changed(state: State, event: ev.TickerChanged, now_ns: Nanos) -> None:
     market = state.markets.get(event.instrument)
     if market is None:
+        watched.hear(state, event, now_ns)
         return
     unmarked, unindexed = market.mark is None, market.index is None
     market.take_ticker(event)
@@ -151,6 +160,7 @@ def _listed(state: State, event: ev.InstrumentsListed) -> None:
         market = state.markets.get(instrument.id)
         if market is None:
             state.add_account(instrument.venue)
+            state.watched.pop(instrument.id, None)
             market = state.markets[instrument.id] = Market(instrument, event.desk)
             market.off = state.controls.sides_off(instrument)
             state.inventory.add(instrument)  # before any reader asks, so that their order is ours
@@ -207,6 +217,7 @@ def _link_changed(state: State, event: ev.LinkChanged, now_ns: Nanos) -> None:
     if event.link is ev.Link.MARKET:
         account.market_up = event.up
         if not event.up:
+            watched.lose_link(state, event.venue)
             for market in state.markets.values():
                 if market.instrument.venue == event.venue:
                     market.lose_book(Why.LINK_DOWN)
@@ -301,6 +312,7 @@ def _tick(state: State, now_ns: Nanos) -> None:
         if order.status is Status.LIVE and not order.remaining:  # and nobody has said that it ended
             state.account_of(order.instrument).look_by(now_ns + RESYNC_DELAY_NS)
     look_for_ends(state, now_ns)
+    watched.drop_expired(state, now_ns)
     _look_around(state, now_ns)
 
 

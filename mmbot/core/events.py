@@ -26,6 +26,7 @@ from mmbot.core.order_life import OrderState, Request
 from mmbot.core.protection import ProtectionTold
 from mmbot.core.statements import Equity, Fill, Flow, HeldPosition, OpenOrder
 from mmbot.core.types import InstrumentId, Label, Level, Nanos, Side
+from mmbot.core.watchlist import InstrumentsWatched
 from mmbot.core.why import Why
 
 # --- the market -------------------------------------------------------------------------------
@@ -318,9 +319,8 @@ class Tick(Struct, frozen=True, gc=False):
     """Time passes: every 100 ms. Deadlines fire only from these."""
 
 
-MarketEvent = (
-    InstrumentsListed | BookChanged | BookLost | TickerChanged | InstrumentState | TradePrinted
-)
+ListEvent = InstrumentsListed | InstrumentsWatched
+MarketEvent = ListEvent | BookChanged | BookLost | TickerChanged | InstrumentState | TradePrinted
 LinkEvent = (
     LinkChanged
     | LinkAlive

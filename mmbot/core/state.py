@@ -151,6 +151,10 @@ class State:
     run: str
     """The run's number in base 36."""
     markets: dict[InstrumentId, Market] = field(default_factory=dict)
+    watched: dict[InstrumentId, Market] = field(default_factory=dict)
+    """Markets that are looked at and not traded (core.watched), and ..."""
+    watch_ends_ns: Nanos = 0
+    """... when the next of them expires; 0: none does."""
     accounts: dict[str, Account] = field(default_factory=dict)
     orders: Orders = field(default_factory=Orders)
     inventory: Inventory = field(default_factory=Inventory)

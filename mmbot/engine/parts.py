@@ -131,6 +131,7 @@ def desk_frames(
             open_orders=sum(row.open_orders for row in here),
             fills=fills(state, _of_desk(state, name, desks), gone),
             quoted_share=(sum(shares) + sum(g.shares for g in gone)) / sides if sides else None,
+            watched=sum((m.desk or LONE_DESK) == name for m in state.watched.values()),
         )
 
 

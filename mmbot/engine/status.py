@@ -257,6 +257,8 @@ class DeskFrame:
     fills: int
     quoted_share: float | None
     """Time in the market since the first quote, 0 to 1, over all its sides; None before that."""
+    watched: int = 0
+    """Markets it looks at besides, which no desk trades and no other one named before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,7 @@ _Market = (
     | ev.TickerChanged
     | ev.TradePrinted
     | ev.InstrumentsListed
+    | ev.InstrumentsWatched
     | ev.InstrumentState
     | ev.ReferenceChanged
 )
@@ -130,7 +131,7 @@ def event_lines(event: ev.Event, labels: Labels, booked: Container[str] = ()) ->
         assert_never(event)
 
 
-def _of_market(event: _Market) -> Line:
+def _of_market(event: _Market) -> Line:  # noqa: C901  # one case an event
     match event:
         case ev.BookChanged():
             text = f"{_top(event.bids)} / {_top(event.asks)}"
@@ -149,6 +150,8 @@ def _of_market(event: _Market) -> Line:
         case ev.InstrumentsListed():
             names = ", ".join(instrument.name for instrument in event.instruments)
             return Line(Topic.MARKET, "listed", names)
+        case ev.InstrumentsWatched():
+            return Line(Topic.MARKET, "watched", f"{len(event.instruments)} instruments")
         case ev.InstrumentState():
             return Line(Topic.MARKET, "state", event.state, event.instrument)
         case ev.ReferenceChanged():

@@ -39,11 +39,12 @@ WRITERS = {
         "recovery",
         "retire",
         "two_orders",
+        "watched",
     )
 }
 """Events applied (apply and what it calls), orders' own tables, guards' memory, requests promised
 and taken off the limits,
-decisions recorded, earlier runs taken over, instruments retired."""
+decisions recorded, earlier runs taken over, instruments retired, markets watched."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}
 HELD = {name.name for cls in (GuardMemory, Latch, Controls) for name in fields(cls)}
