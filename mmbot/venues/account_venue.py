@@ -32,9 +32,11 @@ class AccountVenue(SocketMarket):
         with in_words(self.name, f"to {self.asks_for_account}"):
             return await self._answer(self._session.account())
 
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+    async def connect(
+        self, sink: Sink, instruments: Sequence[Instrument], watched: Sequence[Instrument] = ()
+    ) -> None:
         """Log in, subscribe, and let events flow. Raises VenueUnreachable, and Refused."""
-        await super().connect(sink, instruments)
+        await super().connect(sink, instruments, watched)
         if not self._session.cod_enabled:
             raise Refused(f"{self.name} did not confirm cancel-on-disconnect: not safe to quote")
 

@@ -59,9 +59,11 @@ class Arrival:
                     found[coin] = price
         return found
 
-    async def connected(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+    async def connected(
+        self, sink: Sink, instruments: Sequence[Instrument], watched: Sequence[Instrument] = ()
+    ) -> None:
         """Signed in where there is an account, and subscribed."""
-        await self.asked(lambda: self._venue.connect(sink, instruments))
+        await self.asked(lambda: self._venue.connect(sink, instruments, watched))
 
     async def asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer to any question of the venue's that is asked at first."""

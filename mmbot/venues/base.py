@@ -49,13 +49,21 @@ class MarketData(Protocol):
         """USD per coin of what an instrument is on."""
         ...
 
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+    async def connect(
+        self, sink: Sink, instruments: Sequence[Instrument], watched: Sequence[Instrument] = ()
+    ) -> None:
         """Connect and subscribe; from now on everything that happens goes into `sink`, and the
-        links come back by themselves. Asked again after a failure, it goes on."""
+        links come back by themselves. Asked again after a failure, it goes on. `watched`: see
+        `look_at`."""
         ...
 
     def follow(self, instruments: Sequence[Instrument]) -> None:
         """Subscribe to further instruments; their events follow."""
+        ...
+
+    def look_at(self, instruments: Sequence[Instrument]) -> None:
+        """Subscribe to instruments that are looked at and not traded: options by their tickers
+        alone. What cannot be had of it stops nothing."""
         ...
 
     def unfollow(self, instruments: Sequence[InstrumentId]) -> None:

@@ -204,10 +204,17 @@ class Connection(Hooks):
         """Drop channels; their books become invalid at once."""
         self.run(self.unsubscribing(link, channels), self._fault_of)
 
-    def want(self, link: Link, channels: Iterable[str]) -> None:
-        """Keep these channels from now on, as soon as the link is up."""
+    def want(self, link: Link, channels: Iterable[str], *, spare: bool = False) -> None:
+        """Keep these channels from now on, as soon as the link is up. `spare`: they can be done
+        without, and whoever wants them subscribes them each time that the link has come up."""
         state = self.links[link]
         for channel in channels:
+            if spare and channel not in state.channels:
+                state.spare.add(channel)
+            elif not spare and channel in state.spare:
+                state.spare.discard(channel)
+                if channel in state.asked and self._calls.dialect.is_ticker(channel):
+                    state.told_s[channel] = self.now_s
             state.channels[channel] = None
             state.refused.pop(channel, None)
 
@@ -219,9 +226,10 @@ class Connection(Hooks):
         if not state.up and wanted:
             name = self._calls.dialect.name
             raise LinkDown("is reconnecting: the channels follow when it is back", name)
-        yield from self._subscriptions.ask(state, [c for c in wanted if c in state.channels])
         spared = self._calls.dialect.is_trades
-        refusals = [state.refused[c] for c in wanted if c in state.refused and not spared(c)]
+        needed = [c for c in wanted if not spared(c) and c not in state.spare]
+        yield from self._subscriptions.ask(state, [c for c in wanted if c in state.channels])
+        refusals = [state.refused[c] for c in needed if c in state.refused]
         if refusals:
             raise refusals[0]
 

@@ -32,6 +32,8 @@ class LinkState:
 
     channels: dict[str, None] = field(default_factory=dict)
     """Wanted, in the order asked for."""
+    spare: set[str] = field(default_factory=set)
+    """Those of them that can be done without: subscribed once the link is up."""
     asked: set[str] = field(default_factory=set)
     """Requested on the present connection."""
     refused: dict[str, LeftOut] = field(default_factory=dict)

@@ -121,7 +121,7 @@ class Lives:
             link.refusals += refuses(error)
             raise
         private = self._calls.dialect.is_private
-        while todo := [channel for channel in link.channels if channel not in link.asked]:
+        while todo := [c for c in link.channels if c not in link.asked and c not in link.spare]:
             yield from self._subscriptions.ask(link, todo)
             blind = [channel for channel in todo if channel in link.refused and private(channel)]
             if blind:  # up without them, it would not tell of our own orders: try again later

@@ -98,18 +98,23 @@ class SocketMarket:
 
     # --- coming and going ---
 
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+    async def connect(
+        self, sink: Sink, instruments: Sequence[Instrument], watched: Sequence[Instrument] = ()
+    ) -> None:
         """Subscribe, sign in where there is an account, and let events flow. Raises
         VenueUnreachable."""
         self._sink = sink
         with in_words(self.name, "to signing in"):
-            await self._connect(instruments)
+            await self._connect(instruments, watched)
 
-    async def _connect(self, instruments: Sequence[Instrument]) -> None:
+    async def _connect(
+        self, instruments: Sequence[Instrument], watched: Sequence[Instrument]
+    ) -> None:
         loop, connection = asyncio.get_running_loop(), self._session.connection
         wanted = self._session.wanted(instruments)
         firsts = [self._first.setdefault(link, loop.create_future()) for link in wanted]
-        self._shell.carry_out(self._session.start(instruments, self._clock.now_ns()))
+        now_ns = self._clock.now_ns()
+        self._shell.carry_out(self._session.start(instruments, now_ns, watched))
         for link in wanted:
             if not connection.links[link].first:
                 self._started(link, None)  # an earlier attempt has succeeded
@@ -131,6 +136,10 @@ class SocketMarket:
     def follow(self, instruments: Sequence[Instrument]) -> None:
         """Subscribe to further instruments; their events follow."""
         self._shell.carry_out(self._session.follow(instruments, self._clock.now_ns()))
+
+    def look_at(self, instruments: Sequence[Instrument]) -> None:
+        """Subscribe to instruments that are looked at and not traded."""
+        self._shell.carry_out(self._session.look_at(instruments, self._clock.now_ns()))
 
     def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
         """Forget instruments that have come to their end, and their channels."""

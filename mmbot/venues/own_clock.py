@@ -73,17 +73,23 @@ class OwnClock:
         """The account our credentials open."""
         return await self._venue.account()
 
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+    async def connect(
+        self, sink: Sink, instruments: Sequence[Instrument], watched: Sequence[Instrument] = ()
+    ) -> None:
         """Connect and subscribe."""
 
         def translated(event: Event) -> None:
             sink(moved(event, -self._ahead_ns))
 
-        await self._venue.connect(translated, instruments)
+        await self._venue.connect(translated, instruments, watched)
 
     def follow(self, instruments: Sequence[Instrument]) -> None:
         """Subscribe to further instruments."""
         self._venue.follow(instruments)
+
+    def look_at(self, instruments: Sequence[Instrument]) -> None:
+        """Subscribe to instruments that are looked at and not traded."""
+        self._venue.look_at(instruments)
 
     def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
         """Forget instruments that have come to their end."""

@@ -70,7 +70,9 @@ class PublicSession(ABC):
         """Instruments whose terms could not be read, and why."""
         self._timing = timing
         self._instruments: dict[str, Instrument] = {}
-        """Followed, by the venue's name."""
+        """Followed or watched, by the venue's name."""
+        self._watched: set[str] = set()
+        """Those that are only watched."""
         self._chains: set[str] = set()
         """What they were on, those that have come to their end included."""
         self._terms: dict[str, Instrument] = {}
@@ -111,6 +113,11 @@ class PublicSession(ABC):
     @abstractmethod
     def _channels(self, instruments: Sequence[Instrument]) -> list[str]:
         """What has to be subscribed to follow these."""
+        ...
+
+    @abstractmethod
+    def _slow_ticker(self, instrument: Instrument) -> str:
+        """The channel that tells of an instrument now and then, and nothing of its book."""
         ...
 
     @abstractmethod
@@ -174,10 +181,16 @@ class PublicSession(ABC):
         """Time has passed."""
         return self.connection.tick(now_ns)
 
-    def start(self, instruments: Sequence[Instrument], now_ns: Nanos) -> Sequence[Effect]:
+    def start(
+        self,
+        instruments: Sequence[Instrument],
+        now_ns: Nanos,
+        watched: Sequence[Instrument] = (),
+    ) -> Sequence[Effect]:
         """Bring the links up and subscribe; from now on they come back by themselves. Asked again
-        after a failure, it goes on."""
+        after a failure, it goes on. `watched`: see `look_at`."""
         self._take_up(instruments)
+        self._begin_watching(watched)
         channels = self.wanted(instruments)
         return self.connection.start(tuple(channels), channels, now_ns)
 
@@ -191,10 +204,24 @@ class PublicSession(ABC):
     def follow(self, instruments: Sequence[Instrument], now_ns: Nanos) -> Sequence[Effect]:
         """Subscribe to further instruments; their events follow."""
         self.connection.at(now_ns)
+        watched = [one for one in instruments if one.name in self._watched]
         self._take_up(instruments)
         channels = self._channels(instruments)
+        slower = [one for one in self._watching(watched) if one not in channels]
+        if slower:
+            dropped = self.connection.unsubscribing(Link.MARKET, slower)
+            self.connection.run(dropped, self._note_error)
         self.connection.want(Link.MARKET, channels)
         self.connection.run(self.connection.subscribed(Link.MARKET, channels), self._note_error)
+        return self.connection.settle()
+
+    def look_at(self, instruments: Sequence[Instrument], now_ns: Nanos) -> Sequence[Effect]:
+        """Subscribe to instruments that a desk looks at and does not trade: options by their
+        tickers alone. What the venue refuses of it is noted, and everything else goes on."""
+        self.connection.at(now_ns)
+        channels = self._begin_watching(instruments)
+        if self.connection.up(Link.MARKET):
+            self._carry_out(self._subscribe_watched(channels))
         return self.connection.settle()
 
     def unfollow(self, instruments: Sequence[InstrumentId], now_ns: Nanos) -> Sequence[Effect]:
@@ -206,7 +233,9 @@ class PublicSession(ABC):
         for name in ended:
             del self._terms[name]
         if gone:
-            unwanted = self.connection.unsubscribing(Link.MARKET, self._channels(gone))
+            channels = (*self._channels(gone), *map(self._slow_ticker, gone))
+            self._watched -= {one.name for one in gone}
+            unwanted = self.connection.unsubscribing(Link.MARKET, dict.fromkeys(channels))
             self.connection.run(unwanted, self._note_error)
         return self.connection.settle()
 
@@ -216,7 +245,33 @@ class PublicSession(ABC):
 
     def _take_up(self, instruments: Sequence[Instrument]) -> None:
         self._instruments |= {i.name: i for i in instruments}
+        self._watched -= {i.name for i in instruments}
         self._chains |= {i.name.partition("-")[0] for i in instruments}
+
+    # --- what is watched ---
+
+    def _begin_watching(self, instruments: Sequence[Instrument]) -> list[str]:
+        """The channels of what is not followed; they are subscribed when the link is up."""
+        followed = self._instruments.keys() - self._watched
+        new = [one for one in instruments if one.name not in followed]
+        self._take_up(new)
+        self._watched |= {one.name for one in new}
+        channels = self._watching(new)
+        self.connection.want(Link.MARKET, channels, spare=True)
+        return channels
+
+    def _watching(self, instruments: Sequence[Instrument]) -> list[str]:
+        """What has to be subscribed to watch these."""
+        whole = self._channels([one for one in instruments if not one.has_vega])
+        return whole + [self._slow_ticker(one) for one in instruments if one.has_vega]
+
+    def _subscribe_watched(self, channels: Sequence[str]) -> Recipe[None]:
+        yield from self.connection.subscribed(Link.MARKET, channels)
+        refused = self.connection.links[Link.MARKET].refused
+        missing = [refused[channel] for channel in channels if channel in refused]
+        if missing:
+            said = "%s: %d channels of what is watched are not to be had: %s"
+            self._note("info", said, self.name, len(missing), in_brief(missing[0]))
 
     def _emit(self, event: Event) -> None:
         self.connection.effects.append(Emit(event))
@@ -254,6 +309,9 @@ class PublicSession(ABC):
         if up:
             self._ask_alive(link)
             self._carry_out(self._news(link))
+            if link is Link.MARKET and self._watched:
+                watched = [self._instruments[name] for name in sorted(self._watched)]
+                self._carry_out(self._subscribe_watched(self._watching(watched)))
             if self._watch is None and all(map(self.connection.up, self._links())):
                 self._each_second()
 

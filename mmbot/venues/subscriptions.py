@@ -14,7 +14,7 @@ However often and however many, there is one batch of resubscriptions a second a
 requests wait for their place in the pool. A snapshot that does not come is asked for again.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,7 +67,7 @@ class Subscriptions:
         for channel in todo:
             self._expect(link, channel, now_s)
         try:
-            for private, part in requests_for(self._dialect, todo):
+            for private, part in requests_for(self._dialect, todo, link.spare):
                 yield from self._ask_for(link, private, part)
         except Exception:
             link.asked.difference_update(todo)  # unanswered, so ask again next time
@@ -93,7 +93,8 @@ class Subscriptions:
 
     def _expect(self, link: LinkState, channel: str, now_s: float) -> None:
         if self._dialect.is_ticker(channel):
-            link.told_s[channel] = now_s
+            if channel not in link.spare:  # what is silent there is not asked about
+                link.told_s[channel] = now_s
             return
         book = link.books.get(channel) or self._dialect.book_of(channel)
         if book is None:
@@ -115,6 +116,7 @@ class Subscriptions:
     def drop(self, link: LinkState, channel: str) -> Book | None:
         """Want a channel no more; its book, if it had one."""
         link.channels.pop(channel, None)
+        link.spare.discard(channel)
         link.asked.discard(channel)
         for times in (link.awaiting_s, link.crossed_s, link.told_s):
             times.pop(channel, None)
@@ -273,15 +275,19 @@ class Subscriptions:
             link.resubscribe = None
 
 
-def requests_for(dialect: Dialect, channels: Sequence[str]) -> list[tuple[bool, list[str]]]:
+def requests_for(
+    dialect: Dialect, channels: Sequence[str], spare: Collection[str] = ()
+) -> list[tuple[bool, list[str]]]:
     """Channels as (private, part) requests that fit the venue's frame size. What a desk can do
-    without is asked for on its own, as a whole request may be refused."""
+    without (trades, and what is `spare`) is asked for on its own, as a whole request may be
+    refused."""
     requests = []
     for private, spared in ((False, False), (True, False), (False, True)):
         chosen = [
             channel
             for channel in channels
-            if dialect.is_private(channel) is private and dialect.is_trades(channel) is spared
+            if dialect.is_private(channel) is private
+            and (dialect.is_trades(channel) or channel in spare) is spared
         ]
         for start in range(0, len(chosen), CHANNELS_PER_REQUEST):
             requests.append((private, chosen[start : start + CHANNELS_PER_REQUEST]))

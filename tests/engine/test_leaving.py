@@ -68,13 +68,18 @@ class Empty:
     async def index_price(self, instrument: Instrument) -> float:
         raise AssertionError("nothing is chosen")
 
+    def look_at(self, instruments: Sequence[Instrument]) -> None:
+        raise AssertionError("nothing is listed")
+
     def unfollow(self, instruments: Sequence[InstrumentId]) -> None:
         raise AssertionError("nothing ends here")
 
     def follow(self, instruments: Sequence[Instrument]) -> None:
         raise AssertionError("nothing is listed")
 
-    async def connect(self, sink: Sink, instruments: Sequence[Instrument]) -> None:
+    async def connect(
+        self, sink: Sink, instruments: Sequence[Instrument], watched: Sequence[Instrument] = ()
+    ) -> None:
         raise AssertionError("it is connected")
 
     def reads_left(self) -> dict[str, float]:

@@ -26,7 +26,7 @@ class NullVenue:
     def reads_left(self) -> dict[str, float]:
         return {}
 
-    async def connect(self, sink: Any, instruments: Any) -> None:
+    async def connect(self, sink: Any, instruments: Any, watched: Any = ()) -> None:
         self.sink, ns = sink, self.clock.now_ns()
         sink(ev.LimitsRead(self.name, 100.0, 100.0))
         for link in ev.Link:

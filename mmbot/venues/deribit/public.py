@@ -26,6 +26,9 @@ LISTINGS: Final = ("instrument.state.any.any",)
 LISTINGS_BY_KIND: Final = ("instrument.state.future.any", "instrument.state.option.any")
 """News of listings; where the venue takes no `any` kind, by those we trade."""
 
+SLOWEST: Final = "100ms"
+"""The interval of tickers that are told whoever asks."""
+
 PLATFORM: Final = ("platform_state", "platform_state.public_methods_state")
 
 
@@ -84,6 +87,9 @@ class PublicSession(public_session.PublicSession):
             for kind in ("book", "ticker", "trades")
             for instrument in instruments
         ]
+
+    def _slow_ticker(self, instrument: Instrument) -> str:
+        return f"ticker.{instrument.name}.{SLOWEST}"
 
     def _probe(self, link: Link, done: Done) -> None:
         self.connection.send(link, self._probe_with, {}, done, self._timing.probe_timeout_s)

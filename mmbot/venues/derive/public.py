@@ -27,6 +27,7 @@ from mmbot.venues.timing import USUAL, Timing
 DEPTH: Final = 10
 GROUP: Final = 1
 TICKER_MS: Final = 100
+SLOW_TICKER_MS: Final = 1_000
 
 CLOCK_EVERY: Final = 10
 """One round trip in so many asks for the venue's clock, which draws from a budget; the others are
@@ -97,6 +98,9 @@ class PublicSession(public_session.PublicSession):
         books = [f"orderbook.{one.name}.{GROUP}.{DEPTH}" for one in instruments]
         tickers = [f"ticker_slim.{one.name}.{TICKER_MS}" for one in instruments]
         return books + tickers + [f"trades.{one.name}" for one in instruments]
+
+    def _slow_ticker(self, instrument: Instrument) -> str:
+        return f"ticker_slim.{instrument.name}.{SLOW_TICKER_MS}"
 
     def _probe(self, link: Link, done: Done) -> None:
         limit_s = self._timing.probe_timeout_s
