@@ -23,7 +23,7 @@ from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
 from mmbot.core.state import State
-from mmbot.engine.members import Member, chosen, find_accounts, reached
+from mmbot.engine.members import Member, chosen, find_accounts, looked_at, reached
 from mmbot.engine.order_sizes import size_lines
 from mmbot.engine.runner import Runner, is_there
 from mmbot.engine.sinks import FillSink, Sinks
@@ -97,7 +97,11 @@ async def assemble(
         members = await reached(config, clock, timing, database, undo, ahead)
         at = {member.site.name: member for member in members}
         found = await chosen(config, at, clock.now_ns())
-        traded = [TradedDesk(one, trading_desk(one), found[one.name]) for one in config.desks]
+        watched = looked_at(config, at, found, clock.now_ns())
+        traded = [
+            TradedDesk(one, trading_desk(one), found[one.name], watched[one.name])
+            for one in config.desks
+        ]
         await find_accounts(members)
         for member in members:
             member.lock = _locked(member, database)
@@ -183,7 +187,12 @@ def _engine(
 ) -> Engine:
     keys = [member.account_key for member in members]
     described = [ev.VenueDescribed(m.site.name, m.capabilities) for m in members]
-    listed = [ev.InstrumentsListed(tuple(one.instruments), one.desk.name) for one in traded]
+    listed: list[ev.ListEvent] = [
+        ev.InstrumentsListed(tuple(one.instruments), one.desk.name) for one in traded
+    ]
+    listed += [
+        ev.InstrumentsWatched(tuple(one.watched), one.desk.name) for one in traded if one.watched
+    ]
     reserved = ev.LabelsReserved(run.labels_upto)
     state = begun(base36(run.run), clock.now_ns(), (*described, *listed, reserved))
     translated = {m.site.name for m in members if isinstance(m.venue, OwnClock)}

@@ -142,6 +142,8 @@ def _desk(desk: DeskFrame) -> Text:
     said.append(f" {desk.open_orders} {orders}, {desk.fills} fills", "not bold")
     if desk.quoted_share is not None:
         said.append(f", quoted {100 * desk.quoted_share:.1f} %", "not bold")
+    if desk.watched:
+        said.append(f", {desk.watched} watched", "not bold")
     return said
 
 

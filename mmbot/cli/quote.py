@@ -71,6 +71,15 @@ def quote(
     symbols: Annotated[
         Text, _text("--symbols", "A,B", _WHAT, "Instruments by the venue's or ccxt's names.")
     ] = None,
+    watch: Annotated[
+        Text,
+        _text(
+            "--watch",
+            "WHAT",
+            _WHAT,
+            "Looked at besides: desk, expiry, chain, or A,B. (default expiry)",
+        ),
+    ] = None,
     sim: Annotated[bool, _switch("--sim", _WHERE, "The simulated venue (the default).")] = False,
     paper: Annotated[bool, _switch("--paper", _WHERE, "Not available in this version.")] = False,
     testnet: Annotated[

@@ -43,7 +43,8 @@ def _tables(rehearsal: Rehearsal) -> list[tuple[str, Table]]:
     """Those of one desk, with their titles."""
     return [
         ("Instruments", _instruments(rehearsal.instruments)),
-        ("Sizes", _sizes(rehearsal.sizes)),
+        ("Sizes", _lines(rehearsal.sizes)),
+        ("Watched besides", _lines(_watched(rehearsal.watched))),
         ("First quotes (nothing was sent)", _quotes(rehearsal.quotes)),
         ("Not quoted", _missing(rehearsal.missing)),
     ]
@@ -74,7 +75,12 @@ def _instruments(instruments: Iterable[Instrument]) -> Table:
     return table
 
 
-def _sizes(lines: Iterable[str]) -> Table:
+def _watched(count: int) -> Iterable[str]:
+    if count:
+        yield f"{count} more {'market' if count == 1 else 'markets'}, looked at and never quoted"
+
+
+def _lines(lines: Iterable[str]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for line in lines:
         table.add_row(Text(line))
@@ -162,6 +168,7 @@ def _object(config: Config, rehearsed: Mapping[str, Rehearsal]) -> dict[str, Any
 
 def _desk_object(rehearsal: Rehearsal) -> dict[str, Any]:
     return {
+        "watched": rehearsal.watched,
         "sizes": rehearsal.sizes,
         "instruments": [flat(instrument) for instrument in rehearsal.instruments],
         "quotes": [

@@ -35,6 +35,7 @@ FLAGS: Mapping[str, tuple[Callable[[str], object], str, str]] = {
     "--strikes": (_list, "desk.strikes", ""),
     "--all-strikes": (str, "desk.all_strikes", ""),
     "--symbols": (_list, "desk.symbols", ""),
+    "--watch": (_list, "desk.watch", ""),
     "--duration": (number, "desk.duration_s", ""),
     "--refresh": (number, "desk.refresh_s", ""),
     "--sim-url": (str, "sim.url", ""),

@@ -39,6 +39,13 @@ _Expiry = Annotated[date | None, doc("expiry of the options")]
 _Strikes = Annotated[tuple[Decimal, ...], doc("strikes; the call and the put of each")]
 _AllStrikes = Annotated[bool, doc("every strike listed for the expiry")]
 _Symbols = Annotated[tuple[str, ...], doc("instruments by the venue's own names")]
+_Watch = Annotated[
+    tuple[str, ...],
+    doc(
+        "looked at besides: `expiry` (options, future and perpetual of the expiries quoted), "
+        "`chain` (all on the coin), `desk` (nothing), or instruments by name"
+    ),
+]
 _Refresh = Annotated[float, Ge(0.1), Le(3600), doc("longest time between two looks at a market")]
 
 DEFAULT_VENUE = "deribit"
@@ -101,6 +108,7 @@ class DeskSettings:
     strikes: _Strikes = ()
     all_strikes: _AllStrikes = False
     symbols: _Symbols = ()
+    watch: _Watch = ("expiry",)
     refresh_s: _Refresh = 1.0
 
 
@@ -116,6 +124,7 @@ class LoneDeskSettings:
     strikes: _Strikes = ()
     all_strikes: _AllStrikes = False
     symbols: _Symbols = ()
+    watch: _Watch = ("expiry",)
     refresh_s: _Refresh = 1.0
     duration_s: _Duration = None
     stop_file: _StopFile = None

@@ -55,22 +55,10 @@ class Named:
     ) -> list[InstrumentId]:
         """What is named, in that order; every strike of an expiry from the money outward, where
         the price is known. Raises NotListed."""
-        chosen = self._by_name(listed)
+        chosen = by_name(listed, self.symbols, "symbols")
         if self.expiry is not None:
             chosen += self._options(listed, self.expiry, prices)
         return [instrument.id for instrument in chosen]
-
-    def _by_name(self, listed: Sequence[Instrument]) -> list[Instrument]:
-        by_name = {i.symbol: i for i in listed} | {i.name: i for i in listed}
-        for given in self.symbols:
-            symbol = _as_listed(given, by_name)
-            if symbol not in by_name:
-                near = get_close_matches(symbol, by_name, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                perpetuals = ", ".join(i.name for i in listed if i.kind is Kind.PERPETUAL)
-                text = f"{given} is not listed; {hint}perpetuals are {perpetuals}"
-                raise NotListed("symbols", text, symbol)
-        return [by_name[_as_listed(given, by_name)] for given in self.symbols]
 
     def _options(
         self, listed: Sequence[Instrument], expiry: date, prices: Mapping[str, float]
@@ -109,6 +97,20 @@ class Named:
                     f"the nearest are {', '.join(map(plain, nearest))}",
                 )
         return [i for strike in wanted for i in chain if i.strike == strike]
+
+
+def by_name(listed: Sequence[Instrument], names: Sequence[str], setting: str) -> list[Instrument]:
+    """Instruments by the venue's own names, or ccxt's. Raises NotListed, about `setting`."""
+    known = {i.symbol: i for i in listed} | {i.name: i for i in listed}
+    for given in names:
+        symbol = _as_listed(given, known)
+        if symbol not in known:
+            near = get_close_matches(symbol, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            perpetuals = ", ".join(i.name for i in listed if i.kind is Kind.PERPETUAL)
+            text = f"{given} is not listed; {hint}perpetuals are {perpetuals}"
+            raise NotListed(setting, text, symbol)
+    return [known[_as_listed(given, known)] for given in names]
 
 
 def _as_listed(name: str, by_name: Mapping[str, Instrument]) -> str:

@@ -97,10 +97,10 @@ def _selector(config: Config, desk: DeskConfig) -> tuple[Selector, Where]:
         all_strikes=settings.all_strikes,
         symbols=settings.symbols,
     )
-    return named, lambda key: _where(config, desk, key)
+    return named, lambda key: where_of(config, desk, key)
 
 
-def _where(config: Config, desk: DeskConfig, key: str) -> str:
+def where_of(config: Config, desk: DeskConfig, key: str) -> str:
     """Where a value of the desk was given; for a default, the flag that would change it."""
     key_path = f"{desk.path}.{key}"
     return config.origin(key_path) if config.explicit(key_path) else f"--{key}{_of(desk)}"

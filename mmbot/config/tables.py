@@ -22,6 +22,7 @@ from mmbot.config.model import (
     VenueConfig,
     VenueSettings,
 )
+from mmbot.config.watch import watch_names
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import Family, names
 from mmbot.plugins.settings import check, manual, unknown
@@ -235,6 +236,8 @@ def _selection(written: Written, path: str) -> tuple[dict[str, object], Callable
         table["expiry"] = day(table["expiry"], _place(path, "expiry", where))
     if "strikes" in table:
         table["strikes"] = _strikes(table["strikes"], _place(path, "strikes", where))
+    if "watch" in table:
+        table["watch"] = watch_names(table["watch"], _place(path, "watch", where))
     if isinstance(table.get("underlying"), str):
         table["underlying"] = str(table["underlying"]).upper()
     return table, where

@@ -10,6 +10,7 @@ from typing import Protocol
 from mmbot.clock import Clock
 from mmbot.config import Config, Mode
 from mmbot.config.select import check_disjoint, choose
+from mmbot.config.watched import watched_by_all
 from mmbot.core.capabilities import Capabilities, unsupported, without_dead_man
 from mmbot.core.contracts import Instrument
 from mmbot.core.types import Nanos
@@ -53,10 +54,13 @@ class Member:
         """The account, for the store."""
         return AccountDraft(self.account_key, self.venue.endpoint, self.site.kind)
 
-    async def connect(self, sink: Sink, instruments: Iterable[Instrument]) -> None:
-        """Connect, with those of the instruments that are traded here."""
+    async def connect(
+        self, sink: Sink, instruments: Iterable[Instrument], watched: Iterable[Instrument] = ()
+    ) -> None:
+        """Connect, with those of the instruments that are traded or watched here."""
         name = self.venue.name
-        await self.arrival.connected(sink, [one for one in instruments if one.venue == name])
+        here = [one for one in instruments if one.venue == name]
+        await self.arrival.connected(sink, here, [one for one in watched if one.venue == name])
 
 
 async def reached(
@@ -179,6 +183,17 @@ async def chosen(
     return found
 
 
+def looked_at(
+    config: Config,
+    at: Mapping[str, Listing],
+    found: Mapping[str, Sequence[Instrument]],
+    now_ns: Nanos,
+) -> dict[str, list[Instrument]]:
+    """What every desk watches besides what is traded (`found`). Raises ConfigError."""
+    listed = {name: listing.listed for name, listing in at.items()}
+    return watched_by_all(found, listed, config, now_ns)
+
+
 async def find_accounts(members: Iterable[Member]) -> None:
     """Ask each venue whose account our keys open. Raises ConfigError where two are the same one."""
     known: dict[tuple[str, str, str], str] = {}
@@ -193,10 +208,15 @@ async def find_accounts(members: Iterable[Member]) -> None:
             )
 
 
-async def connect(members: Iterable[Member], sink: Sink, instruments: Sequence[Instrument]) -> None:
+async def connect(
+    members: Iterable[Member],
+    sink: Sink,
+    instruments: Sequence[Instrument],
+    watched: Sequence[Instrument] = (),
+) -> None:
     """Connect to all of them at once. Raises what the first that fails raises, once none is on its
     way any more."""
-    tasks = [asyncio.ensure_future(one.connect(sink, instruments)) for one in members]
+    tasks = [asyncio.ensure_future(one.connect(sink, instruments, watched)) for one in members]
     try:
         await asyncio.gather(*tasks)
     finally:

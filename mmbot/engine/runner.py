@@ -187,6 +187,10 @@ class Runner:
         self.bot.desks |= {instrument.id: desk for instrument in instruments}
         self.sink(ev.InstrumentsListed(tuple(instruments), desk.name))
 
+    def watch(self, instruments: Sequence[Instrument], desk: Desk) -> None:
+        """Further instruments that a desk looks at and does not trade."""
+        self.sink(ev.InstrumentsWatched(tuple(instruments), desk.name))
+
     @property
     def broken(self) -> bool:
         """Whether turns failed so often that they are not run any more."""

@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mmbot.clock import Clock
 from mmbot.config import Config, DeskConfig
 from mmbot.config.select import choose
+from mmbot.config.watched import watched
 from mmbot.core import events as ev
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk as TradingDesk
@@ -54,6 +55,8 @@ class TradedDesk:
     config: DeskConfig
     desk: TradingDesk
     instruments: list[Instrument]
+    watched: list[Instrument] = field(default_factory=list)
+    """What it looks at besides."""
 
 
 @dataclass(slots=True)
@@ -110,7 +113,8 @@ class Engine:
 
     async def connect(self) -> None:
         """Connect to every venue. Raises VenueUnreachable, Refused."""
-        await connect(self.members, self.runner.sink, self.instruments)
+        watched = [instrument for one in self.desks for instrument in one.watched]
+        await connect(self.members, self.runner.sink, self.instruments, watched)
 
     def reset_protection(self, venue: str) -> bool:
         """A person has a venue take quotes again that it froze; whether there is such a venue."""
@@ -124,15 +128,16 @@ class Engine:
 
     def extend(self, member: Member, listed: list[Instrument]) -> None:
         """A venue lists something new: what the configuration names of it is traded too, by the
-        first desk that names it."""
-        for one in self.desks:
-            if one.desk.venue != member.site.name:
-                continue
+        first desk that names it, or watched."""
+        here = [one for one in self.desks if one.desk.venue == member.site.name]
+        for one in here:
             try:
                 chosen = choose(listed, one.config, self.config, now_ns=self.clock.now_ns())
             except ConfigError:
                 continue  # what it trades has expired, and nothing took its place
             self._extend(member, one, chosen)
+        for one in here:
+            self._extend_watched(member, one, listed)
 
     def _extend(self, member: Member, one: TradedDesk, chosen: Sequence[Instrument]) -> None:
         others = {i.id for other in self.desks if other is not one for i in other.instruments}
@@ -150,6 +155,26 @@ class Engine:
             one.instruments = list((traded | {i.id: i for i in changed + new}).values())
             self.runner.trade(changed + new, one.desk)
 
+    def _extend_watched(self, member: Member, one: TradedDesk, listed: list[Instrument]) -> None:
+        now_ns = self.clock.now_ns()
+        try:
+            wanted = watched(listed, one.instruments, one.config, self.config, now_ns)
+        except ConfigError:
+            return  # what it names has expired
+        traded = {instrument.id for instrument in self.instruments}
+        one.watched = [i for i in one.watched if i.id not in traded]
+        known = {i.id: i for other in self.desks for i in other.watched}
+        new = [i for i in wanted if i.id not in known and i.id not in traded]
+        changed = [i for i in wanted if i.id in known and i != known[i.id]]
+        if new:
+            _log.info("watched as well: %s", ", ".join(instrument.name for instrument in new))
+            member.venue.look_at(new)
+        if new or changed:
+            mine = {i.id: i for i in one.watched}
+            mine |= {i.id: i for i in changed if i.id in mine} | {i.id: i for i in new}
+            one.watched = list(mine.values())
+            self.runner.watch(new + changed, one.desk)
+
     def forget(self, retired: Sequence[InstrumentId]) -> None:
         """These have come to their end: nothing is heard of them any more."""
         for one in self.desks:
@@ -157,6 +182,7 @@ class Engine:
             if gone:
                 one.instruments = [i for i in one.instruments if i.id not in retired]
                 _log.info("settled: %s", ", ".join(instrument.name for instrument in gone))
+            one.watched = [i for i in one.watched if i.id not in retired]
         for member in self.members:
             here = [i for i in retired if venue_name(i) == member.site.name]
             if here:

@@ -29,7 +29,7 @@ from mmbot.core.remember import remember
 from mmbot.core.state import State
 from mmbot.core.types import SECOND, InstrumentId, Nanos, Side, Term
 from mmbot.core.why import Why
-from mmbot.engine.members import chosen
+from mmbot.engine.members import chosen, looked_at
 from mmbot.engine.order_sizes import size_lines
 from mmbot.venues.arrival import LOOK_S, Arrival
 from mmbot.venues.base import MarketData
@@ -74,6 +74,8 @@ class Rehearsal:
     """What one desk of a run would begin with."""
 
     instruments: tuple[Instrument, ...]
+    watched: int
+    """How many more it would look at."""
     sizes: tuple[str, ...]
     """What an order comes to, and what was changed about it, for people."""
     quotes: tuple[FirstQuote, ...]
@@ -92,6 +94,7 @@ async def rehearse(config: Config) -> dict[str, Rehearsal]:
             shares = bool(looks) and {name, next(iter(looks))} <= set(homeless)
             looks[name] = await _looked(site, clock, undo, first=not looks, shares=shares)
         found = await chosen(config, looks, clock.now_ns())
+        watched = looked_at(config, looks, found, clock.now_ns())
         for desk in config.desks:
             looks[desk.settings.venue].instruments += found[desk.name]
         listings = (ev.InstrumentsListed(tuple(traded), name) for name, traded in found.items())
@@ -109,7 +112,8 @@ async def rehearse(config: Config) -> dict[str, Rehearsal]:
         raise taken.error
     quotes = [_first_quote(state, intent) for intent in taken.intents if isinstance(intent, Place)]
     return {
-        desk.name: _of_desk(desk, found[desk.name], state, quotes, looks) for desk in config.desks
+        desk.name: _of_desk(desk, found[desk.name], len(watched[desk.name]), state, quotes, looks)
+        for desk in config.desks
     }
 
 
@@ -184,6 +188,7 @@ def _hear(events: list[ev.Event], ahead_ns: Nanos, event: ev.Event) -> None:
 def _of_desk(
     desk: DeskConfig,
     instruments: Sequence[Instrument],
+    watched: int,
     state: State,
     quotes: Iterable[FirstQuote],
     looks: Mapping[str, _Look],
@@ -202,6 +207,7 @@ def _of_desk(
     prices = looks[desk.settings.venue].prices
     return Rehearsal(
         instruments=tuple(instruments),
+        watched=watched,
         sizes=tuple(size_lines(desk, instruments, prices)),
         quotes=mine,
         missing=tuple(missing),

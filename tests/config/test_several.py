@@ -140,7 +140,7 @@ def test_a_venue_may_have_another_word_on_its_dead_man_than_the_run(desk_file: A
 def test_what_is_shown_of_a_lone_desk_has_the_keys_it_always_had(desk_file: Any) -> None:
     text = "[desk]\nsymbols = ['ETH-PERPETUAL']\n"
     alone = [entry.key for entry in effective(load_config({}, desk_file(text)))]
-    assert alone[:11] == [
+    assert alone[:12] == [
         "desk.mode",
         "desk.venue",
         "desk.underlying",
@@ -148,6 +148,7 @@ def test_what_is_shown_of_a_lone_desk_has_the_keys_it_always_had(desk_file: Any)
         "desk.strikes",
         "desk.all_strikes",
         "desk.symbols",
+        "desk.watch",
         "desk.refresh_s",
         "desk.duration_s",
         "desk.stop_file",
