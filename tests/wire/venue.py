@@ -18,6 +18,7 @@ from mmbot.sim.exchange.listing import Kind, Listing, Right, Side
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.requests import NewOrder, Placed
 from mmbot.sim.models.credits import Pool, Rate
+from mmbot.sim.wire.face import Best
 from mmbot.sim.wire.rules import Rules
 from mmbot.sim.wire.server import SimVenue, Venue, VenueOptions
 
@@ -121,6 +122,7 @@ class FixedTicker:
     greeks: FixedGreeks | None = None
     current_funding: float | None = None
     funding_8h: float | None = None
+    quotes: Best | None = None
 
 
 @dataclass
@@ -150,6 +152,15 @@ class ScriptedMarket:
             min_price=Decimal(repr(ticker.min_price)),
             max_price=Decimal(repr(ticker.max_price)),
         )
+
+    def glance(self, name: str) -> None:
+        """Nobody quotes here by themselves."""
+
+    def unglance(self, name: str) -> None:
+        """Nor then."""
+
+    def glanced(self, _name: str) -> None:
+        """So nothing is to be seen."""
 
     def unwatch(self, name: str) -> None:
         self.watched.remove(name)

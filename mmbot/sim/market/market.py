@@ -10,6 +10,7 @@ Theory of operation
 3. An instrument nobody watches costs nothing: it has no book, and its ticker is computed on demand
    from the latent state. Watching one changes nothing for the others: every crowd draws from
    streams named after the seed and its instrument.
+   Of an option whose ticker alone is followed makers say what they would quote (`glance.py`).
 4. The latent prices, their news included, do not depend on what is watched or traded. Nor does
    funding: it accrues every second on every perpetual.
 5. `crowd_steps` above 1 lets the crowd act in every so many steps only, its takers as often
@@ -55,6 +56,7 @@ from mmbot.sim.market.flow import (
     Quoter,
     Sniper,
 )
+from mmbot.sim.market.glance import Glance
 from mmbot.sim.market.presets import PRESETS, Preset
 from mmbot.sim.market.scene import Scene, scene_of
 from mmbot.sim.market.stats import Stats, TradeHistory
@@ -115,6 +117,7 @@ class Market:
         self._crowds: dict[str, _Crowd] = {}
         self._marked: dict[str, Listing] = {}  # whatever was watched once: somebody may hold it
         self._watches: dict[str, int] = {}
+        self._glances: dict[str, Glance] = {}
         self._histories: dict[str, TradeHistory] = {}
         self._session_ends_ms = _next_session_ms(start_ms, exchange.rules.session_ms)
         families = chain.families_of(exchange.rules)
@@ -180,6 +183,29 @@ class Market:
         for maker in crowd.makers:
             maker.act(self.exchange, scene)
 
+    def glance(self, name: str) -> None:
+        """Have makers say twice a second what they would quote of an option, without a crowd."""
+        listing = self.exchange.listings.get(name)
+        if listing is None or listing.kind is not Kind.OPTION or name in self._glances:
+            return
+        glance = self._glances[name] = Glance(
+            listing,
+            self.exchange.book(name).ladder,
+            Random(f"{self._crowd}{self.seed}:{name}:glance"),
+            self.preset.flow.width_scale,
+            self._underlying_index(listing),
+        )
+        self._look(glance)
+
+    def unglance(self, name: str) -> None:
+        """Nobody asks them any more."""
+        self._glances.pop(name, None)
+
+    def glanced(self, name: str) -> MarketTicker | None:
+        """The ticker of an option that is only looked at; None of any other."""
+        glance = self._glances.get(name)
+        return None if glance is None or name in self._crowds else glance.ticker
+
     def unwatch(self, name: str) -> None:
         """Send the crowd home: its quotes are cancelled, other orders stay."""
         crowd = self._crowds.pop(name, None)
@@ -225,6 +251,9 @@ class Market:
 
     def ticker(self, name: str) -> MarketTicker:
         """What the venue publishes about an instrument now, watched or not, expired or not."""
+        glanced = self.glanced(name)
+        if glanced is not None:
+            return glanced
         listing = self.exchange.terms(name)
         latent = self.underlyings[listing.underlying]
         history = self._histories.get(name)
@@ -248,6 +277,7 @@ class Market:
         if self._steps % MARK_STEPS == 0:
             for listing in self._marked.values():
                 self._mark(listing)
+        self._look_around()
         self._end_sessions()
         for currency, latent in self.underlyings.latents.items():
             self._slices.setdefault(currency, []).extend(latent.slices)
@@ -257,6 +287,12 @@ class Market:
                     if not self.exchange.is_halted(crowd.listing):
                         self._trade(crowd)
             self._slices.clear()
+
+    def _look_around(self) -> None:
+        """A tenth of what is looked at in every step: all at once would hold up whoever waits."""
+        for place, glance in enumerate(self._glances.values()):
+            if (self._steps + place) % MARK_STEPS == 0 and glance.listing.name not in self._crowds:
+                self._look(glance)
 
     def _second(self) -> None:
         """Funding accrues, and the averages of the half hour before settlement gather."""
@@ -289,6 +325,7 @@ class Market:
             if listing.expiry_ms <= self.now_ms:
                 deliver(exchange, listing.name, delivered[listing.index_name], self.now_ms)
                 self._marked.pop(listing.name, None)
+                self._glances.pop(listing.name, None)
                 self._histories.pop(listing.name, None)
         self._session_ends_ms = _next_session_ms(self.now_ms, exchange.rules.session_ms)
         settle_session(exchange, self.now_ms)
@@ -334,6 +371,10 @@ class Market:
         listing = crowd.listing
         book = self.exchange.book(listing.name)
         return scene_of(self._worth, listing, book, crowd.latent, self.preset.path.vol_mean)
+
+    def _look(self, glance: Glance) -> None:
+        halted = self.exchange.is_halted(glance.listing)
+        glance.look(self._worth, self.underlyings[glance.listing.underlying], halted=halted)
 
     def _mark(self, listing: Listing) -> None:
         mark = self._worth.mark(listing)

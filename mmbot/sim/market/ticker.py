@@ -26,6 +26,20 @@ class Greeks(Struct, frozen=True, gc=False):
     rho: float
 
 
+class Quoted(Struct, frozen=True, gc=False):
+    """A best price that no order stands behind, and how much there would be of it."""
+
+    price: Decimal
+    total: Decimal
+
+
+class Quotes(Struct, frozen=True, gc=False):
+    """Best prices beside the book, of an option that is only looked at; None: nobody's."""
+
+    best_bid: Quoted | None
+    best_ask: Quoted | None
+
+
 class MarketTicker(Struct, frozen=True, gc=False):
     """What the venue publishes about an instrument beside its book, rounded as it does.
 
@@ -49,6 +63,7 @@ class MarketTicker(Struct, frozen=True, gc=False):
     greeks: Greeks | None = None
     current_funding: float | None = None  # per 8 hours, positive: longs pay
     funding_8h: float | None = None  # the trailing mean of it
+    quotes: Quotes | None = None  # instead of the book's best, where nobody trades
 
 
 def linear_ticker(

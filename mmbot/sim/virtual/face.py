@@ -252,6 +252,9 @@ class _Seldom:
         """Prices of now, since when they are the same; volatilities, greeks and statistics of a
         while ago."""
         now_ms = self._market.now_ms
+        glanced = self._market.glanced(name)
+        if glanced is not None:
+            return glanced
         at_ms, found = self._looked.get(name, (0, None))
         if found is None or now_ms >= at_ms + GREEKS_EVERY_MS or name in self._exchange.expired:
             found = self._market.ticker(name)
@@ -280,6 +283,18 @@ class _Seldom:
     def watch(self, name: str) -> None:
         """Act in that instrument from now on."""
         self._market.watch(name)
+
+    def glance(self, name: str) -> None:
+        """Have a ticker of that option, and nothing else."""
+        self._market.glance(name)
+
+    def unglance(self, name: str) -> None:
+        """Nobody looks at it any more."""
+        self._market.unglance(name)
+
+    def glanced(self, name: str) -> MarketTicker | None:
+        """That ticker."""
+        return self._market.glanced(name)
 
     def unwatch(self, name: str) -> None:
         """Stop acting in that instrument."""

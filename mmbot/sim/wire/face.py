@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from mmbot.sim.exchange.effects import Prints
@@ -55,6 +56,30 @@ class Stats(Protocol):
     @property
     def volume_usd(self) -> float:
         """In USD."""
+
+
+class Quoted(Protocol):
+    """A best price and how much there is of it."""
+
+    @property
+    def price(self) -> Decimal:
+        """In the instrument's price unit."""
+
+    @property
+    def total(self) -> Decimal:
+        """In its amount unit."""
+
+
+class Best(Protocol):
+    """Best prices; None where a side is empty. A book has them."""
+
+    @property
+    def best_bid(self) -> Quoted | None:
+        """To sell at."""
+
+    @property
+    def best_ask(self) -> Quoted | None:
+        """To buy at."""
 
 
 class MarketTicker(Protocol):
@@ -120,12 +145,25 @@ class MarketTicker(Protocol):
     def funding_8h(self) -> float | None:
         """The mean rate of the last 8 hours."""
 
+    @property
+    def quotes(self) -> Best | None:
+        """Best prices that are not the book's, of an option that is only looked at."""
+
 
 class Market(Protocol):
     """Moves when it is told the time, and acts only where somebody watches."""
 
     def watch(self, name: str) -> None:
         """Act in that instrument from now on."""
+
+    def glance(self, name: str) -> None:
+        """Have a ticker of that option worth looking at, though nobody trades it."""
+
+    def unglance(self, name: str) -> None:
+        """Nobody looks at it any more."""
+
+    def glanced(self, name: str) -> MarketTicker | None:
+        """That ticker; None where there is a crowd, or nobody looks."""
 
     def unwatch(self, name: str) -> None:
         """Stop acting in that instrument."""

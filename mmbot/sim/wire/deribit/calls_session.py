@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.wire.deribit.auth import SCOPE
 from mmbot.sim.wire.deribit.calls import Method, enter
 from mmbot.sim.wire.deribit.errors import (
@@ -147,7 +148,7 @@ def _subscribe(
     for name in names:
         parts = name.split(".")
         if len(parts) > 1 and parts[1] in venue.exchange.listings:
-            venue.watch(parts[1])
+            _be_there(venue, parts)
         greet = venue.hub.subscribe(session, name)
         if greet is not None:
             accepted.append(name)
@@ -158,6 +159,17 @@ def _subscribe(
             greet()
 
     return accepted, greet_all
+
+
+def _be_there(venue: DeribitVenue, parts: list[str]) -> None:
+    """A channel of an instrument is wanted: its crowd comes, but for an option's ticker that is
+    told now and then."""
+    topic, name, *rest = parts
+    is_option = venue.exchange.listings[name].kind is Kind.OPTION
+    if is_option and topic == "ticker" and rest in (["100ms"], ["agg2"]):
+        venue.glance(name)
+    else:
+        venue.watch(name)
 
 
 @method("public/unsubscribe", "private/unsubscribe", websocket_only=True)

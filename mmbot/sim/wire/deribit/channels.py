@@ -52,6 +52,9 @@ class Source(Protocol):
     def ticker_of(self, name: str) -> Json:
         """An instrument's ticker."""
 
+    def glanced(self, name: str) -> object:
+        """The ticker of an option that is only looked at: another one whenever it changes."""
+
     def ticker_state(self, name: str) -> object:
         """What a ticker says but for its time: where it is equal, nothing has changed."""
 

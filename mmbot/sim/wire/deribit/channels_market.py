@@ -170,7 +170,10 @@ class TickerChannel(Channel):
     def flush(self) -> None:
         """The ticker, if it differs from the last one sent."""
         assert self.instrument is not None, "a ticker channel has an instrument"
-        state = self.source.ticker_state(self.instrument)
+        glanced = self.source.glanced(self.instrument)
+        if glanced is not None and glanced is self._looked:
+            return
+        state = glanced or self.source.ticker_state(self.instrument)
         if state == self._looked:
             return
         self._looked = state

@@ -78,6 +78,7 @@ class Floor:
         self._prints: dict[str, deque[Json]] = {}
         self._user_trades: dict[str, deque[Json]] = {}
         self._watched_ms: dict[str, int] = {}
+        self._glanced: dict[str, None] = {}
         self._tickers: dict[str, MarketTicker] = {}
         self._market_ms = self.now_ms()
         if not rules.fills_final and exchange.finality is None:
@@ -115,6 +116,10 @@ class Floor:
     def ticker_of(self, name: str) -> Json:
         """An instrument's ticker as it goes out now."""
         return shapes.ticker(self.exchange, name, self.market_ticker(name), self.now_ms())
+
+    def glanced(self, name: str) -> object:
+        """The ticker of an option that is only looked at: another one whenever it changes."""
+        return self.market.glanced(name) if name in self._glanced else None
 
     def ticker_state(self, name: str) -> object:
         """What `ticker_of` says but for its time: where it is equal, nothing has changed."""
@@ -186,6 +191,13 @@ class Floor:
             self.publish()
         self._watched_ms[name] = self.now_ms()
 
+    def glance(self, name: str) -> None:
+        """This option's ticker is wanted, and nothing else of it."""
+        if name not in self.exchange.expired and name not in self._glanced:
+            self._glanced[name] = None
+            self.market.glance(name)
+            self._tickers.pop(name, None)
+
     def release_idle(self, now_ms: int, needed: Container[str]) -> None:
         """Let go of what is neither needed, nor on a channel, nor asked for any more."""
         for name, asked_ms in list(self._watched_ms.items()):
@@ -194,6 +206,9 @@ class Floor:
             elif now_ms - asked_ms > IDLE_RELEASE_MS:
                 del self._watched_ms[name]
                 self.market.unwatch(name)
+        for name in [name for name in self._glanced if not self.hub.watches(name)]:
+            del self._glanced[name]
+            self.market.unglance(name)
 
     def advance(self, now_ms: int) -> None:
         """Let the market move.
@@ -292,6 +307,7 @@ class Floor:
         if name in self.exchange.expired:
             self.hub.end(name)
             self._watched_ms.pop(name, None)
+            self._glanced.pop(name, None)
 
     def _marked_ticker(self, name: str) -> MarketTicker:
         # Somebody holds this, so its mark must follow the market whoever else looks.

@@ -14,7 +14,7 @@ from mmbot.sim.exchange.listing import Kind, Listing, Side
 from mmbot.sim.exchange.margin import MAX_LEVERAGE
 from mmbot.sim.exchange.matching import Exchange
 from mmbot.sim.exchange.orders import Order
-from mmbot.sim.wire.face import MarketTicker
+from mmbot.sim.wire.face import Best, MarketTicker
 
 USER_ID: Final = 1001
 Json = dict[str, Any]
@@ -187,9 +187,10 @@ def snapshot(book: Book, now_ms: int) -> Json:
     }
 
 
-def quote(book: Book, now_ms: int) -> Json:
-    """Best bid and ask; zero where a side is empty."""
-    bid, ask = book.best_bid, book.best_ask
+def quote(book: Book, now_ms: int, best: Best | None = None) -> Json:
+    """Best bid and ask, the book's unless others are given; zero where a side is empty."""
+    told = best or book
+    bid, ask = told.best_bid, told.best_ask
     return {
         "timestamp": now_ms,
         "instrument_name": book.listing.name,
@@ -207,7 +208,7 @@ def ticker(exchange: Exchange, name: str, market: MarketTicker, now_ms: int) -> 
     is_open = name not in exchange.expired
     settled = float(exchange.settlement_prices.get(name, 0))
     shaped: Json = {
-        **quote(book, now_ms),
+        **quote(book, now_ms, market.quotes),
         "state": "open" if is_open and name not in exchange.halted else "closed",
         "stats": {
             "high": stats.high,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from mmbot.sim.exchange.listing import Kind
 from mmbot.sim.wire.derive.calls import Method, enter
 from mmbot.sim.wire.derive.channels import owner_of
 from mmbot.sim.wire.derive.errors import MESSAGES, WireError, invalid_params
@@ -77,7 +78,12 @@ def _subscribe(
         status[name] = "ok"
         greetings.append(joined)
         instrument = venue.hub.instrument_of(name)
-        if instrument is not None:
+        if instrument is None:
+            continue
+        is_option = venue.exchange.terms(instrument).kind is Kind.OPTION
+        if is_option and name.startswith("ticker_slim.") and name.endswith(".1000"):
+            venue.glance(instrument)  # nothing else of it is wanted
+        else:
             venue.watch(instrument)
     venue.gather()
 

@@ -25,7 +25,7 @@ from mmbot.sim.wire.derive.assets import (
 )
 from mmbot.sim.wire.derive.tickets import Ticket
 from mmbot.sim.wire.derive.words import rounded, text, text_of
-from mmbot.sim.wire.face import MarketTicker
+from mmbot.sim.wire.face import Best, MarketTicker, Quoted
 
 Json = dict[str, Any]
 
@@ -286,10 +286,11 @@ def ticker(
     exchange: Exchange, listing: Listing, market: MarketTicker, trades_24h: int, now_ms: int
 ) -> Json:
     """ticker_slim's `instrument_ticker`; of an expired instrument, what is left to say."""
-    bid = ask = None
+    bid: Quoted | None = None
+    ask: Quoted | None = None
     if listing.name in exchange.listings:
-        book = exchange.book(listing.name)
-        bid, ask = book.best_bid, book.best_ask
+        best: Best = market.quotes or exchange.book(listing.name)
+        bid, ask = best.best_bid, best.best_ask
     stats = market.stats
     funding = market.current_funding
     shaped: Json = {

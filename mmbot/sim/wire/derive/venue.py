@@ -99,6 +99,7 @@ class DeriveVenue:
         self._entries: dict[str, int] = {}  # of the log, told so far
         self._telling: list[tuple[str, Any]] = []
         self._watched_ms: dict[str, int] = {}
+        self._glanced: dict[str, None] = {}
         self._tickers: dict[str, MarketTicker] = {}
         self._market_ms = self.opened_ms = self.now_ms()
 
@@ -244,6 +245,13 @@ class DeriveVenue:
             self._tickers.pop(name, None)
         self._watched_ms[name] = self.now_ms()
 
+    def glance(self, name: str) -> None:
+        """This option's ticker is wanted, and nothing else of it."""
+        if name not in self.exchange.expired and name not in self._glanced:
+            self._glanced[name] = None
+            self.market.glance(name)
+            self._tickers.pop(name, None)
+
     def release_idle(self, now_ms: int, needed: Container[str]) -> None:
         """Let go of what is neither needed, nor on a channel, nor asked for any more."""
         for name, asked_ms in list(self._watched_ms.items()):
@@ -252,6 +260,9 @@ class DeriveVenue:
             elif now_ms - asked_ms > IDLE_RELEASE_MS:
                 del self._watched_ms[name]
                 self.market.unwatch(name)
+        for name in [name for name in self._glanced if not self.hub.watches(name)]:
+            del self._glanced[name]
+            self.market.unglance(name)
 
     def needed(self) -> dict[str, None]:
         """The instruments in which a followed account has an order or a position."""
@@ -354,6 +365,7 @@ class DeriveVenue:
                 if effect.state is InstrumentState.CLOSED and name in self.exchange.expired:
                     self.hub.end(name)
                     self._watched_ms.pop(name, None)
+                    self._glanced.pop(name, None)
 
     def _take_trades(self, prints: Prints) -> None:
         self.market.note(prints)
