@@ -189,8 +189,11 @@ class PublicSession(ABC):
     ) -> Sequence[Effect]:
         """Bring the links up and subscribe; from now on they come back by themselves. Asked again
         after a failure, it goes on. `watched`: see `look_at`."""
+        self.connection.at(now_ns)
         self._take_up(instruments)
-        self._begin_watching(watched)
+        besides = self._begin_watching(watched)
+        if besides and self.connection.up(Link.MARKET):
+            self._carry_out(self._subscribe_watched(besides))
         channels = self.wanted(instruments)
         return self.connection.start(tuple(channels), channels, now_ns)
 

@@ -91,7 +91,8 @@ class Checks:
         self._exchange = exchange
         self._store = store
         self._desks = {id_: desk for one in accounts for id_, desk in one.desks.items()}
-        self._border = BorderChecks(exchange, self._desks)
+        seen = (one.id for account in accounts for one in account.venue.watched)
+        self._border = BorderChecks(exchange, (*self._desks, *seen))
         self._kind = accounts[0].venue.kind
         self._left: Left = {}
         """What the last process said that it left, by account; None: it did not know."""

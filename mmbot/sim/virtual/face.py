@@ -64,6 +64,7 @@ class VirtualVenue:
         *,
         manner: Manner = Manner.PLAIN,
         can: Capabilities | None = None,
+        watched: Sequence[Instrument] = (),
         seed: int = 1,
         token_s: float = TOKEN_S,
         beside: VirtualVenue | None = None,
@@ -83,6 +84,8 @@ class VirtualVenue:
         self.exchange = exchange
         self.market = market
         self.instruments = {instrument.name: instrument for instrument in instruments}
+        self.watched = tuple(watched)
+        """What is looked at besides."""
         self.away_until_ns: Nanos = 0
         """Until then nobody can connect ..."""
         self.down_until_ns: Nanos = 0

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from mmbot.core.capabilities import Capabilities
+from mmbot.core.types import InstrumentId
 from mmbot.sim.market.market import FLOW_SCALE_DEMO, START_MS, START_PRICES
 from mmbot.sim.market.presets import Preset
 from mmbot.sim.market.underlying import STEP_MS
@@ -28,7 +29,8 @@ class WorldOptions:
     `prices`: the coins that move, with what they begin at; None: those that are traded. Each of
     them has a part in the jumps of all. `manner`: how the venue says things. `kind`: whose protocol
     it speaks. `can`: how orders live there. `as_text`: whether frames are encoded and read again on
-    their way; None: in one seed of ten. `token_s`: how long a login lasts.
+    their way; None: in one seed of ten. `token_s`: how long a login lasts. `watched`: what the bot
+    looks at besides what its desks trade.
     """
 
     start_ms: int = START_MS
@@ -51,6 +53,7 @@ class WorldOptions:
     can: Capabilities = field(default_factory=Capabilities)
     kind: str = USUAL
     token_s: float = TOKEN_S
+    watched: tuple[InstrumentId, ...] = ()
 
     @staticmethod
     def plain(start_ms: int) -> "WorldOptions":

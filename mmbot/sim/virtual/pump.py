@@ -79,7 +79,12 @@ class Adapter(Driven, Protocol):
         no trouble with the venue."""
         ...
 
-    def start(self, instruments: Sequence[Instrument], now_ns: Nanos) -> Sequence[Effect]:
+    def start(
+        self,
+        instruments: Sequence[Instrument],
+        now_ns: Nanos,
+        watched: Sequence[Instrument] = (),
+    ) -> Sequence[Effect]:
         """Bring both links up; events of these instruments follow."""
         ...
 
@@ -169,7 +174,8 @@ class Pump:
     def connect(self) -> None:
         """Bring both links up; events follow."""
         instruments = list(self._venue.instruments.values())
-        self._carry_out(self._adapter.start(instruments, self._timeline.now_ns))
+        now_ns = self._timeline.now_ns
+        self._carry_out(self._adapter.start(instruments, now_ns, self._venue.watched))
 
     def _session(self) -> Adapter:
         """The session that trades, listened to."""

@@ -16,7 +16,7 @@ Theory of operation
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -113,18 +113,18 @@ class World:
         self._in_the_way = InTheWay(seed)
         self._departing = Random(f"departures {seed}")
         names = list(dict.fromkeys(map(instrument_name, desks)))
-        at_ms, kind = self.options.start_ms, self.options.kind
-        listings = {name: listing_of(name, at_ms, kind) for name in names}
+        listings = {name: self._listing(name) for name in names}
+        besides = self._looked_at(desks)
         start_ms = self._start_ms(list(listings.values()))
         self._began_ns = start_ms * MS
         self.timeline = Timeline(self._began_ns)
-        self.exchange = Exchange(f"w{seed}-", face_of(kind).rules)
+        self.exchange = Exchange(f"w{seed}-", face_of(self.options.kind).rules)
         if not self.options.can.fills_final:
             self.exchange.finality = LateFinality(seed)
-        for listing in listings.values():
+        for listing in (listings | besides).values():
             self.exchange.list(listing)
         prices = self.options.prices or {
-            one.underlying: START_PRICES[one.underlying] for one in listings.values()
+            one.underlying: START_PRICES[one.underlying] for one in (listings | besides).values()
         }
         self.market = Market(
             self.exchange,
@@ -171,6 +171,18 @@ class World:
         self._fills = 0
         self._volume_usd = 0.0
 
+    def _looked_at(self, desks: Container[InstrumentId]) -> dict[str, Listing]:
+        """What the bot looks at besides what it trades, by the venue's names."""
+        watched = [one for one in self.options.watched if one not in desks]
+        listings = {name: self._listing(name) for name in map(instrument_name, watched)}
+        self.watched = {
+            one: instrument_of(listings[instrument_name(one)], venue_name(one)) for one in watched
+        }
+        return listings
+
+    def _listing(self, name: str) -> Listing:
+        return listing_of(name, self.options.start_ms, self.options.kind)
+
     def _account(self, venue: str, balances: Mapping[str, Decimal]) -> VirtualAccount:
         """One account with its side of the line, and what goes wrong on it."""
         first = not self.accounts
@@ -193,6 +205,7 @@ class World:
             can=self.options.can,
             seed=self.seed,
             token_s=self.options.token_s,
+            watched=[one for one in self.watched.values() if one.venue == venue],
             beside=next((one.venue for one in self.accounts.values()), None),
             kind=self.options.kind,
         )
@@ -282,7 +295,8 @@ class World:
         described = [ev.VenueDescribed(name, self.options.can) for name in self.accounts]
         listed = ev.InstrumentsListed(tuple(self.instruments.values()))
         labels = ev.LabelsReserved(self.store.reserve())
-        state = self.state = begun(run, now_ns, (*described, listed, labels))
+        looked_at = (ev.InstrumentsWatched(tuple(self.watched.values())),) if self.watched else ()
+        state = self.state = begun(run, now_ns, (*described, listed, *looked_at, labels))
         self._bot = Bot(state, dict(self.desks), self.guards)
         self.store.restore(state, self.accounts, self.instruments)
         self.checks.begin()
@@ -390,17 +404,18 @@ class World:
         if intents:
             self._submit(intents)
             self.checks.sent(intents)
-        self._forget_retired(state)
+        self._forget_retired(state, [one for one in taken.retired if one in self.watched])
         if not self._keep_due:
             self._keep_due = True
             self.timeline.after(KEEP_NS, partial(self._keep, life))
         if self._healed_ns:
             self._look_whether_settled(state, now_ns)
 
-    def _forget_retired(self, state: State) -> None:
+    def _forget_retired(self, state: State, watched: Sequence[InstrumentId]) -> None:
         """What has come to its end is heard of no more."""
         retired = [one for one in state.retired.lately if one not in self._retired]
         self._retired += retired
+        retired += watched
         for name, account in self.accounts.items():
             gone = [one for one in retired if venue_name(one) == name]
             if gone and account.line is not None:

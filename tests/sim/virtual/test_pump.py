@@ -62,7 +62,9 @@ class Obedient:
     def watch(self, *_: object) -> None:
         raise AssertionError("it is not made by the pump")
 
-    def start(self, instruments: Sequence[object], now_ns: Nanos) -> Sequence[Effect]:
+    def start(
+        self, instruments: Sequence[object], now_ns: Nanos, watched: Sequence[object] = ()
+    ) -> Sequence[Effect]:
         return self._hear("start", len(instruments), now_ns)
 
     def opened(self, link: Link, now_ns: Nanos) -> Sequence[Effect]:
