@@ -24,6 +24,7 @@ from typing import cast
 from mmbot.config import Config, DeskConfig, load_config
 from mmbot.config.desks import trading_desk
 from mmbot.config.select import check_disjoint, choose
+from mmbot.config.watched import watched as look_besides
 from mmbot.core.capabilities import Capabilities, Move
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
@@ -143,6 +144,7 @@ def world(wish: Wish, seed: int) -> World:
         options,
         manner=wish.manner or Manner.drawn(seed),
         kind=traded.kind,
+        watched=traded.watched,
         rate=rates[seed % len(rates)],
     )
     return World(seed, plan, traded.desks, traded.guards, options)
@@ -181,6 +183,8 @@ class _Traded:
     start_ms: int
     kind: str
     """Of the exchange that all accounts are at."""
+    watched: tuple[InstrumentId, ...]
+    """What the desks look at besides."""
 
 
 @lru_cache(1)
@@ -190,13 +194,21 @@ def _traded(path: Path, name: str | None) -> _Traded:
     config = load_config({}, path)
     start_ms = round(config.sim.at.timestamp() * 1_000)
     named = _named(config, name)
-    chosen = {desk.name: _chosen(config, desk, start_ms) for desk in named}
+    listed = {desk.name: _listed(config, desk, start_ms) for desk in named}
+    now_ns = start_ms * MS
+    chosen = {one.name: choose(listed[one.name], one, config, now_ns=now_ns) for one in named}
     check_disjoint(chosen)
+    watched = [
+        each.id
+        for one in named
+        for each in look_besides(listed[one.name], chosen[one.name], one, config, now_ns)
+    ]
     desks: dict[InstrumentId, Desk] = {}
     for one in named:
         desks |= dict.fromkeys((i.id for i in chosen[one.name]), trading_desk(one))
     guards = tuple(cast(Guard, guard.build()) for guard in config.guards)
-    return _Traded(desks, guards, start_ms, _kind(config, named))
+    besides = tuple(one for one in dict.fromkeys(watched) if one not in desks)
+    return _Traded(desks, guards, start_ms, _kind(config, named), besides)
 
 
 def _kind(config: Config, desks: Sequence[DeskConfig]) -> str:
@@ -220,20 +232,19 @@ def _named(config: Config, name: str | None) -> Sequence[DeskConfig]:
     return [desks[name]]
 
 
-def _chosen(config: Config, desk: DeskConfig, start_ms: int) -> list[Instrument]:
-    """What a desk trades of what is listed in the beginning. Raises ConfigError."""
+def _listed(config: Config, desk: DeskConfig, start_ms: int) -> list[Instrument]:
+    """What a desk's venue lists in the beginning. Raises ConfigError."""
     venue = config.venue(desk.settings.venue)
     if venue.kind not in KINDS:
         raise ConfigError(
             f"{config.origin(f'{desk.path}.venue')}: {venue.kind} cannot be simulated: only "
             f"{' and '.join(KINDS)} can"
         )
-    listed = [
+    return [
         instrument_of(listing, venue.name)
         for family in chain.families_of(kind_of(venue.kind).face.rules)
         for listing in chain.listings(family, START_PRICES[family.underlying], start_ms)
     ]
-    return choose(listed, desk, config, now_ns=start_ms * MS)
 
 
 # --- the other processes ----------------------------------------------------------------------

@@ -8,9 +8,10 @@ late by its latency, of the size it has on average. Nothing rests, nothing is ma
 and so nobody holds or undercuts anything: as soon as somebody wants the book, the crowd comes and
 quotes in earnest. The draws come from a stream of the instrument's own.
 
-A chain has many of them, so an option is valued in full in every fourth look alone. What it is
-worth in between, and at the latent price instead of the index, follows from its delta and gamma;
-the volatility of a quote is solved for when the quote moves, and follows the mark until then.
+A chain has many of them, so an option is valued in full in every fourth look alone, and its ticker
+is another one then, or when a best price has moved. What it is worth in between, and at the latent
+price instead of the index, follows from its delta and gamma; the volatility of a quote is solved
+for when the quote moves, and follows the mark until then.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _NEWTON_MAX: Final = 8
 _NEAR: Final = 1e-9
 """Of the forward: so near to a price its volatility is known."""
 _NOTHING_TRADED: Final = Stats()
+NOBODY: Final = Quotes(None, None)
 _TEMPERS: Final = tuple((one.half_width, one.noise, int(one.lots)) for one in MAKERS[:3])
 """The makers with the narrowest quotes: those of the others are hardly ever the best."""
 
@@ -60,6 +62,9 @@ class Glance:
         self._strike, self._is_call = option_terms(listing)
         self._lot = lot(listing)
         self._looks = 0
+        self._last = NOBODY
+        self._quoted_last: tuple[Decimal | None, Decimal | None] | None = None
+        """Their prices."""
         self._forward = self._mark = self._per_log = self._bend = self._vega = 0.0
         self._log_index = self._volatility = self._years = self._low = self._high = 0.0
         self._mark_iv = 0.0
@@ -73,7 +78,8 @@ class Glance:
     def look(self, worth: Worth, latent: Latent, *, halted: bool) -> None:
         """Half a second has passed: what the venue publishes now."""
         self._looks += 1
-        if self._looks % VALUED_EVERY == 1:
+        valued = self._looks % VALUED_EVERY == 1
+        if valued:
             self._value(worth, latent)
         log_index = math.log(latent.index)
         moved = log_index - self._log_index
@@ -81,7 +87,9 @@ class Glance:
         away = math.log(latent.price) - log_index - latent.move_ago(_LATE_MS)
         fair, forward = mark + self._per_log * away, self._forward * (1 + moved)
         unit = max(self._vega, self._ladder.tick_at(max(fair, 0.0)) / 2)
-        quotes = Quotes(None, None) if halted else self._quotes(fair, unit)
+        quotes = NOBODY if halted else self._quotes(fair, unit)
+        if not valued and self.ticker is not None and quotes is self.ticker.quotes:
+            return
         bid_iv = self._quoted(0, quotes.best_bid, mark, forward)
         ask_iv = self._quoted(1, quotes.best_ask, mark, forward)
         index = worth.index(self._index_name)
@@ -166,10 +174,14 @@ class Glance:
         best_ask = ladder.up(max(ask, least))
         if best_bid == best_ask:
             best_ask = self.listing.next_above(best_ask)
-        return Quotes(
-            Quoted(best_bid, bid_lots * self._lot) if best_bid else None,
-            Quoted(best_ask, ask_lots * self._lot),
-        )
+        quoted = (best_bid, best_ask)
+        if quoted != self._quoted_last:
+            self._quoted_last = quoted
+            self._last = Quotes(
+                Quoted(best_bid, bid_lots * self._lot) if best_bid else None,
+                Quoted(best_ask, ask_lots * self._lot),
+            )
+        return self._last
 
     def _solve(self, usd: float, forward: float, guess: float) -> float | None:
         """The volatility at which Black-76 gives a price (USD); None where there is none."""

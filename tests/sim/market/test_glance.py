@@ -1,6 +1,7 @@
 """Options that are looked at and not traded: what their makers say, and what they leave alone."""
 
 from decimal import Decimal
+from itertools import pairwise
 from math import log
 
 import pytest
@@ -41,9 +42,20 @@ def history(market: Market, name: str, seconds: int) -> list[MarketTicker]:
     return seen
 
 
-def test_a_look_comes_twice_a_second_and_leaves_the_book_empty() -> None:
+def test_a_ticker_comes_when_a_best_price_moves_or_two_seconds_are_over() -> None:
     market = a_market(1, (CALL,))
-    assert len(history(market, CALL, 10)) == 20 + 1, "and at once"
+    seen = history(market, CALL, 60)
+    for before, after in pairwise(seen):
+        apart_ms = after.time_ms - before.time_ms
+        assert apart_ms % 500 == 0
+        assert apart_ms <= 2_000
+    assert 30 < len(seen) <= 121
+    assert len({one.quotes for one in seen}) > 5
+
+
+def test_a_look_leaves_the_book_empty() -> None:
+    market = a_market(1, (CALL,))
+    history(market, CALL, 10)
     assert market.exchange.book(CALL).depth(Side.BUY) == []
     assert market.exchange.drain() == []
     assert market.watched == []

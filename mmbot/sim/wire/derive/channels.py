@@ -53,6 +53,9 @@ class Source(Protocol):
     def ticker_of(self, name: str) -> Json:
         """An instrument's ticker."""
 
+    def glanced(self, name: str) -> object:
+        """The ticker of an option that is only looked at: another one whenever it changes."""
+
     def feed_of(self, currency: str) -> Json:
         """A coin's price."""
 
@@ -128,6 +131,7 @@ class TickerChannel(Channel):
         self.instrument = instrument
         self.interval = interval
         self._sent: Json = {}
+        self._looked: object = None  # at the last look, where that tells whether it has changed
 
     def greeting(self) -> Iterable[Any]:
         """The ticker as it is."""
@@ -137,6 +141,10 @@ class TickerChannel(Channel):
     def flush(self) -> None:
         """The ticker, if it differs from the last one sent."""
         assert self.instrument is not None, "a ticker channel has an instrument"
+        glanced = self.source.glanced(self.instrument)
+        if glanced is not None and glanced is self._looked:
+            return
+        self._looked = glanced
         fresh = self.source.ticker_of(self.instrument)
         if {**self._sent, "t": fresh["t"]} != fresh:
             self._sent = fresh

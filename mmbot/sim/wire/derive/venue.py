@@ -135,6 +135,10 @@ class DeriveVenue:
         listing, market = self.exchange.terms(name), self.market_ticker(name)
         return shapes.ticker(self.exchange, listing, market, len(traded_ms), self.now_ms())
 
+    def glanced(self, name: str) -> object:
+        """The ticker of an option that is only looked at: another one whenever it changes."""
+        return self.market.glanced(name) if name in self._glanced else None
+
     def feed_of(self, currency: str) -> Json:
         """A coin's price as it goes out now."""
         price = text_of(self.market.index(f"{currency}_{CASH}".lower()))
