@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from mmbot.pricing import scalar
 from mmbot.sim.exchange.ladder import Ladder
@@ -33,7 +33,7 @@ from mmbot.sim.market.worth import OPTION_DIGITS, Worth, band_around, option_ter
 EVERY_MS: Final = 500
 VALUED_EVERY: Final = 4
 """So many looks make a valuation."""
-_KEEP: Final = 0.5 ** (EVERY_MS / 1_000 / NOISE_HALF_LIFE_S)
+_KEEP: Final = 0.5 ** (VALUED_EVERY * EVERY_MS / 1_000 / NOISE_HALF_LIFE_S)
 _FRESH: Final = math.sqrt(1 - _KEEP * _KEEP)
 _LATE_MS: Final = LATENCY_MS[1]
 _NEWTON_MAX: Final = 8
@@ -43,6 +43,21 @@ _NOTHING_TRADED: Final = Stats()
 NOBODY: Final = Quotes(None, None)
 _TEMPERS: Final = tuple((one.half_width, one.noise, int(one.lots)) for one in MAKERS[:3])
 """The makers with the narrowest quotes: those of the others are hardly ever the best."""
+
+
+class Sight(NamedTuple):
+    """A coin's price in one step, as every glance at its options needs it: logarithms."""
+
+    log_index: float
+    away: float
+    """From there to the latent price, as makers know it: late."""
+
+    @staticmethod
+    def of(latent: Latent) -> Sight:
+        """The present one."""
+        log_index = math.log(latent.index)
+        away = math.log(latent.price) - log_index - latent.move_ago(_LATE_MS)
+        return Sight(log_index, away)
 
 
 class Glance:
@@ -62,6 +77,10 @@ class Glance:
         self._strike, self._is_call = option_terms(listing)
         self._lot = lot(listing)
         self._looks = 0
+        self._bid_units = self._ask_units = 0.0
+        """Where the best quotes are, from what it is worth ..."""
+        self._bid_lots = self._ask_lots = 0
+        """... and how large."""
         self._last = NOBODY
         self._quoted_last: tuple[Decimal | None, Decimal | None] | None = None
         """Their prices."""
@@ -75,21 +94,21 @@ class Glance:
         """Of the bid and the ask: price, mark and volatility."""
         self._misjudged = [draw.gauss(0, noise) for _, noise, _ in _TEMPERS]
 
-    def look(self, worth: Worth, latent: Latent, *, halted: bool) -> None:
+    def look(self, worth: Worth, latent: Latent, sight: Sight, *, halted: bool) -> None:
         """Half a second has passed: what the venue publishes now."""
         self._looks += 1
         valued = self._looks % VALUED_EVERY == 1
         if valued:
             self._value(worth, latent)
-        log_index = math.log(latent.index)
-        moved = log_index - self._log_index
+            self._change_minds()
+        moved = sight.log_index - self._log_index
         mark = max(self._mark + (self._per_log + self._bend * moved) * moved, 0.0)
-        away = math.log(latent.price) - log_index - latent.move_ago(_LATE_MS)
-        fair, forward = mark + self._per_log * away, self._forward * (1 + moved)
+        fair = mark + self._per_log * sight.away
         unit = max(self._vega, self._ladder.tick_at(max(fair, 0.0)) / 2)
         quotes = NOBODY if halted else self._quotes(fair, unit)
         if not valued and self.ticker is not None and quotes is self.ticker.quotes:
             return
+        forward = self._forward * (1 + moved)
         bid_iv = self._quoted(0, quotes.best_bid, mark, forward)
         ask_iv = self._quoted(1, quotes.best_ask, mark, forward)
         index = worth.index(self._index_name)
@@ -155,21 +174,26 @@ class Glance:
             return 0.0
         return round(max(100 * found - (mark - at_mark) / self._vega, 0.0), 2)
 
-    def _quotes(self, fair: float, unit: float) -> Quotes:
-        """The best of what every maker would quote, which never takes what another one does."""
+    def _change_minds(self) -> None:
+        """What each maker believes has moved; the best of what all would quote is what counts, and
+        none of them takes what another one does."""
         misjudged, gauss, scale = self._misjudged, self._draw.gauss, self._width_scale
-        bid, ask, bid_lots, ask_lots = -math.inf, math.inf, 0, 0
+        bid, ask = -math.inf, math.inf
         for place, (half_width, noise, lots) in enumerate(_TEMPERS):
             moved = misjudged[place] = _KEEP * misjudged[place] + _FRESH * noise * gauss(0, 1)
             width = half_width * scale
             if moved - width > bid:
-                bid, bid_lots = moved - width, lots
+                bid, self._bid_lots = moved - width, lots
             if moved + width < ask:
-                ask, ask_lots = moved + width, lots
+                ask, self._ask_lots = moved + width, lots
         if bid > ask:
             bid = ask = (bid + ask) / 2
-        ladder = self._ladder
-        bid, ask, least = fair + bid * unit, fair + ask * unit, ladder.tick / 2
+        self._bid_units, self._ask_units = bid, ask
+
+    def _quotes(self, fair: float, unit: float) -> Quotes:
+        """The best prices around that worth; the last ones, where they are the same."""
+        ladder, least = self._ladder, self._ladder.tick / 2
+        bid, ask = fair + self._bid_units * unit, fair + self._ask_units * unit
         best_bid = ladder.down(bid) if bid > least else None
         best_ask = ladder.up(max(ask, least))
         if best_bid == best_ask:
@@ -178,8 +202,8 @@ class Glance:
         if quoted != self._quoted_last:
             self._quoted_last = quoted
             self._last = Quotes(
-                Quoted(best_bid, bid_lots * self._lot) if best_bid else None,
-                Quoted(best_ask, ask_lots * self._lot),
+                Quoted(best_bid, self._bid_lots * self._lot) if best_bid else None,
+                Quoted(best_ask, self._ask_lots * self._lot),
             )
         return self._last
 

@@ -56,7 +56,7 @@ from mmbot.sim.market.flow import (
     Quoter,
     Sniper,
 )
-from mmbot.sim.market.glance import Glance
+from mmbot.sim.market.glance import Glance, Sight
 from mmbot.sim.market.presets import PRESETS, Preset
 from mmbot.sim.market.scene import Scene, scene_of
 from mmbot.sim.market.stats import Stats, TradeHistory
@@ -195,7 +195,7 @@ class Market:
             self.preset.flow.width_scale,
             self._underlying_index(listing),
         )
-        self._look(glance)
+        self._look(glance, Sight.of(self.underlyings[listing.underlying]))
 
     def unglance(self, name: str) -> None:
         """Nobody asks them any more."""
@@ -290,9 +290,13 @@ class Market:
 
     def _look_around(self) -> None:
         """A tenth of what is looked at in every step: all at once would hold up whoever waits."""
+        sights: dict[str, Sight] = {}
         for place, glance in enumerate(self._glances.values()):
             if (self._steps + place) % MARK_STEPS == 0 and glance.listing.name not in self._crowds:
-                self._look(glance)
+                coin = glance.listing.underlying
+                if coin not in sights:
+                    sights[coin] = Sight.of(self.underlyings[coin])
+                self._look(glance, sights[coin])
 
     def _second(self) -> None:
         """Funding accrues, and the averages of the half hour before settlement gather."""
@@ -372,9 +376,10 @@ class Market:
         book = self.exchange.book(listing.name)
         return scene_of(self._worth, listing, book, crowd.latent, self.preset.path.vol_mean)
 
-    def _look(self, glance: Glance) -> None:
+    def _look(self, glance: Glance, sight: Sight) -> None:
         halted = self.exchange.is_halted(glance.listing)
-        glance.look(self._worth, self.underlyings[glance.listing.underlying], halted=halted)
+        latent = self.underlyings[glance.listing.underlying]
+        glance.look(self._worth, latent, sight, halted=halted)
 
     def _mark(self, listing: Listing) -> None:
         mark = self._worth.mark(listing)
