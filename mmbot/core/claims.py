@@ -155,10 +155,9 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
             continue
         if order_key(account.venue, order_id) in ids:
             continue
-        known = account.foreign.get(order_id)
         one = traded.get(order_id)
         if one is None:
-            created_ms = known.created_ms if known is not None else None
+            created_ms = _created_ms(account, order_id)
             one = traded[order_id] = _Candidate(
                 order_id, fill.instrument, fill.side, fill.price, ZERO, created_ms, fill.venue_ms
             )
@@ -169,6 +168,15 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
         one.traded_ms = min(one.traded_ms, fill.venue_ms)
         one.made = one.made or fill.liquidity is Liquidity.MAKER
     yield from traded.values()
+
+
+def _created_ms(account: Account, order_id: str) -> int | None:
+    """When an order came about, where a list or a push has said it."""
+    known = account.foreign.get(order_id)
+    if known is not None:
+        return known.created_ms
+    kept = account.unclaimed.get(order_id)
+    return kept.seen.created_ms if kept is not None and kept.seen is not None else None
 
 
 def _fits(account: Account, order: Order, one: _Candidate) -> bool:

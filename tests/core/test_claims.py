@@ -140,6 +140,17 @@ def test_what_was_filled_before_anybody_looked_is_found_by_its_trades() -> None:
     assert bot.position == 2
 
 
+def test_when_an_order_came_about_is_known_from_a_push_too() -> None:
+    bot, order = lost()
+    created_ms = order.placed_ns // 10**6 + 7_000
+    trade = replace(bot.fill(order, 2), label=None, order_id="v1")
+    gone = bot.says(order, OrderState.FILLED, filled=2)
+    bot.turn(ev.Filled(trade), unnamed(replace(gone, created_ms=created_ms)))
+    looked(bot, fills=[trade])
+    assert (order.order_id, order.booked) == ("", 0), "the request was not valid any more"
+    assert bot.position == 2
+
+
 def test_a_trade_at_a_worse_price_or_of_more_than_ours_is_somebody_elses() -> None:
     bot, order = lost()
     worse = replace(bot.fill(order, 1), label=None, order_id="v1", price=Decimal("0.0201"))
