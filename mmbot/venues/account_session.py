@@ -11,7 +11,14 @@ from typing import Final
 
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import FallbackTried, Link, OutcomeUnknown, SnapshotFailed
+from mmbot.core.events import (
+    Event,
+    FallbackTried,
+    Link,
+    OrderSeen,
+    OutcomeUnknown,
+    SnapshotFailed,
+)
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -22,7 +29,7 @@ from mmbot.core.intents import (
     Resync,
     VenueIntent,
 )
-from mmbot.core.order_life import Request
+from mmbot.core.order_life import OrderState, Request
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, Nanos, instrument_name
 from mmbot.core.why import Why
@@ -56,6 +63,8 @@ after one was, we would not hear of fills either."""
 
 REQUEST_TIMEOUT_S: Final = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
+
+REJECTED: Final = OrderState.REJECTED
 
 OrderIntent = Place | Amend | Replace | Cancel
 
@@ -162,6 +171,12 @@ class AccountSession(PublicSession):
 
     def _now_s(self) -> float:
         return self.connection.now_ns / SECOND
+
+    def _tell_of_account(self, event: Event) -> None:
+        """News of orders and trades. What rested, or rests now, is in a book."""
+        if isinstance(event, OrderSeen) and event.instrument and event.state is not REJECTED:
+            self.connection.order_changed(instrument_name(event.instrument), event.venue_ms)
+        self._emit(event)
 
     # --- intents to frames ---
 

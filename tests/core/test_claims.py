@@ -147,7 +147,7 @@ def test_when_an_order_came_about_is_known_from_a_push_too() -> None:
     gone = bot.says(order, OrderState.FILLED, filled=2)
     bot.turn(ev.Filled(trade), unnamed(replace(gone, created_ms=created_ms)))
     looked(bot, fills=[trade])
-    assert (order.order_id, order.booked) == ("", 0), "the request was not valid any more"
+    assert (order.order_id, order.booked) == ("", Decimal(0)), "the request was not valid any more"
     assert bot.position == 2
 
 

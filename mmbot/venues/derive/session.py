@@ -77,8 +77,9 @@ class DeriveSession(AccountSession, PublicSession):
         self._described: Capabilities | None = None
         """What the venue is like, as it was last told."""
         self._looked = False
-        account = Account(name, DERIVE, parse, "order_status", self._unread, self._emit)
-        self._account = account
+        account = self._account = Account(
+            name, DERIVE, parse, "order_status", self._unread, self._tell_of_account
+        )
         self._looks = Looks(
             name,
             signer.subaccount_id,
