@@ -15,6 +15,7 @@ from math import inf
 from mmbot.core.closures import Closure
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
+from mmbot.core.leeway import Allowance
 from mmbot.core.order_life import DONE, LIVE
 from mmbot.core.orders import Order
 from mmbot.core.standing import Standing
@@ -44,8 +45,9 @@ _LEAST = 1e-12
 class _Beside:
     """Room for what is kept beside a market's fields: no part of equality or of a tape."""
 
-    __slots__ = ("_stands",)
+    __slots__ = ("_allowance", "_stands")
     _stands: Standing | None
+    _allowance: Allowance
 
     @property
     def stands(self) -> Standing | None:
@@ -58,6 +60,18 @@ class _Beside:
     def keep(self, stands: Standing | None) -> None:
         """This was decided just now; None: it will not do for another time."""
         self._stands = stands
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the desk's rules surely allowed when it was last asked for (core.leeway)."""
+        try:
+            return self._allowance
+        except AttributeError:  # nothing has gone before the rules yet
+            return None
+
+    def keep_allowance(self, allowance: Allowance) -> None:
+        """This was found just now."""
+        self._allowance = allowance
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from mmbot.core.closures import is_locked
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
+from mmbot.core.leeway import Allowance, allowance
 from mmbot.core.moves import in_two_orders
 from mmbot.core.order_life import CANCEL, DONE, Request, Status
 from mmbot.core.orders import Order
@@ -83,6 +84,8 @@ class Decision(Struct):
     look_ns: Nanos = 0
     """When the venue must be asked about it at the latest; 0: it need not be."""
     expired: bool = False
+    allowance: Allowance | None = None
+    """What the desk's rules surely allow (core.leeway); None: as before."""
     again: bool = False
     """Something had to wait that is no event: decide again at the next turn."""
     stands: Standing | None = None
@@ -119,8 +122,9 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
             quotes = ()
         if not isinstance(view, Why) and (hedges or not decision.why):
             decision.quotes = (*quotes, *hedges)
+            allowed = decision.allowance = allowance(desk.rules, view, market.allowance)
             approved, why = approve(
-                state, desk, market, decision.quotes, view, orders, now_ns, settled_ns
+                state, desk, market, decision.quotes, view, orders, allowed, settled_ns
             )
             decision.why = why | decision.why if decision.why else why
     wanted = diff(approved, orders, decision.why, settled_ns)

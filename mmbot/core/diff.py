@@ -59,7 +59,10 @@ def diff(
     not moved just because it lags. Applying the actions and diffing again gives nothing.
     """
     wanted: dict[Slot, Approved] = {(t.side, t.owner, t.level): t for t in targets}
-    heirs = {o.replaces: o for o in working if o.replaces is not None and o.working}
+    heirs: dict[Label, Order] = {}
+    for order in working:
+        if order.replaces is not None and order.working:
+            heirs[order.replaces] = order
     actions: list[Action] = []
     for order in working:
         if order.status is DONE:
@@ -70,7 +73,7 @@ def diff(
             target = wanted.get(slot)  # if it does not come to be, this one stays
         elif heir is None and order.level != ORPHAN_LEVEL:
             target = wanted.pop(slot, None)
-        if not order.remaining and not order.unsized:
+        if order.filled >= order.amount and not order.unsized:
             continue  # filled up: the word of its end is on its way
         if target is None:
             if order.status is LIVE:

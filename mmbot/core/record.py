@@ -46,6 +46,8 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
     market.uptime.look(decision.orders, now_ns)
     market.why = decision.why
     market.keep(decision.stands)
+    if decision.allowance is not None:
+        market.keep_allowance(decision.allowance)
     if decision.quotes is not None:
         market.quotes, market.pricer = decision.quotes, decision.pricer
     for side, levels in decision.references.items():
