@@ -216,12 +216,11 @@ def _others(
     """One side of the book without our own orders; None where it does not show them as they are."""
     ours: list[Level] = []
     for order in orders:
-        if order.side is not side:
-            continue
-        if order.status is LIVE:
-            ours.append((float(order.price), float(order.remaining)))
-        elif order.status is not DONE:
-            return None
+        if order.side is side:
+            if order.status is LIVE:
+                ours.append((float(order.price), float(order.remaining)))
+            elif order.status is not DONE:
+                return None
     if not ours:
         return levels
     worst = levels[-1][0] if levels else (0.0 if side is BUY else inf)

@@ -59,10 +59,7 @@ def diff(
     not moved just because it lags. Applying the actions and diffing again gives nothing.
     """
     wanted: dict[Slot, Approved] = {(t.side, t.owner, t.level): t for t in targets}
-    heirs: dict[Label, Order] = {}
-    for order in working:
-        if order.replaces is not None and order.working:
-            heirs[order.replaces] = order
+    heirs = _heirs(working)
     actions: list[Action] = []
     for order in working:
         if order.status is DONE:
@@ -89,3 +86,12 @@ def diff(
             actions.append(Action(AMEND, order.instrument, order, target, target.why))
     actions.extend(Action(PLACE, t.instrument, None, t, t.why) for t in wanted.values())
     return actions
+
+
+def _heirs(working: Sequence[Order]) -> dict[Label, Order]:
+    """By the label of the order that it was sent to replace."""
+    heirs: dict[Label, Order] = {}
+    for order in working:
+        if order.replaces is not None and order.working:
+            heirs[order.replaces] = order
+    return heirs

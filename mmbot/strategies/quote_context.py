@@ -67,12 +67,13 @@ class QuoteContext(Struct, frozen=True, gc=False):
 
     def hold(self, builder: QuoteBuilder) -> None:
         """Take the quote being built back to the edge and out of the other side's way."""
-        if builder.side is BUY:
-            builder.hold("edge", self.fair - self.edge, _EDGE_CLAMP)
-            builder.hold("crossing", self.bid_max, _CROSS_CLAMP)
-        else:
-            builder.hold("edge", self.fair + self.edge, _EDGE_CLAMP)
-            builder.hold("crossing", self.ask_min, _CROSS_CLAMP)
+        buys = builder.side is BUY
+        edge = self.fair - self.edge if buys else self.fair + self.edge
+        if builder.price > edge if buys else builder.price < edge:
+            builder.hold("edge", edge, _EDGE_CLAMP)
+        crossing = self.bid_max if buys else self.ask_min
+        if builder.price > crossing if buys else builder.price < crossing:
+            builder.hold("crossing", crossing, _CROSS_CLAMP)
 
     def tick_inward(self, side: Side, price: float) -> float:
         """One tick of the grid from a price of that side towards the other side."""
@@ -120,11 +121,12 @@ def find_ground(
         return Why.NO_MARK
     if not view.position.is_finite():
         return Why.INTERNAL_ERROR
-    bid, ask = view.bid, view.ask
+    bids, asks = view.bids, view.asks
+    bid, ask = bids[0][0] if bids else None, asks[0][0] if asks else None
     if bid is None and ask is None:
         return Why.BOOK_EMPTY
     # One sum finds every NaN and infinity: both survive addition.
-    total = sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks))
+    total = sum(chain.from_iterable(bids)) + sum(chain.from_iterable(asks))
     if not isfinite(total) or (bid is not None and bid <= 0) or (ask is not None and ask <= 0):
         return Why.BOOK_IMPLAUSIBLE
     if bid is not None and ask is not None and bid >= ask:
@@ -138,6 +140,7 @@ def find_ground(
     ladder = instrument.grid.ladder
     bid_max = inf if ask is None else ladder.beside(ask, -1)
     ask_min = 0.0 if bid is None else ladder.beside(bid, 1)
+    skew = -max(-1.0, min(1.0, float(view.position / full))) if view.position else 0.0
     return QuoteContext(
         instrument=instrument,
         ladder=ladder,
@@ -148,6 +151,6 @@ def find_ground(
         ask_min=ask_min,
         fair=fair,
         edge=cost_floor(instrument, fair, index, float(margin)),
-        skew=-max(-1.0, min(1.0, float(view.position / full))),
+        skew=skew,
         amount=amount,
     )
