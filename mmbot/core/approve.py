@@ -76,7 +76,7 @@ def approve(
             verdict = stays(orders, _allowed(court, proposal))
         if verdict is None:
             verdict = _judge(court, targets, target, approved)
-        if isinstance(verdict, Why):
+        if not isinstance(verdict, Target):
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
@@ -89,7 +89,7 @@ def approve(
 
 def only_reducing(state: State, desk: Desk, now_ns: Nanos) -> Why | None:
     """Why only what reduces a position may be sent."""
-    why = state.account(desk.venue).no_new_risk(now_ns)
+    why = state.accounts[desk.venue].no_new_risk(now_ns)
     return Why.WIND_DOWN if why is None and state.controls.wind_down else why
 
 
@@ -105,10 +105,10 @@ def _on_grid(
             why.setdefault(quote.side, Why.SWITCHED_OFF)
             continue
         target = on_grid(market, quote, size_factor)
-        if isinstance(target, Why):
-            why.setdefault(quote.side, target)
-        else:
+        if isinstance(target, Target):
             targets.append(target)
+        else:
+            why.setdefault(quote.side, target)
     return targets, why
 
 

@@ -179,15 +179,14 @@ def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
     if not bid < ask:  # also true for NaN
         return Why.BOOK_CROSSED
     instrument = market.instrument
-    allowed = max(
-        instrument.implausible_share * mark,
-        IMPLAUSIBLE_TICKS * instrument.grid.ladder.tick,
-    )
-    if instrument.may_be_wide:
-        allowed = max(allowed, ask - bid)
-    if not abs((bid + ask) / 2 - mark) <= allowed:
-        return Why.BOOK_IMPLAUSIBLE
-    return None
+    away = abs((bid + ask) / 2 - mark)
+    if (
+        away <= instrument.implausible_share * mark  # as nearly always
+        or away <= IMPLAUSIBLE_TICKS * instrument.grid.ladder.tick
+        or (instrument.may_be_wide and away <= ask - bid)
+    ):
+        return None
+    return Why.BOOK_IMPLAUSIBLE
 
 
 def reference(
@@ -245,6 +244,8 @@ def _without(
             left = shown - own
             if left > _AMOUNT_NOISE:
                 return *levels[:at], (price, left), *levels[at + 1 :]
-            return None if left < -_AMOUNT_NOISE else levels[:at] + levels[at + 1 :]
+            if left < -_AMOUNT_NOISE:
+                return None
+            return levels[:at] + levels[at + 1 :] if at else levels[1:]
     # Where it should be visible, it is not yet.
     return None if (price - worst) * side.sign >= 0 else levels

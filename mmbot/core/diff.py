@@ -84,7 +84,8 @@ def diff(
             and not (heirs and any(o.label == order.replaces and o.working for o in working))
         ):
             actions.append(Action(AMEND, order.instrument, order, target, target.why))
-    actions.extend(Action(PLACE, t.instrument, None, t, t.why) for t in wanted.values())
+    for target in wanted.values():
+        actions.append(Action(PLACE, target.instrument, None, target, target.why))
     return actions
 
 

@@ -77,7 +77,8 @@ def worst_coin(
     bought, sold = worst_amounts(orders, approved)
     long = inventory.worst(instrument.id, BUY) + bought
     short = inventory.worst(instrument.id, SELL) - sold
-    return instrument.coin(max(abs(long), abs(short)), index)
+    most, other = abs(long), abs(short)
+    return instrument.coin(other if other > most else most, index)
 
 
 def others_coin(state: State, market: Market) -> Decimal:

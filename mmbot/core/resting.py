@@ -36,7 +36,7 @@ def leading(orders: Iterable[Order], targets: Iterable[Target]) -> dict[Slot, Ta
 
 def stays(orders: Iterable[Order], verdict: Target | Why) -> Target | None:
     """What the rules made of a target at the price of its order, if the order can stay as it is."""
-    if isinstance(verdict, Why):
+    if not isinstance(verdict, Target):
         return None
     for order in orders:
         if order.slot == verdict.slot and order.status is Status.LIVE:

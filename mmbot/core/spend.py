@@ -75,6 +75,17 @@ def _intent(state: State, account: Account, action: Action, now_ns: Nanos) -> Or
 
 def _request(action: Action, label: Label, valid_until_ns: Nanos) -> OrderIntent:
     order, target = action.order, action.target
+    if order is not None and target is not None and action.request is AMEND:  # as nearly always
+        return Amend(
+            instrument=action.instrument,
+            label=order.label,
+            order_id=order.order_id,
+            price=target.price,
+            amount=amended_amount(order, target),
+            post_only=target.post_only,
+            valid_until_ns=valid_until_ns,
+            why=action.why,
+        )
     if order is None:
         assert target is not None
         return Place(
@@ -94,27 +105,16 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> OrderIntent
         return CancelAll(mass.venue, mass.instrument, tuple(mass.labels), action.why)
     if target is None or action.request is CANCEL:
         return Cancel(action.instrument, order.label, order.order_id, action.why)
-    if action.request is REPLACE:
-        return Replace(
-            instrument=action.instrument,
-            old=order.label,
-            order_id=order.order_id,
-            label=label,
-            side=target.side,
-            price=target.price,
-            amount=target.size,
-            post_only=target.post_only,
-            reduce_only=target.reduce_only,
-            valid_until_ns=valid_until_ns,
-            why=action.why,
-        )
-    return Amend(
+    return Replace(
         instrument=action.instrument,
-        label=order.label,
+        old=order.label,
         order_id=order.order_id,
+        label=label,
+        side=target.side,
         price=target.price,
-        amount=amended_amount(order, target),
+        amount=target.size,
         post_only=target.post_only,
+        reduce_only=target.reduce_only,
         valid_until_ns=valid_until_ns,
         why=action.why,
     )

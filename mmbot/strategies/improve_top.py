@@ -115,7 +115,7 @@ class ImproveTop:
         context = find_ground(
             view, margin=self.edge, size=self.size, max_position=self.max_position
         )
-        if isinstance(context, Why):
+        if not isinstance(context, QuoteContext):
             return context
         bid = self._wish(view, context, BUY)
         ask = self._wish(view, context, SELL)
@@ -190,7 +190,7 @@ class ImproveTop:
         if amount == 0:
             return 0.0
         instrument = view.instrument
-        tick = context.tick_inward(side, reference)
+        tick = context.ladder.gap(reference, side.sign)  # towards the other side
         unit = self.improvement_unit
         if unit is _USD:
             amount = amount / view.index if instrument.priced_in_coin else amount
@@ -198,7 +198,7 @@ class ImproveTop:
             amount = amount * tick
         elif unit is _BPS:
             amount = amount * reference / 10_000
-        return max(amount, tick)
+        return amount if amount > tick else tick
 
     def _keep_apart(
         self, view: View, context: QuoteContext, bid: QuoteBuilder, ask: QuoteBuilder

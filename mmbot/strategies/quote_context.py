@@ -6,8 +6,9 @@ the best price of the other side. Both bounds only push outward, so a spread is 
 """
 
 from decimal import Decimal
-from itertools import chain
+from itertools import starmap
 from math import inf, isfinite
+from operator import add
 
 from msgspec import Struct
 
@@ -15,7 +16,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
 from mmbot.core.grid import Ladder
 from mmbot.core.sizes import Size, amount_of
-from mmbot.core.types import BUY, OPTION, Side
+from mmbot.core.types import BUY, OPTION
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.strategies.quote_builder import QuoteBuilder
@@ -75,10 +76,6 @@ class QuoteContext(Struct, frozen=True, gc=False):
         if builder.price > crossing if buys else builder.price < crossing:
             builder.hold("crossing", crossing, _CROSS_CLAMP)
 
-    def tick_inward(self, side: Side, price: float) -> float:
-        """One tick of the grid from a price of that side towards the other side."""
-        return self.ladder.gap(price, side.sign)
-
     def follow(
         self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
     ) -> tuple[float, float]:
@@ -94,7 +91,8 @@ class QuoteContext(Struct, frozen=True, gc=False):
         tick = self.ladder.tick_at(price)
         if self.instrument.kind is OPTION:
             share = _OPTION_PCT if requote_pct is None else requote_pct
-            return max(price * share / 100, tick), 0.0
+            least = price * share / 100
+            return least if least > tick else tick, 0.0
         danger = min(behind, max(0.0, (self.fair - price) * sign - self.edge))
         if requote_pct is None:
             return max(_FALLS_BACK * (self.mid - price) * sign, tick), danger
@@ -115,9 +113,9 @@ def find_ground(
     `max_position` the skew is full.
     """
     fair, index = view.fair, view.index
-    if not (isfinite(fair) and fair > 0):
+    if not 0 < fair < inf:  # true for NaN
         return Why.NO_FAIR
-    if not (isfinite(index) and index > 0):
+    if not 0 < index < inf:
         return Why.NO_MARK
     if not view.position.is_finite():
         return Why.INTERNAL_ERROR
@@ -126,7 +124,7 @@ def find_ground(
     if bid is None and ask is None:
         return Why.BOOK_EMPTY
     # One sum finds every NaN and infinity: both survive addition.
-    total = sum(chain.from_iterable(bids)) + sum(chain.from_iterable(asks))
+    total = sum(starmap(add, bids)) + sum(starmap(add, asks))
     if not isfinite(total) or (bid is not None and bid <= 0) or (ask is not None and ask <= 0):
         return Why.BOOK_IMPLAUSIBLE
     if bid is not None and ask is not None and bid >= ask:
