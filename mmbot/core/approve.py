@@ -116,8 +116,10 @@ def _judge(
     court: _Court, targets: list[Target], target: Target, approved: list[Approved]
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it."""
-    orders, side, reducing = court.orders, target.side, court.reducing
-    wanted, obstacle = target, _obstacle(court, target, approved)
+    wanted, obstacle, reducing = target, _obstacle(court, target, approved), court.reducing
+    if obstacle is None and reducing is None and _surely_allowed(court, target, approved):
+        return target
+    orders, side = court.orders, target.side
     if obstacle is not None:
         resting = less_aggressive(orders, target)
         if resting is None:
@@ -134,15 +136,25 @@ def _judge(
         if most < instrument.least_amount(target.price, side):
             return reducing
         asked = replace(target, size=min(target.size, most))
-    allowed: Target | Why = asked
-    rules, age_ns = court.allowance, court.view.book_age_ns
-    if rules.others or not is_within(rules.leeway, asked, worst_position, age_ns):
-        allowed = _allowed(court, Proposal(asked, worst_position, _nearest(targets, side)))
+    allowed = _allowed(court, Proposal(asked, worst_position, _nearest(targets, side)))
     if obstacle is None or isinstance(allowed, Why):
         return allowed
     if allowed.size < target.size or wanted.size < target.size:
         return obstacle  # it would have to shrink, and cannot be touched but by a cancel
     return allowed
+
+
+def _surely_allowed(court: _Court, target: Target, approved: list[Approved]) -> bool:
+    """Whether a target is within the leeway of all rules even if everything of ours on its side
+    were filled, its own slot included: then the worst case need not be known exactly."""
+    rules, view, side = court.allowance, court.view, target.side
+    if rules.others:
+        return False
+    worst_position = view.worst_long if side is BUY else view.worst_short
+    for other in approved:
+        if other.side is side:
+            worst_position += other.size * side.sign
+    return is_within(rules.leeway, target, worst_position, view.book_age_ns)
 
 
 def _nearest(targets: list[Target], side: Side) -> Decimal | None:

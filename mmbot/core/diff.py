@@ -65,7 +65,7 @@ def diff(
         if order.status is DONE:
             continue
         slot = (order.side, order.owner, order.level)
-        heir, target = heirs.get(order.label), None
+        heir, target = heirs.get(order.label) if heirs else None, None
         if heir is not None and heir.status is not LIVE:
             target = wanted.get(slot)  # if it does not come to be, this one stays
         elif heir is None and order.level != ORPHAN_LEVEL:

@@ -120,24 +120,24 @@ def find_ground(
     if not view.position.is_finite():
         return Why.INTERNAL_ERROR
     bids, asks = view.bids, view.asks
-    bid, ask = bids[0][0] if bids else None, asks[0][0] if asks else None
-    if bid is None and ask is None:
+    if not bids and not asks:
         return Why.BOOK_EMPTY
+    bid, ask = bids[0][0] if bids else 0.0, asks[0][0] if asks else inf
     # One sum finds every NaN and infinity: both survive addition.
     total = sum(starmap(add, bids)) + sum(starmap(add, asks))
-    if not isfinite(total) or (bid is not None and bid <= 0) or (ask is not None and ask <= 0):
+    if not isfinite(total) or ask <= 0 or (bid <= 0 and bids):
         return Why.BOOK_IMPLAUSIBLE
-    if bid is not None and ask is not None and bid >= ask:
+    if bid >= ask:
         return Why.BOOK_CROSSED
     instrument = view.instrument
     amount = amount_of(size, instrument, index, view.mark)
     full = amount_of(max_position, instrument, index, view.mark)
     if amount is None or full is None:
         return Why.NO_MARK
-    mid = fair if bid is None or ask is None else (bid + ask) / 2
+    mid = (bid + ask) / 2 if bids and asks else fair
     ladder = instrument.grid.ladder
-    bid_max = inf if ask is None else ladder.beside(ask, -1)
-    ask_min = 0.0 if bid is None else ladder.beside(bid, 1)
+    bid_max = ladder.beside(ask, -1) if asks else inf
+    ask_min = ladder.beside(bid, 1) if bids else 0.0
     skew = -max(-1.0, min(1.0, float(view.position / full))) if view.position else 0.0
     return QuoteContext(
         instrument=instrument,
