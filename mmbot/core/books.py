@@ -57,9 +57,12 @@ class _Beside:
         except AttributeError:  # nothing is decided yet
             return None
 
-    def keep(self, stands: Standing | None) -> None:
-        """This was decided just now; None: it will not do for another time."""
+    def keep(self, stands: Standing | None, allowance: Allowance | None = None) -> None:
+        """This was decided just now, where None will not do for another time, and this is surely
+        allowed; None: as before."""
         self._stands = stands
+        if allowance is not None:
+            self._allowance = allowance
 
     @property
     def allowance(self) -> Allowance | None:
@@ -68,10 +71,6 @@ class _Beside:
             return self._allowance
         except AttributeError:  # nothing has gone before the rules yet
             return None
-
-    def keep_allowance(self, allowance: Allowance) -> None:
-        """This was found just now."""
-        self._allowance = allowance
 
 
 @dataclass(slots=True)

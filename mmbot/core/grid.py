@@ -47,12 +47,16 @@ class Ladder:
     __slots__ = ("beside", "gap", "lots", "snap", "tick", "tick_at")
 
     def __init__(self, grid: "Grid") -> None:
+        tick, steps = float(grid.tick), grid.tick_steps
+
         @lru_cache(_ANSWERS_KEPT)
         def snap(price: float, side: Side) -> Decimal | None:
             return grid.snap_price(to_decimal(price), side) if isfinite(price) else None
 
         @lru_cache(_ANSWERS_KEPT)
         def tick_at(price: float) -> float:
+            if not steps:
+                return tick
             return float(grid.tick_at(to_decimal(price)))
 
         @lru_cache(_ANSWERS_KEPT)
@@ -69,7 +73,7 @@ class Ladder:
             step = grid.amount_step
             return to_decimal(size) * factor // step * step if isfinite(size) else ZERO
 
-        self.tick = float(grid.tick)
+        self.tick = tick
         self.snap, self.tick_at, self.beside, self.gap = snap, tick_at, beside, gap
         self.lots = lots
 

@@ -45,9 +45,7 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
     """What was decided about one market, for whoever decides or asks later."""
     market.uptime.look(decision.orders, now_ns)
     market.why = decision.why
-    market.keep(decision.stands)
-    if decision.allowance is not None:
-        market.keep_allowance(decision.allowance)
+    market.keep(decision.stands, decision.allowance)
     if decision.quotes is not None:
         market.quotes, market.pricer = decision.quotes, decision.pricer
     for side, levels in decision.references.items():
