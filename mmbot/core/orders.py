@@ -115,10 +115,8 @@ class Order:
         """The most that may still reach our position through this order."""
         if self.status is DONE:
             return self.unbooked
-        most, wanted, booked = self.amount, self.want_amount, self.booked
-        if wanted > most:
-            most = wanted
-        return most - booked if booked < most else ZERO
+        most = self.amount if self.want_amount < self.amount else self.want_amount
+        return most - self.booked if self.booked < most else ZERO
 
     def step(self, trigger: Trigger) -> None:
         """Move along the table; an impossible move is a bug."""

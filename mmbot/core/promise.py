@@ -123,11 +123,12 @@ def take_label(state: State) -> Label | None:
 def refill(state: State, now_ns: Nanos) -> None:
     """Tokens come back; where there is one to spend, markets that went without get their turn."""
     for account in state.accounts.values():
-        done: list[Label] = []
-        for left in gates.limits(account):
-            for label in left.in_flight:
-                if _is_answered(state, account, label):
-                    done.append(label)
+        done = [
+            label
+            for left in gates.limits(account)
+            for label in left.in_flight
+            if _is_answered(state, account, label)
+        ]
         gates.refill(account, now_ns, done)
         if not account.deferred:
             continue
