@@ -20,9 +20,9 @@ Theory of operation
 
 from dataclasses import fields
 from decimal import Decimal
-from itertools import chain
+from itertools import starmap
 from math import isfinite
-from operator import attrgetter
+from operator import add, attrgetter
 
 from mmbot.core.approve import only_reducing
 from mmbot.core.books import Market
@@ -57,7 +57,7 @@ def still_stands(
     last = market.stands
     if (
         last is None
-        or isinstance(view, Why)
+        or not isinstance(view, View)
         or state.hedges
         or view.book_age_ns > last.reads.age_limit_ns
         or not _same_book(view, last)  # mostly the first to differ
@@ -80,7 +80,7 @@ def can_stand(
     worst_coin: Decimal | None,
 ) -> Standing | None:
     """A decision that was made just now and asks for nothing, if it can stand."""
-    if isinstance(view, Why) or state.hedges:
+    if not isinstance(view, View) or state.hedges:
         return None
     reads = read_by_all((desk.strategy, *desk.rules), view.instrument)
     # Past the lowest limit of age nothing is known of the others.
@@ -106,7 +106,7 @@ def _same_book(view: View, last: Standing) -> bool:
 
 def _is_sound(view: View) -> bool:
     """Whether all levels are numbers. One sum finds NaN and infinity: both survive addition."""
-    return isfinite(sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks)))
+    return isfinite(sum(starmap(add, view.bids)) + sum(starmap(add, view.asks)))
 
 
 def _basis(
@@ -123,7 +123,7 @@ def _basis(
     return (
         desk,
         _of_view(view),
-        [_of_order(order) for order in orders],
+        list(map(_of_order, orders)),
         [order.sent_ns <= settled_ns for order in orders],
         held.worst(instrument, BUY),
         held.worst(instrument, SELL),
@@ -136,5 +136,9 @@ def _basis(
 
 def _must_wait(state: State, slots: tuple[SlotKey, ...], now_ns: Nanos) -> bool:
     """Whether something was tried in one of these slots a moment ago."""
-    memories = [state.slots.get(slot) for slot in slots] if state.slots else ()
-    return any(one is not None and now_ns < one.not_before_ns for one in memories)
+    known = state.slots
+    for slot in slots if known else ():
+        memory = known.get(slot)
+        if memory is not None and now_ns < memory.not_before_ns:
+            return True
+    return False

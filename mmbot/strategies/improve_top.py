@@ -115,7 +115,7 @@ class ImproveTop:
         context = find_ground(
             view, margin=self.edge, size=self.size, max_position=self.max_position
         )
-        if isinstance(context, Why):
+        if not isinstance(context, QuoteContext):
             return context
         bid = self._wish(view, context, BUY)
         ask = self._wish(view, context, SELL)
@@ -124,20 +124,17 @@ class ImproveTop:
         # tick and the other not at all.
         skew = round(context.skew * self.lean_ticks)
         drafts = [ask] if self.ask_only else [bid] if self.bid_only else [bid, ask]
+        size, fair = context.size(context.amount), context.fair
+        quotes: list[Quote] = []
         for builder in drafts:
-            builder.shift("skew", skew * context.tick)
-            if skew and builder.why is not Why.FALLBACK_WIDTH:
-                builder.why = Why.SKEWED
+            if skew:
+                builder.shift("skew", skew * context.tick)
+                if builder.why is not Why.FALLBACK_WIDTH:
+                    builder.why = Why.SKEWED
             context.hold(builder)
-        size = context.size(context.amount)
-        return [
-            builder.quote(
-                size=size,
-                fair=context.fair,
-                follow=context.follow(builder, self.requote_pct),
-            )
-            for builder in drafts
-        ]
+            follow = context.follow(builder, self.requote_pct)
+            quotes.append(builder.quote(size=size, fair=fair, follow=follow))
+        return quotes
 
     def reads(self, instrument: Instrument) -> Reads:
         """The best prices alone, unless a size or a width is looked for in the levels below."""
@@ -170,6 +167,8 @@ class ImproveTop:
         return builder
 
     def _reference(self, view: View, side: Side) -> float | None:
+        if not self.improvement_reference_size:
+            return view.bid if side is BUY else view.ask
         seen = 0.0
         wanted = float(self.improvement_reference_size)
         for price, amount in view.bids if side is BUY else view.asks:
@@ -191,7 +190,7 @@ class ImproveTop:
         if amount == 0:
             return 0.0
         instrument = view.instrument
-        tick = context.tick_inward(side, reference)
+        tick = context.ladder.gap(reference, side.sign)  # towards the other side
         unit = self.improvement_unit
         if unit is _USD:
             amount = amount / view.index if instrument.priced_in_coin else amount
@@ -199,7 +198,7 @@ class ImproveTop:
             amount = amount * tick
         elif unit is _BPS:
             amount = amount * reference / 10_000
-        return max(amount, tick)
+        return amount if amount > tick else tick
 
     def _keep_apart(
         self, view: View, context: QuoteContext, bid: QuoteBuilder, ask: QuoteBuilder

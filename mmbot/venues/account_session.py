@@ -29,7 +29,7 @@ from mmbot.core.intents import (
     Resync,
     VenueIntent,
 )
-from mmbot.core.order_life import OrderState, Request
+from mmbot.core.order_life import AMEND, CANCEL, PLACE, REPLACE, OrderState, Request
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, Nanos, instrument_name
 from mmbot.core.why import Why
@@ -185,16 +185,16 @@ class AccountSession(PublicSession):
         self.connection.at(now_ns)
         for intent in intents:
             match intent:
+                case Amend():  # the most frequent first
+                    self._request(intent, AMEND)
                 case Place():
                     self._account.may_rest(intent.label)
-                    self._request(intent, Request.PLACE)
-                case Amend():
-                    self._request(intent, Request.AMEND)
+                    self._request(intent, PLACE)
                 case Replace():
                     self._account.may_rest(intent.label)
-                    self._request(intent, Request.REPLACE)
+                    self._request(intent, REPLACE)
                 case Cancel():
-                    self._request(intent, Request.CANCEL)
+                    self._request(intent, CANCEL)
                 case CancelAll():
                     self._cancel_all(intent)
                 case Resync():
