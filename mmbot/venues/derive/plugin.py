@@ -8,12 +8,14 @@ from typing import ClassVar, Final
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.capabilities import Capabilities
+from mmbot.plugins.importing import importing
 from mmbot.plugins.registry import Family, register
 from mmbot.store.records import AccountKey
 from mmbot.venues.base import MarketData, Venue
 from mmbot.venues.canceller import Canceller
 from mmbot.venues.checks import Check
 from mmbot.venues.credentials import Credentials, Sets, Wanted
+from mmbot.venues.one_exchange import load_alone
 from mmbot.venues.site import Site
 from mmbot.venues.timing import Timing
 
@@ -56,8 +58,15 @@ class DerivePlugin:
 
         return capabilities(Limits())
 
+    def prepare(self) -> None:
+        """Import ccxt, and what trades with it."""
+        load_alone("derive")
+        with importing():
+            import mmbot.venues.derive.venue  # noqa: F401
+
     def data(self, site: Site, clock: Clock) -> MarketData:
         """Over one connection that is not logged in."""
+        load_alone("derive")
         from mmbot.venues.derive.sites import exchange_at
         from mmbot.venues.derive.venue import DeriveMarket
 
@@ -65,6 +74,7 @@ class DerivePlugin:
 
     def trading(self, site: Site, keys: Credentials, clock: Clock, timing: Timing) -> Venue:
         """Over two connections, of which one is logged in and takes the wallet's orders along."""
+        load_alone("derive")
         from mmbot.venues.derive.sites import exchange_at, signer_of
         from mmbot.venues.derive.venue import venue_at
 
@@ -75,6 +85,7 @@ class DerivePlugin:
         self, site: Site, keys: Credentials, clock: Clock, call_limit_s: float
     ) -> Canceller:
         """Over REST; over a WebSocket where that fails."""
+        load_alone("derive")
         from mmbot.venues.derive.canceller import DeriveCanceller
         from mmbot.venues.derive.sites import exchange_at, signer_of
 
@@ -89,6 +100,7 @@ class DerivePlugin:
         self, site: Site, keys: Credentials, latch_of: Callable[[AccountKey], Check]
     ) -> list[Check]:
         """Key, subaccount, dead-man, limits, latency, grids, fees and margin."""
+        load_alone("derive")
         from mmbot.venues.derive.checks import checks
 
         return await checks(site, keys, latch_of)
