@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from mmbot.clock import Clock
 from mmbot.config import Mode
@@ -33,9 +33,6 @@ _SIMULATED: Final = {
 @dataclass(frozen=True, slots=True)
 class DerivePlugin:
     """Options and perpetuals on ETH, BTC and others, in USDC; orders are signed."""
-
-    protects: ClassVar[bool] = True
-    """Quotes may be put under market-maker protection."""
 
     def credentials(self, mode: Mode, name: str) -> Sets:
         """A wallet, one of its subaccounts, and a private key that may sign for it: NAME_WALLET,
