@@ -1,7 +1,7 @@
 """The door to this folder: what everything else may know of Derive."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,12 +21,15 @@ from mmbot.venues.timing import Timing
 
 _PARTS: Final = (("wallet", "WALLET"), ("subaccount", "SUBACCOUNT"), ("key", "PRIVATE_KEY"))
 
+KIND: Final = "derive"
+
 _SIMULATED: Final = {
     "wallet": "0x7fDbBDC6637f31e3c160ACe5d7F3dcb338cFc7CA",
     "subaccount": "130837",
     "key": "0x5881aa2dc1f0f5e88ad340a53cf9e20f5c8564706f5d922d5f49cffa4094e122",
 }
-"""What the simulated venue knows unless it was started with something else."""
+"""What the simulated venue knows unless it was started with something else, or goes by a name of
+its own (`simulated.py`)."""
 
 
 @register(Family.VENUE, "derive")
@@ -37,16 +40,18 @@ class DerivePlugin:
     def credentials(self, mode: Mode, name: str) -> Sets:
         """A wallet, one of its subaccounts, and a private key that may sign for it: NAME_WALLET,
         NAME_SUBACCOUNT and NAME_PRIVATE_KEY, on the testnet NAME_TESTNET_WALLET and so on. The
-        simulated venue's have defaults."""
+        simulated venue's, MMBOT_SIM_NAME_WALLET and so on, have defaults."""
+        prefix = re.sub(r"\W", "_", name).upper()
         if mode is Mode.SIM:
+            usual = _SIMULATED if name == KIND else _simulated(name)
             return (
                 tuple(
-                    Wanted(part, f"MMBOT_SIM_DERIVE_{suffix}", _SIMULATED[part])
+                    Wanted(part, f"MMBOT_SIM_{prefix}_{suffix}", usual[part])
                     for part, suffix in _PARTS
                 ),
             )
         assert mode in (Mode.TESTNET, Mode.LIVE), mode
-        prefix = re.sub(r"\W", "_", name).upper() + ("_TESTNET" if mode is Mode.TESTNET else "")
+        prefix += "_TESTNET" if mode is Mode.TESTNET else ""
         return (tuple(Wanted(part, f"{prefix}_{suffix}") for part, suffix in _PARTS),)
 
     def capabilities(self) -> Capabilities:
@@ -101,3 +106,9 @@ class DerivePlugin:
         from mmbot.venues.derive.checks import checks
 
         return await checks(site, keys, latch_of)
+
+
+def _simulated(name: str) -> Mapping[str, str]:
+    from mmbot.venues.derive.simulated import login_of
+
+    return login_of(name)
