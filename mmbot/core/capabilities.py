@@ -176,6 +176,9 @@ class Capabilities(_Derived):
     """How finely the venue stamps what it says: 1, or 1000 where it counts whole seconds."""
     fills_final: bool = True
     """Whether a fill, once told, stands."""
+    protects_quotes: bool = False
+    """Whether the venue can be told to take our quotes on a coin back once too much of them has
+    traded: market-maker protection."""
     gates: tuple[Gate, ...] = (Gate("orders", rate_per_s=5.0, burst=20.0, weights=_ORDERS),)
     """The limits, before the account's own are read."""
 

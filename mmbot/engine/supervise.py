@@ -115,9 +115,8 @@ class Engine:
     def reset_protection(self, venue: str) -> bool:
         """A person has a venue take quotes again that it froze; whether there is such a venue."""
         for member in self.members:
-            reset = getattr(member.venue, "reset_protection", None)
-            if member.site.name == venue and reset is not None:
-                reset()
+            if member.site.name == venue and member.capabilities.protects_quotes:
+                member.venue.reset_protection()
                 return True
         _log.error("%s has no market-maker protection to be reset", venue)
         return False

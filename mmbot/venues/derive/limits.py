@@ -85,6 +85,7 @@ def capabilities(limits: Limits) -> Capabilities:
         move=Move.REPLACE,
         dead_man=DeadMan.WALLET,
         orders_expire_ns=EXPIRES_AFTER_S * SECOND,
+        protects_quotes=True,
         gates=(
             _window(ORDERS, limits.matching, _SINGLE),
             Gate(

@@ -25,6 +25,7 @@ from mmbot.core.types import Label, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.venues.account import Account
 from mmbot.venues.account_session import AccountSession, OrderIntent
+from mmbot.venues.answers import AnswerError
 from mmbot.venues.asking import UnreadableError, get
 from mmbot.venues.derive import orders, parse
 from mmbot.venues.derive.dialect import DERIVE, window
@@ -109,15 +110,22 @@ class DeriveSession(AccountSession, PublicSession):
     def account(self) -> Recipe[str]:
         """The subaccount, by its number. Raises AnswerError, UnreadableError, and NoSubaccount
         where the wallet has no such one."""
+        number = self._signer.subaccount_id
+        missing: AnswerError | None = None
+        if self.named_by_label:  # one question, as more would wait for the least of all limits
+            try:
+                told = yield from get(SUBACCOUNT, {"subaccount_id": number})
+                return label_of(told, number)
+            except AnswerError as error:
+                missing = error
         told = yield from get("private/get_subaccounts", {"wallet": self._signer.owner})
         subaccounts = told.get("subaccount_ids") if isinstance(told, dict) else None
         if not isinstance(subaccounts, list):
             raise UnreadableError(f"to get_subaccounts: {told!r:.80}")
         require(subaccounts, self._signer)
-        number = self._signer.subaccount_id
-        if not self.named_by_label:
-            return str(number)
-        return label_of((yield from get(SUBACCOUNT, {"subaccount_id": number})), number)
+        if missing is not None:
+            raise missing
+        return str(number)
 
     @property
     def private_channels(self) -> list[str]:

@@ -106,6 +106,7 @@ class DeriveBench(SimulatedBench):
     books_are_whole = True
     logins_last = True
     snaps = True
+    rules: ClassVar = ONE_COIN
 
     async def enter(self, life: AsyncExitStack) -> None:
         world = self.world
@@ -118,7 +119,7 @@ class DeriveBench(SimulatedBench):
         options = WorldOptions(
             faces=(face,),
             start_ms=start_ms,
-            exchange_rules={self.kind: ONE_COIN},
+            exchange_rules={self.kind: self.rules},
             flow_scale=5.0 if world.violent else 1.0 if world.lively else 0.0,
             preset="crash" if world.violent else "normal",
             rules=replace(
