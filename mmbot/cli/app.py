@@ -86,6 +86,7 @@ class Commands(LazyGroup):
             "app",
             "What an instrument is worth by a model: options, implied volatility, binary markets.",
         ),
+        "research": Home("mmbot.cli.research", "app", "What recorded data say."),
         "strategies": Home(
             "mmbot.cli.strategies",
             "strategies",

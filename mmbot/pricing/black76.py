@@ -205,7 +205,8 @@ def time_value(forward: Floats, strike: Floats, years: Floats, vol: Floats) -> A
     h = np.abs(log_moneyness) / w
     bell = np.exp(-0.5 * h * h - 0.125 * w * w - 0.5 * log_moneyness) * _INV_SQRT_2PI
     bracket = _bracket(np.atleast_1d(h), np.atleast_1d(w)).reshape(w.shape)
-    return np.asarray(bell * bracket)
+    worth: Array = np.where(w > _MIN_DEVIATION, bell * bracket, 0.0 * bell)
+    return worth
 
 
 def implied_vol(
@@ -232,7 +233,7 @@ def implied_vol(
         price, _positive(forward), strike, years, sign
     )
     ratio = strike / forward
-    left = _beyond_intrinsic(price if inverse else price / forward, forward, strike, sign)
+    left = _beyond_intrinsic(price, np.maximum(sign * (forward - strike), 0.0), forward, inverse)
     bounded = (left >= 0.0) & (left < np.minimum(1.0, ratio)) & (years > 0.0)
     vol: Array = np.where(bounded, 0.0, np.nan)
     solvable = bounded & (left > 0.0)
@@ -242,11 +243,12 @@ def implied_vol(
     return vol
 
 
-def _beyond_intrinsic(in_coin: Array, forward: Array, strike: Array, sign: Array) -> Array:
-    """The time value in a price, in coin; 0 where that is less than the price's last digits say."""
-    left = in_coin - np.maximum(sign * (forward - strike) / forward, 0.0)
-    unclear = np.abs(left) < _ULPS * np.spacing(np.abs(in_coin))
-    return np.where(unclear, 0.0, left)
+def _beyond_intrinsic(price: Array, intrinsic: Array, forward: Array, inverse: bool) -> Array:
+    """The time value in a price, in coin; 0 where it is less than the price's last digits can say.
+    `intrinsic` is in USD."""
+    left = price - (intrinsic / forward if inverse else intrinsic)
+    left = np.where(np.abs(left) < _ULPS * np.spacing(np.abs(price)), 0.0, left)
+    return left if inverse else left / forward
 
 
 def implied_vol_interval(
