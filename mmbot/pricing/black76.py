@@ -36,8 +36,14 @@ DAYS_PER_YEAR = 365.0
 _MIN_DEVIATION = 1e-100
 """Stands for a total deviation of zero, so that at expiry the formulas give intrinsic value: so
 small that d1 is 0 at the strike alone."""
+_NO_BOUND = 1e300
 _ROOT_OF_A_DAY = np.sqrt(1.0 / DAYS_PER_YEAR)
 _INV_SQRT_2PI = 1.0 / np.sqrt(2.0 * np.pi)
+
+# As arrays, because numpy makes one of every float at every call.
+_HALF = np.asarray(0.5)
+_PER_POINT = np.asarray(0.01 * _INV_SQRT_2PI)
+_PER_DAY = np.asarray(0.5 / DAYS_PER_YEAR * _INV_SQRT_2PI)
 
 
 class Valuation(NamedTuple):
@@ -98,7 +104,8 @@ def price(
     forward = _positive(forward)
     deviation = np.maximum(vol * np.sqrt(_not_over(years)), _MIN_DEVIATION)
     d1 = np.log(forward / strike) / deviation + 0.5 * deviation
-    in_coin = sign * (ndtr(sign * d1) - strike / forward * ndtr(sign * (d1 - deviation)))
+    in_cash = ndtr(sign * (d1 - deviation)) * strike / forward
+    in_coin = sign * (ndtr(sign * d1) - in_cash)
     return np.asarray(in_coin if inverse else in_coin * forward)
 
 
@@ -123,28 +130,43 @@ def value(
         log_moneyness = np.log(forward / strike)
     if sqrt_years is None:
         sqrt_years = np.sqrt(_not_over(years))
-    deviation = np.maximum(vol * sqrt_years, _MIN_DEVIATION)
-    d1 = log_moneyness / deviation + 0.5 * deviation
-    density = np.exp(-0.5 * d1 * d1) * _INV_SQRT_2PI
-    delta = sign * ndtr(sign * d1)
-    in_coin = delta - sign * (strike / forward) * ndtr(sign * (d1 - deviation))
-    spread_out = forward * density
-    gamma = density / (100.0 * deviation)
-    theta = spread_out * (vol * vol) / (deviation * (-2.0 * DAYS_PER_YEAR))
+    deviation = vol * sqrt_years
+    settled = deviation <= 0.0
+    any_settled = np.count_nonzero(settled)
+    if any_settled:
+        deviation = np.maximum(deviation, _MIN_DEVIATION)
+    # In place wherever a number has the shape of the results: new arrays cost as much as sums.
+    d1 = log_moneyness / deviation
+    d1 += _HALF * deviation
+    delta = ndtr(sign * d1)
+    in_cash = ndtr(sign * (d1 - deviation))
+    in_cash *= strike
+    in_cash /= forward
+    in_coin = sign * (delta - in_cash)
+    delta *= sign
+    d1 *= d1
+    d1 *= -_HALF
+    gamma = np.exp(d1)  # the density but for 1 / sqrt(2 pi)
+    vega = forward * gamma
+    loss = vega / deviation
+    loss *= vol
+    loss *= vol
+    loss *= _PER_DAY
+    vega *= sqrt_years
+    vega *= _PER_POINT
+    gamma /= deviation
+    gamma *= _PER_POINT
+    in_usd = in_coin * forward
     last_day = sqrt_years < _ROOT_OF_A_DAY
-    if np.any(last_day):
-        whole = in_coin * forward - np.maximum(sign * (forward - strike), 0.0)
-        theta = np.maximum(theta, np.where(last_day, -np.maximum(whole, 0.0), -np.inf))
-    settled = deviation <= _MIN_DEVIATION
-    if np.any(settled):
+    if np.count_nonzero(last_day):
+        # The time value is the price of the option or of its twin, whichever is out of the money.
+        whole = np.minimum(in_usd, in_usd - sign * (forward - strike))
+        whole = np.abs(whole)  # which is 0 but for the last digits where it is not positive
+        whole += ~last_day * _NO_BOUND
+        loss = np.minimum(loss, whole)
+    if any_settled:
         gamma = np.where(settled, 0.0, gamma)
-    return Valuation(
-        price=np.asarray(in_coin if inverse else in_coin * forward),
-        delta=delta,
-        gamma_coin_per_pct=gamma,
-        vega_usd_per_vol_point=spread_out * sqrt_years * 0.01,
-        theta_usd_per_day=theta,
-    )
+    return Valuation(np.asarray(in_coin if inverse else in_usd), delta, gamma, vega, -loss)
 
 
 def greeks(
@@ -328,7 +350,8 @@ def _positive(forward: Floats) -> Array:
     """The forward; NaN, which every formula hands on, where there is none."""
     forward = np.asarray(forward, dtype=np.float64)
     there = forward > 0.0
-    return forward if there.all() else np.where(there, forward, np.nan)
+    all_there = np.count_nonzero(there) == forward.size
+    return forward if all_there else np.where(there, forward, np.nan)
 
 
 def _not_over(years: Floats) -> Array:
