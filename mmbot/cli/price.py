@@ -97,8 +97,11 @@ def option(
     if json:
         print_json(told)
         return
-    name = f"{right.lower()} at {strike:,g}, forward {forward:,g} USD, volatility {vol:.6g}"
-    show(name, ("", ">value", "unit", ""), _option_rows(told, forward, inverse=inverse))
+    window = "" if known is None else f", {known[0]:.4g} of the window left at {known[1]:,.10g}"
+    title = (
+        f"{right.lower()} at {strike:,.10g}, forward {forward:,.10g} USD, {100 * vol:.6g} % a year"
+    )
+    show(title + window, ("", ">value", "unit", ""), _option_rows(told, forward, inverse=inverse))
 
 
 def _option_rows(
@@ -249,7 +252,8 @@ def binary(
         ("theta", "theta_per_second", "of 1", "per second"),
     ]
     show(
-        f"above {strike:,g} in {seconds:,g} s, spot {spot:,g} USD, volatility {vol:.6g}",
+        f"above {strike:,.10g} in {seconds:,.10g} s, "
+        f"spot {spot:,.10g} USD, {100 * vol:.6g} % a year",
         ("", ">value", "unit", ""),
         [(title, _number(told[key]), unit, note) for title, key, unit, note in rows],
     )

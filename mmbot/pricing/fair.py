@@ -19,7 +19,7 @@ of notional: 0.0001 is one basis point.
 import math
 from dataclasses import dataclass, field
 
-from mmbot.pricing.vol_stream import Ewma
+from mmbot.pricing.ewma import Ewma
 
 FUNDING_HOURS = 8.0
 DEAD_BAND = 0.00025

@@ -118,10 +118,10 @@ def _ratio(sum_: float, over: float) -> float:
 class Bars(NamedTuple):
     """Bars of a price, in the order of time."""
 
-    open: Array
-    high: Array
-    low: Array
-    close: Array
+    opens: Array
+    highs: Array
+    lows: Array
+    closes: Array
     seconds: Array
     """What each covers ..."""
     unseen: Array
@@ -132,13 +132,13 @@ class Bars(NamedTuple):
 
 
 def whole_bars(
-    times_s: Array, open_: Array, high: Array, low: Array, close: Array, width_s: float
+    times_s: Array, opens: Array, highs: Array, lows: Array, closes: Array, width_s: float
 ) -> Bars:
     """Bars of a width as a venue tells them, made of every price; `times_s` are all of their
     beginnings or all of their ends."""
-    none = np.zeros(len(open_))
+    none = np.zeros(len(opens))
     unseen = np.maximum(np.diff(times_s, prepend=times_s[:1] - width_s) - width_s, 0.0)
-    return Bars(open_, high, low, close, none + width_s, unseen, none)
+    return Bars(opens, highs, lows, closes, none + width_s, unseen, none)
 
 
 def bars(times_s: Array, prices: Array, width_s: float) -> Bars:
@@ -169,41 +169,41 @@ def unbroken(sampled: Bars, variance_per_s: float) -> Bars:
     (their samples' `realized`)."""
     wider = np.exp(sampled.missed * np.sqrt(variance_per_s))
     return sampled._replace(
-        high=sampled.high * wider, low=sampled.low / wider, missed=np.zeros(len(sampled.missed))
+        highs=sampled.highs * wider, lows=sampled.lows / wider, missed=np.zeros(len(sampled.missed))
     )
 
 
 def close_to_close(of: Bars) -> float:
     """Realized variance per second of the closes."""
     covered = np.sum(of.seconds[1:] + of.unseen[1:])
-    return _ratio(np.sum(np.log(of.close[1:] / of.close[:-1]) ** 2), covered)
+    return _ratio(np.sum(np.log(of.closes[1:] / of.closes[:-1]) ** 2), covered)
 
 
 def parkinson(of: Bars) -> float:
     """Variance per second by the ranges alone. A drift adds to it."""
-    return _ratio(np.sum(np.log(of.high / of.low) ** 2) / (4.0 * _LN2), np.sum(of.seconds))
+    return _ratio(np.sum(np.log(of.highs / of.lows) ** 2) / (4.0 * _LN2), np.sum(of.seconds))
 
 
 def garman_klass(of: Bars) -> float:
     """Variance per second by ranges and closes, the best one where there is no drift."""
-    span, moved = np.log(of.high / of.low), np.log(of.close / of.open)
+    span, moved = np.log(of.highs / of.lows), np.log(of.closes / of.opens)
     terms = 0.5 * span * span - (2.0 * _LN2 - 1.0) * moved * moved
     return _ratio(np.sum(terms), np.sum(of.seconds))
 
 
 def rogers_satchell(of: Bars) -> float:
     """Variance per second by ranges and closes, which a drift leaves alone."""
-    up = np.log(of.high / of.close) * np.log(of.high / of.open)
-    down = np.log(of.low / of.close) * np.log(of.low / of.open)
+    up = np.log(of.highs / of.closes) * np.log(of.highs / of.opens)
+    down = np.log(of.lows / of.closes) * np.log(of.lows / of.opens)
     return _ratio(np.sum(up + down), np.sum(of.seconds))
 
 
 def yang_zhang(of: Bars) -> float:
     """Variance per second by overnight moves, moves in bars and ranges; NaN of fewer than three
     bars. The first bar counts as the close before the second alone, as in TTR."""
-    overnight = np.log(of.open[1:] / of.close[:-1])
+    overnight = np.log(of.opens[1:] / of.closes[:-1])
     rest = Bars(*(column[1:] for column in of))
-    inside = np.log(rest.close / rest.open)
+    inside = np.log(rest.closes / rest.opens)
     number = len(inside)
     if number < 2:
         return float("nan")

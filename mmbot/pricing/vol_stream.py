@@ -13,36 +13,12 @@ which is unbiased however the samples fall. Every class is a memory that can be 
 import math
 from dataclasses import dataclass, field
 
+from mmbot.pricing.ewma import decay
+
 SECONDS_PER_YEAR = 365.0 * 86_400.0
 
 _LN2 = math.log(2.0)
 _ALPHA = 1.34
-
-
-@dataclass(slots=True)
-class Ewma:
-    """A mean of values that forgets by time: what stood for long counts for more than what stood
-    for a moment. Each value holds from its time to the next one's."""
-
-    half_life_s: float
-    _mean: float | None = None
-    _at_s: float = 0.0
-    _last: float = 0.0
-
-    def observe(self, at_s: float, value: float) -> None:
-        """A value that holds from now on. What is out of order counts as of now."""
-        self._mean = value if self._mean is None else self._until(at_s)
-        self._at_s = max(at_s, self._at_s)
-        self._last = value
-
-    def value(self, now_s: float) -> float | None:
-        """The mean now; None before the first value."""
-        return None if self._mean is None else self._until(now_s)
-
-    def _until(self, now_s: float) -> float:
-        assert self._mean is not None
-        kept = decay(now_s - self._at_s, self.half_life_s)
-        return kept * self._mean + (1.0 - kept) * self._last
 
 
 @dataclass(slots=True)
@@ -90,7 +66,7 @@ class EwmaVariance:
 class Bar:
     """One bar in the making or made: vol.Bars of one."""
 
-    open: float
+    opened: float
     high: float
     low: float
     close: float
@@ -194,9 +170,9 @@ class RangeVariance:
 
     def observe(self, bar: Bar) -> None:
         """A bar that is over."""
-        span, moved = math.log(bar.high / bar.low), math.log(bar.close / bar.open)
-        up = math.log(bar.high / bar.close) * math.log(bar.high / bar.open)
-        down = math.log(bar.low / bar.close) * math.log(bar.low / bar.open)
+        span, moved = math.log(bar.high / bar.low), math.log(bar.close / bar.opened)
+        up = math.log(bar.high / bar.close) * math.log(bar.high / bar.opened)
+        down = math.log(bar.low / bar.close) * math.log(bar.low / bar.opened)
         self.count += 1
         self.seconds += bar.seconds
         self._ranges += span * span
@@ -204,7 +180,7 @@ class RangeVariance:
         self._rogers_satchell += up + down
         last, self._last = self._last, bar
         if last is not None:
-            overnight, seconds = math.log(bar.open / last.close), bar.ended_s - last.ended_s
+            overnight, seconds = math.log(bar.opened / last.close), bar.ended_s - last.ended_s
             self._after.observe(overnight, moved, up + down, seconds)
 
     @property
@@ -227,8 +203,3 @@ class RangeVariance:
     def yang_zhang(self) -> float | None:
         """By overnight moves, moves in bars and ranges; None before the third bar."""
         return self._after.yang_zhang()
-
-
-def decay(seconds: float, half_life_s: float) -> float:
-    """What is left of a weight after so long; all of it where time went back."""
-    return math.exp(-_LN2 * max(seconds, 0.0) / half_life_s)

@@ -176,10 +176,10 @@ def test_bars_leave_no_time_out() -> None:
     prices = np.array([10.0, 12.0, 11.0, 9.0, 8.0, 13.0])
     bars = vol.bars(times, prices, 60.0)
     # The first minute; 59 -> 61; 61 -> 230, which opens at 9 and spans two minutes without any.
-    assert bars.open.tolist() == [10.0, 11.0, 9.0]
-    assert bars.high.tolist() == [12.0, 11.0, 13.0]
-    assert bars.low.tolist() == [10.0, 9.0, 8.0]
-    assert bars.close.tolist() == [11.0, 9.0, 13.0]
+    assert bars.opens.tolist() == [10.0, 11.0, 9.0]
+    assert bars.highs.tolist() == [12.0, 11.0, 13.0]
+    assert bars.lows.tolist() == [10.0, 9.0, 8.0]
+    assert bars.closes.tolist() == [11.0, 9.0, 13.0]
     assert bars.seconds.tolist() == [58.0, 2.0, 169.0]
     assert bars.seconds.sum() == times[-1] - times[0]
 

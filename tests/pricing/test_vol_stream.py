@@ -4,15 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mmbot.pricing import vol
 from mmbot.pricing.vol_stream import (
     SECONDS_PER_YEAR,
     Bar,
     Bars,
-    Ewma,
     EwmaVariance,
     RangeVariance,
 )
@@ -34,8 +31,8 @@ def test_without_forgetting_streams_are_the_arrays() -> None:
     assert stream.realized == pytest.approx(vol.realized(times, prices), rel=1e-9)
     assert stream.bipower == pytest.approx(vol.bipower(times, prices), rel=1e-9)
     array = vol.bars(times, prices, 300.0)
-    assert [bar.high for bar in made] == array.high[:-1].tolist()  # the last is not over yet
-    assert [bar.low for bar in made] == array.low[:-1].tolist()
+    assert [bar.high for bar in made] == array.highs[:-1].tolist()  # the last is not over yet
+    assert [bar.low for bar in made] == array.lows[:-1].tolist()
     assert [bar.seconds for bar in made] == array.seconds[:-1].tolist()
     over = vol.Bars(*(column[:-1] for column in array))
     assert ranges.parkinson == pytest.approx(vol.parkinson(over), rel=1e-9)
@@ -78,30 +75,6 @@ def test_it_is_unbiased_where_a_third_is_missing() -> None:
         jumpless.append(stream.bipower)
     assert np.mean(np.array(found, float)) / PER_S == pytest.approx(1.0, abs=0.02)
     assert np.mean(np.array(jumpless, float)) / PER_S == pytest.approx(1.0, abs=0.02)
-
-
-def test_a_mean_weighs_values_by_how_long_they_stood() -> None:
-    mean = Ewma(60.0)
-    assert mean.value(0.0) is None
-    mean.observe(0.0, 1.0)
-    assert mean.value(1e6) == 1.0
-    mean.observe(1e6, 3.0)
-    assert mean.value(1e6) == 1.0
-    assert mean.value(1e6 + 60.0) == pytest.approx(2.0)
-    assert mean.value(1e6 + 120.0) == pytest.approx(2.5)
-    mean.observe(1e6 + 120.0, 1.0)
-    assert mean.value(1e6 + 180.0) == pytest.approx(1.75)
-
-
-@given(splits=st.lists(st.floats(0.0, 100.0), min_size=1, max_size=8))
-def test_saying_the_same_again_changes_nothing(splits: list[float]) -> None:
-    once, often = Ewma(60.0), Ewma(60.0)
-    for mean in (once, often):
-        mean.observe(0.0, 1.0)
-        mean.observe(0.0, 2.0)
-    for at in sorted(splits):
-        often.observe(at, 2.0)
-    assert often.value(100.0) == pytest.approx(once.value(100.0))
 
 
 def test_nothing_is_known_before_prices() -> None:
