@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import signing
+from tests.benchmarks import pricing, signing
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -28,6 +28,7 @@ from tests.benchmarks.blocks import (
 )
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
+from tests.benchmarks.pricing import pricing_ns
 from tests.benchmarks.race import Case, Loop, Samples, race
 from tests.benchmarks.signing import signing_ns
 from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
@@ -44,6 +45,7 @@ TURN_US_AIM = Aim(60.0)
 HELP_AIMS = (Aim(1.5), Aim(1.6))
 RESIDENT_MB_AIM = Aim(135.0)
 SIGNATURE_AIM = Aim(1.5)
+PRICING_AIM = Aim(1.5)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -82,6 +84,7 @@ class Effort:
     seeds: int = 5
     """A block."""
     signatures: int = 1000
+    chains: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +173,18 @@ def measure_signing(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return signing_numbers(signing_ns(effort.signatures))
 
 
+def measure_pricing(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A chain of 1,000 options."""
+    return pricing_numbers(pricing_ns(effort.chains))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "turns": measure_turns,
     "start": measure_start,
     "seeds": measure_seeds,
     "signing": measure_signing,
+    "pricing": measure_pricing,
 }
 
 
@@ -286,6 +295,16 @@ def signing_numbers(taken: dict[str, Blocks]) -> list[Number]:
     for name, blocks in taken.items():
         if name != signing.FLOOR:
             aims = [SIGNATURE_AIM] if name == signing.OURS else []
+            numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
+    return numbers
+
+
+def pricing_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group, floor = f"{pricing.OPTIONS:,} options", taken[pricing.FLOOR]
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    for name, blocks in taken.items():
+        if name != pricing.FLOOR:
+            aims = [PRICING_AIM] if name == pricing.QUOTED else []
             numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
     return numbers
 
