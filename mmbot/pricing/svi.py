@@ -32,7 +32,8 @@ a penalty (svi_fit.py) and then proved as above.
 """
 
 from dataclasses import dataclass
-from math import exp, inf, log, sqrt
+from itertools import pairwise
+from math import comb, exp, inf, log, sqrt
 from typing import Self
 
 import numpy as np
@@ -99,8 +100,9 @@ class Slice:
         return np.asarray(0.5 * self.slope(k) / np.sqrt(self.variance(k) * years))
 
     def density_factor(self, k: float | Array) -> Array:
-        """g(k): negative where a butterfly costs less than nothing; -inf where w is not positive."""
-        return density_factor(self.wings[None], np.atleast_1d(np.asarray(k, float))[None])[0]
+        """g(k): negative where a butterfly pays its buyer; -inf where w is not positive."""
+        points = np.atleast_1d(np.asarray(k, dtype=np.float64))
+        return np.asarray(density_factor(self.wings[None], points[None])[0])
 
     def scaled(self, factor: float) -> Self:
         """Every total variance times a factor.
@@ -149,7 +151,7 @@ def density_factor(rows: Array, k: Array) -> Array:
     lead = 1.0 - k * slope / (2.0 * positive)
     with np.errstate(over="ignore", invalid="ignore"):
         g = lead * lead - 0.25 * slope * slope * (1.0 / positive + 0.25) + 0.5 * bend
-    return np.where(w > 0.0, g, -inf)
+    return np.asarray(np.where(w > 0.0, g, -inf))
 
 
 def density_gradient(rows: Array, k: Array) -> Array:
@@ -195,17 +197,12 @@ def arbitrage_intervals(smile: Slice) -> list[tuple[float, float]]:
     """The stretches of k in which g < 0, as far as the line goes (-inf, inf)."""
     row = smile.wings[None]
     t = _crossings(_density_polynomial(row)[0])
-    edges = [-inf, *(smile.m + smile.s * 0.5 * (one - 1.0 / one) for one in t), inf]
-    found = []
-    for low, high in zip(edges, edges[1:], strict=False):
-        inside = (
-            0.5 * (low + high)
-            if low > -inf and high < inf
-            else (high - smile.s if high < inf else low + smile.s if low > -inf else smile.m)
-        )
-        if smile.density_factor(inside)[0] < 0.0:
-            found.append((low, high))
-    return found
+    edges = [smile.m + smile.s * 0.5 * (one - 1.0 / one) for one in t]
+    between = [0.5 * (low + high) for low, high in pairwise(edges)]
+    inside = [edges[0] - smile.s, *between, edges[-1] + smile.s] if edges else [smile.m]
+    pieces = pairwise([-inf, *edges, inf])
+    negative = smile.density_factor(np.array(inside)) < 0.0
+    return [piece for piece, bad in zip(pieces, negative, strict=True) if bad]
 
 
 def least_density_factor(smile: Slice, reach: float) -> float:
@@ -226,7 +223,7 @@ def calendar_gap(early: Slice, late: Slice) -> float:
 def calendar_free(rows: Array) -> NDArray[np.bool_]:
     """Whether each slice but the first is proved to lie nowhere below the one before it."""
     early, late = rows[:-1], rows[1:]
-    rising = (late[:, 1:3] >= early[:, 1:3]).all(1)
+    rising: NDArray[np.bool_] = np.all(late[:, 1:3] >= early[:, 1:3], axis=1)
     if not len(early):
         return rising
     spread = _SINH[::6]
@@ -327,11 +324,12 @@ def _bernstein() -> Array:
     Bernstein's coefficient i is the sum over j <= i of C(i, j) / C(10, j) times it. On the last
     piece, [p, inf), the polynomial in 1/t is taken. Each piece is scaled by its q^10.
     """
-    from math import comb
-
     size = _DEGREE + 1
     to_bernstein = np.array(
-        [[comb(i, j) / comb(_DEGREE, j) if j <= i else 0.0 for i in range(size)] for j in range(size)]
+        [
+            [comb(i, j) / comb(_DEGREE, j) if j <= i else 0.0 for i in range(size)]
+            for j in range(size)
+        ]
     )
     pieces = []
     for low, high in zip((0.0, *_PIECES[:-1]), _PIECES, strict=True):

@@ -1,8 +1,8 @@
 """Raw SVI through the quotes of all expiries at once, without arbitrage.
 
-*What is minimized.* With e = (vol - mid) / half the spread in volatility, an error costs e^2 / 10 as
-long as it stays within CALM of the spread, and grows with its full slope beyond: a price inside bid
-and ask is as good as any other there (Echenim, Gobet and Maurice 2022). The venue's own volatility
+*What is minimized.* With e = (vol - mid) / half the spread in volatility, an error costs e^2 / 10
+as long as it stays within CALM of the spread, and grows with its full slope beyond: a price inside
+bid and ask is as good as any other there (Echenim, Gobet and Maurice 2022). The venue's own volatility
 is a second, weaker quote. Arbitrage costs the square of the violation, times a weight that grows
 until the proofs of svi.py hold: g below a margin at points of each slice, and a later slice below
 an earlier one at points common to all.
@@ -117,13 +117,13 @@ def fit(observed: Observed, last: Array | None = None, pressure: Pressure | None
     that of the last fit of the same expiries."""
     count = len(observed.years)
     rows = np.full((count, 5), np.nan) if last is None else last.copy()
-    new = np.isnan(rows).any(axis=1)
+    new: NDArray[np.bool_] = np.any(np.isnan(rows), axis=1)
     steps = 0
     if new.any():
         rows[new], steps = _from_nothing(_some(observed, new))
     if pressure is None:
         pressure = first_pressure(observed)
-    for attempt in range(_ROUNDS):
+    for _ in range(_ROUNDS):
         rows, _, taken = _descend(_Problem(observed, pressure), rows, _STEPS, together=True)
         steps += taken
         found = Fit(rows, svi.butterfly_free(rows), svi.calendar_free(rows), steps, pressure)
@@ -152,7 +152,7 @@ def first_pressure(observed: Observed) -> Pressure:
     )
 
 
-def _some(observed: Observed, chosen: NDArray[np.bool_]) -> Observed:
+def _some(observed: Observed, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Observed:
     return Observed(
         observed.years[chosen],
         observed.k[chosen],
@@ -245,8 +245,9 @@ def _descend(
     """
     damping = np.full(len(rows), _DAMPING)
     at = problem.normal(rows)
-    step = 0
-    for step in range(1, most + 1):
+    steps = 0
+    while steps < most and damping.min() <= _DAMPING_MAX:
+        steps += 1
         tried = _moved(rows, _step(at, damping))
         there = problem.normal(tried)
         if together:
@@ -264,10 +265,8 @@ def _descend(
         elif better.any():
             rows = np.where(better[:, None], tried, rows)
             at = problem.normal(rows)
-        if damping.min() > _DAMPING_MAX:
-            break
         damping = np.minimum(damping, 10.0 * _DAMPING_MAX)
-    return rows, at.cost, step
+    return rows, at.cost, steps
 
 
 def _step(at: _Normal, damping: Array) -> Array:
@@ -276,7 +275,7 @@ def _step(at: _Normal, damping: Array) -> Array:
     least = 1e-9 * diagonal.max(axis=1, keepdims=True) + 1e-12
     matrix[:, _DIAGONAL, _DIAGONAL] = diagonal * (1.0 + damping[:, None]) + least
     if at.coupling is None:
-        return -np.linalg.solve(matrix, at.gradient[..., None])[..., 0]
+        return np.asarray(-np.linalg.solve(matrix, at.gradient[..., None])[..., 0])
     count = len(matrix)
     whole = np.zeros((count, 5, count, 5))
     each = np.arange(count)
@@ -284,14 +283,17 @@ def _step(at: _Normal, damping: Array) -> Array:
     whole[each[:-1], :, each[1:], :] = at.coupling
     whole[each[1:], :, each[:-1], :] = at.coupling.swapaxes(1, 2)
     size = 5 * count
-    return -np.linalg.solve(whole.reshape(size, size), at.gradient.reshape(size)).reshape(-1, 5)
+    solved = np.linalg.solve(whole.reshape(size, size), at.gradient.reshape(size))
+    return np.asarray(-solved.reshape(-1, 5))
 
 
 def _moved(rows: Array, step: Array) -> Array:
     """Rows after a step that is cut where it leads further than the derivatives can tell."""
     s = np.exp(rows[:, 4])
     length = np.maximum(np.abs(step[:, 3]) / s, np.abs(step[:, 4]))
-    return np.clip(rows + step * np.minimum(1.0, _REACH / np.maximum(length, _REACH))[:, None], _LOW, _HIGH)
+    return np.clip(
+        rows + step * np.minimum(1.0, _REACH / np.maximum(length, _REACH))[:, None], _LOW, _HIGH
+    )
 
 
 class _Problem:
