@@ -81,6 +81,11 @@ class Commands(LazyGroup):
             "markets",
             "List what a venue trades, with its ticks, sizes and fees. No key is needed.",
         ),
+        "price": Home(
+            "mmbot.cli.price",
+            "app",
+            "What an instrument is worth by a model: options, implied volatility, binary markets.",
+        ),
         "strategies": Home(
             "mmbot.cli.strategies",
             "strategies",

@@ -168,7 +168,7 @@ def density_gradient(rows: Array, k: Array) -> Array:
     lead = 1.0 - k * slope / (2.0 * w)
     on_slope = -lead * k / w - 0.5 * slope * (1.0 / w + 0.25)
     on_w = (lead * k * slope + 0.25 * slope * slope) / (w * w)
-    gradient = on_w[..., None] * by_w
+    gradient: Array = on_w[..., None] * by_w
     edge = 0.25 * share / root
     gradient[..., 1] += on_slope * (0.5 * (lean - 1.0)) + edge
     gradient[..., 2] += on_slope * (0.5 * (lean + 1.0)) + edge

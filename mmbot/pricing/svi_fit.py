@@ -2,10 +2,10 @@
 
 *What is minimized.* With e = (vol - mid) / half the spread in volatility, an error costs e^2 / 10
 as long as it stays within CALM of the spread, and grows with its full slope beyond: a price inside
-bid and ask is as good as any other there (Echenim, Gobet and Maurice 2022). The venue's own volatility
-is a second, weaker quote. Arbitrage costs the square of the violation, times a weight that grows
-until the proofs of svi.py hold: g below a margin at points of each slice, and a later slice below
-an earlier one at points common to all.
+bid and ask is as good as any other there (Echenim, Gobet and Maurice 2022). The venue's own
+volatility is a second, weaker quote. Arbitrage costs the square of the violation, times a weight
+that grows until the proofs of svi.py hold: g below a margin at points of each slice, and a later
+slice below an earlier one at points common to all.
 
 *How.* Levenberg and Marquardt's steps on the wing form, with exact derivatives. Without calendar
 violations the expiries do not touch and each has its own 5 x 5 system; with them the system is
