@@ -52,6 +52,11 @@ _DAMPING = 1e-3
 _DAMPING_MAX = 1e8
 _SETTLED = 1e-3
 """Share of the cost that a step must still save to be followed by another."""
+_SETTLED_WARM = 0.05
+"""The same for a fit that follows another: what is left to gain, the next ones will."""
+_NEAR = 0.5
+"""Points within this share of the margin from where arbitrage costs hold a step back, too: else it
+would go from one violation to the next."""
 _INSIDE_SLOPE = INSIDE_COST**0.5
 _DIAGONAL = np.arange(5)
 
@@ -123,8 +128,10 @@ def fit(observed: Observed, last: Array | None = None, pressure: Pressure | None
         rows[new], steps = _from_nothing(_some(observed, new))
     if pressure is None:
         pressure = first_pressure(observed)
+    settled_at = _SETTLED if new.any() else _SETTLED_WARM
     for _ in range(_ROUNDS):
-        rows, _, taken = _descend(_Problem(observed, pressure), rows, _STEPS, together=True)
+        problem = _Problem(observed, pressure)
+        rows, _, taken = _descend(problem, rows, settled_at, _STEPS, together=True)
         steps += taken
         found = Fit(rows, svi.butterfly_free(rows), svi.calendar_free(rows), steps, pressure)
         if found.proved:
@@ -181,7 +188,9 @@ def _from_nothing(observed: Observed) -> tuple[Array, int]:
     each = np.repeat(np.arange(count), _STARTS)
     many = _some(observed, each)
     problem = _Problem(many, first_pressure(many), coupled=False)
-    rows, cost, steps = _descend(problem, starts.reshape(-1, 5), _STEPS_COLD, together=False)
+    rows, cost, steps = _descend(
+        problem, starts.reshape(-1, 5), _SETTLED, _STEPS_COLD, together=False
+    )
     best = cost.reshape(count, _STARTS).argmin(axis=1)
     return rows.reshape(count, _STARTS, 5)[np.arange(count), best], steps
 
@@ -236,8 +245,18 @@ class _Normal:
     """Off the diagonal: of each expiry with the next, where a calendar violation couples them."""
 
 
+@dataclass(slots=True)
+class _Quoted:
+    """Of the quotes alone: the cost of each expiry, and by total variance at each quote half its
+    slope and Gauss and Newton's weight."""
+
+    cost: Array
+    weight: Array
+    slope: Array
+
+
 def _descend(
-    problem: "_Problem", rows: Array, most: int, *, together: bool
+    problem: "_Problem", rows: Array, settled_at: float, most: int, *, together: bool
 ) -> tuple[Array, Array, int]:
     """Rows at the least cost that was found, the cost of each, and the steps taken.
 
@@ -246,27 +265,25 @@ def _descend(
     damping = np.full(len(rows), _DAMPING)
     at = problem.normal(rows)
     steps = 0
-    while steps < most and damping.min() <= _DAMPING_MAX:
+    while True:
         steps += 1
         tried = _moved(rows, _step(at, damping))
-        there = problem.normal(tried)
+        cost = problem.cost(tried)
         if together:
-            before, after = at.cost.sum(), there.cost.sum()
+            before, after = at.cost.sum(), cost.sum()
             better = np.full(len(rows), after <= before)
-            settled = before - after <= _SETTLED * before
+            settled = before - after <= settled_at * before
         else:
-            better = there.cost <= at.cost
-            settled = bool(np.all(at.cost - there.cost <= _SETTLED * at.cost))
+            better = cost <= at.cost
+            settled = bool(np.all(at.cost - cost <= settled_at * at.cost))
+        rows = np.where(better[:, None], tried, rows)
+        cost = np.where(better, cost, at.cost)
+        if (settled and better.all()) or steps == most or damping.min() > _DAMPING_MAX:
+            return rows, cost, steps
         damping = np.where(better, np.maximum(damping / 5.0, 1e-7), damping * 6.0)
-        if better.all():
-            rows, at = tried, there
-            if settled:
-                break
-        elif better.any():
-            rows = np.where(better[:, None], tried, rows)
-            at = problem.normal(rows)
         damping = np.minimum(damping, 10.0 * _DAMPING_MAX)
-    return rows, at.cost, steps
+        if better.any():
+            at = problem.normal(rows)
 
 
 def _step(at: _Normal, damping: Array) -> Array:
@@ -303,81 +320,118 @@ class _Problem:
         self._quotes = observed
         self._pressure = pressure
         self._years = observed.years[:, None]
+        self._prior_square = observed.prior_pull**2
         self._coupled = coupled and len(observed.years) > 1
+
+    def cost(self, rows: Array) -> Array:
+        """Of each expiry."""
+        found = self._quoted(svi.variance(rows, self._quotes.k)).cost
+        short = np.maximum(self._density_lack(rows)[1], 0.0) * self._pressure.density_weight
+        found += np.einsum("ij,ij->i", short, short)
+        if self._coupled:
+            _, short, wing = self._calendar(rows)
+            self._add_calendar_cost(found, short, wing)
+        return found
 
     def normal(self, rows: Array) -> _Normal:
         """Everything about the cost at these rows."""
-        found = self._of_quotes(rows)
+        w, by_row = svi.variance_gradient(rows, self._quotes.k)
+        quoted = self._quoted(w)
+        across = by_row.swapaxes(1, 2)
+        found = _Normal(
+            quoted.cost,
+            (across * quoted.weight[:, None, :]) @ by_row,
+            (across @ quoted.slope[..., None])[..., 0],
+        )
         self._add_density(rows, found)
         if self._coupled:
             self._add_calendar(rows, found)
         return found
 
-    def _of_quotes(self, rows: Array) -> _Normal:
+    def _quoted(self, w: Array) -> "_Quoted":
+        """What the quotes say to these total variances."""
         quotes = self._quotes
-        w, by_row = svi.variance_gradient(rows, quotes.k)
         vol = np.sqrt(np.maximum(w, 1e-9) / self._years)
         error = (vol - quotes.vol) * quotes.pull
         size = np.abs(error)
         calm = size <= CALM
+        rate = np.where(calm, _INSIDE_SLOPE, 1.0)
         reckoned = np.where(calm, _INSIDE_SLOPE * size, size - (1.0 - _INSIDE_SLOPE) * CALM)
-        rate = np.where(calm, _INSIDE_SLOPE, 1.0) * quotes.pull
+        rate *= quotes.pull
         miss = (vol - quotes.prior) * quotes.prior_pull
         by_w = 0.5 / (vol * self._years)
-        weight = (rate * rate + quotes.prior_pull**2) * (by_w * by_w)
-        slope = (np.copysign(reckoned, error) * rate + miss * quotes.prior_pull) * by_w
-        across = by_row.swapaxes(1, 2)
-        return _Normal(
-            (reckoned * reckoned + miss * miss).sum(axis=1),
-            (across * weight[:, None, :]) @ by_row,
-            (across @ slope[..., None])[..., 0],
+        return _Quoted(
+            np.einsum("ij,ij->i", reckoned, reckoned) + np.einsum("ij,ij->i", miss, miss),
+            (rate * rate + self._prior_square) * (by_w * by_w),
+            (np.copysign(reckoned, error) * rate + miss * quotes.prior_pull) * by_w,
         )
 
-    def _add_density(self, rows: Array, found: _Normal) -> None:
+    def _density_lack(self, rows: Array) -> tuple[Array, Array]:
+        """Points of each slice, and by how much g is below its margin there."""
         k = rows[:, 3:4] + np.exp(rows[:, 4:5]) * _DENSITY_POINTS
         g = np.maximum(svi.density_factor(rows, k), -100.0)
-        weight = self._pressure.density_weight
-        short = np.maximum(self._pressure.density_margin - g, 0.0) * weight
-        places = np.nonzero(short.any(axis=1))[0]
+        return k, self._pressure.density_margin - g
+
+    def _add_density(self, rows: Array, found: _Normal) -> None:
+        pressure = self._pressure
+        k, lack = self._density_lack(rows)
+        near = lack > -_NEAR * pressure.density_margin
+        places = np.nonzero(near.any(axis=1))[0]
         if not len(places):
             return
-        short = short[places]
-        found.cost[places] += (short * short).sum(axis=1)
+        weight = pressure.density_weight[places]
+        short = np.maximum(lack[places], 0.0) * weight
+        found.cost[places] += np.einsum("ij,ij->i", short, short)
         by_row = svi.density_gradient(rows[places], k[places])
-        by_row *= ((short > 0.0) * weight[places])[..., None]
+        by_row *= (near[places] * weight)[..., None]
         across = by_row.swapaxes(1, 2)
         found.matrix[places] += across @ by_row
         found.gradient[places] -= (across @ short[..., None])[..., 0]
 
-    def _add_calendar(self, rows: Array, found: _Normal) -> None:
-        k = np.broadcast_to(_CALENDAR_POINTS, (len(rows), len(_CALENDAR_POINTS)))
-        w = svi.variance(rows, k)
-        late_w = w[1:].copy()
-        for side, edge in _EDGES:
-            late_w[:, edge] = svi.asymptote(rows[1:], side, _CALENDAR_POINTS[edge])
+    def _calendar(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Of each pair: by how much the later slice is below the earlier one and the margin, what
+        that costs at each point, and what it costs that wings rise by less."""
         pressure = self._pressure
-        short = np.maximum(w[:-1] - late_w + pressure.calendar_margin, 0.0)
-        short *= pressure.calendar_weight
+        w = svi.variance(rows, _CALENDAR_POINTS)
+        late = w[1:].copy()
+        for side, edge in _EDGES:
+            late[:, edge] = svi.asymptote(rows[1:], side, _CALENDAR_POINTS[edge])
+        lack = w[:-1] - late + pressure.calendar_margin
         wing = np.maximum(rows[:-1, 1:3] - rows[1:, 1:3] + 1e-5, 0.0) * pressure.wing_weight
-        if not (short.any() or wing.any()):
+        return lack, np.maximum(lack, 0.0) * pressure.calendar_weight, wing
+
+    @staticmethod
+    def _add_calendar_cost(cost: Array, short: Array, wing: Array) -> None:
+        half = 0.5 * (np.einsum("ij,ij->i", short, short) + np.einsum("ij,ij->i", wing, wing))
+        cost[:-1] += half
+        cost[1:] += half
+
+    def _add_calendar(self, rows: Array, found: _Normal) -> None:
+        pressure = self._pressure
+        lack, short, wing = self._calendar(rows)
+        near = lack > -_NEAR * pressure.calendar_margin
+        points = np.nonzero(near.any(axis=0))[0]
+        if not (len(points) or wing.any()):
             return
-        cost = 0.5 * ((short * short).sum(axis=1) + (wing * wing).sum(axis=1))
-        found.cost[:-1] += cost
-        found.cost[1:] += cost
+        self._add_calendar_cost(found.cost, short, wing)
+        k = _CALENDAR_POINTS[points]
+        short = short[:, points, None]
+        hit = (near * pressure.calendar_weight)[:, points, None]
         _, by_row = svi.variance_gradient(rows, k)
-        hit = ((short > 0.0) * pressure.calendar_weight)[..., None]
         early = by_row[:-1] * hit
         for side, edge in _EDGES:
-            by_row[1:, edge, 1:] = 0.0
-            by_row[1:, edge, side] = np.abs(_CALENDAR_POINTS[edge] - rows[1:, 3])
-            by_row[1:, edge, 3] = rows[1:, side] * (1.0 if side == 1 else -1.0)
+            place = np.nonzero(points == edge % len(_CALENDAR_POINTS))[0]
+            if len(place):
+                by_row[1:, place, 1:] = 0.0
+                by_row[1:, place, side] = np.abs(k[place] - rows[1:, 3:4])
+                by_row[1:, place, 3] = rows[1:, side : side + 1] * (1.0 if side == 1 else -1.0)
         late = by_row[1:] * hit
         early_across, late_across = early.swapaxes(1, 2), late.swapaxes(1, 2)
         found.matrix[:-1] += early_across @ early
         found.matrix[1:] += late_across @ late
         found.coupling = -(early_across @ late)
-        found.gradient[:-1] += (early_across @ short[..., None])[..., 0]
-        found.gradient[1:] -= (late_across @ short[..., None])[..., 0]
+        found.gradient[:-1] += (early_across @ short)[..., 0]
+        found.gradient[1:] -= (late_across @ short)[..., 0]
         if wing.any():
             weight = (wing > 0.0) * pressure.wing_weight
             for side in (1, 2):
