@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbot.pricing import black76
+from mmbot.pricing import black76, near_vol
 from mmbot.pricing.svi import Array
 
 YEAR_NS: Final = 365 * 86_400_000_000_000
@@ -80,14 +80,41 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of a chain belong together; the same as long as its options are."""
+
+    expiry_ns: NDArray[np.int64]
+    strike: Array
+    expiries_ns: NDArray[np.int64]
+    """Ascending."""
+    place: NDArray[np.int64]
+    """Of every row: its expiry."""
+    order: NDArray[np.intp]
+    """The rows by expiry and strike."""
+
+    def fits(self, chain: ChainQuotes) -> bool:
+        """Whether these are the chain's options."""
+        return np.array_equal(self.strike, chain.strike) and np.array_equal(
+            self.expiry_ns, chain.expiry_ns
+        )
+
+
+def layout(chain: ChainQuotes) -> Layout:
+    """Of a chain's rows."""
+    expiries, place = np.unique(chain.expiry_ns, return_inverse=True)
+    order = np.lexsort((chain.strike, place))
+    return Layout(chain.expiry_ns, chain.strike, expiries, place.astype(np.int64), order)
+
+
+@dataclass(frozen=True, slots=True)
 class Cleaned:
     """The rows that count, by expiry and strike, and of each expiry what was left out."""
 
-    expiries_ns: NDArray[np.int64]
-    """All of the chain, ascending, but what is expired."""
+    layout: Layout
     years: Array
+    """Of each expiry; not positive for one that is over."""
     forward: Array
-    """The middle one of an expiry's rows, NaN where no row has one."""
+    """The mean of an expiry's rows, NaN where no row has one."""
     place: NDArray[np.int64]
     """Of every row that counts: its expiry."""
     k: Array
@@ -97,112 +124,136 @@ class Cleaned:
     count: NDArray[np.int64]
     """Of each expiry: the rows that count."""
     skipped: tuple[tuple[tuple[str, int], ...], ...]
-    expired: int
-    """Rows of expiries that are over."""
+    near: tuple[Array, Array]
+    """Of every row of the chain the volatilities at bid and ask, NaN where unknown: for the next
+    chain of this layout."""
 
     @property
     def vol(self) -> Array:
         """In the middle of bid and ask."""
         return 0.5 * (self.bid_vol + self.ask_vol)
 
+    def rows_of(self, expiry_ns: int) -> NDArray[np.bool_]:
+        """Which of the rows that count are of an expiry."""
+        return np.asarray(self.layout.expiries_ns[self.place] == expiry_ns)
 
-def clean(chain: ChainQuotes, rule: Rule) -> Cleaned:
-    """Sort the rows of a chain out."""
-    over = chain.expiry_ns <= chain.at_ns
-    expiries, place = np.unique(chain.expiry_ns[~over], return_inverse=True)
-    place_of = np.full(len(chain), -1, dtype=np.int64)
-    place_of[~over] = place
-    reason = _reasons(chain, rule, over, place_of, len(expiries))
-    good = np.nonzero(reason == _USED)[0]
-    years = (chain.expiry_ns[good] - chain.at_ns) / YEAR_NS
-    bid_vol, ask_vol = _vols(chain, good, years)
+
+def clean(
+    chain: ChainQuotes,
+    rule: Rule,
+    laid_out: Layout | None = None,
+    near: tuple[Array, Array] | None = None,
+) -> Cleaned:
+    """Sort the rows of a chain out. `near`: the volatilities of the last chain of this layout."""
+    if laid_out is None:
+        laid_out = layout(chain)
+    expiries, place = laid_out.expiries_ns, laid_out.place
+    years = (expiries - chain.at_ns) / YEAR_NS
+    forward, synthetic_alone = _forwards(chain, place, len(expiries))
+    reason = _reasons(chain, rule, (years <= 0.0)[place], synthetic_alone[place])
+    good = laid_out.order[reason[laid_out.order] == _USED]
+    bid_vol, ask_vol = _vols(chain, good, years[place[good]], near)
     known = (bid_vol > 0.0) & (ask_vol > bid_vol)
-    reason[good[~known]] = REASONS.index("no_vol")
-    good, bid_vol, ask_vol = good[known], bid_vol[known], ask_vol[known]
-    count = np.bincount(place_of[good], minlength=len(expiries))
-    enough = count[place_of[good]] >= rule.least
-    reason[good[~enough]] = REASONS.index("few_quotes")
-    good, bid_vol, ask_vol = good[enough], bid_vol[enough], ask_vol[enough]
-    order = np.lexsort((chain.strike[good], place_of[good]))
-    good = good[order]
+    if not known.all():
+        reason[good[~known]] = REASONS.index("no_vol")
+        good, bid_vol, ask_vol = good[known], bid_vol[known], ask_vol[known]
+    found = np.full(len(chain), np.nan), np.full(len(chain), np.nan)
+    found[0][good], found[1][good] = bid_vol, ask_vol
+    count = np.bincount(place[good], minlength=len(expiries))
+    enough = (count >= rule.least)[place[good]]
+    if not enough.all():
+        reason[good[~enough]] = REASONS.index("few_quotes")
+        good, bid_vol, ask_vol = good[enough], bid_vol[enough], ask_vol[enough]
+        count = np.where(count >= rule.least, count, 0)
     return Cleaned(
-        expiries_ns=expiries,
-        years=(expiries - chain.at_ns) / YEAR_NS,
-        forward=_forwards(chain, place_of, len(expiries)),
-        place=place_of[good],
+        layout=laid_out,
+        years=years,
+        forward=forward,
+        place=place[good],
         k=np.log(chain.strike[good] / chain.forward[good]),
-        bid_vol=bid_vol[order],
-        ask_vol=ask_vol[order],
+        bid_vol=bid_vol,
+        ask_vol=ask_vol,
         mark_vol=chain.mark_vol[good],
-        count=np.bincount(place_of[good], minlength=len(expiries)),
-        skipped=_told(reason, place_of, len(expiries)),
-        expired=int(over.sum()),
+        count=count,
+        skipped=_told(reason, place, len(expiries)),
+        near=found,
     )
+
+
+def _forwards(
+    chain: ChainQuotes, place: NDArray[np.int64], expiries: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """The mean forward of each expiry, of its listed future where there is one, and whether there
+    is none."""
+    priced = chain.forward > 0.0
+    value = np.where(priced, chain.forward, 0.0)
+    real = (priced & ~chain.synthetic).astype(np.float64)
+    listed = np.bincount(place, real, minlength=expiries) > 0.0
+    weight = np.where(listed[place], real, priced)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(place, value * weight, minlength=expiries) / np.bincount(
+            place, weight, minlength=expiries
+        )
+    return mean, ~listed
 
 
 def _reasons(
     chain: ChainQuotes,
     rule: Rule,
     over: NDArray[np.bool_],
-    place_of: NDArray[np.int64],
-    expiries: int,
+    synthetic_alone: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Of every row, the first reason that can be told without its volatility."""
     bid, ask, forward = chain.bid, chain.ask, chain.forward
-    has_bid, has_ask = bid > 0.0, ask > 0.0
-    priced = np.isfinite(forward) & (forward > 0.0)
-    listed = np.zeros(expiries + 1, dtype=np.bool_)
-    listed[place_of[priced & ~chain.synthetic & ~over]] = True
+    no_bid, no_ask = ~(bid > 0.0), ~(ask > 0.0)
+    unpriced = ~((forward > 0.0) & (forward < np.inf))
     middle = 0.5 * (bid + ask)
-    unit = 1.0 if chain.inverse else np.where(priced, forward, 1.0)
+    unit = 1.0 if chain.inverse else forward
     tests = (
         over,
-        ~priced,
-        chain.synthetic & listed[place_of],
-        ~has_bid & ~has_ask,
-        has_bid != has_ask,
-        ask <= bid,
+        unpriced,
+        chain.synthetic & ~synthetic_alone,
+        no_bid & no_ask,
+        no_bid | no_ask,
+        ~(bid < ask),
         chain.sign * (forward - chain.strike) > 0.0,
         bid < rule.bid_min * unit,
         ask - bid >= rule.width_max * middle,
         middle < chain.tick,
     )
-    return np.select(tests, range(len(tests)), default=_USED)
+    reason = np.full(len(chain), _USED)
+    for code in range(len(tests) - 1, -1, -1):
+        reason[tests[code]] = code
+    return reason
 
 
-def _vols(chain: ChainQuotes, rows: NDArray[np.int64], years: Array) -> tuple[Array, Array]:
+def _vols(
+    chain: ChainQuotes,
+    rows: NDArray[np.intp],
+    years: Array,
+    near: tuple[Array, Array] | None,
+) -> tuple[Array, Array]:
     """At bid and at ask."""
     twice = np.concatenate((rows, rows))
-    both = black76.implied_vol(
-        np.concatenate((chain.bid[rows], chain.ask[rows])),
-        chain.forward[twice],
-        chain.strike[twice],
-        np.concatenate((years, years)),
-        chain.sign[twice],
-        inverse=chain.inverse,
-    )
+    price = np.concatenate((chain.bid[rows], chain.ask[rows]))
+    forward, strike, sign = chain.forward[twice], chain.strike[twice], chain.sign[twice]
+    both_years = np.concatenate((years, years))
+    if near is None:
+        both = black76.implied_vol(price, forward, strike, both_years, sign, inverse=chain.inverse)
+    else:
+        last = np.concatenate((near[0][rows], near[1][rows]))
+        both = near_vol.implied_vol(
+            price, forward, strike, both_years, sign, last, inverse=chain.inverse
+        )
     return both[: len(rows)], both[len(rows) :]
 
 
-def _forwards(chain: ChainQuotes, place_of: NDArray[np.int64], expiries: int) -> Array:
-    """The middle forward of each expiry, of its listed future where there is one."""
-    found = np.full(expiries, np.nan)
-    priced = np.isfinite(chain.forward) & (chain.forward > 0.0)
-    for place in range(expiries):
-        here = (place_of == place) & priced
-        real = here & ~chain.synthetic
-        if here.any():
-            found[place] = np.median(chain.forward[real if real.any() else here])
-    return found
-
-
 def _told(
-    reason: NDArray[np.int64], place_of: NDArray[np.int64], expiries: int
+    reason: NDArray[np.int64], place: NDArray[np.int64], expiries: int
 ) -> tuple[tuple[tuple[str, int], ...], ...]:
     width = len(REASONS) + 1
-    here = place_of >= 0
-    table = np.bincount(place_of[here] * width + reason[here], minlength=expiries * width)
+    table = np.bincount(place * width + reason, minlength=expiries * width)
     return tuple(
-        tuple((name, int(n)) for name, n in zip(REASONS, row, strict=False) if n)
-        for row in table.reshape(expiries, width)
+        tuple((name, n) for name, n in zip(REASONS, row, strict=False) if n)
+        for row in table.reshape(expiries, width).tolist()
     )

@@ -19,6 +19,7 @@ share of variance time that has passed, which no arbitrage can come of: each sli
 earlier ones by more. Between expiries total variance at equal k is linear in vol time.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import pairwise
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbot.pricing import essvi, svi, svi_fit
-from mmbot.pricing.chain_quotes import YEAR_NS, ChainQuotes, Cleaned, Rule, clean
+from mmbot.pricing.chain_quotes import YEAR_NS, ChainQuotes, Cleaned, Layout, Rule, clean
 from mmbot.pricing.svi import Array, Slice
 from mmbot.pricing.vol_time import VolTime
 
@@ -95,8 +96,6 @@ class Surface:
     at_ns: int
     underlying: str
     expiries: tuple[Expiry, ...]
-    expired: int = 0
-    """Rows of the chain whose expiry was over."""
 
     @property
     def arbitrage_free(self) -> bool:
@@ -162,6 +161,8 @@ class Memory:
     """What the next fit begins with; of no interest to anybody else."""
 
     at_ns: int
+    layout: Layout
+    near: tuple[Array, Array]
     expiries_ns: NDArray[np.int64]
     rows: Array
     pressure: svi_fit.Pressure
@@ -174,13 +175,16 @@ def fit(
     time: VolTime = VolTime(),  # noqa: B008  # frozen
 ) -> tuple[Surface, Memory | None]:
     """The surface through a chain's quotes, and what the next fit begins with."""
-    cleaned = clean(chain, rule)
+    if memory is not None and (chain.at_ns < memory.at_ns or not memory.layout.fits(chain)):
+        cleaned = clean(chain, rule)
+    elif memory is not None:
+        cleaned = clean(chain, rule, memory.layout, memory.near)
+    else:
+        cleaned = clean(chain, rule)
     found, memory = _slices(chain, cleaned, memory, rule, time)
-    smiles: dict[int, tuple[Model, Slice]] = {
-        place: (Model.SVI, one) for place, one in found.items()
-    }
-    for place in range(len(cleaned.expiries_ns)):
-        if place not in smiles and cleaned.count[place] >= rule.least:
+    smiles = {place: (Model.SVI, one) for place, one in found.items()}
+    for place in np.nonzero(cleaned.count >= rule.least)[0].tolist():
+        if place not in smiles:
             one = _between(cleaned, place, smiles)
             if one is not None:
                 smiles[place] = (Model.ESSVI, one)
@@ -191,21 +195,25 @@ def _surface(
     chain: ChainQuotes, cleaned: Cleaned, smiles: dict[int, tuple[Model, Slice]]
 ) -> Surface:
     expiries = []
-    for place, expiry_ns in enumerate(cleaned.expiries_ns.tolist()):
+    years, forward = cleaned.years.tolist(), cleaned.forward.tolist()
+    count = cleaned.count.tolist()
+    for place, expiry_ns in enumerate(cleaned.layout.expiries_ns.tolist()):
+        if years[place] <= 0.0:
+            continue
         model, smile = smiles.get(place, (Model.MARK, None))
         expiries.append(
             Expiry(
                 expiry_ns=expiry_ns,
-                years=float(cleaned.years[place]),
-                forward=float(cleaned.forward[place]),
-                quotes=int(cleaned.count[place]),
+                years=years[place],
+                forward=forward[place],
+                quotes=count[place],
                 model=model,
                 smile=smile,
                 marks=_marks(chain, expiry_ns) if smile is None else (),
                 skipped=cleaned.skipped[place],
             )
         )
-    return Surface(chain.at_ns, chain.underlying, tuple(expiries), cleaned.expired)
+    return Surface(chain.at_ns, chain.underlying, tuple(expiries))
 
 
 def _slices(
@@ -215,12 +223,17 @@ def _slices(
     places = np.nonzero(cleaned.count >= rule.few)[0]
     if not len(places):
         return {}, None
-    expiries_ns = cleaned.expiries_ns[places]
+    expiries_ns = cleaned.layout.expiries_ns[places]
     last, pressure = _remembered(memory, expiries_ns, chain.at_ns, time)
     found = svi_fit.fit(_observed(cleaned, places), last, pressure)
-    kept = _proved(found, cleaned.count[places])
+    kept: Sequence[int] = (
+        range(len(places)) if found.proved else _proved(found, cleaned.count[places])
+    )
     smiles = {int(places[row]): Slice.of_wings(found.rows[row]) for row in kept}
-    return smiles, Memory(chain.at_ns, expiries_ns, found.rows, found.pressure)
+    known = Memory(
+        chain.at_ns, cleaned.layout, cleaned.near, expiries_ns, found.rows, found.pressure
+    )
+    return smiles, known
 
 
 def _remembered(
@@ -241,7 +254,7 @@ def _remembered(
 
 def _observed(cleaned: Cleaned, places: NDArray[np.int64]) -> svi_fit.Observed:
     """The quotes of these expiries, padded to the longest."""
-    row_of = np.full(len(cleaned.expiries_ns), -1, dtype=np.int64)
+    row_of = np.full(len(cleaned.count), -1, dtype=np.int64)
     row_of[places] = np.arange(len(places))
     row = row_of[cleaned.place]
     begins = np.cumsum(cleaned.count) - cleaned.count
@@ -266,7 +279,7 @@ def _observed(cleaned: Cleaned, places: NDArray[np.int64]) -> svi_fit.Observed:
     return svi_fit.Observed(years=cleaned.years[places], **arrays)
 
 
-def _proved(found: svi_fit.Fit, count: NDArray[np.int64]) -> list[int]:
+def _proved(found: svi_fit.Fit, count: NDArray[np.int64]) -> Sequence[int]:
     """The rows without arbitrage. Of two neighbors at odds, the one with fewer quotes goes."""
     kept = np.nonzero(found.butterfly_free)[0]
     while len(kept) > 1:

@@ -46,7 +46,9 @@ FAR = 8.0
 SLOPE_MAX = 2.0
 """Of a wing: from there on prices are not those of any distribution (Lee 2004)."""
 
-_PIECES = np.exp(np.linspace(-9.0, 9.0, 145))
+_LEAST_W = 1e-100
+"""Stands for total variance where that is not positive, so that nothing overflows."""
+_PIECES = np.exp(np.linspace(-9.0, 9.0, 73))
 """Ends of the pieces of the line of t on which P is bounded."""
 _SINH = np.sinh(np.linspace(-9.0, 9.0, 721))
 """Points of a slice, in units of s from m, at which it is looked at closely."""
@@ -145,13 +147,13 @@ def density_factor(rows: Array, k: Array) -> Array:
     half = 0.5 * (rows[:, 1:2] + rows[:, 2:3])
     tilt = 0.5 * (rows[:, 2:3] - rows[:, 1:2])
     w = rows[:, 0:1] + tilt * x + half * root
-    positive = np.maximum(w, 1e-300)
-    slope = tilt + half * x / root
-    bend = half * (s * s) / root**3
-    lead = 1.0 - k * slope / (2.0 * positive)
-    with np.errstate(over="ignore", invalid="ignore"):
-        g = lead * lead - 0.25 * slope * slope * (1.0 / positive + 0.25) + 0.5 * bend
-    return np.asarray(np.where(w > 0.0, g, -inf))
+    inverse = 1.0 / np.maximum(w, _LEAST_W)
+    slope = tilt + half * (x / root)
+    lead = 1.0 - 0.5 * k * slope * inverse
+    g = lead * lead - (0.25 * slope * slope) * (inverse + 0.25)
+    g += (0.5 * half * s * s) / (root * root * root)
+    g[w <= 0.0] = -inf
+    return np.asarray(g)
 
 
 def density_gradient(rows: Array, k: Array) -> Array:
@@ -223,36 +225,39 @@ def calendar_gap(early: Slice, late: Slice) -> float:
 def calendar_free(rows: Array) -> NDArray[np.bool_]:
     """Whether each slice but the first is proved to lie nowhere below the one before it."""
     early, late = rows[:-1], rows[1:]
-    rising: NDArray[np.bool_] = np.all(late[:, 1:3] >= early[:, 1:3], axis=1)
+    proved = _above(early, late, _SINH[::12])
+    doubtful = np.nonzero(~proved)[0]
+    if len(doubtful):
+        proved[doubtful] = _above(early[doubtful], late[doubtful], _SINH)
+    return proved
+
+
+def _above(early: Array, late: Array, spread: Array) -> NDArray[np.bool_]:
+    """Whether each later slice is proved, with the points at hand, to be above the earlier one."""
+    proved: NDArray[np.bool_] = np.all(late[:, 1:3] >= early[:, 1:3], axis=1)
     if not len(early):
-        return rising
-    spread = _SINH[::6]
+        return proved
     k = np.concatenate(
         [part[:, 3:4] + np.exp(part[:, 4:5]) * spread for part in (early, late)], axis=1
     )
-    k = np.sort(np.clip(k, -FAR, FAR), axis=1)
+    k.sort(axis=1)
+    np.clip(k, -FAR, FAR, out=k)
     k[:, 0], k[:, -1] = -FAR, FAR
     below = variance(early, k)
-    above = variance(late, k)
-    tangent = _slope(late, k)
-    width = np.diff(k, axis=1)
-    chord = np.diff(below, axis=1) / np.where(width > 0.0, width, 1.0)
-    # The later slice's tangents meet inside each piece; there the bound is lowest.
-    left, right = tangent[:, :-1], tangent[:, 1:]
-    bend = right - left
-    meet = np.where(
-        bend > 1e-14,
-        (above[:, :-1] - above[:, 1:] + right * width) / np.where(bend > 1e-14, bend, 1.0),
-        0.0,
-    )
-    meet = np.clip(meet, 0.0, width)
-    lowest = above[:, :-1] + left * meet - below[:, :-1] - chord * meet
-    ends = (above >= below).all(1)
+    above, tangent = _with_slope(late, k)
     # Beyond the last point a slice lies above its asymptote and below a line of the wing's slope.
-    far = np.ones(len(early), dtype=np.bool_)
-    for side, edge, sign in ((1, 0, -1.0), (2, -1, 1.0)):
-        far &= asymptote(late, side, sign * FAR) >= below[:, edge]
-    return np.asarray(rising & ends & far & (lowest >= 0.0).all(1))
+    for side, edge, end in ((1, 0, -FAR), (2, -1, FAR)):
+        proved &= asymptote(late, side, end) >= below[:, edge]
+    # Within a piece, the later slice lies above its tangents, and their bound is lowest where they
+    # meet; the earlier one lies below its chord.
+    width = np.maximum(k[:, 1:] - k[:, :-1], 1e-300)
+    left, right = tangent[:, :-1], tangent[:, 1:]
+    bend = np.maximum(right - left, 1e-14)
+    meet = (above[:, :-1] - above[:, 1:] + right * width) / bend
+    meet = np.minimum(np.maximum(meet, 0.0), width)
+    lowest = above[:, :-1] + left * meet
+    chord = below[:, :-1] + (below[:, 1:] - below[:, :-1]) * (meet / width)
+    return np.asarray(proved & (lowest >= chord).all(1) & (above >= below).all(1))
 
 
 def asymptote(rows: Array, side: int, k: float) -> Array:
@@ -261,48 +266,75 @@ def asymptote(rows: Array, side: int, k: float) -> Array:
     return np.asarray(rows[:, 0] + rows[:, side] * (away if side == 2 else -away))
 
 
-def _slope(rows: Array, k: Array) -> Array:
+def _with_slope(rows: Array, k: Array) -> tuple[Array, Array]:
+    """Total variance, and dw/dk."""
     x = k - rows[:, 3:4]
-    lean = x / np.sqrt(x * x + np.exp(2.0 * rows[:, 4:5]))
-    left, right = rows[:, 1:2], rows[:, 2:3]
-    return np.asarray(0.5 * (right - left) + 0.5 * (left + right) * lean)
+    root = np.sqrt(x * x + np.exp(2.0 * rows[:, 4:5]))
+    half = 0.5 * (rows[:, 1:2] + rows[:, 2:3])
+    tilt = 0.5 * (rows[:, 2:3] - rows[:, 1:2])
+    return rows[:, 0:1] + tilt * x + half * root, tilt + half * (x / root)
 
 
 _DEGREE = 10
 
 
 def _density_polynomial(rows: Array) -> Array:
-    """Coefficients of P, lowest power first, one row a slice, scaled to a largest one of 1.
+    """Coefficients of P, lowest power first, one row a slice.
 
-    With x the powers of t: W = b (1 - rho)/2 s + a t + b (1 + rho)/2 s t^2, K = t k, and
-    D = (t^2 + 1) w' = (right - left)/2 (t^2 + 1) + (left + right)/2 (t^2 - 1) = right t^2 - left:
+    With x the powers of t: W = left/2 s + a t + right/2 s t^2, K = t k = (t^2 - 1) s/2 + m t, and
+    D = (t^2 + 1) w' = right t^2 - left:
 
-    P = (W (t^2 + 1) - K D / 2)^2 (t^2 + 1) - D^2 (t^2 + 1) (t W + W^2 / 4) / 4
-        + 4 b t^3 W^2 / s
+        P = (W (t^2 + 1) - K D / 2)^2 (t^2 + 1) - D^2 (t^2 + 1) (t W + W^2 / 4) / 4
+            + 2 (left + right) / s t^3 W^2
+
+    The bracket that is squared has the powers 0 to 4: s left/4, a + m left/2, 3 s (left + right)/4,
+    a - m right/2, s right/4. All terms are products of few numbers; which of them go into which
+    power does not depend on the slice, and is written down once in `_POWERS`.
     """
-    a, left, right, m = (rows[:, place] for place in range(4))
+    a, left, right, m = rows[:, 0], rows[:, 1], rows[:, 2], rows[:, 3]
     s = np.exp(rows[:, 4])
-    zero, one = np.zeros_like(a), np.ones_like(a)
-    w = np.stack((0.5 * s * left, a, 0.5 * s * right), axis=1)
-    k = np.stack((-0.5 * s, m, 0.5 * s), axis=1)
-    d = np.stack((-left, zero, right), axis=1)
-    circle = np.stack((one, zero, one), axis=1)
-    lead = _times(w, circle) - 0.5 * _times(k, d)
-    square = _times(w, w)
-    inner = 0.25 * square
-    inner[:, 1:4] += w
-    found = _times(_times(lead, lead), circle)
-    found -= 0.25 * _times(_times(_times(d, d), circle), inner)
-    found[:, 3:8] += (2.0 * (left + right) / s)[:, None] * square
-    return np.asarray(found / np.maximum(np.abs(found).max(1, keepdims=True), 1e-300))
+    count = len(rows)
+    lead = np.empty((count, 5))
+    lead[:, 0] = 0.25 * s * left
+    lead[:, 1] = a + 0.5 * m * left
+    lead[:, 2] = 0.75 * s * (left + right)
+    lead[:, 3] = a - 0.5 * m * right
+    lead[:, 4] = 0.25 * s * right
+    w = np.empty((count, 12))
+    w[:, 0] = 0.5 * s * left
+    w[:, 1] = a
+    w[:, 2] = 0.5 * s * right
+    w[:, 3:] = (w[:, :3, None] * w[:, None, :3]).reshape(count, 9)
+    slope = np.empty((count, 4))
+    slope[:, 0] = left * left
+    slope[:, 1] = left * right
+    slope[:, 2] = right * right
+    slope[:, 3] = 2.0 * (left + right) / s
+    products = np.concatenate(
+        (
+            (lead[:, :, None] * lead[:, None, :]).reshape(count, 25),
+            (slope[:, :, None] * w[:, None, :]).reshape(count, 48),
+        ),
+        axis=1,
+    )
+    return np.asarray(products @ _POWERS)
 
 
-def _times(first: Array, second: Array) -> Array:
-    """Products of polynomials, row by row."""
-    product = np.zeros((len(first), first.shape[1] + second.shape[1] - 1))
-    for power in range(second.shape[1]):
-        product[:, power : power + first.shape[1]] += first * second[:, power : power + 1]
-    return product
+def _powers() -> Array:
+    """Product -> what it adds to each coefficient of P."""
+    found = np.zeros((73, _DEGREE + 1))
+    for i in range(5):
+        for j in range(5):
+            found[5 * i + j, [i + j, i + j + 2]] += 1.0
+    of_w = [(power + 1, 1.0) for power in range(3)]
+    of_w += [(i + j, 0.25) for i in range(3) for j in range(3)]
+    for place, (power, factor) in enumerate(((0, 1.0), (2, -2.0), (4, 1.0))):
+        for part, (shift, share) in enumerate(of_w):
+            at = power + shift
+            found[25 + 12 * place + part, [at, at + 2]] -= 0.25 * factor * share
+    for part, (power, _) in enumerate(of_w[3:]):
+        found[25 + 36 + 3 + part, power + 3] += 1.0
+    return found
 
 
 def _crossings(polynomial: Array) -> list[float]:
@@ -357,4 +389,5 @@ def _bernstein() -> Array:
     return np.concatenate(pieces, axis=1)
 
 
+_POWERS = _powers()
 _BERNSTEIN = _bernstein()

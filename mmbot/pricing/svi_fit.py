@@ -152,9 +152,9 @@ def first_pressure(observed: Observed) -> Pressure:
     rise = 1.0 + np.abs(_CALENDAR_POINTS) / np.sqrt(level[:-1, None])
     return Pressure(
         density_weight=np.full((count, 1), 30.0),
-        density_margin=np.full((count, 1), 2e-3),
+        density_margin=np.full((count, 1), 4e-3),
         calendar_weight=(1.5 * pull * vol / level)[1:, None] / rise,
-        calendar_margin=2e-4 * level[:-1, None] * rise,
+        calendar_margin=6e-4 * level[:-1, None] * rise,
         wing_weight=np.full((max(count - 1, 0), 1), 300.0),
     )
 

@@ -65,7 +65,7 @@ def draw(told: Report, path: Path) -> None:
 def _smile(panel: Any, told: Report, place: int) -> None:
     """Bid and ask as bars, the smile as a line."""
     one, cleaned = told.surface.expiries[place], told.cleaned
-    here = cleaned.place == place
+    here = cleaned.rows_of(one.expiry_ns)
     k = cleaned.k[here]
     if len(k):
         low, high = 100 * cleaned.bid_vol[here], 100 * cleaned.ask_vol[here]

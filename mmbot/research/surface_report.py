@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmbot.pricing import svi
 from mmbot.pricing.chain_quotes import ChainQuotes, Cleaned, Rule, clean
@@ -82,9 +83,9 @@ def report(
     surface, took = _timed(chain, now_s, rule)
     cleaned = clean(chain, rule)
     misses, insides, lines = [], [], []
-    for place, one in enumerate(surface.expiries):
-        said(place / len(surface.expiries))
-        here = cleaned.place == place
+    for number, one in enumerate(surface.expiries):
+        said(number / len(surface.expiries))
+        here = cleaned.rows_of(one.expiry_ns)
         vol = one.vol(cleaned.k[here])
         miss = 100.0 * np.abs(vol - cleaned.vol[here])
         inside = (cleaned.bid_vol[here] <= vol) & (vol <= cleaned.ask_vol[here])
@@ -99,14 +100,17 @@ def report(
     return Report(
         surface,
         cleaned,
-        _errors(np.concatenate([np.empty(0), *misses]), np.concatenate([np.empty(0), *insides])),
+        _errors(
+            np.concatenate([np.empty(0), *misses]),
+            np.concatenate([np.empty(0, dtype=np.bool_), *insides]),
+        ),
         took,
         tuple(lines),
         tuple(expired),
     )
 
 
-def _errors(miss: Array, inside: Array) -> Errors:
+def _errors(miss: Array, inside: NDArray[np.bool_]) -> Errors:
     if not len(miss):
         return Errors()
     return Errors(
