@@ -53,7 +53,9 @@ _DAMPING_MAX = 1e8
 _SETTLED = 1e-3
 """Share of the cost that a step must still save to be followed by another."""
 _SETTLED_WARM = 0.05
-"""The same for a fit that follows another: what is left to gain, the next ones will."""
+_SETTLED_QUOTE = 0.002
+"""The same for a fit that follows another, and what a step must save by quote besides, about the
+cost of a seventh of the half-spread: what is left to gain, the next fits will."""
 _NEAR = 0.5
 """Points within this share of the margin from where arbitrage costs hold a step back, too: else it
 would go from one violation to the next."""
@@ -128,10 +130,10 @@ def fit(observed: Observed, last: Array | None = None, pressure: Pressure | None
         rows[new], steps = _from_nothing(_some(observed, new))
     if pressure is None:
         pressure = first_pressure(observed)
-    settled_at = _SETTLED if new.any() else _SETTLED_WARM
+    warm = not new.any()
     for _ in range(_ROUNDS):
         problem = _Problem(observed, pressure)
-        rows, _, taken = _descend(problem, rows, settled_at, _STEPS, together=True)
+        rows, _, taken = _descend(problem, rows, _STEPS, together=True, warm=warm)
         steps += taken
         found = Fit(rows, svi.butterfly_free(rows), svi.calendar_free(rows), steps, pressure)
         if found.proved:
@@ -188,9 +190,7 @@ def _from_nothing(observed: Observed) -> tuple[Array, int]:
     each = np.repeat(np.arange(count), _STARTS)
     many = _some(observed, each)
     problem = _Problem(many, first_pressure(many), coupled=False)
-    rows, cost, steps = _descend(
-        problem, starts.reshape(-1, 5), _SETTLED, _STEPS_COLD, together=False
-    )
+    rows, cost, steps = _descend(problem, starts.reshape(-1, 5), _STEPS_COLD, together=False)
     best = cost.reshape(count, _STARTS).argmin(axis=1)
     return rows.reshape(count, _STARTS, 5)[np.arange(count), best], steps
 
@@ -256,12 +256,13 @@ class _Quoted:
 
 
 def _descend(
-    problem: "_Problem", rows: Array, settled_at: float, most: int, *, together: bool
+    problem: "_Problem", rows: Array, most: int, *, together: bool, warm: bool = False
 ) -> tuple[Array, Array, int]:
     """Rows at the least cost that was found, the cost of each, and the steps taken.
 
     Together: one damping, and a step is taken if it pays in sum; else each row has its own.
     """
+    share, extra = (_SETTLED_WARM, _SETTLED_QUOTE * problem.quotes) if warm else (_SETTLED, 0.0)
     damping = np.full(len(rows), _DAMPING)
     at = problem.normal(rows)
     steps = 0
@@ -272,10 +273,10 @@ def _descend(
         if together:
             before, after = at.cost.sum(), cost.sum()
             better = np.full(len(rows), after <= before)
-            settled = before - after <= settled_at * before
+            settled = before - after <= share * before + extra
         else:
             better = cost <= at.cost
-            settled = bool(np.all(at.cost - cost <= settled_at * at.cost))
+            settled = bool(np.all(at.cost - cost <= share * at.cost))
         rows = np.where(better[:, None], tried, rows)
         cost = np.where(better, cost, at.cost)
         if (settled and better.all()) or steps == most or damping.min() > _DAMPING_MAX:
@@ -321,6 +322,7 @@ class _Problem:
         self._pressure = pressure
         self._years = observed.years[:, None]
         self._prior_square = observed.prior_pull**2
+        self.quotes = np.count_nonzero(observed.pull)
         self._coupled = coupled and len(observed.years) > 1
 
     def cost(self, rows: Array) -> Array:
