@@ -37,6 +37,10 @@ _PRIOR_PULL = (svi_fit.PRIOR_WEIGHT * svi_fit.INSIDE_COST) ** 0.5
 """The venue's volatility has its weight in the measure of an error inside bid and ask."""
 
 
+_FITS_MAX = 256
+"""After so many fits the pressure against arbitrage, which only ever grows, begins anew."""
+
+
 class Model(Enum):
     """Where an expiry's volatilities are from."""
 
@@ -166,6 +170,8 @@ class Memory:
     expiries_ns: NDArray[np.int64]
     rows: Array
     pressure: svi_fit.Pressure
+    fits: int = 0
+    """Since the pressure was at its least."""
 
 
 def fit(
@@ -225,13 +231,19 @@ def _slices(
         return {}, None
     expiries_ns = cleaned.layout.expiries_ns[places]
     last, pressure = _remembered(memory, expiries_ns, chain.at_ns, time)
-    found = svi_fit.fit(_observed(cleaned, places), last, pressure)
+    found = svi_fit.fit(_observed(cleaned, places), last, pressure, brief=True)
     kept: Sequence[int] = (
         range(len(places)) if found.proved else _proved(found, cleaned.count[places])
     )
     smiles = {int(places[row]): Slice.of_wings(found.rows[row]) for row in kept}
     known = Memory(
-        chain.at_ns, cleaned.layout, cleaned.near, expiries_ns, found.rows, found.pressure
+        chain.at_ns,
+        cleaned.layout,
+        cleaned.near,
+        expiries_ns,
+        found.rows,
+        found.pressure,
+        0 if memory is None or pressure is None else memory.fits + 1,
     )
     return smiles, known
 
@@ -248,7 +260,7 @@ def _remembered(
         if expiry in known:
             rows[place] = memory.rows[known[expiry]]
             rows[place, :3] *= time.left(memory.at_ns, now_ns, expiry)
-    same = np.array_equal(expiries_ns, memory.expiries_ns)
+    same = np.array_equal(expiries_ns, memory.expiries_ns) and memory.fits < _FITS_MAX
     return rows, memory.pressure if same else None
 
 

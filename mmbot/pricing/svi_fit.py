@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbot.pricing import svi
-from mmbot.pricing.svi import Array
+from mmbot.pricing.svi import Array, Slice
 
 INSIDE_COST = 0.1
 CALM = 0.8
@@ -119,9 +119,16 @@ class Fit:
         return bool(self.butterfly_free.all() and self.calendar_free.all())
 
 
-def fit(observed: Observed, last: Array | None = None, pressure: Pressure | None = None) -> Fit:
+def fit(
+    observed: Observed,
+    last: Array | None = None,
+    pressure: Pressure | None = None,
+    *,
+    brief: bool = False,
+) -> Fit:
     """The best slices. `last` holds rows to begin with, NaN where an expiry has none; `pressure` is
-    that of the last fit of the same expiries."""
+    that of the last fit of the same expiries. Brief: one of many fits that follow each other, each
+    of which goes as far as is worth its while."""
     count = len(observed.years)
     rows = np.full((count, 5), np.nan) if last is None else last.copy()
     new: NDArray[np.bool_] = np.any(np.isnan(rows), axis=1)
@@ -130,7 +137,7 @@ def fit(observed: Observed, last: Array | None = None, pressure: Pressure | None
         rows[new], steps = _from_nothing(_some(observed, new))
     if pressure is None:
         pressure = first_pressure(observed)
-    warm = not new.any()
+    warm = brief and not new.any()
     for _ in range(_ROUNDS):
         problem = _Problem(observed, pressure)
         rows, _, taken = _descend(problem, rows, _STEPS, together=True, warm=warm)
@@ -140,6 +147,30 @@ def fit(observed: Observed, last: Array | None = None, pressure: Pressure | None
             break
         pressure = pressure.more(~found.butterfly_free, ~found.calendar_free)
     return found
+
+
+_REPAIR_REACH = 1.5
+_REPAIR_POINTS = 121
+_REPAIR_PULL = 50.0
+
+
+def repaired(smile: Slice) -> Slice:
+    """The nearest slice (in volatility, over log-moneyness up to 1.5) without butterfly arbitrage;
+    the slice itself where it has none. Raises ValueError where none was found."""
+    rows = smile.wings[None]
+    if svi.butterfly_free(rows)[0]:
+        return smile
+    k = np.linspace(-_REPAIR_REACH, _REPAIR_REACH, _REPAIR_POINTS)[None]
+    vol = np.sqrt(np.maximum(smile.variance(k), 1e-9))
+    pull, none = np.full_like(vol, _REPAIR_PULL), np.zeros_like(vol)
+    found = fit(Observed(np.ones(1), k, vol, pull, vol, none), _within(rows))
+    if not found.proved:
+        raise ValueError(f"no slice without arbitrage was found near {smile}")
+    return Slice.of_wings(found.rows[0])
+
+
+def _within(rows: Array) -> Array:
+    return np.clip(rows, _LOW, _HIGH)
 
 
 def first_pressure(observed: Observed) -> Pressure:
@@ -309,9 +340,7 @@ def _moved(rows: Array, step: Array) -> Array:
     """Rows after a step that is cut where it leads further than the derivatives can tell."""
     s = np.exp(rows[:, 4])
     length = np.maximum(np.abs(step[:, 3]) / s, np.abs(step[:, 4]))
-    return np.clip(
-        rows + step * np.minimum(1.0, _REACH / np.maximum(length, _REACH))[:, None], _LOW, _HIGH
-    )
+    return _within(rows + step * np.minimum(1.0, _REACH / np.maximum(length, _REACH))[:, None])
 
 
 class _Problem:

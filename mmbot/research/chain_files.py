@@ -263,18 +263,8 @@ _NEEDED = ("snap_ts_ms", "instrument", *_SCALES, "underlying_name")
 
 
 def _parquet(path: Path, underlying: str | None, at_ns: int | None) -> Found:
+    pyarrow, file = _opened(path)
     try:
-        import pyarrow
-        import pyarrow.parquet as tables
-    except ImportError:
-        raise ConfigError(
-            f"{path} is parquet, which needs pyarrow: run pip install 'mmbot[parquet]'"
-        ) from None
-    try:
-        file = tables.ParquetFile(path)
-        missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
-        if missing:
-            raise ConfigError(f"{path}: no chain of options: it has no column {missing[0]}")
         stamps = file.read(columns=["snap_ts_ms"])["snap_ts_ms"].to_numpy()
         if not len(stamps):
             raise ConfigError(f"{path}: it is empty")
@@ -285,13 +275,7 @@ def _parquet(path: Path, underlying: str | None, at_ns: int | None) -> Found:
         table = file.read(columns=list(_NEEDED)).filter(pyarrow.array(stamps == at_ms))
     except (pyarrow.ArrowException, OSError) as error:
         raise ConfigError(f"{path}: truncated or damaged: {error}") from error
-    unreadable, rows = 0, []
-    for said in table.to_pylist():
-        row = _scaled(said)
-        if row is None:
-            unreadable += 1
-        else:
-            rows.append(row)
+    rows, unreadable = _scaled_rows(table)
     found = _chosen(path, rows, unreadable, underlying, at_ms * _MS)
     return Found(found.chain, found.underlyings, len(moments), unreadable)
 
@@ -315,9 +299,38 @@ def _scaled(said: Mapping[str, Any]) -> Row | None:
     )
 
 
-def moments_of(path: Path) -> Iterator[int]:
-    """The moments (ns) of a parquet file of chains, in order."""
-    import pyarrow.parquet as tables
+def every_chain(path: Path) -> Iterator[ChainQuotes]:
+    """Every chain of a parquet file, by moment and underlying. Raises ConfigError."""
+    tables, file = _opened(path)
+    table = file.read(columns=list(_NEEDED))
+    stamps = table["snap_ts_ms"].to_numpy()
+    for at_ms in np.unique(stamps).tolist():
+        rows, unreadable = _scaled_rows(table.filter(tables.array(stamps == at_ms)))
+        for underlying in sorted({row.name.underlying for row in rows}):
+            yield _chosen(path, rows, unreadable, underlying, at_ms * _MS).chain
 
-    stamps = tables.read_table(path, columns=["snap_ts_ms"])["snap_ts_ms"].to_numpy()
-    yield from (int(stamp) * _MS for stamp in np.unique(stamps))
+
+def _opened(path: Path) -> tuple[Any, Any]:
+    """pyarrow, and a file that has the columns. Raises ConfigError."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ConfigError(
+            f"{path} is parquet, which needs pyarrow: run pip install 'mmbot[parquet]'"
+        ) from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise ConfigError(f"{path}: truncated or damaged: {error}") from error
+    missing = [name for name in _NEEDED if name not in file.schema_arrow.names]
+    if missing:
+        raise ConfigError(f"{path}: no chain of options: it has no column {missing[0]}")
+    return pyarrow, file
+
+
+def _scaled_rows(table: Any) -> tuple[list[Row], int]:
+    """The options, and how many rows name none."""
+    found = [_scaled(said) for said in table.to_pylist()]
+    rows = [row for row in found if row is not None]
+    return rows, len(found) - len(rows)

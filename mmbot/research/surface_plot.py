@@ -34,37 +34,35 @@ def draw(told: Report, path: Path) -> None:
     """Write the picture. Raises ConfigError where that fails."""
     from matplotlib.figure import Figure
 
-    known = [place for place, one in enumerate(told.surface.expiries) if one.quotes or one.marks]
+    expiries = told.surface.expiries
+    known = [one for one in expiries if one.quotes or one.marks]
     rows = ceil((len(known) + 1) / _COLUMNS)
-    figure = Figure(figsize=(3.4 * _COLUMNS, 2.5 * rows + 0.6), dpi=110, layout="constrained")
-    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
-    for panel, place in zip(panels, known, strict=False):
-        _smile(panel, told, place)
-    _variances(panels[len(known)], told)
-    for panel in panels[len(known) + 1 :]:
-        panel.set_axis_off()
+    figure = Figure(figsize=(3.4 * _COLUMNS, 2.4 * rows + 0.8), dpi=110, layout="constrained")
+    grid = figure.add_gridspec(rows, _COLUMNS)
+    for number, one in enumerate(known):
+        panel = figure.add_subplot(grid[divmod(number, _COLUMNS)])
+        _smile(panel, told, one)
+    _variances(figure.add_subplot(grid[rows - 1, len(known) % _COLUMNS :]), told)
     errors = told.errors
     fitted = (
         ""
         if errors.median is None or errors.inside is None
-        else f"   median error {errors.median:.2f} vol points, "
+        else f":  median error {errors.median:.2f} vol points, "
         f"{100 * errors.inside:.1f} % between bid and ask"
     )
-    figure.suptitle(
-        f"{told.surface.underlying}, {moment_text(told.surface.at_ns)[:16].replace('T', ' ')} UTC"
-        f"{fitted}",
-        color=_INK,
-        fontsize=12,
-    )
+    moment = moment_text(told.surface.at_ns)[:16].replace("T", " ")
+    figure.suptitle(f"{told.surface.underlying}, {moment} UTC{fitted}", color=_INK, fontsize=12)
+    figure.supxlabel("log-moneyness ln(K / F)", color=_INK, fontsize=9)
+    figure.supylabel("volatility in %, bars from bid to ask", color=_INK, fontsize=9)
     try:
         figure.savefig(path)
     except OSError as error:
         raise ConfigError(f"--plot: {path} cannot be written: {error.strerror}") from error
 
 
-def _smile(panel: Any, told: Report, place: int) -> None:
+def _smile(panel: Any, told: Report, one: Expiry) -> None:
     """Bid and ask as bars, the smile as a line."""
-    one, cleaned = told.surface.expiries[place], told.cleaned
+    cleaned = told.cleaned
     here = cleaned.rows_of(one.expiry_ns)
     k = cleaned.k[here]
     if len(k):
@@ -76,7 +74,7 @@ def _smile(panel: Any, told: Report, place: int) -> None:
     panel.plot(at, 100 * one.vol(at), color=_MARK if one.smile is None else _INK, linewidth=1.2)
     panel.axvline(0.0, color=_FAINT, linewidth=0.8, zorder=0)
     panel.set_title(
-        f"{moment_text(one.expiry_ns)[:10]}  {365 * one.years:.0f} d  {one.model.value}",
+        f"{moment_text(one.expiry_ns)[:10]}, {365 * one.years:.1f} days, {one.model.value}",
         fontsize=9,
     )
     _tidy(panel)
@@ -90,7 +88,7 @@ def _variances(panel: Any, told: Report) -> None:
         tone = 0.25 + 0.7 * (number + 1) / len(smiles)
         panel.plot(k, one.variance(k), color=_INK, alpha=tone, linewidth=1.0)
     panel.set_yscale("log")
-    panel.set_title("total variance of all expiries", fontsize=9)
+    panel.set_title("total variance of every expiry: no line crosses another", fontsize=9)
     _tidy(panel)
 
 

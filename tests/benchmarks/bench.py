@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import signing
+from tests.benchmarks import signing, surface
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -44,6 +44,8 @@ TURN_US_AIM = Aim(60.0)
 HELP_AIMS = (Aim(1.5), Aim(1.6))
 RESIDENT_MB_AIM = Aim(135.0)
 SIGNATURE_AIM = Aim(1.5)
+REFIT_AIM = Aim(31.0)
+SLICE_AIM = Aim(2.0)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -82,6 +84,7 @@ class Effort:
     seeds: int = 5
     """A block."""
     signatures: int = 1000
+    surfaces: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +173,18 @@ def measure_signing(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return signing_numbers(signing_ns(effort.signatures))
 
 
+def measure_surface(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A chain fitted again, and one slice."""
+    return surface_numbers(surface.surface_ns(effort.surfaces))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "turns": measure_turns,
     "start": measure_start,
     "seeds": measure_seeds,
     "signing": measure_signing,
+    "surface": measure_surface,
 }
 
 
@@ -287,6 +296,18 @@ def signing_numbers(taken: dict[str, Blocks]) -> list[Number]:
         if name != signing.FLOOR:
             aims = [SIGNATURE_AIM] if name == signing.OURS else []
             numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
+    return numbers
+
+
+def surface_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group = f"volatility surface, {surface.QUOTES} quotes, {surface.EXPIRIES} expiries"
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    for ours, theirs, aims in (
+        (surface.REFIT, surface.FLOOR, [REFIT_AIM]),
+        (surface.COLD, surface.FLOOR, []),
+        (surface.SLICE, surface.SCIPY, [SLICE_AIM]),
+    ):
+        numbers.append(_ratio(group, f"{ours} / {theirs}", taken[ours], taken[theirs], *aims))
     return numbers
 
 

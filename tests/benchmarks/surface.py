@@ -46,9 +46,7 @@ def a_chain(rng: Random, moved: float = 0.0) -> ChainQuotes:
     for days, count in zip(_DAYS, counts, strict=True):
         years = days / 365
         deviation = 0.5 * years**0.5
-        smile = svi.Slice(
-            0.16 * years, 0.2 * deviation, -0.25, 0.1 * deviation, 0.6 * deviation
-        )
+        smile = svi.Slice(0.16 * years, 0.2 * deviation, -0.25, 0.1 * deviation, 0.6 * deviation)
         for place in range(count):
             # Strikes stand still while the forward moves.
             strike = 90_000.0 * np.exp(deviation * (-2.0 + 4.0 * place / (count - 1)))
@@ -127,7 +125,7 @@ def _slices(rng: Random) -> dict[str, Callable[[], object]]:
     kept = [svi_fit.fit(next(several))]
 
     def ours() -> object:
-        kept[0] = svi_fit.fit(next(several), kept[0].rows, kept[0].pressure)
+        kept[0] = svi_fit.fit(next(several), kept[0].rows, kept[0].pressure, brief=True)
         return kept[0]
 
     last = [true.wings]
@@ -141,9 +139,7 @@ def _slices(rng: Random) -> dict[str, Callable[[], object]]:
 
         def slope(row: Array) -> Array:
             w, by_row = svi.variance_gradient(row[None], quotes.k)
-            return np.asarray(
-                by_row[0] * (0.5 * quotes.pull[0] / np.sqrt(w[0] * years))[:, None]
-            )
+            return np.asarray(by_row[0] * (0.5 * quotes.pull[0] / np.sqrt(w[0] * years))[:, None])
 
         last[0] = least_squares(miss, last[0], jac=slope, method="lm").x
         return last[0]
