@@ -40,8 +40,10 @@ _CALENDAR_SIDE = np.concatenate((np.geomspace(0.004, 4.0, 24), [svi.FAR]))
 _CALENDAR_POINTS = np.concatenate((-_CALENDAR_SIDE[::-1], [0.0], _CALENDAR_SIDE))
 _EDGES = ((1, 0), (2, -1))
 """At the outermost points the later slice's asymptote counts, of the left and the right wing."""
-_LOW = np.array([-np.inf, 0.0, 0.0, -3.0, -7.5])
+_LOW = np.array([-np.inf, 0.0, 0.0, -3.0, -9.0])
 _HIGH = np.array([np.inf, 1.98, 1.98, 3.0, 1.5])
+_BEND_MIN = 0.05
+"""The least s, in standard deviations to expiry: sharper is a kink between strikes, no smile."""
 _ROUNDS = 10
 _STEPS_COLD = 25
 _STEPS = 12
@@ -149,6 +151,13 @@ def fit(
     return found
 
 
+def _level(observed: Observed) -> Array:
+    """Total variance of each expiry, about."""
+    quoted = observed.pull > 0.0
+    vol = (observed.vol * quoted).sum(axis=1) / np.maximum(quoted.sum(axis=1), 1)
+    return np.asarray(vol * vol * observed.years)
+
+
 _REPAIR_REACH = 1.5
 _REPAIR_POINTS = 121
 _REPAIR_PULL = 50.0
@@ -163,24 +172,18 @@ def repaired(smile: Slice) -> Slice:
     k = np.linspace(-_REPAIR_REACH, _REPAIR_REACH, _REPAIR_POINTS)[None]
     vol = np.sqrt(np.maximum(smile.variance(k), 1e-9))
     pull, none = np.full_like(vol, _REPAIR_PULL), np.zeros_like(vol)
-    found = fit(Observed(np.ones(1), k, vol, pull, vol, none), _within(rows))
+    found = fit(Observed(np.ones(1), k, vol, pull, vol, none), rows)
     if not found.proved:
         raise ValueError(f"no slice without arbitrage was found near {smile}")
     return Slice.of_wings(found.rows[0])
 
 
-def _within(rows: Array) -> Array:
-    return np.clip(rows, _LOW, _HIGH)
-
-
 def first_pressure(observed: Observed) -> Pressure:
     """A violation of total variance weighs as the error in volatility that it stands for."""
     count = len(observed.years)
-    quoted = observed.pull > 0.0
-    number = np.maximum(quoted.sum(axis=1), 1)
-    vol = (observed.vol * quoted).sum(axis=1) / number
-    level = vol * vol * observed.years
-    pull = observed.pull.sum(axis=1) / number
+    level = _level(observed)
+    vol = np.sqrt(level / observed.years)
+    pull = observed.pull.sum(axis=1) / np.maximum((observed.pull > 0.0).sum(axis=1), 1)
     # Far out, where total variance is many times that at the money, it weighs less.
     rise = 1.0 + np.abs(_CALENDAR_POINTS) / np.sqrt(level[:-1, None])
     return Pressure(
@@ -299,18 +302,19 @@ def _descend(
     steps = 0
     while True:
         steps += 1
-        tried = _moved(rows, _step(at, damping))
+        tried = problem.within(_moved(rows, _step(at, damping)))
         cost = problem.cost(tried)
         if together:
             before, after = at.cost.sum(), cost.sum()
             better = np.full(len(rows), after <= before)
-            settled = before - after <= share * before + extra
+            saved = before - after
+            over = saved <= share * before + extra and saved >= (-extra if warm else 0.0)
         else:
             better = cost <= at.cost
-            settled = bool(np.all(at.cost - cost <= share * at.cost))
+            over = bool(better.all() and np.all(at.cost - cost <= share * at.cost))
         rows = np.where(better[:, None], tried, rows)
         cost = np.where(better, cost, at.cost)
-        if (settled and better.all()) or steps == most or damping.min() > _DAMPING_MAX:
+        if over or steps == most or damping.min() > _DAMPING_MAX:
             return rows, cost, steps
         damping = np.where(better, np.maximum(damping / 5.0, 1e-7), damping * 6.0)
         damping = np.minimum(damping, 10.0 * _DAMPING_MAX)
@@ -340,7 +344,7 @@ def _moved(rows: Array, step: Array) -> Array:
     """Rows after a step that is cut where it leads further than the derivatives can tell."""
     s = np.exp(rows[:, 4])
     length = np.maximum(np.abs(step[:, 3]) / s, np.abs(step[:, 4]))
-    return _within(rows + step * np.minimum(1.0, _REACH / np.maximum(length, _REACH))[:, None])
+    return np.asarray(rows + step * np.minimum(1.0, _REACH / np.maximum(length, _REACH))[:, None])
 
 
 class _Problem:
@@ -352,7 +356,13 @@ class _Problem:
         self._years = observed.years[:, None]
         self._prior_square = observed.prior_pull**2
         self.quotes = np.count_nonzero(observed.pull)
+        self._low = np.tile(_LOW, (len(observed.years), 1))
+        self._low[:, 4] = np.log(_BEND_MIN * np.sqrt(_level(observed)))
         self._coupled = coupled and len(observed.years) > 1
+
+    def within(self, rows: Array) -> Array:
+        """Rows cut to their domain."""
+        return np.asarray(np.minimum(np.maximum(rows, self._low), _HIGH))
 
     def cost(self, rows: Array) -> Array:
         """Of each expiry."""

@@ -17,10 +17,11 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from mmbot.pricing import black76, svi, svi_fit
-from mmbot.pricing.chain_quotes import YEAR_NS, ChainQuotes
+from mmbot.pricing.chain_quotes import ChainQuotes
 from mmbot.pricing.surface import Memory, fit
 from mmbot.pricing.svi import Array
 from tests.benchmarks.blocks import Blocks, alternate
+from tests.pricing.chains import chain_of
 
 FLOOR: Final = "price and greeks of 1,000"
 REFIT: Final = "refit of a chain, warm"
@@ -33,50 +34,20 @@ QUOTES: Final = 344
 BLOCK: Final = 10
 _MOVED: Final = 8
 """Chains that follow each other in a circle."""
-_AT_NS: Final = 1_767_600_000_000_000_000
-_DAYS: Final = (1.5, 2.5, 3.5, 5, 12, 19, 26, 54, 82, 173, 264, 355)
+_DAYS: Final = (3, 4, 5, 6, 12, 19, 26, 54, 82, 173, 264, 355)
 _SLICE_STRIKES: Final = 50
 
 
-def a_chain(rng: Random, moved: float = 0.0) -> ChainQuotes:
-    """Two-sided quotes around a surface of its own, in coin; `moved` in basis points."""
-    forward = 90_000.0 * (1.0 + 1e-4 * moved)
+def a_chain(step: int) -> ChainQuotes:
+    """The quotes of the whole chain; every other one has moved."""
     counts = [QUOTES // EXPIRIES + (place < QUOTES % EXPIRIES) for place in range(EXPIRIES)]
-    rows = []
-    for days, count in zip(_DAYS, counts, strict=True):
-        years = days / 365
-        deviation = 0.5 * years**0.5
-        smile = svi.Slice(0.16 * years, 0.2 * deviation, -0.25, 0.1 * deviation, 0.6 * deviation)
-        for place in range(count):
-            # Strikes stand still while the forward moves.
-            strike = 90_000.0 * np.exp(deviation * (-2.0 + 4.0 * place / (count - 1)))
-            vol = float(smile.vol(np.log(strike / forward), years)) + 3e-4 * moved
-            rows.append((days, strike, forward, vol + rng.gauss(0.0, 3e-4)))
-    days_, strike_, forward_, vol_ = (np.array(part) for part in zip(*rows, strict=True))
-    sign = np.where(strike_ >= forward_, 1.0, -1.0)
-    half = 0.004 + 0.01 * np.abs(np.log(strike_ / forward_))
-
-    def price(vol: Array) -> Array:
-        return black76.price(forward_, strike_, days_ / 365, vol, sign, inverse=True)
-
-    return ChainQuotes(
-        at_ns=_AT_NS,
-        underlying="BTC",
-        expiry_ns=_AT_NS + (days_ / 365 * YEAR_NS).astype(np.int64),
-        strike=strike_,
-        sign=sign,
-        forward=forward_,
-        bid=price(vol_ - half),
-        ask=price(vol_ + half),
-        mark_vol=vol_,
-        synthetic=np.zeros(len(strike_), dtype=np.bool_),
-    )
+    strikes = dict(zip(_DAYS, counts, strict=True))
+    return chain_of(strikes, moved=float(step % 2), noise=3e-4, seed=step)
 
 
 def contestants() -> dict[str, Callable[[], object]]:
     """What does each thing once, by name."""
-    rng = Random(7)
-    chains = cycle([a_chain(rng, moved=float(step % 2)) for step in range(_MOVED)])
+    chains = cycle([a_chain(step) for step in range(_MOVED)])
     _, first = fit(next(chains))
     kept: list[Memory | None] = [first]
 
@@ -106,7 +77,7 @@ def contestants() -> dict[str, Callable[[], object]]:
         FLOOR: floor,
         REFIT: refit,
         COLD: lambda: fit(next(chains)),
-        **_slices(rng),
+        **_slices(Random(7)),
     }
 
 
