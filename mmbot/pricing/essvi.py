@@ -21,10 +21,11 @@ from mmbot.pricing.svi import Array, Slice
 
 _ROUNDS = 6
 _NET = 17
-_ROOM = 1e-4
+_ROOM = 1e-3
 """Relative distance that is kept from the neighbors and from the bounds."""
-_SIDE = np.concatenate((np.geomspace(0.002, 4.0, 40), [svi.FAR, 1e3]))
+_SIDE = np.geomspace(0.002, 4.0, 40)
 _POINTS = np.concatenate((-_SIDE[::-1], [0.0], _SIDE))
+_FAR = np.array([-svi.FAR, svi.FAR])
 
 
 def fit(
@@ -42,7 +43,7 @@ def fit(
     scale = float(vol[np.abs(k).argmin()]) * years**0.5
     rho_at, width = 0.0, 0.98
     # Phi in units of 1 / deviation: the bounds allow up to about 2 of them.
-    log_at, log_width = 0.0, 3.0
+    log_at, log_width = -1.5, 4.5
     best: tuple[float, Array] | None = None
     for _ in range(_ROUNDS):
         rho, log_phi = (
@@ -93,11 +94,21 @@ def _best_theta(
     steep = phi[:, 0]
     high = np.minimum(4.0 / (steep * lean), 4.0 / (steep * steep * lean)) * (1.0 - _ROOM)
     low = np.full_like(high, 1e-9)
-    around = _shape(rho, phi, _POINTS)
+    # The order in time is that of the proof: within a reach by total variance, at its ends that of
+    # an earlier slice against a later one's asymptote, and beyond by the slopes of the wings.
+    near, far = _shape(rho, phi, _POINTS), _shape(rho, phi, _FAR)
+    asymptote = 0.5 * (1.0 + rho * phi * _FAR + np.abs(phi * _FAR + rho))
+    slopes = 0.5 * phi * np.concatenate((1.0 - rho, 1.0 + rho), axis=1)
     if below is not None:
-        low = np.maximum(low, (below.variance(_POINTS) / around).max(axis=1) * (1.0 + _ROOM))
+        least = (below.variance(_POINTS), below.variance(_FAR), below.wings[1:3])
+        for value, shape_there in zip(least, (near, asymptote, slopes), strict=True):
+            low = np.maximum(low, (value / shape_there).max(axis=1) * (1.0 + _ROOM))
     if above is not None:
-        high = np.minimum(high, (above.variance(_POINTS) / around).min(axis=1) * (1.0 - _ROOM))
+        row = above.wings[None]
+        ends = np.concatenate((svi.asymptote(row, 1, -svi.FAR), svi.asymptote(row, 2, svi.FAR)))
+        most = (above.variance(_POINTS), ends, above.wings[1:3])
+        for value, shape_there in zip(most, (near, far, slopes), strict=True):
+            high = np.minimum(high, (value / shape_there).min(axis=1) * (1.0 - _ROOM))
     theta = np.clip(free, low, np.maximum(low, high))
     cost = ((theta[:, None] * shape - wanted * weight) ** 2).sum(axis=1)
     return theta, np.where(low <= high, cost, np.inf)

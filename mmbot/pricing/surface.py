@@ -37,6 +37,9 @@ _PRIOR_PULL = (svi_fit.PRIOR_WEIGHT * svi_fit.INSIDE_COST) ** 0.5
 """The venue's volatility has its weight in the measure of an error inside bid and ask."""
 
 
+_FILLERS = np.array([0.0, 0.5, 0.0, 0.5, 0.0])[:, None, None]
+"""Of k, vol, pull, prior and its pull, behind an expiry's last quote."""
+_ROLL_NS = 60_000_000_000
 _FITS_MAX = 256
 """After so many fits the pressure against arbitrage, which only ever grows, begins anew."""
 
@@ -251,7 +254,7 @@ def _slices(
 def _remembered(
     memory: Memory | None, expiries_ns: NDArray[np.int64], now_ns: int, time: VolTime
 ) -> tuple[Array | None, svi_fit.Pressure | None]:
-    """The last fit's rows for these expiries, carried to now."""
+    """The last fit's rows for these expiries, carried to now where that is worth the while."""
     if memory is None or now_ns < memory.at_ns:
         return None, None
     rows = np.full((len(expiries_ns), 5), np.nan)
@@ -259,7 +262,8 @@ def _remembered(
     for place, expiry in enumerate(expiries_ns.tolist()):
         if expiry in known:
             rows[place] = memory.rows[known[expiry]]
-            rows[place, :3] *= time.left(memory.at_ns, now_ns, expiry)
+            if now_ns - memory.at_ns > _ROLL_NS:
+                rows[place, :3] *= time.left(memory.at_ns, now_ns, expiry)
     same = np.array_equal(expiries_ns, memory.expiries_ns) and memory.fits < _FITS_MAX
     return rows, memory.pressure if same else None
 
@@ -277,18 +281,18 @@ def _observed(cleaned: Cleaned, places: NDArray[np.int64]) -> svi_fit.Observed:
     vol, half = cleaned.vol, 0.5 * (cleaned.ask_vol - cleaned.bid_vol)
     pull = 1.0 / np.maximum(half, svi_fit.HALF_SPREAD_MIN)
     told = cleaned.mark_vol > 0.0
-    padded = {
-        "k": (cleaned.k, 0.0),
-        "vol": (vol, 0.5),
-        "pull": (pull, 0.0),
-        "prior": (np.where(told, cleaned.mark_vol, vol), 0.5),
-        "prior_pull": (np.where(told, _PRIOR_PULL * pull, 0.0), 0.0),
-    }
-    arrays = {}
-    for name, (values, filler) in padded.items():
-        arrays[name] = np.full(shape, filler)
-        arrays[name][at] = values[chosen]
-    return svi_fit.Observed(years=cleaned.years[places], **arrays)
+    padded = np.empty((5, *shape))
+    padded[:] = _FILLERS
+    padded[:, at[0], at[1]] = np.stack(
+        (
+            cleaned.k,
+            vol,
+            pull,
+            np.where(told, cleaned.mark_vol, vol),
+            np.where(told, _PRIOR_PULL * pull, 0.0),
+        )
+    )[:, chosen]
+    return svi_fit.Observed(cleaned.years[places], *padded)
 
 
 def _proved(found: svi_fit.Fit, count: NDArray[np.int64]) -> Sequence[int]:

@@ -48,7 +48,7 @@ SLOPE_MAX = 2.0
 
 _LEAST_W = 1e-100
 """Stands for total variance where that is not positive, so that nothing overflows."""
-_PIECES = np.exp(np.linspace(-9.0, 9.0, 73))
+_PIECES = np.exp(np.linspace(-9.0, 9.0, 61))
 """Ends of the pieces of the line of t on which P is bounded."""
 _SINH = np.sinh(np.linspace(-9.0, 9.0, 721))
 """Points of a slice, in units of s from m, at which it is looked at closely."""

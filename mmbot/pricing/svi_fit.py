@@ -83,13 +83,15 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """How much arbitrage weighs, and the margin that is kept from it: one row a slice or pair."""
+    """How much arbitrage weighs, the margin kept from it, and the domain: a row a slice or pair."""
 
     density_weight: Array
     density_margin: Array
     calendar_weight: Array
     calendar_margin: Array
     wing_weight: Array
+    low: Array
+    """The least each parameter may be."""
 
     def more(self, butterflies: NDArray[np.bool_], calendars: NDArray[np.bool_]) -> "Pressure":
         """More of both where arbitrage is still found."""
@@ -100,6 +102,7 @@ class Pressure:
             np.where(pairs, 3.0, 1.0) * self.calendar_weight,
             np.where(pairs, 1.7, 1.0) * self.calendar_margin,
             np.where(pairs, 3.0, 1.0) * self.wing_weight,
+            self.low,
         )
 
 
@@ -151,13 +154,6 @@ def fit(
     return found
 
 
-def _level(observed: Observed) -> Array:
-    """Total variance of each expiry, about."""
-    quoted = observed.pull > 0.0
-    vol = (observed.vol * quoted).sum(axis=1) / np.maximum(quoted.sum(axis=1), 1)
-    return np.asarray(vol * vol * observed.years)
-
-
 _REPAIR_REACH = 1.5
 _REPAIR_POINTS = 121
 _REPAIR_PULL = 50.0
@@ -181,9 +177,13 @@ def repaired(smile: Slice) -> Slice:
 def first_pressure(observed: Observed) -> Pressure:
     """A violation of total variance weighs as the error in volatility that it stands for."""
     count = len(observed.years)
-    level = _level(observed)
-    vol = np.sqrt(level / observed.years)
-    pull = observed.pull.sum(axis=1) / np.maximum((observed.pull > 0.0).sum(axis=1), 1)
+    quoted = observed.pull > 0.0
+    number = np.maximum(quoted.sum(axis=1), 1)
+    vol = (observed.vol * quoted).sum(axis=1) / number
+    level = vol * vol * observed.years
+    pull = observed.pull.sum(axis=1) / number
+    low = np.tile(_LOW, (count, 1))
+    low[:, 4] = np.log(_BEND_MIN * np.sqrt(level))
     # Far out, where total variance is many times that at the money, it weighs less.
     rise = 1.0 + np.abs(_CALENDAR_POINTS) / np.sqrt(level[:-1, None])
     return Pressure(
@@ -192,6 +192,7 @@ def first_pressure(observed: Observed) -> Pressure:
         calendar_weight=(1.5 * pull * vol / level)[1:, None] / rise,
         calendar_margin=6e-4 * level[:-1, None] * rise,
         wing_weight=np.full((max(count - 1, 0), 1), 300.0),
+        low=low,
     )
 
 
@@ -356,13 +357,11 @@ class _Problem:
         self._years = observed.years[:, None]
         self._prior_square = observed.prior_pull**2
         self.quotes = np.count_nonzero(observed.pull)
-        self._low = np.tile(_LOW, (len(observed.years), 1))
-        self._low[:, 4] = np.log(_BEND_MIN * np.sqrt(_level(observed)))
         self._coupled = coupled and len(observed.years) > 1
 
     def within(self, rows: Array) -> Array:
         """Rows cut to their domain."""
-        return np.asarray(np.minimum(np.maximum(rows, self._low), _HIGH))
+        return np.asarray(np.minimum(np.maximum(rows, self._pressure.low), _HIGH))
 
     def cost(self, rows: Array) -> Array:
         """Of each expiry."""

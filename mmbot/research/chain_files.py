@@ -299,12 +299,12 @@ def _scaled(said: Mapping[str, Any]) -> Row | None:
     )
 
 
-def every_chain(path: Path) -> Iterator[ChainQuotes]:
-    """Every chain of a parquet file, by moment and underlying. Raises ConfigError."""
+def every_chain(path: Path, nth: int = 1) -> Iterator[ChainQuotes]:
+    """Every chain of every nth moment of a parquet file. Raises ConfigError."""
     tables, file = _opened(path)
     table = file.read(columns=list(_NEEDED))
     stamps = table["snap_ts_ms"].to_numpy()
-    for at_ms in np.unique(stamps).tolist():
+    for at_ms in np.unique(stamps)[::nth].tolist():
         rows, unreadable = _scaled_rows(table.filter(tables.array(stamps == at_ms)))
         for underlying in sorted({row.name.underlying for row in rows}):
             yield _chosen(path, rows, unreadable, underlying, at_ms * _MS).chain

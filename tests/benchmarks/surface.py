@@ -34,7 +34,7 @@ QUOTES: Final = 344
 BLOCK: Final = 10
 _MOVED: Final = 8
 """Chains that follow each other in a circle."""
-_DAYS: Final = (3, 4, 5, 6, 12, 19, 26, 54, 82, 173, 264, 355)
+_DAYS: Final = (3.0, 4, 5, 6, 12, 19, 26, 54, 82, 173, 264, 355)
 _SLICE_STRIKES: Final = 50
 
 

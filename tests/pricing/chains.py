@@ -40,7 +40,7 @@ def chain_of(
         smile, deviation = a_smile(days), 0.5 * (days / 365) ** 0.5
         for place in range(count):
             # Strikes stand still while the forward moves.
-            strike = FORWARD * np.exp(deviation * (-2.0 + 4.0 * (place + 0.5) / count))
+            strike = round(FORWARD * np.exp(deviation * (-2.0 + 4.0 * (place + 0.5) / count)))
             vol = float(smile.vol(np.log(strike / forward), days / 365))
             rows.append((days, strike, vol + 3e-4 * moved + noise * rng.gauss(0.0, 1.0)))
     days_, strike_, vol_ = (np.array(part) for part in zip(*rows, strict=True))
