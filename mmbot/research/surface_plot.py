@@ -88,11 +88,12 @@ def _variances(panel: Any, told: Report) -> None:
         tone = 0.25 + 0.7 * (number + 1) / len(smiles)
         panel.plot(k, one.variance(k), color=_INK, alpha=tone, linewidth=1.0)
     panel.set_yscale("log")
-    panel.set_title("total variance of every expiry: no line crosses another", fontsize=9)
+    panel.set_title("total variance: no expiry crosses another", fontsize=9)
     _tidy(panel)
 
 
 def _tidy(panel: Any) -> None:
     panel.tick_params(labelsize=7, colors=_INK)
+    panel.locator_params(axis="x", nbins=5)
     for edge in ("top", "right"):
         panel.spines[edge].set_visible(False)
