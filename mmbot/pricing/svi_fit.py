@@ -293,7 +293,7 @@ class _Quoted:
 def _descend(
     problem: "_Problem", rows: Array, most: int, *, together: bool, warm: bool = False
 ) -> tuple[Array, Array, int]:
-    """Rows at the least cost that was found, the cost of each, and the steps taken.
+    """Rows at about the least cost, the cost of each, and the steps taken.
 
     Together: one damping, and a step is taken if it pays in sum; else each row has its own.
     """
@@ -304,12 +304,15 @@ def _descend(
     while True:
         steps += 1
         tried = problem.within(_moved(rows, _step(at, damping)))
+        before = at.cost.sum()
+        if warm and -(at.gradient * (tried - rows)).sum() <= share * before + extra:
+            # So little is promised, so near, that there is no need to see whether it is kept.
+            return tried, at.cost, steps
         cost = problem.cost(tried)
         if together:
-            before, after = at.cost.sum(), cost.sum()
+            after = cost.sum()
             better = np.full(len(rows), after <= before)
-            saved = before - after
-            over = saved <= share * before + extra and saved >= (-extra if warm else 0.0)
+            over = 0.0 <= before - after <= share * before + extra
         else:
             better = cost <= at.cost
             over = bool(better.all() and np.all(at.cost - cost <= share * at.cost))

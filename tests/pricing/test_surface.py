@@ -131,6 +131,17 @@ def test_an_expiry_far_too_dear_does_not_break_the_order() -> None:
         assert (one.density_factor(k) >= 0).all()
 
 
+def test_what_cannot_be_proved_falls_back_and_the_expiry_with_fewer_quotes_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mmbot.pricing.svi_fit._ROUNDS", 1)
+    monkeypatch.setattr("mmbot.pricing.svi_fit._STEPS", 1)
+    surface, _ = fit(priced_off(chain_of({2.0: 9, 9.0: 15, 12.0: 21, 40.0: 21}), 9.0, 25.0))
+    assert models(surface)[1] != "svi"
+    assert models(surface)[2:] == ["svi", "svi"]
+    assert surface.arbitrage_free
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_noise_of_a_few_points_leaves_no_arbitrage(seed: int) -> None:
     surface, _ = fit(chain_of(STRIKES, noise=0.03, half=0.001, seed=seed))
