@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from mmbot.cli.pages import print_json, show
+from mmbot.cli.price_surface import surface
 from mmbot.cli.wanted import Json, one_of
 from mmbot.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command("surface")(surface)
 
 LEAST, MOST = 1e-9, 1e12
 """A price in USD lies between them."""

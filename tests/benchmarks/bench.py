@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import pricing, signing
+from tests.benchmarks import pricing, signing, surface
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -46,6 +46,8 @@ HELP_AIMS = (Aim(1.5), Aim(1.6))
 RESIDENT_MB_AIM = Aim(135.0)
 SIGNATURE_AIM = Aim(1.5)
 PRICING_AIM = Aim(1.5)
+REFIT_AIM = Aim(31.0)
+SLICE_AIM = Aim(2.0)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -85,6 +87,7 @@ class Effort:
     """A block."""
     signatures: int = 1000
     chains: int = 2000
+    surfaces: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,11 @@ def measure_pricing(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return pricing_numbers(pricing_ns(effort.chains))
 
 
+def measure_surface(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A chain fitted again, and one slice."""
+    return surface_numbers(surface.surface_ns(effort.surfaces))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "turns": measure_turns,
@@ -185,6 +193,7 @@ PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "seeds": measure_seeds,
     "signing": measure_signing,
     "pricing": measure_pricing,
+    "surface": measure_surface,
 }
 
 
@@ -306,6 +315,18 @@ def pricing_numbers(taken: dict[str, Blocks]) -> list[Number]:
         if name != pricing.FLOOR:
             aims = [PRICING_AIM] if name == pricing.QUOTED else []
             numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
+    return numbers
+
+
+def surface_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group = f"volatility surface, {surface.QUOTES} quotes, {surface.EXPIRIES} expiries"
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    for ours, theirs, aims in (
+        (surface.REFIT, surface.FLOOR, [REFIT_AIM]),
+        (surface.COLD, surface.FLOOR, []),
+        (surface.SLICE, surface.SCIPY, [SLICE_AIM]),
+    ):
+        numbers.append(_ratio(group, f"{ours} / {theirs}", taken[ours], taken[theirs], *aims))
     return numbers
 
 
