@@ -26,7 +26,7 @@ class Basis:
     `basis.yearly` is the same as a rate per year, for what expires.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"": "of the index", "yearly": "a year"}
+    units: ClassVar[Mapping[str, str]] = {"": "of the index", "yearly": "per year"}
 
     def start(self, instrument: Instrument) -> Memory:
         """No ticker yet."""

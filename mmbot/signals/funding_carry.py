@@ -24,7 +24,7 @@ class FundingCarry:
     perpetuals only, as far as the venue says it.
     """
 
-    units: ClassVar[Mapping[str, str]] = {"": "a day", "mean_8h": "a day"}
+    units: ClassVar[Mapping[str, str]] = {"": "per day", "mean_8h": "per day"}
 
     def start(self, instrument: Instrument) -> Memory:  # noqa: ARG002  # the same for all
         """No rate yet."""

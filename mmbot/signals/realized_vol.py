@@ -37,7 +37,7 @@ class RealizedVol:
         float, Ge(0), Le(3_600), doc("seconds between two prices that are compared, at least")
     ] = 1.0
 
-    units: ClassVar[Mapping[str, str]] = {"": "a year"}
+    units: ClassVar[Mapping[str, str]] = {"": "per year"}
 
     def start(self, instrument: Instrument) -> Memory:
         """No price yet."""
