@@ -84,6 +84,7 @@ class Engine:
             accounts=self.accounts,
             desks=self.desk_names,
             reads_left={one.site.name: one.venue.reads_left() for one in self.members},
+            signal_desks=desks,
         )
 
     @property
