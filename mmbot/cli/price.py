@@ -119,7 +119,7 @@ def _option_rows(
         ("gamma per USD", "gamma_per_usd", "coin", "delta for 1 USD of the forward"),
         ("gamma per 1 %", "gamma_coin_per_pct", "coin", "delta for 1 % of the forward"),
         ("vega", "vega_usd_per_vol_point", "USD", "per vol point"),
-        ("theta", "theta_usd_per_day", "USD", "per day, at most the time value"),
+        ("theta", "theta_usd_per_day", "USD", "per day; in the last one at most the time value"),
         ("vanna", "vanna", "coin", "delta for one vol point"),
         ("volga", "volga", "USD", "vega for one vol point"),
         ("charm", "charm_per_day", "coin", "delta per day"),
