@@ -99,11 +99,14 @@ def option(
     if json:
         print_json(told)
         return
-    window = "" if known is None else f", {known[0]:.4g} of the window left at {known[1]:,.10g}"
     title = (
         f"{right.lower()} at {strike:,.10g}, forward {forward:,.10g} USD, {100 * vol:.6g} % a year"
     )
-    show(title + window, ("", ">value", "unit", ""), _option_rows(told, forward, inverse=inverse))
+    show(
+        title + _so_far(known),
+        ("", ">value", "unit", ""),
+        _option_rows(told, forward, inverse=inverse),
+    )
 
 
 def _option_rows(
@@ -121,7 +124,7 @@ def _option_rows(
         ("gamma per USD", "gamma_per_usd", "coin", "delta for 1 USD of the forward"),
         ("gamma per 1 %", "gamma_coin_per_pct", "coin", "delta for 1 % of the forward"),
         ("vega", "vega_usd_per_vol_point", "USD", "per vol point"),
-        ("theta", "theta_usd_per_day", "USD", "per day, at most the time value"),
+        ("theta", "theta_usd_per_day", "USD", "per day, capped in the last one"),
         ("vanna", "vanna", "coin", "delta for one vol point"),
         ("volga", "volga", "USD", "vega for one vol point"),
         ("charm", "charm_per_day", "coin", "delta per day"),
@@ -255,7 +258,7 @@ def binary(
     ]
     show(
         f"above {strike:,.10g} in {seconds:,.10g} s, "
-        f"spot {spot:,.10g} USD, {100 * vol:.6g} % a year",
+        f"spot {spot:,.10g} USD, {100 * vol:.6g} % a year{_so_far(known)}",
         ("", ">value", "unit", ""),
         [(title, _number(told[key]), unit, note) for title, key, unit, note in rows],
     )
@@ -292,6 +295,13 @@ def _window(left: float | None, average: float | None) -> tuple[float, float] | 
     if average is None:
         raise ConfigError("--average is needed inside the window: the mean of the index so far")
     return left, usd(average, "--average")
+
+
+def _so_far(known: tuple[float, float] | None) -> str:
+    """The window, behind the terms of a title."""
+    return (
+        "" if known is None else f", mean {known[1]:,.10g} with {known[0]:.4g} of the window left"
+    )
 
 
 def _number(value: float) -> str:

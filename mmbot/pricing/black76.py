@@ -289,6 +289,7 @@ def implied_vol_interval(
     volatility at intrinsic value plus one tick. Otherwise both ends are `implied_vol`. NaN where
     that is.
     """
+    forward = _positive(forward)
     point = implied_vol(price, forward, strike, years, sign, inverse=inverse)
     intrinsic = np.maximum(sign * (forward - strike), 0.0) / (forward if inverse else 1.0)
     one_tick = implied_vol(intrinsic + tick, forward, strike, years, sign, inverse=inverse)

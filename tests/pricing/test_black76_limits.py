@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmbot.pricing.black76 import greeks, implied_vol, price, time_value, value
+from mmbot.pricing.black76 import (
+    greeks,
+    implied_vol,
+    implied_vol_interval,
+    price,
+    time_value,
+    value,
+)
 
 CALL, PUT = 1.0, -1.0
 NOT_DELTA = (
@@ -139,7 +146,16 @@ def test_without_a_forward_nothing_has_a_value(forward: float) -> None:
             for of in found:
                 assert np.isnan(of).tolist() == [True, False]
         assert np.isnan(implied_vol(0.2, forward, 90.0, 0.1, CALL, inverse=inverse))
+        ends = implied_vol_interval(0.2, 0.01, forwards, 90.0, 0.1, CALL, inverse=inverse)
+        assert all(np.isnan(end[0]) for end in ends)
     assert np.isnan(time_value(forward, 90.0, 0.1, 0.5))
+
+
+@pytest.mark.parametrize("quoted", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_price_has_no_volatility(quoted: float) -> None:
+    prices = np.array([quoted, 0.2])
+    found = implied_vol(prices, 100.0, 90.0, 0.1, CALL, inverse=True)
+    assert np.isnan(found).tolist() == [True, False]
 
 
 # --- far away ---
