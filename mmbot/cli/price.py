@@ -10,4 +10,4 @@ app.command("surface")(surface)
 
 @app.callback()
 def price() -> None:
-    """What an instrument is worth by a model."""
+    """What an instrument is worth by a model: options, implied volatility, binary markets."""
