@@ -49,7 +49,7 @@ def surface(
     """Fit a volatility surface to a file's quotes, without arbitrage, and say how well it fits.
 
     Each expiry is fitted by SVI; with few quotes by eSSVI; with next to none it shows the venue's
-    marks. Errors are against the volatility between bid and ask, in vol points. The first line sums
+    marks. Errors are against the volatility between bid and ask, in vol points. The last line sums
     up the expiries that are more than a day away.
     """
     from mmbot.cli.late_bar import LateBar

@@ -185,7 +185,7 @@ def _forwards(
 ) -> tuple[Array, NDArray[np.bool_]]:
     """The mean forward of each expiry, of its listed future where there is one, and whether there
     is none."""
-    priced = chain.forward > 0.0
+    priced = (chain.forward > 0.0) & (chain.forward < np.inf)
     value = np.where(priced, chain.forward, 0.0)
     real = (priced & ~chain.synthetic).astype(np.float64)
     listed = np.bincount(place, real, minlength=expiries) > 0.0
@@ -204,9 +204,11 @@ def _reasons(
     synthetic_alone: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """Of every row, the first reason that can be told without its volatility."""
-    bid, ask, forward = chain.bid, chain.ask, chain.forward
-    no_bid, no_ask = ~(bid > 0.0), ~(ask > 0.0)
-    unpriced = ~((forward > 0.0) & (forward < np.inf))
+    forward = chain.forward
+    no_bid, no_ask, unpriced = (
+        ~((said > 0.0) & (said < np.inf)) for said in (chain.bid, chain.ask, forward)
+    )
+    bid, ask = np.where(no_bid, np.nan, chain.bid), np.where(no_ask, np.nan, chain.ask)
     middle = 0.5 * (bid + ask)
     unit = 1.0 if chain.inverse else forward
     tests = (

@@ -39,9 +39,12 @@ _PRIOR_PULL = (svi_fit.PRIOR_WEIGHT * svi_fit.INSIDE_COST) ** 0.5
 
 _FILLERS = np.array([0.0, 0.5, 0.0, 0.5, 0.0])[:, None, None]
 """Of k, vol, pull, prior and its pull, behind an expiry's last quote."""
-_ROLL_NS = 60_000_000_000
+_SOON_NS = 60_000_000_000
+"""A fit that follows another by no more need not roll it, and goes on from it by few steps."""
 _FITS_MAX = 256
 """After so many fits the pressure against arbitrage, which only ever grows, begins anew."""
+_PRIOR_OFF_MAX = 2.0
+"""A venue's volatility so many times that of the quotes, or so small a part of it, is a mistake."""
 
 
 class Model(Enum):
@@ -234,7 +237,8 @@ def _slices(
         return {}, None
     expiries_ns = cleaned.layout.expiries_ns[places]
     last, pressure = _remembered(memory, expiries_ns, chain.at_ns, time)
-    found = svi_fit.fit(_observed(cleaned, places), last, pressure, brief=True)
+    brief = memory is not None and chain.at_ns - memory.at_ns <= _SOON_NS
+    found = svi_fit.fit(_observed(cleaned, places), last, pressure, brief=brief)
     kept: Sequence[int] = (
         range(len(places)) if found.proved else _proved(found, cleaned.count[places])
     )
@@ -262,7 +266,7 @@ def _remembered(
     for place, expiry in enumerate(expiries_ns.tolist()):
         if expiry in known:
             rows[place] = memory.rows[known[expiry]]
-            if now_ns - memory.at_ns > _ROLL_NS:
+            if now_ns - memory.at_ns > _SOON_NS:
                 rows[place, :3] *= time.left(memory.at_ns, now_ns, expiry)
     same = np.array_equal(expiries_ns, memory.expiries_ns) and memory.fits < _FITS_MAX
     return rows, memory.pressure if same else None
@@ -280,7 +284,7 @@ def _observed(cleaned: Cleaned, places: NDArray[np.int64]) -> svi_fit.Observed:
     shape = (len(places), int(cleaned.count[places].max()))
     vol, half = cleaned.vol, 0.5 * (cleaned.ask_vol - cleaned.bid_vol)
     pull = 1.0 / np.maximum(half, svi_fit.HALF_SPREAD_MIN)
-    told = cleaned.mark_vol > 0.0
+    told = (cleaned.mark_vol > vol / _PRIOR_OFF_MAX) & (cleaned.mark_vol < vol * _PRIOR_OFF_MAX)
     padded = np.empty((5, *shape))
     padded[:] = _FILLERS
     padded[:, at[0], at[1]] = np.stack(
@@ -329,7 +333,9 @@ def _marks(chain: ChainQuotes, expiry_ns: int) -> tuple[tuple[float, float], ...
     told = (
         (chain.expiry_ns == expiry_ns)
         & (chain.mark_vol > 0.0)
+        & (chain.mark_vol < np.inf)
         & (chain.forward > 0.0)
+        & (chain.forward < np.inf)
         & (chain.sign * (chain.forward - chain.strike) <= 0.0)
     )
     k = np.log(chain.strike[told] / chain.forward[told])

@@ -1,7 +1,7 @@
 """Option chains from files, whoever wrote them: what a layout looks like, and what it says.
 
     parquet     scaled integers, many moments: `snap_ts_ms`, `bid_e8`, ... (docs/data.md)
-    JSON        a book summary as Deribit answers it, with or without the envelope; or a chain by
+    JSON        a book summary as the venue answers it, with or without the envelope; or a chain by
                 expiry, `expiries: {NAME: {options: [...]}}`
     CSV         a book summary, one row an option; or trades of options, whose volatility stands for
                 the venue's

@@ -13,7 +13,7 @@ from mmbot.pricing.chain_quotes import YEAR_NS, ChainQuotes
 
 _NAME = re.compile(r"([A-Z0-9]+(?:_[A-Z]+)?)-(\d{1,2}[A-Z]{3}\d{2}|\d{8})-(\d+(?:[d.]\d+)?)-([CP])")
 _EXPIRES = time(8, tzinfo=UTC)
-"""Deribit's and Derive's hour."""
+"""The hour at which the venues' options end."""
 _TICK = 1e-4
 """Of an inverse option, in coin; a linear one has no tick that matters here."""
 
@@ -49,7 +49,7 @@ class Row:
 
 
 def parsed(name: object) -> Name | None:
-    """An option's name in Deribit's or Derive's form; None for anything else."""
+    """An option's name, COIN-9JAN26-91500-C or COIN-20260109-91500-C; None for anything else."""
     match = _NAME.fullmatch(name) if isinstance(name, str) else None
     if match is None:
         return None
@@ -59,7 +59,7 @@ def parsed(name: object) -> Name | None:
     if on is None or worth <= 0.0:
         return None
     expiry_ns = int(datetime.combine(on, _EXPIRES).timestamp()) * 1_000_000_000
-    if day.isdigit():  # Derive's options are linear
+    if day.isdigit():  # where dates are written so, options are linear
         underlying = f"{underlying}_USDC"
     return Name(underlying, expiry_ns, worth, 1.0 if right == "C" else -1.0)
 

@@ -149,6 +149,35 @@ def test_noise_of_a_few_points_leaves_no_arbitrage(seed: int) -> None:
     assert all(one.model is not Model.MARK for one in surface.expiries)
 
 
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_is_quoted_there_is_no_exception_and_no_arbitrage(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    days = sorted(rng.choice([0.01, 0.1, 0.5, 1, 3, 9, 60, 700], size=4, replace=False).tolist())
+    chain = chain_of(
+        {one: int(rng.integers(1, 25)) for one in days},
+        noise=float(rng.choice([0.0, 0.003, 0.05, 0.3])),
+        half=float(rng.choice([0.0001, 0.005, 0.1])),
+        seed=seed,
+    )
+    nonsense = [nan, 0.0, -1.0, np.inf, 1e-9, 0.5, 1e9, 1e-300]
+    messy = {}
+    for name in ("bid", "ask", "forward", "mark_vol"):
+        column = getattr(chain, name).copy()
+        chosen = rng.random(len(chain)) < 0.1
+        column[chosen] = rng.choice(nonsense, size=int(chosen.sum()))
+        messy[name] = column
+    chain = replace(chain, **messy, synthetic=rng.random(len(chain)) < 0.2)
+    surface, memory = fit(chain)
+    again, _ = fit(chain, memory)
+    later, _ = fit(replace(chain, at_ns=AT_NS + DAY_NS), memory)
+    assert surface.arbitrage_free
+    assert again.arbitrage_free
+    assert later.arbitrage_free
+    for one in surface.expiries:
+        rows = int((chain.expiry_ns == one.expiry_ns).sum())
+        assert one.quotes + sum(count for _, count in one.skipped) == rows
+
+
 # --- one fit after another --------------------------------------------------------------------
 
 
