@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import signing
+from tests.benchmarks import signals, signing
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -29,6 +29,7 @@ from tests.benchmarks.blocks import (
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
 from tests.benchmarks.race import Case, Loop, Samples, race
+from tests.benchmarks.signals import signals_ns
 from tests.benchmarks.signing import signing_ns
 from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
 from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
@@ -44,6 +45,7 @@ TURN_US_AIM = Aim(60.0)
 HELP_AIMS = (Aim(1.5), Aim(1.6))
 RESIDENT_MB_AIM = Aim(135.0)
 SIGNATURE_AIM = Aim(1.5)
+SIGNALS_US_AIM = Aim(5.0)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -170,12 +172,18 @@ def measure_signing(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return signing_numbers(signing_ns(effort.signatures))
 
 
+def measure_signals(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A book, heard by all signals, and what they then say."""
+    return signals_numbers(signals_ns(effort.rounds))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "turns": measure_turns,
     "start": measure_start,
     "seeds": measure_seeds,
     "signing": measure_signing,
+    "signals": measure_signals,
 }
 
 
@@ -287,6 +295,16 @@ def signing_numbers(taken: dict[str, Blocks]) -> list[Number]:
         if name != signing.FLOOR:
             aims = [SIGNATURE_AIM] if name == signing.OURS else []
             numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
+    return numbers
+
+
+def signals_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group, read = "all signals, one instrument", taken[signals.READ]
+    numbers = []
+    for name, blocks in taken.items():
+        numbers.append(_taken(group, name, blocks, *([SIGNALS_US_AIM] * (name == signals.HEARD))))
+        if name != signals.READ:
+            numbers.append(_ratio(group, f"{name} / read", blocks, read))
     return numbers
 
 
