@@ -21,12 +21,15 @@ from typing import NamedTuple
 _EXPONENT_MAX = 700.0
 """Of a float."""
 
+_EXCESS_MIN = 1e-9
+"""Less is what adding and taking away has left of nothing."""
+
 
 class Intensity(NamedTuple):
     """The rate of one side, A exp(-k depth), but for the time in which the arrivals were counted.
 
-    `k` in 1 / half-spread; `expected` is A times that time. `k_error` is the standard error of k, and
-    `a_error` that of A as a share of it.
+    `k` in 1 / half-spread; `expected` is A times that time. `k_error` is the standard error of k,
+    and `a_error` that of A as a share of it.
     """
 
     k: float
@@ -40,7 +43,7 @@ def intensity(
 ) -> Intensity | None:
     """From `n` arrivals on both sides, `excess` the mean of how far each went beyond the depth
     `first`. None where nothing follows from them: none went beyond."""
-    if not (n > 0 and excess > 0):
+    if not (n > 0 and excess > _EXCESS_MIN):
         return None
     k = log(1 + gap / excess) / gap if gap > 0 else 1 / excess
     if k * first > _EXPONENT_MAX:
