@@ -5,6 +5,7 @@ not depend on how events fall into turns, and of an execution that is told twice
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from mmbot.core.desk import Desk
 from mmbot.core.events import BookChanged, BookLost, Event, Filled, TickerChanged, TradePrinted
@@ -55,18 +56,22 @@ def values(
     said: dict[str, float | None] = {}
     for name, signal in desk.signals:
         memory = memories.get(name)
-        parts: Callable[[Memory, Nanos], Values] | None = getattr(signal, "values", None)
-        if memory is not None:
-            said[name] = signal.value(memory, now_ns)
-            if parts is not None:
-                for part, value in parts(memory, now_ns).items():
-                    said[f"{name}.{part}"] = value
+        said[name] = None if memory is None else signal.value(memory, now_ns)
+        if not _has_parts(type(signal)):
             continue
-        said[name] = None  # nothing was heard
-        if parts is not None:
+        parts: Callable[[Memory, Nanos], Values] = signal.values  # type: ignore[attr-defined]  # has
+        if memory is not None:
+            for part, value in parts(memory, now_ns).items():
+                said[f"{name}.{part}"] = value
+        else:  # nothing was heard
             blank = signal.start(state.markets[instrument].instrument)
             said |= dict.fromkeys(f"{name}.{part}" for part in parts(blank, now_ns))
     return said
+
+
+@cache
+def _has_parts(signal: type) -> bool:
+    return hasattr(signal, "values")
 
 
 def units(name: str, signal: Signal) -> dict[str, str]:

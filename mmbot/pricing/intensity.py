@@ -21,31 +21,33 @@ from typing import NamedTuple
 _EXPONENT_MAX = 700.0
 """Of a float."""
 
+_EXCESS_MIN = 1e-9
+"""Less is what adding and taking away has left of nothing."""
+
 
 class Intensity(NamedTuple):
-    """A in arrivals a second on one side, k in 1 / half-spread, and the standard error of each."""
+    """The rate of one side, A exp(-k depth), but for the time in which the arrivals were counted.
 
-    a: float
+    `k` in 1 / half-spread; `expected` is A times that time. `k_error` is the standard error of k,
+    and `a_error` that of A as a share of it.
+    """
+
     k: float
-    a_error: float
     k_error: float
-
-    def at(self, depth: float) -> float:
-        """Arrivals a second that reach an order there, on one side."""
-        return self.a * exp(-self.k * depth)
+    expected: float
+    a_error: float
 
 
 def intensity(
-    n: float, excess: float, seconds: float, *, first: float, gap: float, n_effective: float
+    n: float, excess: float, *, first: float, gap: float, n_effective: float
 ) -> Intensity | None:
-    """From `n` arrivals on both sides in that time, `excess` the mean of how far each went beyond
-    the depth `first`. None where nothing follows from them: none went beyond."""
-    if not (n > 0 and excess > 0 and seconds > 0):
+    """From `n` arrivals on both sides, `excess` the mean of how far each went beyond the depth
+    `first`. None where nothing follows from them: none went beyond."""
+    if not (n > 0 and excess > _EXCESS_MIN):
         return None
     k = log(1 + gap / excess) / gap if gap > 0 else 1 / excess
-    k_error = 1 / sqrt(n_effective * excess * (excess + gap))
-    exponent = k * first
-    if exponent > _EXPONENT_MAX:
+    if k * first > _EXPONENT_MAX:
         return None
-    a = n / (2 * seconds) * exp(exponent)
-    return Intensity(a, k, a * sqrt(1 / n_effective + (first * k_error) ** 2), k_error)
+    k_error = 1 / sqrt(n_effective * excess * (excess + gap))
+    a_error = sqrt(1 / n_effective + (first * k_error) ** 2)
+    return Intensity(k, k_error, n / 2 * exp(k * first), a_error)

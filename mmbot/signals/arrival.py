@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import exp
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le, doc
@@ -14,9 +15,7 @@ from mmbot.core.statements import Liquidity
 from mmbot.core.types import Nanos
 from mmbot.plugins.registry import Family, register
 from mmbot.signals import tops
-from mmbot.signals.takers import arrived, estimate, none_yet, watched
-
-_PARTS = ("A", "k", "A_error", "k_error")
+from mmbot.signals.takers import arrived, none_yet, rate, watched
 
 
 @register(Family.SIGNAL, "arrival")
@@ -51,21 +50,28 @@ class Arrival:
         if isinstance(event, BookChanged):
             watched(memory, event.received_ns if tops.see(memory.numbers, event) else None)
         elif isinstance(event, TradePrinted):
-            arrived(memory, event.venue_ms, event.side.sign, event.price, self.arrivals)
+            self._arrived(memory, event.venue_ms, event.side.sign, event.price)
         elif isinstance(event, Filled):
             fill = event.fill
             if not fill.reverses and fill.liquidity is not Liquidity.TAKER:
-                taker = -fill.side.sign
-                arrived(memory, fill.venue_ms, taker, float(fill.price), self.arrivals)
+                self._arrived(memory, fill.venue_ms, -fill.side.sign, float(fill.price))
         elif isinstance(event, BookLost):
             tops.lose(memory.numbers)
             watched(memory, None)
 
+    def _arrived(self, memory: Memory, venue_ms: int, sign: int, price: float) -> None:
+        arrived(memory, venue_ms, sign, price, most=self.arrivals, least=self.least)
+
     def value(self, memory: Memory, now_ns: Nanos) -> float | None:  # noqa: ARG002  # of the port
         """None while too few have arrived, or none went beyond the best price."""
-        found = estimate(memory, self.least)
-        return None if found is None else found.at(1.0)
+        found = rate(memory.numbers)
+        return None if found is None else found[0] * exp(-found[1])
 
     def values(self, memory: Memory, now_ns: Nanos) -> Mapping[str, float | None]:  # noqa: ARG002  # of the port
         """The fit."""
-        return dict(zip(_PARTS, estimate(memory, self.least) or (None,) * 4, strict=True))
+        numbers = memory.numbers
+        found = rate(numbers)
+        if found is None:
+            return {"A": None, "k": None, "A_error": None, "k_error": None}
+        a, k = found
+        return {"A": a, "k": k, "A_error": a * numbers["a_error"], "k_error": numbers["k_error"]}

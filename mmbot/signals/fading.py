@@ -4,13 +4,14 @@ A memory's "at_ns" is the moment that its sums are of.
 """
 
 from collections.abc import Iterable
+from math import exp2
 
 from mmbot.core.types import SECOND, Nanos
 
 
 def left_of(passed_ns: Nanos, half_life_s: float) -> float:
     """What is left of a weight of 1 after a while; no clock of a venue makes it more."""
-    return float(0.5 ** (max(0, passed_ns) / (half_life_s * SECOND)))
+    return exp2(passed_ns / (half_life_s * -SECOND)) if passed_ns > 0 else 1.0
 
 
 def fade(

@@ -46,8 +46,11 @@ def watched(memory: Memory, at_ns: Nanos | None) -> None:
     numbers["book_ns"] = at_ns
 
 
-def arrived(memory: Memory, venue_ms: int, sign: int, price: float, most: int) -> None:
-    """A part of what a taker (`sign` 1: a buyer) took. About `most` takers count."""
+def arrived(
+    memory: Memory, venue_ms: int, sign: int, price: float, *, most: int, least: int
+) -> None:
+    """A part of what a taker (`sign` 1: a buyer) took. About `most` takers count, and nothing is
+    told of fewer than `least`."""
     numbers, series = memory.numbers, memory.series
     book = tops.met(numbers, venue_ms)
     if book is None:
@@ -61,6 +64,7 @@ def arrived(memory: Memory, venue_ms: int, sign: int, price: float, most: int) -
                 _count(numbers, known, -1)
                 _count(numbers, depth, 1)
                 series["last_depth"][at] = depth
+                _fit(numbers, least)
             return
     left = 1 - 1 / most
     for name in _SUMS:
@@ -71,6 +75,7 @@ def arrived(memory: Memory, venue_ms: int, sign: int, price: float, most: int) -
     for name, number in zip(_LAST, (venue_ms, sign, depth), strict=True):
         series[name].append(float(number))
         del series[name][:-_LAST_KEPT]
+    _fit(numbers, least)
 
 
 def _count(numbers: dict[str, int | float], depth: float, times: int) -> None:
@@ -88,23 +93,25 @@ def _gap(memory: Memory, price: float) -> float:
     return tick if abs(steps - round(steps)) < _NOISE else 0.0
 
 
-def estimate(memory: Memory, least: int) -> Intensity | None:
-    """The rate by depth; None with fewer takers, by their weight."""
-    numbers = memory.numbers
+def _fit(numbers: dict[str, int | float], least: int) -> None:
+    """What follows from all that were counted, found when one more was: it is asked for often."""
     everyone, first = numbers["all"], TOUCH
-    if everyone <= 0 or not numbers["squares"]:
-        return None
     n, excess = numbers["beyond"], numbers["excess"]
     if n < (1 - INSIDE_MAX) * everyone:
         n, excess, first = everyone, numbers["depth"], 0.0
     n_effective = everyone * n / numbers["squares"]
-    if n <= 0 or round(n_effective) < least:
-        return None
-    return intensity(
-        n,
-        excess / n,
-        numbers["watched_s"],
-        first=first,
-        gap=numbers["gap"] / everyone,
-        n_effective=n_effective,
-    )
+    found = None
+    if round(n_effective) >= least:
+        gap = numbers["gap"] / everyone
+        found = intensity(n, excess / n, first=first, gap=gap, n_effective=n_effective)
+    for name in Intensity._fields:
+        if found is None:
+            numbers.pop(name, None)
+        else:
+            numbers[name] = getattr(found, name)
+
+
+def rate(numbers: dict[str, int | float]) -> tuple[float, float] | None:
+    """A, in arrivals a second on one side, and k; None while they cannot be told."""
+    k, watched_s = numbers.get("k"), numbers["watched_s"]
+    return None if k is None or not watched_s else (numbers["expected"] / watched_s, k)

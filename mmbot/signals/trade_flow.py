@@ -24,9 +24,9 @@ class TradeFlow:
     """What takers have bought of late less what they have sold, in lots (smallest orders).
 
     A trade counts half as much after a half-life. `trade_flow.half_spreads` adds up how far above
-    the middle of the book before it each trade was made: one that buys at the ask counts 1, one
-    that sells two half-spreads down counts -2, whatever its size. Positive: takers buy, and the
-    price is expected to rise.
+    the middle of the book before it each taker went: one who buys at the ask counts 1, one who
+    sells two half-spreads down counts -2, whatever the size, and in however many parts it is
+    printed. Positive: takers buy, and the price is expected to rise.
     """
 
     half_life_s: Annotated[
@@ -46,16 +46,23 @@ class TradeFlow:
         if isinstance(event, BookChanged):
             tops.see(numbers, event)
         elif isinstance(event, TradePrinted):
-            weight = fade(numbers, _SUMS, event.venue_ms * MS, self.half_life_s)
-            lots = event.side.sign * event.amount / numbers["lot"]
-            numbers["lots"] = numbers.get("lots", 0.0) + weight * lots
-            book = tops.met(numbers, event.venue_ms)
-            if book is not None:
-                mid, half = book
-                far = (event.price - mid) / half
-                numbers["half_spreads"] = numbers.get("half_spreads", 0.0) + weight * far
+            self._traded(numbers, event)
         elif isinstance(event, BookLost):
             tops.lose(numbers)
+
+    def _traded(self, numbers: dict[str, int | float], trade: TradePrinted) -> None:
+        weight, sign = fade(numbers, _SUMS, trade.venue_ms * MS, self.half_life_s), trade.side.sign
+        lots = sign * trade.amount / numbers["lot"]
+        numbers["lots"] = numbers.get("lots", 0.0) + weight * lots
+        book = tops.met(numbers, trade.venue_ms)
+        if book is None:
+            return
+        far, known = (trade.price - book[0]) / book[1], 0.0
+        if (trade.venue_ms, sign) == (numbers.get("ms"), numbers.get("sign")):  # he goes on
+            known = numbers["far"]
+            far = max(known, far) if sign > 0 else min(known, far)
+        numbers["half_spreads"] = numbers.get("half_spreads", 0.0) + weight * (far - known)
+        numbers["ms"], numbers["sign"], numbers["far"] = trade.venue_ms, sign, far
 
     def value(self, memory: Memory, now_ns: Nanos) -> float | None:
         """None until there was a trade."""

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import pricing, signing, surface
+from tests.benchmarks import pricing, signals, signing, surface
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -30,6 +30,7 @@ from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
 from tests.benchmarks.pricing import pricing_ns
 from tests.benchmarks.race import Case, Loop, Samples, race
+from tests.benchmarks.signals import signals_ns
 from tests.benchmarks.signing import signing_ns
 from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
 from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
@@ -48,6 +49,7 @@ SIGNATURE_AIM = Aim(1.5)
 PRICING_AIM = Aim(1.5)
 REFIT_AIM = Aim(31.0)
 SLICE_AIM = Aim(2.0)
+SIGNALS_US_AIM = Aim(5.0)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -186,6 +188,11 @@ def measure_surface(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return surface_numbers(surface.surface_ns(effort.surfaces))
 
 
+def measure_signals(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A book, heard by all signals, and what they then say."""
+    return signals_numbers(signals_ns(effort.rounds))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "turns": measure_turns,
@@ -194,6 +201,7 @@ PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "signing": measure_signing,
     "pricing": measure_pricing,
     "surface": measure_surface,
+    "signals": measure_signals,
 }
 
 
@@ -327,6 +335,16 @@ def surface_numbers(taken: dict[str, Blocks]) -> list[Number]:
         (surface.SLICE, surface.SCIPY, [SLICE_AIM]),
     ):
         numbers.append(_ratio(group, f"{ours} / {theirs}", taken[ours], taken[theirs], *aims))
+    return numbers
+
+
+def signals_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group, read = "all signals, one instrument", taken[signals.READ]
+    numbers = []
+    for name, blocks in taken.items():
+        numbers.append(_taken(group, name, blocks, *([SIGNALS_US_AIM] * (name == signals.HEARD))))
+        if name != signals.READ:
+            numbers.append(_ratio(group, f"{name} / read", blocks, read))
     return numbers
 
 

@@ -30,6 +30,15 @@ def test_what_is_bought_counts_up_and_what_is_sold_down() -> None:
     assert told(top, *both, at_s=1) == (2.0, -2.0), "1 at the ask, -3 three half-spreads down"
 
 
+def test_a_taker_counts_once_by_how_far_he_went_in_however_many_parts() -> None:
+    parts = [trade(1, Side.BUY, price, 10.0) for price in (101.0, 101.0, 103.0, 102.0)]
+    assert told(book(0, 99.0, 101.0), *parts, at_s=1) == (4.0, 3.0)
+    sold = [trade(1, Side.SELL, price, 10.0) for price in (99.0, 98.0)]
+    assert told(book(0, 99.0, 101.0), *parts, *sold, at_s=1) == (2.0, 1.0), "3 up and 2 down"
+    later = [trade(1.001, Side.BUY, 101.0, 10.0)]
+    assert told(book(0, 99.0, 101.0), *parts, *later, at_s=1) == pytest.approx((5.0, 4.0), rel=1e-3)
+
+
 def test_a_trade_counts_half_after_a_half_life() -> None:
     first, then = trade(1, Side.BUY, 101.0, 40.0), trade(11, Side.SELL, 99.0, 10.0)
     assert told(book(0, 99.0, 101.0), first, then, at_s=11) == (1.0, -0.5)
