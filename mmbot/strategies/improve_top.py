@@ -167,11 +167,12 @@ class ImproveTop:
         return builder
 
     def _reference(self, view: View, side: Side) -> float | None:
+        levels = view.bids if side is BUY else view.asks
         if not self.improvement_reference_size:
-            return view.bid if side is BUY else view.ask
+            return levels[0][0] if levels else None
         seen = 0.0
         wanted = float(self.improvement_reference_size)
-        for price, amount in view.bids if side is BUY else view.asks:
+        for price, amount in levels:
             seen = seen + amount if self.reference_cumulative else amount
             if seen >= wanted * (1 - _NOISE):
                 return price
