@@ -199,15 +199,20 @@ def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
 
 
 def reference(
-    market: Market, side: Side, orders: Iterable[Order], now_ns: Nanos
-) -> tuple[tuple[Level, ...], bool] | None:
-    """The levels of one side without our own orders, and whether they are of this moment: while
-    that is unclear, they are the last good ones. None when there are none, or they are too old."""
+    market: Market,
+    side: Side,
+    orders: Iterable[Order],
+    now_ns: Nanos,
+    good: dict[Side, tuple[Level, ...]],
+) -> tuple[Level, ...] | None:
+    """The levels of one side without our own orders: of this moment, which are noted in `good`, or
+    the last good ones while that is unclear. None when there are none, or they are too old."""
     levels = market.bids if side is BUY else market.asks
     if market.book_venue_ms >= market.own_ms[side]:
         others = _others(levels, side, orders)
         if others is not None:
-            return others, True
+            good[side] = others
+            return others
     kept, since_ns = market.held.get(side, ((), 0))
     if not since_ns or now_ns - since_ns > REFERENCE_MAX_NS:
         return None
@@ -215,7 +220,7 @@ def reference(
     if facing:
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
-    return kept, False
+    return kept
 
 
 def _others(

@@ -163,7 +163,8 @@ def _wanted(account: Account, desk: Desk, view: View | Why) -> Iterable[Quote] |
     """What the strategy quotes, or why it is not asked. Hedges are not under protection."""
     if not isinstance(view, View):
         return view
-    if is_frozen(account.protected, view.instrument.underlying, view.now_ns):
+    frozen = account.protected
+    if frozen and is_frozen(frozen, view.instrument.underlying, view.now_ns):
         return _MMP_FROZEN
     return desk.strategy.quotes(view)
 
@@ -275,8 +276,8 @@ def _view(
     """What the strategy may see, or why there is nothing: our own orders blur the book, or the
     pricer knows no value."""
     orders = decision.orders
-    bids = _others(market, BUY, decision, now_ns)
-    asks = _others(market, SELL, decision, now_ns)
+    bids = reference(market, BUY, orders, now_ns, decision.references)
+    asks = reference(market, SELL, orders, now_ns, decision.references)
     if bids is None or asks is None:
         return Why.OWN_ORDERS_UNCLEAR
     mark, index, instrument = market.mark, market.index, market.instrument
@@ -328,16 +329,3 @@ def _view(
         sigma=valuation.sigma,
         signals=values(state, desk, instrument.id, now_ns) if desk.signals else NO_SIGNALS,
     )
-
-
-def _others(
-    market: Market, side: Side, decision: Decision, now_ns: Nanos
-) -> tuple[Level, ...] | None:
-    """One side of the book without our own orders; None while that cannot be told."""
-    found = reference(market, side, decision.orders, now_ns)
-    if found is None:
-        return None
-    levels, is_new = found
-    if is_new:
-        decision.references[side] = levels
-    return levels

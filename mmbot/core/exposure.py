@@ -75,10 +75,11 @@ def worst_coin(
         return None
     inventory = state.inventory
     bought, sold = worst_amounts(orders, approved)
-    long = inventory.worst(instrument.id, BUY) + bought
-    short = inventory.worst(instrument.id, SELL) - sold
-    most, other = abs(long), abs(short)
-    return instrument.coin(other if other > most else most, index)
+    least = most = inventory.amount(instrument.id)
+    if inventory.provisional:
+        most, least = inventory.worst(instrument.id, BUY), inventory.worst(instrument.id, SELL)
+    long, short = abs(most + bought), abs(least - sold)
+    return instrument.coin(short if short > long else long, index)
 
 
 def others_coin(state: State, market: Market) -> Decimal:

@@ -17,7 +17,7 @@ from mmbot.core.order_life import AMEND, CANCEL, PLACE, REPLACE
 from mmbot.core.promise import OrderIntent, defer, go_without, promise_order, take_label
 from mmbot.core.resting import expected_loss
 from mmbot.core.state import Account, State
-from mmbot.core.types import InstrumentId, Label, Nanos
+from mmbot.core.types import DESK, InstrumentId, Label, Nanos, venue_name
 from mmbot.core.why import Why
 
 _DRAWS = {
@@ -41,7 +41,7 @@ def spend(state: State, actions: list[Action], now_ns: Nanos) -> list[VenueInten
     if len(actions) > 1:
         actions.sort(key=partial(_urgency, state))
     for action in actions:
-        account = state.account_of(action.instrument)
+        account = state.accounts[venue_name(action.instrument)]
         intent = _intent(state, account, action, now_ns)
         if intent is not None:
             promise_order(state, account, intent, action.target, now_ns)
@@ -127,9 +127,8 @@ def _urgency(state: State, action: Action) -> tuple[int, float]:
     order, target = action.order, action.target
     if target is None:
         return (0, 0.0)
-    priority = target.priority
-    if priority:
-        return (1, -priority)
+    if target.owner is not DESK:
+        return (1, -target.priority)
     market = state.markets[action.instrument]
     if order is not None and (order.price - target.price) * order.side.sign > 0:
         return (2, -expected_loss(market, order, target))

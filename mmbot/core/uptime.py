@@ -50,7 +50,8 @@ class Uptime:
             self.began_ns = now_ns
         for side, uptime in self.sides.items():
             if bids if side is BUY else asks:
-                uptime.since_ns = uptime.since_ns or now_ns
+                if not uptime.since_ns:
+                    uptime.since_ns = now_ns
             elif uptime.since_ns:
                 uptime.quoted_ns += now_ns - uptime.since_ns
                 uptime.since_ns = 0

@@ -10,6 +10,8 @@ from enum import Enum
 class Why(Enum):
     """A reason, with the words that stand on the screen."""
 
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
+
     # Quoting
     QUOTED = "quoting"
     IMPROVING = "improving"

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, doc
 from mmbot.core.contracts import Instrument
 from mmbot.core.reads import Reads
 from mmbot.core.sizes import POSITION, SMALLEST, Size
-from mmbot.core.types import BUY, OPTION, SELL, ZERO, Level, Quote, Side
+from mmbot.core.types import BUY, OPTION, SELL, ZERO, Level, Quote, Side, Term
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -122,7 +122,7 @@ class ImproveTop:
         self._keep_apart(view, context, bid, ask)
         # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
         # tick and the other not at all.
-        skew = round(context.skew * self.lean_ticks)
+        skew = round(context.skew * self.lean_ticks) if context.skew else 0
         drafts = [ask] if self.ask_only else [bid] if self.bid_only else [bid, ask]
         size, fair = context.size(context.amount), context.fair
         quotes: list[Quote] = []
@@ -151,7 +151,7 @@ class ImproveTop:
                 side, "fallback", self._fallback(context, side), Why.FALLBACK_WIDTH
             )
         else:
-            builder = QuoteBuilder.start(side, "reference", reference, _JOINING)
+            builder = QuoteBuilder(side, reference, _JOINING, [Term("reference", reference)])
         if context.tight:
             builder.clamp = Why.TIGHT_MARKET
             return builder
@@ -167,11 +167,12 @@ class ImproveTop:
         return builder
 
     def _reference(self, view: View, side: Side) -> float | None:
+        levels = view.bids if side is BUY else view.asks
         if not self.improvement_reference_size:
-            return view.bid if side is BUY else view.ask
+            return levels[0][0] if levels else None
         seen = 0.0
         wanted = float(self.improvement_reference_size)
-        for price, amount in view.bids if side is BUY else view.asks:
+        for price, amount in levels:
             seen = seen + amount if self.reference_cumulative else amount
             if seen >= wanted * (1 - _NOISE):
                 return price

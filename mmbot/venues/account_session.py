@@ -68,6 +68,8 @@ REJECTED: Final = OrderState.REJECTED
 
 OrderIntent = Place | Amend | Replace | Cancel
 
+_TRADING: Final = Link.TRADING  # a class's look-up is a Python call
+
 
 class AccountSession(PublicSession):
     """One account. What a venue adds is how intents are spelled, and what sets up `_account`,
@@ -239,7 +241,8 @@ class AccountSession(PublicSession):
     def _send(self, intent: OrderIntent | CancelAll, done: Done) -> None:
         call = self._call_of(intent)
         if call is not None:
-            self.connection.send(Link.TRADING, *call, done, REQUEST_TIMEOUT_S)
+            method, params = call
+            self.connection.send(_TRADING, method, params, done, REQUEST_TIMEOUT_S)
 
     # --- asking the venue for its word ---
 

@@ -84,6 +84,8 @@ _WANTED: Final = frozenset(
 _SHORT: Final = frozenset({Why.RATE_LIMITED, Why.NO_LABEL})
 """... and cannot send it."""
 
+_MOVABLE: Final = _WANTED - _SHORT
+
 _NOT_YET: Final = frozenset(
     {
         Why.NO_BOOK,
@@ -332,7 +334,7 @@ class AccountChecks:
         """Whether nothing keeps the bot from moving an order that it wants."""
         market, account = state.markets.get(order.instrument), state.account(self.name)
         rests = order.status is Status.LIVE and order.remaining
-        if not rests or market is None or market.why.get(order.side) not in _WANTED - _SHORT:
+        if not rests or market is None or market.why.get(order.side) not in _MOVABLE:
             return False
         beside = any(
             one.working and order.label != one.label and order.slot == one.slot
