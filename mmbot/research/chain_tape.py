@@ -54,8 +54,8 @@ def _row(market: Market, state: State, now_ns: int) -> Row:
     orders = list(state.orders.on(instrument.id))
     best = []
     for side in (Side.BUY, Side.SELL):
-        found = None if market.lost is not None else reference(market, side, orders, now_ns)
-        best.append(found[0][0][0] if found is not None and found[0] else nan)
+        found = None if market.lost is not None else reference(market, side, orders, now_ns, {})
+        best.append(found[0][0] if found else nan)
     return Row(
         name,
         bid=best[0],
