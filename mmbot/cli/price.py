@@ -78,7 +78,7 @@ def option(
     """Price and greeks of an option by Black (1976).
 
     With --window-left it settles on the mean of the index over a window before expiry, half an
-    hour on Deribit and Derive: 1 while all of it is ahead, --average once it has begun.
+    hour at the options venues: 1 while all of it is ahead, --average once it has begun.
     """
     terms = (usd(forward, "--forward"), usd(strike, "--strike"), years(expiry_years))
     sign = one_of(Right, right, "right", "--right").sign

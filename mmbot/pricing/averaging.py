@@ -1,6 +1,6 @@
 """Options that settle on an average of the index over a final window, not on its last value.
 
-Deribit and Derive pay by the mean of the index over the last 30 minutes. With sigma the volatility,
+Options venues pay by the mean of the index over the last 30 minutes. With sigma the volatility,
 T the time to expiry and D the length of the window, all in years:
 
     before the window   the deviation of ln(average) is sigma sqrt(T - 2/3 D)

@@ -78,7 +78,7 @@ class Greeks(NamedTuple):
     """dV/dF, coin."""
     delta_net_coin: Array
     """What the holder is long, in coin: the Black delta less the premium where that is paid in coin
-    (inverse options; Deribit's net transaction delta), the Black delta of a linear option."""
+    (inverse options: the net transaction delta), the Black delta of a linear option."""
     delta_usd: Array
     """F dV/dF, USD: worth of the coins that hedge it."""
     gamma_per_usd: Array

@@ -12,7 +12,7 @@ of notional: 0.0001 is one basis point.
     forward          the perpetual times one plus the mean of (underlying price / perpetual - 1)
                      over the last minute: the perpetual is where prices change first, the venue's
                      own price of the expiry comes a second late
-    funding          what longs pay shorts, as Deribit computes it
+    funding          what longs pay shorts, by the premium over the index and a dead band
     basis carry      what a forward gains on the spot each day until it expires
 """
 
@@ -23,7 +23,7 @@ from mmbot.pricing.ewma import Ewma
 
 FUNDING_HOURS = 8.0
 DEAD_BAND = 0.00025
-"""Deribit pays no funding while the premium is within 0.025 %."""
+"""No funding is paid while the premium is within 0.025 %."""
 
 BASIS_HALF_LIFE_S = 60.0
 
