@@ -222,6 +222,15 @@ class AccountSession(PublicSession):
 
         self._send(intent, done)
 
+    def _answered_late(self, reply: Reply) -> None:
+        """The answer to a request whose outcome was given up for unknown."""
+        self._account.answered_late(reply)
+        order_id = id_in(reply)
+        if reply.outcome is not Outcome.OK or order_id == UNREAD:
+            return
+        if not self._account.has_told(order_id, ended=False):
+            self._untold_ns = self._untold_ns or self.connection.now_ns
+
     def _cancel_all(self, intent: CancelAll) -> None:
         def done(reply: Reply) -> None:
             # The orders' own messages say what became of them; without an answer, nobody has.

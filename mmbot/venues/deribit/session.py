@@ -41,7 +41,7 @@ class DeribitSession(AccountSession, PublicSession):
         self._looks = Looks(name, parse, self._instruments, self._terms, self._now_ms, self._unread)
         self._rescue = DeribitRescue(name)
         self.connection.on_user = self._on_user
-        self.connection.on_late_reply = self._account.answered_late
+        self.connection.on_late_reply = self._answered_late
 
     @property
     def cod_enabled(self) -> bool:

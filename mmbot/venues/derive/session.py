@@ -78,7 +78,7 @@ class DeriveSession(AccountSession, PublicSession):
         self._described: Capabilities | None = None
         """What the venue is like, as it was last told."""
         self._looked = False
-        account = self._account = Account(
+        self._account = Account(
             name, DERIVE, parse, "order_status", self._unread, self._tell_of_account
         )
         self._looks = Looks(
@@ -94,7 +94,7 @@ class DeriveSession(AccountSession, PublicSession):
             name, signer.subaccount_id, mmp, self._emit, self._warn, self._unread
         )
         self.connection.on_user = self._on_user
-        self.connection.on_late_reply = account.answered_late
+        self.connection.on_late_reply = self._answered_late
 
     # --- the account --------------------------------------------------------------------------
 

@@ -571,6 +571,25 @@ def test_an_answer_without_a_label_has_that_of_its_request() -> None:
     assert (filled.fill.label, seen.label) == (BID, BID)
 
 
+def _answered_too_late(*told: dict[str, Any]) -> Driven:
+    """An order is placed, and answered after its outcome was given up for unknown."""
+    driven = account({"private/buy": SILENCE})
+    driven.submit(place())
+    driven.wait(8.5)
+    driven.push(Link.TRADING, USER, {"orders": list(told)})
+    driven.reply("private/buy", result={"order": PLACED, "trades": []})
+    driven.wait(20.0)
+    return driven
+
+
+def test_an_answer_that_comes_too_late_tells_as_well_that_the_channel_is_silent() -> None:
+    assert [cut.link for cut in _answered_too_late().cuts] == [Link.TRADING]
+
+
+def test_and_that_it_is_not() -> None:
+    assert _answered_too_late(PLACED).cuts == []
+
+
 # --- a book that does not show our orders -----------------------------------------------------
 
 BOOK = f"book.{OPTION.name}.raw"
