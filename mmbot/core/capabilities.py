@@ -66,7 +66,9 @@ class Draws(Enum):
     PLACE = "place"
     MOVE = "move"
     CANCEL = "cancel"
+    """Of one order, or of all on one instrument."""
     MASS_CANCEL = "mass cancel"
+    """Of everything."""
     READ = "read"
 
     __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call

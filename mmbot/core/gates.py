@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from mmbot.core.absence import CLOCK_SKEW_NS
 from mmbot.core.budget import Budget
 from mmbot.core.capabilities import Capabilities, Draws, Gate, GateKind, GateScope
 from mmbot.core.state import Account
@@ -34,9 +35,8 @@ Drawn = tuple[Budget, float]
 """What is left of a gate, and what a request takes of it."""
 
 
-def look_label(account: Account) -> Label:
-    """What a look's share of a gate is in flight under: no order of ours is called so."""
-    return Label(f"look at {account.venue}")
+LOOK = Label("look at the venue")
+"""What a look's share of a gate is in flight under: no order of ours is called so."""
 
 
 def described(account: Account, capabilities: Capabilities) -> None:
@@ -79,10 +79,19 @@ def all_afford(drawn: Iterable[Drawn], *, reserve: bool = False) -> bool:
     return True
 
 
-def spend(drawn: Iterable[Drawn], about: Label) -> None:
+def spend(account: Account, drawn: Iterable[Drawn], about: Label, now_ns: Nanos) -> None:
     """It leaves: every gate it draws from has so much less, until it is answered and longer."""
+    by_ns = now_ns + _travels_ns(account.capabilities)
     for left, weight in drawn:
-        left.spend(about, weight)
+        left.spend(about, by_ns, weight)
+
+
+def _travels_ns(can: Capabilities) -> Nanos:
+    """How long a request may be on its way: as long as it is valid, by whichever clock. Cancels are
+    taken for as old as that at most, and so is what the venue refuses for its age: that may count
+    all the same."""
+    valid_ns = can.valid_for_ns
+    return CLOCK_SKEW_NS + (2 * can.request_deadline_ns if valid_ns is None else valid_ns)
 
 
 def short_for(account: Account, cancels: Iterable[InstrumentId]) -> bool:
@@ -120,15 +129,15 @@ def lookups(account: Account, most: int) -> int:
     return max(0, most)
 
 
-def spend_look(account: Account, labels: int) -> bool:
+def spend_look(account: Account, labels: int, by_ns: Nanos) -> bool:
     """Whether a look that asks about so many orders passes the gates that it shares with orders;
-    then it is spent."""
+    then it is spent. `by_ns`: when it is over at last."""
     reads = READS_OF_A_LOOK + labels
     shared = [(left, reads * weight) for left, weight in _of_reads(account)]
     if not all(left.affords(weight) for left, weight in shared):
         return False
     for left, weight in shared:
-        left.spend(look_label(account), weight)
+        left.spend(LOOK, by_ns, weight)
     return True
 
 
@@ -144,12 +153,18 @@ def limits(account: Account) -> tuple[Budget, ...]:
     return account.budget, *account.gates.values()
 
 
-def refill(account: Account, now_ns: Nanos, done: Iterable[Label]) -> None:
-    """Time passed, and requests about these orders have been answered."""
+def refill(account: Account, now_ns: Nanos) -> None:
+    """Time passed."""
     for left in limits(account):
         left.refill(now_ns)
-        for label in done:
-            left.answered(label, now_ns)
+        if not account.asked_ns:
+            left.answered(LOOK, now_ns)
+
+
+def answered(account: Account, about: Label, now_ns: Nanos) -> None:
+    """The venue has said something that only follows from the request about that order."""
+    for left in limits(account):
+        left.answered(about, now_ns)
 
 
 def _left(account: Account, gate: Gate, instrument: InstrumentId | None) -> Budget:

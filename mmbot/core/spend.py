@@ -57,8 +57,8 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     if creates and state.next_sequence >= state.reserved_upto:
         go_without(state, action, Why.NO_LABEL)
         return None
-    draws = _DRAWS[action.request] if action.mass is None else Draws.MASS_CANCEL
     about = action.instrument if action.mass is None else action.mass.instrument
+    draws = _DRAWS[action.request] if about is not None else Draws.MASS_CANCEL
     # A cancel that only makes room for another order has no part in what is kept for cancels.
     drawn = gates.drawn_from(account, draws, about)
     if not gates.all_afford(drawn, reserve=action.target is None):
@@ -66,7 +66,7 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
         return None
     label = take_label(state) if creates or order is None else order.label
     assert label is not None
-    gates.spend(drawn, label)
+    gates.spend(account, drawn, label, now_ns)
     return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
 
 

@@ -7,7 +7,7 @@ import pytest
 from mmbot.core.budget import Budget
 from mmbot.core.capabilities import DeadMan, Draws, Gate, GateKind, GateScope, Move
 from mmbot.core.events import Link, LinkAlive, LinkChanged, VenueDescribed
-from mmbot.core.types import MS, Label
+from mmbot.core.types import MS, SECOND, Label
 from mmbot.venues.derive.limits import INSTRUMENTS, MASS_CANCELS, ORDERS, READS
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
@@ -172,7 +172,7 @@ def test_what_draws_from_which_limit() -> None:
     left.reserve_share = found[ORDERS].cancel_reserve
     spent = 0
     while left.affords():
-        left.spend(Label(str(spent)))
+        left.spend(Label(str(spent)), SECOND)
         spent += 1
     assert spent == 3, "of five, one is never used and one is kept for a cancel"
 
