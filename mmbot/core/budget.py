@@ -27,6 +27,9 @@ from mmbot.core.types import SECOND, Label, Nanos
 _RATE_MARGIN = 0.98
 """Of the venue's own rate: its clock and ours may be 1 % apart, each way."""
 
+_ROUNDING = 1e-9
+"""A third has no end in binary."""
+
 
 @dataclass(slots=True)
 class Budget:
@@ -122,7 +125,7 @@ class Budget:
 
     def affords(self, weight: float = 1.0, *, cancel: bool = False) -> bool:
         """Whether one more request may be sent; only cancels reach into the reserve."""
-        return self.level - weight >= (0.0 if cancel else self.reserve)
+        return self.level - weight >= (0.0 if cancel else self.reserve) - _ROUNDING
 
     def short_for(self, cancels: int, weight: float = 1.0) -> bool:
         """Whether so many single cancels would leave nothing for the next one."""

@@ -106,6 +106,11 @@ class Gate:
     session_share: float = 0.0
     """Where orders and reads both draw from it: the share of it that is the session's, for what it
     asks by itself. The core leaves that alone and spends the rest, looks included."""
+    quote_share: float = 1.0
+    """What a place or a move costs where it is a quote, which only rests, as a share of its weight.
+    """
+    name_ends: tuple[str, ...] = ()
+    """Of a limit per instrument: how the names end of those that it is for; empty: of all."""
 
     @property
     def for_orders(self) -> bool:

@@ -40,19 +40,28 @@ LOOK = Label("look at the venue")
 
 
 def described(account: Account, capabilities: Capabilities) -> None:
-    """The venue has said what it is like: its limits are these from now on."""
+    """The venue has said what it is like: its limits are these from now on, and what was spent of
+    them is spent."""
     gate = capabilities.order_gate
     if gate is not None and gate != account.capabilities.order_gate:
-        budget = account.budget
-        budget.reserve_share = gate.cancel_reserve
-        budget.heaviest = _heaviest(gate)
-        budget.resize(*gate.of_core)
-        missing = budget.full - budget.level
-        budget.windowed = gate.kind is GateKind.FIXED_WINDOW
-        if budget.windowed and missing > 0:
-            budget.spent.append((budget.at_ns + budget.window_ns, missing))
+        _reshape(account.budget, gate)
     if capabilities.gates != account.capabilities.gates:
-        account.gates.clear()
+        for name in list(account.gates):
+            same = next((one for one in capabilities.gates if gate_is(one, name)), None)
+            if same is None:
+                del account.gates[name]
+            else:
+                _reshape(account.gates[name], same)
+
+
+def _reshape(left: Budget, gate: Gate) -> None:
+    left.reserve_share, left.heaviest = gate.cancel_reserve, _heaviest(gate)
+    was_windowed, window_ns = left.windowed, left.window_ns
+    left.resize(*gate.of_core)
+    left.windowed = gate.kind is GateKind.FIXED_WINDOW
+    missing = left.full - left.level
+    if left.windowed and missing > 0 and (not was_windowed or window_ns != left.window_ns):
+        left.spent.append((left.at_ns + left.window_ns, missing))
 
 
 def limits_read(account: Account, rate_per_s: float, burst: float) -> None:
@@ -64,11 +73,16 @@ def limits_read(account: Account, rate_per_s: float, burst: float) -> None:
 
 
 def affords(
-    account: Account, draws: Draws, instrument: InstrumentId | None, *, reserve: bool = False
+    account: Account,
+    draws: Draws,
+    instrument: InstrumentId | None,
+    *,
+    reserve: bool = False,
+    quote: bool = False,
 ) -> bool:
     """Whether a request of that kind passes every gate. `reserve`: it may take of what is kept for
     cancels."""
-    return all_afford(drawn_from(account, draws, instrument), reserve=reserve)
+    return all_afford(drawn_from(account, draws, instrument, quote=quote), reserve=reserve)
 
 
 def all_afford(drawn: Iterable[Drawn], *, reserve: bool = False) -> bool:
@@ -101,25 +115,39 @@ def short_for(account: Account, cancels: Iterable[InstrumentId]) -> bool:
         if gate.scope is GateScope.ACCOUNT:
             if _left(account, gate, None).short_for(counts.total(), weight):
                 return True
-        elif any(_left(account, gate, i).short_for(n, weight) for i, n in counts.items()):
+        elif any(
+            _left(account, gate, one).short_for(count, weight)
+            for one, count in counts.items()
+            if _is_for(gate, one)
+        ):
             return True
     return not account.capabilities.gates and account.budget.short_for(counts.total())
 
 
-def drawn_from(account: Account, draws: Draws, instrument: InstrumentId | None) -> list[Drawn]:
+def drawn_from(
+    account: Account, draws: Draws, instrument: InstrumentId | None, *, quote: bool = False
+) -> list[Drawn]:
     """Every gate that a request takes something of. A request about no single instrument passes
-    beside those that count per instrument."""
+    beside those that count per instrument. `quote`: it places or moves what only rests."""
     can = account.capabilities
     if not can.gates:
         return [] if draws is Draws.READ else [(account.budget, 1.0)]
     drawn: list[Drawn] = []
     order_gate = can.order_gate
-    for gate, weight in can.takes(draws):
+    for gate, full_weight in can.takes(draws):
+        weight = full_weight * gate.quote_share if quote else full_weight
         if gate is order_gate:
             drawn.append((account.budget, weight))
-        elif instrument is not None or gate.scope is not _PER_INSTRUMENT:
+        elif gate.scope is not _PER_INSTRUMENT:
+            drawn.append((_left(account, gate, None), weight))
+        elif instrument is not None and _is_for(gate, instrument):
             drawn.append((_left(account, gate, instrument), weight))
     return drawn
+
+
+def _is_for(gate: Gate, instrument: InstrumentId) -> bool:
+    """Whether a limit per instrument is for this one."""
+    return not gate.name_ends or instrument.endswith(gate.name_ends)
 
 
 def lookups(account: Account, most: int) -> int:

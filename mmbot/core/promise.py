@@ -146,7 +146,8 @@ def refill(state: State, now_ns: Nanos) -> None:
         gates.refill(account, now_ns)
         if not account.deferred:
             continue
-        again = [one for one in account.deferred if gates.affords(account, Draws.PLACE, one)]
+        place = Draws.PLACE
+        again = [one for one in account.deferred if gates.affords(account, place, one, quote=True)]
         if again:
             state.dirty = dict.fromkeys(again) | state.dirty
             for instrument in again:

@@ -60,7 +60,8 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     about = action.instrument if action.mass is None else action.mass.instrument
     draws = _DRAWS[action.request] if about is not None else Draws.MASS_CANCEL
     # A cancel that only makes room for another order has no part in what is kept for cancels.
-    drawn = gates.drawn_from(account, draws, about)
+    quote = action.target is not None and action.target.post_only and draws is not Draws.CANCEL
+    drawn = gates.drawn_from(account, draws, about, quote=quote)
     if not gates.all_afford(drawn, reserve=action.target is None):
         go_without(state, action, Why.RATE_LIMITED)
         return None

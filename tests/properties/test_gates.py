@@ -27,6 +27,7 @@ def some_gates(draw: st.DrawFn) -> tuple[Gate, ...]:
             scope=draw(st.sampled_from(GateScope)),
             weights=tuple((kind, draw(st.sampled_from([0.5, 1.0, 2.0]))) for kind in KINDS),
             cancel_reserve=draw(st.sampled_from([0.1, 0.25, 0.5])),
+            quote_share=draw(st.sampled_from([1.0, 1 / 3])),
         )
         for n in range(count)
     )
@@ -43,9 +44,11 @@ class Venue:
     """Where its windows begin."""
     counted: dict[InstrumentId | None, list[tuple[Nanos, float]]] = field(default_factory=dict)
 
-    def count(self, at_ns: Nanos, instrument: InstrumentId, draws: Draws) -> None:
+    def count(
+        self, at_ns: Nanos, instrument: InstrumentId, draws: Draws, *, quote: bool = False
+    ) -> None:
         of = instrument if self.gate.scope is GateScope.INSTRUMENT else None
-        weight = self.gate.weight(draws)
+        weight = self.gate.weight(draws) * (self.gate.quote_share if quote else 1.0)
         self.counted.setdefault(of, []).append((int(at_ns * self.pace), weight))
 
     def check(self) -> None:
@@ -62,7 +65,7 @@ class Venue:
         for at_ns, weight in requests:
             number = (at_ns + self.phase_ns) // length_ns
             windows[number] = windows.get(number, 0.0) + weight
-        assert max(windows.values()) <= self.gate.burst
+        assert max(windows.values()) <= self.gate.burst + 1e-9
 
     def _check_bucket(self, requests: list[tuple[Nanos, float]]) -> None:
         level, last_ns = self.gate.burst, 0
@@ -85,6 +88,7 @@ class Venue:
             st.one_of(st.integers(0, 2500), st.integers(0, 5000)),  # ms until they are counted
             # ... and until their answers are back; None: they never are
             st.one_of(st.integers(0, 2500), st.none()),
+            st.booleans(),  # whether they are quotes
         ),
         min_size=5,
         max_size=60,
@@ -96,7 +100,7 @@ def test_no_gate_is_overdrawn_however_long_requests_and_answers_take(
     limits: tuple[Gate, ...],
     pace: float,
     phase_ns: Nanos,
-    steps: list[tuple[int, int, Draws, InstrumentId, int, int | None]],
+    steps: list[tuple[int, int, Draws, InstrumentId, int, int | None, bool]],
     orders: int,
 ) -> None:
     """A request travels for 5 s at most: a place is valid for 4, and clocks differ by 1. `orders`:
@@ -107,7 +111,7 @@ def test_no_gate_is_overdrawn_however_long_requests_and_answers_take(
     account.capabilities = can
     venues = [Venue(gate, pace, phase_ns) for gate in limits]
     answers: list[tuple[Nanos, Label]] = []
-    for pause_ms, wanted, draws, instrument, there_ms, back_ms in steps:
+    for pause_ms, wanted, draws, instrument, there_ms, back_ms, rests in steps:
         now_ns += pause_ms * MS
         done = [label for at_ns, label in answers if at_ns <= now_ns]
         answers = [one for one in answers if one[0] > now_ns]
@@ -115,15 +119,17 @@ def test_no_gate_is_overdrawn_however_long_requests_and_answers_take(
             gates.answered(account, label, now_ns)
         gates.refill(account, now_ns)
         for _ in range(wanted):
-            if gates.affords(account, draws, instrument, reserve=draws is Draws.CANCEL):
+            cancel, quote = draws is Draws.CANCEL, rests and draws is not Draws.CANCEL
+            if gates.affords(account, draws, instrument, reserve=cancel, quote=quote):
                 number += 1
                 label = Label(f"mmtest-{number % orders if orders else number}")
                 if any(label == one for _, one in answers):
                     continue  # requests about one order wait for each other
-                gates.spend(account, gates.drawn_from(account, draws, instrument), label, now_ns)
+                drawn = gates.drawn_from(account, draws, instrument, quote=quote)
+                gates.spend(account, drawn, label, now_ns)
                 counted_ns = now_ns + there_ms * MS
                 for venue in venues:
-                    venue.count(counted_ns, instrument, draws)
+                    venue.count(counted_ns, instrument, draws, quote=quote)
                 if back_ms is not None:
                     answers.append((counted_ns + back_ms * MS, label))
     for venue in venues:

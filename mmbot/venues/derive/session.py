@@ -130,7 +130,8 @@ class DeriveSession(AccountSession, PublicSession):
 
     def _tell_limits(self) -> None:
         """The limits are part of what the venue is like; told again only where they differ."""
-        described = capabilities(self.connection.limits)
+        protected = self._protection.covers_all(self._coins)
+        described = capabilities(self.connection.limits, protected=protected)
         if described != self._described:
             self._described = described
             self._emit(VenueDescribed(self.name, described))
@@ -143,12 +144,18 @@ class DeriveSession(AccountSession, PublicSession):
         if up and self._seconds % LIMITS_EVERY_S == 0:
             self._carry_out(self._read_limits())
             self._carry_out(self._protection.look(now_ns))
+        if up:
+            self._tell_limits()  # what protection covers changes with what is followed, too
 
     def _on_link(self, link: Link, up: bool, why: str) -> None:
         super()._on_link(link, up, why)
         if link is Link.TRADING and up:
-            coins = sorted({one.underlying for one in self._instruments.values()})
+            coins = sorted(self._coins)
             self._carry_out(self._protection.set_up(coins, self.connection.now_ns))
+
+    @property
+    def _coins(self) -> set[str]:
+        return {one.underlying for one in self._instruments.values()}
 
     def reset_protection(self, now_ns: Nanos) -> Sequence[Effect]:
         """A person has the venue take quotes again."""

@@ -8,7 +8,14 @@ from mmbot.core.budget import Budget
 from mmbot.core.capabilities import DeadMan, Draws, Gate, GateKind, GateScope, Move
 from mmbot.core.events import Link, LinkAlive, LinkChanged, VenueDescribed
 from mmbot.core.types import MS, SECOND, Label
-from mmbot.venues.derive.limits import INSTRUMENTS, MASS_CANCELS, ORDERS, READS
+from mmbot.venues.derive.limits import (
+    INSTRUMENTS,
+    MASS_CANCELS,
+    OPTIONS,
+    ORDERS,
+    PERPETUALS,
+    READS,
+)
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
 from mmbot.venues.derive.signin import NoSubaccount
@@ -138,10 +145,19 @@ def test_the_account_states_its_limits() -> None:
     told = {name: (gate.rate_per_s, gate.burst) for name, gate in found.items()}
     assert told == {
         ORDERS: (500.0, 2500.0),
-        INSTRUMENTS: (10.0, 50.0),
+        OPTIONS: (10.0, 50.0),
+        PERPETUALS: (20.0, 100.0),
         MASS_CANCELS: (2.0, 10.0),
         READS: (100.0, 500.0),
     }
+
+
+@pytest.mark.parametrize("told", ["websocket_option_tps", "websocket_perp_tps"])
+def test_a_kind_of_which_nothing_is_stated_has_what_the_other_has(told: str) -> None:
+    nothing: dict[str, Any] = {"websocket_option_tps": None, "websocket_perp_tps": 0}
+    found = gates(entering({"private/get_account": {**ACCOUNT, **nothing, told: 7}}))
+    assert found[INSTRUMENTS].rate_per_s == 7.0
+    assert not found[INSTRUMENTS].name_ends
 
 
 def test_a_window_that_holds_less_than_the_account_states_counts() -> None:
