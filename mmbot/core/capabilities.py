@@ -69,6 +69,8 @@ class Draws(Enum):
     """Of one order, or of all on one instrument."""
     MASS_CANCEL = "mass cancel"
     """Of everything."""
+    LABEL_CANCEL = "cancel by label"
+    """Of one order by its label alone, at a venue that counts that apart."""
     READ = "read"
 
     __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
@@ -99,7 +101,9 @@ class Gate:
     burst: float
     kind: GateKind = GateKind.TOKEN_BUCKET
     scope: GateScope = GateScope.ACCOUNT
-    weights: tuple[tuple[Draws, float], ...] = tuple((draws, 1.0) for draws in Draws)
+    weights: tuple[tuple[Draws, float], ...] = tuple(
+        (draws, 1.0) for draws in Draws if draws is not Draws.LABEL_CANCEL
+    )
     """What a request takes of it; kinds that are not named pass beside it."""
     cancel_reserve: float = 0.25
     """The share of the burst that is kept for cancels."""
@@ -146,7 +150,7 @@ class Gate:
 
 ORDER_REQUESTS = (Draws.PLACE, Draws.MOVE, Draws.CANCEL)
 
-_ORDERS = tuple((draws, 1.0) for draws in Draws if draws is not Draws.READ)
+_ORDERS = tuple((draws, 1.0) for draws in (*ORDER_REQUESTS, Draws.MASS_CANCEL))
 
 
 class _Derived:

@@ -145,6 +145,13 @@ def drawn_from(
     return drawn
 
 
+def by_label(account: Account) -> list[Drawn]:
+    """What a cancel by a label alone draws from; empty where that is not counted apart."""
+    if not account.capabilities.takes(Draws.LABEL_CANCEL):
+        return []
+    return drawn_from(account, Draws.LABEL_CANCEL, None)
+
+
 def _is_for(gate: Gate, instrument: InstrumentId) -> bool:
     """Whether a limit per instrument is for this one."""
     return not gate.name_ends or instrument.endswith(gate.name_ends)

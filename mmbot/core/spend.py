@@ -2,7 +2,8 @@
 
 Cancels go first, then hedges, then orders whose resting price is expected to lose most, then what
 reduces a position, then the rest. What cannot be afforded is not kept: its market is decided about
-again once there is budget, so the newest quote wins. A cancel always has budget in reserve.
+again once there is budget, so the newest quote wins. A cancel always has budget in reserve; where
+the venue counts cancels by label apart, one that has none all the same goes by the order's label.
 """
 
 from mmbot.core import gates
@@ -62,16 +63,22 @@ def _intent(state: State, action: Action, now_ns: Nanos) -> VenueIntent | None:
     # A cancel that only makes room for another order has no part in what is kept for cancels.
     quote = action.target is not None and action.target.post_only and draws is not Draws.CANCEL
     drawn = gates.drawn_from(account, draws, about, quote=quote)
+    by_id = order is not None and bool(order.order_id)
+    if draws is Draws.CANCEL and action.mass is None:
+        by_label = gates.by_label(account)
+        if by_label and not (by_id and gates.all_afford(drawn, reserve=action.target is None)):
+            drawn, by_id = by_label, False
     if not gates.all_afford(drawn, reserve=action.target is None):
         go_without(state, action, Why.RATE_LIMITED)
         return None
     label = take_label(state) if creates or order is None else order.label
     assert label is not None
     gates.spend(account, drawn, label, now_ns)
-    return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
+    valid_until_ns = now_ns + account.capabilities.takes_effect_within_ns
+    return _request(action, label, valid_until_ns, by_id=by_id)
 
 
-def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent:
+def _request(action: Action, label: Label, valid_until_ns: Nanos, *, by_id: bool) -> VenueIntent:
     order, target = action.order, action.target
     if order is None:
         assert target is not None
@@ -91,7 +98,8 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> VenueIntent
         mass = action.mass
         return CancelAll(mass.venue, mass.instrument, tuple(mass.labels), action.why)
     if target is None or action.request is CANCEL:
-        return Cancel(action.instrument, order.label, order.order_id, action.why)
+        order_id = order.order_id if by_id else ""
+        return Cancel(action.instrument, order.label, order_id, action.why)
     if action.request is REPLACE:
         return Replace(
             instrument=action.instrument,

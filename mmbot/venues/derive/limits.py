@@ -3,8 +3,10 @@
 Theory of operation
 -------------------
 1. Orders draw from the wallet's matching budget, a window of five seconds, and from a bucket for
-   each instrument that refills steadily. `cancel_all` has a budget of its own. So with one request
-   a second, four options on two sides cannot be moved at once: the budget decides which are.
+   each instrument that refills steadily. `cancel_all` has a budget of its own, and so have cancels
+   by a label alone: a cancel that finds nothing left of the first goes that way. So with one
+   request a second, four options on two sides cannot be moved at once: the budget decides which
+   are.
 2. The account states what it is allowed a second (private/get_account), and public/getRateLimits
    what its windows hold just now; where both say something, the less counts, and where nobody
    does, the least that the venue gives anybody.
@@ -14,6 +16,7 @@ Theory of operation
    about no order's terms, and is paid in full.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +40,7 @@ INSTRUMENTS: Final = "per instrument"
 OPTIONS: Final = "per option"
 PERPETUALS: Final = "per perpetual"
 MASS_CANCELS: Final = "cancel_all"
+LABEL_CANCELS: Final = "cancel_by_label"
 READS: Final = "non_matching"
 
 _CANCEL_RESERVE: Final = 0.2
@@ -57,16 +61,18 @@ class Limits:
     option: float = UNKNOWN_TPS
     perpetual: float = UNKNOWN_TPS
     cancel_all: float = UNKNOWN_TPS
+    by_label: float = UNKNOWN_TPS
 
 
 def limits_of(account: Account | None, windows: RateLimits | None) -> Limits:
     """What both say together; None: not asked, or refused."""
-    stated_matching = stated_reads = option = perpetual = cancel_all = None
+    stated_matching = stated_reads = option = perpetual = None
+    each: Mapping[str, int] = {}
     if account is not None:
         stated_matching = account.websocket_matching_tps
         stated_reads = account.websocket_non_matching_tps
         option, perpetual = account.websocket_option_tps, account.websocket_perp_tps
-        cancel_all = (account.per_endpoint_tps or {}).get("private/cancel_all")
+        each = account.per_endpoint_tps or {}
     matching = reads = None
     if windows is not None:
         matching, reads = tps_of(windows.remaining_matching), tps_of(windows.remaining_non_matching)
@@ -75,7 +81,8 @@ def limits_of(account: Account | None, windows: RateLimits | None) -> Limits:
         non_matching=_least(stated_reads, reads) or UNKNOWN_TPS,
         option=option or perpetual or UNKNOWN_TPS,
         perpetual=perpetual or option or UNKNOWN_TPS,
-        cancel_all=cancel_all or UNKNOWN_TPS,
+        cancel_all=each.get("private/cancel_all") or UNKNOWN_TPS,
+        by_label=each.get("private/cancel_by_label") or UNKNOWN_TPS,
     )
 
 
@@ -102,6 +109,7 @@ def capabilities(limits: Limits, *, protected: bool = False) -> Capabilities:
             _window(ORDERS, limits.matching, _SINGLE, share),
             *_of_instruments(limits, share),
             _window(MASS_CANCELS, limits.cancel_all, ((Draws.MASS_CANCEL, 1.0),)),
+            _window(LABEL_CANCELS, limits.by_label, ((Draws.LABEL_CANCEL, 1.0),)),
             _window(READS, limits.non_matching, ((Draws.READ, 1.0),)),
         ),
     )

@@ -233,7 +233,7 @@ class DeriveSession(AccountSession, PublicSession):
             case Cancel() if intent.order_id:
                 return orders.cancel(self._signer.subaccount_id, name or "", intent.order_id)
             case Cancel():
-                return orders.cancel_by_label(self._signer.subaccount_id, name, intent.label)
+                return orders.cancel_by_label(self._signer.subaccount_id, None, intent.label)
             case CancelAll():
                 return orders.cancel_all(self._signer.subaccount_id, name)
             case Amend():

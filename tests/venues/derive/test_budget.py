@@ -1,6 +1,7 @@
 """One request a second for eight orders: the core spends Derive's limits where it is cheapest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -18,7 +19,7 @@ from mmbot.venues.derive.limits import Limits, capabilities
 from mmbot.venues.derive.protection import Terms
 from mmbot.venues.derive.session import DeriveSession
 from tests.builders import NOW_NS, a_quote, an_option
-from tests.core.bot import VENUE, Bot, cancels, places
+from tests.core.bot import VENUE, Bot, a_foreign_order, cancels, places
 from tests.venues.derive.driven import PART, Driven, signer
 from tests.venues.derive.samples import MMP
 
@@ -211,3 +212,30 @@ def test_the_core_is_told_of_the_third_once_every_coin_is_protected(
     ]
     assert shares[0] == [1.0, 1.0], "before it is known"
     assert shares[-1] == [share, share]
+
+
+def test_a_cancel_that_finds_nothing_left_goes_by_its_label_which_is_counted_apart() -> None:
+    """Beside foreign orders, where nothing may go at once: four are left of five, of which one is
+    for cancels, and all eight orders go in one turn."""
+    bot = quoting()
+    bot.account.foreign |= {one.name: a_foreign_order(one.name, instrument=one) for one in CHAIN}
+    bot.turn(ev.VenueDescribed(VENUE, capabilities(Limits(by_label=10.0))))
+    for instrument in CHAIN:
+        bot.puppet.wants[instrument.id] = []
+    sent = cancels(bot.turn(*books(bot)))
+    assert len(sent) == 8
+    assert [bool(one.order_id) for one in sent] == [True] * 4 + [False] * 4
+    assert bot.account.gates["cancel_by_label"].level == 50 - 1 - 4
+
+
+def test_where_labels_are_not_counted_apart_it_waits() -> None:
+    bot = quoting()
+    bot.account.foreign |= {one.name: a_foreign_order(one.name, instrument=one) for one in CHAIN}
+    can = capabilities(Limits())
+    without = tuple(gate for gate in can.gates if gate.name != "cancel_by_label")
+    bot.turn(ev.VenueDescribed(VENUE, replace(can, gates=without)))
+    for instrument in CHAIN:
+        bot.puppet.wants[instrument.id] = []
+    sent = cancels(bot.turn(*books(bot)))
+    assert len(sent) == 4
+    assert all(one.order_id for one in sent)

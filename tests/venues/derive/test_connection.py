@@ -10,6 +10,7 @@ from mmbot.core.events import Link, LinkAlive, LinkChanged, VenueDescribed
 from mmbot.core.types import MS, SECOND, Label
 from mmbot.venues.derive.limits import (
     INSTRUMENTS,
+    LABEL_CANCELS,
     MASS_CANCELS,
     OPTIONS,
     ORDERS,
@@ -136,7 +137,7 @@ def test_the_account_states_its_limits() -> None:
         "websocket_non_matching_tps": 100,
         "websocket_option_tps": 10,
         "websocket_perp_tps": 20,
-        "per_endpoint_tps": {"private/cancel_all": 2},
+        "per_endpoint_tps": {"private/cancel_all": 2, "private/cancel_by_label": 10},
     }
     wide = {"remainingPoints": 9000, "consumedPoints": 0, "msBeforeNext": 0}
     wide |= {"isFirstInDuration": True}
@@ -148,6 +149,7 @@ def test_the_account_states_its_limits() -> None:
         OPTIONS: (10.0, 50.0),
         PERPETUALS: (20.0, 100.0),
         MASS_CANCELS: (2.0, 10.0),
+        LABEL_CANCELS: (10.0, 50.0),
         READS: (100.0, 500.0),
     }
 
@@ -178,12 +180,13 @@ def test_where_nothing_is_told_the_least_is_assumed() -> None:
 def test_what_draws_from_which_limit() -> None:
     found = gates(entering({}))
     windows = {name for name, gate in found.items() if gate.kind is GateKind.FIXED_WINDOW}
-    assert windows == {ORDERS, MASS_CANCELS, READS}
+    assert windows == {ORDERS, MASS_CANCELS, LABEL_CANCELS, READS}
     assert found[INSTRUMENTS].scope is GateScope.INSTRUMENT
     for draws in (Draws.PLACE, Draws.MOVE, Draws.CANCEL):
         assert found[ORDERS].weight(draws) == found[INSTRUMENTS].weight(draws) == 1.0
     assert found[ORDERS].weight(Draws.MASS_CANCEL) == 0.0
     assert found[MASS_CANCELS].weight(Draws.MASS_CANCEL) == 1.0
+    assert found[LABEL_CANCELS].weights == ((Draws.LABEL_CANCEL, 1.0),)
     left = Budget(rate_per_s=1.0, burst=5.0, level=4.0, windowed=True)
     left.reserve_share = found[ORDERS].cancel_reserve
     spent = 0

@@ -186,7 +186,7 @@ def test_cancels_name_order_label_instrument_or_nothing() -> None:
     driven.submit(CANCEL, BY_LABEL, everything, of_one)
     assert [(frame["method"], frame["params"]) for _, frame in driven.sent] == [
         ("private/cancel", {**ours, "instrument_name": CALL, "order_id": OLD_ID}),
-        ("private/cancel_by_label", {**ours, "instrument_name": CALL, "label": BID}),
+        ("private/cancel_by_label", {**ours, "label": BID}),
         ("private/cancel_all", ours),
         ("private/cancel_by_instrument", {**ours, "instrument_name": CALL}),
     ]
