@@ -21,10 +21,10 @@ from mmbot.core.events import (
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import Request
-from mmbot.core.types import Label, Nanos, instrument_name
+from mmbot.core.types import SECOND, Label, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.venues.account import Account
-from mmbot.venues.account_session import AccountSession, OrderIntent
+from mmbot.venues.account_session import REQUEST_TIMEOUT_S, AccountSession, OrderIntent
 from mmbot.venues.asking import UnreadableError, get
 from mmbot.venues.derive import orders, parse
 from mmbot.venues.derive.dialect import DERIVE, window
@@ -46,6 +46,9 @@ from mmbot.venues.rescue import Call
 from mmbot.venues.timing import USUAL, Timing
 
 SUBACCOUNT: Final = "private/get_subaccount"
+
+_ORDER_REPLIES: Final = frozenset({"order", "order_status", "cancelled_order", "cancelled_orders"})
+"""One of these is in the answer to every request about orders."""
 
 LIMITS_EVERY_S: Final = 60
 """How often the account's limits are asked for while all is well."""
@@ -92,7 +95,7 @@ class DeriveSession(AccountSession, PublicSession):
             name, signer.subaccount_id, mmp, self._emit, self._warn, self._unread
         )
         self.connection.on_user = self._on_user
-        self.connection.on_late_reply = account.answered_late
+        self.connection.on_late_reply = self._answered_late
 
     # --- the account --------------------------------------------------------------------------
 
@@ -212,6 +215,15 @@ class DeriveSession(AccountSession, PublicSession):
             self._cancelled_by_label(intent.label, reply.result)
         else:
             super()._answered(intent, reply, request)
+
+    def _answered_late(self, reply: Reply) -> None:
+        """An order request was carried out after we stopped waiting. Where the channel of orders
+        has said nothing since before it was sent, it is watched from now on."""
+        self._account.answered_late(reply)
+        now_ns, result = self.connection.now_ns, reply.result
+        of_order = isinstance(result, dict) and not result.keys().isdisjoint(_ORDER_REPLIES)
+        if of_order and now_ns - self._told_ns > REQUEST_TIMEOUT_S * SECOND:
+            self._untold_ns = self._untold_ns or now_ns
 
     def _cancelled_by_label(self, label: Label, result: Any) -> None:
         """The answer counts orders and says nothing of them; what became of one, its own message

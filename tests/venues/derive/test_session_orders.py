@@ -456,3 +456,15 @@ def test_a_private_channel_that_tells_of_it_is_kept() -> None:
     driven.push(Link.TRADING, ORDERS, [RESTS])
     driven.wait(8.0)
     assert driven.cuts == []
+
+
+def test_a_late_answer_about_an_order_that_the_channel_never_told_of_ends_a_silent_line() -> None:
+    driven = account({"private/cancel": SILENCE})
+    driven.push(Link.TRADING, ORDERS, [RESTS])
+    driven.submit(CANCEL)
+    (_, frame) = driven.sent[-1]
+    driven.wait(6.0)
+    assert driven.cuts == []
+    driven.session.receive(Link.TRADING, {"id": frame["id"], "result": ENDED}, driven.now_ns)
+    driven.wait(8.0)
+    assert [cut.link for cut in driven.cuts] == [Link.TRADING]
