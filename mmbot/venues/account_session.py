@@ -68,6 +68,9 @@ class AccountSession(PublicSession):
     """Refusals that say that the tick or the least size is not what we know: it is asked for again.
     """
 
+    tells_of_mass_cancels = False
+    """Whether the private channel must tell of a mass cancel that is answered well."""
+
     _account: Account
     _looks: Looks
     _rescue: Rescue
@@ -204,11 +207,15 @@ class AccountSession(PublicSession):
         self._send(intent, done)
 
     def _cancel_all(self, intent: CancelAll) -> None:
+        sent_ns = self.connection.now_ns
+
         def done(reply: Reply) -> None:
             # The orders' own messages say what became of them; without an answer, nobody has.
             if reply.outcome is not Outcome.OK:
                 for label in intent.labels:
                     self._emit(OutcomeUnknown(label, Request.CANCEL, Why.REPLY_LOST))
+            elif self.tells_of_mass_cancels and intent.labels and self._told_ns <= sent_ns:
+                self._untold_ns = self._untold_ns or sent_ns
 
         self._send(intent, done)
 

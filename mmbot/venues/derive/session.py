@@ -60,6 +60,8 @@ class DeriveSession(AccountSession, PublicSession):
 
     terms_codes = frozenset({11012, 11013})
 
+    tells_of_mass_cancels = True
+
     named_by_label = False
     """The account goes by its label, where it has one: numbers are the same in every simulated
     world."""

@@ -468,3 +468,15 @@ def test_a_late_answer_about_an_order_that_the_channel_never_told_of_ends_a_sile
     driven.session.receive(Link.TRADING, {"id": frame["id"], "result": ENDED}, driven.now_ns)
     driven.wait(8.0)
     assert [cut.link for cut in driven.cuts] == [Link.TRADING]
+
+
+@pytest.mark.parametrize(("labels", "cuts"), [((BID, NEXT), [Link.TRADING]), ((), [])])
+def test_a_mass_cancel_that_the_channel_does_not_tell_of_ends_a_silent_line(
+    labels: tuple[Label, ...], cuts: list[Link]
+) -> None:
+    driven = account({"private/cancel_all": "ok"})
+    driven.push(Link.TRADING, ORDERS, [RESTS])
+    driven.wait(1.0)
+    driven.submit(CancelAll("derive", None, labels, Why.STOPPING))
+    driven.wait(8.0)
+    assert [cut.link for cut in driven.cuts] == cuts
