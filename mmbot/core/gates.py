@@ -109,8 +109,12 @@ def _travels_ns(can: Capabilities) -> Nanos:
 
 
 def short_for(account: Account, cancels: Iterable[InstrumentId]) -> bool:
-    """Whether single cancels on these instruments would leave nothing of a gate for the next."""
+    """Whether single cancels on these instruments would leave nothing of a gate for the next, nor
+    of what cancels by label draw from."""
     counts = Counter(cancels)
+    apart = by_label(account)
+    if apart and not any(left.short_for(counts.total(), weight) for left, weight in apart):
+        return False
     for gate, weight in account.capabilities.takes(Draws.CANCEL):
         if gate.scope is GateScope.ACCOUNT:
             if _left(account, gate, None).short_for(counts.total(), weight):

@@ -19,7 +19,7 @@ from mmbot.venues.derive.limits import Limits, capabilities
 from mmbot.venues.derive.protection import Terms
 from mmbot.venues.derive.session import DeriveSession
 from tests.builders import NOW_NS, a_quote, an_option
-from tests.core.bot import VENUE, Bot, a_foreign_order, cancels, places
+from tests.core.bot import VENUE, Bot, a_foreign_order, cancels, mass_cancels, places
 from tests.venues.derive.driven import PART, Driven, signer
 from tests.venues.derive.samples import MMP
 
@@ -239,3 +239,16 @@ def test_where_labels_are_not_counted_apart_it_waits() -> None:
     sent = cancels(bot.turn(*books(bot)))
     assert len(sent) == 4
     assert all(one.order_id for one in sent)
+
+
+def test_two_orders_of_an_instrument_go_by_their_labels_where_all_of_it_cannot_be_asked() -> None:
+    """A cancel of all on an instrument is a request like any other, of which none is left."""
+    bot = quoting()
+    bot.account.foreign["900"] = a_foreign_order(instrument=CHAIN[3])
+    bot.turn(ev.VenueDescribed(VENUE, capabilities(Limits(by_label=10.0))))
+    spent = [(bot.now_ns + 5 * 10**9, bot.account.budget.full)]
+    bot.account.budget.spent = spent
+    bot.puppet.wants[CHAIN[0].id] = []
+    sent = bot.turn(*books(bot))
+    assert [one.order_id for one in cancels(sent)] == ["", ""]
+    assert mass_cancels(sent) == []
