@@ -44,17 +44,17 @@ def described(account: Account, capabilities: Capabilities) -> None:
     them is spent."""
     gate = capabilities.order_gate
     if gate is not None and gate != account.capabilities.order_gate:
-        _reshape(account.budget, gate)
+        _reshape(account, account.budget, gate)
     if capabilities.gates != account.capabilities.gates:
         for name in list(account.gates):
             same = next((one for one in capabilities.gates if gate_is(one, name)), None)
             if same is None:
                 del account.gates[name]
             else:
-                _reshape(account.gates[name], same)
+                _reshape(account, account.gates[name], same)
 
 
-def _reshape(left: Budget, gate: Gate) -> None:
+def _reshape(account: Account, left: Budget, gate: Gate) -> None:
     left.reserve_share, left.heaviest = gate.cancel_reserve, _heaviest(gate)
     was_windowed, window_ns = left.windowed, left.window_ns
     left.resize(*gate.of_core)
@@ -62,6 +62,8 @@ def _reshape(left: Budget, gate: Gate) -> None:
     missing = left.full - left.level
     if left.windowed and missing > 0 and (not was_windowed or window_ns != left.window_ns):
         left.spent.append((left.at_ns + left.window_ns, missing))
+    if left.windowed and account.idle_since_ns:  # of a wider window more may have been spent
+        left.inherit(left.at_ns - account.idle_since_ns, left.at_ns)
 
 
 def limits_read(account: Account, rate_per_s: float, burst: float) -> None:

@@ -12,6 +12,7 @@ from mmbot.core.capabilities import Draws
 from mmbot.core.contracts import Instrument
 from mmbot.core.intents import Replace, Resync, VenueIntent
 from mmbot.core.order_life import OrderState, Request
+from mmbot.core.recovery import take_budget
 from mmbot.core.state import Account
 from mmbot.core.types import InstrumentId, Quote, Right, Side
 from mmbot.core.why import Why
@@ -252,3 +253,13 @@ def test_two_orders_of_an_instrument_go_by_their_labels_where_all_of_it_cannot_b
     sent = bot.turn(*books(bot))
     assert [one.order_id for one in cancels(sent)] == ["", ""]
     assert mass_cancels(sent) == []
+
+
+def test_what_another_run_may_have_spent_stays_so_when_the_window_proves_wider() -> None:
+    bot = Bot(CHAIN[0])
+    take_budget(bot.state, VENUE, 3 * 10**9, bot.now_ns)
+    bot.turn(ev.VenueDescribed(VENUE, capabilities(Limits())))
+    bot.turn(ev.VenueDescribed(VENUE, capabilities(ROOMY)))
+    assert not gates.affords(bot.account, Draws.CANCEL, CHAIN[0].id, reserve=True)
+    bot.turn(after_s=4)
+    assert bot.account.budget.level > 400

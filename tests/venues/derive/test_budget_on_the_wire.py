@@ -18,7 +18,7 @@ from tests.contract.venues.derive import DeriveBench
 Spent = tuple[dict[Label, float], set[Label]]
 """What each order that leads would lose where it rests, and which of them are moved."""
 
-SHORT_TURNS = 3
+SHORT_TURNS = 1
 
 
 class FourOptions(DeriveBench):
