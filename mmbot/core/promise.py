@@ -22,7 +22,7 @@ from mmbot.core.intents import (
     StoreIntent,
 )
 from mmbot.core.labels import label_of
-from mmbot.core.order_life import IN_FLIGHT, Request, Status
+from mmbot.core.order_life import Request, Status
 from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
 from mmbot.core.two_orders import replace_sent
@@ -123,27 +123,15 @@ def take_label(state: State) -> Label | None:
 def refill(state: State, now_ns: Nanos) -> None:
     """Tokens come back; where there is one to spend, markets that went without get their turn."""
     for account in state.accounts.values():
-        done = [
-            label
-            for left in gates.limits(account)
-            for label in left.in_flight
-            if _is_answered(state, account, label)
-        ]
-        gates.refill(account, now_ns, done)
+        gates.refill(account, now_ns)
         if not account.deferred:
             continue
-        again = [one for one in account.deferred if gates.affords(account, Draws.PLACE, one)]
+        place = Draws.PLACE
+        again = [one for one in account.deferred if gates.affords(account, place, one, quote=True)]
         if again:
             state.dirty = dict.fromkeys(again) | state.dirty
             for instrument in again:
                 del account.deferred[instrument]
-
-
-def _is_answered(state: State, account: Account, label: Label) -> bool:
-    if label == gates.look_label(account):
-        return not account.asked_ns
-    order = state.orders.by_label.get(label)
-    return order is None or order.status not in IN_FLIGHT
 
 
 def go_without(state: State, action: Action, why: Why) -> None:

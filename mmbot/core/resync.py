@@ -53,7 +53,7 @@ def look(state: State, account: Account, now_ns: Nanos) -> list[VenueIntent]:
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
         order_ids=() if by_label else tuple(o.order_id for o in asked),
     )
-    if gates.spend_look(account, len(intent.labels)):
+    if gates.spend_look(account, len(intent.labels), now_ns + RESYNC_DEADLINE_NS):
         promise(state, intent, now_ns)
         asked_for.append(intent)
     return asked_for

@@ -2,7 +2,8 @@
 
 Cancels go first, then hedges, then orders whose resting price is expected to lose most, then what
 reduces a position, then the rest. What cannot be afforded is not kept: its market is decided about
-again once there is budget, so the newest quote wins. A cancel always has budget in reserve.
+again once there is budget, so the newest quote wins. A cancel always has budget in reserve; where
+the venue counts cancels by label apart, one that has none all the same goes by the order's label.
 """
 
 from functools import partial
@@ -61,19 +62,27 @@ def _intent(state: State, account: Account, action: Action, now_ns: Nanos) -> Or
     about: InstrumentId | None = action.instrument
     draws, mass = _DRAWS[request], action.mass
     if mass is not None:
-        draws, about = Draws.MASS_CANCEL, mass.instrument
+        about = mass.instrument
+        draws = Draws.CANCEL if about is not None else Draws.MASS_CANCEL
     # A cancel that only makes room for another order has no part in what is kept for cancels.
-    drawn = gates.drawn_from(account, draws, about)
+    quote = action.target is not None and action.target.post_only and draws is not Draws.CANCEL
+    drawn = gates.drawn_from(account, draws, about, quote=quote)
+    by_id = order is not None and bool(order.order_id)
+    if draws is Draws.CANCEL and action.mass is None:
+        by_label = gates.by_label(account)
+        if by_label and not (by_id and gates.all_afford(drawn, reserve=action.target is None)):
+            drawn, by_id = by_label, False
     if not gates.all_afford(drawn, reserve=action.target is None):
         go_without(state, action, Why.RATE_LIMITED)
         return None
     label = take_label(state) if creates or order is None else order.label
     assert label is not None
-    gates.spend(drawn, label)
-    return _request(action, label, now_ns + account.capabilities.takes_effect_within_ns)
+    gates.spend(account, drawn, label, now_ns)
+    valid_until_ns = now_ns + account.capabilities.takes_effect_within_ns
+    return _request(action, label, valid_until_ns, by_id=by_id)
 
 
-def _request(action: Action, label: Label, valid_until_ns: Nanos) -> OrderIntent:
+def _request(action: Action, label: Label, valid_until_ns: Nanos, *, by_id: bool) -> OrderIntent:
     order, target = action.order, action.target
     if order is not None and target is not None and action.request is AMEND:  # as nearly always
         return Amend(
@@ -104,7 +113,8 @@ def _request(action: Action, label: Label, valid_until_ns: Nanos) -> OrderIntent
         mass = action.mass
         return CancelAll(mass.venue, mass.instrument, tuple(mass.labels), action.why)
     if target is None or action.request is CANCEL:
-        return Cancel(action.instrument, order.label, order.order_id, action.why)
+        order_id = order.order_id if by_id else ""
+        return Cancel(action.instrument, order.label, order_id, action.why)
     return Replace(
         instrument=action.instrument,
         old=order.label,

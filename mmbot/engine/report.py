@@ -99,7 +99,7 @@ def status_frame(
         link_ok=link_ok,
         budget=sum(account.budget.level for account in here),
         budget_full=sum(account.budget.burst for account in here),
-        in_flight=sum(len(account.budget.in_flight) for account in here),
+        in_flight=sum(len(account.budget.unanswered) for account in here),
         deferred=sum(account.budget.deferred for account in here),
         order_to_volume=_order_to_volume(state, now_ns),
         fills=parts.every_fill(state),

@@ -79,9 +79,14 @@ class AccountSession(PublicSession):
     """Refusals that say that the tick or the least size is not what we know: it is asked for again.
     """
 
+    tells_of_mass_cancels = False
+    """Whether the private channel must tell of a mass cancel that is answered well."""
+
     _account: Account
     _looks: Looks
     _rescue: Rescue
+    _told_ns: Nanos = 0
+    """When the private channel last said something."""
     _untold_ns: Nanos = 0
     """When the first request was sent that was carried out, and of which the private channel has
     not told, nor of anything since we know; 0: there is none."""
@@ -166,7 +171,7 @@ class AccountSession(PublicSession):
 
     def _heard_privately(self) -> None:
         """The private channel has said something."""
-        self._untold_ns = 0
+        self._told_ns, self._untold_ns = self.connection.now_ns, 0
 
     def _now_ms(self) -> int:
         return self.connection.now_ns // MS
@@ -232,11 +237,15 @@ class AccountSession(PublicSession):
             self._untold_ns = self._untold_ns or self.connection.now_ns
 
     def _cancel_all(self, intent: CancelAll) -> None:
+        sent_ns = self.connection.now_ns
+
         def done(reply: Reply) -> None:
             # The orders' own messages say what became of them; without an answer, nobody has.
             if reply.outcome is not Outcome.OK:
                 for label in intent.labels:
                     self._emit(OutcomeUnknown(label, Request.CANCEL, Why.REPLY_LOST))
+            elif self.tells_of_mass_cancels and intent.labels and self._told_ns <= sent_ns:
+                self._untold_ns = self._untold_ns or sent_ns
 
         self._send(intent, done)
 

@@ -328,6 +328,9 @@ class AccountChecks:
     def _affords_cancel(self, state: State, order: Belief) -> bool:
         """Whether there is a request left for its cancel. Beside foreign orders none is of all."""
         account = state.account(self.name)
+        by_label = gates.by_label(account)
+        if by_label and gates.all_afford(by_label, reserve=True):
+            return True
         return gates.affords(account, Draws.CANCEL, order.instrument, reserve=True)
 
     def _may_move(self, state: State, order: Belief) -> bool:

@@ -9,7 +9,7 @@ Theory of operation
 3. A freeze ends by itself (`frozen_ms`), by a person, or by us after `auto_reset_s`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -66,6 +66,10 @@ class Protection:
     def covers(self, underlying: str) -> bool:
         """Whether quotes on a coin are under protection."""
         return underlying in self._on
+
+    def covers_all(self, coins: Collection[str]) -> bool:
+        """Whether quotes on all of these are."""
+        return bool(coins) and self._on.issuperset(coins)
 
     def set_up(self, coins: Iterable[str], now_ns: Nanos) -> Recipe[None]:
         """Set it for these coins, and read it back."""

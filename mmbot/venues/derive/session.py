@@ -21,10 +21,10 @@ from mmbot.core.events import (
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import Request
-from mmbot.core.types import Label, Nanos, instrument_name
+from mmbot.core.types import SECOND, Label, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.venues.account import Account
-from mmbot.venues.account_session import AccountSession, OrderIntent
+from mmbot.venues.account_session import REQUEST_TIMEOUT_S, AccountSession, OrderIntent
 from mmbot.venues.answers import AnswerError
 from mmbot.venues.asking import UnreadableError, get
 from mmbot.venues.derive import orders, parse
@@ -57,6 +57,8 @@ class DeriveSession(AccountSession, PublicSession):
     process apart from those of others, and `start_ns` is desk time now."""
 
     terms_codes = frozenset({11012, 11013})
+
+    tells_of_mass_cancels = True
 
     named_by_label = False
     """The account goes by its label, where it has one: numbers are the same in every simulated
@@ -139,7 +141,8 @@ class DeriveSession(AccountSession, PublicSession):
 
     def _tell_limits(self) -> None:
         """The limits are part of what the venue is like; told again only where they differ."""
-        described = capabilities(self.connection.limits)
+        protected = self._protection.covers_all(self._coins)
+        described = capabilities(self.connection.limits, protected=protected)
         if described != self._described:
             self._described = described
             self._emit(VenueDescribed(self.name, described))
@@ -152,12 +155,18 @@ class DeriveSession(AccountSession, PublicSession):
         if up and self._seconds % LIMITS_EVERY_S == 0:
             self._carry_out(self._read_limits())
             self._carry_out(self._protection.look(now_ns))
+        if up:
+            self._tell_limits()  # what protection covers changes with what is followed, too
 
     def _on_link(self, link: Link, up: bool, why: str) -> None:
         super()._on_link(link, up, why)
         if link is Link.TRADING and up:
-            coins = sorted({one.underlying for one in self._instruments.values()})
+            coins = sorted(self._coins)
             self._carry_out(self._protection.set_up(coins, self.connection.now_ns))
+
+    @property
+    def _coins(self) -> set[str]:
+        return {one.underlying for one in self._instruments.values()}
 
     def reset_protection(self, now_ns: Nanos) -> Sequence[Effect]:
         """A person has the venue take quotes again."""
@@ -215,6 +224,15 @@ class DeriveSession(AccountSession, PublicSession):
         else:
             super()._answered(intent, reply, request)
 
+    def _answered_late(self, reply: Reply) -> None:
+        """Cancels by label and of many name no order: where the channel of orders has said nothing
+        since before they were sent, it is watched from now on."""
+        super()._answered_late(reply)
+        now_ns, result = self.connection.now_ns, reply.result
+        counted = isinstance(result, dict) and "cancelled_orders" in result
+        if counted and now_ns - self._told_ns > REQUEST_TIMEOUT_S * SECOND:
+            self._untold_ns = self._untold_ns or now_ns
+
     def _cancelled_by_label(self, label: Label, result: Any) -> None:
         """The answer counts orders and says nothing of them; what became of one, its own message
         tells, or a look at it."""
@@ -235,7 +253,7 @@ class DeriveSession(AccountSession, PublicSession):
             case Cancel() if intent.order_id:
                 return orders.cancel(self._signer.subaccount_id, name or "", intent.order_id)
             case Cancel():
-                return orders.cancel_by_label(self._signer.subaccount_id, name, intent.label)
+                return orders.cancel_by_label(self._signer.subaccount_id, None, intent.label)
             case CancelAll():
                 return orders.cancel_all(self._signer.subaccount_id, name)
             case Amend():
