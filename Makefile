@@ -55,7 +55,7 @@ docs: install ## write what the documentation takes from the code: settings, the
 BASE ?=
 ONLY ?=
 
-bench: install ## speed as ratios: BASE=COMMIT to that one, ONLY=wire|turns|start|seeds|signing|pricing|surface|signals a part of it
+bench: install ## speed as ratios: BASE=COMMIT to that one, ONLY=wire|turns|start|... a part of it
 	$(BIN)/python -m tests.benchmarks $(BASE:%=--base %) $(ONLY:%=--only %) $(JSON:%=--json)
 
 install: .venv/installed ## create .venv with mmbot in it

@@ -29,7 +29,7 @@ from tests.benchmarks.blocks import (
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
 from tests.benchmarks.pricing import pricing_ns
-from tests.benchmarks.race import Case, Loop, Samples, race
+from tests.benchmarks.race import DERIVE, Case, Loop, Samples, race
 from tests.benchmarks.signals import signals_ns
 from tests.benchmarks.signing import signing_ns
 from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
@@ -122,6 +122,11 @@ def measure_wire(effort: Effort, base: Checkout | None) -> list[Number]:
     return race_numbers(race(effort.ticks, effort.rounds, base))
 
 
+def measure_wire_on_derive(effort: Effort, base: Checkout | None) -> list[Number]:
+    """The same on Derive, where every order is signed."""
+    return race_numbers(race(effort.ticks, effort.rounds, base, DERIVE), "Derive, ")
+
+
 def measure_turns(effort: Effort, base: Checkout | None) -> list[Number]:
     """One turn, and the inbox."""
     trees = [OURS] if base is None else [OURS, base]
@@ -195,6 +200,7 @@ def measure_signals(effort: Effort, base: Checkout | None) -> list[Number]:  # a
 
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
+    "wire-derive": measure_wire_on_derive,
     "turns": measure_turns,
     "start": measure_start,
     "seeds": measure_seeds,
@@ -215,20 +221,24 @@ def measure(effort: Effort, parts: Iterable[str], base: str | None) -> list[Numb
 # --- the numbers ---
 
 
-def race_numbers(samples: Samples) -> list[Number]:
+def race_numbers(samples: Samples, where: str = "") -> list[Number]:
     numbers = []
     for case in Case:
-        group = f"tick to both orders, {case.value}"
+        group = f"{where}tick to both orders, {case.value}"
         of = {loop: blocks for (one, loop), blocks in samples.items() if one is case}
-        bare, live, naive = of[Loop.BARE], of[Loop.LIVE], of[Loop.NAIVE]
+        bare, live = of[Loop.BARE], of[Loop.LIVE]
         aims = BARE_AIMS if case is Case.AMEND else BARE_AIMS[:1]
         numbers += [
             _taken(group, "bare aiohttp + orjson loop", bare),
             _taken(group, "mmbot quote", live),
-            _taken(group, "naive ccxt loop", naive),
             _ratio(group, "mmbot / bare", live, bare, *aims),
-            _ratio(group, "naive / mmbot", naive, live, NAIVE_AIM),
         ]
+        if Loop.NAIVE in of:
+            naive = of[Loop.NAIVE]
+            numbers += [
+                _taken(group, "naive ccxt loop", naive),
+                _ratio(group, "naive / mmbot", naive, live, NAIVE_AIM),
+            ]
         if Loop.BASE in of:
             base = of[Loop.BASE]
             numbers += [

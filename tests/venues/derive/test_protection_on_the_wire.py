@@ -91,6 +91,7 @@ async def test_a_freeze_in_the_middle_of_forty_quotes_stops_that_coin_alone(
         if resets == "person":
             await bench.pass_s(4.0)
             assert (on(bench, "ETH"), len(bench.labels)) == ([], placed)
+            assert not desk.engine.reset_protection("deribit")
             assert desk.engine.reset_protection("derive")
         await desk.quotes(QUOTES + BTC_QUOTES)
         lasted_s = (bench.now_ms() - began_ms) / 1000
@@ -99,8 +100,3 @@ async def test_a_freeze_in_the_middle_of_forty_quotes_stops_that_coin_alone(
         assert last.frozen_until_ns == 0
         assert not [one for one in desk.heard(ev.LinkChanged) if not one.up]
         assert Why.MMP_FROZEN.value == "market maker protection"
-
-
-async def test_a_venue_without_protection_has_none_to_be_reset(tmp_path: Path) -> None:
-    async with DeriveBench(World(scale=4.0)) as bench, desk_on(bench) as desk:
-        assert not desk.engine.reset_protection("deribit")
