@@ -292,6 +292,9 @@ def _view(
         return valuation
     if not 0 <= valuation.fair < inf:  # true for NaN
         return Why.NO_FAIR
+    fair = valuation.fair
+    if state.controls.vol_points:
+        fair = state.controls.fair(market, fair, now_ns)
     references = state.references.newest  # mostly there are none
     inventory = state.inventory
     position = worst_long = worst_short = inventory.amount(instrument.id)
@@ -311,7 +314,7 @@ def _view(
         mark,
         index,
         forward,
-        state.controls.fair(market, valuation.fair, now_ns),
+        fair,
         market.mark_iv,
         market.delta if valuation.delta is None else valuation.delta,
         min_price=market.min_price,
