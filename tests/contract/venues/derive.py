@@ -35,6 +35,7 @@ METHODS: Final[Mapping[Draws, tuple[str, ...]]] = {
     Draws.MOVE: ("private/replace",),
     Draws.CANCEL: ("private/cancel",),
     Draws.MASS_CANCEL: ("private/cancel_all", "private/cancel_by_instrument"),
+    Draws.LABEL_CANCEL: ("private/cancel_by_label",),
     Draws.READ: ("private/get_open_orders", "private/get_trade_history"),
 }
 NONSENSE: Final[Mapping[str, Json]] = {
