@@ -316,7 +316,9 @@ class AccountChecks:
         reserve_ns = _reserve_ns(state, self.name)
         for label, since_ns in unwanted.items():
             order = state.orders.by_label[label]
-            if self._venue.is_narrow and not self._affords_cancel(state, order):
+            # Beside foreign orders no request cancels many at once: a reserve is used up singly.
+            single = self._venue.is_narrow or state.account(self.name).foreign
+            if single and not self._affords_cancel(state, order):
                 self._short_ns[label] = now_ns
             waits_ns = now_ns - max(
                 since_ns, order.cancel_again_ns, reserve_ns, self._short_ns.get(label, 0)
