@@ -27,7 +27,7 @@ first order in sigma^2 T, which is below 1e-4 in half an hour.
 import numpy as np
 from scipy.special import ndtr
 
-from mmbot.pricing.black76 import DAYS_PER_YEAR, Array, Floats, Greeks, greeks
+from mmbot.pricing.black76 import DAYS_PER_YEAR, Array, Floats, Greeks, greeks, in_units
 
 WINDOW_YEARS = 0.5 / (24.0 * DAYS_PER_YEAR)
 """Thirty minutes."""
@@ -70,25 +70,20 @@ def greeks_in_window(
     intrinsic = np.maximum(sign * ((1.0 - u) * known + u * forward - strike), 0.0)
     left = np.where(open_, u * one.time_value, 0.0)
     delta = u * np.where(open_, one.delta_black, sign > 0.0)
-    gamma = np.where(open_, u * one.gamma_per_usd, 0.0)
     theta, charm = _as_time_passes(forward, moved, np.where(open_, years, 0.0), vol)
     per_year = np.divide(1.0, years, out=np.zeros_like(delta), where=years > 0.0)
-    unit = 1.0 / forward if inverse else 1.0
-    whole = (intrinsic + left) * unit
-    return Greeks(
-        price=whole,
-        intrinsic=intrinsic * unit,
-        time_value=left * unit,
-        delta_black=delta,
-        delta_net_coin=delta - whole if inverse else delta,
-        delta_usd=forward * delta,
-        gamma_per_usd=gamma,
-        gamma_coin_per_pct=0.01 * forward * gamma,
-        vega_usd_per_vol_point=np.where(open_, u * one.vega_usd_per_vol_point, 0.0),
-        theta_usd_per_day=np.maximum(u * theta, -left),
+    return in_units(
+        forward,
+        intrinsic=intrinsic,
+        left=left,
+        delta=delta,
+        gamma=np.where(open_, u * one.gamma_per_usd, 0.0),
+        vega=np.where(open_, u * one.vega_usd_per_vol_point, 0.0),
+        theta=np.maximum(u * theta, -left),
         vanna=np.where(open_, u * one.vanna, 0.0),
         volga=np.where(open_, u * one.volga, 0.0),
-        charm_per_day=u * charm - delta * per_year / DAYS_PER_YEAR,
+        charm=u * charm - delta * per_year / DAYS_PER_YEAR,
+        inverse=inverse,
     )
 
 

@@ -196,7 +196,37 @@ def greeks(
     per_vol, per_year = per_width * root, per_width * per_width * vol * vol
     theta = vega * vol * per_year * (-0.5 / DAYS_PER_YEAR)
     theta = np.where(root < _ROOT_OF_A_DAY, np.maximum(theta, -left), theta)
-    gamma = density * per_width / forward
+    return in_units(
+        forward,
+        intrinsic=intrinsic,
+        left=left,
+        delta=delta,
+        gamma=density * per_width / forward,
+        vega=0.01 * vega,
+        theta=theta,
+        vanna=-0.01 * density * d2 * per_vol,
+        volga=1e-4 * vega * d1 * d2 * per_vol,
+        charm=density * d2 * per_year * (0.5 / DAYS_PER_YEAR),
+        inverse=inverse,
+    )
+
+
+def in_units(
+    forward: Array,
+    *,
+    intrinsic: Array,
+    left: Array,
+    delta: Array,
+    gamma: Array,
+    vega: Array,
+    theta: Array,
+    vanna: Array,
+    volga: Array,
+    charm: Array,
+    inverse: bool,
+) -> Greeks:
+    """Greeks from the intrinsic value and what of the price is left beyond it, in the currency of
+    the forward, the Black delta and its slope, and the others as they are stated."""
     unit = 1.0 / forward if inverse else 1.0
     whole = (intrinsic + left) * unit
     return Greeks(
@@ -208,11 +238,11 @@ def greeks(
         delta_usd=forward * delta,
         gamma_per_usd=gamma,
         gamma_coin_per_pct=0.01 * forward * gamma,
-        vega_usd_per_vol_point=0.01 * vega,
+        vega_usd_per_vol_point=vega,
         theta_usd_per_day=theta,
-        vanna=-0.01 * density * d2 * per_vol,
-        volga=1e-4 * vega * d1 * d2 * per_vol,
-        charm_per_day=density * d2 * per_year * (0.5 / DAYS_PER_YEAR),
+        vanna=vanna,
+        volga=volga,
+        charm_per_day=charm,
     )
 
 

@@ -7,7 +7,6 @@ must be the same. That this finds a leeway which is too wide is shown by bugs th
 from collections.abc import Callable
 
 import pytest
-from msgspec.structs import replace
 
 from mmbot.core import approve
 from mmbot.core import turn as conductor
@@ -21,6 +20,7 @@ from mmbot.core.types import Nanos
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
 from mmbot.sim.models.faults import Harshness
+from tests.properties.decided_again import is_same
 from tests.simulation.drawn import drawn_world
 
 SEEDS_MAX = 40
@@ -44,8 +44,7 @@ class Audit:
             patch.setattr(approve, "is_within", lambda *_: False)
             asked = decide(state, desk, market, now_ns)
         self.made += 1
-        same = {"allowance": None, "stands": None}
-        if replace(decision, **same) != replace(asked, **same):
+        if not is_same(decision, asked):
             self.wrong.append(f"turn {state.turns}, {market.instrument.name}: {asked}")
         return decision
 
