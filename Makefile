@@ -33,7 +33,7 @@ coverage: install ## lines of core, risk and pricing that their own tests reach,
 # contract is of the wire.
 LONG_wire := tests/wire tests/soak tests/cli/test_odd_and_harsh.py
 LONG_seeds := tests/simulation
-LONG_market := tests/sim
+LONG_market := tests/sim tests/research
 LONG_desk := tests/engine tests/cli tests/tape --ignore tests/cli/test_odd_and_harsh.py
 
 test-long: install ## what takes minutes; PART=wire|seeds|market|desk for a part of it
@@ -55,7 +55,7 @@ docs: install ## write what the documentation takes from the code: settings, the
 BASE ?=
 ONLY ?=
 
-bench: install ## speed as ratios: BASE=COMMIT to that one, ONLY=wire|turns|start|seeds|signing a part of it
+bench: install ## speed as ratios: BASE=COMMIT to that one, ONLY=wire|turns|start|... a part of it
 	$(BIN)/python -m tests.benchmarks $(BASE:%=--base %) $(ONLY:%=--only %) $(JSON:%=--json)
 
 install: .venv/installed ## create .venv with mmbot in it

@@ -19,7 +19,7 @@ CLIENTS = ("tests/contract/", "tests/engine/", "tests/cli/", "tests/wire/test_de
 
 ODD_ONE_IN = 5
 
-LONGEST = "tests/simulation/test_out_of_the_box.py"
+LONGEST = ("tests/simulation/test_out_of_the_box.py", "tests/engine/test_crash_derive.py")
 
 ENDINGS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 

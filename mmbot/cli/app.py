@@ -81,6 +81,12 @@ class Commands(LazyGroup):
             "markets",
             "List what a venue trades, with its ticks, sizes and fees. No key is needed.",
         ),
+        "price": Home(
+            "mmbot.cli.price",
+            "app",
+            "What an instrument is worth by a model: options, implied volatility, binary markets.",
+        ),
+        "research": Home("mmbot.cli.research", "app", "What recorded data say."),
         "strategies": Home(
             "mmbot.cli.strategies",
             "strategies",

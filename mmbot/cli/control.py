@@ -80,7 +80,8 @@ def unpause(
 
     if venue is not None:
         said = f"market-maker protection at {venue} is reset"
-        ask(Meant(run, config, store), CommandKind.UNPAUSE, {"venue": venue}, said, json)
+        protected = _protected(venue, meant_engines(Meant(run, config, store)))
+        send(protected, CommandKind.UNPAUSE, {"venue": venue}, said, json)
         return
     engines = meant_engines(Meant(run, config, store))
     alive = [pair for pair in engines if not killed(pair[1])]
@@ -239,6 +240,24 @@ def _switch(
     arguments["text"] = " ".join(parts) or "everything"
     said = f"{arguments['text']} {'on' if on else 'off'}"
     send(engines, CommandKind.SWITCH, arguments, said, json)
+
+
+def _protected(
+    venue: str, engines: "list[tuple[Location, Engine]]"
+) -> "list[tuple[Location, Engine]]":
+    """Those of the engines with market-maker protection at a venue. Raises ConfigError where there
+    is none."""
+    names = [one.account_key.venue for _, engine in engines for one in engine.accounts]
+    if venue not in names:
+        raise ConfigError(f"--venue: {unknown('venue', venue, names)}")
+    found = []
+    for place, engine in engines:
+        told = engine.frame.venues if engine.frame is not None else ()
+        if any(one.name == venue and one.mmp is not None and one.mmp.configured for one in told):
+            found.append((place, engine))
+    if not found:
+        raise ConfigError(f"--venue: {venue} has no market-maker protection that could be reset")
+    return found
 
 
 def _known_instrument(name: str, engines: "list[tuple[Location, Engine]]") -> str:

@@ -302,7 +302,16 @@ def _older(row: InstrumentRow, by_s: float) -> InstrumentRow:
 
 def _without_market(row: InstrumentRow) -> InstrumentRow:
     """What the market was then is nobody's business now; what is held is valued at the mark."""
-    return replace(row, market_bid=None, market_ask=None, fair=None, age_s=None, quotes=())
+    unknown_by_now = dict.fromkeys(row.signals)
+    return replace(
+        row,
+        market_bid=None,
+        market_ask=None,
+        fair=None,
+        age_s=None,
+        quotes=(),
+        signals=unknown_by_now,
+    )
 
 
 def _without_orders(row: InstrumentRow) -> InstrumentRow:

@@ -159,6 +159,7 @@ def _show(one: _Said) -> None:
         print(f"  book     {row['book']}")
     for reference in row.get("references", ()):
         print(f"  {reference['source']:<8} {_reference(reference)}")
+    _show_signals(row)
     for side, resting, size in (
         ("buy", "our_bid", "our_bid_size"),
         ("sell", "our_ask", "our_ask_size"),
@@ -174,6 +175,16 @@ def _show_fees(row: Mapping[str, Any], digits: int) -> None:
             f"{row['maker_fee']:.{digits + 2}f} a side as maker, and a base fee of "
             f"{_text(row['base_fee'])} for an order that takes"
         )
+
+
+def _show_signals(row: Mapping[str, Any]) -> None:
+    """What the desk's signals say, each with its unit."""
+    units, head = row.get("signal_units", {}), "signals"
+    for name, value in row.get("signals", {}).items():
+        said = "not known" if value is None else f"{value:.5g}"
+        unit = units.get(name, "") if value is not None else ""
+        print(f"  {head:<8} {name:<24} {said:>14} {unit}".rstrip())
+        head = ""
 
 
 def _which(frame: Mapping[str, Any], row: Mapping[str, Any]) -> str:

@@ -290,4 +290,5 @@ def _instrument(row: "InstrumentRow") -> dict[str, Any]:
         "average": row.average,
         "venue": row.venue or None,
         "desk": row.desk or None,
+        "signals": row.signals,
     }

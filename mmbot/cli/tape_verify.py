@@ -1,6 +1,5 @@
 """`mmbot tape verify`: proof that what an engine did follows from what happened."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmbot.cli.late_bar import LateBar
 from mmbot.cli.tape_files import found_tape
 from mmbot.cli.tape_json import as_objects
 from mmbot.cli.tape_lines import WIDTH, NameOf, names_on, wrapped
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from mmbot.tape.reader import TapeFile
     from mmbot.tape.replay import Difference, Replay
     from mmbot.tape.words import Line
-
-_PROGRESS_AFTER_S = 2.0
-_PROGRESS_EVERY = 256
 
 
 def verify(
@@ -108,7 +105,7 @@ def _verify(path: Path, before: "_Report | None", now_s: Any) -> _Report:
     if before is not None:
         report.breach = _breach(before, report)
     began_s = now_s()
-    with _Progress(path.name, now_s) as progress:
+    with LateBar(path.name, now_s) as progress:
         for again in _sound(replay, tape):
             report.turns += 1
             report.events += len(again.events)
@@ -225,37 +222,3 @@ def _difference_json(difference: "Difference", name_of: NameOf) -> dict[str, Any
         "expected_failure": difference.expected_failure or None,
         "got_failure": difference.got_failure or None,
     }
-
-
-class _Progress:
-    """A bar on stderr for what takes more than two seconds, on a terminal."""
-
-    def __init__(self, what: str, now_s: Any) -> None:
-        self._what, self._now_s = what, now_s
-        self._began_s = now_s()
-        self._bar: Any = None
-        self._task: Any = None
-        self._calls = 0
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def at(self, share: float) -> None:
-        """So much is done, 0 to 1."""
-        self._calls += 1
-        if self._calls % _PROGRESS_EVERY or not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            if self._now_s() - self._began_s < _PROGRESS_AFTER_S:
-                return
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task(self._what, total=1.0)
-        self._bar.update(self._task, completed=share)

@@ -72,6 +72,8 @@ def _venues(config: Config) -> Iterator[Entry]:
         if venue.require_dead_man is not None:
             key = f"venues.{venue.name}.require_dead_man"
             yield Entry(key, venue.require_dead_man, config.origin(key))
+        if venue.mmp is not None:
+            yield from _table(config, f"venues.{venue.name}.mmp", venue.mmp)
 
 
 def _desk(config: Config, desk: DeskConfig) -> Iterator[Entry]:

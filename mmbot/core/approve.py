@@ -3,6 +3,8 @@
 A target that cannot be sent just now leaves a less aggressive order of its slot where it is: that
 is no risk the rules would not allow, and a gap helps nobody. An order that leads its target, and by
 less than it may, is judged at its own price (core.resting).
+
+What the rules surely allow is known beforehand (core.leeway), so that mostly no rule is asked.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
 from mmbot.core.exposure import worst_amount
+from mmbot.core.leeway import Allowance, is_within
 from mmbot.core.order_life import DONE
 from mmbot.core.orders import Order
 from mmbot.core.resting import facing, leading, less_aggressive, stays
@@ -34,6 +37,7 @@ class _Court(Struct):
     view: View
     orders: list[Order]
     now_ns: Nanos
+    allowance: Allowance
     reducing: Why | None
     """Why only what reduces a position may be sent."""
 
@@ -45,13 +49,14 @@ def approve(
     quotes: Sequence[Quote],
     view: View,
     orders: list[Order],
-    now_ns: Nanos,
+    allowance: Allowance,
     settled_ns: Nanos,
 ) -> tuple[list[Approved], dict[Side, Why]]:
     """What of the quotes may be sent, and why each side is as it is. `settled_ns`: an order sent
     after it is not moved just because it lags."""
+    now_ns = view.now_ns
     reducing = only_reducing(state, desk, now_ns)
-    court = _Court(state, desk, market, view, orders, now_ns, reducing)
+    court = _Court(state, desk, market, view, orders, now_ns, allowance, reducing)
     targets, why = _on_grid(state, market, quotes)
     approved: list[Approved] = []
     leaders = leading(orders, targets)
@@ -68,10 +73,10 @@ def approve(
             against = facing(orders, [*approved, *leaders.values()], side.opposite, settled_ns)
             held = state.inventory.worst(market.instrument.id, side)
             proposal = Proposal(leader, held + beside * side.sign, against)
-            verdict = stays(orders, within_rules(desk.rules, view, proposal))
+            verdict = stays(orders, _allowed(court, proposal))
         if verdict is None:
             verdict = _judge(court, targets, target, approved)
-        if isinstance(verdict, Why):
+        if not isinstance(verdict, Target):
             why.setdefault(target.side, verdict)
             continue
         approved.append(Approved(verdict))
@@ -84,7 +89,7 @@ def approve(
 
 def only_reducing(state: State, desk: Desk, now_ns: Nanos) -> Why | None:
     """Why only what reduces a position may be sent."""
-    why = state.account(desk.venue).no_new_risk(now_ns)
+    why = state.accounts[desk.venue].no_new_risk(now_ns)
     return Why.WIND_DOWN if why is None and state.controls.wind_down else why
 
 
@@ -94,15 +99,16 @@ def _on_grid(
     """Quotes as they could be sent, and why a side has none."""
     targets: list[Target] = []
     why: dict[Side, Why] = {}
+    off, size_factor = market.off, state.controls.size_factor
     for quote in quotes:
-        if quote.side in market.off:
+        if quote.side in off:
             why.setdefault(quote.side, Why.SWITCHED_OFF)
             continue
-        target = on_grid(market, quote, state.controls.size_factor)
-        if isinstance(target, Why):
-            why.setdefault(quote.side, target)
-        else:
+        target = on_grid(market, quote, size_factor)
+        if isinstance(target, Target):
             targets.append(target)
+        else:
+            why.setdefault(quote.side, target)
     return targets, why
 
 
@@ -110,22 +116,19 @@ def _judge(
     court: _Court, targets: list[Target], target: Target, approved: list[Approved]
 ) -> Target | Why:
     """One target before the core's own checks and the desk's rules: what is left of it."""
-    orders, side, reducing = court.orders, target.side, court.reducing
-    wanted, obstacle = target, _obstacle(court, target, approved)
+    wanted, obstacle, reducing = target, _obstacle(court, target, approved), court.reducing
+    if obstacle is None and reducing is None and _surely_allowed(court, target, approved):
+        return target
+    orders, side = court.orders, target.side
     if obstacle is not None:
         resting = less_aggressive(orders, target)
         if resting is None:
             return obstacle
         target = replace(target, price=resting.price, size=resting.remaining, why=Why.STAYS)
-    best: Decimal | None = None  # the nearest price wanted on the other side
-    for other in targets:
-        if other.side is not side and (
-            best is None or (other.price < best if side is BUY else other.price > best)
-        ):
-            best = other.price
     beside = worst_amount(orders, side, approved, besides=target)
-    held = court.state.inventory.worst(target.instrument, side)
-    worst_position = held + beside * side.sign
+    worst_position = court.state.inventory.worst(target.instrument, side)
+    if beside:
+        worst_position += beside * side.sign
     asked = target
     if reducing is not None:
         instrument = court.market.instrument
@@ -133,13 +136,44 @@ def _judge(
         if most < instrument.least_amount(target.price, side):
             return reducing
         asked = replace(target, size=min(target.size, most))
-    proposal = Proposal(asked, worst_position, best)
-    allowed = within_rules(court.desk.rules, court.view, proposal)
-    if isinstance(allowed, Why) or obstacle is None:
+    allowed = _allowed(court, Proposal(asked, worst_position, _nearest(targets, side)))
+    if obstacle is None or isinstance(allowed, Why):
         return allowed
     if allowed.size < target.size or wanted.size < target.size:
         return obstacle  # it would have to shrink, and cannot be touched but by a cancel
     return allowed
+
+
+def _surely_allowed(court: _Court, target: Target, approved: list[Approved]) -> bool:
+    """Whether a target is within the leeway of all rules even if everything of ours on its side
+    were filled, its own slot included: then the worst case need not be known exactly."""
+    rules, view, side = court.allowance, court.view, target.side
+    if rules.others:
+        return False
+    worst_position = view.worst_long if side is BUY else view.worst_short
+    for other in approved:
+        if other.side is side:
+            worst_position += other.size * side.sign
+    return is_within(rules.leeway, target, worst_position, view.book_age_ns)
+
+
+def _nearest(targets: list[Target], side: Side) -> Decimal | None:
+    """The nearest price wanted on the other side."""
+    nearest: Decimal | None = None
+    for other in targets:
+        if other.side is not side and (
+            nearest is None or (other.price < nearest if side is BUY else other.price > nearest)
+        ):
+            nearest = other.price
+    return nearest
+
+
+def _allowed(court: _Court, proposal: Proposal) -> Target | Why:
+    """What the rules leave of a target. One within their leeway goes before the others alone."""
+    allowance, target, view = court.allowance, proposal.target, court.view
+    if not is_within(allowance.leeway, target, proposal.worst_position, view.book_age_ns):
+        return within_rules(court.desk.rules, view, proposal)
+    return within_rules(allowance.others, view, proposal) if allowance.others else target
 
 
 def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | None:
@@ -151,13 +185,14 @@ def _obstacle(court: _Court, target: Target, approved: list[Approved]) -> Why | 
             return memory.why
     if not target.post_only and any(o.slot == target.slot and o.unbooked for o in court.orders):
         return Why.LATE_FILL  # taken already, which what is wanted does not know yet
-    against = [other.price for other in approved if other.side is not side]
+    buys = side is BUY
+    for other in approved:
+        if other.side is not side and (price >= other.price if buys else price <= other.price):
+            return Why.SELF_CROSS
     for order in court.orders:
         if order.side is not side and order.status is not DONE:
-            against.append(order.price)
-            if order.want_price:
-                against.append(order.want_price)
-    for other_price in against:
-        if price >= other_price if side is BUY else price <= other_price:
-            return Why.SELF_CROSS
+            # With an amend in flight it may be at either price.
+            near, soon = order.price, order.want_price or order.price
+            if price >= near or price >= soon if buys else price <= near or price <= soon:
+                return Why.SELF_CROSS
     return None

@@ -7,9 +7,9 @@ Theory of operation
    else in the view are found anew each time (core.decide). What is saved is what follows from them:
    the strategy, the grid, the rules, the diff and the worst case.
 2. A strategy and a rule see the view and nothing else, so their answer is the same while the view
-   is. It never quite is: it holds the moment, the age of the book, and levels far from the top. A
-   plug-in that says what it `reads` of these (core.reads) answers the same while that is the same;
-   one that says nothing is asked every time, and so is all of its desk.
+   is. It never quite is: it holds the moment, the age of the book, levels far from the top, and
+   what signals say. A plug-in that says what it `reads` of these (core.reads) answers the same
+   while that is the same; one that says nothing is asked every time, and so is all of its desk.
 3. Everything else that is read on the way is in the basis by its value: every field of every order
    of ours, whether each may be left to lag, what is held in the worst case, what people changed,
    why only what reduces may be sent, and whether the venue has frozen quotes.
@@ -20,23 +20,23 @@ Theory of operation
 
 from dataclasses import fields
 from decimal import Decimal
-from itertools import chain
+from itertools import starmap
 from math import isfinite
-from operator import attrgetter
+from operator import add, attrgetter
 
 from mmbot.core.approve import only_reducing
 from mmbot.core.books import Market
 from mmbot.core.desk import Desk
 from mmbot.core.orders import Order
 from mmbot.core.protection import is_frozen
-from mmbot.core.reads import read_by_all
+from mmbot.core.reads import Reads, read_by_all
 from mmbot.core.standing import SlotKey, Standing
 from mmbot.core.state import State
 from mmbot.core.types import BUY, SELL, Nanos, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 
-_TOLD_BY_READS = ("now_ns", "book_age_ns", "bids", "asks")
+_TOLD_BY_READS = ("now_ns", "book_age_ns", "bids", "asks", "signals")
 
 VIEWED = tuple(name for name in View.__match_args__ if name not in _TOLD_BY_READS)
 """What is in a view besides, every field of it."""
@@ -57,11 +57,11 @@ def still_stands(
     last = market.stands
     if (
         last is None
-        or isinstance(view, Why)
+        or not isinstance(view, View)
         or state.hedges
         or view.book_age_ns > last.reads.age_limit_ns
         or not _same_book(view, last)  # mostly the first to differ
-        or last.basis != _basis(state, desk, market, view, orders, settled_ns)
+        or last.basis != _basis(state, desk, market, view, orders, settled_ns, last.reads)
         or _must_wait(state, last.slots, view.now_ns)
     ):
         return None
@@ -80,7 +80,7 @@ def can_stand(
     worst_coin: Decimal | None,
 ) -> Standing | None:
     """A decision that was made just now and asks for nothing, if it can stand."""
-    if isinstance(view, Why) or state.hedges:
+    if not isinstance(view, View) or state.hedges:
         return None
     reads = read_by_all((desk.strategy, *desk.rules), view.instrument)
     # Past the lowest limit of age nothing is known of the others.
@@ -89,7 +89,7 @@ def can_stand(
     slots = tuple((view.instrument.id, one.side, one.owner, one.level) for one in quotes)
     if _must_wait(state, slots, view.now_ns):
         return None
-    basis = _basis(state, desk, market, view, orders, settled_ns)
+    basis = _basis(state, desk, market, view, orders, settled_ns, reads)
     bids, asks, sound = view.bids[: reads.depth], view.asks[: reads.depth], _is_sound(view)
     return Standing(reads, bids, asks, sound, basis, slots, quotes, dict(why), worst_coin)
 
@@ -106,7 +106,7 @@ def _same_book(view: View, last: Standing) -> bool:
 
 def _is_sound(view: View) -> bool:
     """Whether all levels are numbers. One sum finds NaN and infinity: both survive addition."""
-    return isfinite(sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks)))
+    return isfinite(sum(starmap(add, view.bids)) + sum(starmap(add, view.asks)))
 
 
 def _basis(
@@ -116,6 +116,7 @@ def _basis(
     view: View,
     orders: list[Order],
     settled_ns: Nanos,
+    reads: Reads,
 ) -> tuple[object, ...]:
     """What else a decision is made from, by its value."""
     held, instrument = state.inventory, view.instrument.id
@@ -123,7 +124,8 @@ def _basis(
     return (
         desk,
         _of_view(view),
-        [_of_order(order) for order in orders],
+        view.signals if reads.signals else None,
+        list(map(_of_order, orders)),
         [order.sent_ns <= settled_ns for order in orders],
         held.worst(instrument, BUY),
         held.worst(instrument, SELL),
@@ -136,5 +138,9 @@ def _basis(
 
 def _must_wait(state: State, slots: tuple[SlotKey, ...], now_ns: Nanos) -> bool:
     """Whether something was tried in one of these slots a moment ago."""
-    memories = [state.slots.get(slot) for slot in slots] if state.slots else ()
-    return any(one is not None and now_ns < one.not_before_ns for one in memories)
+    known = state.slots
+    for slot in slots if known else ():
+        memory = known.get(slot)
+        if memory is not None and now_ns < memory.not_before_ns:
+            return True
+    return False

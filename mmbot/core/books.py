@@ -15,6 +15,7 @@ from math import inf
 from mmbot.core.closures import Closure
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, TickerChanged
+from mmbot.core.leeway import Allowance
 from mmbot.core.order_life import DONE, LIVE
 from mmbot.core.orders import Order
 from mmbot.core.standing import Standing
@@ -44,8 +45,9 @@ _LEAST = 1e-12
 class _Beside:
     """Room for what is kept beside a market's fields: no part of equality or of a tape."""
 
-    __slots__ = ("_stands",)
+    __slots__ = ("_allowance", "_stands")
     _stands: Standing | None
+    _allowance: Allowance
 
     @property
     def stands(self) -> Standing | None:
@@ -55,9 +57,20 @@ class _Beside:
         except AttributeError:  # nothing is decided yet
             return None
 
-    def keep(self, stands: Standing | None) -> None:
-        """This was decided just now; None: it will not do for another time."""
+    def keep(self, stands: Standing | None, allowance: Allowance | None = None) -> None:
+        """This was decided just now, where None will not do for another time, and this is surely
+        allowed; None: as before."""
         self._stands = stands
+        if allowance is not None:
+            self._allowance = allowance
+
+    @property
+    def allowance(self) -> Allowance | None:
+        """What the desk's rules surely allowed when it was last asked for (core.leeway)."""
+        try:
+            return self._allowance
+        except AttributeError:  # nothing has gone before the rules yet
+            return None
 
 
 @dataclass(slots=True)
@@ -175,27 +188,31 @@ def book_fault(market: Market, age_ns: Nanos, now_ns: Nanos) -> Why | None:
     if not bid < ask:  # also true for NaN
         return Why.BOOK_CROSSED
     instrument = market.instrument
-    allowed = max(
-        instrument.implausible_share * mark,
-        IMPLAUSIBLE_TICKS * instrument.grid.ladder.tick,
-    )
-    if instrument.may_be_wide:
-        allowed = max(allowed, ask - bid)
-    if not abs((bid + ask) / 2 - mark) <= allowed:
-        return Why.BOOK_IMPLAUSIBLE
-    return None
+    away = abs((bid + ask) / 2 - mark)
+    if (
+        away <= instrument.implausible_share * mark  # as nearly always
+        or away <= IMPLAUSIBLE_TICKS * instrument.grid.ladder.tick
+        or (instrument.may_be_wide and away <= ask - bid)
+    ):
+        return None
+    return Why.BOOK_IMPLAUSIBLE
 
 
 def reference(
-    market: Market, side: Side, orders: Iterable[Order], now_ns: Nanos
-) -> tuple[tuple[Level, ...], bool] | None:
-    """The levels of one side without our own orders, and whether they are of this moment: while
-    that is unclear, they are the last good ones. None when there are none, or they are too old."""
+    market: Market,
+    side: Side,
+    orders: Iterable[Order],
+    now_ns: Nanos,
+    good: dict[Side, tuple[Level, ...]],
+) -> tuple[Level, ...] | None:
+    """The levels of one side without our own orders: of this moment, which are noted in `good`, or
+    the last good ones while that is unclear. None when there are none, or they are too old."""
     levels = market.bids if side is BUY else market.asks
     if market.book_venue_ms >= market.own_ms[side]:
         others = _others(levels, side, orders)
         if others is not None:
-            return others, True
+            good[side] = others
+            return others
     kept, since_ns = market.held.get(side, ((), 0))
     if not since_ns or now_ns - since_ns > REFERENCE_MAX_NS:
         return None
@@ -203,7 +220,7 @@ def reference(
     if facing:
         # The market has moved through some of them: those are gone, whoever they belong to.
         kept = tuple(level for level in kept if (facing[0][0] - level[0]) * side.sign > 0)
-    return kept, False
+    return kept
 
 
 def _others(
@@ -212,12 +229,11 @@ def _others(
     """One side of the book without our own orders; None where it does not show them as they are."""
     ours: list[Level] = []
     for order in orders:
-        if order.side is not side:
-            continue
-        if order.status is LIVE:
-            ours.append((float(order.price), float(order.remaining)))
-        elif order.status is not DONE:
-            return None
+        if order.side is side:
+            if order.status is LIVE:
+                ours.append((float(order.price), float(order.remaining)))
+            elif order.status is not DONE:
+                return None
     if not ours:
         return levels
     worst = levels[-1][0] if levels else (0.0 if side is BUY else inf)
@@ -242,6 +258,8 @@ def _without(
             left = shown - own
             if left > _AMOUNT_NOISE:
                 return *levels[:at], (price, left), *levels[at + 1 :]
-            return None if left < -_AMOUNT_NOISE else levels[:at] + levels[at + 1 :]
+            if left < -_AMOUNT_NOISE:
+                return None
+            return levels[:at] + levels[at + 1 :] if at else levels[1:]
     # Where it should be visible, it is not yet.
     return None if (price - worst) * side.sign >= 0 else levels

@@ -7,13 +7,14 @@ The venue takes a token when a request arrives; we know only when it left and wh
 A token of ours therefore begins to refill when its request was *answered*: what is in flight lowers
 the level the bucket can refill to. However long a line holds requests up and in whatever bunches
 they arrive, the venue's bucket is then at least as full as ours, because whatever it counted, it
-counted no later than we do. What is left to guard against are clocks that do not tick alike (the
-margin of the rate) and requests beside ours on the same account, or answered after we gave up
-waiting (one request of the burst).
+counted no later than we do. A request that is never answered is in flight for as long as one may be
+on its way: to have given up waiting for it says nothing about where it is. What is left to guard
+against are clocks that do not tick alike (the margin of the rate) and requests beside ours on the
+same account (one request of the burst).
 
 Where a limit is a window (so many in five seconds, all given back at once), nobody tells when the
 venue's windows begin. A request of ours is therefore given back a whole window after it was
-answered: in no window, wherever it begins, are then more than the limit.
+answered, or could still arrive: in no window, wherever it begins, are then more than the limit.
 
 A part of the burst is kept for cancels. When even that runs short, one mass cancel does the
 work of many (turn), so that no cancel waits for tokens where the venue has mass cancels.
@@ -25,6 +26,9 @@ from mmbot.core.types import SECOND, Label, Nanos
 
 _RATE_MARGIN = 0.98
 """Of the venue's own rate: its clock and ours may be 1 % apart, each way."""
+
+_ROUNDING = 1e-9
+"""A third has no end in binary."""
 
 
 @dataclass(slots=True)
@@ -40,8 +44,8 @@ class Budget:
     level: float = 19.0
     reserve_share: float = 0.25
     at_ns: Nanos = 0
-    in_flight: dict[Label, None] = field(default_factory=dict)
-    """Requests not answered yet, by the order they are about."""
+    unanswered: dict[Label, Nanos] = field(default_factory=dict)
+    """Requests in flight, by the order they are about, and until when each may still arrive."""
     deferred: int = 0
     """Requests that could not be afforded when they were wanted."""
     windowed: bool = False
@@ -51,7 +55,8 @@ class Budget:
     weights: dict[Label, float] = field(default_factory=dict)
     """Of requests in flight, where that is not one."""
     spent: list[tuple[Nanos, float]] = field(default_factory=list)
-    """Of a window: when what was answered is given back, and how much it is."""
+    """What is given back at a moment that is known, and how much it is: of a window what the venue
+    has counted, of a bucket what may still arrive."""
 
     @property
     def full(self) -> float:
@@ -73,11 +78,14 @@ class Budget:
         return int(self.burst / self.rate_per_s / _RATE_MARGIN * SECOND)
 
     @property
-    def traveling(self) -> float:
-        """What is in flight."""
-        if not self.weights:
-            return len(self.in_flight)
-        return sum(self.weights.get(label, 1.0) for label in self.in_flight)
+    def outstanding(self) -> float:
+        """What is in flight, or not given back yet."""
+        weights = self.weights
+        if weights:
+            traveling = sum(weights.get(label, 1.0) for label in self.unanswered)
+        else:
+            traveling = len(self.unanswered)
+        return traveling + sum(weight for _, weight in self.spent) if self.spent else traveling
 
     def resize(self, rate_per_s: float, burst: float) -> None:
         """The account's own limits, read from the venue."""
@@ -100,39 +108,50 @@ class Budget:
         """Time passed."""
         if self.windowed:
             self.at_ns = max(self.at_ns, now_ns)
-            self.spent = [one for one in self.spent if one[0] > self.at_ns]
-            self.level = self.full - self.traveling - sum(weight for _, weight in self.spent)
+            self._give_back()
+            self.level = self.full - self.outstanding
         elif now_ns > self.at_ns:
             earned = (now_ns - self.at_ns) * self.rate_per_s * _RATE_MARGIN / SECOND
-            self.level = min(self.full - self.traveling, self.level + earned)
+            self.level = min(self.full - self.outstanding, self.level + earned)
             self.at_ns = now_ns
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Time is up for what was answered a window ago, or can arrive no more."""
+        for about in [one for one, by_ns in self.unanswered.items() if by_ns <= self.at_ns]:
+            self._counted(about, self.unanswered[about])
+        if self.spent:
+            self.spent = [one for one in self.spent if one[0] > self.at_ns]
 
     def affords(self, weight: float = 1.0, *, cancel: bool = False) -> bool:
         """Whether one more request may be sent; only cancels reach into the reserve."""
-        return self.level - weight >= (0.0 if cancel else self.reserve)
+        return self.level - weight >= (0.0 if cancel else self.reserve) - _ROUNDING
 
     def short_for(self, cancels: int, weight: float = 1.0) -> bool:
         """Whether so many single cancels would leave nothing for the next one."""
         return self.reserve >= weight and self.level < (cancels + 1) * weight
 
-    def spend(self, about: Label, weight: float = 1.0) -> None:
-        """One request leaves; it is in flight until `answered`."""
+    def spend(self, about: Label, by_ns: Nanos, weight: float = 1.0) -> None:
+        """One request leaves; it is in flight until `answered`, or until it cannot arrive any
+        more."""
         self.level -= weight
-        if self.windowed and about in self.in_flight:
-            self._give_back_later(about, self.at_ns)  # the one before counts all the same
-        self.in_flight[about] = None
+        earlier_ns = self.unanswered.pop(about, None)
+        if earlier_ns is not None:  # the one before may still arrive all the same
+            back_ns = earlier_ns + self.window_ns if self.windowed else earlier_ns
+            self.spent.append((back_ns, self.weights.pop(about, 1.0)))
+        self.unanswered[about] = by_ns
         if weight != 1.0:
             self.weights[about] = weight
 
     def answered(self, about: Label, now_ns: Nanos) -> None:
-        """The venue has counted it by now (or nobody will ever tell), perhaps not before."""
-        self.refill(now_ns)
-        if about not in self.in_flight:
-            return
-        if self.windowed:
-            self._give_back_later(about, now_ns)
-        del self.in_flight[about]
-        self.weights.pop(about, None)
+        """The venue has counted it by now, perhaps not before."""
+        if about in self.unanswered:
+            self.refill(now_ns)
+        if about in self.unanswered:
+            self._counted(about, now_ns)
 
-    def _give_back_later(self, about: Label, now_ns: Nanos) -> None:
-        self.spent.append((now_ns + self.window_ns, self.weights.pop(about, 1.0)))
+    def _counted(self, about: Label, by_ns: Nanos) -> None:
+        del self.unanswered[about]
+        weight = self.weights.pop(about, 1.0)
+        if self.windowed:
+            self.spent.append((by_ns + self.window_ns, weight))

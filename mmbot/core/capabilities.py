@@ -66,7 +66,11 @@ class Draws(Enum):
     PLACE = "place"
     MOVE = "move"
     CANCEL = "cancel"
+    """Of one order, or of all on one instrument."""
     MASS_CANCEL = "mass cancel"
+    """Of everything."""
+    LABEL_CANCEL = "cancel by label"
+    """Of one order by its label alone, at a venue that counts that apart."""
     READ = "read"
 
     __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
@@ -97,13 +101,20 @@ class Gate:
     burst: float
     kind: GateKind = GateKind.TOKEN_BUCKET
     scope: GateScope = GateScope.ACCOUNT
-    weights: tuple[tuple[Draws, float], ...] = tuple((draws, 1.0) for draws in Draws)
+    weights: tuple[tuple[Draws, float], ...] = tuple(
+        (draws, 1.0) for draws in Draws if draws is not Draws.LABEL_CANCEL
+    )
     """What a request takes of it; kinds that are not named pass beside it."""
     cancel_reserve: float = 0.25
     """The share of the burst that is kept for cancels."""
     session_share: float = 0.0
     """Where orders and reads both draw from it: the share of it that is the session's, for what it
     asks by itself. The core leaves that alone and spends the rest, looks included."""
+    quote_share: float = 1.0
+    """What a place or a move costs where it is a quote, which only rests, as a share of its weight.
+    """
+    name_ends: tuple[str, ...] = ()
+    """Of a limit per instrument: how the names end of those that it is for; empty: of all."""
 
     @property
     def for_orders(self) -> bool:
@@ -139,7 +150,7 @@ class Gate:
 
 ORDER_REQUESTS = (Draws.PLACE, Draws.MOVE, Draws.CANCEL)
 
-_ORDERS = tuple((draws, 1.0) for draws in Draws if draws is not Draws.READ)
+_ORDERS = tuple((draws, 1.0) for draws in (*ORDER_REQUESTS, Draws.MASS_CANCEL))
 
 
 class _Derived:
@@ -176,6 +187,9 @@ class Capabilities(_Derived):
     """How finely the venue stamps what it says: 1, or 1000 where it counts whole seconds."""
     fills_final: bool = True
     """Whether a fill, once told, stands."""
+    protects_quotes: bool = False
+    """Whether the venue can be told to take our quotes on a coin back once too much of them has
+    traded: market-maker protection."""
     gates: tuple[Gate, ...] = (Gate("orders", rate_per_s=5.0, burst=20.0, weights=_ORDERS),)
     """The limits, before the account's own are read."""
 

@@ -10,7 +10,8 @@ Theory of operation
 3. A lost reply is made up for by terms and time. A look at the venue shows open orders and trades;
    those that are not in the table and have the instrument, side, price and amount of a lost order,
    and came about while its request was valid, are its candidates. As many candidates as there are
-   lost orders that they fit, or fewer, are ours. More are too many: which one is ours nobody can
+   lost orders that they fit, or fewer, are ours; which is whose, nearness in time tells (money is
+   right in any case). More are too many: which one is ours nobody can
    tell, so that the lost order stays UNKNOWN, and nothing is placed beside it, until they are gone.
 4. Everything else is foreign: shown, and never touched.
 """
@@ -18,6 +19,7 @@ Theory of operation
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from math import inf
 
 from msgspec.structs import replace
 
@@ -107,6 +109,7 @@ def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Lab
         for order in state.orders.at(account.venue)
         if order.status is Status.UNKNOWN and is_nameless(account, order)
     ]
+    lost.sort(key=lambda order: order.placed_ns, reverse=True)  # the newest is chosen for first
     in_doubt: dict[Label, None] = {}
     if not lost:
         return in_doubt
@@ -128,10 +131,17 @@ def claim_lost(state: State, account: Account, event: SnapshotTaken) -> dict[Lab
 
 
 def _own(order: Order, found: list[_Candidate], rivals: list[Order]) -> _Candidate | None:
-    """Which one is it: of this price, or of no other lost order's."""
+    """Which one is it: of this price, or of no other lost order's; of several, the one that came
+    about soonest after the order was sent."""
     same = [one for one in found if one.price == order.price]
     prices = {rival.price for rival in rivals}
-    return next(iter(same or [one for one in found if one.price not in prices]), None)
+    able = same or [one for one in found if one.price not in prices]
+    placed_ms = order.placed_ns // MS
+    return min(
+        able,
+        key=lambda one: inf if one.created_ms is None else abs(one.created_ms - placed_ms),
+        default=None,
+    )
 
 
 def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterator[_Candidate]:
@@ -155,10 +165,9 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
             continue
         if order_key(account.venue, order_id) in ids:
             continue
-        known = account.foreign.get(order_id)
         one = traded.get(order_id)
         if one is None:
-            created_ms = known.created_ms if known is not None else None
+            created_ms = _created_ms(account, order_id)
             one = traded[order_id] = _Candidate(
                 order_id, fill.instrument, fill.side, fill.price, ZERO, created_ms, fill.venue_ms
             )
@@ -169,6 +178,15 @@ def _candidates(state: State, account: Account, event: SnapshotTaken) -> Iterato
         one.traded_ms = min(one.traded_ms, fill.venue_ms)
         one.made = one.made or fill.liquidity is Liquidity.MAKER
     yield from traded.values()
+
+
+def _created_ms(account: Account, order_id: str) -> int | None:
+    """When an order came about, where a list or a push has said it."""
+    known = account.foreign.get(order_id)
+    if known is not None:
+        return known.created_ms
+    kept = account.unclaimed.get(order_id)
+    return kept.seen.created_ms if kept is not None and kept.seen is not None else None
 
 
 def _fits(account: Account, order: Order, one: _Candidate) -> bool:

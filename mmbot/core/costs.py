@@ -35,4 +35,5 @@ def cost_floor(instrument: Instrument, fair: float, index: float, margin: float)
 
     A rebate may pay for the margin but never for quoting through fair value.
     """
-    return max(0.0, maker_fee_price(instrument, fair, index) + margin)
+    least = maker_fee_price(instrument, fair, index) + margin
+    return least if least > 0.0 else 0.0

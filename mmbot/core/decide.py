@@ -26,6 +26,7 @@ from mmbot.core.closures import is_locked
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import others_coin, worst_coin
+from mmbot.core.leeway import Allowance, allowance
 from mmbot.core.moves import in_two_orders
 from mmbot.core.order_life import CANCEL, DONE, Request, Status
 from mmbot.core.orders import Order
@@ -47,7 +48,7 @@ from mmbot.core.types import (
     Side,
     unnamed,
 )
-from mmbot.core.views import NO_SIGNALS, DeskView, MarketView, View
+from mmbot.core.views import NO_SIGNALS, DeskView, MarketView, Valuation, View
 from mmbot.core.why import Why
 
 RECONCILE_GRACE_NS: Nanos = 500 * MS
@@ -83,6 +84,8 @@ class Decision(Struct):
     look_ns: Nanos = 0
     """When the venue must be asked about it at the latest; 0: it need not be."""
     expired: bool = False
+    allowance: Allowance | None = None
+    """What the desk's rules surely allow (core.leeway); None: as before."""
     again: bool = False
     """Something had to wait that is no event: decide again at the next turn."""
     stands: Standing | None = None
@@ -92,8 +95,9 @@ class Decision(Struct):
 def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     """What one market's orders should become, and the requests that get them there."""
     instrument = market.instrument
-    account = state.account(instrument.venue)
-    age_ns = now_ns - max(market.received_ns, account.alive_ns)
+    account = state.accounts[instrument.venue]
+    heard_ns, alive_ns = market.received_ns, account.alive_ns
+    age_ns = now_ns - (heard_ns if heard_ns > alive_ns else alive_ns)
     orders = list(state.orders.on(instrument.id))
     decision = Decision(orders, pricer=desk.pricer_name)
     standing = _standing_reason(state, account, market, decision, now_ns)
@@ -117,16 +121,17 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
         if isinstance(quotes, Why):
             decision.why = {Side.BUY: quotes, Side.SELL: quotes}
             quotes = ()
-        if not isinstance(view, Why) and (hedges or not decision.why):
+        if isinstance(view, View) and (hedges or not decision.why):
             decision.quotes = (*quotes, *hedges)
+            allowed = decision.allowance = allowance(desk.rules, view, market.allowance)
             approved, why = approve(
-                state, desk, market, decision.quotes, view, orders, now_ns, settled_ns
+                state, desk, market, decision.quotes, view, orders, allowed, settled_ns
             )
             decision.why = why | decision.why if decision.why else why
     wanted = diff(approved, orders, decision.why, settled_ns)
     move, coming = account.capabilities.move, orders
     if move is not _SAME_ID and approved:
-        assert not isinstance(view, Why), "nothing is approved without a view"
+        assert isinstance(view, View), "nothing is approved without a view"
         if account.no_new_risk(now_ns) is not None or state.controls.wind_down:
             move = Move.NONE  # two orders that reduce, both filled, may do more than that
         wanted, more = in_two_orders(move, desk, state.inventory, view, orders, approved, wanted)
@@ -135,7 +140,9 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
     if state.exit_ns:
         wanted += _insist(orders, decision.why)
     if wanted:
-        decision.actions = [action for action in wanted if may_cancel(action, now_ns)]
+        decision.actions = [
+            one for one in wanted if one.request is not CANCEL or may_cancel(one, now_ns)
+        ]
         decision.again = len(decision.actions) < len(wanted)
     else:
         decision.stands = can_stand(
@@ -154,9 +161,10 @@ def decide(state: State, desk: Desk, market: Market, now_ns: Nanos) -> Decision:
 
 def _wanted(account: Account, desk: Desk, view: View | Why) -> Iterable[Quote] | Why:
     """What the strategy quotes, or why it is not asked. Hedges are not under protection."""
-    if isinstance(view, Why):
+    if not isinstance(view, View):
         return view
-    if is_frozen(account.protected, view.instrument.underlying, view.now_ns):
+    frozen = account.protected
+    if frozen and is_frozen(frozen, view.instrument.underlying, view.now_ns):
         return _MMP_FROZEN
     return desk.strategy.quotes(view)
 
@@ -268,8 +276,8 @@ def _view(
     """What the strategy may see, or why there is nothing: our own orders blur the book, or the
     pricer knows no value."""
     orders = decision.orders
-    bids = _others(market, BUY, decision, now_ns)
-    asks = _others(market, SELL, decision, now_ns)
+    bids = reference(market, BUY, orders, now_ns, decision.references)
+    asks = reference(market, SELL, orders, now_ns, decision.references)
     if bids is None or asks is None:
         return Why.OWN_ORDERS_UNCLEAR
     mark, index, instrument = market.mark, market.index, market.instrument
@@ -280,10 +288,13 @@ def _view(
         MarketView(instrument, bids, asks, mark, index, forward, market.mark_iv, market.delta),
         now_ns,
     )
-    if isinstance(valuation, Why):
+    if not isinstance(valuation, Valuation):
         return valuation
     if not 0 <= valuation.fair < inf:  # true for NaN
         return Why.NO_FAIR
+    fair = valuation.fair
+    if state.controls.vol_points:
+        fair = state.controls.fair(market, fair, now_ns)
     references = state.references.newest  # mostly there are none
     inventory = state.inventory
     position = worst_long = worst_short = inventory.amount(instrument.id)
@@ -303,7 +314,7 @@ def _view(
         mark,
         index,
         forward,
-        state.controls.fair(market, valuation.fair, now_ns),
+        fair,
         market.mark_iv,
         market.delta if valuation.delta is None else valuation.delta,
         min_price=market.min_price,
@@ -321,16 +332,3 @@ def _view(
         sigma=valuation.sigma,
         signals=values(state, desk, instrument.id, now_ns) if desk.signals else NO_SIGNALS,
     )
-
-
-def _others(
-    market: Market, side: Side, decision: Decision, now_ns: Nanos
-) -> tuple[Level, ...] | None:
-    """One side of the book without our own orders; None while that cannot be told."""
-    found = reference(market, side, decision.orders, now_ns)
-    if found is None:
-        return None
-    levels, is_new = found
-    if is_new:
-        decision.references[side] = levels
-    return levels

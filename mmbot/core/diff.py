@@ -59,18 +59,18 @@ def diff(
     not moved just because it lags. Applying the actions and diffing again gives nothing.
     """
     wanted: dict[Slot, Approved] = {(t.side, t.owner, t.level): t for t in targets}
-    heirs = {o.replaces: o for o in working if o.replaces is not None and o.working}
+    heirs = _heirs(working)
     actions: list[Action] = []
     for order in working:
         if order.status is DONE:
             continue
         slot = (order.side, order.owner, order.level)
-        heir, target = heirs.get(order.label), None
+        heir, target = heirs.get(order.label) if heirs else None, None
         if heir is not None and heir.status is not LIVE:
             target = wanted.get(slot)  # if it does not come to be, this one stays
         elif heir is None and order.level != ORPHAN_LEVEL:
             target = wanted.pop(slot, None)
-        if not order.remaining and not order.unsized:
+        if order.filled >= order.amount and not order.unsized:
             continue  # filled up: the word of its end is on its way
         if target is None:
             if order.status is LIVE:
@@ -84,5 +84,15 @@ def diff(
             and not (heirs and any(o.label == order.replaces and o.working for o in working))
         ):
             actions.append(Action(AMEND, order.instrument, order, target, target.why))
-    actions.extend(Action(PLACE, t.instrument, None, t, t.why) for t in wanted.values())
+    for target in wanted.values():
+        actions.append(Action(PLACE, target.instrument, None, target, target.why))
     return actions
+
+
+def _heirs(working: Sequence[Order]) -> dict[Label, Order]:
+    """By the label of the order that it was sent to replace."""
+    heirs: dict[Label, Order] = {}
+    for order in working:
+        if order.replaces is not None and order.working:
+            heirs[order.replaces] = order
+    return heirs

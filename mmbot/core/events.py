@@ -128,6 +128,8 @@ class Link(Enum):
     MARKET = "market data"
     TRADING = "trading"
 
+    __hash__ = object.__hash__  # as Side's
+
 
 class LinkChanged(Struct, frozen=True, gc=False):
     """A connection came up (subscribed, logged in) or went down."""

@@ -22,25 +22,46 @@ def worst_amount(
     """The most that may still reach the position on one side: what is owed, and for each slot
     (but that of `besides`) what rests, is in flight or unknown, or was just approved, if that is
     more."""
-    wanted = [target for target in approved if target.side is side] if approved else ()
-    most = ZERO
+    if besides is None:
+        return worst_amounts(orders, approved)[side is SELL]
+    owed, level, owner = ZERO, besides.level, besides.owner
+    others: list[Order] = []
+    for order in orders:
+        if order.side is side:
+            if order.level != level or order.owner is not owner:
+                others.append(order)
+            elif order.booked < order.filled:
+                owed += order.unbooked
+    wanted: list[Approved] = []
+    for target in approved:
+        if target.side is side and (target.level != level or target.owner is not owner):
+            wanted.append(target)
+    if others or wanted:  # mostly a side has one slot
+        owed += worst_amounts(others, wanted)[side is SELL]
+    return owed
+
+
+def worst_amounts(orders: Sequence[Order], approved: Sequence[Approved]) -> tuple[Decimal, Decimal]:
+    """The same of every slot, for buying and for selling."""
+    bought = sold = ZERO
     resting: dict[Slot, Decimal] = {}
     for order in orders:
-        if order.side is not side:
-            continue
-        if besides is not None and order.level == besides.level and order.owner is besides.owner:
-            most += order.unbooked
-            continue
         exposed = order.exposed
-        most += exposed
-        if wanted:
+        if order.side is BUY:
+            bought += exposed
+        else:
+            sold += exposed
+        if approved:
             slot = order.slot
             resting[slot] = resting.get(slot, ZERO) + exposed - order.unbooked
-    for target in wanted:
+    for target in approved:
         more = target.size - resting.get(target.slot, ZERO)
-        if more > 0 and (besides is None or target.slot != besides.slot):
-            most += more
-    return most
+        if more > 0:
+            if target.side is BUY:
+                bought += more
+            else:
+                sold += more
+    return bought, sold
 
 
 def worst_coin(
@@ -53,9 +74,12 @@ def worst_coin(
     if index is None:
         return None
     inventory = state.inventory
-    long = inventory.worst(instrument.id, BUY) + worst_amount(orders, BUY, approved)
-    short = inventory.worst(instrument.id, SELL) - worst_amount(orders, SELL, approved)
-    return instrument.coin(max(abs(long), abs(short)), index)
+    bought, sold = worst_amounts(orders, approved)
+    least = most = inventory.amount(instrument.id)
+    if inventory.provisional:
+        most, least = inventory.worst(instrument.id, BUY), inventory.worst(instrument.id, SELL)
+    long, short = abs(most + bought), abs(least - sold)
+    return instrument.coin(short if short > long else long, index)
 
 
 def others_coin(state: State, market: Market) -> Decimal:

@@ -20,9 +20,8 @@ def fits(order: Order, target: Approved, settled_ns: Nanos) -> bool:
     lag = (target.price - order.price) * target.side.sign
     if lag < 0 or (lag > 0 and lag >= target.requote_threshold and order.sent_ns <= settled_ns):
         return False
-    return order.remaining == target.size or (
-        order.filled > 0 and 0 < order.remaining < target.size
-    )
+    remaining, size = order.remaining, target.size
+    return remaining == size or (order.filled > 0 and 0 < remaining < size)
 
 
 def amended_amount(order: Order, target: Approved) -> Decimal:

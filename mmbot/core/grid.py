@@ -40,18 +40,23 @@ class Ladder:
 
     `tick`: the lowest range's. `snap(price, side)`: as `Grid.snap_price`. `tick_at(price)`: the
     tick that holds there. `beside(price, ticks)`: the price so many ticks along the ladder, and
-    `gap(price, ticks)`: how far from `price` that is.
+    `gap(price, ticks)`: how far from `price` that is. `lots(size, factor)`: so many times `size` in
+    whole lots; zero where that is not finite.
     """
 
-    __slots__ = ("beside", "gap", "snap", "tick", "tick_at")
+    __slots__ = ("beside", "gap", "lots", "snap", "tick", "tick_at")
 
     def __init__(self, grid: "Grid") -> None:
+        tick, steps = float(grid.tick), grid.tick_steps
+
         @lru_cache(_ANSWERS_KEPT)
         def snap(price: float, side: Side) -> Decimal | None:
             return grid.snap_price(to_decimal(price), side) if isfinite(price) else None
 
         @lru_cache(_ANSWERS_KEPT)
         def tick_at(price: float) -> float:
+            if not steps:
+                return tick
             return float(grid.tick_at(to_decimal(price)))
 
         @lru_cache(_ANSWERS_KEPT)
@@ -63,8 +68,14 @@ class Ladder:
             at = to_decimal(price)
             return abs(float(grid.step_price(at, ticks) - at))
 
-        self.tick = float(grid.tick)
+        @lru_cache(_ANSWERS_KEPT)
+        def lots(size: float, factor: Decimal) -> Decimal:
+            step = grid.amount_step
+            return to_decimal(size) * factor // step * step if isfinite(size) else ZERO
+
+        self.tick = tick
         self.snap, self.tick_at, self.beside, self.gap = snap, tick_at, beside, gap
+        self.lots = lots
 
 
 class _Derived:

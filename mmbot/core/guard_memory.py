@@ -19,7 +19,10 @@ class Requests:
 
     def sent(self, now_ns: Nanos) -> None:
         """One leaves now."""
-        self._now(now_ns)[0] += 1
+        counts = self.by_second.get(now_ns // SECOND)
+        if counts is None:
+            counts = self._now(now_ns)
+        counts[0] += 1
 
     def refused(self, now_ns: Nanos) -> None:
         """The venue said no to one just now."""

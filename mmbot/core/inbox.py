@@ -9,6 +9,8 @@ from mmbot.core.events import BookChanged, BookLost, Event, ReferenceChanged, Ti
 from mmbot.core.references import is_sound, replaces
 from mmbot.core.types import InstrumentId
 
+_BOOKS = (BookChanged, BookLost)  # written with a bar it would be made anew each time
+
 _Key = tuple[str, InstrumentId] | tuple[str, str, str] | int
 
 
@@ -27,7 +29,7 @@ class Inbox:
     def put(self, event: Event) -> None:
         """Add one event; a newer book, ticker or reference price takes the older one's place."""
         key: _Key
-        if isinstance(event, BookChanged | BookLost):
+        if isinstance(event, _BOOKS):
             key = ("book", event.instrument)
         elif isinstance(event, TickerChanged):
             key = ("ticker", event.instrument)

@@ -122,7 +122,7 @@ Intent = VenueIntent | StoreIntent
 def venue_of(intent: VenueIntent) -> str:
     """The venue that carries an intent out."""
     match intent:
-        case Place() | Amend() | Replace() | Cancel():
+        case Amend() | Place() | Replace() | Cancel():
             return venue_name(intent.instrument)
         case CancelAll() | Resync() | FallbackCancel():
             return intent.venue

@@ -41,7 +41,7 @@ def may_send(state: State, now_ns: Nanos) -> bool:
     again after an absence: one question for all accounts."""
     if state.lease_checked_ns < state.away_ns:
         return False
-    return not state.latch.holds_back(now_ns)
+    return state.latch.tripped is None or not state.latch.holds_back(now_ns)
 
 
 def ask_store(state: State, now_ns: Nanos) -> list[StoreIntent]:

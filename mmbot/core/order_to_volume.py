@@ -60,7 +60,10 @@ class OrderToVolume:
 
     def sent(self, messages: int, at_ns: Nanos) -> None:
         """Requests that change the book by so many orders left."""
-        self._minute(at_ns).messages += messages
+        minute = self.minutes.get(at_ns // MINUTE_NS)
+        if minute is None:
+            minute = self._minute(at_ns)
+        minute.messages += messages
 
     def traded(self, usd: float, at_ns: Nanos) -> None:
         """One trade as maker."""

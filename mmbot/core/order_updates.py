@@ -7,6 +7,7 @@ the platform.
 from msgspec.structs import replace
 
 from mmbot.core import events as ev
+from mmbot.core import gates
 from mmbot.core.adoption import adopt
 from mmbot.core.claims import keep_word, label_of, learn
 from mmbot.core.closures import BLOCKED_FIRST_NS, BLOCKED_MAX_NS, BUSY_FIRST_NS, BUSY_MAX_NS
@@ -35,6 +36,7 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     key = order_key(account.venue, event.order_id)
     is_new_id = not account.capabilities.label_echoed and key not in state.orders.ids
     order = state.orders.by_label.get(event.label)
+    _heed_gates(account, event, order, now_ns)
     if order is None:
         if event.venue_ms <= state.orders.forgotten.get(event.label, -1):
             return  # old news about a finished order
@@ -58,6 +60,14 @@ def order_seen(state: State, event: ev.OrderSeen, now_ns: Nanos) -> None:
     earlier = learn(state, account, order) if is_new_id else None
     if earlier is not None:
         order_seen(state, earlier, now_ns)
+
+
+def _heed_gates(account: Account, event: ev.OrderSeen, order: Order | None, now_ns: Nanos) -> None:
+    """Whatever says so: the venue has counted the last request about the order. What is filled may
+    have a cancel on its way."""
+    placed = order is not None and order.request is Request.PLACE
+    if event.label and (placed or event.answers or event.state is OrderState.CANCELLED):
+        gates.answered(account, event.label, now_ns)
 
 
 def _leaves_open(account: Account, event: ev.OrderSeen) -> bool:
@@ -119,6 +129,8 @@ def request_refused(state: State, event: ev.RequestRefused, now_ns: Nanos) -> No
     if order is not None:
         state.orders.refused(order, event.request, event.stands, now_ns)
     order = order or successor
+    for account in state.accounts.values():
+        gates.answered(account, event.label if successor is None else successor.label, now_ns)
     if order is None:
         return
     news = _heed_scope(state, order, event, now_ns)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import BookChanged, BookLost, TickerChanged, TradePrinted
+from mmbot.core.events import BookChanged, BookLost, Filled, TickerChanged, TradePrinted
 from mmbot.core.memory import Memory
 from mmbot.core.types import InstrumentId, Nanos, Quote
 from mmbot.core.views import (
@@ -19,6 +19,15 @@ from mmbot.core.views import (
     View,
 )
 from mmbot.core.why import Why
+
+Heard = BookChanged | BookLost | TickerChanged | TradePrinted | Filled
+"""What a signal hears of its instrument, in the order in which it happened.
+
+Books have our own orders in them, and come conflated like tickers: the newest of those between two
+turns. Every public trade comes. `Filled` is an execution of an order of ours, heard when it is
+booked and so once, whatever the venue repeats; where the venue takes it back, its reversal comes
+(`fill.reverses` names it).
+"""
 
 
 class Strategy(Protocol):
@@ -51,17 +60,22 @@ class Pricer(Protocol):
 
 class Signal(Protocol):
     """Remembers something of one instrument's market, the only plug-in that does. What it
-    remembers is a Memory, so that it goes onto the tape and comes back from it."""
+    remembers is a Memory, so that it goes onto the tape and comes back from it. Where a number has
+    a direction, positive means that the price is expected to rise. Moments are those of the events;
+    a signal reads no clock.
+
+    A signal may have two things more. `values(memory, now_ns)` returns further numbers by name,
+    each None while it cannot be told: strategies read them as `view.signals["NAME.part"]`. The
+    names are always the same. `units` says what the numbers are counted in, for people: a mapping
+    from a part to a word or two, with "" for the signal's own value.
+    """
 
     def start(self, instrument: Instrument) -> Memory:
         """What is remembered before anything has happened."""
         ...
 
-    def observe(
-        self, memory: Memory, event: BookChanged | TickerChanged | TradePrinted | BookLost
-    ) -> None:
-        """Put what happened on the instrument into its memory. Books have our own orders in
-        them, and come conflated: the newest of those between two turns."""
+    def observe(self, memory: Memory, event: Heard) -> None:
+        """Put what happened on the instrument into its memory."""
         ...
 
     def value(self, memory: Memory, now_ns: Nanos) -> float | None:

@@ -14,40 +14,31 @@ from mmbot.core.intents import (
     CancelAll,
     CheckLease,
     FallbackCancel,
-    Intent,
     Place,
     Replace,
     ReserveLabels,
     Resync,
     SaveLatch,
+    StoreIntent,
 )
 from mmbot.core.labels import label_of
-from mmbot.core.order_life import IN_FLIGHT, Request, Status
-from mmbot.core.orders import ORPHAN_LEVEL, Order
+from mmbot.core.order_life import Request, Status
+from mmbot.core.orders import Order
 from mmbot.core.state import Account, State
 from mmbot.core.two_orders import replace_sent
-from mmbot.core.types import IOC, SECOND, InstrumentId, Label, Nanos, Owner, venue_name
+from mmbot.core.types import IOC, SECOND, InstrumentId, Label, Nanos, Target
 from mmbot.core.why import Why
+
+OrderIntent = Place | Replace | Amend | Cancel | CancelAll
+
+_PLACE = Request.PLACE
 
 FALLBACK_DEADLINE_NS: Nanos = 10 * SECOND
 """An attempt over the second path that is not back by then never comes."""
 
-_OF_ORDERS = (Place, Amend, Replace, Cancel, CancelAll)
 
-
-def promise(
-    state: State,
-    intent: Intent,
-    now_ns: Nanos,
-    level: int = ORPHAN_LEVEL,
-    fair: float = 0.0,
-    owner: Owner = Owner.DESK,
-) -> None:
-    """Believe that `intent` is on its way, before it leaves. `level`, `fair` and `owner` of the
-    target."""
-    if isinstance(intent, _OF_ORDERS):
-        _promise_order(state, intent, now_ns, level, fair, owner)
-        return
+def promise(state: State, intent: Resync | FallbackCancel | StoreIntent, now_ns: Nanos) -> None:
+    """Believe that `intent` is on its way, before it leaves."""
     match intent:
         case Resync():
             account = state.account(intent.venue)
@@ -64,63 +55,52 @@ def promise(
             state.labels_asked = intent.upto
 
 
-def _promise_order(
-    state: State,
-    intent: Place | Replace | Amend | Cancel | CancelAll,
-    now_ns: Nanos,
-    level: int,
-    fair: float,
-    owner: Owner,
+def promise_order(
+    state: State, account: Account, intent: OrderIntent, target: Target | None, now_ns: Nanos
 ) -> None:
-    at = intent.venue if isinstance(intent, CancelAll) else venue_name(intent.instrument)
-    account, changes = state.account(at), 1
-    can = account.capabilities
+    """The same of a request about orders on an account; `target` is what it is to become."""
+    can, orders, changes = account.capabilities, state.orders, 1
     match intent:
-        case Place():
-            state.watch.requests.sent(now_ns)
-            if intent.time_in_force is IOC:
-                state.slot(intent.instrument, intent.side, level, owner).tried(now_ns)
-            state.orders.add(_new(intent, can, now_ns, level, fair, owner))
-        case Replace():
-            state.watch.requests.sent(now_ns)
-            successor = _new(intent, can, now_ns, level, fair, owner)
-            successor.replaces = intent.old
-            replace_sent(state.orders, state.orders.by_label[intent.old], successor, can, now_ns)
         case Amend():
             state.watch.requests.sent(now_ns)
-            order = state.orders.by_label[intent.label]
-            state.orders.amend_sent(order, intent.price, intent.amount, can, now_ns)
-            order.why, order.fair = intent.why, fair
+            order = orders.by_label[intent.label]
+            orders.amend_sent(order, intent.price, intent.amount, can, now_ns)
+            order.why, order.fair = intent.why, 0.0 if target is None else target.fair
+        case Place():
+            state.watch.requests.sent(now_ns)
+            new = _new(intent, can, target, now_ns)
+            if intent.time_in_force is IOC:
+                state.slot(new.instrument, new.side, new.level, new.owner).tried(now_ns)
+            orders.add(new)
+        case Replace():
+            state.watch.requests.sent(now_ns)
+            successor = _new(intent, can, target, now_ns)
+            successor.replaces = intent.old
+            replace_sent(orders, orders.by_label[intent.old], successor, can, now_ns)
         case Cancel():
-            state.orders.cancel_sent(state.orders.by_label[intent.label], can, now_ns)
+            orders.cancel_sent(orders.by_label[intent.label], can, now_ns)
         case CancelAll():
             changes = len(intent.labels)
             for label in intent.labels:
-                order = state.orders.by_label[label]
+                order = orders.by_label[label]
                 if order.status in (Status.LIVE, Status.UNKNOWN):
-                    state.orders.cancel_sent(order, can, now_ns)
+                    orders.cancel_sent(order, can, now_ns)
     account.order_to_volume.sent(changes, now_ns)
 
 
-def _new(
-    intent: Place | Replace,
-    can: Capabilities,
-    now_ns: Nanos,
-    level: int,
-    fair: float,
-    owner: Owner,
-) -> Order:
+def _new(intent: Place | Replace, can: Capabilities, target: Target | None, now_ns: Nanos) -> Order:
+    assert target is not None, "an order is placed for a target"
     return Order(
         label=intent.label,
         instrument=intent.instrument,
         side=intent.side,
-        level=level,
+        level=target.level,
         price=intent.price,
         amount=intent.amount,
         why=intent.why,
-        fair=fair,
-        owner=owner,
-        request=Request.PLACE,
+        fair=target.fair,
+        owner=target.owner,
+        request=_PLACE,
         sent_ns=now_ns,
         deadline_ns=now_ns + can.request_deadline_ns,
         uncertain_until_ns=now_ns + uncertain_ns(can),
@@ -143,27 +123,15 @@ def take_label(state: State) -> Label | None:
 def refill(state: State, now_ns: Nanos) -> None:
     """Tokens come back; where there is one to spend, markets that went without get their turn."""
     for account in state.accounts.values():
-        done = [
-            label
-            for left in gates.limits(account)
-            for label in left.in_flight
-            if _is_answered(state, account, label)
-        ]
-        gates.refill(account, now_ns, done)
+        gates.refill(account, now_ns)
         if not account.deferred:
             continue
-        again = [one for one in account.deferred if gates.affords(account, Draws.PLACE, one)]
+        place = Draws.PLACE
+        again = [one for one in account.deferred if gates.affords(account, place, one, quote=True)]
         if again:
             state.dirty = dict.fromkeys(again) | state.dirty
             for instrument in again:
                 del account.deferred[instrument]
-
-
-def _is_answered(state: State, account: Account, label: Label) -> bool:
-    if label == gates.look_label(account):
-        return not account.asked_ns
-    order = state.orders.by_label.get(label)
-    return order is None or order.status not in IN_FLIGHT
 
 
 def go_without(state: State, action: Action, why: Why) -> None:

@@ -45,7 +45,7 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
     """What was decided about one market, for whoever decides or asks later."""
     market.uptime.look(decision.orders, now_ns)
     market.why = decision.why
-    market.keep(decision.stands)
+    market.keep(decision.stands, decision.allowance)
     if decision.quotes is not None:
         market.quotes, market.pricer = decision.quotes, decision.pricer
     for side, levels in decision.references.items():
@@ -61,11 +61,12 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
 
 def record_exposure(state: State, market: Market, worst_coin: Decimal | None) -> None:
     """One market's worst-case exposure, in coin; None while it cannot be reckoned: it stands."""
-    if worst_coin is not None:
-        underlying = market.instrument.underlying
-        total = state.worst_coin.get(underlying, ZERO)
-        state.worst_coin[underlying] = total + worst_coin - market.worst_coin
-        market.worst_coin = worst_coin
+    if worst_coin is None or (worst_coin and worst_coin is market.worst_coin):
+        return  # the very same where a decision stands
+    underlying = market.instrument.underlying
+    total = state.worst_coin.get(underlying, ZERO)
+    state.worst_coin[underlying] = total + worst_coin - market.worst_coin
+    market.worst_coin = worst_coin
 
 
 def record_exposures(

@@ -36,7 +36,7 @@ def leading(orders: Iterable[Order], targets: Iterable[Target]) -> dict[Slot, Ta
 
 def stays(orders: Iterable[Order], verdict: Target | Why) -> Target | None:
     """What the rules made of a target at the price of its order, if the order can stay as it is."""
-    if isinstance(verdict, Why):
+    if not isinstance(verdict, Target):
         return None
     for order in orders:
         if order.slot == verdict.slot and order.status is Status.LIVE:
@@ -87,10 +87,13 @@ def expected_loss(market: Market, order: Order, target: Target) -> float:
     of fills does in Avellaneda and Stoikov (2008, "High-frequency trading in a limit order book",
     section 2.5), exp(-k distance), with half the market's width as the length 1/k.
     """
-    instrument, size = market.instrument, order.remaining
-    loss = float(abs(instrument.value(size, order.price) - instrument.value(size, target.price)))
+    instrument, size, price = market.instrument, order.remaining, order.price
+    loss = float(abs(instrument.value(size, price) - instrument.value(size, target.price)))
     if instrument.settlement == instrument.underlying and market.index is not None:
         loss *= market.index
-    distance = (target.fair - float(order.price)) * order.side.sign
-    width = market.asks[0][0] - market.bids[0][0] if market.bids and market.asks else 0.0
-    return loss * exp(-2 * distance / width) if distance > 0 and width > 0 else loss
+    distance = (target.fair - float(price)) * order.side.sign
+    bids, asks = market.bids, market.asks
+    if distance > 0 and bids and asks:
+        width = asks[0][0] - bids[0][0]
+        return loss * exp(-2 * distance / width) if width > 0 else loss
+    return loss

@@ -34,6 +34,10 @@ LOOKUPS_MAX = 40
 
 def look(state: State, account: Account, now_ns: Nanos) -> list[VenueIntent]:
     """Ask for a snapshot when one is due; when leaving or tripped, until it shows us flat."""
+    due_ns = account.resync_ns
+    all_well = account.trading_up and state.latch.tripped is None and not state.exit_ns
+    if all_well and not 0 < due_ns <= now_ns:  # as in nearly every turn
+        return []
     asked_for = _second_path(state, account, now_ns)
     if not account.trading_up or not _snapshot_due(state, account, now_ns):
         return asked_for
@@ -53,7 +57,7 @@ def look(state: State, account: Account, now_ns: Nanos) -> list[VenueIntent]:
         why=Why.STARTING if not account.last_snapshot_ns else Why.RECONCILING,
         order_ids=() if by_label else tuple(o.order_id for o in asked),
     )
-    if gates.spend_look(account, len(intent.labels)):
+    if gates.spend_look(account, len(intent.labels), now_ns + RESYNC_DEADLINE_NS):
         promise(state, intent, now_ns)
         asked_for.append(intent)
     return asked_for

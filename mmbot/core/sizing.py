@@ -29,19 +29,21 @@ def within(
 def on_grid(market: Market, quote: Quote, size_factor: Decimal) -> Target | Why:
     """A quote as it may be sent, or why nothing of it is left. A hedge is as large as the risk it
     is against, whatever a person's factor for quotes, and takes what there is."""
-    instrument, hedges = market.instrument, quote.owner is _HEDGE
-    price = instrument.grid.snap_price(quote.price, quote.side)
+    instrument, side, hedges = market.instrument, quote.side, quote.owner is _HEDGE
+    grid, factor = instrument.grid, ONE if hedges else size_factor
+    ladder = grid.ladder
+    price = ladder.snap(quote.price, side)
     if price is None:
         return Why.BELOW_TICK
-    least = instrument.least_amount(price, quote.side)
-    size, smallest = within(
-        instrument.grid.amount_step, least, quote.size, ONE if hedges else size_factor
-    )
+    least = grid.min_amount if grid.min_notional is None else instrument.least_amount(price, side)
+    size, smallest = ladder.lots(quote.size, factor), False
+    if size < least:
+        size, smallest = within(grid.amount_step, least, quote.size, factor)
     if size <= 0:
         return Why.BELOW_MIN_SIZE
     return Target(
         instrument=instrument.id,
-        side=quote.side,
+        side=side,
         level=quote.level,
         price=price,
         size=size,

@@ -59,8 +59,9 @@ def turn(
     """Apply `events`, decide for every market that changed, and return what must be done."""
     begin(state)
     for event in events:
+        known_entries = len(state.entries)
         apply(state, event, now_ns)
-    remember(state, events, desks)
+        remember(state, event, desks, known_entries)
     notice_absence(state, now_ns)
     watch(state, guards, now_ns)
     refill(state, now_ns)

@@ -27,7 +27,10 @@ from mmbot.core.why import Why
 InstrumentId = NewType("InstrumentId", str)
 """`venue:venue_name`, for example `deribit:ETH-6JUN25-2800-C`."""
 
+_IDS_KEPT = 8192
 
+
+@lru_cache(_IDS_KEPT)
 def venue_name(instrument: InstrumentId) -> str:
     """The venue an instrument is traded at."""
     return instrument.partition(":")[0]
@@ -46,6 +49,7 @@ def told_apart(instruments: Iterable[InstrumentId]) -> dict[InstrumentId, str]:
     return {one: name if count[name := instrument_name(one)] == 1 else str(one) for one in known}
 
 
+@lru_cache(_IDS_KEPT)
 def unnamed(venue: str) -> InstrumentId:
     """Where an order is of which the venue does not say the instrument."""
     return InstrumentId(f"{venue}:")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from mmbot.core.order_life import AMENDING, CANCELING, LIVE
 from mmbot.core.orders import Order
-from mmbot.core.types import Nanos, Side
+from mmbot.core.types import BUY, Nanos, Side
 
 _RESTING = (LIVE, AMENDING, CANCELING)
 """Known to be at the venue, and not known to be gone."""
@@ -39,12 +39,19 @@ class Uptime:
 
     def look(self, orders: Iterable[Order], now_ns: Nanos) -> None:
         """Our orders on the instrument as they are now."""
-        resting = {order.side for order in orders if order.status in _RESTING}
-        if resting and not self.began_ns:
+        bids = asks = False
+        for order in orders:
+            if order.status in _RESTING:
+                if order.side is BUY:
+                    bids = True
+                else:
+                    asks = True
+        if not self.began_ns and (bids or asks):
             self.began_ns = now_ns
         for side, uptime in self.sides.items():
-            if side in resting:
-                uptime.since_ns = uptime.since_ns or now_ns
+            if bids if side is BUY else asks:
+                if not uptime.since_ns:
+                    uptime.since_ns = now_ns
             elif uptime.since_ns:
                 uptime.quoted_ns += now_ns - uptime.since_ns
                 uptime.since_ns = 0

@@ -1,6 +1,7 @@
 """Why: the closed list of reasons. Every quote, refusal, cancel and trip carries one.
 
-The value is what a person reads in the table: a trader's words, at most 20 characters.
+The value is what a person reads in the table: a trader's words, at most 20 characters, or 24 where
+both sides always have it together.
 """
 
 from enum import Enum
@@ -8,6 +9,8 @@ from enum import Enum
 
 class Why(Enum):
     """A reason, with the words that stand on the screen."""
+
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is a Python call
 
     # Quoting
     QUOTED = "quoting"
@@ -46,7 +49,7 @@ class Why(Enum):
     BELOW_MIN_SIZE = "below minimum size"
     CLOSED = "instrument closed"
     LOCKED = "locked by the venue"
-    MMP_FROZEN = "mmp frozen"
+    MMP_FROZEN = "market maker protection"
     OWN_ORDERS_UNCLEAR = "own order in flight"
     NOT_QUOTED = "not quoted here"
     # Risk

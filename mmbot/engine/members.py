@@ -127,9 +127,9 @@ async def _reached(
     """One venue. Desk time is that of the first one's world, which it may share; other simulated
     worlds keep their own."""
     plugin = plugin_of(site.kind)
-    if site.mmp is not None and not getattr(plugin, "protects", False):
-        raise ConfigError(f"[venues.{site.name}.mmp]: {site.kind} has no market-maker protection")
     capabilities = plugin.capabilities()
+    if site.mmp is not None and not capabilities.protects_quotes:
+        raise ConfigError(f"[venues.{site.name}.mmp]: {site.kind} has no market-maker protection")
     lacking = unsupported(capabilities)
     if lacking is not None:
         raise Refused(f"{site.name}: this version cannot trade there: {lacking}")

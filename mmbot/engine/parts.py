@@ -78,7 +78,7 @@ def _limits(account: Account, reads_left: Mapping[str, float]) -> Iterator[Limit
             if gate.name in reads_left:
                 left = reads_left[gate.name]
                 yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
-            elif gate.weight(Draws.MASS_CANCEL):
+            elif gate.weight(Draws.MASS_CANCEL) or gate.weight(Draws.LABEL_CANCEL):
                 left = gate.burst if kept is None else kept.level
                 yield Limit(name=gate.name, scope=gate.scope.value, left=left, full=gate.burst)
             continue

@@ -10,6 +10,7 @@ from typing import Any
 from mmbot.core.books import Market, book_fault
 from mmbot.core.contracts import Instrument
 from mmbot.core.costs import maker_fee_price
+from mmbot.core.desk import Desk
 from mmbot.core.order_life import Status
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.orders import Order
@@ -31,6 +32,7 @@ from mmbot.core.types import (
 )
 from mmbot.core.why import Why
 from mmbot.engine import holdings, parts
+from mmbot.engine import signals as signals_of
 from mmbot.engine.held_back import held_back
 from mmbot.engine.holdings import Index
 from mmbot.engine.parts import LONE_DESK
@@ -61,14 +63,17 @@ def status_frame(
     accounts: Mapping[str, tuple[str, str]] = NONE,
     desks: Mapping[InstrumentId, str] = NONE,
     reads_left: Mapping[str, Mapping[str, float]] = NONE,
+    signal_desks: Mapping[InstrumentId, Desk] = NONE,
 ) -> StatusFrame:
     """The engine at this moment. `venue`: where it trades, in words. `ended`: why the run is over;
     empty while it is not. `refresh_ns`: of each instrument's desk. `accounts`: the kind of each
     venue, and whose account. `desks`: the name of each instrument's desk, "desk" where it is left
-    out. `reads_left`: of each venue, as its adapter keeps it."""
+    out. `reads_left`: of each venue, as its adapter keeps it. `signal_desks`: whose signals are
+    asked what they say of each instrument."""
     here = state.accounts.values()
     link, link_ok = _link(state)
     index, named = holdings.indices(state), holdings.names(state)
+    signals = signals_of.said(state, signal_desks, now_ns)
     rows = tuple(
         _row(
             state,
@@ -78,6 +83,8 @@ def status_frame(
             index,
             refresh_ns.get(one, 0),
             now_ns,
+            signals.get(one, {}),
+            signals_of.units_of(signal_desks[one]) if one in signals else {},
         )
         for one, market in state.markets.items()
     )
@@ -92,7 +99,7 @@ def status_frame(
         link_ok=link_ok,
         budget=sum(account.budget.level for account in here),
         budget_full=sum(account.budget.burst for account in here),
-        in_flight=sum(len(account.budget.in_flight) for account in here),
+        in_flight=sum(len(account.budget.unanswered) for account in here),
         deferred=sum(account.budget.deferred for account in here),
         order_to_volume=_order_to_volume(state, now_ns),
         fills=parts.every_fill(state),
@@ -275,6 +282,8 @@ def _row(
     index: Index,
     refresh_ns: Nanos,
     now_ns: Nanos,
+    signals: dict[str, float | None],
+    signal_units: dict[str, str],
 ) -> InstrumentRow:
     instrument = market.instrument
     orders = list(state.orders.on(instrument.id))
@@ -326,6 +335,8 @@ def _row(
         settlement=instrument.settlement,
         maker_fee=_maker_fee(market),
         base_fee=instrument.fees.base,
+        signals=signals,
+        signal_units=signal_units,
     )
 
 

@@ -59,6 +59,8 @@ FAILURES_MAX = 3
 LOOK_FOR_FILE_TICKS = 10
 """The stop file is looked for once a second."""
 
+_FOR_STORE = (ReserveLabels, SaveLatch, CheckLease)
+
 _log = logging.getLogger(__name__)
 
 Observer = Callable[[Sequence[ev.Event], Sequence[Intent], Nanos], None]
@@ -151,7 +153,7 @@ class Runner:
     def _submit(self, intents: Sequence[Intent]) -> None:
         by_venue: dict[str, list[VenueIntent]] = {}
         for intent in self.store.may_leave(self.state, intents):
-            if isinstance(intent, ReserveLabels | SaveLatch | CheckLease):
+            if isinstance(intent, _FOR_STORE):
                 self.store.carry_out(intent)
             else:
                 by_venue.setdefault(venue_of(intent), []).append(intent)

@@ -111,6 +111,10 @@ class InstrumentRow:
     """Of one unit of amount at the fair value, in price units: the floor under a quote ..."""
     base_fee: Decimal = ZERO
     """... and what an order that takes costs besides, whatever its size."""
+    signals: dict[str, float | None] = field(default_factory=dict)
+    """What the desk's signals say, by name; None: not known ..."""
+    signal_units: dict[str, str] = field(default_factory=dict)
+    """... and what that is counted in, where it is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,6 +143,11 @@ class StoreBridge:
     def may_leave(self, state: State, intents: Sequence[Intent]) -> Sequence[Intent]:
         """What may be sent: a place to a venue that names no labels only once it is written, for
         its terms must tell it after a crash. One that is not sent is found to be absent."""
+        for account in state.accounts.values():
+            if not account.capabilities.label_echoed:
+                break
+        else:
+            return intents
         unnamed = [
             state.orders.by_label[intent.label]
             for intent in intents

@@ -87,6 +87,7 @@ class Engine:
             accounts=self.accounts,
             desks=self.desk_names,
             reads_left={one.site.name: one.venue.reads_left() for one in self.members},
+            signal_desks=desks,
         )
 
     @property
@@ -119,9 +120,8 @@ class Engine:
     def reset_protection(self, venue: str) -> bool:
         """A person has a venue take quotes again that it froze; whether there is such a venue."""
         for member in self.members:
-            reset = getattr(member.venue, "reset_protection", None)
-            if member.site.name == venue and reset is not None:
-                reset()
+            if member.site.name == venue and member.capabilities.protects_quotes:
+                member.venue.reset_protection()
                 return True
         _log.error("%s has no market-maker protection to be reset", venue)
         return False

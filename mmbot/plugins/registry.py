@@ -59,7 +59,19 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "mid": "mmbot.pricing.mid",
     },
     Family.SIGNAL: {
-        "imbalance": "mmbot.signals.imbalance",
+        name: f"mmbot.signals.{name}"
+        for name in (
+            "imbalance",
+            "microprice",
+            "trade_flow",
+            "large_trade",
+            "top_speed",
+            "realized_vol",
+            "funding_carry",
+            "basis",
+            "own_markout",
+            "arrival",
+        )
     },
     Family.RULE: {
         "stale_market": "mmbot.risk.stale_market",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mmbot.core.types import Level
+from mmbot.pricing.fair import size_weighted
 
 
 def microprice(bids: Sequence[Level], asks: Sequence[Level], mark: float) -> float:
@@ -14,5 +15,5 @@ def microprice(bids: Sequence[Level], asks: Sequence[Level], mark: float) -> flo
     if not bids or not asks:
         return mark
     (bid, bid_amount), (ask, ask_amount) = bids[0], asks[0]
-    total = bid_amount + ask_amount
-    return (bid * ask_amount + ask * bid_amount) / total if total else mark
+    middle = size_weighted(bid, bid_amount, ask, ask_amount)
+    return mark if middle is None else middle

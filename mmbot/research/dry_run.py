@@ -171,8 +171,9 @@ async def _learn(
     end_ns = clock.now_ns() + int(DATA_DEADLINE_S * SECOND)
     while clock.now_ns() < end_ns:
         for event in events:
+            known_entries = len(state.entries)
             apply(state, event, clock.now_ns())
-        remember(state, events, desks)
+            remember(state, event, desks, known_entries)
         events.clear()
         accounts = state.accounts.values()
         alive = all(one.market_up and one.proven_ns >= one.doubted_ns for one in accounts)

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 from typing import Annotated
 
 from annotated_types import Ge, doc
 
 from mmbot.core import costs
+from mmbot.core.contracts import Instrument
+from mmbot.core.leeway import Leeway, Prices
 from mmbot.core.reads import no_levels
 from mmbot.core.types import ZERO, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -38,9 +40,20 @@ class CostFloor:
         if not (isfinite(view.fair) and view.fair > 0 and isfinite(view.index) and view.index > 0):
             return Block(Why.NO_FAIR)
         target = proposal.target
-        margin = float((self.slippage + self.profit) / 2)
-        floor = costs.cost_floor(view.instrument, view.fair, view.index, margin)
+        floor = self._floor(view.instrument, view.fair, view.index)
         # Rounded as snap_price rounds, so that a quote at the very floor passes.
         bound = to_decimal(view.fair - target.side.sign * floor)
         too_good = (target.price - bound) * target.side.sign > 0
         return Block(Why.COST_FLOOR) if too_good else ALLOW
+
+    def leeway(self, prices: Prices) -> Leeway | None:
+        """A bid up to the floor below fair value, an ask from the one above."""
+        fair, index = prices.fair, prices.index
+        if not (0 < fair < inf and 0 < index < inf):
+            return None
+        floor = self._floor(prices.instrument, fair, index)
+        return Leeway(bid_most=to_decimal(fair - floor), ask_least=to_decimal(fair + floor))
+
+    def _floor(self, instrument: Instrument, fair: float, index: float) -> float:
+        margin = float((self.slippage + self.profit) / 2)
+        return costs.cost_floor(instrument, fair, index, margin)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 from typing import Annotated
 
 from annotated_types import Gt, doc
 
+from mmbot.core.contracts import Instrument
+from mmbot.core.leeway import UNBOUNDED, Leeway, Prices
 from mmbot.core.reads import no_levels
 from mmbot.core.types import ONE, ZERO, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -38,9 +40,20 @@ class MaxExposure:
             return ALLOW
         if not (isfinite(view.index) and view.index > 0):
             return Block(Why.NO_MARK)
-        headroom_coin = self.limit - view.desk.others_coin
-        if headroom_coin < 0:
-            headroom_coin = ZERO
-        unit_coin = view.instrument.coin(ONE, to_decimal(view.index))
-        headroom = headroom_coin / unit_coin
+        headroom = self._headroom(view.instrument, view.index, view.desk.others_coin)
         return fit(view.instrument, proposal, headroom, cut=Why.CUT_EXPOSURE, full=Why.MAX_EXPOSURE)
+
+    def leeway(self, prices: Prices) -> Leeway | None:
+        """Any position up to what the others leave of the limit."""
+        if prices.instrument.counted_in_shares:
+            return UNBOUNDED
+        if not 0 < prices.index < inf:
+            return None
+        return Leeway(position=self._headroom(prices.instrument, prices.index, prices.others_coin))
+
+    def _headroom(self, instrument: Instrument, index: float, others_coin: Decimal) -> Decimal:
+        """What the others leave of the limit, in the instrument's amount unit."""
+        left_coin = self.limit - others_coin
+        if left_coin < 0:
+            left_coin = ZERO
+        return left_coin / instrument.coin(ONE, to_decimal(index))

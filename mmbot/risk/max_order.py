@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Gt, doc
 
 from mmbot.core.contracts import Instrument
+from mmbot.core.leeway import Leeway, Prices
 from mmbot.core.reads import no_levels
 from mmbot.core.sizes import Size, amount_of, most, surely_within, unit_price
 from mmbot.core.views import ALLOW, Block, Proposal, Shrink, Verdict, View
@@ -55,3 +56,8 @@ class MaxOrder:
             return ALLOW
         left = view.instrument.snap_size(limit)
         return Shrink(left, Why.CUT_ORDER) if left > 0 else Block(Why.MAX_ORDER)
+
+    def leeway(self, prices: Prices) -> Leeway | None:
+        """Any order up to the largest."""
+        limit = self.most(prices.instrument, prices.index, prices.mark)
+        return None if limit is None else Leeway(size=limit)

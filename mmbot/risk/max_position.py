@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import doc
 
 from mmbot.core.contracts import Instrument
+from mmbot.core.leeway import Leeway, Prices
 from mmbot.core.reads import no_levels
 from mmbot.core.sizes import POSITION, Size, amount_of
 from mmbot.core.views import Block, Proposal, Verdict, View
@@ -40,3 +41,8 @@ class MaxPosition:
         if limit is None:
             return Block(Why.NO_MARK)
         return fit(view.instrument, proposal, limit, cut=Why.CUT_POSITION, full=Why.MAX_POSITION)
+
+    def leeway(self, prices: Prices) -> Leeway | None:
+        """Any position up to the limit."""
+        limit = self.most(prices.instrument, prices.index, prices.mark)
+        return None if limit is None else Leeway(position=limit)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
+from mmbot.core.leeway import UNBOUNDED, Leeway, Prices
 from mmbot.core.reads import best_levels
 from mmbot.core.types import OPTION, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -45,3 +46,7 @@ class MinSpread:
             return Block(Why.NO_FAIR)
         least = to_decimal(view.mid) * self.bps / 10_000
         return ALLOW if width + _ROUNDING_PRICE >= least else Block(Why.MIN_SPREAD)
+
+    def leeway(self, prices: Prices) -> Leeway | None:
+        """Anything in an option; elsewhere it takes the book and our own other side."""
+        return UNBOUNDED if prices.instrument.kind is OPTION else None

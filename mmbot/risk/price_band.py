@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite, isnan
 from typing import Annotated
 
 from annotated_types import Ge, Le, doc
 
+from mmbot.core.leeway import Leeway, Prices
 from mmbot.core.reads import no_levels
 from mmbot.core.types import BUY, to_decimal
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -47,3 +48,20 @@ class PriceBand:
             return ALLOW
         in_ticks = self.max_ticks * view.instrument.tick_at(mark)
         return ALLOW if away <= in_ticks else Block(Why.PRICE_BAND)
+
+    def leeway(self, prices: Prices) -> Leeway | None:
+        """As far from the mark as is allowed, within the venue's band."""
+        most, least = prices.max_price, prices.min_price
+        if not 0 < prices.mark < inf:
+            return None
+        if (most is not None and isnan(most)) or (least is not None and isnan(least)):
+            return None
+        mark = to_decimal(prices.mark)
+        band = max(mark * self.max_pct / 100, self.max_ticks * prices.instrument.tick_at(mark))
+        lowest, highest = mark - band, mark + band
+        return Leeway(  # a float is an exact number, so nothing is rounded past the venue's bound
+            bid_most=highest if most is None else min(highest, Decimal(most)),
+            ask_least=lowest if least is None else max(lowest, Decimal(least)),
+            lowest=lowest,
+            highest=highest,
+        )

@@ -6,6 +6,7 @@ from typing import Annotated
 from annotated_types import Gt, Le, doc
 
 from mmbot.core.contracts import Instrument
+from mmbot.core.leeway import Leeway, Prices
 from mmbot.core.reads import Reads
 from mmbot.core.types import SECOND
 from mmbot.core.views import ALLOW, Block, Proposal, Verdict, View
@@ -28,6 +29,10 @@ class StaleMarket:
         """Allow, or block when the market is too old."""
         too_old = view.book_age_ns > self.after_s * SECOND
         return Block(Why.BOOK_STALE) if too_old else ALLOW
+
+    def leeway(self, prices: Prices) -> Leeway:  # noqa: ARG002  # the same for all
+        """Anything in a book that is young enough."""
+        return Leeway(age_ns=self.after_s * SECOND)
 
     def reads(self, instrument: Instrument) -> Reads:  # noqa: ARG002  # the same for all
         """The age of the book, and no level of it."""

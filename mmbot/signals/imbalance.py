@@ -6,9 +6,10 @@ from typing import Annotated
 from annotated_types import Ge, Le, doc
 
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import BookChanged, BookLost, TickerChanged, TradePrinted
+from mmbot.core.events import BookChanged, BookLost
 from mmbot.core.memory import Memory
-from mmbot.core.types import Nanos
+from mmbot.core.ports import Heard
+from mmbot.core.types import Level, Nanos
 from mmbot.plugins.registry import Family, register
 
 
@@ -28,13 +29,11 @@ class Imbalance:
         """No book yet."""
         return Memory()
 
-    def observe(
-        self, memory: Memory, event: BookChanged | TickerChanged | TradePrinted | BookLost
-    ) -> None:
+    def observe(self, memory: Memory, event: Heard) -> None:
         """Keep the amounts of the newest book."""
         if isinstance(event, BookChanged):
-            memory.numbers["bid"] = sum(amount for _, amount in event.bids[: self.levels])
-            memory.numbers["ask"] = sum(amount for _, amount in event.asks[: self.levels])
+            memory.numbers["bid"] = _waiting(event.bids, self.levels)
+            memory.numbers["ask"] = _waiting(event.asks, self.levels)
         elif isinstance(event, BookLost):
             memory.numbers.clear()
 
@@ -42,3 +41,9 @@ class Imbalance:
         """Between -1 and 1; None without a book, or with an empty one."""
         bid, ask = memory.numbers.get("bid", 0.0), memory.numbers.get("ask", 0.0)
         return (bid - ask) / (bid + ask) if bid + ask else None
+
+
+def _waiting(side: tuple[Level, ...], levels: int) -> float:
+    if levels == 1:  # as nearly always
+        return side[0][1] if side else 0.0
+    return sum(amount for _, amount in side[:levels])

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, doc
 from mmbot.core.contracts import Instrument
 from mmbot.core.reads import Reads
 from mmbot.core.sizes import POSITION, SMALLEST, Size
-from mmbot.core.types import BUY, OPTION, SELL, ZERO, Level, Quote, Side
+from mmbot.core.types import BUY, OPTION, SELL, ZERO, Level, Quote, Side, Term
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.plugins.registry import Family, register
@@ -115,29 +115,26 @@ class ImproveTop:
         context = find_ground(
             view, margin=self.edge, size=self.size, max_position=self.max_position
         )
-        if isinstance(context, Why):
+        if not isinstance(context, QuoteContext):
             return context
         bid = self._wish(view, context, BUY)
         ask = self._wish(view, context, SELL)
         self._keep_apart(view, context, bid, ask)
         # Whole ticks: prices are rounded outward, so that a part of a tick would move one side by a
         # tick and the other not at all.
-        skew = round(context.skew * self.lean_ticks)
+        skew = round(context.skew * self.lean_ticks) if context.skew else 0
         drafts = [ask] if self.ask_only else [bid] if self.bid_only else [bid, ask]
+        size, fair = context.size(context.amount), context.fair
+        quotes: list[Quote] = []
         for builder in drafts:
-            builder.shift("skew", skew * context.tick)
-            if skew and builder.why is not Why.FALLBACK_WIDTH:
-                builder.why = Why.SKEWED
+            if skew:
+                builder.shift("skew", skew * context.tick)
+                if builder.why is not Why.FALLBACK_WIDTH:
+                    builder.why = Why.SKEWED
             context.hold(builder)
-        size = context.size(context.amount)
-        return [
-            builder.quote(
-                size=size,
-                fair=context.fair,
-                follow=context.follow(builder, self.requote_pct),
-            )
-            for builder in drafts
-        ]
+            follow = context.follow(builder, self.requote_pct)
+            quotes.append(builder.quote(size=size, fair=fair, follow=follow))
+        return quotes
 
     def reads(self, instrument: Instrument) -> Reads:
         """The best prices alone, unless a size or a width is looked for in the levels below."""
@@ -154,7 +151,7 @@ class ImproveTop:
                 side, "fallback", self._fallback(context, side), Why.FALLBACK_WIDTH
             )
         else:
-            builder = QuoteBuilder.start(side, "reference", reference, _JOINING)
+            builder = QuoteBuilder(side, reference, _JOINING, [Term("reference", reference)])
         if context.tight:
             builder.clamp = Why.TIGHT_MARKET
             return builder
@@ -170,9 +167,12 @@ class ImproveTop:
         return builder
 
     def _reference(self, view: View, side: Side) -> float | None:
+        levels = view.bids if side is BUY else view.asks
+        if not self.improvement_reference_size:
+            return levels[0][0] if levels else None
         seen = 0.0
         wanted = float(self.improvement_reference_size)
-        for price, amount in view.bids if side is BUY else view.asks:
+        for price, amount in levels:
             seen = seen + amount if self.reference_cumulative else amount
             if seen >= wanted * (1 - _NOISE):
                 return price
@@ -191,7 +191,7 @@ class ImproveTop:
         if amount == 0:
             return 0.0
         instrument = view.instrument
-        tick = context.tick_inward(side, reference)
+        tick = context.ladder.gap(reference, side.sign)  # towards the other side
         unit = self.improvement_unit
         if unit is _USD:
             amount = amount / view.index if instrument.priced_in_coin else amount
@@ -199,7 +199,7 @@ class ImproveTop:
             amount = amount * tick
         elif unit is _BPS:
             amount = amount * reference / 10_000
-        return max(amount, tick)
+        return amount if amount > tick else tick
 
     def _keep_apart(
         self, view: View, context: QuoteContext, bid: QuoteBuilder, ask: QuoteBuilder

@@ -6,8 +6,9 @@ the best price of the other side. Both bounds only push outward, so a spread is 
 """
 
 from decimal import Decimal
-from itertools import chain
+from itertools import starmap
 from math import inf, isfinite
+from operator import add
 
 from msgspec import Struct
 
@@ -15,7 +16,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.costs import cost_floor
 from mmbot.core.grid import Ladder
 from mmbot.core.sizes import Size, amount_of
-from mmbot.core.types import BUY, OPTION, Side
+from mmbot.core.types import BUY, OPTION
 from mmbot.core.views import View
 from mmbot.core.why import Why
 from mmbot.strategies.quote_builder import QuoteBuilder
@@ -67,16 +68,13 @@ class QuoteContext(Struct, frozen=True, gc=False):
 
     def hold(self, builder: QuoteBuilder) -> None:
         """Take the quote being built back to the edge and out of the other side's way."""
-        if builder.side is BUY:
-            builder.hold("edge", self.fair - self.edge, _EDGE_CLAMP)
-            builder.hold("crossing", self.bid_max, _CROSS_CLAMP)
-        else:
-            builder.hold("edge", self.fair + self.edge, _EDGE_CLAMP)
-            builder.hold("crossing", self.ask_min, _CROSS_CLAMP)
-
-    def tick_inward(self, side: Side, price: float) -> float:
-        """One tick of the grid from a price of that side towards the other side."""
-        return self.ladder.gap(price, side.sign)
+        buys = builder.side is BUY
+        edge = self.fair - self.edge if buys else self.fair + self.edge
+        if builder.price > edge if buys else builder.price < edge:
+            builder.hold("edge", edge, _EDGE_CLAMP)
+        crossing = self.bid_max if buys else self.ask_min
+        if builder.price > crossing if buys else builder.price < crossing:
+            builder.hold("crossing", crossing, _CROSS_CLAMP)
 
     def follow(
         self, builder: QuoteBuilder, requote_pct: float | None, behind: float = inf
@@ -93,7 +91,8 @@ class QuoteContext(Struct, frozen=True, gc=False):
         tick = self.ladder.tick_at(price)
         if self.instrument.kind is OPTION:
             share = _OPTION_PCT if requote_pct is None else requote_pct
-            return max(price * share / 100, tick), 0.0
+            least = price * share / 100
+            return least if least > tick else tick, 0.0
         danger = min(behind, max(0.0, (self.fair - price) * sign - self.edge))
         if requote_pct is None:
             return max(_FALLS_BACK * (self.mid - price) * sign, tick), danger
@@ -114,30 +113,32 @@ def find_ground(
     `max_position` the skew is full.
     """
     fair, index = view.fair, view.index
-    if not (isfinite(fair) and fair > 0):
+    if not 0 < fair < inf:  # true for NaN
         return Why.NO_FAIR
-    if not (isfinite(index) and index > 0):
+    if not 0 < index < inf:
         return Why.NO_MARK
     if not view.position.is_finite():
         return Why.INTERNAL_ERROR
-    bid, ask = view.bid, view.ask
-    if bid is None and ask is None:
+    bids, asks = view.bids, view.asks
+    if not bids and not asks:
         return Why.BOOK_EMPTY
+    bid, ask = bids[0][0] if bids else 0.0, asks[0][0] if asks else inf
     # One sum finds every NaN and infinity: both survive addition.
-    total = sum(chain.from_iterable(view.bids)) + sum(chain.from_iterable(view.asks))
-    if not isfinite(total) or (bid is not None and bid <= 0) or (ask is not None and ask <= 0):
+    total = sum(starmap(add, bids)) + sum(starmap(add, asks))
+    if not isfinite(total) or ask <= 0 or (bid <= 0 and bids):
         return Why.BOOK_IMPLAUSIBLE
-    if bid is not None and ask is not None and bid >= ask:
+    if bid >= ask:
         return Why.BOOK_CROSSED
     instrument = view.instrument
     amount = amount_of(size, instrument, index, view.mark)
     full = amount_of(max_position, instrument, index, view.mark)
     if amount is None or full is None:
         return Why.NO_MARK
-    mid = fair if bid is None or ask is None else (bid + ask) / 2
+    mid = (bid + ask) / 2 if bids and asks else fair
     ladder = instrument.grid.ladder
-    bid_max = inf if ask is None else ladder.beside(ask, -1)
-    ask_min = 0.0 if bid is None else ladder.beside(bid, 1)
+    bid_max = ladder.beside(ask, -1) if asks else inf
+    ask_min = ladder.beside(bid, 1) if bids else 0.0
+    skew = -max(-1.0, min(1.0, float(view.position / full))) if view.position else 0.0
     return QuoteContext(
         instrument=instrument,
         ladder=ladder,
@@ -148,6 +149,6 @@ def find_ground(
         ask_min=ask_min,
         fair=fair,
         edge=cost_floor(instrument, fair, index, float(margin)),
-        skew=-max(-1.0, min(1.0, float(view.position / full))),
+        skew=skew,
         amount=amount,
     )

@@ -79,7 +79,7 @@ class SimpleSpread:
         context = find_ground(
             view, margin=self.edge, size=self.size, max_position=self.max_position
         )
-        if isinstance(context, Why):
+        if not isinstance(context, QuoteContext):
             return context
         return [quote for side in Side for quote in self._side(context, side)]
 

@@ -101,7 +101,7 @@ class Account:
         for fill in read:
             self._emit(Filled(fill))
         for row in orders:
-            lost += not self._order_told(row)
+            lost += not self._order_told(row, pushed=True)
         if lost:
             self._emit(MessageLost(self._venue))
 
@@ -114,8 +114,8 @@ class Account:
     def _fill(self, row: object) -> Fill:
         return self._border.fill_of(self._venue, row, self._unread)
 
-    def _order_told(self, row: object) -> bool:
-        """Pass on what a push says of one order; False where that leaves one of ours in the dark.
+    def _order_told(self, row: object, *, pushed: bool) -> bool:
+        """Pass on what is said of one order; False where that leaves one of ours in the dark.
 
         A foreign order that cannot be read is taken for open, so that no mass cancel takes it
         along.
@@ -123,10 +123,12 @@ class Account:
         try:
             seen = self._border.seen_of(self._venue, row, None, self._unread)
         except Unreadable as error:
-            self._note_told(True, UNREAD)
+            if pushed:
+                self._note_told(True, UNREAD)
             self._unread.note("order", error)
         else:
-            self._note_told(seen.state is not OrderState.OPEN, seen.label, seen.order_id)
+            if pushed:
+                self._note_told(seen.state is not OrderState.OPEN, seen.label, seen.order_id)
             self._tell_seen(seen)
             return True
         try:
@@ -222,4 +224,4 @@ class Account:
         result = reply.result
         order = result.get("order", result) if isinstance(result, Mapping) else None
         if isinstance(order, Mapping) and self._state_field in order:
-            self._order_told(order)
+            self._order_told(order, pushed=False)

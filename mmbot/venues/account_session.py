@@ -11,7 +11,14 @@ from typing import Final
 
 from mmbot.core.capabilities import REQUEST_DEADLINE_NS
 from mmbot.core.contracts import Instrument
-from mmbot.core.events import FallbackTried, Link, OutcomeUnknown, SnapshotFailed
+from mmbot.core.events import (
+    Event,
+    FallbackTried,
+    Link,
+    OrderSeen,
+    OutcomeUnknown,
+    SnapshotFailed,
+)
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -22,7 +29,7 @@ from mmbot.core.intents import (
     Resync,
     VenueIntent,
 )
-from mmbot.core.order_life import Request
+from mmbot.core.order_life import AMEND, CANCEL, PLACE, REPLACE, OrderState, Request
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, Nanos, instrument_name
 from mmbot.core.why import Why
@@ -57,7 +64,11 @@ after one was, we would not hear of fills either."""
 REQUEST_TIMEOUT_S: Final = 2 * REQUEST_DEADLINE_NS / SECOND
 """The core gives up waiting after one deadline; an answer within two is still heard."""
 
+REJECTED: Final = OrderState.REJECTED
+
 OrderIntent = Place | Amend | Replace | Cancel
+
+_TRADING: Final = Link.TRADING  # a class's look-up is a Python call
 
 
 class AccountSession(PublicSession):
@@ -68,9 +79,14 @@ class AccountSession(PublicSession):
     """Refusals that say that the tick or the least size is not what we know: it is asked for again.
     """
 
+    tells_of_mass_cancels = False
+    """Whether the private channel must tell of a mass cancel that is answered well."""
+
     _account: Account
     _looks: Looks
     _rescue: Rescue
+    _told_ns: Nanos = 0
+    """When the private channel last said something."""
     _untold_ns: Nanos = 0
     """When the first request was sent that was carried out, and of which the private channel has
     not told, nor of anything since we know; 0: there is none."""
@@ -155,13 +171,19 @@ class AccountSession(PublicSession):
 
     def _heard_privately(self) -> None:
         """The private channel has said something."""
-        self._untold_ns = 0
+        self._told_ns, self._untold_ns = self.connection.now_ns, 0
 
     def _now_ms(self) -> int:
         return self.connection.now_ns // MS
 
     def _now_s(self) -> float:
         return self.connection.now_ns / SECOND
+
+    def _tell_of_account(self, event: Event) -> None:
+        """News of orders and trades. What rested, or rests now, is in a book."""
+        if isinstance(event, OrderSeen) and event.instrument and event.state is not REJECTED:
+            self.connection.order_changed(instrument_name(event.instrument), event.venue_ms)
+        self._emit(event)
 
     # --- intents to frames ---
 
@@ -170,16 +192,16 @@ class AccountSession(PublicSession):
         self.connection.at(now_ns)
         for intent in intents:
             match intent:
+                case Amend():  # the most frequent first
+                    self._request(intent, AMEND)
                 case Place():
                     self._account.may_rest(intent.label)
-                    self._request(intent, Request.PLACE)
-                case Amend():
-                    self._request(intent, Request.AMEND)
+                    self._request(intent, PLACE)
                 case Replace():
                     self._account.may_rest(intent.label)
-                    self._request(intent, Request.REPLACE)
+                    self._request(intent, REPLACE)
                 case Cancel():
-                    self._request(intent, Request.CANCEL)
+                    self._request(intent, CANCEL)
                 case CancelAll():
                     self._cancel_all(intent)
                 case Resync():
@@ -205,12 +227,25 @@ class AccountSession(PublicSession):
 
         self._send(intent, done)
 
+    def _answered_late(self, reply: Reply) -> None:
+        """The answer to a request whose outcome was given up for unknown."""
+        self._account.answered_late(reply)
+        order_id = id_in(reply)
+        if reply.outcome is not Outcome.OK or order_id == UNREAD:
+            return
+        if not self._account.has_told(order_id, ended=False):
+            self._untold_ns = self._untold_ns or self.connection.now_ns
+
     def _cancel_all(self, intent: CancelAll) -> None:
+        sent_ns = self.connection.now_ns
+
         def done(reply: Reply) -> None:
             # The orders' own messages say what became of them; without an answer, nobody has.
             if reply.outcome is not Outcome.OK:
                 for label in intent.labels:
                     self._emit(OutcomeUnknown(label, Request.CANCEL, Why.REPLY_LOST))
+            elif self.tells_of_mass_cancels and intent.labels and self._told_ns <= sent_ns:
+                self._untold_ns = self._untold_ns or sent_ns
 
         self._send(intent, done)
 
@@ -224,7 +259,8 @@ class AccountSession(PublicSession):
     def _send(self, intent: OrderIntent | CancelAll, done: Done) -> None:
         call = self._call_of(intent)
         if call is not None:
-            self.connection.send(Link.TRADING, *call, done, REQUEST_TIMEOUT_S)
+            method, params = call
+            self.connection.send(_TRADING, method, params, done, REQUEST_TIMEOUT_S)
 
     # --- asking the venue for its word ---
 

@@ -48,6 +48,10 @@ class AccountVenue(SocketMarket):
         """What is left of the limits that only reads draw from."""
         return self._session.reads_left()
 
+    def reset_protection(self) -> None:
+        """A person has the venue take quotes again that market-maker protection froze."""
+        raise AssertionError(f"{self.name} has no such protection")
+
     async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """Cancel every order of ours over REST, whatever its list looks like; what the venue still
         lists of ours then. Raises VenueUnreachable, also where a list cannot be read in full: then

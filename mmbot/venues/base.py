@@ -93,6 +93,11 @@ class Venue(MarketData, Protocol):
         the capabilities."""
         ...
 
+    def reset_protection(self) -> None:
+        """A person has the venue take quotes again that market-maker protection froze; asked only
+        where the capabilities name such a protection."""
+        ...
+
     async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """The second path, for when the first one fails: cancel every order of ours over a fresh
         connection and return what is still open after asking the venue again. `order_ids`: ours,

@@ -54,11 +54,7 @@ class Book(ABC):
 
     def top(self, n: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The best `n` levels as (bids, asks), best first."""
-        bids, asks = self._bids, self._asks
-        return (
-            tuple([(p, bids.amounts[p]) for p in bids.prices[: -n - 1 : -1]]),
-            tuple([(p, asks.amounts[p]) for p in asks.prices[:n]]),
-        )
+        return self._bids.at(self._bids.prices[: -n - 1 : -1]), self._asks.at(self._asks.prices[:n])
 
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """All of it as (bids, asks), best first."""
@@ -109,6 +105,10 @@ class Levels:
     def __init__(self) -> None:
         self.prices: list[float] = []
         self.amounts: dict[float, float] = {}
+
+    def at(self, prices: list[float]) -> tuple[Level, ...]:
+        """The levels at these prices, each of which is one."""
+        return tuple(zip(prices, map(self.amounts.__getitem__, prices), strict=True))
 
     def replace(self, rows: list[Any]) -> None:
         """Rows are [action, price, amount], or [price, amount] in grouped books."""

@@ -164,15 +164,16 @@ class Calls:
         `done` is called with the Reply, later (never from within this call), exactly once. `paid`:
         its place in the pool has been waited for.
         """
+        name = link.link
         if not link.open:
-            return self.refuse(f"{link.link.name} is not connected", done)
+            return self.refuse(f"{name.name} is not connected", done)
         id_ = self.requests.next_id()
         pool = self._pool_of(method)
         if pool is not None:
             if not paid:
                 self.pools.spend(pool, self.now_s)
             self.pools.sent(pool)
-        self.effects.append(Send(link.link, self.dialect.frame(id_, method, params)))
+        self.effects.append(Send(name, self.dialect.frame(id_, method, params)))
         self.expect(id_, link, method, done, timeout_s)
         return id_
 
@@ -180,9 +181,10 @@ class Calls:
         self, id_: int, link: LinkState, method: str, done: Done | None, timeout_s: float
     ) -> None:
         """A request has been put out, and is to be answered within that time."""
-        self.requests.add(id_, link.link, method, done, self.now_s + timeout_s)
-        if self._expiry is None or self.now_s + timeout_s < self._expiry[0]:
-            self._expire_at(self.now_s + timeout_s)
+        deadline_s = self.timers.now_s + timeout_s
+        self.requests.add(id_, link.link, method, done, deadline_s)
+        if self._expiry is None or deadline_s < self._expiry[0]:
+            self._expire_at(deadline_s)
 
     def refuse(self, why: str, done: Done | None) -> int:
         """A request that certainly never left: its id, and `done` is told."""

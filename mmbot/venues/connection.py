@@ -260,6 +260,11 @@ class Connection(Hooks):
         """Call it in so many seconds, and not from within this."""
         return self._calls.after(seconds, call)
 
+    def order_changed(self, name: str, at_ms: int) -> None:
+        """The account's order on an instrument changed at that moment of the venue's: its book is
+        to show it."""
+        self._subscriptions.owe(self.links[Link.MARKET], name, at_ms)
+
     def cut(self, link: Link, why: str) -> None:
         """Give up a connection that is up in name only; it comes back by itself."""
         if self.up(link):

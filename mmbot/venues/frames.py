@@ -23,6 +23,8 @@ from mmbot.venues.subscriptions import Subscriptions
 from mmbot.venues.tickers import TickerWatch
 from mmbot.venues.timing import Timing
 
+_TEXTS = (str, bytes)
+
 
 class Frames(ABC):
     """What the links say. Owns everything that lives by it. `name` is ours for the venue."""
@@ -54,7 +56,7 @@ class Frames(ABC):
             self._calls.tell(self._hooks.on_unreadable, link.link)
 
     def _read(self, data: Frame | str | bytes) -> dict[str, Any]:
-        if isinstance(data, str | bytes):
+        if isinstance(data, _TEXTS):
             try:
                 data = orjson.loads(data)
             except orjson.JSONDecodeError as error:

@@ -49,6 +49,9 @@ class LinkState:
     """Books that are crossed, and since when."""
     doubts: dict[str, Contradiction] = field(default_factory=dict)
     """Books that a ticker contradicts at present."""
+    owed: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """Books that are older than what became of an order in them: of which moment of the venue's
+    that was, and since when it is known."""
     gapped: dict[str, None] = field(default_factory=dict)
     """Books that wait for the next batch of resubscriptions."""
     resubscribe: Timer | None = None

@@ -70,7 +70,7 @@ def _complete(shell: Shell) -> None:
 def load_alone(exchange: str) -> bool:
     """Load `ccxt.pro.EXCHANGE` without the others, if possible; whether that was done."""
     if "ccxt" in sys.modules:
-        return False
+        return _load_beside(exchange)
     try:
         with importing():
             for name in PACKAGES:
@@ -85,6 +85,18 @@ def load_alone(exchange: str) -> bool:
     for name in [name for name in sys.modules if name.partition(".")[0] == "ccxt"]:
         del sys.modules[name]
     return False
+
+
+def _load_beside(exchange: str) -> bool:
+    """The same beside another one that was loaded alone. What cannot be is left as it is."""
+    try:
+        for name in PACKAGES[1:]:
+            if not isinstance(sys.modules[name], Shell):
+                return False
+            import_module(f"{name}.{exchange}")
+    except Exception:  # noqa: BLE001  # whoever asks the shells for it has the whole of ccxt
+        return False
+    return all(isinstance(sys.modules[name], Shell) for name in PACKAGES)
 
 
 def _put_basics(ccxt: ModuleType) -> None:

@@ -15,6 +15,7 @@ from msgspec.structs import fields, replace
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import Event
 from mmbot.core.intents import VenueIntent
+from mmbot.core.protection import FOREVER
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, InstrumentId, Nanos
 from mmbot.venues.base import Sink, Venue
@@ -99,6 +100,10 @@ class OwnClock:
         """Carry these out."""
         self._venue.submit([moved(intent, self._ahead_ns) for intent in intents])
 
+    def reset_protection(self) -> None:
+        """Have the venue take quotes again that it froze."""
+        self._venue.reset_protection()
+
     async def cancel_ours(self, order_ids: Sequence[str] = ()) -> list[OpenOrder]:
         """Cancel every order of ours over the second path."""
         left = await self._venue.cancel_ours(order_ids)
@@ -111,7 +116,7 @@ class OwnClock:
 
 def moved(one: T, by_ns: Nanos) -> T:
     """The same with every moment in it moved: fields that end in `_ns` and, in milliseconds, those
-    that end in `_ms`; 0 and None say that there is no moment. What an instrument or
+    that end in `_ms`; 0, None and FOREVER say that there is no moment. What an instrument or
     a venue is like stands: an expiry is a date in every world, a deadline the same length."""
     if isinstance(one, tuple):
         return cast(T, tuple(moved(part, by_ns) for part in one))
@@ -121,6 +126,8 @@ def moved(one: T, by_ns: Nanos) -> T:
     for name, unit in _moments(type(one)):
         value = getattr(one, name)
         if unit and value:
+            if value == FOREVER:
+                continue
             changed[name] = value + by_ns // unit
         elif not unit and value and isinstance(value, tuple | Struct):
             changed[name] = moved(value, by_ns)

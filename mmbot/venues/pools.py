@@ -47,10 +47,11 @@ class Pools:
         return 0.0
 
     def spend(self, pool: Enum, now_s: float) -> None:
-        """One request that cannot wait; those that can make up for it."""
+        """One request that cannot wait; those that can make up for it, but for a whole pool at
+        most: the venue's own is never emptier than empty, as it does not count what it refuses."""
         level = self._levels[pool]
         level.refill(now_s)
-        level.level -= 1.0
+        level.level = max(level.level - 1.0, min(level.level, -level.full))
 
     def sent(self, pool: Enum) -> None:
         """A request that was paid for is in flight."""

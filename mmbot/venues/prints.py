@@ -4,7 +4,6 @@ A channel may repeat a message (a line that doubles frames, a subscription that 
 last traded), and whoever adds trades up must not count one twice.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -28,12 +27,12 @@ class Prints:
     def __init__(self) -> None:
         self._told: dict[tuple[str, str], None] = {}
 
-    def news(self, trade: PublicTrade) -> Iterator[TradePrinted]:
-        """The trade, if it has not been told before."""
+    def is_news(self, trade: PublicTrade) -> bool:
+        """Whether a trade has not been told before; from now on it has."""
         key = (trade.printed.instrument, trade.trade_id)
         if key in self._told:
-            return
+            return False
         self._told[key] = None
         if len(self._told) > KEPT:
             del self._told[next(iter(self._told))]
-        yield trade.printed
+        return True

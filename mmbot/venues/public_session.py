@@ -373,9 +373,8 @@ class PublicSession(ABC):
             except Unreadable as error:
                 self._unread.note("public trade", error)
                 continue
-            if trade is not None:
-                for printed in self._prints.news(trade):
-                    self._emit(printed)
+            if trade is not None and self._prints.is_news(trade):
+                self._emit(trade.printed)
 
     def _on_unreadable(self, link: Link) -> None:
         """On MARKET a book has a gap now, and says so itself."""

@@ -108,8 +108,7 @@ def refusal_of(dialect: Dialect, error: object) -> Refusal | None:
     )
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(Struct):
     """One request in flight."""
 
     link: object

@@ -8,6 +8,7 @@ subscribed, and the venue begins with a whole one. The book is invalid from the 
 * a message of its channel does not follow on the last one, or is no message (book.py),
 * it stays crossed for CROSSED_S,
 * the ticker of its instrument contradicts it for a while (contradiction.py),
+* it stays older, for OWED_S, than what became of an order of our account in it,
 * a frame arrives on its link that nobody can read, and that may have been its own.
 
 However often and however many, there is one batch of resubscriptions a second at most, and its
@@ -38,6 +39,7 @@ from mmbot.venues.requests import Refusal, Reply
 BATCH_S = 1.0
 SNAPSHOT_S = 5.0
 CROSSED_S = 3.0
+OWED_S = 3.0
 CHANNELS_PER_REQUEST = 200
 """Keeps a subscription well under the venues' 32 kB a frame and 500 channels a request."""
 
@@ -121,6 +123,7 @@ class Subscriptions:
         for times in (link.awaiting_s, link.crossed_s, link.told_s):
             times.pop(channel, None)
         link.doubts.pop(channel, None)
+        link.owed.pop(channel, None)
         book = link.books.pop(channel, None)
         if book is not None and link.named.get(book.name) is book:
             del link.named[book.name]
@@ -161,6 +164,8 @@ class Subscriptions:
                 link.crossed_s.pop(channel, None)
             if link.doubts and channel in link.doubts:
                 self._reconsider(link, book)
+            if link.owed and channel in link.owed and book.timestamp_ms >= link.owed[channel][0]:
+                del link.owed[channel]
             self._publish(book)
         elif was_valid and not book.valid:
             self._lost(link, book, was_valid)
@@ -177,8 +182,8 @@ class Subscriptions:
 
     def _lost(self, link: LinkState, book: Book, was_valid: bool) -> None:
         """A book has become invalid, or stays so for a new reason."""
-        link.crossed_s.pop(book.channel, None)
-        link.doubts.pop(book.channel, None)
+        for trouble in (link.crossed_s, link.doubts, link.owed):
+            trouble.pop(book.channel, None)
         self.resubscribe_soon(link, book.channel)
         if was_valid:
             self._publish(book)
@@ -212,6 +217,13 @@ class Subscriptions:
         elif doubt.again(said, now_s):
             self.doubt(link, book, "its ticker says otherwise")
 
+    def owe(self, link: LinkState, name: str, at_ms: int) -> None:
+        """An order of the account changed at that moment of the venue's, and with it its book. On a
+        quiet market no later message tells that this one was lost."""
+        book = link.named.get(name)
+        if book is not None and book.valid and book.timestamp_ms < at_ms:
+            link.owed.setdefault(book.channel, (at_ms, self._calls.now_s))
+
     def _reconsider(self, link: LinkState, book: Book) -> None:
         doubt = link.doubts[book.channel]
         if doubt.settled(book.best_bid, book.best_ask, book.timestamp_ms, self._calls.now_s):
@@ -223,6 +235,9 @@ class Subscriptions:
         for channel, since_s in list(link.crossed_s.items()):
             if now_s - since_s >= CROSSED_S:
                 self.doubt(link, link.books[channel], "crossed for too long")
+        for channel, (_, since_s) in list(link.owed.items()):
+            if now_s - since_s >= OWED_S:
+                self.doubt(link, link.books[channel], "it does not show what became of an order")
         for channel, since_s in link.awaiting_s.items():
             if now_s - since_s > SNAPSHOT_S:
                 self.resubscribe_soon(link, channel)

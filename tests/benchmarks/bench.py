@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import signing
+from tests.benchmarks import pricing, signals, signing, surface
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -28,7 +28,9 @@ from tests.benchmarks.blocks import (
 )
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
-from tests.benchmarks.race import Case, Loop, Samples, race
+from tests.benchmarks.pricing import pricing_ns
+from tests.benchmarks.race import DERIVE, Case, Loop, Samples, race
+from tests.benchmarks.signals import signals_ns
 from tests.benchmarks.signing import signing_ns
 from tests.benchmarks.startup import Begun, Command, begin_quoting, help_ns
 from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
@@ -44,6 +46,10 @@ TURN_US_AIM = Aim(60.0)
 HELP_AIMS = (Aim(1.5), Aim(1.6))
 RESIDENT_MB_AIM = Aim(135.0)
 SIGNATURE_AIM = Aim(1.5)
+PRICING_AIM = Aim(1.5)
+REFIT_AIM = Aim(31.0)
+SLICE_AIM = Aim(2.0)
+SIGNALS_US_AIM = Aim(5.0)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -82,6 +88,8 @@ class Effort:
     seeds: int = 5
     """A block."""
     signatures: int = 1000
+    chains: int = 2000
+    surfaces: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,11 @@ TURN_CASES = [
 def measure_wire(effort: Effort, base: Checkout | None) -> list[Number]:
     """From a tick to both orders."""
     return race_numbers(race(effort.ticks, effort.rounds, base))
+
+
+def measure_wire_on_derive(effort: Effort, base: Checkout | None) -> list[Number]:
+    """The same on Derive, where every order is signed."""
+    return race_numbers(race(effort.ticks, effort.rounds, base, DERIVE), "Derive, ")
 
 
 def measure_turns(effort: Effort, base: Checkout | None) -> list[Number]:
@@ -170,12 +183,31 @@ def measure_signing(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return signing_numbers(signing_ns(effort.signatures))
 
 
+def measure_pricing(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A chain of 1,000 options."""
+    return pricing_numbers(pricing_ns(effort.chains))
+
+
+def measure_surface(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A chain fitted again, and one slice."""
+    return surface_numbers(surface.surface_ns(effort.surfaces))
+
+
+def measure_signals(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """A book, heard by all signals, and what they then say."""
+    return signals_numbers(signals_ns(effort.rounds))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
+    "wire-derive": measure_wire_on_derive,
     "turns": measure_turns,
     "start": measure_start,
     "seeds": measure_seeds,
     "signing": measure_signing,
+    "pricing": measure_pricing,
+    "surface": measure_surface,
+    "signals": measure_signals,
 }
 
 
@@ -189,20 +221,24 @@ def measure(effort: Effort, parts: Iterable[str], base: str | None) -> list[Numb
 # --- the numbers ---
 
 
-def race_numbers(samples: Samples) -> list[Number]:
+def race_numbers(samples: Samples, where: str = "") -> list[Number]:
     numbers = []
     for case in Case:
-        group = f"tick to both orders, {case.value}"
+        group = f"{where}tick to both orders, {case.value}"
         of = {loop: blocks for (one, loop), blocks in samples.items() if one is case}
-        bare, live, naive = of[Loop.BARE], of[Loop.LIVE], of[Loop.NAIVE]
+        bare, live = of[Loop.BARE], of[Loop.LIVE]
         aims = BARE_AIMS if case is Case.AMEND else BARE_AIMS[:1]
         numbers += [
             _taken(group, "bare aiohttp + orjson loop", bare),
             _taken(group, "mmbot quote", live),
-            _taken(group, "naive ccxt loop", naive),
             _ratio(group, "mmbot / bare", live, bare, *aims),
-            _ratio(group, "naive / mmbot", naive, live, NAIVE_AIM),
         ]
+        if Loop.NAIVE in of:
+            naive = of[Loop.NAIVE]
+            numbers += [
+                _taken(group, "naive ccxt loop", naive),
+                _ratio(group, "naive / mmbot", naive, live, NAIVE_AIM),
+            ]
         if Loop.BASE in of:
             base = of[Loop.BASE]
             numbers += [
@@ -287,6 +323,38 @@ def signing_numbers(taken: dict[str, Blocks]) -> list[Number]:
         if name != signing.FLOOR:
             aims = [SIGNATURE_AIM] if name == signing.OURS else []
             numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
+    return numbers
+
+
+def pricing_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group, floor = f"{pricing.OPTIONS:,} options", taken[pricing.FLOOR]
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    for name, blocks in taken.items():
+        if name != pricing.FLOOR:
+            aims = [PRICING_AIM] if name == pricing.QUOTED else []
+            numbers.append(_ratio(group, f"{name} / floor", blocks, floor, *aims))
+    return numbers
+
+
+def surface_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group = f"volatility surface, {surface.QUOTES} quotes, {surface.EXPIRIES} expiries"
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    for ours, theirs, aims in (
+        (surface.REFIT, surface.FLOOR, [REFIT_AIM]),
+        (surface.COLD, surface.FLOOR, []),
+        (surface.SLICE, surface.SCIPY, [SLICE_AIM]),
+    ):
+        numbers.append(_ratio(group, f"{ours} / {theirs}", taken[ours], taken[theirs], *aims))
+    return numbers
+
+
+def signals_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group, read = "all signals, one instrument", taken[signals.READ]
+    numbers = []
+    for name, blocks in taken.items():
+        numbers.append(_taken(group, name, blocks, *([SIGNALS_US_AIM] * (name == signals.HEARD))))
+        if name != signals.READ:
+            numbers.append(_ratio(group, f"{name} / read", blocks, read))
     return numbers
 
 

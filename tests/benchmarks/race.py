@@ -12,7 +12,9 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
 from tests.benchmarks.blocks import Blocks, alternate
@@ -41,21 +43,52 @@ class Loop(Enum):
     NAIVE = "naive"
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where it is run: modules of the venue and of the rivals, each with its words, what mmbot
+    quotes, and who takes part."""
+
+    venue: tuple[str, ...]
+    rival: tuple[str, ...]
+    quote: tuple[str, ...]
+    loops: tuple[Loop, ...] = tuple(Loop)
+    has_paths: bool = False
+    """Every account has a path of its own; else a key."""
+
+
+DERIBIT = Ground(
+    ("tests.benchmarks.venue",),
+    ("tests.benchmarks.rivals",),
+    ("--exchange", "deribit", "--expiry", "20250606", "--strikes", "2800,2900"),
+)
+DERIVE = Ground(
+    ("tests.benchmarks.derive", "venue"),
+    ("tests.benchmarks.derive",),
+    (
+        *("--exchange", "derive", "--symbols", "ETH-20250606-2800-C"),
+        *("--config", str(Path(__file__).with_name("derive.toml"))),
+    ),
+    loops=(Loop.BASE, Loop.LIVE, Loop.BARE),
+    has_paths=True,
+)
+
 Samples = dict[tuple[Case, Loop], Blocks]
 """Latencies."""
 
 
-def race(ticks: int, blocks: int, base: Checkout | None = None) -> Samples:
+def race(
+    ticks: int, blocks: int, base: Checkout | None = None, ground: Ground = DERIBIT
+) -> Samples:
     """So many blocks of `ticks` latencies of every loop in both cases, after one to warm up.
 
     Raises RuntimeError if a loop does not answer, or mmbot does not leave cleanly.
     """
     trees = {Loop.LIVE: OURS} | ({} if base is None else {Loop.BASE: base})
-    loops = [loop for loop in Loop if loop is not Loop.BASE or base is not None]
+    loops = [loop for loop in ground.loops if loop is not Loop.BASE or base is not None]
     with ExitStack() as stack:
-        url = stack.enter_context(_venue())
+        url = stack.enter_context(_venue(ground))
         for loop in loops:
-            stack.enter_context(_contestant(loop, url, trees.get(loop)))
+            stack.enter_context(_contestant(loop, url, trees.get(loop), ground))
 
         def measure(contestant: tuple[Case, Loop]) -> list[int]:
             case, loop = contestant
@@ -79,9 +112,9 @@ def _block(url: str, loop: Loop, case: Case, ticks: int) -> list[int]:
 
 
 @contextmanager
-def _venue() -> Iterator[str]:
+def _venue(ground: Ground) -> Iterator[str]:
     """The scripted venue in its own process; its URL."""
-    command = [sys.executable, "-m", "tests.benchmarks.venue"]
+    command = [sys.executable, "-m", *ground.venue]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -91,18 +124,17 @@ def _venue() -> Iterator[str]:
 
 
 @contextmanager
-def _contestant(loop: Loop, url: str, tree: Checkout | None) -> Iterator[None]:
+def _contestant(loop: Loop, url: str, tree: Checkout | None, ground: Ground) -> Iterator[None]:
     """One loop in its own process. mmbot, of a tree, is asked to leave and must, orders and all."""
     environment: Mapping[str, str] = os.environ
     if tree is not None:
         environment = tree.environment()
         command = [
-            *(sys.executable, "-m", "mmbot", "quote", "--exchange", "deribit", "--no-screen"),
-            *("--expiry", "20250606", "--strikes", "2800,2900", "--refresh", "0.1"),
-            *("--sim-url", url),
+            *(sys.executable, "-m", "mmbot", "quote", *ground.quote, "--no-screen"),
+            *("--refresh", "0.1", "--sim-url", f"{url}/{loop.value}" if ground.has_paths else url),
         ]
     else:
-        command = [sys.executable, "-m", "tests.benchmarks.rivals", loop.value, url]
+        command = [sys.executable, "-m", *ground.rival, loop.value, url]
     with TemporaryDirectory() as home, TemporaryFile("w+") as said:
         ours = {"MMBOT_SIM_KEY": loop.value, "MMBOT_SIM_SECRET": loop.value, "MMBOT_HOME": home}
         process = subprocess.Popen(

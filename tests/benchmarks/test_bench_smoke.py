@@ -12,7 +12,7 @@ from tests.benchmarks.blocks import alternate, percentile_us, pooled_ratio, rati
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import driven
 from tests.benchmarks.market import STEPS_MAX
-from tests.benchmarks.race import Case, Loop, race
+from tests.benchmarks.race import DERIVE, Case, Loop, race
 from tests.benchmarks.startup import Begun, begin_quoting
 from tests.benchmarks.table import WIDTH, Aim, Number, as_json, as_table
 from tests.benchmarks.turns import KINDS, Manner, Subject, take_turns
@@ -33,6 +33,16 @@ def test_every_loop_answers_every_tick_with_both_orders() -> None:
         (case, loop): [ticks] for case in Case for loop in Loop
     }
     assert all(ns > 0 for blocks in samples.values() for block in blocks for ns in block)
+
+
+def test_on_derive_both_loops_answer_every_tick_with_both_orders() -> None:
+    ticks = STEPS_MAX + 2
+    samples = race(ticks, blocks=1, ground=DERIVE)
+    assert {key: [len(block) for block in blocks] for key, blocks in samples.items()} == {
+        (case, loop): [ticks] for case in Case for loop in (Loop.LIVE, Loop.BARE)
+    }
+    named = {(n.group, n.name) for n in race_numbers(samples, "Derive, ") if n.aims}
+    assert named == {(f"Derive, tick to both orders, {c.value}", "mmbot / bare") for c in Case}
 
 
 @pytest.mark.parametrize("manner", Manner)

@@ -180,6 +180,8 @@ async def test_what_cannot_be_meant_is_one_line_and_asks_nothing(home: Path) -> 
 MISTAKES = [
     ("pause --run 0", "--run: unknown running engine '0'"),
     ("pause --run !", "--run: '!' is not the name of a run"),
+    ("unpause --venue dervie", "--venue: unknown venue 'dervie'; did you mean 'deribit'?"),
+    ("unpause --venue deribit", "--venue: deribit has no market-maker protection"),
     ("set disable", "say what to switch off"),
     ("set disable --side buy", "--side: unknown side 'buy'"),
     ("set disable --instrument ETH-6JUN25-2800", "did you mean 'ETH-6JUN25-2800-"),

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import zstandard
 
+from mmbot.config import Mode
 from mmbot.sim.wire.derive.signatures import address_of
 from mmbot.sim.wire.derive.wallet import SessionKey
 from mmbot.sim.wire.server import Venue
+from mmbot.sim.wire.world import FaceOptions
+from mmbot.venues.plugin import plugin_of
 from tests.cli.desk import Done, mmbot
 from tests.cli.terminal import MMBOT, Terminal
 from tests.sim.wire.derive.venue import served
@@ -82,6 +85,49 @@ def test_options_and_the_perpetual_are_quoted_with_nothing_set_up(tmp_path: Path
 
 
 PERPETUAL = ("--symbols", "ETH-PERP")
+
+TWO = """\
+[venues.derive]
+[venues.hedge]
+kind = "derive"
+[desks.first]
+venue = "hedge"
+symbols = ["ETH-PERP"]
+[desks.first.strategy.improve_top]
+[desks.second]
+venue = "derive"
+symbols = ["BTC-PERP"]
+[desks.second.strategy.improve_top]
+"""
+
+
+async def test_two_accounts_are_traded_with_nothing_set_up(tmp_path: Path) -> None:
+    (tmp_path / "two.toml").write_text(TWO)
+    done = await mmbot("quote", "--config", "two.toml", "--duration", "3", "--json")
+    assert done.code == 0, done.err
+    said = done.json()
+    assert {name: one["orders"]["placed"] for name, one in said["venues"].items()} == {
+        "derive": 2,
+        "hedge": 2,
+    }
+    accounts = {one["account"] for one in said["venues"].values()}
+    assert len(accounts) == 2, "each its own"
+    assert said["open_orders_after_stop"] == 0
+
+
+@pytest.mark.parametrize("names", [("derive", "hedge"), ("hedge", "derive"), ("a b",)])
+async def test_a_simulated_account_opens_with_what_its_name_says(names: tuple[str, ...]) -> None:
+    faces = (FaceOptions(name=name, kind="derive") for name in names)
+    async with served(*faces) as venues:
+        told = [venue.endpoints.login for venue in venues]
+        for name, login in zip(names, told, strict=True):
+            (wanted,) = plugin_of("derive").credentials(Mode.SIM, name)
+            assert {one.part: one.default for one in wanted} == {
+                "wallet": login["wallet"],
+                "subaccount": str(login["subaccount_id"]),
+                "key": login["session_key"],
+            }
+        assert len({login["wallet"] for login in told}) == len(names)
 
 
 def test_the_screen_says_what_goes_along_with_us_and_what_the_limits_leave() -> None:

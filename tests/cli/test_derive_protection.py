@@ -94,10 +94,11 @@ async def test_a_freeze_pauses_the_quotes_of_its_coin_until_it_is_reset(
             assert told["venues"][0]["mmp"] == {"configured": True, "frozen": True, "until": None}
             assert "quotes on ETH frozen: `mmbot unpause --venue derive`" in told["locks"]
             told = await shown(home, lambda one, _: one["open_orders"] == 0)
-            assert {one["why"] for one in told["instruments"]} == {"mmp frozen"}
-            wrong = await mmbot("unpause", "--venue", "deribit", MMBOT_HOME=str(home))
-            assert wrong.code == 0
-            assert any(p.until_ms for p in protections)  # that was another venue's
+            assert {one["why"] for one in told["instruments"]} == {"market maker protection"}
+            wrong = await mmbot("unpause", "--venue", "dervie", MMBOT_HOME=str(home))
+            said = "--venue: unknown venue 'dervie'; did you mean 'derive'? There is: derive"
+            assert (wrong.code, wrong.err.strip()) == (2, f"mmbot: {said}")
+            assert any(p.until_ms for p in protections)
             done = await mmbot("unpause", "--venue", "derive", MMBOT_HOME=str(home))
             assert done.code == 0, done
             await until(lambda: not any(p.until_ms for p in protections), "a reset", COMMAND_S)

@@ -90,6 +90,7 @@ def publish(
     age_s: float = 0.0,
     held_back: Mapping[str, str] | None = None,
     references: tuple[ReferenceRow, ...] = (),
+    signals: Mapping[str, float | None] | None = None,
 ) -> None:
     """An engine says this of its one instrument, and has not stopped since."""
     row = replace(
@@ -100,6 +101,8 @@ def publish(
         reasons={"buy": Why.IMPROVING, "sell": Why.MAX_POSITION},
         mark=0.0352,
         references=references,
+        signals=dict(signals or {}),
+        signal_units={"trade_flow": "lots", "own_markout": "half-spreads"},
     )
 
     async def said() -> None:
@@ -169,6 +172,22 @@ def test_references_are_shown_where_there_are_any(mmbot: Mmbot, home: Path) -> N
         "age_s": 1.5,
         "source_age_s": 1.74,
     }
+
+
+def test_signals_are_shown_with_their_units_where_there_are_any(mmbot: Mmbot, home: Path) -> None:
+    publish(home, (BID,))
+    assert "signals" not in mmbot.page("explain", "ETH-6JUN25-2800-C")
+    numbers = {"imbalance": -0.25, "trade_flow": 12.3456789, "own_markout": None}
+    publish(home, (BID,), signals=numbers)
+    lines = mmbot.page("explain", "ETH-6JUN25-2800-C").splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("  signals"))
+    assert [" ".join(line.split()) for line in lines[at : at + 3]] == [
+        "signals imbalance -0.25",
+        "trade_flow 12.346 lots",
+        "own_markout not known",
+    ]
+    (said,) = mmbot.json("explain", "ETH-6JUN25-2800-C")
+    assert said["signals"] == numbers
 
 
 def test_the_last_words_of_a_silent_engine_are_marked_as_such(mmbot: Mmbot, home: Path) -> None:

@@ -137,6 +137,19 @@ def test_a_venue_may_have_another_word_on_its_dead_man_than_the_run(desk_file: A
     assert shown.origin == f"{path}:4"
 
 
+def test_market_maker_protection_is_shown_where_a_venue_has_it(desk_file: Any) -> None:
+    text = "[desk]\nsymbols = ['ETH-PERP']\n[venues.derive.mmp]\ninterval_ms = 5000\n"
+    config = load_config({}, path := desk_file(f"{text}frozen_ms = 0\ndelta = 2.5\n"))
+    shown = {e.key: (e.text, e.origin) for e in effective(config) if ".mmp." in e.key}
+    assert shown == {
+        "venues.derive.mmp.interval_ms": ("5000", f"{path}:4"),
+        "venues.derive.mmp.frozen_ms": ("0", f"{path}:5"),
+        "venues.derive.mmp.amount": ("0", "default"),
+        "venues.derive.mmp.delta": ("2.5", f"{path}:6"),
+        "venues.derive.mmp.auto_reset_s": ("-", "default"),
+    }
+
+
 def test_what_is_shown_of_a_lone_desk_has_the_keys_it_always_had(desk_file: Any) -> None:
     text = "[desk]\nsymbols = ['ETH-PERPETUAL']\n"
     alone = [entry.key for entry in effective(load_config({}, desk_file(text)))]

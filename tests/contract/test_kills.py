@@ -24,43 +24,47 @@ STARTING_MESSAGES_MAX = 60
 
 
 async def test_ten_kills(start: Start, home: Path) -> None:
+    async with start(World(lively=True)) as bench:
+        await kill_and_restart(bench, KILLS, random.Random("ten kills"), home)
+
+
+async def kill_and_restart(bench: Bench, kills: int, dice: random.Random, home: Path) -> None:
     """One world outlives all engines: somebody trades there all the time, and a person's own order
     rests on the account. Half of the kills strike with an order request in flight, and half while
-    the venue takes nothing back, so that our orders are still there."""
-    dice = random.Random("ten kills")
-    keeps = [kill % 2 == 0 for kill in range(KILLS)]
-    in_flight = [kill % 4 < 2 for kill in range(KILLS)]
+    the venue takes nothing back, so that our orders are still there. The last engine leaves in an
+    orderly way."""
+    keeps = [kill % 2 == 0 for kill in range(kills)]
+    in_flight = [kill % 4 < 2 for kill in range(kills)]
     dice.shuffle(keeps)
     dice.shuffle(in_flight)
-    async with start(World(lively=True)) as bench:
-        books, hers = Books(), by_hand(bench)
-        for kill in range(KILLS):
-            if bench.capabilities.dead_man is not DeadMan.NONE:
-                bench.keep_orders(kept=keeps[kill])
-            starting = dice.random() < 0.2
-            most = ORDER_MESSAGES_MAX if in_flight[kill] else bench.messages_max
-            message = dice.randint(1, STARTING_MESSAGES_MAX if starting else most)
-            async with a_process(bench, home) as engine:
-                if not starting:
-                    await agreed(bench, books, engine.pid, hers)
-                bench.strike(message, engine.kill, orders_only=in_flight[kill])
-                with takers(bench, dice):
-                    killed = await asyncio.wait_for(engine.wait(), START_S)
-                assert killed == -signal.SIGKILL
-            with takers(bench, dice):
-                await bench.pass_s(0.2)
-            hers = still_there(bench, hers, kept=keeps[kill])
-        bench.keep_orders(kept=False)
+    books, hers = Books(), by_hand(bench)
+    for kill in range(kills):
+        if bench.capabilities.dead_man is not DeadMan.NONE:
+            bench.keep_orders(kept=keeps[kill])
+        starting = dice.random() < 0.2
+        most = ORDER_MESSAGES_MAX if in_flight[kill] else bench.messages_max
+        message = dice.randint(1, STARTING_MESSAGES_MAX if starting else most)
         async with a_process(bench, home) as engine:
-            await agreed(bench, books, engine.pid, hers)
-            assert bench.trades(), "somebody traded with us"
-            assert await ended(engine) == 0
-        hers = still_there(bench, hers, kept=False)
-        assert [one.order_id for one in bench.orders()] == [hers]
-        assert books.orders() == {}
-        assert differences(bench, books) == []
-        assert bench.most_in_a_slot == 1
-        assert len(set(bench.labels)) == len(bench.labels), "no label was ever used twice"
+            if not starting:
+                await agreed(bench, books, engine.pid, hers)
+            bench.strike(message, engine.kill, orders_only=in_flight[kill])
+            with takers(bench, dice):
+                killed = await asyncio.wait_for(engine.wait(), START_S)
+            assert killed == -signal.SIGKILL
+        with takers(bench, dice):
+            await bench.pass_s(0.2)
+        hers = still_there(bench, hers, kept=keeps[kill])
+    bench.keep_orders(kept=False)
+    async with a_process(bench, home) as engine:
+        await agreed(bench, books, engine.pid, hers)
+        assert bench.trades(), "somebody traded with us"
+        assert await ended(engine) == 0
+    hers = still_there(bench, hers, kept=False)
+    assert [one.order_id for one in bench.orders()] == [hers]
+    assert books.orders() == {}
+    assert differences(bench, books) == []
+    assert bench.most_in_a_slot == 1
+    assert len(set(bench.labels)) == len(bench.labels), "no label was ever used twice"
 
 
 def by_hand(bench: Bench) -> str:

@@ -164,10 +164,11 @@ def test_a_wide_option_market_may_differ_by_its_width() -> None:
 
 def seen(market: Market, side: Side, *orders: Order, at_ns: int = NOW_NS) -> tuple[Level, ...]:
     """The reference at that moment, and what is kept of it."""
-    found = reference(market, side, orders, at_ns)
-    assert found is not None
-    levels, is_new = found
-    if is_new:
+    good: dict[Side, tuple[Level, ...]] = {}
+    levels = reference(market, side, orders, at_ns, good)
+    assert levels is not None
+    if side in good:
+        assert good == {side: levels}
         market.held[side] = (levels, at_ns)
     return levels
 
@@ -247,14 +248,14 @@ def test_the_last_good_reference_ends() -> None:
     seen(market, BUY)
     flying = an_order(BUY, status=Status.PENDING)
     assert seen(market, BUY, flying, at_ns=NOW_NS + REFERENCE_MAX_NS)
-    assert reference(market, BUY, [flying], NOW_NS + REFERENCE_MAX_NS + 1) is None
+    assert reference(market, BUY, [flying], NOW_NS + REFERENCE_MAX_NS + 1, {}) is None
 
 
 def test_no_reference_outlives_a_lost_book() -> None:
     market = a_market()
     seen(market, BUY)
     market.lose_book(Why.BOOK_GAPPED)
-    assert reference(market, BUY, [an_order(BUY, status=Status.PENDING)], NOW_NS) is None
+    assert reference(market, BUY, [an_order(BUY, status=Status.PENDING)], NOW_NS, {}) is None
 
 
 def test_a_side_of_ours_alone_is_an_empty_side() -> None:

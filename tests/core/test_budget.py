@@ -11,6 +11,8 @@ from mmbot.core.types import MS, SECOND, Label, Nanos
 from mmbot.sim.models.credits import Bucket, Rate
 
 NUMBERS = count()
+TRAVELS_NS = 5 * SECOND
+"""A request that has not arrived by then never does."""
 
 
 def spent(budget: Budget, *, cancel: bool = False) -> int:
@@ -18,7 +20,7 @@ def spent(budget: Budget, *, cancel: bool = False) -> int:
     labels = []
     while budget.affords(cancel=cancel):
         labels.append(Label(f"mmtest-{next(NUMBERS)}"))
-        budget.spend(labels[-1])
+        budget.spend(labels[-1], budget.at_ns + TRAVELS_NS)
     for label in labels:
         budget.answered(label, budget.at_ns)
     return len(labels)
@@ -78,12 +80,40 @@ def test_what_was_not_answered_yet_does_not_come_back() -> None:
     budget.refill(SECOND)
     waiting = [Label("mm-1"), Label("mm-2")]
     for label in waiting:
-        budget.spend(label)
-    budget.refill(60 * SECOND)
+        budget.spend(label, 6 * SECOND)
+    budget.refill(5 * SECOND)
     assert budget.level == 17
-    budget.answered(waiting[0], 60 * SECOND)
-    budget.refill(120 * SECOND)
+    budget.answered(waiting[0], 5 * SECOND)
+    budget.refill(5999 * MS)
     assert budget.level == 18
+
+
+@pytest.mark.parametrize(("windowed", "back_s"), [(False, 6), (True, 6 + 4 / 0.98)])
+def test_a_request_without_an_answer_counts_until_it_can_arrive_no_more(
+    windowed: bool, back_s: float
+) -> None:
+    """Of a window, and then for a window more: 20 in 4 s."""
+    budget = Budget(windowed=windowed)
+    budget.refill(SECOND)
+    budget.spend(Label("mm-1"), 6 * SECOND)
+    back_ns = int(back_s * SECOND)
+    budget.refill(back_ns - MS)
+    budget.refill(back_ns)
+    assert budget.level == (19 if windowed else 18)
+    budget.refill(back_ns + 300 * MS)
+    assert budget.level == 19
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_a_second_request_about_an_order_does_not_make_the_first_arrive(windowed: bool) -> None:
+    budget = Budget(windowed=windowed)
+    budget.refill(SECOND)
+    budget.spend(Label("mm-1"), 6 * SECOND)
+    budget.refill(5 * SECOND)
+    budget.spend(Label("mm-1"), 10 * SECOND)
+    budget.answered(Label("mm-1"), 5 * SECOND)
+    budget.refill(5900 * MS)
+    assert budget.level == (17 if windowed else 18)
 
 
 def test_the_accounts_own_limits_replace_the_defaults() -> None:
@@ -183,6 +213,6 @@ def test_however_requests_bunch_up_on_the_way_the_venue_never_counts_too_many(
         for _ in range(wanted):
             if budget.affords(cancel=True):
                 label = Label(f"mmtest-{next(NUMBERS)}")
-                budget.spend(label)
+                budget.spend(label, now_ns + 3600 * SECOND)  # what travels may well be that late
                 line.send(label, now_ns + there_ms * MS)
     assert line.deliver(now_ns + 3600 * SECOND, 0)

@@ -140,6 +140,17 @@ def test_what_was_filled_before_anybody_looked_is_found_by_its_trades() -> None:
     assert bot.position == 2
 
 
+def test_when_an_order_came_about_is_known_from_a_push_too() -> None:
+    bot, order = lost()
+    created_ms = order.placed_ns // 10**6 + 7_000
+    trade = replace(bot.fill(order, 2), label=None, order_id="v1")
+    gone = bot.says(order, OrderState.FILLED, filled=2)
+    bot.turn(ev.Filled(trade), unnamed(replace(gone, created_ms=created_ms)))
+    looked(bot, fills=[trade])
+    assert (order.order_id, order.booked) == ("", Decimal(0)), "the request was not valid any more"
+    assert bot.position == 2
+
+
 def test_a_trade_at_a_worse_price_or_of_more_than_ours_is_somebody_elses() -> None:
     bot, order = lost()
     worse = replace(bot.fill(order, 1), label=None, order_id="v1", price=Decimal("0.0201"))
@@ -158,3 +169,19 @@ def test_what_is_told_of_others_is_forgotten_once_no_reply_is_awaited() -> None:
     bot.ask_again()
     looked(bot, [listed(bot, order, "v1")])
     assert bot.account.unclaimed == {}
+
+
+def test_of_two_lost_on_the_same_terms_an_order_is_the_one_sent_just_before_it_came_about() -> None:
+    bot, first = sending()
+    bot.wants = [a_quote(Side.BUY, 0.0200, 2), a_quote(Side.BUY, 0.0200, 2, level=1)]
+    bot.turn(bot.book(), after_s=1.0)
+    [second] = [order for order in bot.orders if order is not first]
+    for order in (first, second):
+        bot.turn(ev.OutcomeUnknown(order.label, Request.PLACE, Why.REPLY_LOST))
+    bot.ask_again()
+    trade = replace(bot.fill(second, 2), label=None, order_id="v1")
+    created_ms = second.placed_ns // 10**6 + 40
+    gone = replace(bot.says(second, OrderState.FILLED, filled=2), created_ms=created_ms)
+    bot.turn(ev.Filled(trade), unnamed(gone))
+    looked(bot, fills=[trade])
+    assert (first.order_id, second.order_id) == ("", "v1")

@@ -81,11 +81,12 @@ def test_both_at_full_demand_never_take_more_than_there_is(
     for step in range(6_000):
         now_ns = began_ns + step * STEP_NS
         now_s = (now_ns - began_ns) / SECOND
-        gates.refill(account, now_ns, ())
+        gates.refill(account, now_ns)
         while gates.affords(account, Draws.CANCEL, None, reserve=True):
             label = Label(f"mmx-{step}")
-            gates.spend(gates.drawn_from(account, Draws.CANCEL, None), label)
-            gates.refill(account, now_ns, [label])
+            gates.spend(account, gates.drawn_from(account, Draws.CANCEL, None), label, now_ns)
+            gates.answered(account, label, now_ns)
+            gates.refill(account, now_ns)
             sent[0] += 1
             assert take(now_s), f"an order after {now_s} s"
         while session.asks(now_s):

@@ -10,7 +10,7 @@ from mmbot.core.diff import Action, diff
 from mmbot.core.exposure import worst_amount
 from mmbot.core.intents import Place
 from mmbot.core.order_life import Request
-from mmbot.core.promise import promise
+from mmbot.core.promise import promise_order
 from mmbot.core.sizing import on_grid
 from mmbot.core.slots import IOC_AGAIN_NS, SlotMemory
 from mmbot.core.spend import spend
@@ -118,7 +118,7 @@ def test_what_ended_as_it_arrived_is_not_tried_again_at_once() -> None:
         why=Why.QUOTED,
         time_in_force=TimeInForce.IOC,
     )
-    promise(bot.state, place, NOW_NS, 0, owner=Owner.HEDGE)
+    promise_order(bot.state, bot.state.account(VENUE), place, a_hedge(), NOW_NS)
     memory = bot.state.slot(bot.instrument.id, BUY, 0, Owner.HEDGE)
     assert (memory.not_before_ns, memory.why) == (NOW_NS + 500 * MS, Why.JUST_TRIED)
     assert bot.state.slot(bot.instrument.id, BUY, 0).not_before_ns == 0, "the desk's is another"

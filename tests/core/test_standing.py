@@ -18,6 +18,7 @@ from mmbot.core.views import ALLOW, Proposal, Verdict, View
 from mmbot.core.why import Why
 from mmbot.risk.reference_price import ReferencePrice
 from mmbot.risk.stale_market import StaleMarket
+from mmbot.signals.imbalance import Imbalance
 from tests.builders import a_quote, an_option
 from tests.core.bot import Bot, Puppet, amends, both_sides
 
@@ -30,9 +31,10 @@ class Telling(Puppet):
     """A puppet that reads the best levels, at no moment in particular."""
 
     depth: int | None = 1
+    signals: bool = False
 
     def reads(self, instrument: Instrument) -> Reads:  # the same for all
-        return Reads(depth=self.depth)
+        return Reads(depth=self.depth, signals=self.signals)
 
 
 def settled(*rules: RiskRule, depth: int | None = 1, refresh_s: float = 0.0) -> Bot:
@@ -172,6 +174,23 @@ def test_every_level_is_read_where_no_depth_is_named() -> None:
     bot = settled(depth=None)
     bot.turn(deeper(bot, amount=6.0))
     assert asked(bot) == 1
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_what_a_signal_says_ends_it_where_that_is_read(reads: bool) -> None:
+    bot = settled()
+    bot.puppet = Telling({CALL.id: both_sides()}, signals=reads)
+    signals = (("imbalance", Imbalance(levels=3)),)
+    desk = replace(bot.desks[CALL.id], strategy=bot.puppet, signals=signals)
+    bot.desks = dict.fromkeys(bot.desks, desk)
+    bot.turn(deeper(bot))
+    book = deeper(bot)
+    more = structs.replace(book, bids=(*book.bids[:-1], (0.0150, 7.0)))
+    bot.puppet.views.clear()
+    bot.turn(deeper(bot))
+    assert asked(bot) == 0, "it says the same"
+    bot.turn(more)
+    assert asked(bot) == reads
 
 
 def test_another_desk_ends_it() -> None:

@@ -18,8 +18,8 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Sized
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -43,6 +43,8 @@ from tests.engine.live import here, key_of, until
 from tests.wire.venue import MANY_STARTS
 
 AGREE_S = 5.0
+HOLD_S = 6.0
+"""Nothing is placed so long after an earlier run whose requests may still be on their way."""
 START_S = 20.0
 MESSAGES_MAX = 200
 ORDER_MESSAGES_MAX = 16
@@ -201,7 +203,7 @@ def _price(text: object) -> Decimal | None:
 
 
 def differences(venue: SimVenue, books: Books, pid: int) -> list[str]:
-    """Everything that venue, store and engine do not agree about; nothing of ours is no quoting."""
+    """Everything that venue, store and engine do not agree about."""
     try:
         status = books.engine(pid)
         pairs = {
@@ -210,7 +212,6 @@ def differences(venue: SimVenue, books: Books, pid: int) -> list[str]:
             "fills": (trades_at_venue(venue), books.trades()),
             "engine": (to_believe(venue), believed(status) if status is not None else None),
             "unknown": ([], books.unknown()),
-            "quotes": (True, bool(ours_at_venue(venue))),
         }
     except StoreError as error:
         return [str(error)]
@@ -218,20 +219,32 @@ def differences(venue: SimVenue, books: Books, pid: int) -> list[str]:
 
 
 async def agreed(venue: SimVenue, books: Books, pid: int) -> None:
-    """Venue, store and engine say the same, soon enough, and no slot is filled twice."""
-    last: list[str] = []
-
-    def same() -> bool:
-        last[:] = differences(venue, books, pid)
-        return not last
-
-    try:
-        await until(same, "agreement", here(AGREE_S))
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n" + "\n".join(last)) from None
+    """Venue, store and engine say the same, soon enough, also when there are quotes again, and no
+    slot is filled twice."""
+    await same_everywhere(lambda: differences(venue, books, pid), lambda: ours_at_venue(venue))
     orders = venue.exchange.accounts[venue.account].open_orders.values()
     slots = [(o.name, o.side) for o in orders if is_ours(Label(o.label))]
     assert len(slots) == len(set(slots)), f"two orders in one slot: {slots}"
+
+
+async def same_everywhere(
+    differences: Callable[[], Sequence[str]], *quotes: Callable[[], Sized]
+) -> None:
+    """Nothing differs soon after the start, and again when each of `quotes` has some."""
+    last: list[str] = []
+
+    def same() -> bool:
+        last[:] = differences()
+        return not last
+
+    def quoting() -> bool:
+        return all(map(len, (of() for of in quotes))) and same()
+
+    try:
+        await until(same, "agreement", here(AGREE_S))
+        await until(quoting, "agreement about quotes", here(HOLD_S + AGREE_S))
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n" + "\n".join(last)) from None
 
 
 async def kill_and_restart(seed: int, kills: int, home: Path) -> None:
@@ -262,7 +275,7 @@ async def kill_and_restart(seed: int, kills: int, home: Path) -> None:
             await until(lambda: venue.connections == 0, "the venue notices")
         async with an_engine(venue, home) as engine:
             await restarted(venue, tap, market, books, engine.pid)
-            market.stop()
+            await market.stop()
             assert trades_at_venue(venue), "the market traded with us"
             engine.send_signal(signal.SIGINT)
             assert await asyncio.wait_for(engine.wait(), START_S) == 0
@@ -288,7 +301,7 @@ async def restarted(venue: SimVenue, tap: Tap, market: "Takers", books: Books, p
     """A new engine is there, and all is as it must be."""
     begun = len(tap.requests)
     await until(lambda: venue.connections >= 2, "both links", START_S)
-    market.stop()
+    await market.stop()
     venue.freeze()  # a standing market: both sides can be read at leisure
     await agreed(venue, books, pid)
     asked = tap.requests[begun:]
@@ -327,9 +340,12 @@ class Takers:
     def go_on(self) -> None:
         self._trading = asyncio.ensure_future(self._trade())
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """Whatever went wrong with the trading is said here."""
         assert self._trading is not None
         self._trading.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._trading
 
     async def _trade(self) -> None:
         venue, dice = self._venue, self._dice

@@ -85,6 +85,9 @@ class Empty:
     def reads_left(self) -> dict[str, float]:
         return {}
 
+    def reset_protection(self) -> None:
+        raise AssertionError("nothing is frozen")
+
     async def close(self) -> None:
         raise AssertionError("whoever opened it closes it")
 

@@ -80,8 +80,8 @@ async def test_forced_disconnects_leave_nothing_behind(cuts: int, deaf: bool) ->
         await quoted(bot, 6)
         account = bot.state.accounts["deribit"]
         before = tasks(), open_files(), subscriptions(bot)
-        assert [len(names) for names in before[2]] == [11, 2], (
-            "4 books, 4 tickers, listings, the platform twice; ours, and locks"
+        assert [len(names) for names in before[2]] == [15, 2], (
+            "4 books, 4 tickers, trades of 4, listings, the platform twice; ours, and locks"
         )
         for _ in range(cuts):
             await asyncio.sleep(dice.uniform(0.0, 0.1))

@@ -15,6 +15,7 @@ from mmbot.config.flags import FLAGS
 from mmbot.config.model import (
     DeskSettings,
     LoneDeskSettings,
+    MmpSettings,
     Mode,
     RunSettings,
     SimSettings,
@@ -35,6 +36,7 @@ TABLES: Sequence[tuple[str, type]] = (
     ("desk", LoneDeskSettings),
     ("run", RunSettings),
     ("venues.NAME", VenueSettings),
+    ("venues.NAME.mmp", MmpSettings),
     ("desks.NAME", DeskSettings),
     ("sim", SimSettings),
     ("store", StoreSettings),

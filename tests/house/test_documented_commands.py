@@ -157,6 +157,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "my_module.py").write_text(how_to_module())
     (tmp_path / "desk.toml").write_text(how_to_desk())
     (tmp_path / "configs").symlink_to(PROJECT / "configs")
+    (tmp_path / "docs").symlink_to(PROJECT / "docs")
     return tmp_path
 
 

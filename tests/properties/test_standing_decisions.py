@@ -9,7 +9,6 @@ from collections.abc import Callable
 from operator import attrgetter
 
 import pytest
-from msgspec.structs import replace
 
 from mmbot.core import basis
 from mmbot.core import turn as conductor
@@ -23,6 +22,7 @@ from mmbot.core.types import Nanos
 from mmbot.sim.models.faults import Harshness
 from mmbot.strategies.improve_top import ImproveTop
 from mmbot.strategies.simple_spread import SimpleSpread
+from tests.properties.decided_again import is_same
 from tests.simulation.drawn import drawn_pair, drawn_world
 
 SEEDS_MAX = 30
@@ -44,7 +44,7 @@ class Audit:
             market.keep(None)
             fresh = decide(state, desk, market, now_ns)
             market.keep(last)
-            if replace(decision, stands=None) != replace(fresh, stands=None):
+            if not is_same(decision, fresh):
                 self.wrong.append(f"turn {state.turns}, {market.instrument.name}: {fresh}")
         return decision
 

@@ -60,7 +60,7 @@ from mmbot.core.contracts import Instrument
 from mmbot.core.order_life import OrderState, Request, Status, Trigger
 from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
-from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Nanos
+from mmbot.core.types import MS, SECOND, ZERO, InstrumentId, Nanos, Side
 from mmbot.sim.virtual import leaving
 from tests.simulation.drawn import drawn_pair, drawn_world
 
@@ -125,7 +125,10 @@ def limits_ignore_resting(patch: pytest.MonkeyPatch) -> None:
     def worst(ours: Iterable[Order], side: object, *_: object, **__: object) -> Decimal:
         return sum((o.unbooked for o in ours if o.side is side), ZERO)
 
-    patch.setattr(exposure, "worst_amount", worst)
+    def worst_of_both(ours: Sequence[Order], *_: object) -> tuple[Decimal, Decimal]:
+        return worst(ours, Side.BUY), worst(ours, Side.SELL)
+
+    patch.setattr(exposure, "worst_amounts", worst_of_both)
     patch.setattr(approve, "worst_amount", worst)
 
 

@@ -1,4 +1,5 @@
-"""Bugs planted at Derive's border and in its session are caught by a few seeds, one at a time.
+"""Bugs planted at Derive's border, in its session and where orders are replaced are caught by a
+few seeds, one at a time.
 
 As in `test_planted_in_the_session.py`. The first seed that caught it when this was written, and the
 check that spoke:
@@ -8,6 +9,7 @@ check that spoke:
     a_settled_trade_is_another_one       3   booking
     the_dead_man_is_taken_for_granted    1   dead-man
     a_closed_book_is_the_accounts        9   blame
+    a_failed_create_leaves_the_old_order 28   memory
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ import pytest
 from msgspec.structs import replace
 
 from mmbot.core.error_scope import ErrorScope
+from mmbot.core.events import OrderSeen
+from mmbot.core.order_life import Request, Status
+from mmbot.core.orders import Order, Orders
 from mmbot.core.statements import Fill
 from mmbot.core.types import Label
 from mmbot.venues.account import Account
@@ -81,12 +86,40 @@ def a_closed_book_is_the_accounts(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(errors.MEANINGS, 11021, meant)
 
 
+def a_failed_create_leaves_the_old_order(patch: pytest.MonkeyPatch) -> None:
+    """The core keeps the old order of a replace that has cancelled it and created no other."""
+    seen, refused = Orders.seen, Orders.refused
+    over: dict[Label, tuple[OrderSeen, Order]] = {}
+
+    def wait(self: Orders, said: OrderSeen, order: Order, asked_ns: int) -> None:
+        if order.request is Request.REPLACE and said.answers is Request.REPLACE:
+            over[order.label] = (said, order)
+            return
+        if order.replaces in over:  # the new one is there
+            ended, old = over.pop(order.replaces)
+            seen(self, ended, old, asked_ns)
+        seen(self, said, order, asked_ns)
+
+    def keep(
+        self: Orders, order: Order, request: Request, stands: bool | None, now_ns: int
+    ) -> None:
+        refused(self, order, request, stands, now_ns)
+        if order.replaces in over:
+            _, old = over.pop(order.replaces)
+            if old.working:
+                old.status, old.request = Status.LIVE, None
+
+    patch.setattr(Orders, "seen", wait)
+    patch.setattr(Orders, "refused", keep)
+
+
 PLANTS: Sequence[Plant] = (
     a_create_that_failed_is_alive,
     unconfirmed_is_refused,
     a_settled_trade_is_another_one,
     the_dead_man_is_taken_for_granted,
     a_closed_book_is_the_accounts,
+    a_failed_create_leaves_the_old_order,
 )
 
 

@@ -255,6 +255,8 @@ class SoakVenue:
                 return {"result": {"trades": trades, "has_more": False}}
             case "public/get_time":
                 return {"result": self.now_ms()}
+            case "public/ticker":
+                return {"result": self._priced(self._books[params["instrument_name"]])}
         if method in _ANSWERS:
             return {"result": _ANSWERS[method]}
         return {"error": {"code": -32601, "message": f"Method not found: {method}"}}
@@ -460,7 +462,10 @@ class SoakVenue:
         return _push(f"book.{book.name}.raw", data)
 
     def _ticker(self, book: Book) -> bytes:
-        data = {
+        return _push(f"ticker.{book.name}.raw", self._priced(book))
+
+    def _priced(self, book: Book) -> Json:
+        return {
             "instrument_name": book.name,
             "timestamp": self.now_ms(),
             "state": "open",
@@ -479,7 +484,6 @@ class SoakVenue:
             "open_interest": 100.0,
             "greeks": {"delta": 0.5, "gamma": 0.001, "vega": 1.0, "theta": -5.0, "rho": 0.1},
         }
-        return _push(f"ticker.{book.name}.raw", data)
 
 
 def _framed(payload: bytes) -> bytes:

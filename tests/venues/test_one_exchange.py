@@ -46,6 +46,23 @@ def test_the_pinned_ccxt_is_laid_out_so_that_one_exchange_comes_alone() -> None:
     assert said == "ccxt.abstract.deribit ccxt.async_support.deribit ccxt.pro.deribit"
 
 
+def test_a_second_one_comes_alone_too() -> None:
+    said = ran(
+        f"{ALONE}"
+        "assert load_alone('deribit')\n"
+        "import sys, ccxt.pro\n"
+        "first = ccxt.pro.deribit\n"
+        "assert load_alone('derive') and load_alone('deribit')\n"
+        "assert not load_alone('nonesuch')\n"
+        "assert first is ccxt.pro.deribit\n"
+        "from mmbot.venues.derive.exchange import DeriveExchange\n"
+        "assert issubclass(DeriveExchange, ccxt.pro.derive)\n"
+        "assert all(isinstance(sys.modules[name], Shell) for name in PACKAGES)\n"
+        "print(' '.join(sorted(n for n in sys.modules if n.startswith('ccxt.pro.'))))\n"
+    )
+    assert said == "ccxt.pro.deribit ccxt.pro.derive"
+
+
 def test_whoever_asks_for_more_afterwards_has_what_a_plain_import_gives() -> None:
     """Every name of the three packages, and what it is."""
     plain = json.loads(ran(f"import ccxt, ccxt.async_support, ccxt.pro\n{TOLD}"))

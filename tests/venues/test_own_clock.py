@@ -11,6 +11,7 @@ from mmbot.core import events as ev
 from mmbot.core.capabilities import Capabilities
 from mmbot.core.intents import Place, Resync
 from mmbot.core.order_life import OrderState
+from mmbot.core.protection import FOREVER, ProtectionTold
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import MS, SECOND, InstrumentId, Label, Side
 from mmbot.core.why import Why
@@ -72,6 +73,12 @@ def test_a_request_is_valid_as_long_by_the_clock_of_the_venue() -> None:
 def test_a_deadline_is_as_long_by_every_clock() -> None:
     told = ev.VenueDescribed("x", Capabilities(valid_for_ns=SECOND))
     assert moved(told, LATER) == told
+
+
+def test_what_lasts_until_it_is_reset_does_so_by_every_clock() -> None:
+    frozen = ProtectionTold("x", "ETH", FOREVER)
+    assert moved(frozen, -LATER) == frozen
+    assert moved(ProtectionTold("x", "ETH", NOW_NS), LATER).frozen_until_ns == NOW_NS + LATER
 
 
 @pytest.mark.parametrize("kind", [*get_args(ev.MarketEvent), *get_args(ev.OrderEvent)])

@@ -1,4 +1,4 @@
-"""Pools that are windows: given back all at once, a whole window after the answer."""
+"""Pools: buckets that fill again, windows given back a whole window after the answer."""
 
 from enum import Enum, auto
 
@@ -57,3 +57,13 @@ def test_what_the_venue_says_is_used_is_used() -> None:
     pools.resize(Kind.ONLY, Rate(5.0, 25.0, windowed=True), spent=20)
     assert at_once(pools, 0.0) == 4
     assert at_once(pools, 5.2) == 24
+
+
+def test_what_cannot_wait_is_made_up_for_by_one_whole_pool_at_most() -> None:
+    pools = Pools(0.0, {Kind.ONLY: Rate(20.0, 100.0)})
+    for _ in range(3_000):
+        pools.spend(Kind.ONLY, 0.0)
+        pools.sent(Kind.ONLY)
+        pools.ended(Kind.ONLY, 0.0)
+    assert 5.0 < pools.take(Kind.ONLY, 0.0) < 5.2
+    assert 18 <= at_once(pools, 6.1) <= 20

@@ -112,12 +112,14 @@ class Book:
     @property
     def best_bid(self) -> Level | None:
         """The best bid's level (price, total), None when the side is empty."""
-        return self.bids.best()
+        prices = self.bids.prices
+        return self.bids.levels[prices[-1]] if prices else None
 
     @property
     def best_ask(self) -> Level | None:
         """The best ask's level (price, total), None when the side is empty."""
-        return self.asks.best()
+        prices = self.asks.prices
+        return self.asks.levels[prices[0]] if prices else None
 
     def side(self, side: Side) -> BookSide:
         """Where orders of that side rest."""

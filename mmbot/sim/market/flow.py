@@ -6,7 +6,8 @@ takers on nothing, snipers on the latent price, informed takers on news that has
 Each has its own `random.Random`, so that one instrument's crowd does not disturb another's.
 
 All widths, noises and reservation distances are counted in `Scene.unit`: what one volatility point
-is worth in an option's price, half a basis point in a perpetual's or future's.
+is worth in an option's price, half a basis point in a perpetual's or future's. Makers of those want
+what they are charged for a trade besides; in an option's width it is contained.
 """
 
 from __future__ import annotations
@@ -248,7 +249,7 @@ class Quoter:
 
     def _quote(self, exchange: Exchange, scene: Scene, side: Side, believed: float) -> None:
         sign = 1 if side is BUY else -1
-        wanted = believed - sign * self._width * scene.unit
+        wanted = believed - sign * (self._width * scene.unit + scene.cost)
         order = self._orders.get(side)
         if order is not None and order.state is not OPEN:
             order = None
@@ -258,7 +259,7 @@ class Quoter:
             return
         price = _inward(scene, side, wanted)
         if self._profile.undercuts:
-            edge = UNDERCUT_EDGE_SHARE * self._width * scene.unit
+            edge = UNDERCUT_EDGE_SHARE * self._width * scene.unit + scene.cost
             price = self._undercut(scene, side, price, believed - sign * edge, order)
         if price <= 0:
             return

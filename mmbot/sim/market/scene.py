@@ -26,7 +26,8 @@ class Scene:
     """One instrument as it truly is in one step; prices in the listing's price unit.
 
     `fair` is its worth at the latent price and volatility, `per_log` and `per_point` how that
-    changes with the log price and with a volatility point, `half_spread` a typical one.
+    changes with the log price and with a volatility point, `half_spread` a typical one, `cost` what
+    a maker of a perpetual or future is charged for a trade: no quote is nearer to the fair price.
     `move_ago(ms)` is the log move of the latent price since then; `volatility` its annualized rate.
     """
 
@@ -38,6 +39,7 @@ class Scene:
     per_point: float
     unit: float
     half_spread: float
+    cost: float
     volatility_1s: float
     move_ago: Callable[[float], float]
 
@@ -61,7 +63,8 @@ def scene_of(
     ratio = latent.volatility / vol_mean
     ratio = max(PERPETUAL_UNIT_RATIO_MIN, min(PERPETUAL_UNIT_RATIO_MAX, ratio))
     unit = PERPETUAL_UNIT_SHARE * ratio * fair
-    half_spread = max(HALF_SPREAD_UNITS * unit, tick)
+    cost = max(0.0, float(listing.maker_fee)) * fair
+    half_spread = max(HALF_SPREAD_UNITS * unit, tick) + cost
     scene = Scene(
         listing,
         book,
@@ -71,6 +74,7 @@ def scene_of(
         0.0,
         unit,
         half_spread,
+        cost,
         latent.volatility / _ROOT_OF_A_YEAR,
         latent.move_ago,
     )
@@ -98,6 +102,7 @@ def _option_scene(
         per_point,
         unit,
         max(HALF_SPREAD_UNITS * unit, tick),
+        0.0,
         latent.volatility / _ROOT_OF_A_YEAR,
         latent.move_ago,
     )

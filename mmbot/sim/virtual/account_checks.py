@@ -84,6 +84,8 @@ _WANTED: Final = frozenset(
 _SHORT: Final = frozenset({Why.RATE_LIMITED, Why.NO_LABEL})
 """... and cannot send it."""
 
+_MOVABLE: Final = _WANTED - _SHORT
+
 _NOT_YET: Final = frozenset(
     {
         Why.NO_BOOK,
@@ -314,7 +316,9 @@ class AccountChecks:
         reserve_ns = _reserve_ns(state, self.name)
         for label, since_ns in unwanted.items():
             order = state.orders.by_label[label]
-            if self._venue.is_narrow and not self._affords_cancel(state, order):
+            # Beside foreign orders no request cancels many at once: a reserve is used up singly.
+            single = self._venue.is_narrow or state.account(self.name).foreign
+            if single and not self._affords_cancel(state, order):
                 self._short_ns[label] = now_ns
             waits_ns = now_ns - max(
                 since_ns, order.cancel_again_ns, reserve_ns, self._short_ns.get(label, 0)
@@ -326,13 +330,16 @@ class AccountChecks:
     def _affords_cancel(self, state: State, order: Belief) -> bool:
         """Whether there is a request left for its cancel. Beside foreign orders none is of all."""
         account = state.account(self.name)
+        by_label = gates.by_label(account)
+        if by_label and gates.all_afford(by_label, reserve=True):
+            return True
         return gates.affords(account, Draws.CANCEL, order.instrument, reserve=True)
 
     def _may_move(self, state: State, order: Belief) -> bool:
         """Whether nothing keeps the bot from moving an order that it wants."""
         market, account = state.markets.get(order.instrument), state.account(self.name)
         rests = order.status is Status.LIVE and order.remaining
-        if not rests or market is None or market.why.get(order.side) not in _WANTED - _SHORT:
+        if not rests or market is None or market.why.get(order.side) not in _MOVABLE:
             return False
         beside = any(
             one.working and order.label != one.label and order.slot == one.slot

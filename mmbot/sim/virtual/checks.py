@@ -48,6 +48,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from mmbot.core import events as ev
+from mmbot.core import gates
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -169,7 +170,7 @@ class Checks:
                     raise Violated("tripped", f"{in_short(intent)} after the kill switch")
                 self.at[venue].wanted(state, intent)
                 self.asked_to_place += not isinstance(intent, Amend)
-            if isinstance(intent, Amend | Replace | Cancel) and not intent.order_id:
+            if isinstance(intent, Amend | Replace | Cancel) and not _is_known(state, intent):
                 raise Violated("order", f"{in_short(intent)} overtakes its place")
         for one in self.at.values():
             one.table(state, now_ns)
@@ -298,3 +299,11 @@ class Checks:
         """Once settled: is every change of equity explained?"""
         for one in self.at.values():
             one.settle_up(state)
+
+
+def _is_known(state: State, intent: Amend | Replace | Cancel) -> bool:
+    """Whether the venue has told of the order: it names it by its id, or takes it by its label
+    where the venue counts that apart."""
+    if isinstance(intent, Cancel) and gates.by_label(state.account(venue_of(intent))):
+        return bool(state.orders.by_label[intent.label].order_id)
+    return bool(intent.order_id)

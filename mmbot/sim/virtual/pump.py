@@ -17,7 +17,7 @@ Theory of operation
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
@@ -119,6 +119,8 @@ class _Line:
     untold_ns: Nanos = 0
     """Since when we have been told that an order request was carried out and nothing of it on the
     account's channel, nor anything else; 0: that is not so."""
+    quiet: set[int] = field(default_factory=set)
+    """Requests that were carried out and answered while nothing was told of them."""
     held: _Said | None = None
     """What the venue writes while a request is carried out, before it leaves; None: at once."""
 
@@ -430,7 +432,7 @@ class Pump:
         done = any("result" in frame.message for frame, _ in replies)
         now_ns = self._timeline.now_ns
         if done and notices and line.deaf_until_ns <= now_ns < line.mute_until_ns:
-            line.untold_ns = line.untold_ns or now_ns
+            line.quiet |= {frame.message["id"] for frame, _ in replies if "id" in frame.message}
 
     def _carried_out(
         self,
@@ -499,6 +501,7 @@ class Pump:
         if self._timeline.now_ns < line.mute_until_ns:
             return
         line.untold_ns = 0
+        line.quiet.clear()
         if trouble.strikes("late_private"):
             late_ns = trouble.up_to(trouble.plan.late_s)
         elif trouble.strikes("reordered_private"):
@@ -529,8 +532,12 @@ class Pump:
     def _arrived(self, line: _Line, heard: Mapping[str, Any] | str | bytes) -> None:
         if not self._gone and not line.over:
             now_ns = self._timeline.now_ns
-            if isinstance(heard, dict) and self._venue.is_of_orders(_channel_of(heard)):
-                line.untold_ns = 0  # also one that left before the silence began
+            if isinstance(heard, dict):
+                if self._venue.is_of_orders(_channel_of(heard)):
+                    line.untold_ns = 0  # also one that left before the silence began
+                elif line.quiet and heard.get("id") in line.quiet:
+                    line.quiet.discard(heard["id"])
+                    line.untold_ns = line.untold_ns or now_ns
             self._carry_out(self._adapter.receive(line.link, heard, now_ns))
 
     # --- over REST ---

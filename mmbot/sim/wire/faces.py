@@ -52,6 +52,8 @@ class Login:
     manner: Manner
     seed: int
     keeps_orders: Callable[[], bool]
+    name: str = ""
+    """Of the face, where it has one."""
 
 
 class Spoken(Protocol):

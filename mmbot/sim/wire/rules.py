@@ -22,15 +22,22 @@ class Moves(Enum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiers:
     """What a venue that counts in windows of five seconds allows: requests a second, of which five
-    seconds' worth may come at once. `instrument`: to the matching engine in one instrument."""
+    seconds' worth may come at once. `instrument`: to the matching engine in one instrument;
+    `perpetual`: where that is another number for perpetuals."""
 
     matching: int = 1
     instrument: int = 1
+    perpetual: int | None = None
     other: int = 5
     cancel_all: int = 1
     by_label: int = 10
     live_names: int = 1
     connections: int = 16
+
+    @property
+    def in_perpetual(self) -> int:
+        """To the matching engine in one perpetual."""
+        return self.instrument if self.perpetual is None else self.perpetual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

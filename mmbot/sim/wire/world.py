@@ -200,6 +200,7 @@ class World:
             manner=face.manners,
             seed=self.seed,
             keeps_orders=keeps_orders,
+            name=face.name,
         )
         return Entered(house, account, house.protocol.admit(login))
 

@@ -31,9 +31,7 @@ class DeribitDialect:
         """The limits before the account's own are read."""
         return Pools(now_s)
 
-    def pool_of(self, method: str) -> Pool | None:
-        """The pool that a method draws on."""
-        return pool_of(method)
+    pool_of = staticmethod(pool_of)
 
     def is_private(self, channel: str) -> bool:
         """Whether a channel needs signing in whatever its interval."""

@@ -27,6 +27,14 @@ _TIME_IN_FORCE: Final = {
 def call_of(intent: Place | Amend | Replace | Cancel | CancelAll) -> Call:
     """What carries an intent out."""
     match intent:
+        case Amend():  # the most frequent first
+            return amend(
+                intent.order_id,
+                intent.amount,
+                intent.price,
+                post_only=intent.post_only,
+                valid_until_ms=intent.valid_until_ns // MS,
+            )
         case Place():
             return place(
                 intent.side,
@@ -38,14 +46,6 @@ def call_of(intent: Place | Amend | Replace | Cancel | CancelAll) -> Call:
                 reduce_only=intent.reduce_only,
                 valid_until_ms=intent.valid_until_ns // MS,
                 time_in_force=_TIME_IN_FORCE[intent.time_in_force],
-            )
-        case Amend():
-            return amend(
-                intent.order_id,
-                intent.amount,
-                intent.price,
-                post_only=intent.post_only,
-                valid_until_ms=intent.valid_until_ns // MS,
             )
         case Replace():
             return replace(intent)

@@ -35,11 +35,13 @@ class DeribitSession(AccountSession, PublicSession):
     def __init__(self, name: str, keys: Keys, start_ns: Nanos, timing: Timing = USUAL) -> None:
         PublicSession.__init__(self, name, start_ns, timing, keys)
         self._keys = keys
-        self._account = Account(name, DERIBIT, parse, "order_state", self._unread, self._emit)
+        self._account = Account(
+            name, DERIBIT, parse, "order_state", self._unread, self._tell_of_account
+        )
         self._looks = Looks(name, parse, self._instruments, self._terms, self._now_ms, self._unread)
         self._rescue = DeribitRescue(name)
         self.connection.on_user = self._on_user
-        self.connection.on_late_reply = self._account.answered_late
+        self.connection.on_late_reply = self._answered_late
 
     @property
     def cod_enabled(self) -> bool:

@@ -2,6 +2,7 @@
 
 plugin.py         the door: what everything else may know of this folder
 sites.py          where it is, and what opens an account there
+simulated.py      what opens one of several simulated accounts
 client.py         the venue in ccxt's words, for people
 venue.py          for the engine, over real sockets: what anybody may see, and one account
 session.py        one account without I/O: intents in, frames and events out; it stands on

@@ -183,7 +183,8 @@ def _terms(row: Listing) -> OptionName:
     stated = row.option_details or OptionDetails()
     strike, right = stated.strike, _RIGHTS.get(stated.option_type or "")
     expiry_ns = _moment(stated.expiry)
-    named = option_of(row.instrument_name)
+    is_stated = strike is not None and right is not None and expiry_ns
+    named = None if is_stated else option_of(row.instrument_name)
     if named is not None:
         strike = named.strike if strike is None else strike
         right, expiry_ns = right or named.right, expiry_ns or named.expiry_ns

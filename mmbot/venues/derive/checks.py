@@ -121,7 +121,10 @@ async def _account(exchange: DeriveExchange, signer: Signer) -> list[Check]:
 def _limits(account: Account, windows: RateLimits | None) -> Check:
     limits = limits_of(account, windows)
     stated = rate_limits(limits.matching, limits.matching * WINDOW_S)
-    return replace(stated, found=f"{stated.found}; {limits.instrument:g} a second an instrument")
+    each = f"{limits.option:g} a second an instrument"
+    if limits.option != limits.perpetual:
+        each = f"{limits.option:g} a second an option, {limits.perpetual:g} a perpetual"
+    return replace(stated, found=f"{stated.found}; {each}")
 
 
 async def _margin(exchange: DeriveExchange, signer: Signer) -> Check:

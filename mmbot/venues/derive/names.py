@@ -18,6 +18,10 @@ from mmbot.core.types import SECOND, Nanos, Right
 SETTLEMENT: Final = "USDC"
 """What every contract is priced and settled in."""
 
+OPTION_ENDS: Final = ("-C", "-P")
+PERPETUAL_ENDS: Final = ("-PERP",)
+"""How the names of a kind end."""
+
 _RIGHTS: Final = {"C": Right.CALL, "P": Right.PUT}
 _LETTERS: Final = {right: letter for letter, right in _RIGHTS.items()}
 _EXPIRY_HOUR: Final = 8

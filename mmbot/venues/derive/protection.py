@@ -9,7 +9,7 @@ Theory of operation
 3. A freeze ends by itself (`frozen_ms`), by a person, or by us after `auto_reset_s`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -66,6 +66,10 @@ class Protection:
     def covers(self, underlying: str) -> bool:
         """Whether quotes on a coin are under protection."""
         return underlying in self._on
+
+    def covers_all(self, coins: Collection[str]) -> bool:
+        """Whether quotes on all of these are."""
+        return bool(coins) and self._on.issuperset(coins)
 
     def set_up(self, coins: Iterable[str], now_ns: Nanos) -> Recipe[None]:
         """Set it for these coins, and read it back."""
@@ -124,11 +128,21 @@ class Protection:
     def _believe(self, underlying: str, until_ns: Nanos, now_ns: Nanos) -> None:
         if until_ns > now_ns:
             if underlying not in self.frozen:
-                self._note(f"the venue has frozen our quotes on {underlying}")
+                self._note(f"the venue has frozen our quotes on {underlying}: {self._ends}")
             self.frozen.setdefault(underlying, now_ns)
-        else:
-            self.frozen.pop(underlying, None)
+        elif self.frozen.pop(underlying, None) is not None:
+            self._note(f"the venue takes our quotes on {underlying} again")
         self._tell(ProtectionTold(self._venue, underlying, until_ns))
+
+    @property
+    def _ends(self) -> str:
+        """What ends a freeze."""
+        settings, command = self._settings, f"`mmbot unpause --venue {self._venue}` resets that"
+        if settings is not None and settings.auto_reset_s is not None:
+            return f"it is reset in {settings.auto_reset_s:g} s; {command} now"
+        if settings is not None and settings.frozen_ms:
+            return f"for {settings.frozen_ms / 1000:g} s; {command} now"
+        return command
 
     def _row(self, row: Any) -> Mmp:
         return read(Mmp, row, self._unread, "protection")

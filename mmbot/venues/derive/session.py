@@ -21,10 +21,11 @@ from mmbot.core.events import (
 from mmbot.core.intents import Amend, Cancel, CancelAll, Place, Replace
 from mmbot.core.labels import is_ours
 from mmbot.core.order_life import Request
-from mmbot.core.types import Label, Nanos, instrument_name
+from mmbot.core.types import SECOND, Label, Nanos, instrument_name
 from mmbot.core.why import Why
 from mmbot.venues.account import Account
-from mmbot.venues.account_session import AccountSession, OrderIntent
+from mmbot.venues.account_session import REQUEST_TIMEOUT_S, AccountSession, OrderIntent
+from mmbot.venues.answers import AnswerError
 from mmbot.venues.asking import UnreadableError, get
 from mmbot.venues.derive import orders, parse
 from mmbot.venues.derive.dialect import DERIVE, window
@@ -57,6 +58,8 @@ class DeriveSession(AccountSession, PublicSession):
 
     terms_codes = frozenset({11012, 11013})
 
+    tells_of_mass_cancels = True
+
     named_by_label = False
     """The account goes by its label, where it has one: numbers are the same in every simulated
     world."""
@@ -77,8 +80,9 @@ class DeriveSession(AccountSession, PublicSession):
         self._described: Capabilities | None = None
         """What the venue is like, as it was last told."""
         self._looked = False
-        account = Account(name, DERIVE, parse, "order_status", self._unread, self._emit)
-        self._account = account
+        self._account = Account(
+            name, DERIVE, parse, "order_status", self._unread, self._tell_of_account
+        )
         self._looks = Looks(
             name,
             signer.subaccount_id,
@@ -92,7 +96,7 @@ class DeriveSession(AccountSession, PublicSession):
             name, signer.subaccount_id, mmp, self._emit, self._warn, self._unread
         )
         self.connection.on_user = self._on_user
-        self.connection.on_late_reply = account.answered_late
+        self.connection.on_late_reply = self._answered_late
 
     # --- the account --------------------------------------------------------------------------
 
@@ -108,15 +112,22 @@ class DeriveSession(AccountSession, PublicSession):
     def account(self) -> Recipe[str]:
         """The subaccount, by its number. Raises AnswerError, UnreadableError, and NoSubaccount
         where the wallet has no such one."""
+        number = self._signer.subaccount_id
+        missing: AnswerError | None = None
+        if self.named_by_label:  # one question, as more would wait for the least of all limits
+            try:
+                told = yield from get(SUBACCOUNT, {"subaccount_id": number})
+                return label_of(told, number)
+            except AnswerError as error:
+                missing = error
         told = yield from get("private/get_subaccounts", {"wallet": self._signer.owner})
         subaccounts = told.get("subaccount_ids") if isinstance(told, dict) else None
         if not isinstance(subaccounts, list):
             raise UnreadableError(f"to get_subaccounts: {told!r:.80}")
         require(subaccounts, self._signer)
-        number = self._signer.subaccount_id
-        if not self.named_by_label:
-            return str(number)
-        return label_of((yield from get(SUBACCOUNT, {"subaccount_id": number})), number)
+        if missing is not None:
+            raise missing
+        return str(number)
 
     @property
     def private_channels(self) -> list[str]:
@@ -130,7 +141,8 @@ class DeriveSession(AccountSession, PublicSession):
 
     def _tell_limits(self) -> None:
         """The limits are part of what the venue is like; told again only where they differ."""
-        described = capabilities(self.connection.limits)
+        protected = self._protection.covers_all(self._coins)
+        described = capabilities(self.connection.limits, protected=protected)
         if described != self._described:
             self._described = described
             self._emit(VenueDescribed(self.name, described))
@@ -143,12 +155,18 @@ class DeriveSession(AccountSession, PublicSession):
         if up and self._seconds % LIMITS_EVERY_S == 0:
             self._carry_out(self._read_limits())
             self._carry_out(self._protection.look(now_ns))
+        if up:
+            self._tell_limits()  # what protection covers changes with what is followed, too
 
     def _on_link(self, link: Link, up: bool, why: str) -> None:
         super()._on_link(link, up, why)
         if link is Link.TRADING and up:
-            coins = sorted({one.underlying for one in self._instruments.values()})
+            coins = sorted(self._coins)
             self._carry_out(self._protection.set_up(coins, self.connection.now_ns))
+
+    @property
+    def _coins(self) -> set[str]:
+        return {one.underlying for one in self._instruments.values()}
 
     def reset_protection(self, now_ns: Nanos) -> Sequence[Effect]:
         """A person has the venue take quotes again."""
@@ -206,6 +224,15 @@ class DeriveSession(AccountSession, PublicSession):
         else:
             super()._answered(intent, reply, request)
 
+    def _answered_late(self, reply: Reply) -> None:
+        """Cancels by label and of many name no order: where the channel of orders has said nothing
+        since before they were sent, it is watched from now on."""
+        super()._answered_late(reply)
+        now_ns, result = self.connection.now_ns, reply.result
+        counted = isinstance(result, dict) and "cancelled_orders" in result
+        if counted and now_ns - self._told_ns > REQUEST_TIMEOUT_S * SECOND:
+            self._untold_ns = self._untold_ns or now_ns
+
     def _cancelled_by_label(self, label: Label, result: Any) -> None:
         """The answer counts orders and says nothing of them; what became of one, its own message
         tells, or a look at it."""
@@ -226,7 +253,7 @@ class DeriveSession(AccountSession, PublicSession):
             case Cancel() if intent.order_id:
                 return orders.cancel(self._signer.subaccount_id, name or "", intent.order_id)
             case Cancel():
-                return orders.cancel_by_label(self._signer.subaccount_id, name, intent.label)
+                return orders.cancel_by_label(self._signer.subaccount_id, None, intent.label)
             case CancelAll():
                 return orders.cancel_all(self._signer.subaccount_id, name)
             case Amend():

@@ -232,6 +232,11 @@ def checksummed(address: bytes) -> str:
     )
 
 
+def own_address(key: bytes) -> bytes:
+    """The address that a private key is the key of."""
+    return _address_of(_key_of(key))
+
+
 def _key_of(key: str | bytes) -> PrivateKey:
     """Raises ConfigError. Nothing of what it says, or stands on, shows the key."""
     try:

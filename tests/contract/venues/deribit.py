@@ -26,6 +26,7 @@ METHODS: Final[Mapping[Draws, tuple[str, ...]]] = {
     Draws.MOVE: ("private/edit",),
     Draws.CANCEL: ("private/cancel",),
     Draws.MASS_CANCEL: ("private/cancel_all", "private/cancel_all_by_instrument"),
+    Draws.LABEL_CANCEL: (),
     Draws.READ: ("private/get_open_orders", "private/get_user_trades_by_currency_and_time"),
 }
 JUDGED_ROWS: Final = 40

@@ -35,6 +35,7 @@ METHODS: Final[Mapping[Draws, tuple[str, ...]]] = {
     Draws.MOVE: ("private/replace",),
     Draws.CANCEL: ("private/cancel",),
     Draws.MASS_CANCEL: ("private/cancel_all", "private/cancel_by_instrument"),
+    Draws.LABEL_CANCEL: ("private/cancel_by_label",),
     Draws.READ: ("private/get_open_orders", "private/get_trade_history"),
 }
 NONSENSE: Final[Mapping[str, Json]] = {
@@ -106,6 +107,7 @@ class DeriveBench(SimulatedBench):
     books_are_whole = True
     logins_last = True
     snaps = True
+    rules: ClassVar = ONE_COIN
 
     async def enter(self, life: AsyncExitStack) -> None:
         world = self.world
@@ -118,7 +120,7 @@ class DeriveBench(SimulatedBench):
         options = WorldOptions(
             faces=(face,),
             start_ms=start_ms,
-            exchange_rules={self.kind: ONE_COIN},
+            exchange_rules={self.kind: self.rules},
             flow_scale=5.0 if world.violent else 1.0 if world.lively else 0.0,
             preset="crash" if world.violent else "normal",
             rules=replace(

@@ -70,6 +70,7 @@ def a_scene(
         per_point=UNIT,
         unit=UNIT,
         half_spread=HALF_SPREAD,
+        cost=0.0,
         volatility_1s=0.0001,
         move_ago=move_ago,
     )
@@ -101,6 +102,13 @@ def test_a_maker_quotes_its_width_around_its_fair_value_rounded_outward() -> Non
     a_quoter().act(exchange, a_scene(exchange))
     # 0.02 -+ 0.0004, outward on a ladder of 0.0005.
     assert touch(exchange) == (Decimal("0.0195"), Decimal("0.0205"))
+
+
+def test_a_maker_wants_its_fee_back_from_each_side() -> None:
+    exchange = an_exchange()
+    a_quoter().act(exchange, replace(a_scene(exchange), cost=0.0005))
+    # 0.02 -+ (0.0004 + 0.0005), outward on a ladder of 0.0005.
+    assert touch(exchange) == (Decimal("0.0190"), Decimal("0.0210"))
 
 
 def test_a_maker_follows_the_price_after_its_latency() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from mmbot.core.error_scope import ErrorScope
 from mmbot.core.events import (
+    BookLost,
     ElementsUnread,
     Filled,
     Link,
@@ -568,3 +569,76 @@ def test_an_answer_without_a_label_has_that_of_its_request() -> None:
     [filled] = driven.told(Filled)
     [seen] = driven.told(OrderSeen)
     assert (filled.fill.label, seen.label) == (BID, BID)
+
+
+def _answered_too_late(*told: dict[str, Any]) -> Driven:
+    """An order is placed, and answered after its outcome was given up for unknown."""
+    driven = account({"private/buy": SILENCE})
+    driven.submit(place())
+    driven.wait(8.5)
+    driven.push(Link.TRADING, USER, {"orders": list(told)})
+    driven.reply("private/buy", result={"order": PLACED, "trades": []})
+    driven.wait(20.0)
+    return driven
+
+
+def test_an_answer_that_comes_too_late_tells_as_well_that_the_channel_is_silent() -> None:
+    assert [cut.link for cut in _answered_too_late().cuts] == [Link.TRADING]
+
+
+def test_and_that_it_is_not() -> None:
+    assert _answered_too_late(PLACED).cuts == []
+
+
+# --- a book that does not show our orders -----------------------------------------------------
+
+BOOK = f"book.{OPTION.name}.raw"
+
+
+def _book(change_id: int, at_ms: int) -> dict[str, Any]:
+    return {
+        "type": "snapshot" if change_id == 1 else "change",
+        "instrument_name": OPTION.name,
+        "change_id": change_id,
+        "prev_change_id": change_id - 1,
+        "timestamp": at_ms,
+        "bids": [["new", 0.02, 1.0]],
+        "asks": [["new", 0.03, 1.0]],
+    }
+
+
+def _changes(state: str, at_ms: int) -> Driven:
+    """A book is heard, then that an order of the account changed in it at that moment."""
+    driven = account()
+    driven.push(Link.MARKET, BOOK, _book(1, NOW_NS // MS))
+    order = PLACED | {"order_state": state, "last_update_timestamp": at_ms}
+    driven.push(Link.TRADING, USER, {"orders": [order]})
+    driven.forget()
+    return driven
+
+
+@pytest.mark.parametrize("state", ["open", "cancelled", "filled"])
+def test_a_book_that_stays_older_than_an_order_in_it_is_asked_for_anew(state: str) -> None:
+    driven = _changes(state, NOW_NS // MS + 50)
+    driven.wait(2.5)
+    assert driven.calls("public/unsubscribe") == []
+    driven.wait(2.5)
+    assert driven.told(BookLost) == [BookLost(OPTION.id, Why.BOOK_GAPPED)]
+    assert {"channels": [BOOK]} in driven.calls("public/subscribe")
+
+
+def test_a_book_that_shows_it_in_time_is_believed() -> None:
+    driven = _changes("open", NOW_NS // MS + 50)
+    driven.wait(2.5)
+    driven.push(Link.MARKET, BOOK, _book(2, NOW_NS // MS + 50))
+    driven.wait(20.0)
+    assert driven.told(BookLost) == []
+
+
+@pytest.mark.parametrize(("state", "after_ms"), [("rejected", 50), ("open", 0)])
+def test_what_was_never_in_it_or_is_in_it_already_is_not_waited_for(
+    state: str, after_ms: int
+) -> None:
+    driven = _changes(state, NOW_NS // MS + after_ms)
+    driven.wait(20.0)
+    assert driven.told(BookLost) == []

@@ -7,8 +7,16 @@ import pytest
 from mmbot.core.budget import Budget
 from mmbot.core.capabilities import DeadMan, Draws, Gate, GateKind, GateScope, Move
 from mmbot.core.events import Link, LinkAlive, LinkChanged, VenueDescribed
-from mmbot.core.types import MS, Label
-from mmbot.venues.derive.limits import INSTRUMENTS, MASS_CANCELS, ORDERS, READS
+from mmbot.core.types import MS, SECOND, Label
+from mmbot.venues.derive.limits import (
+    INSTRUMENTS,
+    LABEL_CANCELS,
+    MASS_CANCELS,
+    OPTIONS,
+    ORDERS,
+    PERPETUALS,
+    READS,
+)
 from mmbot.venues.derive.public import PublicSession
 from mmbot.venues.derive.session import DeriveSession
 from mmbot.venues.derive.signin import NoSubaccount
@@ -131,7 +139,7 @@ def test_the_account_states_its_limits() -> None:
         "websocket_non_matching_tps": 100,
         "websocket_option_tps": 10,
         "websocket_perp_tps": 20,
-        "per_endpoint_tps": {"private/cancel_all": 2},
+        "per_endpoint_tps": {"private/cancel_all": 2, "private/cancel_by_label": 10},
     }
     wide = {"remainingPoints": 9000, "consumedPoints": 0, "msBeforeNext": 0}
     wide |= {"isFirstInDuration": True}
@@ -140,10 +148,20 @@ def test_the_account_states_its_limits() -> None:
     told = {name: (gate.rate_per_s, gate.burst) for name, gate in found.items()}
     assert told == {
         ORDERS: (500.0, 2500.0),
-        INSTRUMENTS: (10.0, 50.0),
+        OPTIONS: (10.0, 50.0),
+        PERPETUALS: (20.0, 100.0),
         MASS_CANCELS: (2.0, 10.0),
+        LABEL_CANCELS: (10.0, 50.0),
         READS: (100.0, 500.0),
     }
+
+
+@pytest.mark.parametrize("told", ["websocket_option_tps", "websocket_perp_tps"])
+def test_a_kind_of_which_nothing_is_stated_has_what_the_other_has(told: str) -> None:
+    nothing: dict[str, Any] = {"websocket_option_tps": None, "websocket_perp_tps": 0}
+    found = gates(entering({"private/get_account": {**ACCOUNT, **nothing, told: 7}}))
+    assert found[INSTRUMENTS].rate_per_s == 7.0
+    assert not found[INSTRUMENTS].name_ends
 
 
 def test_a_window_that_holds_less_than_the_account_states_counts() -> None:
@@ -164,17 +182,18 @@ def test_where_nothing_is_told_the_least_is_assumed() -> None:
 def test_what_draws_from_which_limit() -> None:
     found = gates(entering({}))
     windows = {name for name, gate in found.items() if gate.kind is GateKind.FIXED_WINDOW}
-    assert windows == {ORDERS, MASS_CANCELS, READS}
+    assert windows == {ORDERS, MASS_CANCELS, LABEL_CANCELS, READS}
     assert found[INSTRUMENTS].scope is GateScope.INSTRUMENT
     for draws in (Draws.PLACE, Draws.MOVE, Draws.CANCEL):
         assert found[ORDERS].weight(draws) == found[INSTRUMENTS].weight(draws) == 1.0
     assert found[ORDERS].weight(Draws.MASS_CANCEL) == 0.0
     assert found[MASS_CANCELS].weight(Draws.MASS_CANCEL) == 1.0
+    assert found[LABEL_CANCELS].weights == ((Draws.LABEL_CANCEL, 1.0),)
     left = Budget(rate_per_s=1.0, burst=5.0, level=4.0, windowed=True)
     left.reserve_share = found[ORDERS].cancel_reserve
     spent = 0
     while left.affords():
-        left.spend(Label(str(spent)))
+        left.spend(Label(str(spent)), SECOND)
         spent += 1
     assert spent == 3, "of five, one is never used and one is kept for a cancel"
 

@@ -186,7 +186,7 @@ def test_cancels_name_order_label_instrument_or_nothing() -> None:
     driven.submit(CANCEL, BY_LABEL, everything, of_one)
     assert [(frame["method"], frame["params"]) for _, frame in driven.sent] == [
         ("private/cancel", {**ours, "instrument_name": CALL, "order_id": OLD_ID}),
-        ("private/cancel_by_label", {**ours, "instrument_name": CALL, "label": BID}),
+        ("private/cancel_by_label", {**ours, "label": BID}),
         ("private/cancel_all", ours),
         ("private/cancel_by_instrument", {**ours, "instrument_name": CALL}),
     ]
@@ -456,3 +456,27 @@ def test_a_private_channel_that_tells_of_it_is_kept() -> None:
     driven.push(Link.TRADING, ORDERS, [RESTS])
     driven.wait(8.0)
     assert driven.cuts == []
+
+
+def test_a_late_answer_about_an_order_that_the_channel_never_told_of_ends_a_silent_line() -> None:
+    driven = account({"private/cancel": SILENCE})
+    driven.push(Link.TRADING, ORDERS, [RESTS])
+    driven.submit(CANCEL)
+    (_, frame) = driven.sent[-1]
+    driven.wait(6.0)
+    assert driven.cuts == []
+    driven.session.receive(Link.TRADING, {"id": frame["id"], "result": ENDED}, driven.now_ns)
+    driven.wait(8.0)
+    assert [cut.link for cut in driven.cuts] == [Link.TRADING]
+
+
+@pytest.mark.parametrize(("labels", "cuts"), [((BID, NEXT), [Link.TRADING]), ((), [])])
+def test_a_mass_cancel_that_the_channel_does_not_tell_of_ends_a_silent_line(
+    labels: tuple[Label, ...], cuts: list[Link]
+) -> None:
+    driven = account({"private/cancel_all": "ok"})
+    driven.push(Link.TRADING, ORDERS, [RESTS])
+    driven.wait(1.0)
+    driven.submit(CancelAll("derive", None, labels, Why.STOPPING))
+    driven.wait(8.0)
+    assert [cut.link for cut in driven.cuts] == cuts

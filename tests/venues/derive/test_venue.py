@@ -10,7 +10,7 @@ from ccxt.base.errors import AuthenticationError, NetworkError
 from mmbot.clock import Clock
 from mmbot.config import Mode
 from mmbot.core.capabilities import DeadMan, Move, unsupported, without_dead_man
-from mmbot.errors import ConfigError, Refused
+from mmbot.errors import ConfigError, Refused, VenueUnreachable
 from mmbot.venues.canceller import CredentialsRefusedError, Way, WayFailedError
 from mmbot.venues.credentials import Credentials
 from mmbot.venues.derive.canceller import DeriveCanceller
@@ -135,11 +135,18 @@ async def test_the_account_is_the_subaccounts_number() -> None:
 
 @pytest.mark.parametrize(("label", "name"), [("sim-1", "sim-1"), ("", str(SUBACCOUNT))])
 async def test_a_simulated_account_goes_by_the_label_of_its_world(label: str, name: str) -> None:
-    answers = {
-        "private/get_subaccounts": OURS,
-        "private/get_subaccount": {**STATED, "label": label},
-    }
+    answers = {"private/get_subaccount": {**STATED, "label": label}}
     assert await named(answers, by_label=True) == name
+
+
+async def test_a_simulated_account_whose_label_is_not_told_has_no_other_name() -> None:
+    unknown = {"private/get_subaccount": refusing(14001, "why")}
+    with pytest.raises(ConfigError, match=r"no subaccount 86815 .*: it has 5, 6"):
+        await named(
+            unknown | {"private/get_subaccounts": {"subaccount_ids": [5, 6]}}, by_label=True
+        )
+    with pytest.raises(VenueUnreachable, match="14001"):
+        await named(unknown | {"private/get_subaccounts": OURS}, by_label=True)
 
 
 async def test_a_subaccount_that_is_missing_is_told_with_those_that_exist() -> None:

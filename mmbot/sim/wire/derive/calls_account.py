@@ -62,7 +62,7 @@ def _account(venue: DeriveVenue, session: Session, params: Params) -> Json:
         "websocket_matching_tps": tiers.matching,
         "websocket_non_matching_tps": tiers.other,
         "websocket_option_tps": tiers.instrument,
-        "websocket_perp_tps": tiers.instrument,
+        "websocket_perp_tps": tiers.in_perpetual,
         "whitelisted_recipients": [],
     }
 

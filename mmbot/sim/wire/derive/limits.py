@@ -20,6 +20,7 @@ from mmbot.sim.wire.rules import Tiers
 
 WINDOW_MS: Final = 5_000
 BURST: Final = 5  # seconds' worth
+PERPETUAL: Final = "-PERP"
 THIRDS: Final = 3
 
 
@@ -129,7 +130,9 @@ class Budget:
         if request.pool is Pool.MATCHING and request.instrument is not None:
             bucket = self._buckets.get(request.instrument)
             if bucket is None:
-                bucket = Bucket(self._tiers.instrument, now_ms)
+                perpetual = request.instrument.endswith(PERPETUAL)
+                tps = self._tiers.in_perpetual if perpetual else self._tiers.instrument
+                bucket = Bucket(tps, now_ms)
                 self._buckets[request.instrument] = bucket
             if not bucket.fits(cost, now_ms):
                 return bucket.wait_ms(cost)

@@ -46,6 +46,9 @@ from mmbot.sim.wire.faces import Login
 from mmbot.sim.wire.frame import Frame
 from mmbot.sim.wire.rules import Rules
 
+KIND: Final = "derive"
+"""The name of a face that has none of its own."""
+
 PING: Final = b"ping"
 PONG: Final = "pong"
 HTTP_LIMITED: Final = 429
@@ -81,15 +84,19 @@ class DeriveProtocol(DeriveVenue):
 
         The login's key is the owner's address, its secret the session key in hex. Anything else is
         a word of which a wallet, or a key, is made up; whoever comes with a word that was used has
-        a wallet of its own all the same.
+        a wallet of its own all the same: after the name of its face, so that a client which knows
+        the name knows the wallet, or else by its number.
         """
         now_ms, key = self.now_ms(), login.secret
+        apart = login.name if login.name != KIND else ""
+        if not login.name:
+            apart = str(len(self.counters) or "")
         is_made_up = not is_private_key(key)
         if is_made_up:
-            key = made_up_key(f"session key {login.secret} {len(self.counters) or ''}").hex()
+            key = made_up_key(f"session key {login.secret} {apart}").hex()
         owner = login.key.lower()
         if not is_address(login.key):
-            owner = address_of(made_up_key(f"owner {login.key} {len(self.counters) or ''}"))
+            owner = address_of(made_up_key(f"owner {login.key} {apart}"))
         wallet = self.wallets.get(owner)
         if wallet is None:
             wallet = self.wallets[owner] = Wallet(owner, Budget(self.rules.tiers, now_ms))
@@ -101,7 +108,7 @@ class DeriveProtocol(DeriveVenue):
         counter = Counter(
             wallet=wallet,
             account=login.account,
-            subaccount_id=self.open_subaccount(wallet, login.account),
+            subaccount_id=self.open_subaccount(wallet, login.account, self._number(login)),
             key="0x" + key if is_made_up else "",
             signer=signer,
             keeps_orders=login.keeps_orders,
@@ -110,6 +117,15 @@ class DeriveProtocol(DeriveVenue):
         )
         self.counters.append(counter)
         return counter
+
+    def _number(self, login: Login) -> int:
+        """How far the number of a subaccount is from the first one: as its wallet, after the name
+        of its face."""
+        if not login.name:
+            return list(self.exchange.accounts).index(login.account)
+        if login.name == KIND:
+            return 0
+        return 1 + int.from_bytes(made_up_key(login.name)[:3])
 
     def credentials(self, counter: Counter) -> dict[str, str | int]:
         """What a client needs to come in there."""

@@ -227,9 +227,9 @@ class DeriveVenue:
             for account in self.subaccount_ids
         }
 
-    def open_subaccount(self, wallet: Wallet, account: str) -> int:
+    def open_subaccount(self, wallet: Wallet, account: str, number: int) -> int:
         """An account becomes a subaccount of a wallet; its positions are taken over as they are."""
-        subaccount_id = SUBACCOUNT_FIRST + list(self.exchange.accounts).index(account)
+        subaccount_id = SUBACCOUNT_FIRST + number
         wallet.subaccounts[subaccount_id] = account
         wallet.labels[subaccount_id] = account
         self.subaccount_ids[account] = subaccount_id

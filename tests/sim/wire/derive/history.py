@@ -147,8 +147,9 @@ def _trade(judged: Judged, caller: Caller, names: tuple[str, ...] = NAMES) -> No
     for name in names:
         price = judged.exchange.book(name).mark
         tick = judged.exchange.terms(name).tick
-        low = str(price // tick * tick - 20 * tick)
-        high = str(price // tick * tick + 40 * tick)
+        reach = 200 if name == PERPETUAL else 20  # its makers want their fee back
+        low = str(price // tick * tick - reach * tick)
+        high = str(price // tick * tick + 2 * reach * tick)
         caller.ask("private/order_debug", **caller.signed(name, "buy", "0.2", low))
         caller.order(name, "buy", "0.2", high, time_in_force="ioc")
         caller.order(name, "sell", "0.1", low, order_type="market")

@@ -473,6 +473,18 @@ def test_an_instrument_has_a_bucket_that_refills_all_the_time() -> None:
     assert caller.refusal("private/order", **caller.signed()) == -32000
 
 
+def test_a_perpetual_may_have_a_bucket_of_another_size() -> None:
+    caller = limited(matching=100, instrument=1, perpetual=3).caller()
+    codes = [caller.refusal("private/order", **caller.signed()) for _ in range(16)]
+    assert codes == [0] * 15 + [-32000]
+    for _ in range(5):
+        caller.order(OPTION, "buy", "1", "50")
+    with pytest.raises(Refused):
+        caller.order(OPTION, "buy", "1", "50")
+    account = caller.ask("private/get_account", wallet=OWNER)
+    assert (account["websocket_option_tps"], account["websocket_perp_tps"]) == (1, 3)
+
+
 def test_an_order_under_protection_costs_a_third() -> None:
     judged = limited()
     caller = judged.caller()
