@@ -153,7 +153,7 @@ def _show(one: _Said) -> None:
         f"position {_text(row['position'])}"
     )
     if row.get("fair") is not None and row.get("pricer"):
-        print(f"  fair     {row['fair']:.{digits + 2}f}, by the pricer {row['pricer']}")
+        _show_fair(row, digits)
     _show_fees(row, digits)
     if row.get("book"):
         print(f"  book     {row['book']}")
@@ -165,6 +165,27 @@ def _show(one: _Said) -> None:
         ("sell", "our_ask", "our_ask_size"),
     ):
         _show_side(row, side, row[resting], row[size])
+
+
+def _show_fair(row: Mapping[str, Any], digits: int) -> None:
+    """What it is worth, by which model, and every input with its age."""
+    said = f"  fair     {row['fair']:.{digits + 2}f}, by the pricer {row['pricer']}"
+    by = row.get("fair_by")
+    if not by:
+        print(said)
+        return
+    if by["model"]:
+        said += f": {by['model']}"
+    print(f"{said} ({by['why']})" if by["why"] else said)
+    for one in by["inputs"]:
+        value = "" if one["value"] is None else f"{one['value']:,.{_places(one['unit'], digits)}f}"
+        age = "" if one["age_s"] is None else f"{one['age_s']:.1f} s ago"
+        print(f"           {one['name']:<24} {value:>14} {one['unit']:<10} {age}".rstrip())
+
+
+def _places(unit: str, digits: int) -> int:
+    """Digits behind the point of a number that is counted in this."""
+    return {"USD": 2, "%": 2, "bps": 1, "vol points": 2, "quotes": 0}.get(unit, digits)
 
 
 def _show_fees(row: Mapping[str, Any], digits: int) -> None:

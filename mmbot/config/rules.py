@@ -18,7 +18,7 @@ from mmbot.core.sizes import POSITION, Size
 from mmbot.errors import ConfigError
 from mmbot.plugins.registry import BUILT_IN, Family
 
-DEFAULT_PRICER = "mark"
+DEFAULT_PRICER = "auto"
 
 DEFAULT_RULES = (
     # Every desk has them, whatever its file says of others.
@@ -178,7 +178,7 @@ def selector_of(written: Written, scope: Scope) -> PluginTable | None:
 
 
 def pricer_of(written: Written, scope: Scope) -> PluginTable:
-    """The pricer of a desk, which is `mark` unless the file names another. Raises ConfigError."""
+    """The pricer of a desk, which is `auto` unless the file names another. Raises ConfigError."""
     path = scope.key("pricer")
     name = _only(written, path, "pricer") or DEFAULT_PRICER
     written.table(path).setdefault(name, {})

@@ -6,8 +6,8 @@ core.booking, for everything that a snapshot states in core.reconcile.
 
 from typing import assert_never
 
+from mmbot.core import chain_upkeep, gates, watched
 from mmbot.core import events as ev
-from mmbot.core import gates, watched
 from mmbot.core.booking import book_fill, value_opening
 from mmbot.core.books import Market
 from mmbot.core.exit import begin_exit, trip
@@ -92,6 +92,8 @@ def apply(  # noqa: C901, PLR0912, PLR0915  # one case an event: the union is re
             _listed(state, event)
         case ev.InstrumentsWatched():
             watched.begin_watching(state, event)
+        case ev.Fitted():
+            chain_upkeep.take_fit(state, event, now_ns)
         case (
             ev.LinkChanged()
             | ev.LinkAlive()
@@ -147,6 +149,8 @@ def _ticker_changed(state: State, event: ev.TickerChanged, now_ns: Nanos) -> Non
         carried = state.inventory.carried.get(event.instrument)
         if carried is not None:
             carried.revalue(to_decimal(market.mark))
+    if market.chain:
+        chain_upkeep.hear_ticker(state, market, now_ns)
     if market.index is not None:
         if unindexed:
             state.touch_all()  # exposure in coin can be reckoned from now on
@@ -161,6 +165,7 @@ def _listed(state: State, event: ev.InstrumentsListed) -> None:
         if market is None:
             state.add_account(instrument.venue)
             state.watched.pop(instrument.id, None)
+            state.chains_due = True
             market = state.markets[instrument.id] = Market(instrument, event.desk)
             market.off = state.controls.sides_off(instrument)
             state.inventory.add(instrument)  # before any reader asks, so that their order is ours

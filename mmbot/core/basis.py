@@ -36,7 +36,7 @@ from mmbot.core.types import BUY, SELL, Nanos, Quote, Side
 from mmbot.core.views import View
 from mmbot.core.why import Why
 
-_TOLD_BY_READS = ("now_ns", "book_age_ns", "bids", "asks", "signals")
+_TOLD_BY_READS = ("now_ns", "book_age_ns", "bids", "asks", "signals", "chain")
 
 VIEWED = tuple(name for name in View.__match_args__ if name not in _TOLD_BY_READS)
 """What is in a view besides, every field of it."""
@@ -84,7 +84,7 @@ def can_stand(
         return None
     reads = read_by_all((desk.strategy, *desk.rules), view.instrument)
     # Past the lowest limit of age nothing is known of the others.
-    if reads is None or view.book_age_ns > reads.age_limit_ns:
+    if reads is None or reads.chain or view.book_age_ns > reads.age_limit_ns:
         return None
     slots = tuple((view.instrument.id, one.side, one.owner, one.level) for one in quotes)
     if _must_wait(state, slots, view.now_ns):

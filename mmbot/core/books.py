@@ -22,6 +22,7 @@ from mmbot.core.standing import Standing
 from mmbot.core.statements import Fill
 from mmbot.core.types import BUY, SECOND, ZERO, Level, Nanos, Quote, Side
 from mmbot.core.uptime import Uptime
+from mmbot.core.views import Valuation
 from mmbot.core.why import Why
 
 SILENCE_MAX_NS: Nanos = 10 * SECOND
@@ -111,7 +112,9 @@ class Market(_Beside):
     quotes: tuple[Quote, ...] = ()
     """What the strategy last said, for `explain` and the table ..."""
     pricer: str = ""
-    """... and whose fair value that was built on."""
+    """... whose fair value that was built on ..."""
+    valuation: Valuation | None = None
+    """... and what it was; None while there is none."""
     why: dict[Side, Why] = field(default_factory=dict)
     """Why each side is as it is."""
     uptime: Uptime = field(default_factory=Uptime)
@@ -123,6 +126,10 @@ class Market(_Beside):
     """Sides that a person has switched off."""
     expiry_asked: bool = False
     """Expired, and the venue is being asked what that came to."""
+    chain: str = ""
+    """Of an option that is valued with others: its chain (core.chains) ..."""
+    row: int = -1
+    """... and its row there."""
 
     def expired(self, now_ns: Nanos) -> bool:
         """Whether the instrument has reached its expiry."""

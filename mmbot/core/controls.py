@@ -9,10 +9,13 @@ from decimal import Decimal
 from mmbot.core.books import Market
 from mmbot.core.contracts import Instrument
 from mmbot.core.scope import DAY_NS, Scope
-from mmbot.core.types import ONE, SECOND, Nanos, Side
-from mmbot.pricing.scalar import vega
+from mmbot.core.types import ONE, SECOND, Nanos, Right, Side
+from mmbot.core.views import Valuation
+from mmbot.pricing.scalar import value
 
 _YEAR_NS: Nanos = 365 * DAY_NS
+_VOL_LEAST = 1e-4
+"""No offset takes a volatility lower."""
 
 
 @dataclass(slots=True)
@@ -49,24 +52,25 @@ class Controls:
                 on = wanted
         return on
 
-    def fair(self, market: Market, mark: float, now_ns: Nanos) -> float:
-        """The fair value of a market in price units: its mark, moved by offset x vega while a vol
-        offset is in force and the instrument is an option whose volatility is known."""
-        if not self.vol_points or market.mark_iv is None or market.forward is None:
-            return mark
+    def shifted(self, market: Market, valued: Valuation, now_ns: Nanos) -> Valuation:
+        """What an option is worth with the offset on its volatility: valued anew at the volatility
+        it was valued at, or else the venue's, plus the offset. As it was where there is no offset,
+        no volatility, or nothing that depends on one."""
         instrument = market.instrument
-        if not instrument.has_vega:
-            return mark
+        sigma = valued.sigma if valued.sigma is not None else market.mark_iv
+        forward = valued.forward if valued.forward is not None else market.forward
+        if not (sigma and forward and instrument.has_vega and sigma > 0 and forward > 0):
+            return valued
         assert instrument.strike is not None
         assert instrument.expiry_ns is not None
-        per_unit = vega(
-            forward=market.forward,
-            strike=float(instrument.strike),
-            years=(instrument.expiry_ns - now_ns) / _YEAR_NS,
-            vol=market.mark_iv,
-            inverse=instrument.inverse,
-        )
-        return max(0.0, mark + self.vol_points / 100 * per_unit)
+        strike, years = float(instrument.strike), (instrument.expiry_ns - now_ns) / _YEAR_NS
+        moved = max(_VOL_LEAST, sigma + self.vol_points / 100)
+        is_call = instrument.right is Right.CALL
+        before = value(forward, strike, years, sigma, is_call=is_call)
+        after = value(forward, strike, years, moved, is_call=is_call)
+        unit = forward if instrument.inverse else 1.0
+        fair = max(0.0, valued.fair + (after.price - before.price) / unit)
+        return valued._replace(fair=fair, sigma=moved, delta=after.delta)
 
     def lapse(self, now_ns: Nanos) -> bool:
         """End a vol offset whose time is up; whether it did."""

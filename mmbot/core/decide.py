@@ -75,7 +75,9 @@ class Decision(Struct):
     quotes: tuple[Quote, ...] | None = None
     """What the strategy wants; None: nothing new is known of that."""
     pricer: str = ""
-    """Whose fair value it is built on."""
+    """Whose fair value it is built on ..."""
+    valuation: Valuation | None = None
+    """... and what that was; None: nothing new is known of it."""
     actions: list[Action] = field(default_factory=list)
     worst_coin: Decimal | None = None
     """Worst-case exposure with what was approved, in coin; None: as before."""
@@ -284,17 +286,20 @@ def _view(
     assert mark is not None, "a fault without one"
     assert index is not None, "a fault without one"
     forward = market.forward if market.forward is not None else index
+    chain_of = state.chains[market.chain] if market.chain else None
+    iv, row = market.mark_iv, market.row
     valuation = desk.pricer.fair(
-        MarketView(instrument, bids, asks, mark, index, forward, market.mark_iv, market.delta),
+        MarketView(instrument, bids, asks, mark, index, forward, iv, market.delta, row),
+        chain_of,
         now_ns,
     )
     if not isinstance(valuation, Valuation):
         return valuation
     if not 0 <= valuation.fair < inf:  # true for NaN
         return Why.NO_FAIR
-    fair = valuation.fair
     if state.controls.vol_points:
-        fair = state.controls.fair(market, fair, now_ns)
+        valuation = state.controls.shifted(market, valuation, now_ns)
+    decision.valuation = valuation
     references = state.references.newest  # mostly there are none
     inventory = state.inventory
     position = worst_long = worst_short = inventory.amount(instrument.id)
@@ -314,8 +319,8 @@ def _view(
         mark,
         index,
         forward,
-        fair,
-        market.mark_iv,
+        valuation.fair,
+        iv,
         market.delta if valuation.delta is None else valuation.delta,
         min_price=market.min_price,
         max_price=market.max_price,
@@ -331,4 +336,6 @@ def _view(
         ),
         sigma=valuation.sigma,
         signals=values(state, desk, instrument.id, now_ns) if desk.signals else NO_SIGNALS,
+        chain=chain_of,
+        row=row,
     )

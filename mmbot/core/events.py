@@ -10,6 +10,7 @@ from enum import Enum
 from msgspec import Struct
 
 from mmbot.core.capabilities import Capabilities
+from mmbot.core.chains import Fitted
 from mmbot.core.commands import (
     Pause,
     SizeScaled,
@@ -347,4 +348,4 @@ StoreEvent = (
 )
 Control = Pause | Unpause | WindDown | Switched | SizeScaled | VolShifted
 Command = Tick | Control | Stop | Trip
-Event = MarketEvent | ReferenceChanged | LinkEvent | OrderEvent | StoreEvent | Command
+Event = MarketEvent | Fitted | ReferenceChanged | LinkEvent | OrderEvent | StoreEvent | Command

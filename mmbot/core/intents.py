@@ -1,4 +1,5 @@
-"""Everything we can want done: a closed union, carried out by a venue or by the store.
+"""Everything we can want done: a closed union, carried out by a venue, by the store, or by whoever
+fits surfaces.
 
 Every place and amend carries `valid_until_ns` (desk time): a request delayed beyond it must die
 at the venue instead of resting, where the venue can be told so.
@@ -8,6 +9,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
+from mmbot.core.chains import FitSurface
 from mmbot.core.types import InstrumentId, Label, Nanos, Side, TimeInForce, venue_name
 from mmbot.core.why import Why
 
@@ -116,7 +118,7 @@ class CheckLease(Struct, frozen=True, gc=False):
 
 VenueIntent = Place | Amend | Replace | Cancel | CancelAll | Resync | FallbackCancel
 StoreIntent = ReserveLabels | SaveLatch | CheckLease
-Intent = VenueIntent | StoreIntent
+Intent = VenueIntent | StoreIntent | FitSurface
 
 
 def venue_of(intent: VenueIntent) -> str:

@@ -4,6 +4,7 @@ docstring is its manual, its behavior is one or two methods."""
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from mmbot.core.chains import Chain
 from mmbot.core.contracts import Instrument
 from mmbot.core.events import BookChanged, BookLost, Filled, TickerChanged, TradePrinted
 from mmbot.core.memory import Memory
@@ -53,8 +54,9 @@ class Selector(Protocol):
 class Pricer(Protocol):
     """Says what one instrument is worth. A pricer remembers nothing."""
 
-    def fair(self, market: MarketView, now_ns: Nanos) -> Valuation | Why:
-        """The value every quote of the desk is built around, or why there is none."""
+    def fair(self, market: MarketView, chain: Chain | None, now_ns: Nanos) -> Valuation | Why:
+        """The value every quote of the desk is built around, or why there is none. `chain` is the
+        option's, where the pricer's class says `reads_chain = True`; a pricer only reads it."""
         ...
 
 

@@ -17,11 +17,13 @@ from mmbot.core.contracts import Instrument
 class Reads(NamedTuple):
     """`depth`: the best levels a side; of those beyond, only whether all are numbers. None: every
     level. `age_limit_ns`: the age of the book beyond which the answer is another. `signals`:
-    whether it depends on what signals say, which is other numbers at nearly every turn."""
+    whether it depends on what signals say, which is other numbers at nearly every turn. `chain`:
+    the same of the chain's other options: such a plug-in is asked every time."""
 
     depth: int | None = None
     age_limit_ns: float = inf
     signals: bool = False
+    chain: bool = False
 
 
 def no_levels(plugin: object, instrument: Instrument) -> Reads:  # noqa: ARG001  # the same for all
@@ -37,7 +39,7 @@ def best_levels(plugin: object, instrument: Instrument) -> Reads:  # noqa: ARG00
 def read_by_all(plugins: Iterable[object], instrument: Instrument) -> Reads | None:
     """All that any of them reads, and the lowest limit of age; None where one does not say."""
     depth: int | None = 0
-    age_limit_ns, signals = inf, False
+    age_limit_ns, signals, chain = inf, False, False
     for plugin in plugins:
         tell: Callable[[Instrument], Reads] | None = getattr(plugin, "reads", None)
         if tell is None:
@@ -45,5 +47,5 @@ def read_by_all(plugins: Iterable[object], instrument: Instrument) -> Reads | No
         reads = tell(instrument)
         depth = None if depth is None or reads.depth is None else max(depth, reads.depth)
         age_limit_ns = min(age_limit_ns, reads.age_limit_ns)
-        signals = signals or reads.signals
-    return Reads(depth, age_limit_ns, signals)
+        signals, chain = signals or reads.signals, chain or reads.chain
+    return Reads(depth, age_limit_ns, signals, chain)

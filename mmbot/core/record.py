@@ -10,6 +10,7 @@ from mmbot.core.exposure import worst_coin
 from mmbot.core.hedge import hedges
 from mmbot.core.state import State
 from mmbot.core.types import ZERO, InstrumentId, Nanos
+from mmbot.core.why import Why
 
 
 def begin(state: State) -> None:
@@ -48,6 +49,8 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
     market.keep(decision.stands, decision.allowance)
     if decision.quotes is not None:
         market.quotes, market.pricer = decision.quotes, decision.pricer
+        if decision.valuation is not None or not _is_momentary(decision):
+            market.valuation = decision.valuation
     for side, levels in decision.references.items():
         market.held[side] = (levels, now_ns)
     if decision.look_ns:
@@ -57,6 +60,12 @@ def record(state: State, market: Market, decision: Decision, now_ns: Nanos) -> N
     if decision.again:
         state.touch(market.instrument.id)
     record_exposure(state, market, decision.worst_coin)
+
+
+def _is_momentary(decision: Decision) -> bool:
+    """Whether nothing is known only because an order of ours is on its way: as good as every other
+    turn, so that what was known stands."""
+    return Why.OWN_ORDERS_UNCLEAR in decision.why.values()
 
 
 def record_exposure(state: State, market: Market, worst_coin: Decimal | None) -> None:

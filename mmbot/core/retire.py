@@ -58,6 +58,7 @@ def revive(state: State, instrument: InstrumentId) -> Market | None:
     market.off = state.controls.sides_off(former.instrument)
     position = state.inventory.add(former.instrument)
     position.opened, position.opened_ms = True, former.opened_ms
+    state.chains_due = True
     state.touch(instrument)
     return market
 
@@ -125,6 +126,7 @@ def _let_go(state: State, market: Market) -> None:
     others = state.worst_coin.get(instrument.underlying, ZERO) - market.worst_coin
     state.worst_coin[instrument.underlying] = others
     del state.markets[name], state.inventory.positions[name]
+    state.chains_due = True
     state.inventory.carried.pop(name, None)
     state.watch.profit.forget(name)
     state.orders.by_instrument.pop(name, None)

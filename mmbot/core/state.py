@@ -10,6 +10,7 @@ from decimal import Decimal
 from mmbot.core.books import Market
 from mmbot.core.budget import Budget
 from mmbot.core.capabilities import Capabilities
+from mmbot.core.chains import Chain
 from mmbot.core.closures import Backoff
 from mmbot.core.controls import Controls
 from mmbot.core.guard_memory import GuardMemory
@@ -155,6 +156,11 @@ class State:
     """Markets that are looked at and not traded (core.watched), and ..."""
     watch_ends_ns: Nanos = 0
     """... when the next of them expires; 0: none does."""
+    chains: dict[str, Chain] = field(default_factory=dict)
+    """Options that are valued together (core.chain_upkeep), by `ChainKey.text`; those whose pricer
+    reads them ..."""
+    chains_due: bool = True
+    """... and whether their instruments have changed."""
     accounts: dict[str, Account] = field(default_factory=dict)
     orders: Orders = field(default_factory=Orders)
     inventory: Inventory = field(default_factory=Inventory)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from mmbot.core.chains import Chain
 from mmbot.core.contracts import Instrument
 from mmbot.core.order_to_volume import Traffic
 from mmbot.core.references import NO_REFERENCES, Reference
@@ -29,6 +30,8 @@ class MarketView(Struct):
     forward: float
     mark_iv: float | None
     delta: float | None
+    row: int = -1
+    """Of an option in a chain, its row there."""
 
 
 class Valuation(NamedTuple):
@@ -39,6 +42,12 @@ class Valuation(NamedTuple):
     """Volatility the value was built on, fraction per year; None: the model has none."""
     delta: float | None = None
     """Coin per unit of amount; None: the model has none, and the venue's stands."""
+    model: str = ""
+    """What it was built on, in a word or two, for people ..."""
+    why: Why | None = None
+    """... and why on nothing better, where something better was wanted."""
+    forward: float | None = None
+    """USD per coin that an option was valued on; None: the venue's."""
 
 
 class View(Struct, frozen=True, gc=False):
@@ -79,6 +88,11 @@ class View(Struct, frozen=True, gc=False):
     """Volatility that fair value was built on, where the pricer says."""
     signals: Mapping[str, float | None] = NO_SIGNALS
     """What the desk's signals say of this instrument, by name; None: not known yet."""
+    chain: Chain | None = None
+    """The options that are valued with this one, to be read only; None where the pricer does
+    without ..."""
+    row: int = -1
+    """... and which of them it is."""
 
     @property
     def bid(self) -> float | None:

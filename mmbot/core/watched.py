@@ -13,6 +13,7 @@ Theory of operation
 
 from mmbot.core import events as ev
 from mmbot.core.books import Market
+from mmbot.core.chain_upkeep import hear_ticker
 from mmbot.core.state import State
 from mmbot.core.types import Nanos
 from mmbot.core.why import Why
@@ -26,6 +27,7 @@ def begin_watching(state: State, event: ev.InstrumentsWatched) -> None:
         known = state.watched.get(instrument.id)
         if known is None:
             state.watched[instrument.id] = Market(instrument, event.desk)
+            state.chains_due = True
         else:
             known.instrument = instrument
     _look_ahead(state)
@@ -43,6 +45,8 @@ def hear(
     match event:
         case ev.TickerChanged():
             market.take_ticker(event)
+            if market.chain:
+                hear_ticker(state, market, now_ns)
             if event.state is not None:
                 market.closure.hear_ticker(event.state, now_ns)
         case ev.BookChanged():
@@ -66,6 +70,7 @@ def drop_expired(state: State, now_ns: Nanos) -> None:
         return
     for name in [name for name, market in state.watched.items() if market.expired(now_ns)]:
         del state.watched[name]
+        state.chains_due = True
         state.retired.leaving.append(name)
     _look_ahead(state)
 

@@ -53,6 +53,8 @@ class Why(Enum):
     OWN_ORDERS_UNCLEAR = "own order in flight"
     NOT_QUOTED = "not quoted here"
     # Risk
+    NO_SURFACE = "no surface"
+    SURFACE_OFF = "surface far from mark"
     MAX_POSITION = "position limit"
     MAX_EXPOSURE = "exposure limit"
     MAX_ORDER = "order size limit"

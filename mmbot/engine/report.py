@@ -33,6 +33,7 @@ from mmbot.core.types import (
 from mmbot.core.why import Why
 from mmbot.engine import holdings, parts
 from mmbot.engine import signals as signals_of
+from mmbot.engine.fair_inputs import fair_row, without_surface
 from mmbot.engine.held_back import held_back
 from mmbot.engine.holdings import Index
 from mmbot.engine.parts import LONE_DESK
@@ -231,7 +232,7 @@ def _controls(state: State, now_ns: Nanos) -> tuple[str, ...]:
         said.append(f"not quoting: {state.store_trouble}")
     if state.watch.slowed is not None:
         said.append(f"slowed: {state.watch.slowed.value}")
-    return (*said, *state.controls.texts(now_ns))
+    return (*said, *state.controls.texts(now_ns), *without_surface(state, now_ns))
 
 
 def _order_to_volume(state: State, now_ns: Nanos) -> OrderToVolume:
@@ -303,7 +304,7 @@ def _row(
         our_bid_size=bid.remaining if bid else None,
         our_ask=ask.price if ask else None,
         our_ask_size=ask.remaining if ask else None,
-        fair=market.quotes[0].fair if market.quotes else market.mark,
+        fair=_fair(market),
         position=position.amount,
         delta_coin=_delta(market, position.amount),
         pnl_usd=None if rate is None else float(total) * rate,
@@ -322,6 +323,7 @@ def _row(
         quotes=tuple(_quote(instrument, quote) for quote in market.quotes),
         quoted_share=parts.quoted_share(market, now_ns),
         pricer=market.pricer,
+        fair_by=fair_row(state, market, now_ns),
         reasons={side.value: market.why[side] for side in Side if side in market.why},
         worth_saying=_worth_saying(market),
         held_back=held_back(state, market, refresh_ns, now_ns),
@@ -341,10 +343,17 @@ def _row(
 
 
 def _maker_fee(market: Market) -> float | None:
-    fair = market.quotes[0].fair if market.quotes else market.mark
+    fair = _fair(market)
     if fair is None or market.index is None:
         return None
     return maker_fee_price(market.instrument, fair, market.index)
+
+
+def _fair(market: Market) -> float | None:
+    """By the desk's pricer; the venue's mark while nothing is quoted by it."""
+    if market.quotes:
+        return market.quotes[0].fair
+    return market.valuation.fair if market.valuation is not None else market.mark
 
 
 def _references(state: State, asset: str, now_ns: Nanos) -> Iterator[ReferenceRow]:

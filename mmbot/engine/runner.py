@@ -20,6 +20,7 @@ from typing import Protocol
 from mmbot.clock import Clock
 from mmbot.core import events as ev
 from mmbot.core.bot import Bot, Turn
+from mmbot.core.chains import FitSurface
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.exit import taken_over, unproved
@@ -39,6 +40,7 @@ from mmbot.core.state import State
 from mmbot.core.statements import OpenOrder
 from mmbot.core.types import InstrumentId, Nanos
 from mmbot.core.why import Why
+from mmbot.engine.fitting import SurfaceWorker
 from mmbot.errors import VenueUnreachable
 from mmbot.ops.limit import ALWAYS
 from mmbot.venues.base import Venue
@@ -112,6 +114,7 @@ class Runner:
         self.store: StoreSink
         """Set before the first event; it answers into `sink`."""
         self.tape: TapeSink | None = None
+        self.surfaces = SurfaceWorker(self.sink)
         self.observers: list[Observer] = []
         self.on_retired: Callable[[Sequence[InstrumentId]], None] | None = None
         """Told of instruments that have come to their end."""
@@ -155,6 +158,8 @@ class Runner:
         for intent in self.store.may_leave(self.state, intents):
             if isinstance(intent, _FOR_STORE):
                 self.store.carry_out(intent)
+            elif isinstance(intent, FitSurface):
+                self.surfaces.ask(intent)
             else:
                 by_venue.setdefault(venue_of(intent), []).append(intent)
         for name, wanted in by_venue.items():

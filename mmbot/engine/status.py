@@ -46,6 +46,30 @@ class ReferenceRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FairInput:
+    """One thing a fair value follows from."""
+
+    name: str
+    value: float | None
+    """None: more than one number, as a book is."""
+    unit: str
+    age_s: float | None
+    """Since it was heard or reckoned; None where that has no meaning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FairRow:
+    """What an instrument is worth by its desk's pricer, and by what."""
+
+    value: float
+    model: str
+    """Such as svi, mark or microprice; empty where the pricer does not say."""
+    why: str
+    """Why by nothing better, where better was wanted."""
+    inputs: tuple[FairInput, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentRow:
     """One line of the table. None: there is none, or it is not known."""
 
@@ -80,7 +104,9 @@ class InstrumentRow:
     quotes: tuple[QuoteRow, ...] = ()
     """What `mmbot explain` shows ..."""
     pricer: str = ""
-    """... and which pricer said what the instrument is worth; empty while none has."""
+    """... which pricer said what the instrument is worth, empty while none has ..."""
+    fair_by: FairRow | None = None
+    """... and by what; None while nothing is said."""
     quoted_share: dict[str, float] = field(default_factory=dict)
     """By side: time in the market since the first quote of this run, 0 to 1."""
     reasons: dict[str, Why] = field(default_factory=dict)

@@ -207,6 +207,7 @@ class Engine:
         Returns what the store did not take and why, in one line; empty when it took everything.
         """
         await asyncio.gather(*(member.venue.close() for member in self.members))
+        self.runner.surfaces.close()
         self.runner.flush()
         self.store.publish(self.frame())
         writer, unwritten = self.store.writer, ""

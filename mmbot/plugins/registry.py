@@ -55,8 +55,10 @@ BUILT_IN: Mapping[Family, Mapping[str, str]] = {
         "named": "mmbot.config.named",
     },
     Family.PRICER: {
+        "auto": "mmbot.pricing.auto",
         "mark": "mmbot.pricing.mark",
         "mid": "mmbot.pricing.mid",
+        "theoretical": "mmbot.pricing.theoretical",
     },
     Family.SIGNAL: {
         name: f"mmbot.signals.{name}"

@@ -1,7 +1,8 @@
-"""The default pricer: what the venue says an instrument is worth."""
+"""A pricer that believes the venue: what it says an instrument is worth."""
 
 from dataclasses import dataclass
 
+from mmbot.core.chains import Chain
 from mmbot.core.types import Nanos
 from mmbot.core.views import MarketView, Valuation
 from mmbot.plugins.registry import Family, register
@@ -17,8 +18,8 @@ class Mark:
     wide; the mark of an option is the venue's own model, and its book is too wide to tell more.
     """
 
-    def fair(self, market: MarketView, now_ns: Nanos) -> Valuation:  # noqa: ARG002  # of the port
+    def fair(self, market: MarketView, chain: Chain | None, now_ns: Nanos) -> Valuation:  # noqa: ARG002  # of the port
         """The value, and the venue's volatility and delta."""
         if market.instrument.fair_is_mark:
-            return Valuation(market.mark, market.mark_iv, market.delta)
-        return Valuation(microprice(market.bids, market.asks, market.mark))
+            return Valuation(market.mark, market.mark_iv, market.delta, "mark")
+        return Valuation(microprice(market.bids, market.asks, market.mark), model="microprice")

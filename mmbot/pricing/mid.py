@@ -5,6 +5,7 @@ from typing import Annotated
 
 from annotated_types import doc
 
+from mmbot.core.chains import Chain
 from mmbot.core.types import Nanos
 from mmbot.core.views import MarketView, Valuation
 from mmbot.plugins.registry import Family, register
@@ -25,10 +26,10 @@ class Mid:
         bool, doc("each price weighted by the amount on the other side, the microprice")
     ] = False
 
-    def fair(self, market: MarketView, now_ns: Nanos) -> Valuation:  # noqa: ARG002  # of the port
+    def fair(self, market: MarketView, chain: Chain | None, now_ns: Nanos) -> Valuation:  # noqa: ARG002  # of the port
         """The middle as it is now."""
-        if self.weighted:
-            return Valuation(microprice(market.bids, market.asks, market.mark))
         if not market.bids or not market.asks:
-            return Valuation(market.mark)
-        return Valuation((market.bids[0][0] + market.asks[0][0]) / 2)
+            return Valuation(market.mark, model="mark")
+        if self.weighted:
+            return Valuation(microprice(market.bids, market.asks, market.mark), model="microprice")
+        return Valuation((market.bids[0][0] + market.asks[0][0]) / 2, model="mid")

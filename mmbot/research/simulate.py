@@ -39,7 +39,7 @@ from mmbot.sim.models.finality import Finality
 from mmbot.sim.virtual.history import Outcome, WorldOptions
 from mmbot.sim.virtual.kinds import KINDS, kind_of
 from mmbot.sim.virtual.translate import instrument_of
-from mmbot.sim.virtual.world import World
+from mmbot.sim.virtual.world import Fit, World
 from mmbot.sim.wire.faces import USUAL
 from mmbot.sim.wire.manner import Manner
 from mmbot.venues.plugin import plugin_of
@@ -147,7 +147,13 @@ def world(wish: Wish, seed: int) -> World:
         watched=traded.watched,
         rate=rates[seed % len(rates)],
     )
-    return World(seed, plan, traded.desks, traded.guards, options)
+    return World(seed, plan, traded.desks, traded.guards, options, fitting=_fitting)
+
+
+def _fitting() -> Fit:
+    from mmbot.pricing.chain_fit import ChainFitter  # where no option is traded it is not needed
+
+    return ChainFitter().fitted
 
 
 def _options(wish: Wish, seed: int, traded: "_Traded") -> WorldOptions:

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import assert_never
 
 from mmbot.core import events as ev
+from mmbot.core.chains import FitSurface
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -74,6 +75,7 @@ _Market = (
     | ev.TradePrinted
     | ev.InstrumentsListed
     | ev.InstrumentsWatched
+    | ev.Fitted
     | ev.InstrumentState
     | ev.ReferenceChanged
 )
@@ -152,6 +154,9 @@ def _of_market(event: _Market) -> Line:  # noqa: C901  # one case an event
             return Line(Topic.MARKET, "listed", names)
         case ev.InstrumentsWatched():
             return Line(Topic.MARKET, "watched", f"{len(event.instruments)} instruments")
+        case ev.Fitted():
+            what = f"{len(event.smiles)} expiries" if event.smiles else event.trouble
+            return Line(Topic.TICKERS, "surface", f"{event.chain}: {what}")
         case ev.InstrumentState():
             return Line(Topic.MARKET, "state", event.state, event.instrument)
         case ev.ReferenceChanged():
@@ -299,6 +304,8 @@ def intent_line(intent: Intent) -> Line:  # noqa: C901  # one case an intent: re
             return Line(Topic.CONTROL, "store", text, alarm=True)
         case CheckLease():
             return Line(Topic.CONTROL, "store", "read lease and latch")
+        case FitSurface():
+            return Line(Topic.TICKERS, "fit", f"{intent.chain}: {len(intent.strike)} options")
         case _:
             assert_never(intent)
 

@@ -242,8 +242,8 @@ def test_a_limit_flag_finds_its_rule_whatever_the_file_names(desk_file: Any) -> 
     )
 
 
-def test_a_desk_is_priced_by_the_mark_or_by_what_its_file_names(desk_file: Any) -> None:
-    assert from_flags().lone.pricer.name == "mark"
+def test_a_desk_is_priced_by_the_best_there_is_or_by_what_its_file_names(desk_file: Any) -> None:
+    assert from_flags().lone.pricer.name == "auto"
     config = load_config({}, desk_file(DESK + "[pricer.mid]\nweighted = true\n"))
     assert trading_desk(config.lone).pricer == Mid(weighted=True)
     assert trading_desk(config.lone).pricer_name == "mid"
@@ -258,7 +258,7 @@ def test_a_desk_is_priced_by_the_mark_or_by_what_its_file_names(desk_file: Any) 
         ("[risk.max_postion]", "desk.toml:4: unknown risk 'max_postion'; did you mean 'max_pos"),
         (
             "[pricer.mod]",
-            "desk.toml:4: unknown pricer 'mod'; did you mean 'mid'? There is: mark, mid",
+            "desk.toml:4: unknown pricer 'mod'; did you mean 'mid'? There is: auto, mark, mid",
         ),
         ("[pricer.mid]\nweighted = 1", "desk.toml:5: [pricer.mid] weighted = 1: expected true or"),
         ("[pricer.mid]\n[pricer.mark]", "desk.toml:5: a desk has one pricer, here are mid, mark"),

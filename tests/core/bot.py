@@ -12,6 +12,7 @@ from typing import TypeVar
 from mmbot.core import bot as core
 from mmbot.core import events as ev
 from mmbot.core.books import Market
+from mmbot.core.chains import FitSurface
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import (
@@ -71,6 +72,7 @@ class Bot:
         self.desks = {instrument.id: desk for instrument in self.instruments}
         self.guards: Sequence[Guard] = ()
         self.for_store: list[StoreIntent] = []
+        self.fits: list[FitSurface] = []
         self.tickers_come = True
         """The venue goes on stating what its last ticker said, however long a test waits."""
         self._trades = 0
@@ -117,6 +119,8 @@ class Bot:
         for intent in taken.intents:
             if isinstance(intent, CheckLease | ReserveLabels | SaveLatch):
                 self.for_store.append(intent)
+            elif isinstance(intent, FitSurface):
+                self.fits.append(intent)
             else:
                 to_venue.append(intent)
         return to_venue

@@ -9,6 +9,7 @@ from mmbot.core import events as ev
 from mmbot.core.controls import Controls
 from mmbot.core.scope import DAY_NS, Scope
 from mmbot.core.types import SECOND, InstrumentId, Side
+from mmbot.core.views import Valuation
 from mmbot.core.why import Why
 from tests.builders import EXPIRY_NS, a_perpetual, a_quote, an_option
 from tests.core.bot import Bot, amends, cancels, places
@@ -138,23 +139,27 @@ def test_a_factor_that_leaves_less_than_the_smallest_order_leaves_that() -> None
 # --- vol offset -------------------------------------------------------------------------------
 
 
-def test_a_vol_offset_moves_fair_by_vega_and_ends_by_itself() -> None:
-    """F = K = 2,850 and sigma = 62 %, T = 3.8333 days (332,000 s... to 2025-06-06 08:00) = 92 h:
-    sqrt(T) = sqrt(92 / 8760) = 0.102481; d1 = 0.62 x 0.102481 / 2 = 0.0317691;
-    phi(d1) = 0.398942 exp(-0.000504638) = 0.398741; vega = 0.398741 x 0.102481 = 0.0408634 coin
-    per unit of vol, so 2 points are 0.000817268."""
+def test_a_vol_offset_acts_on_the_volatility_and_ends_by_itself() -> None:
+    """F = K = 2,850 and sigma = 62 %, 92 h left: sqrt(T) = sqrt(92 / 8760) = 0.1024806. At the
+    money the price in coin is 2 N(d1) - 1 with d1 = sigma sqrt(T) / 2, 0.0327938 at 64 % and
+    0.0317690 at 62 %: 0.00081725 apart (vega alone would say 0.00081727)."""
     at_the_money = an_option(strike=Decimal(2850))
     bot = Bot.quoting(at_the_money)
     until_ns = bot.now_ns + 10 * SECOND
     bot.turn(ev.VolShifted(2.0, until_ns), bot.book())
     fair, mark = bot.puppet.views[-1].fair, bot.market.mark
     assert mark is not None
-    assert fair - mark == pytest.approx(0.000817268, rel=1e-5)
+    assert fair - mark == pytest.approx(0.00081725, rel=1e-5)
     bot.wait(11)
     assert bot.state.controls.vol_points == 0
     bot.turn(bot.book())
     assert bot.puppet.views[-1].fair == bot.market.mark
     assert [note.kind for note in bot.state.notes] == ["control"]
+
+
+def shifted(controls: Controls, bot: Bot) -> float:
+    """What the bot's market is worth with these controls, valued at its mark."""
+    return controls.shifted(bot.market, Valuation(bot.market.mark or 0.0), bot.now_ns).fair
 
 
 def test_a_linear_options_fair_moves_in_dollars() -> None:
@@ -164,7 +169,7 @@ def test_a_linear_options_fair_moves_in_dollars() -> None:
     for instrument in (inverse, linear):
         bot = Bot.quoting(instrument)
         mark = bot.market.mark or 0.0
-        moved.append(controls.fair(bot.market, mark, bot.now_ns) - mark)
+        moved.append(shifted(controls, bot) - mark)
     assert moved[1] == pytest.approx(moved[0] * 2850)
 
 
@@ -172,16 +177,13 @@ def test_only_options_with_a_known_volatility_are_moved_and_never_below_zero() -
     bot = Bot.quoting()
     controls = Controls(vol_points=-50.0, vol_until_ns=EXPIRY_NS)
     mark = bot.market.mark or 0.0
-    assert 0 <= controls.fair(bot.market, mark, bot.now_ns) < mark
+    assert 0 <= shifted(controls, bot) < mark
     bot.market.mark = 1e-9
-    assert controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) == 0
+    assert shifted(controls, bot) == 0
     bot.market.mark_iv = None
-    assert controls.fair(bot.market, bot.market.mark or 0.0, bot.now_ns) == bot.market.mark
+    assert shifted(controls, bot) == bot.market.mark
     perpetual = Bot.quoting(a_perpetual())
-    assert (
-        controls.fair(perpetual.market, perpetual.market.mark or 0.0, perpetual.now_ns)
-        == perpetual.market.mark
-    )
+    assert shifted(controls, perpetual) == perpetual.market.mark
 
 
 # --- for people -------------------------------------------------------------------------------

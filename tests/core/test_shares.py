@@ -14,7 +14,7 @@ from mmbot.core.rules import within_rules
 from mmbot.core.sizes import Size
 from mmbot.core.sizing import on_grid
 from mmbot.core.types import ONE, Level, Side, Target
-from mmbot.core.views import Shrink, Verdict
+from mmbot.core.views import Shrink, Valuation, Verdict
 from mmbot.core.why import Why
 from mmbot.risk.max_exposure import MaxExposure
 from mmbot.risk.max_position import MaxPosition
@@ -71,7 +71,8 @@ def test_a_wide_book_of_shares_is_believed_and_a_far_one_is_not(
 def test_a_vol_offset_does_not_move_a_share() -> None:
     market = a_market(0.50, ((0.48, 50.0),), ((0.52, 50.0),))
     market.mark_iv, market.forward = 0.6, 100_000.0
-    assert Controls(vol_points=5.0).fair(market, 0.50, NOW_NS) == 0.50
+    valued = Valuation(0.50)
+    assert Controls(vol_points=5.0).shifted(market, valued, NOW_NS) is valued
 
 
 def test_shares_held_off_desk_are_no_coin() -> None:

@@ -50,8 +50,8 @@ def test_the_how_tos_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert isinstance(_guard(guard).watch(a_reading(positions=held(1) * 9)), Pause)
 
     # A quarter of the way from the mark, 90, to the middle, 100.5.
-    assert pricer.fair(PERPETUAL, NOW_NS) == Valuation(92.625)
-    assert pricer.fair(structs.replace(PERPETUAL, asks=()), NOW_NS) is Why.NO_FAIR
+    assert pricer.fair(PERPETUAL, None, NOW_NS) == Valuation(92.625)
+    assert pricer.fair(structs.replace(PERPETUAL, asks=()), None, NOW_NS) is Why.NO_FAIR
 
     memory = signal.start(PERPETUAL.instrument)
     for side, amount in ((Side.BUY, 3.0), (Side.SELL, 1.0)):

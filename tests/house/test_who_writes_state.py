@@ -26,6 +26,7 @@ WRITERS = {
     for name in (
         "apply",
         "booking",
+        "chain_upkeep",
         "claims",
         "exit",
         "expiry",
@@ -42,9 +43,9 @@ WRITERS = {
         "watched",
     )
 }
-"""Events applied (apply and what it calls), orders' own tables, guards' memory, requests promised
-and taken off the limits,
-decisions recorded, earlier runs taken over, instruments retired, markets watched."""
+"""Events applied (apply and what it calls), what options are worth, orders' own tables, guards'
+memory, requests promised and taken off the limits, decisions recorded, earlier runs taken over,
+instruments retired, markets watched."""
 
 READ_ONLY = {name.name for cls in (State, Account, Market, Order) for name in fields(cls)}
 HELD = {name.name for cls in (GuardMemory, Latch, Controls) for name in fields(cls)}

@@ -40,21 +40,23 @@ def test_the_microprice_leans_to_the_side_with_less() -> None:
 
 
 def test_mark_is_an_options_mark_and_the_weighted_middle_of_what_is_none() -> None:
-    assert Mark().fair(OPTION, NOW_NS) == Valuation(0.0217, sigma=0.62, delta=0.5)
-    assert Mark().fair(PERPETUAL, NOW_NS) == Valuation(100.75)
+    assert Mark().fair(OPTION, None, NOW_NS) == Valuation(
+        0.0217, sigma=0.62, delta=0.5, model="mark"
+    )
+    assert Mark().fair(PERPETUAL, None, NOW_NS) == Valuation(100.75, model="microprice")
 
 
 def test_mid_is_the_middle_of_the_best_prices_whatever_their_amounts() -> None:
-    assert Mid().fair(PERPETUAL, NOW_NS).fair == 100.5
-    assert Mid().fair(OPTION, NOW_NS).fair == pytest.approx(0.0215)
+    assert Mid().fair(PERPETUAL, None, NOW_NS).fair == 100.5
+    assert Mid().fair(OPTION, None, NOW_NS).fair == pytest.approx(0.0215)
 
 
 def test_a_weighted_mid_leans_to_the_side_with_less() -> None:
     # (0.0190 x 30 + 0.0240 x 10) / 40.
-    assert Mid(weighted=True).fair(OPTION, NOW_NS).fair == pytest.approx(0.02025)
+    assert Mid(weighted=True).fair(OPTION, None, NOW_NS).fair == pytest.approx(0.02025)
 
 
 @pytest.mark.parametrize("pricer", [Mid(), Mid(weighted=True)])
 def test_a_book_with_one_side_is_worth_its_mark(pricer: Mid) -> None:
     bids, asks = ONE_SIDED
-    assert pricer.fair(replace(PERPETUAL, bids=bids, asks=asks), NOW_NS).fair == 90.0
+    assert pricer.fair(replace(PERPETUAL, bids=bids, asks=asks), None, NOW_NS).fair == 90.0

@@ -12,6 +12,7 @@ from typing import cast
 from mmbot.clock import Clock
 from mmbot.core import bot as core
 from mmbot.core import events as ev
+from mmbot.core.chains import FitSurface
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
 from mmbot.core.intents import (
@@ -96,7 +97,7 @@ class TapedBot(Bot):
             raise taken.error  # nothing that a test planted
         self.keep()
         self.recorder.keep([taken])
-        ours = CheckLease | ReserveLabels | SaveLatch
+        ours = CheckLease | ReserveLabels | SaveLatch | FitSurface
         return [intent for intent in taken.intents if not isinstance(intent, ours)]
 
     def keep(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmbot.core import events as ev
+from mmbot.core.chains import FitSurface
 from mmbot.core.intents import Amend, Cancel, Place, Resync, SaveLatch
 from mmbot.core.scope import Scope
 from mmbot.core.types import SECOND, InstrumentId
@@ -34,7 +35,10 @@ from tests.engine.test_live import QUIET, hit, quoted
 
 BIDS = Scope(side=OurSide.BUY, text="bids")
 
-ON_THE_TAPE = {Place, Amend, Cancel, Resync, SaveLatch, ev.Filled, ev.LinkChanged, ev.Trip}
+ON_THE_TAPE = {
+    *(Place, Amend, Cancel, Resync, SaveLatch, FitSurface),
+    *(ev.Filled, ev.Fitted, ev.LinkChanged, ev.Trip),
+}
 AT_THE_END = {SaveLatch, ev.Trip}
 LONGER_S = 30.0
 """How much longer it goes on for what has not happened yet: a busy machine has fewer turns."""

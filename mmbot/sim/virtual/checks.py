@@ -49,6 +49,7 @@ from decimal import Decimal
 
 from mmbot.core import events as ev
 from mmbot.core import gates
+from mmbot.core.chains import FitSurface
 from mmbot.core.intents import (
     Amend,
     Cancel,
@@ -159,7 +160,7 @@ class Checks:
         if state.latch.tripped is not None and not self.tripped_ns:
             self.tripped_ns = now_ns
         for intent in intents:
-            if isinstance(intent, ReserveLabels | SaveLatch | CheckLease):
+            if isinstance(intent, ReserveLabels | SaveLatch | CheckLease | FitSurface):
                 continue
             venue = venue_of(intent)
             if state.account(venue).lease_lost:

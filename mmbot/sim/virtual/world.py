@@ -25,6 +25,7 @@ from typing import Final
 
 from mmbot.core import events as ev
 from mmbot.core.bot import Bot, begun
+from mmbot.core.chains import FitSurface, Fitted
 from mmbot.core.desk import Desk
 from mmbot.core.inbox import Inbox
 from mmbot.core.intents import (
@@ -75,7 +76,12 @@ from mmbot.sim.virtual.translate import instrument_of
 from mmbot.sim.virtual.violation import Violated, Violation
 from mmbot.sim.wire.faces import USUAL, face_of
 
+Fit = Callable[[FitSurface], Fitted | None]
+"""Fits a surface, or leaves that undone."""
+
 TICK_NS: Nanos = 100 * MS
+FIT_NS: Nanos = 200 * MS
+"""So long a fit takes, whatever the machine."""
 KEEP_NS: Nanos = 1 * MS
 """After the intents have left, the store is told what there is to keep."""
 RESTART_S: Final = (0.5, 6.0)
@@ -92,6 +98,11 @@ BALANCE: Final = Decimal(1_000_000)
 """Of every currency: the desk's limits end its trading, not the account's margin."""
 
 
+def never_fitted() -> Fit:
+    """For worlds in which options are not valued on a surface."""
+    return lambda _wanted: None
+
+
 class World:
     """One history. `desks` says by which desk each instrument is quoted; they have as many accounts
     as their instruments have venues."""
@@ -103,8 +114,12 @@ class World:
         desks: Mapping[InstrumentId, Desk],
         guards: Sequence[Guard] = (),
         options: WorldOptions | None = None,
+        *,
+        fitting: Callable[[], Fit] = never_fitted,
     ) -> None:
+        """`fitting`: of each process, what fits its surfaces; unless it is given none are."""
         self.seed = seed
+        self._fitting = fitting
         self.options = options or WorldOptions()
         self._plan = plan
         self.trouble = FaultInjector(plan)
@@ -123,18 +138,7 @@ class World:
             self.exchange.finality = LateFinality(seed)
         for listing in (listings | besides).values():
             self.exchange.list(listing)
-        prices = self.options.prices or {
-            one.underlying: START_PRICES[one.underlying] for one in (listings | besides).values()
-        }
-        self.market = Market(
-            self.exchange,
-            seed,
-            start_ms,
-            flow_scale=self.options.flow_scale,
-            preset=self.options.preset,
-            prices=prices,
-            crowd_steps=self.options.crowd_steps,
-        )
+        self.market = self._market((listings | besides).values(), start_ms)
         self.desks = desks
         self.instruments = {
             id_: instrument_of(listings[instrument_name(id_)], desk.venue)
@@ -162,14 +166,27 @@ class World:
         self._hash = blake2b(digest_size=16)
         self._inbox = Inbox()
         self._leaving: Leaving | None = None
-        self._turn_due = False
-        self._keep_due = False
+        self._turn_due = self._keep_due = False
         self._doing: str | Callable[[], str] = "nothing yet"
         """What is happening, or who can tell: of nearly every turn nobody asks."""
         self._settled = False
         self._healed_ns: Nanos = 0
         self._fills = 0
         self._volume_usd = 0.0
+
+    def _market(self, listed: Iterable[Listing], start_ms: int) -> Market:
+        prices = self.options.prices or {
+            one.underlying: START_PRICES[one.underlying] for one in listed
+        }
+        return Market(
+            self.exchange,
+            self.seed,
+            start_ms,
+            flow_scale=self.options.flow_scale,
+            preset=self.options.preset,
+            prices=prices,
+            crowd_steps=self.options.crowd_steps,
+        )
 
     def _looked_at(self, desks: Container[InstrumentId]) -> dict[str, Listing]:
         """What the bot looks at besides what it trades, by the venue's names."""
@@ -302,6 +319,7 @@ class World:
         self.checks.begin()
         self._retired: list[InstrumentId] = []
         self._inbox = Inbox()
+        self._fit = self._fitting()
         self._turn_due = self._keep_due = False
         for name, account in self.accounts.items():
             account.connect(
@@ -435,6 +453,10 @@ class World:
                 case SaveLatch():
                     self.store.keep_latch(self.accounts, (intent.why, intent.detail))
                     self._sink(self._lives, ev.LatchSaved())
+                case FitSurface():
+                    fitted = self._fit(intent)
+                    if fitted is not None:
+                        self.timeline.after(FIT_NS, partial(self._sink, self._lives, fitted))
                 case CheckLease():
                     asked = ev.LeaseChecked(self.timeline.now_ns)
                     self.timeline.after(LABELS_NS, partial(self._sink, self._lives, asked))
