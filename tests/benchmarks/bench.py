@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from tests.benchmarks import pricing, signals, signing, surface
+from tests.benchmarks import chains, pricing, signals, signing, surface
 from tests.benchmarks.blocks import (
     Blocks,
     alternate,
@@ -26,6 +26,7 @@ from tests.benchmarks.blocks import (
     pooled_ratio,
     ratio_of_blocks,
 )
+from tests.benchmarks.chains import chains_ns
 from tests.benchmarks.checkout import OURS, Checkout, checked_out
 from tests.benchmarks.driver import Durations, driven
 from tests.benchmarks.pricing import pricing_ns
@@ -50,6 +51,7 @@ PRICING_AIM = Aim(1.5)
 REFIT_AIM = Aim(31.0)
 SLICE_AIM = Aim(2.0)
 SIGNALS_US_AIM = Aim(5.0)
+CHAIN_US_AIM = Aim(15.0)
 
 # Ratios to the base, by the median of blocks.
 RACE_TO_BASE = {Case.AMEND: 0.78, Case.PLACE: 0.90}
@@ -198,6 +200,11 @@ def measure_signals(effort: Effort, base: Checkout | None) -> list[Number]:  # a
     return signals_numbers(signals_ns(effort.rounds))
 
 
+def measure_chains(effort: Effort, base: Checkout | None) -> list[Number]:  # as all
+    """An option that is quoted on the surface of its chain."""
+    return chains_numbers(chains_ns(effort.rounds))
+
+
 PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "wire": measure_wire,
     "wire-derive": measure_wire_on_derive,
@@ -208,6 +215,7 @@ PARTS: dict[str, Callable[[Effort, Checkout | None], list[Number]]] = {
     "pricing": measure_pricing,
     "surface": measure_surface,
     "signals": measure_signals,
+    "chains": measure_chains,
 }
 
 
@@ -346,6 +354,15 @@ def surface_numbers(taken: dict[str, Blocks]) -> list[Number]:
     ):
         numbers.append(_ratio(group, f"{ours} / {theirs}", taken[ours], taken[theirs], *aims))
     return numbers
+
+
+def chains_numbers(taken: dict[str, Blocks]) -> list[Number]:
+    group = f"an option valued with a chain of {chains.WATCHED + 1}"
+    numbers = [_taken(group, name, blocks) for name, blocks in taken.items()]
+    by_mark, by_surface = (taken[name] for name in (chains.BY_MARK, chains.BY_SURFACE))
+    added = [median(a) - median(b) for a, b in zip(by_surface, by_mark, strict=True)]
+    more = Number(group, "the chain adds to a turn", "us", median(added) / 1e3, aims=[CHAIN_US_AIM])
+    return [*numbers, more]
 
 
 def signals_numbers(taken: dict[str, Blocks]) -> list[Number]:
