@@ -3,6 +3,7 @@
 The only file that knows every room. A mode is a constructor call here, never an `if` elsewhere.
 """
 
+import asyncio
 import logging
 import os
 import secrets
@@ -35,6 +36,7 @@ from mmbot.ops.limit import ALWAYS
 from mmbot.ops.log import log_taken
 from mmbot.ops.samples import Sampler
 from mmbot.plugins.registry import Family
+from mmbot.pricing.theoretical import prepare
 from mmbot.store import known, lease, worlds
 from mmbot.store.account_lock import AccountLock, holder
 from mmbot.store.database import Database, open_store
@@ -102,6 +104,7 @@ async def assemble(
             TradedDesk(one, trading_desk(one), found[one.name], watched[one.name])
             for one in config.desks
         ]
+        _prepare_pricing(traded)
         await find_accounts(members)
         for member in members:
             member.lock = _locked(member, database)
@@ -224,6 +227,15 @@ def _engine(
     for member in members:
         member.venue.on_listed = partial(engine.extend, member)
     return engine
+
+
+def _prepare_pricing(traded: Sequence[TradedDesk]) -> None:
+    """Have what values chains of options imported while the venues are connected to."""
+    if any(
+        getattr(one.desk.pricer, "reads_chain", False) and any(i.has_vega for i in one.instruments)
+        for one in traded
+    ):
+        asyncio.get_running_loop().run_in_executor(None, prepare)
 
 
 def _prepare_tapes(config: Config) -> None:

@@ -14,6 +14,12 @@ VOL_OFF_MAX = 2.0
 """A fitted volatility so many times the venue's, or so small a part of it, is not believed."""
 
 
+def prepare() -> None:
+    """Import what options are valued with, which takes a while: asked in a thread while something
+    else is on its way, so that no turn waits for it."""
+    from mmbot.pricing import chain_fit, chain_pass  # noqa: F401  # for its own sake
+
+
 @register(Family.PRICER, "theoretical")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theoretical:
