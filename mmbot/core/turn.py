@@ -67,12 +67,15 @@ def turn(
     notice_absence(state, now_ns)
     watch(state, guards, now_ns)
     refill(state, now_ns)
-    value_chains(state, desks, now_ns)
+    if state.chains or state.chains_due:
+        value_chains(state, desks, now_ns)
 
     dirty = with_hedges(state, take_dirty(state), desks, now_ns)
     actions = _decide(state, dirty, desks, now_ns)
 
-    intents: list[Intent] = [*ask_store(state, now_ns), *ask_for_fits(state, now_ns)]
+    intents: list[Intent] = [*ask_store(state, now_ns)]
+    if state.chains:
+        intents += ask_for_fits(state, now_ns)
     if may_send(state, now_ns):
         intents += spend(state, actions, now_ns)
     else:
