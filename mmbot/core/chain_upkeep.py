@@ -218,8 +218,11 @@ def _top(state: State, market: Market, side: Side, now_ns: Nanos) -> tuple[float
 # --- what it is worth -----------------------------------------------------------------------------
 
 
-def value_chains(state: State, desks: Mapping[InstrumentId, Desk], now_ns: Nanos) -> None:
-    """Bring every chain up to date; markets whose fair value has moved are decided about."""
+def value_chains(
+    state: State, desks: Mapping[InstrumentId, Desk], now_ns: Nanos
+) -> list[FitSurface]:
+    """Bring every chain up to date; markets whose fair value has moved are decided about. Returns
+    the fits that are due."""
     if state.chains_due:
         arrange(state, desks)
     for chain in state.chains.values():
@@ -231,6 +234,7 @@ def value_chains(state: State, desks: Mapping[InstrumentId, Desk], now_ns: Nanos
             or abs(lead - chain.lead) >= chain.step_usd
         ):
             _value(state, chain, lead, now_ns)
+    return _fits(state, now_ns)
 
 
 def _value(state: State, chain: Chain, lead: float, now_ns: Nanos) -> None:
@@ -282,8 +286,7 @@ def _now(chain: Chain, expiry_ns: Nanos, now_ns: Nanos) -> tuple[float, float, f
 # --- what is fitted to it -------------------------------------------------------------------------
 
 
-def ask_for_fits(state: State, now_ns: Nanos) -> list[FitSurface]:
-    """The fits that are due."""
+def _fits(state: State, now_ns: Nanos) -> list[FitSurface]:
     if state.exit_ns:
         return []
     return [

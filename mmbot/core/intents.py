@@ -1,5 +1,4 @@
-"""Everything we can want done: a closed union, carried out by a venue, by the store, or by whoever
-fits surfaces.
+"""Everything we can want done: a closed union, carried out by a venue, the store or a fitter.
 
 Every place and amend carries `valid_until_ns` (desk time): a request delayed beyond it must die
 at the venue instead of resting, where the venue can be told so.

@@ -9,10 +9,10 @@ Theory of operation
 2. If the bot was away (no turn for 2 s, while Ticks come every 0.1 s), what it believes is old: it
    reconciles with the venue before it quotes again; away for 10 s, the kill switch trips.
    Then the guards look at the whole account (core.guards): all is well, pause, or trip.
-3. Chains of options are valued anew where what they follow from has changed (core.chain_upkeep).
-   Each market that changed is decided about (core.decide): is there a reason not to quote at all?
-   If not: view -> strategy -> the venue's grid -> risk rules in order -> Approved -> diff against
-   our working orders -> actions. Deciding writes nothing; core.record does.
+3. Options are valued, chain by chain (core.chain_upkeep). Each market that changed is decided about
+   (core.decide): is there a reason not to quote at all? If not: view -> strategy -> the venue's
+   grid -> risk rules in order -> Approved -> diff against our working orders -> actions. Deciding
+   writes nothing; core.record does.
 4. Actions of all markets compete for the venue's request budget (core.spend): cancels, then orders
    whose resting price loses most, then what reduces a position, then the rest. What cannot be
    afforded is not kept: its market is decided about again once there is budget, so the newest quote
@@ -25,7 +25,7 @@ The function is pure: same state, events, time and desks give the same intents.
 from collections.abc import Collection, Mapping, Sequence
 
 from mmbot.core.apply import apply
-from mmbot.core.chain_upkeep import ask_for_fits, value_chains
+from mmbot.core.chain_upkeep import value_chains
 from mmbot.core.decide import decide, decide_orphans
 from mmbot.core.desk import Desk
 from mmbot.core.diff import Action
@@ -67,15 +67,12 @@ def turn(
     notice_absence(state, now_ns)
     watch(state, guards, now_ns)
     refill(state, now_ns)
-    if state.chains or state.chains_due:
-        value_chains(state, desks, now_ns)
+    fits = value_chains(state, desks, now_ns) if state.chains or state.chains_due else ()
 
     dirty = with_hedges(state, take_dirty(state), desks, now_ns)
     actions = _decide(state, dirty, desks, now_ns)
 
-    intents: list[Intent] = [*ask_store(state, now_ns)]
-    if state.chains:
-        intents += ask_for_fits(state, now_ns)
+    intents: list[Intent] = [*ask_store(state, now_ns), *fits]
     if may_send(state, now_ns):
         intents += spend(state, actions, now_ns)
     else:
