@@ -16,9 +16,10 @@ _MARK = Mark()
 @register(Family.PRICER, "auto")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auto:
-    """An option is valued on its surface (as by `theoretical`) while one stands, else at the
-    venue's mark; everything else by its own book, the best prices weighted by the amount on the
-    other side.
+    """An option on its surface while one stands, else at the mark; the rest by their own book.
+
+    The surface is as `theoretical` has it; the book's price is that of its best prices, each
+    weighted by the amount on the other side.
     """
 
     reads_chain = True

@@ -23,11 +23,11 @@ def prepare() -> None:
 @register(Family.PRICER, "theoretical")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Theoretical:
-    """For an option Black's formula, with the volatility of a surface fitted to all of its expiry
-    (see `watch`) and a forward led by the perpetual; where no surface stands, with the venue's
-    volatility. The weighted middle of the book for the others.
+    """An option by Black's formula, on a fitted surface and a forward that the perpetual leads.
 
-    The venue's mark follows its index, which is late; this follows the perpetual at once.
+    The surface is fitted to all of the expiry that the desk watches (see `watch`); where none
+    stands, the venue's volatility is taken. Everything else is worth the weighted middle of its
+    book. The venue's mark follows its index, which is late; this follows the perpetual at once.
     """
 
     reads_chain = True
