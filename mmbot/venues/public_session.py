@@ -71,8 +71,10 @@ class PublicSession(ABC):
         self._timing = timing
         self._instruments: dict[str, Instrument] = {}
         """Followed or watched, by the venue's name."""
+        self._traded: dict[str, Instrument] = {}
+        """Those that are followed: what the account holds of others is off the desk, and ..."""
         self._watched: set[str] = set()
-        """Those that are only watched."""
+        """... those that are only watched."""
         self._chains: set[str] = set()
         """What they were on, those that have come to their end included."""
         self._terms: dict[str, Instrument] = {}
@@ -238,6 +240,8 @@ class PublicSession(ABC):
         if gone:
             channels = (*self._channels(gone), *map(self._slow_ticker, gone))
             self._watched -= {one.name for one in gone}
+            for one in gone:
+                self._traded.pop(one.name, None)
             unwanted = self.connection.unsubscribing(Link.MARKET, dict.fromkeys(channels))
             self.connection.run(unwanted, self._note_error)
         return self.connection.settle()
@@ -246,18 +250,20 @@ class PublicSession(ABC):
         """The links to keep up, with their channels."""
         return {Link.MARKET: self._channels(instruments)}
 
-    def _take_up(self, instruments: Sequence[Instrument]) -> None:
-        self._instruments |= {i.name: i for i in instruments}
-        self._watched -= {i.name for i in instruments}
+    def _take_up(self, instruments: Sequence[Instrument], *, traded: bool = True) -> None:
+        named = {i.name: i for i in instruments}
+        self._instruments |= named
+        if traded:
+            self._traded |= named
+            self._watched -= named.keys()
         self._chains |= {i.name.partition("-")[0] for i in instruments}
 
     # --- what is watched ---
 
     def _begin_watching(self, instruments: Sequence[Instrument]) -> list[str]:
         """The channels of what is not followed; they are subscribed when the link is up."""
-        followed = self._instruments.keys() - self._watched
-        new = [one for one in instruments if one.name not in followed]
-        self._take_up(new)
+        new = [one for one in instruments if one.name not in self._traded]
+        self._take_up(new, traded=False)
         self._watched |= {one.name for one in new}
         channels = self._watching(new)
         self.connection.want(Link.MARKET, channels, spare=True)

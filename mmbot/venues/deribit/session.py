@@ -38,7 +38,7 @@ class DeribitSession(AccountSession, PublicSession):
         self._account = Account(
             name, DERIBIT, parse, "order_state", self._unread, self._tell_of_account
         )
-        self._looks = Looks(name, parse, self._instruments, self._terms, self._now_ms, self._unread)
+        self._looks = Looks(name, parse, self._traded, self._terms, self._now_ms, self._unread)
         self._rescue = DeribitRescue(name)
         self.connection.on_user = self._on_user
         self.connection.on_late_reply = self._answered_late

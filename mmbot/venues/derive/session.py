@@ -86,7 +86,7 @@ class DeriveSession(AccountSession, PublicSession):
         self._looks = Looks(
             name,
             signer.subaccount_id,
-            self._instruments,
+            self._traded,
             self._terms,
             self._now_ms,
             self._unread,

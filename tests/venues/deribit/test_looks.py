@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mmbot.core.contracts import Instrument
 from mmbot.core.events import (
     ElementsUnread,
     Link,
@@ -21,7 +22,7 @@ from mmbot.core.statements import FlowKind, HeldPosition
 from mmbot.core.types import Label
 from mmbot.core.why import Why
 from mmbot.venues.effects import HttpAnswer
-from tests.builders import NOW_NS
+from tests.builders import NOW_NS, an_option
 from tests.venues.deribit.driven import NOW_MS, OPTION, PERPETUAL, Driven, account
 from tests.venues.deribit.test_session_orders import PLACED, TRADE
 from tests.venues.driven import raising
@@ -358,3 +359,32 @@ def test_a_link_lost_in_the_middle_makes_the_look_fail() -> None:
     driven = a_look({"private/get_positions": SILENCE})
     driven.lose(Link.TRADING, "reset")
     assert failed(driven).detail == "private/get_positions: reset"
+
+
+# --- what is only watched -------------------------------------------------------------------------
+
+
+def a_look_beside(watched: Instrument, answers: dict[str, Any]) -> Driven:
+    """An account that also watches something, after it has been asked for everything."""
+    driven = account()
+    driven.carry_out(driven.session.look_at([watched], driven.now_ns))
+    driven.session._terms[watched.name] = watched  # it is listed
+    driven.answers |= QUIET | answers
+    driven.submit(resync())
+    return driven
+
+
+def test_a_position_in_what_is_only_watched_comes_with_its_terms() -> None:
+    watched = an_option(name="ETH-6JUN25-3000-C", id="deribit:ETH-6JUN25-3000-C")
+    row = {"instrument_name": watched.name, "size": 2.0, "mark_price": 0.01}
+    driven = a_look_beside(watched, {"private/get_positions": [HELD, row]})
+    terms = {one.instrument: one.terms for one in taken(driven).positions}
+    assert terms == {PERPETUAL.id: None, watched.id: watched}
+
+
+def test_what_is_only_watched_is_not_asked_about_by_name() -> None:
+    watched = an_option(name="ETH-6JUN25-3000-C", id="deribit:ETH-6JUN25-3000-C")
+    answers = {"private/get_positions": [{"size": 1.0}], "private/get_position": None}
+    driven = a_look_beside(watched, answers)
+    asked = [call["instrument_name"] for call in driven.calls("private/get_position")]
+    assert set(asked) == {OPTION.name, PERPETUAL.name}
