@@ -14,7 +14,8 @@ Theory of operation
 4. The latent prices, their news included, do not depend on what is watched or traded. Nor does
    funding: it accrues every second on every perpetual.
 5. `crowd_steps` above 1 lets the crowd act in every so many steps only, its takers as often
-   altogether: cheaper where the weather matters more than the crowd's manners.
+   altogether: cheaper where the weather matters more than the crowd's manners. What is only
+   looked at is looked at as seldom.
 6. At 08:00 UTC what expires is delivered at the mean of its index since 07:30, sessions are
    settled, and what the calendar and the price now ask for is listed. For the exchange's
    `settlement_pause_ms` nobody trades. Sessions of less than a day (`session_ms`) end in between
@@ -56,7 +57,7 @@ from mmbot.sim.market.flow import (
     Quoter,
     Sniper,
 )
-from mmbot.sim.market.glance import Glance, Sight
+from mmbot.sim.market.glance import Glance, Glances
 from mmbot.sim.market.presets import PRESETS, Preset
 from mmbot.sim.market.scene import Scene, scene_of
 from mmbot.sim.market.stats import Stats, TradeHistory
@@ -117,12 +118,12 @@ class Market:
         self._crowds: dict[str, _Crowd] = {}
         self._marked: dict[str, Listing] = {}  # whatever was watched once: somebody may hold it
         self._watches: dict[str, int] = {}
-        self._glances: dict[str, Glance] = {}
         self._histories: dict[str, TradeHistory] = {}
         self._session_ends_ms = _next_session_ms(start_ms, exchange.rules.session_ms)
         families = chain.families_of(exchange.rules)
         self._families = [one for one in families if one.underlying in prices]
         self._worth = Worth(exchange, self.underlyings, self._families, prices)
+        self._glances = Glances(exchange, self._worth, MARK_STEPS * crowd_steps)
         self._open_accounts()
         # An exchange that was restored has its listings already.
         if not exchange.listings:
@@ -188,18 +189,18 @@ class Market:
         listing = self.exchange.listings.get(name)
         if listing is None or listing.kind is not Kind.OPTION or name in self._glances:
             return
-        glance = self._glances[name] = Glance(
+        glance = Glance(
             listing,
             self.exchange.book(name).ladder,
             Random(f"{self._crowd}{self.seed}:{name}:glance"),
             self.preset.flow.width_scale,
             self._underlying_index(listing),
         )
-        self._look(glance, Sight.of(self.underlyings[listing.underlying]))
+        self._glances.add(glance, self.underlyings[listing.underlying])
 
     def unglance(self, name: str) -> None:
         """Nobody asks them any more."""
-        self._glances.pop(name, None)
+        self._glances.drop(name)
 
     def glanced(self, name: str) -> MarketTicker | None:
         """The ticker of an option that is only looked at; None of any other."""
@@ -277,7 +278,7 @@ class Market:
         if self._steps % MARK_STEPS == 0:
             for listing in self._marked.values():
                 self._mark(listing)
-        self._look_around()
+        self._glances.step(self._steps, self.underlyings.latents, self._crowds)
         self._end_sessions()
         for currency, latent in self.underlyings.latents.items():
             self._slices.setdefault(currency, []).extend(latent.slices)
@@ -287,16 +288,6 @@ class Market:
                     if not self.exchange.is_halted(crowd.listing):
                         self._trade(crowd)
             self._slices.clear()
-
-    def _look_around(self) -> None:
-        """A tenth of what is looked at in every step: all at once would hold up whoever waits."""
-        sights: dict[str, Sight] = {}
-        for place, glance in enumerate(self._glances.values()):
-            if (self._steps + place) % MARK_STEPS == 0 and glance.listing.name not in self._crowds:
-                coin = glance.listing.underlying
-                if coin not in sights:
-                    sights[coin] = Sight.of(self.underlyings[coin])
-                self._look(glance, sights[coin])
 
     def _second(self) -> None:
         """Funding accrues, and the averages of the half hour before settlement gather."""
@@ -329,7 +320,7 @@ class Market:
             if listing.expiry_ms <= self.now_ms:
                 deliver(exchange, listing.name, delivered[listing.index_name], self.now_ms)
                 self._marked.pop(listing.name, None)
-                self._glances.pop(listing.name, None)
+                self._glances.drop(listing.name)
                 self._histories.pop(listing.name, None)
         self._session_ends_ms = _next_session_ms(self.now_ms, exchange.rules.session_ms)
         settle_session(exchange, self.now_ms)
@@ -375,11 +366,6 @@ class Market:
         listing = crowd.listing
         book = self.exchange.book(listing.name)
         return scene_of(self._worth, listing, book, crowd.latent, self.preset.path.vol_mean)
-
-    def _look(self, glance: Glance, sight: Sight) -> None:
-        halted = self.exchange.is_halted(glance.listing)
-        latent = self.underlyings[glance.listing.underlying]
-        glance.look(self._worth, latent, sight, halted=halted)
 
     def _mark(self, listing: Listing) -> None:
         mark = self._worth.mark(listing)

@@ -42,14 +42,14 @@ def history(market: Market, name: str, seconds: int) -> list[MarketTicker]:
     return seen
 
 
-def test_a_ticker_comes_when_a_best_price_moves_or_two_seconds_are_over() -> None:
+def test_a_ticker_comes_when_a_best_price_moves_or_four_seconds_are_over() -> None:
     market = a_market(1, (CALL,))
     seen = history(market, CALL, 60)
-    for before, after in pairwise(seen):
+    for before, after in pairwise(seen[1:]):  # the first came when it was asked for
         apart_ms = after.time_ms - before.time_ms
         assert apart_ms % 500 == 0
-        assert apart_ms <= 2_000
-    assert 30 < len(seen) <= 121
+        assert apart_ms <= 4_000
+    assert 15 < len(seen) <= 121
     assert len({one.quotes for one in seen}) > 5
 
 
