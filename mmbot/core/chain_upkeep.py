@@ -6,7 +6,7 @@ Theory of operation
    that are traded or watched. It is arranged anew when the set of instruments changes.
 2. The forward of an expiry is the perpetual's price of now times one plus the mean of (the venue's
    own forward / perpetual - 1) over a minute: the perpetual is where prices change first. Without a
-   perpetual it is the venue's.
+   perpetual, or where no quote could be built on its book, it is the venue's.
 3. All options are valued in one pass (pricing.chain_pass) when a new surface is there, when the
    perpetual has moved so far that the fair value of a traded option moves by a quarter of its tick,
    and once a second. Only markets whose fair value did move by that much are decided about again.
@@ -18,7 +18,7 @@ Theory of operation
 from collections.abc import Iterable, Mapping
 from math import isfinite, isnan, nan
 
-from mmbot.core.books import Market, reference
+from mmbot.core.books import Market, book_fault, reference
 from mmbot.core.chains import Basis, Chain, ChainKey, FitSurface, Fitted, Smile
 from mmbot.core.contracts import Instrument
 from mmbot.core.desk import Desk
@@ -193,11 +193,14 @@ def _mean(basis: Basis, now_ns: Nanos) -> float:
 
 
 def _lead(state: State, chain: Chain, now_ns: Nanos) -> float:
-    """The perpetual's price by its own book, without our orders; NaN where it has none."""
+    """The perpetual's price by its own book, without our orders; NaN where that is not sound."""
     if chain.perpetual is None:
         return nan
     market = state.markets.get(chain.perpetual) or state.watched.get(chain.perpetual)
-    if market is None or market.lost is not None:
+    if market is None:
+        return nan
+    age_ns = now_ns - max(market.received_ns, state.accounts[chain.key.venue].alive_ns)
+    if book_fault(market, age_ns, now_ns) is not None:
         return nan
     bids, asks = _top(state, market, BUY, now_ns), _top(state, market, SELL, now_ns)
     if bids is None or asks is None or not bids[0] < asks[0]:

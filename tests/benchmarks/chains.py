@@ -48,7 +48,7 @@ class Subject:
         bot.turn(bot.snapshot())
         bot.turn(ev.InstrumentsWatched((*watched, self._perpetual), "test"))
         bot.turn(bot.alive(), *map(bot.ticker, (*bot.instruments, *watched)), bot.book())
-        self.bot.turn(self._lead(INDEX))
+        bot.turn(bot.ticker(self._perpetual, mark=INDEX, index=INDEX), self._lead(INDEX))
         smile = Smile(EXPIRY_NS, "svi", 0.004, 0.02, -0.2, 0.0, 0.1, quotes=40, error=0.003)
         for name in bot.state.chains:
             bot.turn(Fitted(name, bot.now_ns, (smile,)))

@@ -54,13 +54,14 @@ def ticker(
     bot: Bot,
     instrument: Instrument,
     *,
+    mark: float = 0.0215,
     forward: float | None = INDEX,
     iv: float | None = 0.62,
     top: tuple[float | None, float | None] = (0.0200, 0.0230),
 ) -> ev.TickerChanged:
     return ev.TickerChanged(
         instrument.id,
-        mark=0.0215,
+        mark=mark,
         index=INDEX,
         forward=forward,
         mark_iv=iv,
@@ -73,9 +74,13 @@ def ticker(
     )
 
 
-def perpetual_at(bot: Bot, middle: float) -> ev.BookChanged:
+def perpetual_at(
+    bot: Bot, middle: float, mark: float | None = None
+) -> tuple[ev.TickerChanged, ev.BookChanged]:
+    """Its mark, which is in the middle unless it is given, and its book."""
+    stated = ticker(bot, PERPETUAL, mark=middle if mark is None else mark)
     bids: tuple[Level, ...] = ((middle - 0.5, 10.0),)
-    return ev.BookChanged(PERPETUAL.id, bids, ((middle + 0.5, 10.0),), 1, bot.now_ns)
+    return stated, ev.BookChanged(PERPETUAL.id, bids, ((middle + 0.5, 10.0),), 1, bot.now_ns)
 
 
 def valued(pricer: Auto | Theoretical | Mark, *watched: Instrument) -> Bot:
@@ -163,26 +168,27 @@ def test_what_is_listed_later_joins_and_what_expires_leaves_with_the_fit_kept() 
 
 def test_the_forward_moves_with_the_perpetual_at_once_and_by_the_basis_of_a_minute() -> None:
     bot = valued(Auto(), *WATCHED, PERPETUAL)
-    bot.turn(perpetual_at(bot, 2850.0))
+    bot.turn(*perpetual_at(bot, 2850.0))
     bot.turn(ticker(bot, TRADED, forward=2855.7))  # 20 basis points above the perpetual
-    bot.turn(perpetual_at(bot, 2900.0))
+    bot.turn(*perpetual_at(bot, 2900.0))
     assert chain_of(bot).lead == pytest.approx(2900.0)
     assert chain_of(bot).forward[0] == pytest.approx(2900.0 * 1.002, rel=1e-9)
 
 
 def test_a_minute_later_half_of_the_old_basis_is_left() -> None:
     bot = valued(Auto(), PERPETUAL)
-    bot.turn(perpetual_at(bot, 2850.0))
+    bot.turn(*perpetual_at(bot, 2850.0))
     bot.turn(ticker(bot, TRADED, forward=2850.0 * 1.002))
     bot.turn(ticker(bot, TRADED, forward=2850.0 * 1.001))
-    bot.turn(bot.alive(), ticker(bot, TRADED, forward=2850.0 * 1.001), after_s=60.0)
+    bot.turn(after_s=60.0)
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED, forward=2850.0 * 1.001))
     assert chain_of(bot).forward[0] / 2850.0 - 1.0 == pytest.approx(0.0015, rel=1e-3)
 
 
 def test_the_perpetual_is_weighted_by_the_amounts_of_its_best_prices() -> None:
     bot = valued(Auto(), PERPETUAL)
     book = ev.BookChanged(PERPETUAL.id, ((2849.0, 30.0),), ((2851.0, 10.0),), 1, bot.now_ns)
-    bot.turn(book)
+    bot.turn(ticker(bot, PERPETUAL, mark=2850.0), book)
     bot.turn(after_s=1.1)
     assert chain_of(bot).lead == pytest.approx((2849.0 * 10 + 2851.0 * 30) / 40)
 
@@ -192,9 +198,18 @@ def test_without_a_perpetual_or_its_book_the_venues_forward_stands() -> None:
     bot.turn(ticker(bot, TRADED, forward=2860.0), after_s=1.1)
     assert chain_of(bot).forward[0] == 2860.0
     led = valued(Auto(), PERPETUAL)
-    led.turn(perpetual_at(led, 2850.0), ticker(led, TRADED, forward=2860.0))
+    led.turn(*perpetual_at(led, 2850.0), ticker(led, TRADED, forward=2860.0))
     led.turn(ev.BookLost(PERPETUAL.id, Why.NO_BOOK))
     assert chain_of(led).forward[0] == 2860.0
+
+
+@pytest.mark.parametrize("middle", [2750.0, 2950.0])
+def test_a_perpetual_far_from_its_own_mark_leads_nothing(middle: float) -> None:
+    bot = valued(Auto(), PERPETUAL)
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED, forward=2860.0))
+    bot.turn(*perpetual_at(bot, middle, mark=2850.0))
+    assert isnan(chain_of(bot).lead)
+    assert chain_of(bot).forward[0] == 2860.0, "the venue's stands"
 
 
 # --- fair values ----------------------------------------------------------------------------------
@@ -216,10 +231,10 @@ def test_an_option_is_worth_blacks_value_at_the_surfaces_volatility() -> None:
 
 def test_fair_follows_the_perpetual_before_the_venues_own_forward_does() -> None:
     bot = valued(Auto(), *WATCHED, PERPETUAL)
-    bot.turn(perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.70)))
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.70)))
     before = bot.puppet.views[-1].fair
     looked = len(bot.puppet.views)
-    bot.turn(perpetual_at(bot, 2860.0))
+    bot.turn(*perpetual_at(bot, 2860.0))
     assert len(bot.puppet.views) == looked + 1, "what is worth something else is decided about"
     # d(premium in coin) / dF = (delta - premium) / F, about 0.5 / 2850 a dollar
     assert bot.puppet.views[-1].fair - before == pytest.approx(10 * 0.5 / 2850, rel=0.1)
@@ -227,14 +242,14 @@ def test_fair_follows_the_perpetual_before_the_venues_own_forward_does() -> None
 
 def test_a_market_is_decided_about_from_a_quarter_of_its_tick_on() -> None:
     bot = valued(Auto(), *WATCHED, PERPETUAL)
-    bot.turn(perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.70)))
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.70)))
     tick = float(TRADED.grid.tick)
     step = chain_of(bot).step_usd
     assert step == pytest.approx(0.25 * tick / (0.5 / 2850), rel=0.1)
     looked = len(bot.puppet.views)
-    bot.turn(perpetual_at(bot, 2850.0 + 0.9 * step), after_s=0.001)
+    bot.turn(*perpetual_at(bot, 2850.0 + 0.9 * step), after_s=0.001)
     assert len(bot.puppet.views) == looked
-    bot.turn(perpetual_at(bot, 2850.0 + 1.3 * step), after_s=0.001)
+    bot.turn(*perpetual_at(bot, 2850.0 + 1.3 * step), after_s=0.001)
     assert len(bot.puppet.views) == looked + 1
 
 
@@ -366,11 +381,11 @@ def test_a_fit_that_never_comes_back_is_asked_for_anew() -> None:
 
 def test_a_jump_of_the_perpetual_waits_for_no_five_seconds() -> None:
     bot = valued(Auto(), *WATCHED, PERPETUAL)
-    bot.turn(perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.6)))
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.6)))
     bot.wait(5.2)
     bot.turn(fit_comes(bot, a_smile(0.6)))
     asked = len(bot.fits)
-    bot.turn(perpetual_at(bot, 2850.0 * 1.004), after_s=0.6)
+    bot.turn(*perpetual_at(bot, 2850.0 * 1.004), after_s=0.6)
     assert len(bot.fits) == asked + 1
 
 
@@ -434,7 +449,7 @@ def test_fits_of_chains_that_are_gone_are_nothing() -> None:
 def test_the_frame_says_what_fair_was_built_from_and_how_old_that_is() -> None:
     bot = valued(Auto(), *WATCHED, PERPETUAL)
     bot.wants = both_sides()
-    bot.turn(perpetual_at(bot, 2850.0), ticker(bot, TRADED, forward=2855.7))
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED, forward=2855.7))
     bot.turn(fit_comes(bot, a_smile(0.70)), bot.book())
     bot.now_ns += 2 * SECOND
     by = status_frame(bot.state, "sim", "deribit", bot.now_ns).rows[0].fair_by
@@ -472,11 +487,11 @@ def test_the_frame_says_where_the_venues_mark_stands_for_want_of_a_surface() -> 
 
 def test_a_chain_comes_back_from_the_tape_as_it_was() -> None:
     bot = valued(Auto(), *WATCHED, PERPETUAL)
-    bot.turn(perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.70)))
+    bot.turn(*perpetual_at(bot, 2850.0), ticker(bot, TRADED), fit_comes(bot, a_smile(0.70)))
     kept = encode_state(bot.state)
     bot.state = decode_state(kept)
     assert encode_state(bot.state) == kept
-    bot.turn(perpetual_at(bot, 2860.0))
+    bot.turn(*perpetual_at(bot, 2860.0))
     assert chain_of(bot).lead == 2860.0
 
 
