@@ -262,6 +262,30 @@ def test_what_is_printed_to_a_closed_window_is_no_bug(
         assert terminal.hang_up(deadline_s=60) in (0, 130)
 
 
+def test_ctrl_c_in_a_destructor_is_not_lost() -> None:
+    command = [sys.executable, "-c", IN_A_DESTRUCTOR]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (130, "mmbot: interrupted\n")
+
+
+IN_A_DESTRUCTOR = """
+import os
+import signal
+import time
+import mmbot.cli.app as app
+class Trap:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+def run():
+    Trap()
+    time.sleep(30)
+app.run = run
+from mmbot.__main__ import main
+main()
+"""
+
 CLOSED_WINDOW = """
 import os
 import select
