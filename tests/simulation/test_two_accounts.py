@@ -139,6 +139,16 @@ def test_people_end_runs_and_all_is_taken_over_each_time() -> None:
     assert outcome.departures > 2
 
 
+def test_an_old_look_that_comes_late_takes_no_proof_away() -> None:
+    judge = a_pair().checks.at["deribit"]
+    judge.looked(2_000, [])
+    judge.looked(1_000, [])
+    assert judge.empty_ns == 2_000
+    ours = OpenOrder("1", Label("mm1-1"), None, Side.BUY, Decimal(1), Decimal(1), Decimal(0))
+    judge.looked(3_000, [ours])
+    assert judge.empty_ns == 0
+
+
 def test_a_stop_empties_both_accounts_before_the_process_ends() -> None:
     world, seen = a_pair(), []
     after(world, 8.0, lambda: seen.append(resting(world)))

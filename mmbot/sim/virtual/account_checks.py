@@ -178,8 +178,10 @@ class AccountChecks:
         self._sound = dict.fromkeys(self._desks, "link down")
 
     def looked(self, asked_ns: Nanos, orders: Sequence[OpenOrder]) -> None:
-        """The bot is shown what is open on the account."""
-        self.empty_ns = 0 if any(is_ours(order.label) for order in orders) else asked_ns
+        """The bot is shown what is open on the account; an older look that comes late shows nothing
+        of what has been since."""
+        if asked_ns >= self.empty_ns:
+            self.empty_ns = 0 if any(is_ours(order.label) for order in orders) else asked_ns
 
     def look_is_one(self, look: ev.SnapshotTaken) -> None:
         """What is held must be what came of the last trade told, or of a later one."""
