@@ -20,6 +20,7 @@ from mmbot.config.effective import effective
 from mmbot.core import events as ev
 from mmbot.core.bot import begun
 from mmbot.core.capabilities import dead_man_warning
+from mmbot.core.chain_upkeep import reads_chain
 from mmbot.core.desk import Desk as TradingDesk
 from mmbot.core.labels import base36
 from mmbot.core.ports import Guard
@@ -231,10 +232,7 @@ def _engine(
 
 def _prepare_pricing(traded: Sequence[TradedDesk]) -> None:
     """Have what values chains of options imported while the venues are connected to."""
-    if any(
-        getattr(one.desk.pricer, "reads_chain", False) and any(i.has_vega for i in one.instruments)
-        for one in traded
-    ):
+    if any(reads_chain(one.desk) and any(i.has_vega for i in one.instruments) for one in traded):
         asyncio.get_running_loop().run_in_executor(None, prepare)
 
 

@@ -64,7 +64,7 @@ def arrange(state: State, desks: Mapping[InstrumentId, Desk]) -> None:
     wanted = {
         key_of(market.instrument)
         for name, market in state.markets.items()
-        if market.instrument.has_vega and name in desks and _reads_chain(desks[name])
+        if market.instrument.has_vega and name in desks and reads_chain(desks[name])
     }
     markets = {**state.watched, **state.markets}
     before, state.chains = state.chains, {}
@@ -80,7 +80,8 @@ def arrange(state: State, desks: Mapping[InstrumentId, Desk]) -> None:
             market.chain, market.row = "", -1
 
 
-def _reads_chain(desk: Desk) -> bool:
+def reads_chain(desk: Desk) -> bool:
+    """Whether a desk's options are valued with their chain."""
     return bool(getattr(desk.pricer, "reads_chain", False))
 
 

@@ -28,16 +28,6 @@ def from_flags(**flags: str | bool) -> Config:
     return load_config(OPTIONS | {f"--{k.replace('_', '-')}": v for k, v in flags.items()})
 
 
-@pytest.fixture
-def desk_file(tmp_path: Path) -> Any:
-    def write(text: str) -> Path:
-        path = tmp_path / "desk.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def refusal(flags: dict[str, str | bool], path: Path | None = None) -> str:
     with pytest.raises(ConfigError) as error:
         load_config(flags, path)

@@ -37,16 +37,6 @@ DEFAULTS = [
 ]
 
 
-@pytest.fixture
-def desk_file(tmp_path: Path) -> Any:
-    def write(text: str) -> Path:
-        path = tmp_path / "desk.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def refusal(path: Path, flags: Flags | None = None) -> str:
     with pytest.raises(ConfigError) as error:
         load_config(flags or {}, path)

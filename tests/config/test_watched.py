@@ -22,16 +22,6 @@ ALL = [*LISTED, WEEKLY]
 OTHERS_OF_THE_EXPIRY = ["ETH-6JUN25-3000-C", "ETH-6JUN25-3000-P", "ETH-PERPETUAL", "ETH-6JUN25"]
 
 
-@pytest.fixture
-def desk_file(tmp_path: Path) -> Any:
-    def write(text: str) -> Path:
-        path = tmp_path / "desk.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def watched(
     flags: Mapping[str, str | bool], path: Path | None = None, now_ns: int = 0
 ) -> list[str]:
