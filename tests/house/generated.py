@@ -23,6 +23,7 @@ from mmbot.config.model import (
     TapeSettings,
     VenueSettings,
 )
+from mmbot.config.rules import DEFAULT_PRICER
 from mmbot.core import order_life
 from mmbot.plugins.registry import BUILT_IN, Family, load
 from mmbot.plugins.settings import Setting, manual
@@ -63,7 +64,7 @@ needs `--desk NAME`. `configs/two-accounts.toml` is an example."""
 FAMILIES = {
     Family.STRATEGY: "Strategies: a desk has one, `--strategy NAME` chooses it",
     Family.SELECTOR: "Selectors: what is traded; `[desk]` sets `named` where a file has none",
-    Family.PRICER: "Pricers: a desk has one, `mark` unless its file names another",
+    Family.PRICER: f"Pricers: a desk has one, `{DEFAULT_PRICER}` unless its file names another",
     Family.SIGNAL: "Signals: a desk has those its file names; strategies read `view.signals`",
     Family.RULE: "Risk rules: every desk has all of them, unless the manual says otherwise",
     Family.GUARD: "Guards: all of them always watch, unless the manual says otherwise",
